@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The policy: from the text of `config.toml` to a decision about one account.
+//!
+//! This crate runs inside a setuid program at each login, and it is pure: it opens nothing, asks
+//! the system nothing and knows no process. Whoever calls it has read the text from a file that
+//! only root can write, and has looked the account up.
+//!
+//! [`Policy::parse`] reports everything that is wrong with a text, not the first thing only. What
+//! it lets through is valid by construction: [`Policy::decide`] can fail for one reason only, an
+//! account whose name or home does not fit into a path ([`TemplateError`]).
+
+#![forbid(unsafe_code)]
+
+mod decide;
+mod env;
+mod fault;
+mod glob;
+mod nearest;
+mod parse;
+mod policy;
+mod print;
+mod schema;
+mod source;
+mod template;
+mod user_file;
+
+pub use decide::{Account, Decision, Home, Jail, Rule, RuleKind};
+pub use env::Env;
+pub use fault::{Fault, Faults};
+pub use glob::Glob;
+pub use policy::{Groups, Isolation, Limits, Policy, UserFile};
+pub use template::TemplateError;
+pub use user_file::{UnsafeName, user_file_name};

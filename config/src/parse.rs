@@ -1,0 +1,264 @@
+//! From text to a policy, with everything that is wrong on the way.
+
+mod jail;
+mod reader;
+mod rules;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::fault::{Complaint, Faults};
+use crate::parse::jail::JailKeys;
+use crate::parse::reader::{Level, Reader};
+use crate::policy::{Definition, Isolation, Policy, Unlisted, UserFile};
+use crate::schema::{self, Key};
+use crate::source::{Lines, Place, decode};
+
+/// The jails by name; `None` for one that is defined, but wrong.
+type Jails = BTreeMap<String, Option<Arc<Definition>>>;
+type Value<'i> = Spanned<DeValue<'i>>;
+
+impl Policy {
+    /// Parses a config. `file` is the name used in messages and rules.
+    pub fn parse(file: &Path, text: &[u8]) -> Result<Policy, Faults> {
+        let (text, invalid) = decode(text);
+        let (mut reader, table) = Reader::open(&text, &invalid);
+        let mut top = Top::of(&mut reader, table);
+
+        let defaults = match reader.table_of(top.defaults.take()) {
+            Some(table) => reader.jail_keys(table, Level::Defaults),
+            None => JailKeys::default(),
+        };
+        let jails = match reader.table_of(top.jails.take()) {
+            Some(table) => reader.jails(table, &defaults),
+            None => Jails::new(),
+        };
+        let mut rules = rules::Rules::new(&mut reader, &jails, &defaults);
+        let users = rules.users(top.users.take());
+        let groups = rules.groups(top.groups.take());
+        rules.finish();
+        let exempt = reader.exempt(top.exempt.take());
+        let (unlisted, unlisted_at) = reader.unlisted(top.unlisted.take());
+
+        let policy = Policy {
+            file: file.to_owned(),
+            lines: Lines::of(&text),
+            unlisted,
+            unlisted_at,
+            exempt_users: exempt.users,
+            exempt_groups: exempt.groups,
+            users,
+            groups,
+            defaults: defaults.keys,
+            jails: jails.into_values().flatten().collect(),
+        };
+        reader.finish(file, Some(policy))
+    }
+
+    /// Parses a file of `users.d`, whose jail is one of this policy's or has its defaults.
+    pub fn parse_user_file(&self, file: &Path, text: &[u8]) -> Result<UserFile, Faults> {
+        let (text, invalid) = decode(text);
+        let (mut reader, table) = Reader::open(&text, &invalid);
+        let chosen = reader.user_file(table, self);
+        let (definition, place) = reader.finish(file, chosen)?;
+        Ok(UserFile {
+            file: file.to_owned(),
+            line: Lines::of(&text).number(place),
+            definition,
+        })
+    }
+}
+
+/// A key with its place, and its value.
+struct Item<'i> {
+    key: &'static Key,
+    span: Range<usize>,
+    value: Value<'i>,
+}
+
+/// What stands at the top of a config.
+#[derive(Default)]
+struct Top<'i> {
+    unlisted: Option<Item<'i>>,
+    exempt: Option<Item<'i>>,
+    users: Option<Item<'i>>,
+    groups: Option<Item<'i>>,
+    defaults: Option<Item<'i>>,
+    jails: Option<Item<'i>>,
+}
+
+impl<'i> Top<'i> {
+    fn of(reader: &mut Reader<'_>, table: DeTable<'i>) -> Top<'i> {
+        let mut top = Top::default();
+        for (name, value) in table {
+            let span = name.span();
+            let Some(key) = schema::find(schema::TOP, name.get_ref()) else {
+                reader.unknown(Level::Top, name.get_ref(), span, &value);
+                continue;
+            };
+            let slot = match key.name {
+                "unlisted" => &mut top.unlisted,
+                "exempt" => &mut top.exempt,
+                "users" => &mut top.users,
+                "groups" => &mut top.groups,
+                "defaults" => &mut top.defaults,
+                _ => &mut top.jails,
+            };
+            *slot = Some(Item { key, span, value });
+        }
+        top
+    }
+}
+
+impl Reader<'_> {
+    fn table_of<'i>(&mut self, item: Option<Item<'i>>) -> Option<DeTable<'i>> {
+        let Item { key, span, value } = item?;
+        self.table(key, span, value)
+    }
+
+    fn unlisted(&mut self, item: Option<Item<'_>>) -> (Unlisted, Option<Place>) {
+        let Some(Item { key, span, value }) = item else {
+            return (Unlisted::default(), None);
+        };
+        let choices = [("refuse", Unlisted::Refuse), ("exempt", Unlisted::Exempt)];
+        let chosen = self.choice(key, value, &choices);
+        (chosen.unwrap_or_default(), Some(Place(span.start)))
+    }
+
+    fn jails(&mut self, table: DeTable<'_>, defaults: &JailKeys) -> Jails {
+        let mut jails = Jails::new();
+        for (name, value) in table {
+            let span = name.span();
+            let name = name.into_inner().into_owned();
+            let definition = self.named_jail(&name, span, value, defaults);
+            if definition.is_none() {
+                self.leave_out();
+            }
+            jails.insert(name, definition.map(Arc::new));
+        }
+        jails
+    }
+
+    fn named_jail(
+        &mut self,
+        name: &str,
+        span: Range<usize>,
+        value: Value<'_>,
+        defaults: &JailKeys,
+    ) -> Option<Definition> {
+        if let Some(complaint) = jail_name_complaint(name) {
+            self.fault(span.clone(), complaint);
+        }
+        let found = value.span();
+        let DeValue::Table(table) = value.into_inner() else {
+            if !self.is_broken(&found) {
+                let complaint = Complaint::new(format!("jail {name:?} wants a table of its keys"));
+                let help = format!("write [jails.{name}], and below it root = \"/srv/…\"");
+                self.fault(span, complaint.help(help));
+            }
+            return None;
+        };
+        let own = self.jail_keys(table, Level::Jail(name));
+        self.definition(Some(name), span, own, defaults)
+    }
+
+    /// Makes a jail of its own keys and the defaults; neither may lack what a jail needs.
+    fn definition(
+        &mut self,
+        name: Option<&str>,
+        span: Range<usize>,
+        own: JailKeys,
+        defaults: &JailKeys,
+    ) -> Option<Definition> {
+        let called = name.map_or("the jail".to_owned(), |name| format!("jail {name:?}"));
+        if !own.has_root && !defaults.has_root {
+            let complaint = Complaint::new(format!("{called} has no root"));
+            let help = "write root = \"/srv/jails/{user}\" or another directory";
+            self.lack(span.clone(), complaint.help(help));
+        }
+        if !own.has_isolation && !defaults.has_isolation {
+            let help = "write isolation = \"chroot\" here or in [defaults]";
+            self.lack(span, default_isolation().help(help));
+        }
+        let root = own.keys.root.as_ref().or(defaults.keys.root.as_ref())?;
+        Some(Definition {
+            name: name.map(str::to_owned),
+            root: root.clone(),
+            isolation: own.keys.isolation.or(defaults.keys.isolation)?,
+            keys: own.keys,
+        })
+    }
+
+    fn user_file(
+        &mut self,
+        mut table: DeTable<'_>,
+        policy: &Policy,
+    ) -> Option<(Arc<Definition>, Place)> {
+        let Some(first) = table.keys().map(|name| name.span().start).min() else {
+            let help = "write jail = \"web\", or root = \"/srv/…\" for a jail of its own";
+            self.lack(0..0, Complaint::new("the file names no jail").help(help));
+            return None;
+        };
+        let key = schema::find(schema::USER_FILE, "jail")?;
+        let Some((jail, value)) = table.remove_entry(key.name) else {
+            let defaults = JailKeys::of_policy(policy);
+            let own = self.jail_keys(table, Level::UserFile);
+            let definition = self.definition(None, 0..0, own, &defaults)?;
+            return Some((Arc::new(definition), Place(first)));
+        };
+        if !table.is_empty() {
+            self.jail_keys(table, Level::UserFile);
+            let complaint = Complaint::new("the file has both \"jail\" and keys of a jail");
+            let help = "name a jail of config.toml, or write the keys of one, not both";
+            self.fault(jail.span(), complaint.help(help));
+        }
+        let (name, span) = self.string(key, value)?;
+        let known = |jail: &Arc<Definition>| jail.name.as_deref() == Some(&name);
+        if let Some(definition) = policy.jails.iter().find(|jail| known(jail)) {
+            return Some((definition.clone(), Place(jail.span().start)));
+        }
+        let names = policy.jails.iter().filter_map(|jail| jail.name.as_deref());
+        let mut complaint = rules::undefined_jail(&name, names);
+        if name.starts_with(['/', '{']) {
+            complaint = complaint.help(format!("write root = {name:?} for a jail of its own"));
+        }
+        self.fault(span, complaint);
+        None
+    }
+}
+
+impl JailKeys {
+    fn of_policy(policy: &Policy) -> JailKeys {
+        JailKeys {
+            has_root: policy.defaults.root.is_some(),
+            has_isolation: policy.defaults.isolation.is_some(),
+            keys: policy.defaults.clone(),
+        }
+    }
+}
+
+/// What `isolation` is where nobody writes it.
+fn default_isolation() -> Complaint {
+    Complaint::new("isolation = \"full\", the default, is not supported yet")
+}
+
+fn jail_name_complaint(name: &str) -> Option<Complaint> {
+    if name.is_empty() {
+        Some(Complaint::new("a jail's name is empty"))
+    } else if name.contains(char::is_control) {
+        Some(Complaint::new(format!("{name:?} has a control character")))
+    } else if name.starts_with(['/', '{']) {
+        let complaint = Complaint::new(format!("{name:?} is a path, not the name of a jail"));
+        Some(complaint.help("give the jail a name, and write the path as its root"))
+    } else {
+        None
+    }
+}
+
+/// The values of `isolation` that are built.
+const ISOLATIONS: &[(&str, Isolation)] = &[("chroot", Isolation::Chroot)];

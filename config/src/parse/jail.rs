@@ -1,0 +1,257 @@
+//! The keys of a jail.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::env::check_set;
+use crate::fault::Complaint;
+use crate::glob::Glob;
+use crate::nearest::nearest;
+use crate::parse::reader::{Level, Reader, type_name};
+use crate::parse::{ISOLATIONS, Value};
+use crate::policy::{Groups, Keys, Limits};
+use crate::schema::{self, Key, Support};
+use crate::template::{Template, check_components};
+
+/// What a jail or `[defaults]` says.
+#[derive(Debug, Default)]
+pub(super) struct JailKeys {
+    pub(super) keys: Keys,
+    /// The key is there, right or wrong.
+    pub(super) has_root: bool,
+    /// The key is there, right or wrong.
+    pub(super) has_isolation: bool,
+}
+
+impl Reader<'_> {
+    /// Takes the keys of a jail.
+    pub(super) fn jail_keys(&mut self, table: DeTable<'_>, level: Level<'_>) -> JailKeys {
+        let mut jail = JailKeys::default();
+        for (name, value) in table {
+            let span = name.span();
+            let Some(key) = schema::find(schema::JAIL, name.get_ref()) else {
+                self.unknown(level, name.get_ref(), span, &value);
+                continue;
+            };
+            jail.has_root |= key.name == "root";
+            jail.has_isolation |= key.name == "isolation";
+            match key.support {
+                Support::Later => self.unsupported(key.name, span),
+                Support::Only { built, later } if !self.is_built(key, built, later, &value) => {}
+                Support::Built | Support::Only { .. } => {
+                    self.jail_key(key, span, value, &mut jail.keys);
+                }
+            }
+        }
+        jail
+    }
+
+    fn jail_key(&mut self, key: &Key, name: Range<usize>, value: Value<'_>, keys: &mut Keys) {
+        match key.name {
+            "root" => keys.root = self.template(key, value, Template::parse_root),
+            "shell" => keys.shell = self.shell(key, value),
+            "home" => keys.home = self.template(key, value, Template::parse),
+            "isolation" => keys.isolation = self.choice(key, value, ISOLATIONS),
+            "env" => self.env(key, name, value, keys),
+            "groups" => {
+                let choices = [("keep", Groups::Keep), ("primary", Groups::Primary)];
+                keys.groups = self.choice(key, value, &choices);
+            }
+            "umask" => keys.umask = self.umask(key, value),
+            "limits" => keys.limits = self.limits(key, name, value),
+            // A base other than "none", which is as if it were not there, did not come this far.
+            _ => {}
+        }
+    }
+
+    /// Reports a value whose effect is not built, and one that is none.
+    fn is_built(&mut self, key: &Key, built: &[&str], later: &[&str], value: &Value<'_>) -> bool {
+        let DeValue::String(word) = value.get_ref() else {
+            self.wrong_type(key, "a string", value);
+            return false;
+        };
+        let word = word.as_ref();
+        if built.contains(&word) || self.is_broken(&value.span()) {
+            return built.contains(&word);
+        }
+        let quoted: Vec<String> = built.iter().map(|word| format!("{word:?}")).collect();
+        let quoted = quoted.join(" or ");
+        let is_path = key.name == "base" && word.starts_with(['/', '{']);
+        let complaint = if is_path || later.contains(&word) {
+            let complaint = Complaint::new(format!("{} = {word:?} is not supported yet", key.name));
+            complaint.help(format!("write {} = {quoted}", key.name))
+        } else {
+            let words = built.iter().chain(later).copied();
+            let help = match nearest(word, words) {
+                Some(meant) => format!("did you mean {meant:?}?"),
+                None => format!("it is {quoted}"),
+            };
+            Complaint::new(format!("{:?} can't be {word:?}", key.name)).help(help)
+        };
+        self.fault(value.span(), complaint);
+        false
+    }
+
+    fn template(
+        &mut self,
+        key: &Key,
+        value: Value<'_>,
+        parse: fn(String) -> Result<Template, Complaint>,
+    ) -> Option<Template> {
+        let (text, span) = self.string(key, value)?;
+        match parse(text) {
+            Ok(template) => Some(template),
+            Err(complaint) => {
+                self.fault(span, complaint);
+                None
+            }
+        }
+    }
+
+    fn shell(&mut self, key: &Key, value: Value<'_>) -> Option<String> {
+        let (path, span) = self.string(key, value)?;
+        let checked = if !path.starts_with('/') || path == "/" {
+            let complaint = Complaint::new(format!("{path:?} is not the absolute path of a shell"));
+            Err(complaint.help(format!("for example: {}", key.example)))
+        } else if path.contains(['{', '}']) {
+            let complaint = Complaint::new(format!("{path:?} has braces, and shell no variables"));
+            Err(complaint.help("only root and home have variables"))
+        } else {
+            check_components(&path)
+        };
+        if let Err(complaint) = checked {
+            self.fault(span, complaint);
+            return None;
+        }
+        Some(path)
+    }
+
+    fn umask(&mut self, key: &Key, value: Value<'_>) -> Option<u32> {
+        if let DeValue::Integer(_) = value.get_ref() {
+            if !self.is_broken(&value.span()) {
+                let complaint = Complaint::new("\"umask\" wants a string, found an integer");
+                self.fault(value.span(), complaint.help("quote it: umask = \"022\""));
+            }
+            return None;
+        }
+        let (text, span) = self.string(key, value)?;
+        let digits = text
+            .strip_prefix('0')
+            .filter(|rest| rest.len() == 3)
+            .unwrap_or(&text);
+        if digits.len() == 3 && digits.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
+            return u32::from_str_radix(digits, 8).ok();
+        }
+        let complaint = Complaint::new(format!("{text:?} is not a umask"));
+        self.fault(span, complaint.help("write three octal digits: \"022\""));
+        None
+    }
+
+    fn env(&mut self, key: &Key, name: Range<usize>, value: Value<'_>, keys: &mut Keys) {
+        if self.is_broken(&value.span()) {
+            return;
+        }
+        for (name, value) in self.table(key, name, value).into_iter().flatten() {
+            let span = name.span();
+            let Some(key) = schema::find(schema::ENV, name.get_ref()) else {
+                self.unknown(Level::Env, name.get_ref(), span, &value);
+                continue;
+            };
+            match key.name {
+                "pass" => keys.pass = self.pass(key, value),
+                _ => keys.set = self.set(key, span, value),
+            }
+        }
+    }
+
+    fn pass(&mut self, key: &Key, value: Value<'_>) -> Option<Vec<Glob>> {
+        if self.is_broken(&value.span()) {
+            return None;
+        }
+        let DeValue::Array(patterns) = value.get_ref() else {
+            self.wrong_type(key, "an array of patterns", &value);
+            return None;
+        };
+        let mut globs = Vec::with_capacity(patterns.len());
+        for pattern in patterns.iter() {
+            let DeValue::String(text) = pattern.get_ref() else {
+                self.wrong_type(key, "an array of patterns", pattern);
+                continue;
+            };
+            match Glob::parse(text) {
+                Ok(glob) => globs.push(glob),
+                Err(complaint) => self.fault(pattern.span(), complaint),
+            }
+        }
+        Some(globs)
+    }
+
+    fn set(&mut self, key: &Key, name: Range<usize>, value: Value<'_>) -> Vec<(String, String)> {
+        if self.is_broken(&value.span()) {
+            return Vec::new();
+        }
+        let mut variables = Vec::new();
+        for (name, value) in self.table(key, name, value).into_iter().flatten() {
+            if self.is_broken(&value.span()) {
+                continue;
+            }
+            let DeValue::String(text) = value.get_ref() else {
+                let found = type_name(value.get_ref());
+                let name = name.into_inner();
+                let complaint = Complaint::new(format!("{name} wants a string, found {found}"));
+                let help = format!("for example: {}", key.example);
+                self.fault(value.span(), complaint.help(help));
+                continue;
+            };
+            match check_set(name.get_ref(), text) {
+                Ok(()) => variables.push((name.into_inner().into_owned(), text.to_string())),
+                Err(complaint) => self.fault(name.span(), complaint),
+            }
+        }
+        variables
+    }
+
+    fn limits(&mut self, key: &Key, name: Range<usize>, value: Value<'_>) -> Limits {
+        let mut limits = Limits::default();
+        if self.is_broken(&value.span()) {
+            return limits;
+        }
+        for (name, value) in self.table(key, name, value).into_iter().flatten() {
+            let span = name.span();
+            match schema::find(schema::LIMITS, name.get_ref()) {
+                None => self.unknown(Level::Limits, name.get_ref(), span, &value),
+                Some(key) if key.support == Support::Later => {
+                    self.unsupported(&format!("limits.{}", key.name), span);
+                }
+                Some(key) => {
+                    let limit = self.limit(key, &value);
+                    if let Some(slot) = limits.named(key.name) {
+                        *slot = limit;
+                    }
+                }
+            }
+        }
+        limits
+    }
+
+    fn limit(&mut self, key: &Key, value: &Value<'_>) -> Option<u64> {
+        const WANTED: &str = "a whole number from 0 up, or \"unlimited\"";
+        let limit = match value.get_ref() {
+            DeValue::String(word) if word == "unlimited" => return Some(u64::MAX),
+            DeValue::String(_) => None,
+            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => {
+                self.wrong_type(key, WANTED, value);
+                return None;
+            }
+        };
+        if limit.is_none() && !self.is_broken(&value.span()) {
+            let written = self.written(value.span());
+            let message = format!("{:?} wants {WANTED}, not {written}", key.name);
+            let help = format!("for example: {}", key.example);
+            self.fault(value.span(), Complaint::new(message).help(help));
+        }
+        limit
+    }
+}

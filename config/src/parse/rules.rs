@@ -1,0 +1,279 @@
+//! The rules: `[users]`, `[groups]` and `exempt`.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::fault::Complaint;
+use crate::nearest::nearest;
+use crate::parse::jail::JailKeys;
+use crate::parse::reader::{Reader, type_name};
+use crate::parse::{Item, Jails, Value, default_isolation};
+use crate::policy::{Entry, Target};
+use crate::source::{Place, line_around};
+use crate::template::Template;
+
+/// The names in `exempt`.
+#[derive(Debug, Default)]
+pub(super) struct Exempt {
+    pub(super) users: Vec<(String, Place)>,
+    pub(super) groups: Vec<(String, Place)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Users,
+    Groups,
+}
+
+/// Reads rules that lead to jails.
+pub(super) struct Rules<'r, 't> {
+    reader: &'r mut Reader<'t>,
+    jails: &'r Jails,
+    defaults: &'r JailKeys,
+    /// The first rule in the file that leads to a root directory.
+    first_root: Option<Range<usize>>,
+}
+
+impl<'r, 't> Rules<'r, 't> {
+    pub(super) fn new(
+        reader: &'r mut Reader<'t>,
+        jails: &'r Jails,
+        defaults: &'r JailKeys,
+    ) -> Rules<'r, 't> {
+        Rules {
+            reader,
+            jails,
+            defaults,
+            first_root: None,
+        }
+    }
+
+    /// Takes `[users]`, sorted by name as the table is.
+    pub(super) fn users(&mut self, item: Option<Item<'_>>) -> Vec<Entry> {
+        self.entries(item, Table::Users)
+    }
+
+    /// Takes `[groups]`, in the order of the file.
+    pub(super) fn groups(&mut self, item: Option<Item<'_>>) -> Vec<Entry> {
+        let mut entries = self.entries(item, Table::Groups);
+        entries.sort_by_key(|entry| entry.place.0);
+        entries
+    }
+
+    /// Reports what the root directories of all rules lack.
+    pub(super) fn finish(self) {
+        if let Some(span) = self.first_root.filter(|_| !self.defaults.has_isolation) {
+            let help = "write isolation = \"chroot\" in [defaults]";
+            self.reader.lack(span, default_isolation().help(help));
+        }
+    }
+
+    fn entries(&mut self, item: Option<Item<'_>>, table: Table) -> Vec<Entry> {
+        let Some(entries) = self.reader.table_of(item) else {
+            return Vec::new();
+        };
+        let mut rules = Vec::with_capacity(entries.len());
+        for (name, value) in entries {
+            let place = Place(name.span().start);
+            let Some(target) = self.entry(&name, value, table) else {
+                self.reader.leave_out();
+                continue;
+            };
+            rules.push(Entry {
+                name: name.into_inner().into_owned(),
+                target,
+                place,
+            });
+        }
+        rules
+    }
+
+    fn entry(
+        &mut self,
+        name: &Spanned<Cow<'_, str>>,
+        value: Value<'_>,
+        table: Table,
+    ) -> Option<Target> {
+        if let DeValue::Table(parts) = value.get_ref() {
+            if self.is_dotted(name.span()) {
+                self.report_dotted(name.get_ref(), parts);
+                return None;
+            }
+        }
+        if let Some(complaint) = name_complaint(name.get_ref(), table) {
+            self.reader.fault(name.span(), complaint);
+        }
+        let span = value.span();
+        if self.reader.is_broken(&span) {
+            return None;
+        }
+        match value.into_inner() {
+            DeValue::String(text) => self.target(name.get_ref(), text, span),
+            other => {
+                let found = type_name(&other);
+                let name = name.get_ref();
+                let message =
+                    format!("{name:?} wants the name of a jail or a root directory, found {found}");
+                let help = top_key_help(name).unwrap_or("for example: alice = \"web\"".to_owned());
+                self.reader.fault(span, Complaint::new(message).help(help));
+                None
+            }
+        }
+    }
+
+    fn target(&mut self, name: &str, text: Cow<'_, str>, span: Range<usize>) -> Option<Target> {
+        if !text.starts_with(['/', '{']) {
+            if let Some(definition) = self.jails.get(text.as_ref()) {
+                return definition.clone().map(Target::Jail);
+            }
+            if self.reader.is_full() {
+                self.reader.lack(span, Complaint::new(""));
+                return None;
+            }
+            let names = self.jails.keys().map(String::as_str);
+            let mut complaint = undefined_jail(&text, names);
+            if let Some(help) = top_key_help(name) {
+                complaint = complaint.help(help);
+            }
+            self.reader.lack(span, complaint);
+            return None;
+        }
+        if self
+            .first_root
+            .as_ref()
+            .is_none_or(|first| span.start < first.start)
+        {
+            self.first_root = Some(span.clone());
+        }
+        let root = match Template::parse_root(text.into_owned()) {
+            Ok(root) => root,
+            Err(complaint) => {
+                self.reader.fault(span, complaint);
+                return None;
+            }
+        };
+        Some(Target::Root(root, self.defaults.keys.isolation?))
+    }
+
+    /// Tells if a key that holds a table is the first part of `john.doe = …`.
+    fn is_dotted(&self, key: Range<usize>) -> bool {
+        let text = self.reader.text();
+        let line = line_around(text, key.start);
+        let before = self.reader.written(line.start..key.start);
+        let after = self.reader.written(key.end..line.end);
+        after.trim_start().starts_with('.') && !before.contains('[')
+    }
+
+    /// Reports every name that is written with a dot and without quotes. The depth is the
+    /// parser's limit on dotted keys.
+    fn report_dotted(&mut self, name: &str, parts: &DeTable<'_>) {
+        for (part, value) in parts {
+            let name = format!("{name}.{}", part.get_ref());
+            if let DeValue::Table(parts) = value.get_ref() {
+                self.report_dotted(&name, parts);
+                continue;
+            }
+            let line = line_around(self.reader.text(), part.span().start);
+            let written = self.reader.written(line.start..part.span().end);
+            let begin = part.span().end - written.trim_start().len();
+            let jail = value.get_ref().as_str().unwrap_or("web");
+            let complaint = Complaint::new("a name with a dot needs quotes");
+            let help = format!("quote it: {name:?} = {jail:?}");
+            self.reader
+                .fault(begin..part.span().end, complaint.help(help));
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Takes `exempt`.
+    pub(super) fn exempt(&mut self, item: Option<Item<'_>>) -> Exempt {
+        const WANTED: &str = "an array of names";
+        let mut exempt = Exempt::default();
+        let Some(Item { key, value, .. }) = item else {
+            return exempt;
+        };
+        if self.is_broken(&value.span()) {
+            return exempt;
+        }
+        let DeValue::Array(names) = value.get_ref() else {
+            self.wrong_type(key, WANTED, &value);
+            return exempt;
+        };
+        for item in names.iter() {
+            let DeValue::String(text) = item.get_ref() else {
+                self.wrong_type(key, WANTED, item);
+                continue;
+            };
+            let (name, list) = match text.strip_prefix('@') {
+                Some(group) => (group, &mut exempt.groups),
+                None => (text.as_ref(), &mut exempt.users),
+            };
+            match bad_name(name) {
+                None => list.push((name.to_owned(), Place(item.span().start))),
+                Some(reason) => self.fault(item.span(), Complaint::new(reason)),
+            }
+        }
+        exempt
+    }
+}
+
+/// Says that nothing defines a jail.
+pub(super) fn undefined_jail<'a>(
+    name: &str,
+    jails: impl Iterator<Item = &'a str> + Clone,
+) -> Complaint {
+    const LISTED: usize = 8;
+    let complaint = Complaint::new(format!("jail {name:?} is not defined"));
+    if name.is_empty() {
+        return Complaint::new("the name of the jail is empty");
+    }
+    if name.contains('/') {
+        return complaint.help("a root directory begins with /");
+    }
+    if let Some(meant) = nearest(name, jails.clone()) {
+        return complaint.help(format!("did you mean {meant:?}?"));
+    }
+    let some: Vec<String> = jails
+        .clone()
+        .take(LISTED)
+        .map(|jail| format!("{jail:?}"))
+        .collect();
+    if some.is_empty() {
+        return complaint.help("no jail is defined: write [jails.NAME], and below it its root");
+    }
+    let more = if jails.count() > LISTED { " …" } else { "" };
+    complaint.help(format!("defined are {}{more}", some.join(", ")))
+}
+
+/// A key of the top that was written below the header of a table belongs to that table.
+fn top_key_help(name: &str) -> Option<String> {
+    matches!(name, "unlisted" | "exempt")
+        .then(|| format!("the key {name:?} belongs above the first table"))
+}
+
+fn name_complaint(name: &str, table: Table) -> Option<Complaint> {
+    if let Some(group) = name.strip_prefix('@') {
+        let complaint = Complaint::new(format!("{name:?} begins with @"));
+        return Some(complaint.help(match table {
+            Table::Users => format!("a group belongs in [groups], as {group:?}"),
+            Table::Groups => format!("write {group:?}: all names here are groups"),
+        }));
+    }
+    bad_name(name).map(Complaint::new)
+}
+
+fn bad_name(name: &str) -> Option<String> {
+    if name.is_empty() {
+        Some("the name is empty".to_owned())
+    } else if name.contains(char::is_control) {
+        Some(format!("{name:?} has a control character"))
+    } else if name.contains('/') {
+        Some(format!("{name:?} has a slash, which no name has"))
+    } else {
+        None
+    }
+}

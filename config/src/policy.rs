@@ -1,0 +1,172 @@
+//! What a config says, once it was found to be valid.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::glob::Glob;
+use crate::source::{Lines, Place};
+use crate::template::Template;
+
+/// One parsed `config.toml`. Two are equal if they say the same, wherever their lines stand.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub(crate) file: PathBuf,
+    pub(crate) lines: Lines,
+    pub(crate) unlisted: Unlisted,
+    pub(crate) unlisted_at: Option<Place>,
+    /// In the order of the file.
+    pub(crate) exempt_users: Vec<(String, Place)>,
+    /// In the order of the file, without the `@`.
+    pub(crate) exempt_groups: Vec<(String, Place)>,
+    /// Sorted by name.
+    pub(crate) users: Vec<Entry>,
+    /// In the order of the file.
+    pub(crate) groups: Vec<Entry>,
+    pub(crate) defaults: Keys,
+    /// Sorted by name.
+    pub(crate) jails: Vec<Arc<Definition>>,
+}
+
+impl PartialEq for Policy {
+    fn eq(&self, other: &Policy) -> bool {
+        self.unlisted == other.unlisted
+            && self.exempt_users == other.exempt_users
+            && self.exempt_groups == other.exempt_groups
+            && self.users == other.users
+            && self.groups == other.groups
+            && self.defaults == other.defaults
+            && self.jails == other.jails
+    }
+}
+
+impl Eq for Policy {}
+
+/// What becomes of an account that no rule names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Unlisted {
+    #[default]
+    Refuse,
+    Exempt,
+}
+
+/// A line of `[users]` or `[groups]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) target: Target,
+    pub(crate) place: Place,
+}
+
+/// Where a rule leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A jail with a definition of its own.
+    Jail(Arc<Definition>),
+    /// A root directory; all else is as `[defaults]` says.
+    Root(Template, Isolation),
+}
+
+/// A jail as it is written, with what it can't do without looked up in `[defaults]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Definition {
+    /// None in `users.d`, where a jail needs no name.
+    pub(crate) name: Option<String>,
+    pub(crate) root: Template,
+    pub(crate) isolation: Isolation,
+    pub(crate) keys: Keys,
+}
+
+/// The keys of a jail, as far as they are written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Keys {
+    pub(crate) root: Option<Template>,
+    pub(crate) shell: Option<String>,
+    pub(crate) home: Option<Template>,
+    pub(crate) isolation: Option<Isolation>,
+    pub(crate) pass: Option<Vec<Glob>>,
+    /// Sorted by name.
+    pub(crate) set: Vec<(String, String)>,
+    pub(crate) groups: Option<Groups>,
+    pub(crate) umask: Option<u32>,
+    pub(crate) limits: Limits,
+}
+
+/// One parsed file of `users.d`, with the jail it chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserFile {
+    pub(crate) file: PathBuf,
+    pub(crate) line: usize,
+    pub(crate) definition: Arc<Definition>,
+}
+
+/// How an account is kept inside its root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// chroot(2).
+    Chroot,
+}
+
+/// The supplementary groups inside a jail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Groups {
+    /// All of the account's groups.
+    Keep,
+    /// The primary group alone.
+    Primary,
+}
+
+/// The resource limits of a jail. `None` leaves a limit as it is, `u64::MAX` is unlimited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Open files.
+    pub nofile: Option<u64>,
+    /// Processes of the user.
+    pub nproc: Option<u64>,
+    /// The size of a file, in bytes.
+    pub fsize: Option<u64>,
+    /// The address space, in bytes (the key `as`).
+    pub as_: Option<u64>,
+    /// The size of a core file, in bytes.
+    pub core: Option<u64>,
+    /// Processor time, in seconds.
+    pub cpu: Option<u64>,
+}
+
+impl Limits {
+    /// Takes from `defaults` what is not set here.
+    pub(crate) fn or(self, defaults: Limits) -> Limits {
+        Limits {
+            nofile: self.nofile.or(defaults.nofile),
+            nproc: self.nproc.or(defaults.nproc),
+            fsize: self.fsize.or(defaults.fsize),
+            as_: self.as_.or(defaults.as_),
+            core: self.core.or(defaults.core),
+            cpu: self.cpu.or(defaults.cpu),
+        }
+    }
+
+    /// Gives the limit with this name in a config.
+    pub(crate) fn named(&mut self, name: &str) -> Option<&mut Option<u64>> {
+        Some(match name {
+            "nofile" => &mut self.nofile,
+            "nproc" => &mut self.nproc,
+            "fsize" => &mut self.fsize,
+            "as" => &mut self.as_,
+            "core" => &mut self.core,
+            "cpu" => &mut self.cpu,
+            _ => return None,
+        })
+    }
+
+    /// Lists the limits by their names in a config.
+    pub(crate) fn entries(&self) -> [(&'static str, Option<u64>); 6] {
+        [
+            ("nofile", self.nofile),
+            ("nproc", self.nproc),
+            ("fsize", self.fsize),
+            ("as", self.as_),
+            ("core", self.core),
+            ("cpu", self.cpu),
+        ]
+    }
+}

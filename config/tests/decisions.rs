@@ -1,0 +1,313 @@
+//! Which rule decides about an account, and what its jail is then.
+
+mod common;
+
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use common::{CHROOT, Person, decide, decided, jail, policy, say, user_file};
+use jail_config::{Decision, Groups, Home, Isolation, Limits, RuleKind};
+
+const EVERY_RULE: &str = r#"unlisted = "exempt"
+exempt = ["root", "@sudo"]
+
+[users]
+alice = "web"
+bob = "/srv/jails/bob"
+root = "web"
+
+[groups]
+zeta = "web"
+alpha = "/srv/alpha/{user}"
+
+[defaults]
+isolation = "chroot"
+
+[jails.web]
+root = "/srv/web/{user}"
+"#;
+
+#[test]
+fn names_the_rule_that_decided() {
+    let policy = policy(EVERY_RULE);
+    for (user, groups, expected) in [
+        ("root", &["root"][..], "exempt, config.toml:2 exempt root"),
+        ("alice", &["users"], "jail web, config.toml:5 [users] alice"),
+        (
+            "bob",
+            &["users"],
+            "jail /srv/jails/bob, config.toml:6 [users] bob",
+        ),
+        ("dora", &["sudo"], "exempt, config.toml:2 exempt @sudo"),
+        (
+            "dora",
+            &["x", "zeta"],
+            "jail web, config.toml:10 [groups] zeta",
+        ),
+        ("dora", &["x"], "exempt, config.toml:1 unlisted"),
+    ] {
+        assert_eq!(decided(&policy, user, groups), expected);
+    }
+}
+
+#[test]
+fn an_exempt_user_comes_before_all_else() {
+    let policy = policy(EVERY_RULE);
+    let own = user_file(&policy, "jail = \"web\"").unwrap();
+    let root = Person::new("root", &["zeta"]);
+    let decision = policy.decide(&root.account(), Some(&own)).unwrap();
+    assert_eq!(say(&decision), "exempt, config.toml:2 exempt root");
+}
+
+#[test]
+fn a_file_of_the_users_own_comes_before_users() {
+    let policy = policy(EVERY_RULE);
+    let own = user_file(&policy, "\nroot = \"/srv/own\"").unwrap();
+    let alice = Person::new("alice", &["sudo"]);
+    let decision = policy.decide(&alice.account(), Some(&own)).unwrap();
+    assert_eq!(say(&decision), "jail /srv/own, users.d/ann.toml:2");
+}
+
+#[test]
+fn a_user_comes_before_an_exempt_group() {
+    let policy = policy(EVERY_RULE);
+    let expected = "jail web, config.toml:5 [users] alice";
+    assert_eq!(decided(&policy, "alice", &["sudo"]), expected);
+}
+
+#[test]
+fn an_exempt_group_comes_before_groups() {
+    let policy = policy(EVERY_RULE);
+    let expected = "exempt, config.toml:2 exempt @sudo";
+    assert_eq!(decided(&policy, "dora", &["zeta", "sudo"]), expected);
+}
+
+#[test]
+fn the_first_group_in_the_order_of_the_file_decides() {
+    let policy = policy(EVERY_RULE);
+    for groups in [["alpha", "zeta"], ["zeta", "alpha"]] {
+        let expected = "jail web, config.toml:10 [groups] zeta";
+        assert_eq!(decided(&policy, "dora", &groups), expected);
+    }
+}
+
+#[test]
+fn the_primary_group_counts_even_if_the_list_lacks_it() {
+    let policy = policy(EVERY_RULE);
+    let person = Person::new("dora", &["zeta"]);
+    let account = jail_config::Account {
+        groups: &[],
+        ..person.account()
+    };
+    let decision = policy.decide(&account, None).unwrap();
+    assert_eq!(say(&decision), "jail web, config.toml:10 [groups] zeta");
+}
+
+#[test]
+fn whom_no_rule_names_is_refused_by_default() {
+    let unlisted = decide(&policy(""), "alice", &["users"]);
+    assert_eq!(say(&unlisted), "unlisted, built-in default unlisted");
+    let Decision::Unlisted(rule) = unlisted else {
+        panic!("{unlisted:?}");
+    };
+    assert_eq!((rule.line, rule.kind), (0, RuleKind::Unlisted));
+
+    let written = policy("unlisted = \"refuse\"");
+    let expected = "unlisted, config.toml:1 unlisted";
+    assert_eq!(decided(&written, "alice", &["users"]), expected);
+}
+
+#[test]
+fn a_name_is_compared_whole_and_with_its_case() {
+    let policy = policy(EVERY_RULE);
+    for name in ["Alice", "alic", "alice2", "@sudo", "", "sudo"] {
+        let expected = "exempt, config.toml:1 unlisted";
+        assert_eq!(decided(&policy, name, &["Sudo", "zet"]), expected);
+    }
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_named_by_no_user_rule() {
+    let policy = policy(EVERY_RULE);
+    let name = std::ffi::OsString::from_vec(b"alice\xff".to_vec());
+    let person = Person::new(name, &["zeta"]);
+    let Decision::Jail(jail) = policy.decide(&person.account(), None).unwrap() else {
+        panic!("no jail");
+    };
+    let root = PathBuf::from(std::ffi::OsString::from_vec(b"/srv/web/alice\xff".to_vec()));
+    assert_eq!(jail.root, root);
+}
+
+#[test]
+fn a_users_own_file_chooses_a_jail_of_the_config() {
+    let policy = policy(EVERY_RULE);
+    let own = user_file(&policy, "# moved\njail = \"web\"").unwrap();
+    let dora = Person::new("dora", &["x"]);
+    let decision = policy.decide(&dora.account(), Some(&own)).unwrap();
+    assert_eq!(say(&decision), "jail web, users.d/ann.toml:2");
+}
+
+#[test]
+fn a_jail_has_the_defaults_where_it_says_nothing() {
+    let policy = policy(&format!("{CHROOT}[users]\nann = \"/srv/ann\"\n"));
+    let jail = jail(&policy, "ann", &["users"]);
+    assert_eq!(jail.name, "/srv/ann");
+    assert_eq!(jail.root, Path::new("/srv/ann"));
+    assert_eq!(jail.shell, Path::new("/bin/sh"));
+    assert_eq!(jail.home, Home::Default("/home/ann".into()));
+    assert_eq!(jail.isolation, Isolation::Chroot);
+    assert_eq!(jail.groups, Groups::Keep);
+    assert_eq!(jail.umask, 0o022);
+    assert_eq!(jail.limits, Limits::default());
+    assert_eq!(jail.env.set, []);
+    let pass: Vec<&str> = jail.env.pass.iter().map(|glob| glob.as_str()).collect();
+    let expected = "TERM COLORTERM LANG LANGUAGE LC_* TZ \
+                    SSH_CLIENT SSH_CONNECTION SSH_TTY SSH_ORIGINAL_COMMAND";
+    assert_eq!(pass.join(" "), expected);
+}
+
+const OVERRIDES: &str = r#"
+[users]
+ann = "own"
+bob = "plain"
+cleo = "/srv/cleo"
+
+[defaults]
+root = "/srv/{user}"
+shell = "/bin/dash"
+home = "/home/{uid}"
+isolation = "chroot"
+env = { pass = ["TERM", "LC_*"], set = { EDITOR = "vi", PAGER = "more" } }
+groups = "primary"
+umask = "0077"
+limits = { nproc = 100, core = 0, cpu = "unlimited" }
+
+[jails.plain]
+
+[jails.own]
+root = "/own/{user}"
+base = "none"
+shell = "/bin/bash"
+home = "/h"
+env = { pass = ["TZ"], set = { PAGER = "less", PATH = "/bin" } }
+groups = "keep"
+umask = "022"
+limits = { nproc = 5, fsize = 1_000, as = 0x10, nofile = 3 }
+"#;
+
+#[test]
+fn a_jail_and_a_root_directory_have_the_configured_defaults() {
+    let policy = policy(OVERRIDES);
+    for (user, root) in [("bob", "/srv/bob"), ("cleo", "/srv/cleo")] {
+        let jail = jail(&policy, user, &["users"]);
+        assert_eq!(jail.root, Path::new(root));
+        assert_eq!(jail.shell, Path::new("/bin/dash"));
+        assert_eq!(jail.home, Home::Set("/home/1000".into()));
+        assert_eq!(jail.groups, Groups::Primary);
+        assert_eq!(jail.umask, 0o077);
+        assert!(jail.env.passes(b"TERM", b"xterm") && !jail.env.passes(b"TZ", b"UTC"));
+        let limits = Limits {
+            nproc: Some(100),
+            core: Some(0),
+            cpu: Some(u64::MAX),
+            ..Limits::default()
+        };
+        assert_eq!(jail.limits, limits);
+    }
+}
+
+#[test]
+fn a_jails_own_keys_come_before_the_defaults() {
+    let jail = jail(&policy(OVERRIDES), "ann", &["users"]);
+    assert_eq!(jail.root, Path::new("/own/ann"));
+    assert_eq!(jail.shell, Path::new("/bin/bash"));
+    assert_eq!(jail.home, Home::Set("/h".into()));
+    assert_eq!(jail.groups, Groups::Keep);
+    assert_eq!(jail.umask, 0o022);
+}
+
+#[test]
+fn pass_is_replaced_while_set_and_limits_are_merged() {
+    let jail = jail(&policy(OVERRIDES), "ann", &["users"]);
+    assert!(jail.env.passes(b"TZ", b"UTC") && !jail.env.passes(b"TERM", b"xterm"));
+    let set: Vec<String> = jail
+        .env
+        .set
+        .iter()
+        .map(|(n, v)| format!("{n}={v}"))
+        .collect();
+    assert_eq!(set, ["EDITOR=vi", "PAGER=less", "PATH=/bin"]);
+    let limits = Limits {
+        nofile: Some(3),
+        nproc: Some(5),
+        fsize: Some(1_000),
+        as_: Some(16),
+        core: Some(0),
+        cpu: Some(u64::MAX),
+    };
+    assert_eq!(jail.limits, limits);
+}
+
+#[test]
+fn an_empty_pass_lets_nothing_in() {
+    let text = "[users]\nann = \"/a\"\n[defaults]\nisolation = \"chroot\"\nenv = { pass = [] }";
+    assert!(
+        !jail(&policy(text), "ann", &[])
+            .env
+            .passes(b"TERM", b"xterm")
+    );
+}
+
+#[test]
+fn a_users_own_jail_has_the_defaults_too() {
+    let policy = policy(OVERRIDES);
+    let own = user_file(&policy, "shell = \"/bin/zsh\"\nenv.set.EDITOR = \"ed\"").unwrap();
+    let ann = Person::new("ann", &[]);
+    let Decision::Jail(jail) = policy.decide(&ann.account(), Some(&own)).unwrap() else {
+        panic!("no jail");
+    };
+    assert_eq!(jail.root, Path::new("/srv/ann"));
+    assert_eq!(jail.name, "/srv/ann");
+    assert_eq!(jail.shell, Path::new("/bin/zsh"));
+    assert_eq!(jail.env.set[0], ("EDITOR".to_owned(), "ed".to_owned()));
+    assert_eq!(jail.env.set[1], ("PAGER".to_owned(), "more".to_owned()));
+}
+
+#[test]
+fn refuses_the_login_where_a_name_fits_into_no_path() {
+    let policy = policy(&format!("{CHROOT}[groups]\nstaff = \"/srv/{{user}}\"\n"));
+    let person = Person::new("a/../b", &["staff"]);
+    let error = policy.decide(&person.account(), None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "config.toml:4 [groups] staff: root \"/srv/{user}\": {user} is \"a/../b\", \
+         which could lead to another directory"
+    );
+}
+
+#[test]
+fn refuses_the_login_where_the_default_home_is_no_path() {
+    let policy = policy(&format!("{CHROOT}[groups]\nstaff = \"/srv/{{uid}}\"\n"));
+    let person = Person::new("a/b", &["staff"]);
+    let error = policy.decide(&person.account(), None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "config.toml:4 [groups] staff: home \"/home/{user}\": {user} is \"a/b\", which has a slash"
+    );
+}
+
+#[test]
+fn refuses_the_login_where_a_home_makes_the_host_the_root() {
+    let policy = policy(&format!("{CHROOT}[groups]\nstaff = \"{{home}}\"\n"));
+    let person = Person::new("ann", &["staff"]);
+    let account = jail_config::Account {
+        home: Path::new("/"),
+        ..person.account()
+    };
+    let error = policy.decide(&account, None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "config.toml:4 [groups] staff: root \"{home}\": it becomes \"/\", \
+         which is the host's own root"
+    );
+}

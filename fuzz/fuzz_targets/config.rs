@@ -1,0 +1,58 @@
+//! Any bytes as a config and as a file of `users.d`: no panic, presentable faults, a printed policy
+//! that parses to itself, and no root that leads elsewhere.
+//!
+//! `cargo fuzz run config`; with a stable toolchain `RUSTC_BOOTSTRAP=1 cargo fuzz run
+//! --sanitizer none config`. What a run finds worth keeping becomes a seed with a name of its own.
+
+#![no_main]
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path};
+
+use jail_config::{Account, Decision, Policy, UserFile};
+use libfuzzer_sys::fuzz_target;
+
+const DESIGN: &[u8] = include_bytes!("../corpus/config/design.toml");
+
+fuzz_target!(|text: &[u8]| {
+    let file = Path::new("config.toml");
+    match Policy::parse(file, text) {
+        Ok(policy) => {
+            let printed = policy.to_string();
+            let again = Policy::parse(file, printed.as_bytes());
+            assert_eq!(again.as_ref(), Ok(&policy), "{printed}");
+            decide(&policy, None);
+        }
+        Err(faults) => assert!(faults.iter().len() > 0 && !faults.to_string().is_empty()),
+    }
+
+    let design = Policy::parse(file, DESIGN).expect("the seed is valid");
+    match design.parse_user_file(Path::new("alice.toml"), text) {
+        Ok(user_file) => decide(&design, Some(&user_file)),
+        Err(faults) => assert!(faults.iter().len() > 0 && !faults.to_string().is_empty()),
+    }
+});
+
+fn decide(policy: &Policy, user_file: Option<&UserFile>) {
+    let groups = [OsString::from("users"), OsString::from("web")];
+    for (name, home) in [("alice", "/home/alice"), ("a/../b", "/../x"), ("..", "/")] {
+        let account = Account {
+            name: OsStr::new(name),
+            uid: 1000,
+            gid: 100,
+            group: OsStr::new("users"),
+            groups: &groups,
+            home: Path::new(home),
+        };
+        let Ok(Decision::Jail(jail)) = policy.decide(&account, user_file) else {
+            continue;
+        };
+        let leads_elsewhere = |part: Component<'_>| part == Component::ParentDir;
+        assert!(jail.root.is_absolute() && jail.root != Path::new("/"));
+        assert!(
+            !jail.root.components().any(leads_elsewhere),
+            "{:?}",
+            jail.root
+        );
+    }
+}
