@@ -1,2 +1,122 @@
-//! Placeholder.
-fn main() {}
+//! The set-user-ID door: login shell and sshd's ForceCommand.
+//!
+//! It makes the process sane, finds out who called, lets the config decide, and becomes the user's shell inside the
+//! jail; or it says one sentence and exits. It never forks and never serves anybody unjailed.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use jail::{
+    decision::{CONFIG_DIRECTORY, decide},
+    enter::prepare,
+    identity::Identity,
+    log::Log,
+    plan::Plan,
+    privilege,
+    refusal::Refusal,
+    request::Request,
+    start,
+};
+use jail_config::Decision;
+
+const HELP: &str = "\
+usage: jail-shell [-c COMMAND [ARGUMENT...]]
+
+Puts the user who calls it into the root directory that /etc/login-jail/config.toml gives them, and runs
+their shell there. It is meant to be called by others:
+
+  as login shell       usermod -s /usr/bin/jail-shell USER
+  by sshd              ForceCommand /usr/bin/jail-shell
+
+Without -c it starts an interactive shell, or what sshd was asked for (SSH_ORIGINAL_COMMAND).
+
+  -c COMMAND   run COMMAND by the shell in the jail
+  --help       show this text
+  --version    show the version
+
+Exit status: that of the shell in the jail; 100 to 124 when the login is refused, with the reason in the
+authpriv log. The codes and what mends each are in jail-shell(8).
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    match arguments.get(1).and_then(|first| first.to_str()) {
+        Some("--help") => return print(HELP),
+        Some("--version") => return print(concat!("jail-shell ", env!("CARGO_PKG_VERSION"), "\n")),
+        _ => {}
+    }
+    let sane = start::sanitize();
+    let log = Log::open();
+    let mut user = None;
+    let refusal = match sane.and_then(|()| log_in(&arguments, &log, &mut user)) {
+        Ok(never) => match never {},
+        Err(refusal) => refusal,
+    };
+    log.refused(
+        &refusal,
+        user.as_deref(),
+        rustix::process::getuid().as_raw(),
+    );
+    tell(&refusal);
+    ExitCode::from(refusal.code().status())
+}
+
+/// Follows one login from the arguments to execve(2). `user` is filled in as soon as it is known, for the log.
+fn log_in(
+    arguments: &[OsString],
+    log: &Log,
+    user: &mut Option<OsString>,
+) -> Result<std::convert::Infallible, Refusal> {
+    privilege::check()?;
+    let inherited = start::take_limits()?;
+
+    let caller = Identity::caller().map_err(Refusal::Identity)?;
+    *user = Some(caller.name.clone());
+    let original = env::var_os("SSH_ORIGINAL_COMMAND");
+    let sshd = env::var_os("SSH_CONNECTION");
+    let request = Request::parse(arguments, original, sshd.is_some(), &caller)?;
+
+    let jail = match decide(Path::new(CONFIG_DIRECTORY), &caller)? {
+        Decision::Jail(jail) => *jail,
+        Decision::Exempt(rule) => return Err(Refusal::Exempt(rule)),
+        Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule)),
+    };
+    let plan = Plan::new(jail, &caller, request, env::vars_os())?;
+
+    let prepared = prepare(plan, inherited)?;
+    log.enter(prepared.plan(), terminal().as_deref(), sshd.as_deref());
+    Err(prepared.enter()?.exec())
+}
+
+/// Names the terminal on standard input, if there is one: ttyname(3).
+fn terminal() -> Option<OsString> {
+    let name = rustix::termios::ttyname(io::stdin(), Vec::new()).ok()?;
+    Some(OsStr::new(name.to_str().ok()?).to_owned())
+}
+
+/// Says one constant sentence. The reason is the administrator's.
+fn tell(refusal: &Refusal) {
+    let text = match refusal {
+        Refusal::CalledByRoot => {
+            "jail-shell: root is not jailed; use an ordinary shell, or su to the user to try theirs\n".to_owned()
+        }
+        Refusal::Usage(what) => format!("jail-shell: {what}; see jail-shell --help\n"),
+        _ => format!(
+            "jail-shell: login refused ({}); ask the administrator, who finds the reason in the log\n",
+            refusal.code()
+        ),
+    };
+    drop(io::stderr().write_all(text.as_bytes()));
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

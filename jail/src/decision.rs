@@ -1,0 +1,100 @@
+//! From an account to the decision of the config in force. This is the only place that reads the config's files.
+
+use std::{
+    fs::File,
+    io::Read,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use jail_config::{Decision, Policy, UserFile, user_file_name};
+use nix::errno::Errno;
+
+use crate::{
+    identity::Identity,
+    refusal::Refusal,
+    trust::{self, Flaw, Untrusted},
+};
+
+/// Where the config is. Compiled in: no variable and no option of a privileged program changes it.
+pub const CONFIG_DIRECTORY: &str = "/etc/login-jail";
+
+const CONFIG_FILE: &str = "config.toml";
+const USERS_DIRECTORY: &str = "users.d";
+
+/// The largest config file that is read, in bytes.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// Reads the config below `directory` and decides about one account.
+///
+/// The file of `users.d` is opened by the account's name: the cost does not grow with the number of users.
+///
+/// # Errors
+/// A config that is missing, unreadable, wrong, or writable by anybody but root; an account name that can't be a file
+/// name; a template that can't be filled.
+pub fn decide(directory: &Path, identity: &Identity) -> Result<Decision, Refusal> {
+    let file = directory.join(CONFIG_FILE);
+    let opened = trust::open_directory(directory).map_err(|flaw| unopened(&file, flaw))?;
+    let text = trust::open_file(&opened, directory, Path::new(CONFIG_FILE))
+        .map_err(|flaw| unopened(&file, flaw))
+        .and_then(|open| read(open, &file))?;
+    let policy = Policy::parse(&file, &text).map_err(Refusal::ConfigWrong)?;
+
+    let name = user_file_name(&identity.name).map_err(Refusal::UserFileName)?;
+    let users = directory.join(USERS_DIRECTORY);
+    let user_file = match trust::open_subdirectory(&opened, directory, Path::new(USERS_DIRECTORY)) {
+        Ok(opened) => read_user_file(&policy, opened, &users, Path::new(&name))?,
+        Err(Untrusted {
+            flaw: Flaw::Missing,
+            ..
+        }) => None,
+        Err(untrusted) => return Err(unopened(&users, untrusted)),
+    };
+    policy
+        .decide(&identity.account(), user_file.as_ref())
+        .map_err(Refusal::Template)
+}
+
+/// Reads `users.d/NAME.toml`, if there is one.
+fn read_user_file(
+    policy: &Policy,
+    users: OwnedFd,
+    shown: &Path,
+    name: &Path,
+) -> Result<Option<UserFile>, Refusal> {
+    let path = shown.join(name);
+    let text = match trust::open_file(users, shown, name) {
+        Ok(file) => read(file, &path)?,
+        Err(Untrusted {
+            flaw: Flaw::Missing,
+            ..
+        }) => return Ok(None),
+        Err(untrusted) => return Err(unopened(&path, untrusted)),
+    };
+    policy
+        .parse_user_file(&path, &text)
+        .map(Some)
+        .map_err(Refusal::ConfigWrong)
+}
+
+fn read(file: File, path: &Path) -> Result<Vec<u8>, Refusal> {
+    let unreadable = |errno| Refusal::ConfigUnreadable(path.to_owned(), errno);
+    let mut text = Vec::new();
+    let mut bounded = file.take(LARGEST + 1);
+    bounded
+        .read_to_end(&mut text)
+        .map_err(|error| unreadable(Errno::from_raw(error.raw_os_error().unwrap_or(0))))?;
+    if bounded.limit() == 0 {
+        return Err(unreadable(Errno::EFBIG));
+    }
+    Ok(text)
+}
+
+fn unopened(path: &Path, untrusted: Untrusted) -> Refusal {
+    let path = PathBuf::from(path);
+    match untrusted.flaw {
+        Flaw::Missing => Refusal::ConfigMissing(path),
+        Flaw::Io(errno) => Refusal::ConfigUnreadable(path, errno),
+        _ => Refusal::ConfigUnsafe(untrusted),
+    }
+}

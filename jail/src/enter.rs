@@ -1,0 +1,387 @@
+//! Does what a plan says, once, in its order. Every failure refuses the login.
+//!
+//! Three values, each made from the one before: [`Prepared`] has looked and changed nothing, [`Entered`] is inside
+//! with nothing left to give up, and only an [`Entered`] can be exec'd.
+
+use std::{
+    ffi::{CString, OsStr, OsString},
+    fmt,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+};
+
+use jail_config::{Home, Limits};
+use nix::{
+    errno::Errno,
+    unistd::{Gid, Uid, execve, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid},
+};
+use rustix::{
+    fs::Mode,
+    process::{Resource, Rlimit, chdir, chroot, fchdir, getcwd, setrlimit, umask},
+    thread::{
+        CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities,
+        capabilities_secure_bits, clear_ambient_capability_set, no_new_privs,
+        remove_capability_from_bounding_set, set_capabilities, set_capabilities_secure_bits,
+        set_no_new_privs,
+    },
+};
+
+use crate::{
+    plan::{Ids, Plan, Step},
+    program,
+    refusal::{Refusal, StepFault},
+    request::What,
+    start::Inherited,
+    sys::keyctl::join_session_keyring,
+    trust::{self, raw},
+};
+
+/// No privilege by user ID 0, no change of capabilities by a change of user ID, no ambient capabilities, and no way
+/// back: capabilities(7).
+const SECUREBITS: CapabilitiesSecureBits = CapabilitiesSecureBits::NO_ROOT
+    .union(CapabilitiesSecureBits::NO_ROOT_LOCKED)
+    .union(CapabilitiesSecureBits::NO_SETUID_FIXUP)
+    .union(CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED)
+    .union(CapabilitiesSecureBits::KEEP_CAPS_LOCKED)
+    .union(CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE)
+    .union(CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED);
+
+/// CAP_CHECKPOINT_RESTORE: every kernel with close_range(2), which we need, has it (Linux 5.9).
+const LAST_CAPABILITY: u32 = 40;
+
+const NO_CAPABILITIES: CapabilitySets = CapabilitySets {
+    effective: CapabilitySet::empty(),
+    permitted: CapabilitySet::empty(),
+    inheritable: CapabilitySet::empty(),
+};
+
+/// A plan whose look-only steps have been taken: the process is as it was.
+#[derive(Debug)]
+pub struct Prepared {
+    plan: Plan,
+    inherited: Inherited,
+    root: OwnedFd,
+}
+
+/// A process that is in its jail. It can only be exec'd.
+#[must_use = "a process that has entered must become the user's shell"]
+pub struct Entered {
+    plan: Plan,
+    home: PathBuf,
+    sftp_server: Option<PathBuf>,
+}
+
+impl fmt::Debug for Entered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered")
+            .field("jail", &self.plan.jail)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes the steps of a plan that only look. What it returns is all that later steps need of the host.
+///
+/// # Errors
+/// The root directory is missing, no directory, or not root's alone.
+pub fn prepare(plan: Plan, inherited: Inherited) -> Result<Prepared, Refusal> {
+    let root = trust::open_directory(&plan.root).map_err(Refusal::Root)?;
+    Ok(Prepared {
+        plan,
+        inherited,
+        root,
+    })
+}
+
+impl Prepared {
+    /// Gives the plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Takes the other steps, up to the one that ends the program. There is no way back after the first.
+    ///
+    /// # Errors
+    /// The step that failed. The caller must end the process: part of the steps have been taken.
+    pub fn enter(self) -> Result<Entered, Refusal> {
+        let Prepared {
+            plan,
+            inherited,
+            root,
+        } = self;
+        let mut home = PathBuf::from("/");
+        let mut sftp_server = None;
+        for step in plan.steps() {
+            let refuse = |fault| Refusal::Step(step.name(), fault);
+            match step {
+                // Taken by `prepare`: its descriptor is `root`.
+                Step::OpenRoot(_) => {}
+                Step::SessionKeyring => join_new_session_keyring().map_err(refuse)?,
+                Step::BoundingSet => empty_bounding_set().map_err(refuse)?,
+                Step::Securebits => lock_securebits().map_err(refuse)?,
+                Step::Chroot => change_root(&root).map_err(refuse)?,
+                Step::Limits(limits) => set_limits(limits, &inherited).map_err(refuse)?,
+                Step::Groups(groups) => set_groups(groups).map_err(refuse)?,
+                Step::Gid(gid) => set_gid(gid).map_err(refuse)?,
+                Step::Uid(uid) => set_uid(uid).map_err(refuse)?,
+                Step::Capabilities => empty_capabilities().map_err(refuse)?,
+                Step::NoNewPrivs => forbid_new_privileges().map_err(refuse)?,
+                Step::Verify(ids) => verify(ids).map_err(refuse)?,
+                Step::Umask(mask) => drop(umask(Mode::from_raw_mode(mask))),
+                Step::Home(wanted) => home = go_home(wanted)?,
+                Step::Program(shell) => {
+                    sftp_server = find_programs(shell, &plan)?;
+                }
+                // Taken by `Entered::exec`, the only thing that can be done with what this returns.
+                Step::Exec(_) => {}
+            }
+        }
+        Ok(Entered {
+            plan,
+            home,
+            sftp_server,
+        })
+    }
+}
+
+impl Entered {
+    /// Becomes the shell. Returns only when execve(2) failed.
+    #[must_use]
+    pub fn exec(self) -> Refusal {
+        let Entered {
+            plan,
+            home,
+            sftp_server,
+        } = self;
+        let refuse = |errno| Refusal::Exec(plan.shell.clone(), errno);
+        let strings = || -> Result<_, Errno> {
+            let shell = c_string(plan.shell.as_os_str())?;
+            let arguments = plan
+                .arguments(sftp_server.as_deref())
+                .iter()
+                .map(|argument| c_string(argument))
+                .collect::<Result<Vec<_>, _>>()?;
+            let home = [("HOME".into(), home.into_os_string())];
+            let environment = home
+                .iter()
+                .chain(&plan.environment)
+                .map(|(name, value)| assignment(name, value))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok((shell, arguments, environment))
+        };
+        let (shell, arguments, environment) = match strings() {
+            Ok(strings) => strings,
+            Err(errno) => return refuse(errno),
+        };
+        match execve(&shell, &arguments, &environment) {
+            Err(errno) => refuse(errno),
+        }
+    }
+}
+
+fn join_new_session_keyring() -> Result<(), StepFault> {
+    match join_session_keyring() {
+        // No keyrings in this kernel: nothing to leave behind.
+        Ok(()) | Err(Errno::ENOSYS) => Ok(()),
+        Err(errno) => Err(StepFault::Failed(
+            "keyctl KEYCTL_JOIN_SESSION_KEYRING",
+            errno,
+        )),
+    }
+}
+
+fn empty_bounding_set() -> Result<(), StepFault> {
+    for number in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        match remove_capability_from_bounding_set(capability).map_err(raw) {
+            Ok(()) => {}
+            // Past the last capability of this kernel.
+            Err(Errno::EINVAL) if number > LAST_CAPABILITY => break,
+            Err(errno) => return Err(StepFault::Failed("prctl PR_CAPBSET_DROP", errno)),
+        }
+    }
+    Ok(())
+}
+
+fn lock_securebits() -> Result<(), StepFault> {
+    failed(
+        "prctl PR_SET_SECUREBITS",
+        set_capabilities_secure_bits(SECUREBITS),
+    )
+}
+
+/// Makes an open directory the root. By descriptor: what the path leads to by now does not matter.
+fn change_root(root: &OwnedFd) -> Result<(), StepFault> {
+    failed("fchdir", fchdir(root))?;
+    failed("chroot", chroot("."))?;
+    failed("chdir", chdir("/"))
+}
+
+/// Gives back the limits that set-up had changed, with those of the config in their place.
+fn set_limits(limits: &Limits, inherited: &Inherited) -> Result<(), StepFault> {
+    let configured = [
+        (Resource::Nofile, limits.nofile),
+        (Resource::Nproc, limits.nproc),
+        (Resource::Fsize, limits.fsize),
+        (Resource::As, limits.as_),
+        (Resource::Core, limits.core),
+        (Resource::Cpu, limits.cpu),
+    ];
+    for (resource, before) in &inherited.limits {
+        if !configured
+            .iter()
+            .any(|(other, value)| other == resource && value.is_some())
+        {
+            failed("setrlimit", setrlimit(*resource, before.clone()))?;
+        }
+    }
+    for (resource, value) in configured {
+        if let Some(value) = value {
+            // RLIM_INFINITY is the largest number; rustix wants `None` for it.
+            let value = Some(value).filter(|value| *value != u64::MAX);
+            failed(
+                "setrlimit",
+                setrlimit(
+                    resource,
+                    Rlimit {
+                        current: value,
+                        maximum: value,
+                    },
+                ),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn set_groups(groups: &[u32]) -> Result<(), StepFault> {
+    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+    setgroups(&groups).map_err(|errno| StepFault::Failed("setgroups", errno))
+}
+
+fn set_gid(gid: u32) -> Result<(), StepFault> {
+    let gid = Gid::from_raw(gid);
+    setresgid(gid, gid, gid).map_err(|errno| StepFault::Failed("setresgid", errno))
+}
+
+fn set_uid(uid: u32) -> Result<(), StepFault> {
+    let uid = Uid::from_raw(uid);
+    setresuid(uid, uid, uid).map_err(|errno| StepFault::Failed("setresuid", errno))
+}
+
+fn empty_capabilities() -> Result<(), StepFault> {
+    failed(
+        "prctl PR_CAP_AMBIENT_CLEAR_ALL",
+        clear_ambient_capability_set(),
+    )?;
+    failed("capset", set_capabilities(None, NO_CAPABILITIES))
+}
+
+fn forbid_new_privileges() -> Result<(), StepFault> {
+    failed("prctl PR_SET_NO_NEW_PRIVS", set_no_new_privs(true))
+}
+
+/// Reads back what was set, then tries to regain root, which must fail.
+fn verify(ids: &Ids) -> Result<(), StepFault> {
+    let (uid, gid) = (Uid::from_raw(ids.uid), Gid::from_raw(ids.gid));
+    let uids = getresuid().map_err(|errno| StepFault::Failed("getresuid", errno))?;
+    hold(
+        "the user IDs",
+        (uids.real, uids.effective, uids.saved) == (uid, uid, uid),
+    )?;
+    let gids = getresgid().map_err(|errno| StepFault::Failed("getresgid", errno))?;
+    hold(
+        "the group IDs",
+        (gids.real, gids.effective, gids.saved) == (gid, gid, gid),
+    )?;
+    let mut groups: Vec<u32> = getgroups()
+        .map_err(|errno| StepFault::Failed("getgroups", errno))?
+        .into_iter()
+        .map(Gid::as_raw)
+        .collect();
+    groups.sort_unstable();
+    hold("the supplementary groups", groups == ids.groups)?;
+
+    let sets = capabilities(None).map_err(|errno| StepFault::Failed("capget", raw(errno)))?;
+    hold("the empty capability sets", sets == NO_CAPABILITIES)?;
+    let bits = capabilities_secure_bits()
+        .map_err(|errno| StepFault::Failed("prctl PR_GET_SECUREBITS", raw(errno)))?;
+    hold("the locked securebits", bits == SECUREBITS)?;
+    let no_new_privs = no_new_privs()
+        .map_err(|errno| StepFault::Failed("prctl PR_GET_NO_NEW_PRIVS", raw(errno)))?;
+    hold("no_new_privs", no_new_privs)?;
+
+    let root = Uid::from_raw(0);
+    hold(
+        "the loss of root",
+        setresuid(root, root, root) == Err(Errno::EPERM),
+    )?;
+    hold("the loss of setgroups", setgroups(&[]) == Err(Errno::EPERM))?;
+    hold(
+        "the loss of chroot",
+        chroot("/").map_err(raw) == Err(Errno::EPERM),
+    )
+}
+
+fn hold(what: &str, true_now: bool) -> Result<(), StepFault> {
+    if true_now {
+        return Ok(());
+    }
+    Err(StepFault::NotInForce(format!(
+        "{what} did not come into force"
+    )))
+}
+
+/// Changes to the home directory as the user and makes sure that the working directory is inside.
+fn go_home(home: &Home) -> Result<PathBuf, Refusal> {
+    let (wanted, fallback) = match home {
+        Home::Set(path) => (path, false),
+        Home::Default(path) => (path, true),
+    };
+    let reached = match chdir(wanted).map_err(raw) {
+        Ok(()) => wanted.clone(),
+        // The root is the working directory already.
+        Err(Errno::ENOENT | Errno::ENOTDIR) if fallback => PathBuf::from("/"),
+        Err(errno) => return Err(Refusal::Home(wanted.clone(), errno)),
+    };
+    let directory =
+        getcwd(Vec::new()).map_err(|errno| Refusal::Home(wanted.clone(), raw(errno)))?;
+    // The kernel writes "(unreachable)" before a directory that is not below the root: getcwd(3).
+    if directory.as_bytes().starts_with(b"/") {
+        return Ok(reached);
+    }
+    Err(Refusal::Home(wanted.clone(), Errno::EXDEV))
+}
+
+/// Checks the shell and, where sftp is asked for, finds and checks the sftp-server.
+fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> {
+    let library_path = plan
+        .environment
+        .iter()
+        .find(|(name, _)| name == "LD_LIBRARY_PATH")
+        .map(|(_, value)| value.as_os_str());
+    let root = program::Root::current(library_path).map_err(Refusal::Program)?;
+    root.check(shell).map_err(Refusal::Program)?;
+    if !matches!(plan.request.what, What::Sftp(_)) {
+        return Ok(None);
+    }
+    let server = root.sftp_server().ok_or(Refusal::SftpMissing)?;
+    root.check(server).map_err(Refusal::Program)?;
+    Ok(Some(server.to_owned()))
+}
+
+fn assignment(name: &OsStr, value: &OsStr) -> Result<CString, Errno> {
+    let mut text = OsString::with_capacity(name.len() + 1 + value.len());
+    text.push(name);
+    text.push("=");
+    text.push(value);
+    c_string(&text)
+}
+
+fn c_string(text: &OsStr) -> Result<CString, Errno> {
+    CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL)
+}
+
+fn failed(call: &'static str, result: rustix::io::Result<()>) -> Result<(), StepFault> {
+    result.map_err(|errno| StepFault::Failed(call, raw(errno)))
+}

@@ -1,0 +1,193 @@
+//! Who logs in: the frozen facts of an account.
+//!
+//! All look-ups through NSS happen here, before the root changes: a look-up after it would load the jail's
+//! nsswitch.conf and libraries as root (CVE-2025-32463).
+
+use std::{
+    error,
+    ffi::{CString, OsStr, OsString},
+    fmt,
+    path::PathBuf,
+};
+
+use jail_config::Account;
+use nix::{
+    errno::Errno,
+    unistd::{Gid, Group, Uid, User, getgrouplist, getgroups, getuid},
+};
+
+/// The facts of one account, as the account database had them when they were asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// pw_name.
+    pub name: OsString,
+    /// pw_uid.
+    pub uid: u32,
+    /// pw_gid.
+    pub gid: u32,
+    /// The name of the primary group; the number in decimal where it has none.
+    pub group: OsString,
+    /// All groups, the primary one included.
+    pub groups: Vec<u32>,
+    /// The names of those groups that have one.
+    pub group_names: Vec<OsString>,
+    /// pw_dir, a path of the host.
+    pub home: PathBuf,
+    /// pw_shell, a path of the host.
+    pub shell: PathBuf,
+}
+
+/// Why an account's facts could not be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentityError {
+    /// The database answered, and has no such account.
+    Unknown(String),
+    /// The database did not answer: not the same as "unknown".
+    LookUp(&'static str, Errno),
+    /// The name is not UTF-8 or has a NUL; no rule could name it.
+    Name(String),
+}
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IdentityError::Unknown(who) => {
+                write!(
+                    f,
+                    "look up {who}: there is no such account; see getent passwd"
+                )
+            }
+            IdentityError::LookUp(what, errno) => write!(
+                f,
+                "look up {what}: {}; see nsswitch.conf and its services",
+                errno.desc()
+            ),
+            IdentityError::Name(name) => write!(f, "the account name {name:?} is not UTF-8"),
+        }
+    }
+}
+
+impl error::Error for IdentityError {}
+
+impl Identity {
+    /// Looks up the account of the real user ID. Of the caller's process it believes that ID and the supplementary
+    /// groups, which nobody but root can have set, and nothing else.
+    ///
+    /// The groups are the kernel's, not getgrouplist(3)'s: the login program has just set them, from the same
+    /// database and whatever else PAM adds (pam_group), and asking for them again loads every NSS module that the
+    /// host has, at a quarter of the whole login's cost.
+    ///
+    /// Where accounts share a uid, the first one getpwuid(3) finds is meant: the kernel knows no other name.
+    ///
+    /// # Errors
+    /// No such account, or the database did not answer.
+    pub fn caller() -> Result<Identity, IdentityError> {
+        let uid = getuid();
+        let user = User::from_uid(uid)
+            .map_err(|errno| IdentityError::LookUp("the caller's uid", errno))?
+            .ok_or_else(|| IdentityError::Unknown(format!("uid {uid}")))?;
+        let groups =
+            getgroups().map_err(|errno| IdentityError::LookUp("the caller's groups", errno))?;
+        Identity::of(user, groups)
+    }
+
+    /// Looks up an account by name, for PAM and for the administrator.
+    ///
+    /// # Errors
+    /// No such account, or the database did not answer.
+    pub fn named(name: &str) -> Result<Identity, IdentityError> {
+        let user = User::from_name(name)
+            .map_err(|errno| IdentityError::LookUp("the user's name", errno))?
+            .ok_or_else(|| IdentityError::Unknown(format!("user {name:?}")))?;
+        let name = CString::new(user.name.as_bytes())
+            .map_err(|_| IdentityError::Name(user.name.clone()))?;
+        let groups = getgrouplist(&name, user.gid)
+            .map_err(|errno| IdentityError::LookUp("the user's groups", errno))?;
+        Identity::of(user, groups)
+    }
+
+    fn of(user: User, mut groups: Vec<Gid>) -> Result<Identity, IdentityError> {
+        // nix replaces what is not UTF-8; a rule for the replaced name would be a rule for somebody else.
+        if user.name.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(IdentityError::Name(user.name));
+        }
+        if !groups.contains(&user.gid) {
+            groups.push(user.gid);
+        }
+        let mut group_names = Vec::with_capacity(groups.len());
+        let mut primary = None;
+        for gid in &groups {
+            if let Some(group) = group_name(*gid)? {
+                if *gid == user.gid {
+                    primary = Some(group.clone());
+                }
+                group_names.push(group);
+            }
+        }
+        Ok(Identity {
+            name: user.name.into(),
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+            group: primary.unwrap_or_else(|| user.gid.to_string().into()),
+            groups: groups.into_iter().map(Gid::as_raw).collect(),
+            group_names,
+            home: user.dir,
+            shell: user.shell,
+        })
+    }
+
+    /// Gives the facts that the config decides by.
+    #[must_use]
+    pub fn account(&self) -> Account<'_> {
+        Account {
+            name: &self.name,
+            uid: self.uid,
+            gid: self.gid,
+            group: &self.group,
+            groups: &self.group_names,
+            home: &self.home,
+        }
+    }
+
+    /// Tells whether the account is uid 0, which is never jailed.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        Uid::from_raw(self.uid).is_root()
+    }
+
+    /// Tells whether `text` is the account's own login shell, as passwd spells it.
+    pub(crate) fn has_shell(&self, text: &OsStr) -> bool {
+        !text.is_empty() && self.shell.as_os_str() == text
+    }
+}
+
+/// Looks a group's name up; a group without an entry is no error, and no rule can name it.
+fn group_name(gid: Gid) -> Result<Option<OsString>, IdentityError> {
+    let group =
+        Group::from_gid(gid).map_err(|errno| IdentityError::LookUp("a group's name", errno))?;
+    Ok(group
+        .map(|group| group.name)
+        .filter(|name| !name.contains(char::REPLACEMENT_CHARACTER))
+        .map(OsString::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Identity, IdentityError};
+
+    #[test]
+    fn finds_root_by_name() {
+        let root = Identity::named("root").unwrap();
+        assert!(root.is_root());
+        assert_eq!(root.group, "root");
+        assert!(root.groups.contains(&0));
+    }
+
+    #[test]
+    fn tells_an_unknown_account_from_a_failed_look_up() {
+        assert!(matches!(
+            Identity::named("no-such-user-here"),
+            Err(IdentityError::Unknown(_))
+        ));
+    }
+}

@@ -1,0 +1,209 @@
+//! The log: one line per event to authpriv, sent to /dev/log without ever waiting.
+//!
+//! Own code, because the `syslog` crate blocks the login while the log daemon stalls and lets newlines through. The
+//! socket is connected while the host's /dev is in reach, and used after it is not.
+
+use std::{
+    ffi::OsStr,
+    fmt::{self, Write},
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+};
+
+use rustix::net::{
+    AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with,
+};
+
+use crate::{plan::Plan, refusal::Refusal, request::What};
+
+/// LOG_AUTHPRIV, shifted as in a priority: syslog(3).
+const AUTHPRIV: u8 = 10 << 3;
+const LOG_ERR: u8 = 3;
+const LOG_NOTICE: u8 = 5;
+
+/// The most that a single value takes of a line, and a line in all, in bytes. A datagram of 1 KiB is what RFC 3164
+/// promises to deliver; every daemon of today takes eight.
+const LONGEST_VALUE: usize = 1024;
+const LONGEST_LINE: usize = 8 * 1024;
+
+/// A connection to the log daemon, if there is one.
+#[derive(Debug)]
+pub struct Log {
+    socket: Option<OwnedFd>,
+}
+
+impl Log {
+    /// Connects to /dev/log. Without a daemon the log goes nowhere: a machine that logs nothing still serves logins.
+    #[must_use]
+    pub fn open() -> Log {
+        let connected = || -> rustix::io::Result<OwnedFd> {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+            connect(&socket, &SocketAddrUnix::new("/dev/log")?)?;
+            Ok(socket)
+        };
+        Log {
+            socket: connected().ok(),
+        }
+    }
+
+    /// Records that a login goes in: who, by which rule, where, from where, and for what.
+    pub fn enter(&self, plan: &Plan, terminal: Option<&OsStr>, from: Option<&OsStr>) {
+        let (user, uid) = (Quoted::new(&plan.user), plan.ids.uid);
+        let mut line = format!("enter user={user} uid={uid}");
+        push(&mut line, "jail", plan.jail.as_ref());
+        push(&mut line, "rule", plan.rule.to_string().as_ref());
+        push(&mut line, "root", plan.root.as_ref());
+        push(&mut line, "tty", terminal.unwrap_or_default());
+        push(&mut line, "from", from.unwrap_or_default());
+        match &plan.request.what {
+            What::Shell => push(&mut line, "command", OsStr::new("")),
+            What::Command { command, .. } => push(&mut line, "command", command),
+            What::Sftp(_) => push(&mut line, "command", OsStr::new("internal-sftp")),
+        }
+        self.send(LOG_NOTICE, &line);
+    }
+
+    /// Records that a login was refused, and why. `user` is the account's name where it is known by then.
+    pub fn refused(&self, refusal: &Refusal, user: Option<&OsStr>, uid: u32) {
+        let mut line = format!("refused code={} uid={uid}", refusal.code());
+        if let Some(user) = user {
+            push(&mut line, "user", user);
+        }
+        let reason = refusal.to_string();
+        let longest = LONGEST_LINE - line.len() - 16;
+        if write!(
+            line,
+            " reason={}",
+            Quoted {
+                value: reason.as_bytes(),
+                longest
+            }
+        )
+        .is_ok()
+        {
+            self.send(LOG_ERR, &line);
+        }
+    }
+
+    /// Sends one line. A full queue loses it: the login must not wait for the log.
+    fn send(&self, severity: u8, text: &str) {
+        let Some(socket) = &self.socket else {
+            return;
+        };
+        let line = format!(
+            "<{}>jail-shell[{}]: {text}",
+            AUTHPRIV | severity,
+            std::process::id()
+        );
+        match send(socket, line.as_bytes(), SendFlags::NOSIGNAL) {
+            // Nothing could be done about a failure, and there is nobody to tell.
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+fn push(line: &mut String, key: &str, value: &OsStr) {
+    line.push_str(&format!(" {key}={}", Quoted::new(value)));
+}
+
+/// A value from outside as the log has it: in quotes, with everything escaped that could end the line or the quotes,
+/// hide text or reorder it, and cut to a length.
+struct Quoted<'a> {
+    value: &'a [u8],
+    longest: usize,
+}
+
+impl<'a> Quoted<'a> {
+    fn new(value: &'a OsStr) -> Quoted<'a> {
+        Quoted {
+            value: value.as_bytes(),
+            longest: LONGEST_VALUE,
+        }
+    }
+}
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        let mut left_out = 0;
+        for chunk in self.value.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                escape(&mut text, character, self.longest, &mut left_out)?;
+            }
+            for byte in chunk.invalid() {
+                if text.len() + 4 > self.longest {
+                    left_out += 1;
+                } else {
+                    write!(text, "\\x{byte:02x}")?;
+                }
+            }
+        }
+        write!(f, "\"{text}\"")?;
+        if left_out > 0 {
+            write!(f, "+{left_out}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds one character, escaped where needed, or counts the bytes left out once the text is full.
+fn escape(text: &mut String, character: char, longest: usize, left_out: &mut usize) -> fmt::Result {
+    const LONGEST_ESCAPE: usize = "\\u{10ffff}".len();
+    if *left_out > 0 || text.len() + LONGEST_ESCAPE > longest {
+        *left_out += character.len_utf8();
+        return Ok(());
+    }
+    match character {
+        '"' | '\\' => write!(text, "\\{character}"),
+        '\n' => text.write_str("\\n"),
+        '\t' => text.write_str("\\t"),
+        _ if character.is_control() || is_invisible(character) => {
+            write!(text, "\\u{{{:x}}}", u32::from(character))
+        }
+        _ => text.write_char(character),
+    }
+}
+
+/// Tells the characters that show nothing or change how the text around them shows: zero width, line and paragraph
+/// separators, bidirectional controls (UAX #9), variation selectors, tags.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' |
+        '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' |
+        '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    use super::{LONGEST_VALUE, Quoted};
+
+    fn quoted(value: &[u8]) -> String {
+        Quoted::new(OsStr::from_bytes(value)).to_string()
+    }
+
+    #[test]
+    fn escapes_what_could_forge_hide_or_reorder_a_line() {
+        assert_eq!(quoted(b"id"), "\"id\"");
+        assert_eq!(
+            quoted(b"a\nb\r\"c\\\x1b[1m"),
+            r#""a\nb\u{d}\"c\\\u{1b}[1m""#
+        );
+        assert_eq!(
+            quoted("\u{85}\u{9b}\u{202e}\u{2066}\u{feff}".as_bytes()),
+            r#""\u{85}\u{9b}\u{202e}\u{2066}\u{feff}""#
+        );
+        assert_eq!(quoted(b"\xff\x80x"), r#""\xff\x80x""#);
+        assert_eq!(quoted("für 日本".as_bytes()), "\"für 日本\"");
+    }
+
+    #[test]
+    fn bounds_a_value_and_says_how_much_is_left_out() {
+        let long = quoted(&[b'x'; 100_000]);
+        assert!(long.len() < LONGEST_VALUE + 16, "{}", long.len());
+        assert!(long.contains("\"+9"), "{long}");
+        assert!(quoted(&[b'\n'; 5000]).len() < LONGEST_VALUE + 16);
+        assert!(quoted(&[0xff; 5000]).len() < LONGEST_VALUE + 16);
+    }
+}

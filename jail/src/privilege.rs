@@ -1,0 +1,155 @@
+//! Whether the set-user-ID bit had its effect, and if not, why: user ID 0 alone proves nothing.
+
+use std::fmt;
+
+use nix::{errno::Errno, unistd::getresuid};
+use rustix::{
+    fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs, open, openat},
+    thread::{CapabilitySet, capabilities, no_new_privs},
+};
+
+use crate::refusal::{Code, Refusal, StepFault};
+
+/// What entering a jail by chroot(2) takes: capabilities(7).
+const NEEDED: CapabilitySet = CapabilitySet::SYS_CHROOT
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETPCAP);
+
+/// Why the privilege is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The binary is not set-user-ID root; its owner and mode.
+    Setuid(u32, u32),
+    /// The binary is on a file system mounted `nosuid`.
+    Nosuid,
+    /// The caller set no_new_privs.
+    NoNewPrivs,
+    /// This is a user namespace of its own, where the bit has no effect.
+    UserNamespace,
+    /// The effective user ID is 0, these capabilities are missing all the same.
+    Capabilities(CapabilitySet),
+    /// None of these: the caller traces the program or shares its working directory with it (CLONE_FS).
+    Unsafe,
+}
+
+impl Missing {
+    /// Gives the code the user is told.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Missing::Setuid(..) => Code::NoSetuid,
+            Missing::Nosuid => Code::Nosuid,
+            Missing::NoNewPrivs => Code::NoNewPrivs,
+            Missing::UserNamespace | Missing::Capabilities(_) | Missing::Unsafe => {
+                Code::Capabilities
+            }
+        }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the set-user-ID bit had no effect: ")?;
+        match self {
+            Missing::Setuid(owner, mode) => write!(
+                f,
+                "this binary belongs to uid {owner} and is mode {mode:04o}; chown root and chmod 4755 the installed one"
+            ),
+            Missing::Nosuid => f.write_str(
+                "this binary is on a file system mounted nosuid; install it on another or remount with suid",
+            ),
+            Missing::NoNewPrivs => f.write_str(
+                "the caller set no_new_privs; for a service unit, NoNewPrivileges=no",
+            ),
+            Missing::UserNamespace => f.write_str(
+                "it was started in a user namespace other than the host's; log in outside of it",
+            ),
+            Missing::Capabilities(missing) => write!(
+                f,
+                "the bounding set of the caller lacks {}; for a service unit, see CapabilityBoundingSet=",
+                missing.iter_names().map(|(name, _)| format!("CAP_{name}")).collect::<Vec<_>>().join(", ")
+            ),
+            Missing::Unsafe => f.write_str(
+                "the caller traces this program or shares its file system state with it (CLONE_FS)",
+            ),
+        }
+    }
+}
+
+/// Makes sure that this is a set-user-ID start by an ordinary user, with root's capabilities really there.
+///
+/// # Errors
+/// [`Refusal::CalledByRoot`] when the real user ID is 0, otherwise what is missing.
+pub fn check() -> Result<(), Refusal> {
+    let ids = getresuid().map_err(|errno| failed("getresuid", errno))?;
+    if ids.real.is_root() {
+        return Err(Refusal::CalledByRoot);
+    }
+    let effective = capabilities(None)
+        .map_err(|errno| failed("capget", crate::trust::raw(errno)))?
+        .effective;
+    if ids.effective.is_root() && effective.contains(NEEDED) {
+        return Ok(());
+    }
+    Err(Refusal::Privilege(diagnose(
+        ids.effective.is_root(),
+        NEEDED.difference(effective),
+    )))
+}
+
+/// Finds out why. What can't be examined is passed over: nothing here lets anybody in.
+fn diagnose(effective_root: bool, missing: CapabilitySet) -> Missing {
+    if effective_root {
+        return Missing::Capabilities(missing);
+    }
+    if no_new_privs().unwrap_or(false) {
+        return Missing::NoNewPrivs;
+    }
+    if in_user_namespace() {
+        return Missing::UserNamespace;
+    }
+    // Following is wanted here: /proc/self/exe is the kernel's link to the very file that runs.
+    let own = open(
+        "/proc/self/exe",
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+    );
+    let Ok(own) = own else {
+        return Missing::Unsafe;
+    };
+    if let Ok(stat) = fstat(&own) {
+        if stat.st_uid != 0 || stat.st_mode & 0o4000 == 0 {
+            return Missing::Setuid(stat.st_uid, stat.st_mode & 0o7777);
+        }
+    }
+    match fstatvfs(&own) {
+        Ok(file_system) if file_system.f_flag.contains(StatVfsMountFlags::NOSUID) => {
+            Missing::Nosuid
+        }
+        _ => Missing::Unsafe,
+    }
+}
+
+/// Tells whether the user namespace is one made by somebody: the first one maps every id to itself.
+fn in_user_namespace() -> bool {
+    let mut text = [0_u8; 128];
+    let map = openat(
+        CWD,
+        "/proc/self/uid_map",
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    );
+    let Ok(length) = map.and_then(|map| rustix::io::read(map, &mut text)) else {
+        return false;
+    };
+    let words = text
+        .get(..length)
+        .unwrap_or_default()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    !words.eq([b"0".as_slice(), b"0", b"4294967295"])
+}
+
+fn failed(call: &'static str, errno: Errno) -> Refusal {
+    Refusal::Step("privilege", StepFault::Failed(call, errno))
+}

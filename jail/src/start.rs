@@ -1,0 +1,205 @@
+//! The first instructions of a privileged program: whatever the caller left us with is made sane before anything
+//! is looked up, opened or believed.
+//!
+//! It reads nothing of the config and knows nobody's name.
+
+use std::{
+    fmt,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use nix::{errno::Errno, sys::personality};
+use rustix::{
+    fs::{FileType, Mode, OFlags, fcntl_getfl, fstat, fstatfs},
+    process::{
+        DumpableBehavior, Resource, Rlimit, chdir, getrlimit, set_dumpable_behavior, setrlimit,
+        umask,
+    },
+    thread::{CapabilitySet, capabilities},
+};
+
+use crate::{
+    refusal::{Refusal, StepFault},
+    sys::{
+        close_range::close_range_from,
+        signal::{Disposition, LAST_SIGNAL, rt_sigaction, rt_sigpending, rt_sigprocmask},
+        timer::stop_itimer,
+    },
+    trust::{kind, raw},
+};
+
+/// The name of this stage in a refusal.
+const START: &str = "start";
+
+/// Limits that a caller can lower so far that set-up fails half-way, and what set-up needs of them.
+///
+/// CPU time in seconds, sizes in bytes; `None` is unlimited.
+const WORKING_LIMITS: [(Resource, Option<u64>); 7] = [
+    (Resource::Core, Some(0)),
+    (Resource::Nofile, Some(256)),
+    (Resource::Fsize, None),
+    (Resource::As, None),
+    (Resource::Data, None),
+    (Resource::Cpu, None),
+    (Resource::Nproc, None),
+];
+
+/// What the caller's process had before it was made sane, and gets back when the user's program starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inherited {
+    /// The resource limits that were changed for the time of set-up.
+    pub limits: Vec<(Resource, Rlimit)>,
+}
+
+/// A standard descriptor that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadDescriptor {
+    /// 0, 1 or 2.
+    pub number: i32,
+    /// What it is.
+    pub what: &'static str,
+}
+
+impl fmt::Display for BadDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "descriptor {} is a {}; only a terminal, pipe, socket, regular file or character device may come in",
+            self.number, self.what
+        )
+    }
+}
+
+/// Makes descriptors, signals, timers, umask and the working directory sane. Needs no privilege.
+///
+/// Closed descriptors 0 to 2 are /dev/null already: Rust's start-up opens it before `main`.
+///
+/// # Errors
+/// A descriptor from 0 to 2 that could carry a way out of a jail, or a system call that failed.
+pub fn sanitize() -> Result<(), Refusal> {
+    failed("close_range", close_range_from(3))?;
+    failed(
+        "prctl PR_SET_DUMPABLE",
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(raw),
+    )?;
+    failed("reset signals", reset_signals())?;
+    for timer in [libc::ITIMER_REAL, libc::ITIMER_VIRTUAL, libc::ITIMER_PROF] {
+        failed("setitimer", stop_itimer(timer))?;
+    }
+    failed(
+        "personality",
+        personality::set(personality::Persona::empty()).map(drop),
+    )?;
+    umask(Mode::from_raw_mode(0o077));
+    failed("chdir /", chdir("/").map_err(raw))?;
+    for (number, fd) in [
+        (0, rustix::stdio::stdin()),
+        (1, rustix::stdio::stdout()),
+        (2, rustix::stdio::stderr()),
+    ] {
+        check_standard(fd).map_err(|what| Refusal::Descriptor(BadDescriptor { number, what }))?;
+    }
+    Ok(())
+}
+
+/// Raises the limits that set-up needs, takes core dumps away, and remembers what they were.
+///
+/// Where CAP_SYS_RESOURCE is missing, as in many containers, a soft limit is raised as far as the hard one lets it;
+/// a set-up that this is not enough for fails, and refuses the login.
+///
+/// # Errors
+/// A limit that can't be set.
+pub fn take_limits() -> Result<Inherited, Refusal> {
+    let may_raise_hard = capabilities(None)
+        .map_err(|errno| refusal("capget", raw(errno)))?
+        .effective
+        .contains(CapabilitySet::SYS_RESOURCE);
+    let mut limits = Vec::with_capacity(WORKING_LIMITS.len());
+    for (resource, needed) in WORKING_LIMITS {
+        let before = getrlimit(resource);
+        let maximum = if may_raise_hard {
+            higher(before.maximum, needed)
+        } else {
+            before.maximum
+        };
+        let current = match resource {
+            Resource::Core => Some(0),
+            _ => lower(higher(before.current, needed), maximum),
+        };
+        let working = Rlimit { current, maximum };
+        if working != before {
+            failed("setrlimit", setrlimit(resource, working).map_err(raw))?;
+        }
+        limits.push((resource, before));
+    }
+    Ok(Inherited { limits })
+}
+
+/// The higher of two limits; `None` is unlimited.
+fn higher(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    Some(one?.max(other?))
+}
+
+/// The lower of two limits; `None` is unlimited.
+fn lower(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (limit, None) | (None, limit) => limit,
+    }
+}
+
+/// Sets every signal to its default, with none blocked and none pending from before.
+fn reset_signals() -> Result<(), Errno> {
+    // Blocked first, so that nothing arrives while a disposition changes; what had arrived is ignored for a moment,
+    // because that is what makes the kernel forget it.
+    rt_sigprocmask(u64::MAX)?;
+    let pending = rt_sigpending()?;
+    for signal in (1..=LAST_SIGNAL).filter(|it| ![libc::SIGKILL, libc::SIGSTOP].contains(it)) {
+        if pending & (1 << (signal - 1)) != 0 {
+            rt_sigaction(signal, Disposition::Ignore)?;
+        }
+        rt_sigaction(signal, Disposition::Default)?;
+    }
+    rt_sigprocmask(0)
+}
+
+/// Says what a standard descriptor is if it must not come in.
+fn check_standard(fd: BorrowedFd<'_>) -> Result<(), &'static str> {
+    let flags = fcntl_getfl(fd).map_err(|_| "closed descriptor")?;
+    if flags.contains(OFlags::PATH) {
+        return Err("path descriptor (O_PATH)");
+    }
+    let stat = fstat(fd.as_fd()).map_err(|_| "descriptor that can't be examined")?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Fifo | FileType::Socket | FileType::CharacterDevice => Ok(()),
+        FileType::RegularFile => check_file_system(fd),
+        other => Err(kind(other)),
+    }
+}
+
+/// Refuses what looks like a regular file and is a handle to a kernel object: since Linux 6.9 a pidfd is one, and a
+/// namespace descriptor always was.
+fn check_file_system(fd: BorrowedFd<'_>) -> Result<(), &'static str> {
+    const NSFS_MAGIC: i64 = 0x6e73_6673;
+    const PID_FS_MAGIC: i64 = 0x5049_4446;
+    const ANON_INODE_FS_MAGIC: i64 = 0x0904_1934;
+    let file_system = fstatfs(fd).map_err(|_| "file on a file system that can't be examined")?;
+    #[allow(
+        clippy::useless_conversion,
+        reason = "f_type has another width on other architectures"
+    )]
+    match i64::from(file_system.f_type) {
+        NSFS_MAGIC => Err("namespace descriptor"),
+        PID_FS_MAGIC => Err("pidfd"),
+        ANON_INODE_FS_MAGIC => Err("anonymous inode"),
+        _ => Ok(()),
+    }
+}
+
+fn failed(call: &'static str, result: Result<(), Errno>) -> Result<(), Refusal> {
+    result.map_err(|errno| refusal(call, errno))
+}
+
+fn refusal(call: &'static str, errno: Errno) -> Refusal {
+    Refusal::Step(START, StepFault::Failed(call, errno))
+}

@@ -1,0 +1,9 @@
+//! The system calls that no library wraps safely.
+//!
+//! All unsafe code of the core is in this directory: one safe function per call, named as in the kernel.
+//! Nothing here decides anything.
+
+pub(crate) mod close_range;
+pub(crate) mod keyctl;
+pub(crate) mod signal;
+pub(crate) mod timer;

@@ -1,0 +1,220 @@
+//! The trusted walk: opens a path by descriptors, one component at a time, and gives nothing that anybody but root
+//! could have put there.
+//!
+//! What it returns is a descriptor; the path is never used again. It follows no symbolic link and no magic link.
+
+use std::{
+    fmt,
+    fs::File,
+    os::fd::{AsFd, OwnedFd},
+    path::{Component, Path, PathBuf},
+};
+
+use nix::errno::Errno;
+use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat, openat2};
+
+use crate::refusal::Code;
+
+/// Write permission for group or others. A POSIX ACL that lets anybody write shows in the group bits: acl(5).
+const WRITABLE_BY_OTHERS: RawMode = 0o022;
+
+/// A component of a path that can't be trusted, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untrusted {
+    /// The path that was asked for.
+    pub path: PathBuf,
+    /// The component of it that stopped the walk.
+    pub component: PathBuf,
+    /// What is wrong with that component.
+    pub flaw: Flaw,
+}
+
+/// What is wrong with a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It does not exist.
+    Missing,
+    /// It is a symbolic link.
+    SymbolicLink,
+    /// It is no directory; what it is instead.
+    NotDirectory(&'static str),
+    /// It is no regular file; what it is instead.
+    NotRegular(&'static str),
+    /// It belongs to this uid, not to root.
+    Owner(u32),
+    /// Its mode lets group or others write.
+    Writable(u32),
+    /// It could not be opened.
+    Io(Errno),
+}
+
+impl Untrusted {
+    /// Gives the code of a refused root directory.
+    pub(crate) fn root_code(&self) -> Code {
+        match self.flaw {
+            Flaw::Missing => Code::RootMissing,
+            Flaw::NotDirectory(_) => Code::RootNotDirectory,
+            _ => Code::RootUnsafe,
+        }
+    }
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let component = self.component.display();
+        write!(f, "{}: {component} ", self.path.display())?;
+        match &self.flaw {
+            Flaw::Missing => f.write_str("does not exist"),
+            Flaw::SymbolicLink => {
+                f.write_str("is a symbolic link; write the path it leads to instead")
+            }
+            Flaw::NotDirectory(kind) => write!(f, "is a {kind}, not a directory"),
+            Flaw::NotRegular(kind) => write!(f, "is a {kind}, not a regular file"),
+            Flaw::Owner(uid) => write!(
+                f,
+                "belongs to uid {uid}, not to root; chown root {component}"
+            ),
+            Flaw::Writable(mode) => write!(f, "is mode {mode:04o}; chmod go-w {component}"),
+            Flaw::Io(Errno::ENOSYS) => {
+                f.write_str("can't be opened: openat2 needs Linux 5.6 or newer")
+            }
+            Flaw::Io(errno) => write!(f, "can't be opened: {}", errno.desc()),
+        }
+    }
+}
+
+impl std::error::Error for Untrusted {}
+
+/// Opens a directory that is root's alone, as is every directory above it. The descriptor is O_PATH.
+///
+/// # Errors
+/// The first component, from `/` down, that is missing, a link, no directory, not root's, or writable by others.
+pub fn open_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
+    let untrusted = |component: &Path, flaw| Untrusted {
+        path: path.to_owned(),
+        component: component.to_owned(),
+        flaw,
+    };
+    let mut walked = PathBuf::from("/");
+    let mut directory = openat2(
+        rustix::fs::CWD,
+        "/",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::empty(),
+    )
+    .map_err(|errno| untrusted(&walked, Flaw::Io(raw(errno))))?;
+    check_directory(&directory).map_err(|flaw| untrusted(&walked, flaw))?;
+
+    for component in path.components() {
+        let name = match component {
+            Component::RootDir => continue,
+            Component::Normal(name) => name,
+            // The config gives absolute paths without these; refused here as well, where it matters.
+            Component::CurDir | Component::ParentDir | Component::Prefix(_) => {
+                return Err(untrusted(path, Flaw::Io(Errno::EINVAL)));
+            }
+        };
+        walked.push(name);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        directory = open_beneath(&directory, Path::new(name), flags)
+            .and_then(|next| check_directory(&next).map(|()| next))
+            .map_err(|flaw| untrusted(&walked, flaw))?;
+    }
+    Ok(directory)
+}
+
+/// Opens a directory in an open one, if it is root's and writable by nobody else. The descriptor is O_PATH.
+///
+/// `shown` is the outer directory's path, for the message only.
+///
+/// # Errors
+/// As [`open_directory`], of this one component.
+pub fn open_subdirectory(
+    directory: impl AsFd,
+    shown: &Path,
+    name: &Path,
+) -> Result<OwnedFd, Untrusted> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    open_beneath(directory, name, flags)
+        .and_then(|opened| check_directory(&opened).map(|()| opened))
+        .map_err(|flaw| Untrusted {
+            path: shown.join(name),
+            component: shown.join(name),
+            flaw,
+        })
+}
+
+/// Opens a regular file in an open directory for reading, if it is root's and writable by nobody else.
+///
+/// `shown` is the directory's path, for the message only.
+///
+/// # Errors
+/// The file is missing, a link, not regular, not root's, or writable by others.
+pub fn open_file(directory: impl AsFd, shown: &Path, name: &Path) -> Result<File, Untrusted> {
+    // NONBLOCK: a FIFO in this place is refused below, not waited for.
+    let flags =
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    open_beneath(directory, name, flags)
+        .and_then(|file| check_file(&file).map(|()| File::from(file)))
+        .map_err(|flaw| Untrusted {
+            path: shown.join(name),
+            component: shown.join(name),
+            flaw,
+        })
+}
+
+/// Opens one component without following anything and without leaving `directory`.
+fn open_beneath(directory: impl AsFd, name: &Path, flags: OFlags) -> Result<OwnedFd, Flaw> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    openat2(directory, name, flags, Mode::empty(), resolve).map_err(|errno| match raw(errno) {
+        Errno::ENOENT => Flaw::Missing,
+        Errno::ELOOP => Flaw::SymbolicLink,
+        other => Flaw::Io(other),
+    })
+}
+
+fn check_directory(fd: impl AsFd) -> Result<(), Flaw> {
+    let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => check_owner_and_mode(&stat),
+        other => Err(Flaw::NotDirectory(kind(other))),
+    }
+}
+
+fn check_file(fd: impl AsFd) -> Result<(), Flaw> {
+    let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => check_owner_and_mode(&stat),
+        other => Err(Flaw::NotRegular(kind(other))),
+    }
+}
+
+fn check_owner_and_mode(stat: &Stat) -> Result<(), Flaw> {
+    if stat.st_uid != 0 {
+        return Err(Flaw::Owner(stat.st_uid));
+    }
+    if stat.st_mode & WRITABLE_BY_OTHERS != 0 {
+        return Err(Flaw::Writable(stat.st_mode & 0o7777));
+    }
+    Ok(())
+}
+
+/// Names a file type as a person would.
+pub(crate) fn kind(file_type: FileType) -> &'static str {
+    match file_type {
+        FileType::RegularFile => "regular file",
+        FileType::Directory => "directory",
+        FileType::Symlink => "symbolic link",
+        FileType::Fifo => "FIFO",
+        FileType::Socket => "socket",
+        FileType::CharacterDevice => "character device",
+        FileType::BlockDevice => "block device",
+        FileType::Unknown => "file of no known type",
+    }
+}
+
+/// Turns rustix's error number into nix's: the two libraries each have their own.
+pub(crate) fn raw(errno: rustix::io::Errno) -> Errno {
+    Errno::from_raw(errno.raw_os_error())
+}
