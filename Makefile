@@ -1,0 +1,57 @@
+# Two commands do all set-up on a fresh Debian: `make try` and `make test`.
+
+PREFIX     ?= /usr
+SYSCONFDIR ?= /etc
+MANDIR     ?= $(PREFIX)/share/man
+CARGO      ?= cargo
+BINARY     := target/setuid/jail-shell
+# The tools that tests and benches are built with are found without a login shell's PATH, too.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: help build try test bench check install uninstall setup clean
+
+help:
+	@printf '%s\n' 'make try            build, then watch a jailed login in a throw-away copy of this machine' \
+	  'make try SHELL_IN=1 the same, and stay in her session' \
+	  'make test           everything that is tested (installs what it needs by apt-get)' \
+	  'make bench          what a login costs, beside chroot(1) and jailkit' \
+	  'make install        [DESTDIR=] [PREFIX=/usr]: install jail-shell, set-user-ID root'
+
+# What building and testing take of Debian. A no-op where it is there already.
+setup:
+	@packaging/setup
+
+build: setup
+	$(CARGO) build --locked --profile setuid -p jail-shell
+
+try: build
+	@tests/try
+
+test: build
+	@tests/run
+
+bench: build
+	$(CARGO) bench --locked -p login-jail-tests
+
+check:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+# Installs what `make build` has built. The config is kept where there is one.
+install:
+	@test -x $(BINARY) || { echo 'install: $(BINARY) is not built; run make build' >&2; exit 1; }
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/login-jail $(DESTDIR)$(SYSCONFDIR)/login-jail/users.d
+	install -m 4755 -o root -g root $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
+	install -m 0644 packaging/man/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 packaging/man/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man5/
+	test -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
+	  install -m 0644 packaging/config.toml $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml
+
+# Leaves the config: a user with a rule must never find an unjailed door because a package went away.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(MANDIR)/man8/jail-shell.8 \
+	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5
+
+clean:
+	$(CARGO) clean
