@@ -48,8 +48,8 @@ impl Fault {
                 .take(LONGEST_LINE)
                 .collect(),
             width: marked.chars().count().max(1),
-            message: found.message,
-            help: found.help,
+            message: escaped(found.message),
+            help: found.help.map(escaped),
         }
     }
 
@@ -61,6 +61,23 @@ impl Fault {
             None => format!("{position}: {}", self.message),
         }
     }
+}
+
+/// Escapes control characters, as messages repeat parts of the file and end up on terminals and in
+/// logs.
+fn escaped(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if letter.is_control() {
+            escaped.extend(letter.escape_default());
+        } else {
+            escaped.push(letter);
+        }
+    }
+    escaped
 }
 
 impl fmt::Display for Fault {
@@ -265,7 +282,12 @@ mod tests {
 
     #[test]
     fn shows_no_control_characters() {
-        let shown = faults("a\x1b[2J\u{9b}", std::iter::once(0..1)).to_string();
+        let mut findings = Findings::default();
+        findings.add(0..1, Complaint::new("a\nb").help("\x1bé"));
+        let faults = findings.into_faults(Path::new("c.toml"), "a\x1b[2J\u{9b}");
+        let line = faults.iter().next().unwrap().one_line();
+        assert_eq!(line, "c.toml:1:1: a\\nb; \\u{1b}é");
+        let shown = faults.to_string();
         assert!(
             !shown.contains(|c: char| c.is_control() && c != '\n'),
             "{shown:?}"

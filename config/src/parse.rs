@@ -16,6 +16,7 @@ use crate::fault::{Complaint, Faults};
 use crate::parse::jail::JailKeys;
 use crate::parse::reader::{Level, Reader};
 use crate::policy::{Definition, Isolation, Policy, Unlisted, UserFile};
+use crate::print::Name;
 use crate::schema::{self, Key};
 use crate::source::{Lines, Place, decode};
 
@@ -158,6 +159,7 @@ impl Reader<'_> {
         let DeValue::Table(table) = value.into_inner() else {
             if !self.is_broken(&found) {
                 let complaint = Complaint::new(format!("jail {name:?} wants a table of its keys"));
+                let name = Name(name);
                 let help = format!("write [jails.{name}], and below it root = \"/srv/…\"");
                 self.fault(span, complaint.help(help));
             }

@@ -127,7 +127,7 @@ impl Display for Text<'_> {
 }
 
 /// A key, in quotes where it needs them.
-struct Name<'a>(&'a str);
+pub(crate) struct Name<'a>(pub(crate) &'a str);
 
 impl Display for Name<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

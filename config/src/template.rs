@@ -140,8 +140,7 @@ fn next_piece(rest: &str) -> Result<(Piece<'_>, &str), Complaint> {
         Some(meant) => format!("did you mean {{{meant}}}?"),
         None => VARIABLES_HELP.to_owned(),
     };
-    let shown = name.escape_debug();
-    Err(Complaint::new(format!("unknown variable {{{shown}}}")).help(help))
+    Err(Complaint::new(format!("unknown variable {{{name}}}")).help(help))
 }
 
 /// Checks what a path is made of: no component may be empty or lead to another one.

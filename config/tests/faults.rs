@@ -223,7 +223,7 @@ fn refuses_wrong_types_in_a_jail() {
         ),
         (
             "env.set = { A = 1 }",
-            "17: A wants a string, found an integer; for example: set = { EDITOR = \"vi\" }",
+            "17: \"A\" wants a string, found an integer; for example: set = { EDITOR = \"vi\" }",
         ),
         (
             "limits = 1",
@@ -610,6 +610,26 @@ fn reports_text_that_is_not_utf_8_and_what_else_is_wrong() {
             "4:3: this is not UTF-8; save the file as UTF-8",
         ]
     );
+}
+
+#[test]
+fn escapes_what_it_repeats_of_the_file() {
+    for text in [
+        "[jails.web]\n\"a\\u001b\".b = 1",
+        "[jails]\n\"a\\n\" = 1",
+        "[defaults]\nenv.set.\"a\\n\" = 1",
+        "[defaults]\nlimits.cpu = \"\"\"1\n2\"\"\"",
+        "[defaults]\n\"a\\n\" = 1",
+        "[users]\na.\"b\\n\" = 1",
+        "[users]\na = \"b\\n\"",
+        "[defaults]\nhome = \"/{\\n}\"",
+        "unlisted = \"\\n\"",
+        "a\x1bb = 1\nc\x1bd = x\x1by",
+    ] {
+        for line in faults(text) {
+            assert!(!line.contains(char::is_control), "{line:?}");
+        }
+    }
 }
 
 #[test]

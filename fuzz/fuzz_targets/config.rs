@@ -9,7 +9,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path};
 
-use jail_config::{Account, Decision, Policy, UserFile};
+use jail_config::{Account, Decision, Faults, Policy, UserFile};
 use libfuzzer_sys::fuzz_target;
 
 const DESIGN: &[u8] = include_bytes!("../corpus/config/design.toml");
@@ -23,15 +23,27 @@ fuzz_target!(|text: &[u8]| {
             assert_eq!(again.as_ref(), Ok(&policy), "{printed}");
             decide(&policy, None);
         }
-        Err(faults) => assert!(faults.iter().len() > 0 && !faults.to_string().is_empty()),
+        Err(faults) => present(&faults),
     }
 
     let design = Policy::parse(file, DESIGN).expect("the seed is valid");
     match design.parse_user_file(Path::new("alice.toml"), text) {
         Ok(user_file) => decide(&design, Some(&user_file)),
-        Err(faults) => assert!(faults.iter().len() > 0 && !faults.to_string().is_empty()),
+        Err(faults) => present(&faults),
     }
 });
+
+fn present(faults: &Faults) {
+    assert!(faults.iter().len() > 0);
+    let shown = faults.to_string();
+    assert!(
+        !shown.contains(|c: char| c.is_control() && c != '\n'),
+        "{shown:?}"
+    );
+    for line in faults.iter().map(|fault| fault.one_line()) {
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+}
 
 fn decide(policy: &Policy, user_file: Option<&UserFile>) {
     let groups = [OsString::from("users"), OsString::from("web")];

@@ -199,7 +199,7 @@ impl Reader<'_> {
             let DeValue::String(text) = value.get_ref() else {
                 let found = type_name(value.get_ref());
                 let name = name.into_inner();
-                let complaint = Complaint::new(format!("{name} wants a string, found {found}"));
+                let complaint = Complaint::new(format!("{name:?} wants a string, found {found}"));
                 let help = format!("for example: {}", key.example);
                 self.fault(value.span(), complaint.help(help));
                 continue;
@@ -237,17 +237,19 @@ impl Reader<'_> {
 
     fn limit(&mut self, key: &Key, value: &Value<'_>) -> Option<u64> {
         const WANTED: &str = "a whole number from 0 up, or \"unlimited\"";
-        let limit = match value.get_ref() {
+        let (limit, written) = match value.get_ref() {
             DeValue::String(word) if word == "unlimited" => return Some(u64::MAX),
-            DeValue::String(_) => None,
-            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+            DeValue::String(word) => (None, format!("{word:?}")),
+            DeValue::Integer(number) => (
+                u64::from_str_radix(number.as_str(), number.radix()).ok(),
+                number.to_string(),
+            ),
             _ => {
                 self.wrong_type(key, WANTED, value);
                 return None;
             }
         };
         if limit.is_none() && !self.is_broken(&value.span()) {
-            let written = self.written(value.span());
             let message = format!("{:?} wants {WANTED}, not {written}", key.name);
             let help = format!("for example: {}", key.example);
             self.fault(value.span(), Complaint::new(message).help(help));

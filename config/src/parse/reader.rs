@@ -95,7 +95,7 @@ impl<'t> Reader<'t> {
         let mut last_line = None;
         for (span, message) in errors {
             if message == "duplicate key" {
-                let key = self.written(span.clone()).escape_debug();
+                let key = self.written(span.clone());
                 let complaint = Complaint::new(format!("{key} is there twice"));
                 self.findings.add(span, complaint);
                 continue;
@@ -207,7 +207,8 @@ impl<'t> Reader<'t> {
         } else if let Some(meant) = nearest(name, level.keys().map(|key| key.name)) {
             format!("did you mean {meant:?}?")
         } else if let (Level::Jail(jail), DeValue::Table(_)) = (level, value.get_ref()) {
-            format!("a name with a dot needs quotes: [jails.\"{jail}.{name}\"]")
+            let name = format!("{jail}.{name}");
+            format!("a name with a dot needs quotes: [jails.{name:?}]")
         } else {
             let keys = level.keys().filter(|key| key.support != Support::Later);
             let keys: Vec<&str> = keys.map(|key| key.name).collect();
