@@ -221,3 +221,74 @@ impl Plan {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jail_config::{Decision, Policy};
+
+    use super::Plan;
+    use crate::{
+        identity::Identity,
+        refusal::Code,
+        request::{Request, What},
+    };
+
+    fn plan(uid: u32) -> Result<Plan, Code> {
+        let identity = Identity {
+            name: "ann".into(),
+            uid,
+            gid: 1001,
+            group: "ann".into(),
+            groups: vec![1001, 27, 1001],
+            group_names: vec!["ann".into()],
+            home: "/home/ann".into(),
+            shell: "/usr/bin/jail-shell".into(),
+        };
+        let text = b"users = { ann = '/srv/ann' }\ndefaults = { isolation = 'chroot' }";
+        let policy = Policy::parse(Path::new("config.toml"), text).unwrap();
+        let Ok(Decision::Jail(jail)) = policy.decide(&identity.account(), None) else {
+            panic!("ann has a rule");
+        };
+        let request = Request {
+            login: true,
+            what: What::Shell,
+        };
+        Plan::new(*jail, &identity, request, []).map_err(|refusal| refusal.code())
+    }
+
+    #[test]
+    fn uid_zero_is_never_jailed_whatever_its_name() {
+        assert_eq!(plan(0).unwrap_err(), Code::UidZero);
+        assert!(plan(1001).is_ok());
+    }
+
+    #[test]
+    fn groups_are_listed_once_and_in_order() {
+        assert_eq!(plan(1001).unwrap().ids.groups, [27, 1001]);
+    }
+
+    #[test]
+    fn privileges_are_given_up_after_the_root_and_before_anything_of_the_users_is_looked_at() {
+        let plan = plan(1001).unwrap();
+        let names: Vec<_> = plan.steps().iter().map(|step| step.name()).collect();
+        let at = |name| names.iter().position(|other| *other == name).unwrap();
+        let order = [
+            "open-root",
+            "securebits",
+            "chroot",
+            "limits",
+            "groups",
+            "gid",
+            "uid",
+            "capabilities",
+            "no-new-privs",
+            "verify",
+            "home",
+            "program",
+            "exec",
+        ];
+        assert!(order.is_sorted_by_key(|name| at(name)), "{names:?}");
+    }
+}

@@ -42,7 +42,7 @@ pub enum Code {
     RootNotDirectory,
     /// The root, or a directory above it, is not root's alone.
     RootUnsafe,
-    /// The shell is not there or can't be executed.
+    /// The shell is not there.
     ShellMissing,
     /// The shell is there, its interpreter is not.
     InterpreterMissing,

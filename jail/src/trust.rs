@@ -178,6 +178,8 @@ fn check_directory(fd: impl AsFd) -> Result<(), Flaw> {
     let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => check_owner_and_mode(&stat),
+        // O_PATH with O_NOFOLLOW opens a link itself, RESOLVE_NO_SYMLINKS or not: open(2).
+        FileType::Symlink => Err(Flaw::SymbolicLink),
         other => Err(Flaw::NotDirectory(kind(other))),
     }
 }
