@@ -1,1 +1,39 @@
-//! Placeholder.
+//! The sandbox of the end-to-end tests: a throw-away copy of the machine with real users, a real
+//! sshd, su and login, and jail-shell installed the way an administrator installs it.
+//!
+//! ```no_run
+//! use login_jail_tests::{Sandbox, roots};
+//!
+//! let sandbox = Sandbox::new().user("ann").root(roots::busybox());
+//! assert_eq!(sandbox.ssh("ann", "id -un").ok(), "ann");
+//! ```
+//!
+//! Everything dies with the [`Sandbox`] value, or with the test's process. What goes wrong in the
+//! sandbox itself panics with a reason; what goes wrong in the command under test is an [`Outcome`].
+//! Nothing in here writes to the host, the cached Debian root below `target/` excepted.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test reports by panicking, a skipped one by printing its reason"
+)]
+
+use std::io::Write;
+
+mod doors;
+pub mod fault;
+mod outcome;
+mod pty;
+pub mod roots;
+mod sandbox;
+
+pub use outcome::Outcome;
+pub use pty::Pty;
+pub use sandbox::{JAIL_SHELL, Sandbox};
+
+/// Says that something can't be tested here, and why: past the capture of a test's output, which
+/// would show it for a failed test only.
+pub fn skipped(what: &str, reason: impl std::fmt::Display) {
+    let line = format!("skipped: {what}: {reason}\n");
+    std::io::stderr().write_all(line.as_bytes()).ok();
+}

@@ -1,0 +1,302 @@
+//! Every door leads into the jail: what a user sees from inside, through each of them.
+
+use login_jail_tests::{JAIL_SHELL, Outcome, Pty, Sandbox, roots};
+
+/// Asks for what every door must agree on, one fact a line.
+const FACTS: &str = "echo $0; id -u; id -G; pwd; echo $HOME; umask; echo /*";
+/// The root of the jail, as the shell's `/*` shows it.
+const ROOT: &str = "/bin /dev /etc /home /tmp /usr";
+
+/// A user in a jail of busybox, with a supplementary group.
+fn ann(login_shell: &str) -> Sandbox {
+    Sandbox::new()
+        .user_with_shell("ann", login_shell)
+        .with("usermod --append --groups games ann")
+        .jailed("ann")
+        .root(roots::busybox())
+}
+
+/// The facts of a jail with `$0` as given.
+fn inside(sandbox: &Sandbox, name: &str) -> String {
+    let ids = sandbox.must("id -u ann; id -G ann");
+    let [uid, groups] = ids.lines().collect::<Vec<_>>()[..] else {
+        unreachable!("id prints one line each")
+    };
+    [name, uid, groups, "/home/ann", "/home/ann", "0022", ROOT].join("\n")
+}
+
+/// Asks on a terminal, then leaves.
+fn facts_on(mut pty: Pty) -> (String, Outcome) {
+    // What is typed before the shell asks for it is thrown away by su and login.
+    pty.expect("$ ");
+    // The quotes keep the echo of what is typed from looking like the output.
+    pty.line(&format!("echo be''gin; {FACTS}; echo e''nd"));
+    pty.expect("begin\r\n");
+    let facts = pty.expect("\r\nend\r\n").replace('\r', "");
+    pty.line("exit 7");
+    (facts, pty.finish())
+}
+
+#[test]
+fn ssh_shell_is_inside() {
+    let sandbox = ann(JAIL_SHELL);
+    let shell = sandbox.ssh_shell("ann", FACTS);
+    assert_eq!(shell.ok(), inside(&sandbox, "-sh"));
+    let line = sandbox.logged(&["enter", r#"user="ann""#]);
+    for part in [
+        r#"jail="ann""#,
+        r#"rule="/etc/login-jail/config.toml:2 [users] ann""#,
+        r#"root="/srv/jails/ann""#,
+        r#"from="127.0.0.1 "#,
+    ] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+}
+
+#[test]
+fn ssh_command_is_inside() {
+    let sandbox = ann(JAIL_SHELL);
+    assert_eq!(sandbox.ssh("ann", FACTS).ok(), inside(&sandbox, "sh"));
+    assert_eq!(sandbox.ssh("ann", "exit 7").code(), Some(7));
+    sandbox.logged(&["enter", r#"user="ann""#, r#"command="exit 7""#]);
+}
+
+#[test]
+fn ssh_with_pam_is_inside() {
+    let sandbox = ann(JAIL_SHELL).pam();
+    assert_eq!(sandbox.ssh("ann", FACTS).ok(), inside(&sandbox, "sh"));
+}
+
+#[test]
+fn ssh_terminal_is_inside() {
+    let sandbox = ann(JAIL_SHELL);
+    let (facts, end) = facts_on(sandbox.ssh_tty("ann", None));
+    assert_eq!(facts, inside(&sandbox, "-sh"));
+    assert_eq!(end.code(), Some(7), "{end}");
+    sandbox.logged(&["enter", r#"tty="/dev/pts/"#]);
+
+    let command = "[ -t 0 ] && [ -t 1 ] && echo a terminal";
+    let shown = sandbox.ssh_tty("ann", Some(command)).finish();
+    assert_eq!(shown.ok(), "a terminal");
+}
+
+#[test]
+fn the_process_that_sshd_starts_becomes_the_shell() {
+    let sandbox = ann(JAIL_SHELL);
+    let mut pty = sandbox.ssh_tty("ann", None);
+    pty.line("echo pid'='$$.");
+    pty.expect("pid=");
+    let pid = pty.expect(".");
+    let parent = sandbox.must(&format!("ps -o comm= -p $(ps -o ppid= -p {pid})"));
+    assert_eq!(parent, "sshd");
+}
+
+#[test]
+fn force_command_is_inside() {
+    let sandbox = ann("/bin/bash").sshd("ForceCommand /usr/bin/jail-shell");
+    assert_eq!(sandbox.ssh("ann", FACTS).ok(), inside(&sandbox, "sh"));
+    assert_eq!(
+        sandbox.ssh_shell("ann", FACTS).ok(),
+        inside(&sandbox, "-sh")
+    );
+    let (facts, end) = facts_on(sandbox.ssh_tty("ann", None));
+    assert_eq!(facts, inside(&sandbox, "-sh"));
+    assert_eq!(end.code(), Some(7), "{end}");
+}
+
+#[test]
+fn force_command_with_jail_shell_as_login_shell_is_inside() {
+    let sandbox = ann(JAIL_SHELL).sshd("ForceCommand /usr/bin/jail-shell");
+    assert_eq!(sandbox.ssh("ann", FACTS).ok(), inside(&sandbox, "sh"));
+    assert_eq!(
+        sandbox.ssh_shell("ann", FACTS).ok(),
+        inside(&sandbox, "-sh")
+    );
+    let (facts, end) = facts_on(sandbox.ssh_tty("ann", None));
+    assert_eq!(facts, inside(&sandbox, "-sh"));
+    assert_eq!(end.code(), Some(7), "{end}");
+}
+
+#[test]
+fn su_is_inside() {
+    let sandbox = ann(JAIL_SHELL);
+    assert_eq!(sandbox.su_dash("ann", FACTS).ok(), inside(&sandbox, "-sh"));
+    assert_eq!(sandbox.su_c("ann", FACTS).ok(), inside(&sandbox, "sh"));
+    assert_eq!(
+        sandbox.su_dash_c("ann", FACTS).ok(),
+        inside(&sandbox, "-sh")
+    );
+    assert_eq!(sandbox.su_c("ann", "exit 7").code(), Some(7));
+}
+
+#[test]
+fn su_of_another_user_is_inside() {
+    let sandbox = ann(JAIL_SHELL).password("ann", "secret").plain_user("bob");
+    let expected = inside(&sandbox, "-sh");
+    let words = [
+        "setpriv",
+        "--reuid",
+        "bob",
+        "--regid",
+        "bob",
+        "--init-groups",
+    ];
+    let mut pty = sandbox.terminal(&[&words[..], &["su", "-", "ann"]].concat());
+    pty.expect("Password: ");
+    pty.line("secret");
+    let (facts, end) = facts_on(pty);
+    assert_eq!(facts, expected);
+    assert_eq!(end.code(), Some(7), "{end}");
+}
+
+#[test]
+fn login_on_a_terminal_is_inside() {
+    let sandbox = ann(JAIL_SHELL).password("ann", "secret");
+    let (facts, _) = facts_on(sandbox.login("ann", "secret"));
+    assert_eq!(facts, inside(&sandbox, "-sh"));
+    sandbox.logged(&["enter", r#"user="ann""#, r#"tty="/dev/pts/"#]);
+}
+
+#[test]
+fn a_command_reaches_the_shell_inside_as_one_argument() {
+    let sandbox = ann(JAIL_SHELL);
+    let command = "printf '%s\\n' \"a  b\" '$HOME' \"$(echo c)\"\necho 'd\te'";
+    let expected = "a  b\n$HOME\nc\nd\te";
+    assert_eq!(sandbox.ssh("ann", command).ok(), expected);
+    assert_eq!(sandbox.su_c("ann", command).ok(), expected);
+    let forced = ann("/bin/bash").sshd("ForceCommand /usr/bin/jail-shell");
+    assert_eq!(forced.ssh("ann", command).ok(), expected);
+}
+
+#[test]
+fn sftp_by_the_subsystem_is_inside() {
+    for login_shell in [JAIL_SHELL, "/bin/bash"] {
+        let sandbox = sftp_jail(login_shell);
+        let sandbox = match login_shell {
+            JAIL_SHELL => sandbox,
+            _ => sandbox.sshd("ForceCommand /usr/bin/jail-shell"),
+        };
+        sftp_stays_inside(&sandbox);
+    }
+}
+
+#[test]
+fn forced_internal_sftp_is_the_jails_sftp_server() {
+    for login_shell in [JAIL_SHELL, "/bin/bash"] {
+        let sandbox = sftp_jail(login_shell)
+            .sshd("Subsystem sftp internal-sftp")
+            .sshd("ForceCommand /usr/bin/jail-shell");
+        sftp_stays_inside(&sandbox);
+    }
+}
+
+fn sftp_jail(login_shell: &str) -> Sandbox {
+    Sandbox::new()
+        .user_with_shell("ann", login_shell)
+        .jailed("ann")
+        .root(roots::programs(&["/usr/lib/openssh/sftp-server"]))
+        .with("echo outside >/tmp/here; echo outside >/tmp/outside")
+}
+
+/// Lists, writes and reads by sftp, and finds nothing of the host's.
+fn sftp_stays_inside(sandbox: &Sandbox) {
+    let batch = "pwd\nls -1 /\nput /tmp/here /tmp/there\nget /tmp/there /tmp/back\n";
+    let shown = sandbox.sftp("ann", batch);
+    let shown = shown.ok();
+    assert!(
+        shown.contains("Remote working directory: /home/ann"),
+        "{shown}"
+    );
+    assert!(!shown.contains("/srv"), "{shown}");
+    assert_eq!(sandbox.read("/srv/jails/ann/tmp/there"), "outside");
+    assert_eq!(sandbox.read("/tmp/back"), "outside");
+    assert_eq!(sandbox.sftp("ann", "ls /tmp/outside").code(), Some(1));
+}
+
+#[test]
+fn scp_is_inside() {
+    let sandbox = Sandbox::new()
+        .user("ann")
+        .root(roots::programs(&[
+            "/usr/bin/scp",
+            "/usr/lib/openssh/sftp-server",
+        ]))
+        .with("echo text >/tmp/here");
+    for protocol in ["-O", "-s"] {
+        sandbox
+            .scp(&[protocol, "/tmp/here", "ann@127.0.0.1:/tmp/there"])
+            .ok();
+        assert_eq!(sandbox.must("cat /srv/jails/ann/tmp/there"), "text");
+        sandbox
+            .scp(&[protocol, "ann@127.0.0.1:/tmp/there", "/tmp/back"])
+            .ok();
+        assert_eq!(sandbox.must("cat /tmp/back"), "text");
+        sandbox.must("rm /srv/jails/ann/tmp/there /tmp/back");
+    }
+}
+
+#[test]
+fn the_environment_is_built_from_nothing() {
+    let sandbox = ann(JAIL_SHELL);
+    let caller = [
+        "env",
+        "EVIL=1",
+        "BASH_ENV=/x",
+        "ENV=/x",
+        "IFS=x",
+        "HOME=/x",
+        "USER=x",
+        "SHELL=/x",
+        "PATH=/usr/bin:/x",
+        "GLIBC_TUNABLES=x",
+        "TERM=vt100",
+        "LANG=C.UTF-8",
+        "LC_ALL=C",
+        "TZ=UTC",
+        JAIL_SHELL,
+        "-c",
+        "env",
+    ];
+    let seen = sandbox.run_as("ann", &caller);
+    let mut seen: Vec<_> = seen.ok().lines().filter(made_by_config).collect();
+    seen.sort_unstable();
+    let expected = [
+        "HOME=/home/ann",
+        "LANG=C.UTF-8",
+        "LC_ALL=C",
+        "LOGNAME=ann",
+        "PATH=/usr/local/bin:/usr/bin:/bin",
+        "SHELL=/bin/sh",
+        "TERM=vt100",
+        "TZ=UTC",
+        "USER=ann",
+    ];
+    assert_eq!(seen, expected);
+}
+
+/// Leaves out what the shell inside sets by itself.
+fn made_by_config(line: &&str) -> bool {
+    !["PWD=", "OLDPWD=", "SHLVL=", "_="]
+        .iter()
+        .any(|own| line.starts_with(own))
+}
+
+#[test]
+fn ssh_variables_come_in() {
+    let sandbox = ann(JAIL_SHELL);
+    let command = "echo ${SSH_CONNECTION%% *} ${SSH_CLIENT%% *}";
+    assert_eq!(sandbox.ssh("ann", command).ok(), "127.0.0.1 127.0.0.1");
+    let tty = sandbox.ssh_tty("ann", Some("echo $SSH_TTY $TERM")).finish();
+    assert!(tty.ok().starts_with("/dev/pts/"), "{tty}");
+    assert!(tty.ok().ends_with(" xterm"), "{tty}");
+}
+
+#[test]
+fn descriptors_of_the_caller_do_not_come_in() {
+    let sandbox = ann(JAIL_SHELL);
+    let caller = format!("exec 5</ 7</etc/passwd; exec {JAIL_SHELL} -c 'cat <&7; cd /dev/fd/5'");
+    let seen = sandbox.run_as("ann", &["sh", "-c", &caller]);
+    assert_eq!(seen.stdout, "");
+    assert!(seen.stderr.contains("7"), "{seen}");
+    assert_ne!(seen.code(), Some(0));
+}

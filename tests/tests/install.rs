@@ -1,0 +1,67 @@
+//! `make install` puts everything where the documentation says, with the modes that the product
+//! itself insists on.
+
+use login_jail_tests::{JAIL_SHELL, Sandbox};
+
+#[test]
+fn installs_a_setuid_binary_and_a_config_that_only_root_writes() {
+    let sandbox = Sandbox::new();
+    let stat = "stat -c '%A %U %G' /usr/bin/jail-shell /etc/login-jail /etc/login-jail/config.toml";
+    assert_eq!(
+        sandbox.must(stat),
+        "-rwsr-xr-x root root\ndrwxr-xr-x root root\n-rw-r--r-- root root"
+    );
+}
+
+#[test]
+fn installs_the_same_modes_under_any_umask() {
+    let sandbox = Sandbox::new();
+    for umask in ["000", "077"] {
+        sandbox.must("rm -rf /etc/login-jail /usr/bin/jail-shell");
+        sandbox.must(&format!("umask {umask}; make -s -C {REPOSITORY} install"));
+        let stat = "stat -c %a /usr/bin/jail-shell /etc/login-jail /etc/login-jail/config.toml";
+        assert_eq!(sandbox.must(stat), "4755\n755\n644", "umask {umask}");
+    }
+}
+
+#[test]
+fn installs_the_manual() {
+    let sandbox = Sandbox::new();
+    let pages = sandbox.must("find /usr/share/man -name 'jail-shell.*'");
+    assert_eq!(pages.lines().count(), 1, "{pages}");
+}
+
+#[test]
+fn keeps_a_config_that_is_there() {
+    let sandbox = Sandbox::new().config("# mine\n");
+    sandbox.must(&format!("make -s -C {REPOSITORY} install"));
+    assert_eq!(sandbox.read("/etc/login-jail/config.toml"), "# mine");
+}
+
+#[test]
+fn the_sample_config_parses_and_jails_nobody() {
+    let sandbox = Sandbox::new().user_with_shell("ann", JAIL_SHELL);
+    sandbox.ssh("ann", "id").refused(102, "no-rule");
+}
+
+#[test]
+fn installs_below_destdir_only() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("rm -rf /etc/login-jail /usr/bin/jail-shell");
+    sandbox.must(&format!(
+        "make -s -C {REPOSITORY} install DESTDIR=/tmp/stage"
+    ));
+    let stat = "cd /tmp/stage; stat -c %a usr/bin/jail-shell etc/login-jail/config.toml";
+    assert_eq!(sandbox.must(stat), "4755\n644");
+    let outside = sandbox.must("ls -d /etc/login-jail /usr/bin/jail-shell 2>/dev/null || true");
+    assert_eq!(outside, "");
+}
+
+#[test]
+fn is_no_shell_that_users_may_choose() {
+    // Listed in /etc/shells, `su -s` and chsh would be ways around it.
+    let sandbox = Sandbox::new();
+    assert!(!sandbox.read("/etc/shells").contains("jail-shell"));
+}
+
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
