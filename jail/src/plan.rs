@@ -273,7 +273,7 @@ mod tests {
     fn privileges_are_given_up_after_the_root_and_before_anything_of_the_users_is_looked_at() {
         let plan = plan(1001).unwrap();
         let names: Vec<_> = plan.steps().iter().map(|step| step.name()).collect();
-        let at = |name| names.iter().position(|other| *other == name).unwrap();
+        let at = |name: &str| names.iter().position(|other| *other == name).unwrap();
         let order = [
             "open-root",
             "securebits",
