@@ -13,11 +13,12 @@ use std::{
 use jail_config::{Home, Limits};
 use nix::{
     errno::Errno,
+    sys::resource::{Resource, setrlimit},
     unistd::{Gid, Uid, execve, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid},
 };
 use rustix::{
-    fs::Mode,
-    process::{Resource, Rlimit, chdir, chroot, fchdir, getcwd, setrlimit, umask},
+    fs::{Mode, Stat, fstat, stat},
+    process::{chdir, chroot, fchdir, getcwd, umask},
     thread::{
         CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities,
         capabilities_secure_bits, clear_ambient_capability_set, no_new_privs,
@@ -127,7 +128,7 @@ impl Prepared {
                 Step::Capabilities => empty_capabilities().map_err(refuse)?,
                 Step::NoNewPrivs => forbid_new_privileges().map_err(refuse)?,
                 Step::Verify(ids) => verify(ids).map_err(refuse)?,
-                Step::Umask(mask) => drop(umask(Mode::from_raw_mode(mask))),
+                Step::Umask(mask) => set_umask(mask).map_err(refuse)?,
                 Step::Home(wanted) => home = go_home(wanted)?,
                 Step::Program(shell) => {
                     sftp_server = find_programs(shell, &plan)?;
@@ -214,41 +215,44 @@ fn lock_securebits() -> Result<(), StepFault> {
 fn change_root(root: &OwnedFd) -> Result<(), StepFault> {
     failed("fchdir", fchdir(root))?;
     failed("chroot", chroot("."))?;
-    failed("chdir", chdir("/"))
+    failed("chdir", chdir("/"))?;
+    let identity = |stat: Stat| (stat.st_dev, stat.st_ino);
+    let wanted = fstat(root).map_err(|errno| StepFault::Failed("fstat", raw(errno)))?;
+    let reached = stat("/").map_err(|errno| StepFault::Failed("stat", raw(errno)))?;
+    hold("the new root", identity(wanted) == identity(reached))
+}
+
+/// Sets the file mode creation mask. umask(2) reports no failure, so it is asked for what it has set.
+fn set_umask(mask: u32) -> Result<(), StepFault> {
+    let mask = Mode::from_raw_mode(mask);
+    umask(mask);
+    hold("the umask", umask(mask) == mask)
 }
 
 /// Gives back the limits that set-up had changed, with those of the config in their place.
 fn set_limits(limits: &Limits, inherited: &Inherited) -> Result<(), StepFault> {
     let configured = [
-        (Resource::Nofile, limits.nofile),
-        (Resource::Nproc, limits.nproc),
-        (Resource::Fsize, limits.fsize),
-        (Resource::As, limits.as_),
-        (Resource::Core, limits.core),
-        (Resource::Cpu, limits.cpu),
+        (Resource::RLIMIT_NOFILE, limits.nofile),
+        (Resource::RLIMIT_NPROC, limits.nproc),
+        (Resource::RLIMIT_FSIZE, limits.fsize),
+        (Resource::RLIMIT_AS, limits.as_),
+        (Resource::RLIMIT_CORE, limits.core),
+        (Resource::RLIMIT_CPU, limits.cpu),
     ];
-    for (resource, before) in &inherited.limits {
+    let set = |resource, soft, hard| {
+        setrlimit(resource, soft, hard).map_err(|errno| StepFault::Failed("setrlimit", errno))
+    };
+    for before in &inherited.limits {
         if !configured
             .iter()
-            .any(|(other, value)| other == resource && value.is_some())
+            .any(|(other, value)| *other == before.resource && value.is_some())
         {
-            failed("setrlimit", setrlimit(*resource, before.clone()))?;
+            set(before.resource, before.soft, before.hard)?;
         }
     }
     for (resource, value) in configured {
         if let Some(value) = value {
-            // RLIM_INFINITY is the largest number; rustix wants `None` for it.
-            let value = Some(value).filter(|value| *value != u64::MAX);
-            failed(
-                "setrlimit",
-                setrlimit(
-                    resource,
-                    Rlimit {
-                        current: value,
-                        maximum: value,
-                    },
-                ),
-            )?;
+            set(resource, value, value)?;
         }
     }
     Ok(())

@@ -125,7 +125,7 @@ impl fmt::Display for ProgramFault {
                 )?;
                 let mut separator = " ";
                 for library in libraries {
-                    write!(f, "{separator}{}", library.display())?;
+                    write!(f, "{separator}{}", Path::new(library).display())?;
                     separator = ", ";
                 }
                 f.write_str("; copy from the host what ldd names for it")

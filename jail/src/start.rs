@@ -8,13 +8,17 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
 };
 
-use nix::{errno::Errno, sys::personality};
-use rustix::{
-    fs::{FileType, Mode, OFlags, fcntl_getfl, fstat, fstatfs},
-    process::{
-        DumpableBehavior, Resource, Rlimit, chdir, getrlimit, set_dumpable_behavior, setrlimit,
-        umask,
+use nix::{
+    errno::Errno,
+    sys::{
+        personality,
+        resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit},
     },
+};
+use rustix::{
+    fs::{FileType, Mode, OFlags, fcntl_getfl, fstat, fstatfs, makedev, open},
+    process::{DumpableBehavior, chdir, set_dumpable_behavior, umask},
+    stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
     thread::{CapabilitySet, capabilities},
 };
 
@@ -33,22 +37,33 @@ const START: &str = "start";
 
 /// Limits that a caller can lower so far that set-up fails half-way, and what set-up needs of them.
 ///
-/// CPU time in seconds, sizes in bytes; `None` is unlimited.
-const WORKING_LIMITS: [(Resource, Option<u64>); 7] = [
-    (Resource::Core, Some(0)),
-    (Resource::Nofile, Some(256)),
-    (Resource::Fsize, None),
-    (Resource::As, None),
-    (Resource::Data, None),
-    (Resource::Cpu, None),
-    (Resource::Nproc, None),
+/// CPU time in seconds, sizes in bytes.
+const WORKING_LIMITS: [(Resource, u64); 7] = [
+    (Resource::RLIMIT_CORE, 0),
+    (Resource::RLIMIT_NOFILE, 256),
+    (Resource::RLIMIT_FSIZE, RLIM_INFINITY),
+    (Resource::RLIMIT_AS, RLIM_INFINITY),
+    (Resource::RLIMIT_DATA, RLIM_INFINITY),
+    (Resource::RLIMIT_CPU, RLIM_INFINITY),
+    (Resource::RLIMIT_NPROC, RLIM_INFINITY),
 ];
 
 /// What the caller's process had before it was made sane, and gets back when the user's program starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inherited {
     /// The resource limits that were changed for the time of set-up.
-    pub limits: Vec<(Resource, Rlimit)>,
+    pub limits: Vec<Limit>,
+}
+
+/// A resource limit; `RLIM_INFINITY` is the largest number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What it limits.
+    pub resource: Resource,
+    /// The limit in force.
+    pub soft: u64,
+    /// What the soft limit may be raised to.
+    pub hard: u64,
 }
 
 /// A standard descriptor that is refused.
@@ -72,7 +87,8 @@ impl fmt::Display for BadDescriptor {
 
 /// Makes descriptors, signals, timers, umask and the working directory sane. Needs no privilege.
 ///
-/// Closed descriptors 0 to 2 are /dev/null already: Rust's start-up opens it before `main`.
+/// Closed descriptors from 0 to 2 have something in them already: glibc sees to it in a set-user-ID program, and
+/// Rust's start-up in any.
 ///
 /// # Errors
 /// A descriptor from 0 to 2 that could carry a way out of a jail, or a system call that failed.
@@ -98,8 +114,38 @@ pub fn sanitize() -> Result<(), Refusal> {
         (2, rustix::stdio::stderr()),
     ] {
         check_standard(fd).map_err(|what| Refusal::Descriptor(BadDescriptor { number, what }))?;
+        if is_stop_gap(number, fd).map_err(|errno| refusal("fstat", errno))? {
+            failed("open /dev/null", reopen_as_null(number))?;
+        }
     }
     Ok(())
+}
+
+/// Tells what glibc puts in the place of a closed descriptor: /dev/full for writing as 0, /dev/null for reading as 1
+/// and 2, so that any use fails. The user's programs are to see an empty input and a sink instead.
+fn is_stop_gap(number: i32, fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+    let (minor, access) = if number == 0 {
+        (7, OFlags::WRONLY)
+    } else {
+        (3, OFlags::RDONLY)
+    };
+    let stat = fstat(fd).map_err(raw)?;
+    let flags = fcntl_getfl(fd).map_err(raw)?;
+    Ok(
+        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+            && stat.st_rdev == makedev(1, minor)
+            && flags & OFlags::RWMODE == access,
+    )
+}
+
+fn reopen_as_null(number: i32) -> Result<(), Errno> {
+    let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(raw)?;
+    match number {
+        0 => dup2_stdin(&null),
+        1 => dup2_stdout(&null),
+        _ => dup2_stderr(&null),
+    }
+    .map_err(raw)
 }
 
 /// Raises the limits that set-up needs, takes core dumps away, and remembers what they were.
@@ -116,36 +162,26 @@ pub fn take_limits() -> Result<Inherited, Refusal> {
         .contains(CapabilitySet::SYS_RESOURCE);
     let mut limits = Vec::with_capacity(WORKING_LIMITS.len());
     for (resource, needed) in WORKING_LIMITS {
-        let before = getrlimit(resource);
+        let (soft, hard) = getrlimit(resource).map_err(|errno| refusal("getrlimit", errno))?;
         let maximum = if may_raise_hard {
-            higher(before.maximum, needed)
+            hard.max(needed)
         } else {
-            before.maximum
+            hard
         };
         let current = match resource {
-            Resource::Core => Some(0),
-            _ => lower(higher(before.current, needed), maximum),
+            Resource::RLIMIT_CORE => 0,
+            _ => soft.max(needed).min(maximum),
         };
-        let working = Rlimit { current, maximum };
-        if working != before {
-            failed("setrlimit", setrlimit(resource, working).map_err(raw))?;
+        if (current, maximum) != (soft, hard) {
+            failed("setrlimit", setrlimit(resource, current, maximum))?;
         }
-        limits.push((resource, before));
+        limits.push(Limit {
+            resource,
+            soft,
+            hard,
+        });
     }
     Ok(Inherited { limits })
-}
-
-/// The higher of two limits; `None` is unlimited.
-fn higher(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    Some(one?.max(other?))
-}
-
-/// The lower of two limits; `None` is unlimited.
-fn lower(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (limit, None) | (None, limit) => limit,
-    }
 }
 
 /// Sets every signal to its default, with none blocked and none pending from before.
