@@ -31,7 +31,7 @@ test: build
 	@tests/run
 
 bench: build
-	$(CARGO) bench --locked -p login-jail-tests
+	$(CARGO) bench --locked -p login-jail-tests --bench login
 
 check:
 	$(CARGO) fmt --check

@@ -124,6 +124,17 @@ static void limit(const char *name, rlim_t value)
 	errno = EINVAL, die(name);
 }
 
+/* As far as the hard limit lets it: the usual soft one is 1024. */
+static void raise_descriptors(void)
+{
+	struct rlimit both;
+	if (getrlimit(RLIMIT_NOFILE, &both))
+		die("getrlimit");
+	both.rlim_cur = both.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &both))
+		die("setrlimit");
+}
+
 static void env_hostile(void)
 {
 	static char *const list[] = { "LD_PRELOAD=/tmp/evil.so", "LD_LIBRARY_PATH=/tmp", "LD_AUDIT=/tmp/evil.so",
@@ -244,6 +255,7 @@ static int modify(const char *name, char *value)
 		for (int i = 0; i < atoi(value); i++)
 			put(open_kind(i == atoi(value) / 2 ? "directory" : "null"), 3 + i);
 	else if (!strcmp(name, "high")) {
+		raise_descriptors();
 		put(open_kind("directory"), atoi(value));
 		limit("nofile", 16);
 	} else if (!strcmp(name, "limit") && second) {
