@@ -11,11 +11,13 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 .PHONY: help build try test bench check install uninstall setup clean
 
 help:
-	@printf '%s\n' 'make try            build, then watch a jailed login in a throw-away copy of this machine' \
-	  'make try SHELL_IN=1 the same, and stay in her session' \
-	  'make test           everything that is tested (installs what it needs by apt-get)' \
-	  'make bench          what a login costs, beside chroot(1) and jailkit' \
-	  'make install        [DESTDIR=] [PREFIX=/usr]: install jail-shell, set-user-ID root'
+	@printf '%s\n' 'make try         build, then watch a jailed login in a throw-away copy of this machine' \
+	  'make try STAY=1  the same, and stay in her session' \
+	  'make test        everything that is tested (installs what it needs by apt-get)' \
+	  'make bench       what a login costs, beside chroot(1) and jailkit' \
+	  'make build       build jail-shell' \
+	  'make install     [DESTDIR=] [PREFIX=/usr]: install it, set-user-ID root; a config is kept' \
+	  'make uninstall   take it away; the config stays'
 
 # What building and testing take of Debian. A no-op where it is there already.
 setup:
@@ -45,6 +47,8 @@ install:
 	install -m 4755 -o root -g root $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
 	install -m 0644 packaging/man/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 packaging/man/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man5/
+	@test ! -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
+	  echo 'install: $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml is there and stays as it is' >&2
 	test -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
 	  install -m 0644 packaging/config.toml $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml
 
@@ -52,6 +56,9 @@ install:
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(MANDIR)/man8/jail-shell.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5
+	@echo 'uninstall: $(DESTDIR)$(SYSCONFDIR)/login-jail stays; remove it yourself' >&2
+	@users=$$(awk -F: '$$7 ~ /\/jail-shell$$/ { print $$1 }' $(DESTDIR)/etc/passwd 2>/dev/null | tr '\n' ' '); \
+	  test -z "$$users" || echo "uninstall: these accounts can't log in now, for want of their shell: $$users" >&2
 
 clean:
 	$(CARGO) clean

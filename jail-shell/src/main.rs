@@ -39,7 +39,7 @@ Without -c it starts an interactive shell, or what sshd was asked for (SSH_ORIGI
   --help       show this text
   --version    show the version
 
-Exit status: that of the shell in the jail; 100 to 124 when the login is refused, with the reason in the
+Exit status: that of the shell in the jail; 100 to 125 when the login is refused, with the reason in the
 authpriv log. The codes and what mends each are in jail-shell(8).
 ";
 
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Some("--version") => return print(concat!("jail-shell ", env!("CARGO_PKG_VERSION"), "\n")),
         _ => {}
     }
+    let uid = rustix::process::getuid().as_raw();
     let sane = start::sanitize();
     let log = Log::open();
     let mut user = None;
@@ -57,11 +58,7 @@ fn main() -> ExitCode {
         Ok(never) => match never {},
         Err(refusal) => refusal,
     };
-    log.refused(
-        &refusal,
-        user.as_deref(),
-        rustix::process::getuid().as_raw(),
-    );
+    log.refused(&refusal, user.as_deref(), uid);
     tell(&refusal);
     ExitCode::from(refusal.code().status())
 }
@@ -77,6 +74,11 @@ fn log_in(
 
     let caller = Identity::caller().map_err(Refusal::Identity)?;
     *user = Some(caller.name.clone());
+    for called in ["USER", "LOGNAME"] {
+        caller
+            .refuse_shared_uid(env::var_os(called).as_deref())
+            .map_err(Refusal::Identity)?;
+    }
     let original = env::var_os("SSH_ORIGINAL_COMMAND");
     let sshd = env::var_os("SSH_CONNECTION");
     let request = Request::parse(arguments, original, sshd.is_some(), &caller)?;
@@ -107,7 +109,7 @@ fn tell(refusal: &Refusal) {
         }
         Refusal::Usage(what) => format!("jail-shell: {what}; see jail-shell --help\n"),
         _ => format!(
-            "jail-shell: login refused ({}); ask the administrator, who finds the reason in the log\n",
+            "jail-shell: login refused ({}); ask the administrator, who finds the reason in the authpriv log\n",
             refusal.code()
         ),
     };

@@ -7,11 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::{Decision, Policy, UserFile, user_file_name};
+use jail_config::{Decision, Policy, RuleKind, UserFile, user_file_name};
 use nix::errno::Errno;
 
 use crate::{
-    identity::Identity,
+    identity::{Identity, IdentityError},
     refusal::Refusal,
     trust::{self, Flaw, Untrusted},
 };
@@ -50,9 +50,23 @@ pub fn decide(directory: &Path, identity: &Identity) -> Result<Decision, Refusal
         }) => None,
         Err(untrusted) => return Err(unopened(&users, untrusted)),
     };
-    policy
+    let decision = policy
         .decide(&identity.account(), user_file.as_ref())
-        .map_err(Refusal::Template)
+        .map_err(Refusal::Template)?;
+    // With a group whose name is not known, a rule for it may have been passed over.
+    match (rule_of(&decision), identity.unnamed_group) {
+        (RuleKind::Group(_) | RuleKind::ExemptGroup(_) | RuleKind::Unlisted, Some(gid)) => {
+            Err(Refusal::Identity(IdentityError::UnnamedGroup(gid)))
+        }
+        _ => Ok(decision),
+    }
+}
+
+fn rule_of(decision: &Decision) -> &RuleKind {
+    match decision {
+        Decision::Jail(jail) => &jail.rule.kind,
+        Decision::Exempt(rule) | Decision::Unlisted(rule) => &rule.kind,
+    }
 }
 
 /// Reads `users.d/NAME.toml`, if there is one.

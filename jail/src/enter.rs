@@ -180,7 +180,11 @@ impl Entered {
     }
 }
 
+/// Joins a new session keyring, as root in every respect: a keyring counts against the key quota of the real user ID,
+/// and the user's may be used up. From here on the user can't signal this process either.
 fn join_new_session_keyring() -> Result<(), StepFault> {
+    let root = Uid::from_raw(0);
+    setresuid(root, root, root).map_err(|errno| StepFault::Failed("setresuid", errno))?;
     match join_session_keyring() {
         // No keyrings in this kernel: nothing to leave behind.
         Ok(()) | Err(Errno::ENOSYS) => Ok(()),
@@ -321,10 +325,9 @@ fn verify(ids: &Ids) -> Result<(), StepFault> {
         setresuid(root, root, root) == Err(Errno::EPERM),
     )?;
     hold("the loss of setgroups", setgroups(&[]) == Err(Errno::EPERM))?;
-    hold(
-        "the loss of chroot",
-        chroot("/").map_err(raw) == Err(Errno::EPERM),
-    )
+    // EACCES: the user may not even search the root directory; `go_home` says so.
+    let refused = matches!(chroot("/").map_err(raw), Err(Errno::EPERM | Errno::EACCES));
+    hold("the loss of chroot", refused)
 }
 
 fn hold(what: &str, true_now: bool) -> Result<(), StepFault> {
@@ -342,6 +345,9 @@ fn go_home(home: &Home) -> Result<PathBuf, Refusal> {
         Home::Set(path) => (path, false),
         Home::Default(path) => (path, true),
     };
+    if let Err(errno) = chdir("/").map_err(raw) {
+        return Err(Refusal::RootUnsearchable(errno));
+    }
     let reached = match chdir(wanted).map_err(raw) {
         Ok(()) => wanted.clone(),
         // The root is the working directory already.
@@ -366,12 +372,16 @@ fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> 
         .map(|(_, value)| value.as_os_str());
     let root = program::Root::current(library_path).map_err(Refusal::Program)?;
     root.check(shell).map_err(Refusal::Program)?;
-    if !matches!(plan.request.what, What::Sftp(_)) {
+    let What::Sftp { asked, .. } = &plan.request.what else {
         return Ok(None);
+    };
+    let server = root.sftp_server(asked).ok_or(Refusal::SftpMissing)?;
+    root.check(&server).map_err(Refusal::Program)?;
+    // sftp-server ends without a word where this is missing.
+    if !root.has(Path::new("/dev/null")) {
+        return Err(Refusal::SftpWithoutNull);
     }
-    let server = root.sftp_server().ok_or(Refusal::SftpMissing)?;
-    root.check(server).map_err(Refusal::Program)?;
-    Ok(Some(server.to_owned()))
+    Ok(Some(server))
 }
 
 fn assignment(name: &OsStr, value: &OsStr) -> Result<CString, Errno> {

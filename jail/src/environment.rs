@@ -42,7 +42,10 @@ pub fn build(
         variables.push(("PATH".into(), DEFAULT_PATH.into()));
     }
     for (name, value) in inherited {
-        if rules.passes(name.as_bytes(), value.as_bytes()) && !has(&variables, &name) {
+        // What an exported function looks like to a bash from before 2014 (CVE-2014-6271).
+        let function = value.as_bytes().starts_with(b"() {");
+        let passes = !function && rules.passes(name.as_bytes(), value.as_bytes());
+        if passes && !has(&variables, &name) {
             variables.push((name, value));
         }
     }

@@ -25,12 +25,14 @@ pub struct Identity {
     pub uid: u32,
     /// pw_gid.
     pub gid: u32,
-    /// The name of the primary group; the number in decimal where it has none.
+    /// The name of the primary group; empty where it has none.
     pub group: OsString,
     /// All groups, the primary one included.
     pub groups: Vec<u32>,
     /// The names of those groups that have one.
     pub group_names: Vec<OsString>,
+    /// A group that has none: it has no entry, or asking for it failed, which glibc does not always tell apart.
+    pub unnamed_group: Option<u32>,
     /// pw_dir, a path of the host.
     pub home: PathBuf,
     /// pw_shell, a path of the host.
@@ -46,6 +48,10 @@ pub enum IdentityError {
     LookUp(&'static str, Errno),
     /// The name is not UTF-8 or has a NUL; no rule could name it.
     Name(String),
+    /// Another account has the same uid, and the caller is known by its name.
+    SharedUid(String),
+    /// A group has no name, and no other rule than one by group could decide.
+    UnnamedGroup(u32),
 }
 
 impl fmt::Display for IdentityError {
@@ -63,6 +69,15 @@ impl fmt::Display for IdentityError {
                 errno.desc()
             ),
             IdentityError::Name(name) => write!(f, "the account name {name:?} is not UTF-8"),
+            IdentityError::SharedUid(other) => write!(
+                f,
+                "the account {other:?} has the same uid, and the kernel can't tell them apart; give each a uid of its own"
+            ),
+            IdentityError::UnnamedGroup(gid) => write!(
+                f,
+                "group {gid} of the user has no name, or its look-up failed, and a rule may be for it; \
+                 see getent group {gid}, or name the user in [users]"
+            ),
         }
     }
 }
@@ -77,7 +92,8 @@ impl Identity {
     /// database and whatever else PAM adds (pam_group), and asking for them again loads every NSS module that the
     /// host has, at a quarter of the whole login's cost.
     ///
-    /// Where accounts share a uid, the first one getpwuid(3) finds is meant: the kernel knows no other name.
+    /// Where accounts share a uid, the first one getpwuid(3) finds is meant: the kernel knows no other name. See
+    /// [`Identity::refuse_shared_uid`].
     ///
     /// # Errors
     /// No such account, or the database did not answer.
@@ -106,6 +122,26 @@ impl Identity {
         Identity::of(user, groups)
     }
 
+    /// Refuses a caller whom the login program calls by the name of another account with the same uid: a rule for that
+    /// name would be without effect. `called` is USER or LOGNAME, believed for a refusal only.
+    ///
+    /// # Errors
+    /// [`IdentityError::SharedUid`], or the database did not answer.
+    pub fn refuse_shared_uid(&self, called: Option<&OsStr>) -> Result<(), IdentityError> {
+        let Some(name) = called
+            .and_then(OsStr::to_str)
+            .filter(|name| self.name != *name)
+        else {
+            return Ok(());
+        };
+        match User::from_name(name).map_err(|errno| IdentityError::LookUp("USER", errno))? {
+            Some(other) if other.uid.as_raw() == self.uid => {
+                Err(IdentityError::SharedUid(other.name))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn of(user: User, mut groups: Vec<Gid>) -> Result<Identity, IdentityError> {
         // nix replaces what is not UTF-8; a rule for the replaced name would be a rule for somebody else.
         if user.name.contains(char::REPLACEMENT_CHARACTER) {
@@ -115,22 +151,26 @@ impl Identity {
             groups.push(user.gid);
         }
         let mut group_names = Vec::with_capacity(groups.len());
-        let mut primary = None;
+        let mut primary = OsString::new();
+        let mut unnamed_group = None;
         for gid in &groups {
-            if let Some(group) = group_name(*gid)? {
-                if *gid == user.gid {
-                    primary = Some(group.clone());
-                }
-                group_names.push(group);
+            let Some(group) = group_name(*gid)? else {
+                unnamed_group = Some(gid.as_raw());
+                continue;
+            };
+            if *gid == user.gid {
+                primary.clone_from(&group);
             }
+            group_names.push(group);
         }
         Ok(Identity {
             name: user.name.into(),
             uid: user.uid.as_raw(),
             gid: user.gid.as_raw(),
-            group: primary.unwrap_or_else(|| user.gid.to_string().into()),
+            group: primary,
             groups: groups.into_iter().map(Gid::as_raw).collect(),
             group_names,
+            unnamed_group,
             home: user.dir,
             shell: user.shell,
         })

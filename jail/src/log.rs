@@ -1,4 +1,4 @@
-//! The log: one line per event to authpriv, sent to /dev/log without ever waiting.
+//! The log: one line per event to authpriv, sent to /dev/log without waiting for more than a moment.
 //!
 //! Own code, because the `syslog` crate blocks the login while the log daemon stalls and lets newlines through. The
 //! socket is connected while the host's /dev is in reach, and used after it is not.
@@ -9,6 +9,7 @@ use std::{
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with,
 };
@@ -24,6 +25,12 @@ const LOG_NOTICE: u8 = 5;
 /// promises to deliver; every daemon of today takes eight.
 const LONGEST_VALUE: usize = 1024;
 const LONGEST_LINE: usize = 8 * 1024;
+
+/// How long a line waits for room in the daemon's queue, which anybody can fill.
+const LONGEST_WAIT: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// A connection to the log daemon, if there is one.
 #[derive(Debug)]
@@ -58,7 +65,7 @@ impl Log {
         match &plan.request.what {
             What::Shell => push(&mut line, "command", OsStr::new("")),
             What::Command { command, .. } => push(&mut line, "command", command),
-            What::Sftp(_) => push(&mut line, "command", OsStr::new("internal-sftp")),
+            What::Sftp { asked, .. } => push(&mut line, "command", asked.as_os_str()),
         }
         self.send(LOG_NOTICE, &line);
     }
@@ -85,7 +92,7 @@ impl Log {
         }
     }
 
-    /// Sends one line. A full queue loses it: the login must not wait for the log.
+    /// Sends one line. A queue that stays full loses it: the login must not wait for the log.
     fn send(&self, severity: u8, text: &str) {
         let Some(socket) = &self.socket else {
             return;
@@ -95,6 +102,11 @@ impl Log {
             AUTHPRIV | severity,
             std::process::id()
         );
+        let mut writable = [PollFd::new(socket, PollFlags::OUT)];
+        match poll(&mut writable, Some(&LONGEST_WAIT)) {
+            // Sent all the same: send(2) knows best whether there is room.
+            Ok(_) | Err(_) => {}
+        }
         match send(socket, line.as_bytes(), SendFlags::NOSIGNAL) {
             // Nothing could be done about a failure, and there is nobody to tell.
             Ok(_) | Err(_) => {}

@@ -207,12 +207,12 @@ impl Plan {
         name.push(self.shell.file_name().unwrap_or(self.shell.as_os_str()));
         let mut all = vec![name];
         match (&self.request.what, sftp_server) {
-            (What::Shell, _) | (What::Sftp(_), None) => {}
+            (What::Shell, _) | (What::Sftp { .. }, None) => {}
             (What::Command { command, arguments }, _) => {
                 all.extend(["-c".into(), command.clone()]);
                 all.extend_from_slice(arguments);
             }
-            (What::Sftp(options), Some(server)) => {
+            (What::Sftp { options, .. }, Some(server)) => {
                 let mut command = server.as_os_str().to_owned();
                 command.push(options);
                 all.extend(["-c".into(), command]);
@@ -243,6 +243,7 @@ mod tests {
             group: "ann".into(),
             groups: vec![1001, 27, 1001],
             group_names: vec!["ann".into()],
+            unnamed_group: None,
             home: "/home/ann".into(),
             shell: "/usr/bin/jail-shell".into(),
         };

@@ -19,7 +19,7 @@ use std::{
 };
 
 use nix::errno::Errno;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
 
 use crate::{
     elf::{self, Dynamic},
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Where distributions keep OpenSSH's sftp-server: Debian, Fedora, SUSE and Arch, OpenWrt.
-const SFTP_SERVERS: [&str; 5] = [
+pub(crate) const SFTP_SERVERS: [&str; 5] = [
     "/usr/lib/openssh/sftp-server",
     "/usr/libexec/openssh/sftp-server",
     "/usr/lib/ssh/sftp-server",
@@ -72,6 +72,8 @@ const LARGEST_CACHE: u64 = 4 * 1024 * 1024;
 pub enum ProgramFault {
     /// It is not there, or not for this user.
     Missing(PathBuf, Errno),
+    /// It is a symbolic link; what it leads to is not there.
+    Dangling(PathBuf, PathBuf),
     /// It is a directory, a device or the like.
     NotRegular(PathBuf, &'static str),
     /// It is there; what the kernel starts it by is not.
@@ -86,9 +88,10 @@ impl ProgramFault {
     /// Gives the code the user is told.
     pub(crate) fn code(&self) -> Code {
         match self {
-            ProgramFault::Missing(..) | ProgramFault::NotRegular(..) | ProgramFault::Root(_) => {
-                Code::ShellMissing
-            }
+            ProgramFault::Missing(..)
+            | ProgramFault::Dangling(..)
+            | ProgramFault::NotRegular(..)
+            | ProgramFault::Root(_) => Code::ShellMissing,
             ProgramFault::Interpreter(..) => Code::InterpreterMissing,
             ProgramFault::Libraries(..) => Code::LibraryMissing,
         }
@@ -98,6 +101,18 @@ impl ProgramFault {
 impl fmt::Display for ProgramFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ProgramFault::Missing(_, errno @ (Errno::EMFILE | Errno::ENFILE))
+            | ProgramFault::Root(errno @ (Errno::EMFILE | Errno::ENFILE)) => write!(
+                f,
+                "open a file in the jail: {}; raise limits.nofile, or the caller's own limit (ulimit -n)",
+                errno.desc()
+            ),
+            ProgramFault::Dangling(program, to) => write!(
+                f,
+                "find {} in the jail: it is a link to {}, which is not in the jail; copy that file into the root",
+                program.display(),
+                to.display()
+            ),
             ProgramFault::Missing(program, errno) => write!(
                 f,
                 "find {} in the jail: {}; put it there, or set the jail's `shell` to one that is there",
@@ -161,12 +176,13 @@ impl Root {
         })
     }
 
-    /// Finds the sftp-server.
-    pub(crate) fn sftp_server(&self) -> Option<&'static Path> {
-        SFTP_SERVERS
-            .iter()
-            .map(Path::new)
+    /// Finds the sftp-server: where it was asked for, or else where another distribution keeps it.
+    pub(crate) fn sftp_server(&self, asked: &Path) -> Option<PathBuf> {
+        std::iter::once(asked)
+            .filter(|path| path.is_absolute())
+            .chain(SFTP_SERVERS.iter().map(Path::new))
             .find(|path| self.has(path))
+            .map(Path::to_owned)
     }
 
     /// Checks a program, and through `#!` lines the program that it stands for.
@@ -177,7 +193,7 @@ impl Root {
                 Ok(file) => file,
                 // Executable without being readable: execve(2) has the last word.
                 Err(Errno::EACCES) if self.has(&current) => return Ok(()),
-                Err(errno) if depth == 0 => return Err(ProgramFault::Missing(current, errno)),
+                Err(errno) if depth == 0 => return Err(self.missing(current, errno)),
                 Err(_) => return Err(ProgramFault::Interpreter(program.to_owned(), current)),
             };
             let Some(file) =
@@ -240,7 +256,21 @@ impl Root {
         Err(ProgramFault::Libraries(program.to_owned(), missing))
     }
 
-    fn has(&self, path: &Path) -> bool {
+    fn missing(&self, program: PathBuf, errno: Errno) -> ProgramFault {
+        let link = self
+            .open_with(&program, OFlags::PATH | OFlags::NOFOLLOW)
+            .ok()
+            .and_then(|link| readlinkat(&link, c"", Vec::new()).ok());
+        match (errno, link) {
+            (Errno::ENOENT, Some(to)) => {
+                let to = PathBuf::from(OsStr::from_bytes(to.to_bytes()));
+                ProgramFault::Dangling(program, to)
+            }
+            _ => ProgramFault::Missing(program, errno),
+        }
+    }
+
+    pub(crate) fn has(&self, path: &Path) -> bool {
         self.open_with(path, OFlags::PATH).is_ok()
     }
 

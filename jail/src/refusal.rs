@@ -66,11 +66,13 @@ pub enum Code {
     Step,
     /// execve(2) of the shell failed.
     Exec,
+    /// The user may not search the root directory.
+    RootUnsearchable,
 }
 
 impl Code {
     /// Every code, in the order of their exit statuses.
-    pub const ALL: [Code; 25] = [
+    pub const ALL: [Code; 26] = [
         Code::Usage,
         Code::Root,
         Code::NoRule,
@@ -96,9 +98,10 @@ impl Code {
         Code::Capabilities,
         Code::Step,
         Code::Exec,
+        Code::RootUnsearchable,
     ];
 
-    /// Gives the exit status, 100 to 124: above the usual ones of programs, below those a shell makes of signals.
+    /// Gives the exit status, 100 to 125: above the usual ones of programs, below those a shell makes of signals.
     #[must_use]
     pub fn status(self) -> u8 {
         self as u8
@@ -133,6 +136,7 @@ impl Code {
             Code::Capabilities => "capabilities",
             Code::Step => "step",
             Code::Exec => "exec",
+            Code::RootUnsearchable => "root-unsearchable",
         }
     }
 }
@@ -180,8 +184,12 @@ pub enum Refusal {
     Program(ProgramFault),
     /// The home directory can't be entered.
     Home(PathBuf, Errno),
+    /// The user may not search the root directory.
+    RootUnsearchable(Errno),
     /// None of the known places has an sftp-server.
     SftpMissing,
+    /// The sftp-server is there, the /dev/null it can't do without is not.
+    SftpWithoutNull,
     /// A step failed; what was tried and what the kernel said.
     Step(&'static str, StepFault),
     /// execve(2) returned.
@@ -217,7 +225,8 @@ impl Refusal {
             Refusal::Root(untrusted) => untrusted.root_code(),
             Refusal::Program(fault) => fault.code(),
             Refusal::Home(..) => Code::HomeMissing,
-            Refusal::SftpMissing => Code::SftpMissing,
+            Refusal::SftpMissing | Refusal::SftpWithoutNull => Code::SftpMissing,
+            Refusal::RootUnsearchable(_) => Code::RootUnsearchable,
             Refusal::Step(..) => Code::Step,
             Refusal::Exec(..) => Code::Exec,
         }
@@ -251,10 +260,8 @@ impl fmt::Display for Refusal {
             }
             Refusal::UserFileName(error) => error.fmt(f),
             Refusal::Template(error) => error.fmt(f),
-            Refusal::NoRule(rule) => write!(
-                f,
-                "no rule names this user ({rule}); add the user or a group of theirs to [users] or [groups]"
-            ),
+            Refusal::NoRule(rule) if rule.line == 0 => write!(f, "no rule names this user; {ADD_RULE}"),
+            Refusal::NoRule(rule) => write!(f, "no rule names this user ({rule}); {ADD_RULE}"),
             Refusal::Exempt(rule) => write!(
                 f,
                 "{rule} exempts this user, and jail-shell serves nobody unjailed; \
@@ -265,13 +272,26 @@ impl fmt::Display for Refusal {
             Refusal::Program(fault) => fault.fmt(f),
             Refusal::Home(path, errno) => write!(
                 f,
-                "enter home {} in the jail: {}; make it, or set the jail's `home`",
+                "enter home {} in the jail: {}; {}",
                 path.display(),
+                errno.desc(),
+                match errno {
+                    Errno::EACCES => "chown it to the user, and let them search what is above it",
+                    _ => "make it, or set the jail's `home`",
+                }
+            ),
+            Refusal::RootUnsearchable(errno) => write!(
+                f,
+                "enter the root directory as the user: {}; chmod go+x the root directory",
                 errno.desc()
             ),
             Refusal::SftpMissing => f.write_str(
-                "sftp was asked for as internal-sftp and no sftp-server is in the jail; \
-                 copy the host's to the same path inside",
+                "sftp was asked for, and no sftp-server is in the jail; \
+                 copy the host's, and the libraries that ldd names for it, to the same paths inside",
+            ),
+            Refusal::SftpWithoutNull => f.write_str(
+                "sftp was asked for, and sftp-server needs /dev/null in the jail; \
+                 mknod -m 666 dev/null c 1 3 in the root directory",
             ),
             Refusal::Step(step, StepFault::Failed(call, errno)) => {
                 write!(f, "step {step}: {call}: {}", errno.desc())
@@ -289,6 +309,10 @@ impl fmt::Display for Refusal {
 }
 
 impl error::Error for Refusal {}
+
+/// What mends a missing rule.
+const ADD_RULE: &str =
+    "add the user or a group of theirs to [users] or [groups], or make users.d/NAME.toml";
 
 /// Says what usually mends a failed execve(2).
 fn exec_hint(errno: Errno) -> &'static str {

@@ -3,17 +3,17 @@
 use std::{
     ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use crate::{identity::Identity, refusal::Refusal};
+use crate::{identity::Identity, program::SFTP_SERVERS, refusal::Refusal};
 
 /// The longest command that is passed on, in bytes: what execve(2) takes as one argument, its NUL included
 /// (MAX_ARG_STRLEN, 32 pages).
 pub const LONGEST_COMMAND: usize = 32 * 4096 - 1;
 
 /// What sshd puts into SSH_ORIGINAL_COMMAND for `Subsystem sftp internal-sftp`: sshd_config(5).
-const INTERNAL_SFTP: &[u8] = b"internal-sftp";
+const INTERNAL_SFTP: &str = "internal-sftp";
 
 /// A request, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,33 @@ pub enum What {
         /// What follows it: `$0` and the positional parameters, as sh(1) has them.
         arguments: Vec<OsString>,
     },
-    /// The jail's own sftp-server, in place of sshd's built-in one; what follows are its options.
-    Sftp(OsString),
+    /// The jail's own sftp-server.
+    Sftp {
+        /// The server that was asked for: a path, or `internal-sftp`, sshd's built-in one.
+        asked: PathBuf,
+        /// What followed it, with the space between.
+        options: OsString,
+    },
+}
+
+impl What {
+    /// Makes a request of a command: it is sftp where it begins with a server that sshd_config(5) would name.
+    fn command(command: &OsStr, arguments: &[OsString]) -> Result<What, Refusal> {
+        let command = bounded(command)?;
+        let end = command.as_bytes().iter().position(|byte| *byte == b' ');
+        let (server, options) = command.as_bytes().split_at(end.unwrap_or(command.len()));
+        let server = OsStr::from_bytes(server);
+        if server == INTERNAL_SFTP || SFTP_SERVERS.iter().any(|path| server == *path) {
+            return Ok(What::Sftp {
+                asked: server.into(),
+                options: OsStr::from_bytes(options).to_owned(),
+            });
+        }
+        Ok(What::Command {
+            command,
+            arguments: arguments.to_vec(),
+        })
+    }
 }
 
 impl Request {
@@ -70,10 +95,7 @@ impl Request {
             }
             [dash_c, command, arguments @ ..] if dash_c == "-c" => Ok(Request {
                 login,
-                what: What::Command {
-                    command: bounded(command)?,
-                    arguments: arguments.to_vec(),
-                },
+                what: What::command(command, arguments)?,
             }),
             [dash_c] if dash_c == "-c" => Err(usage("-c needs a command")),
             [other, ..] => Err(usage(&format!("unknown option {other:?}"))),
@@ -89,16 +111,10 @@ fn forced(original: Option<OsString>, sshd: bool) -> Result<Request, Refusal> {
             what: What::Shell,
         });
     };
-    let what = match command.as_bytes().strip_prefix(INTERNAL_SFTP) {
-        Some(options) if options.is_empty() || options.starts_with(b" ") => {
-            What::Sftp(OsStr::from_bytes(options).to_owned())
-        }
-        _ => What::Command {
-            command: bounded(&command)?,
-            arguments: Vec::new(),
-        },
-    };
-    Ok(Request { login: false, what })
+    Ok(Request {
+        login: false,
+        what: What::command(&command, &[])?,
+    })
 }
 
 /// Tells whether a command is this very program: sshd runs a ForceCommand as `SHELL -c COMMAND`, and where jail-shell
@@ -140,6 +156,7 @@ mod tests {
             group: "ann".into(),
             groups: vec![1001],
             group_names: vec!["ann".into()],
+            unnamed_group: None,
             home: "/home/ann".into(),
             shell: "/usr/bin/jail-shell".into(),
         }
@@ -234,7 +251,14 @@ mod tests {
         let what = parse(&["jail-shell"], Some("internal-sftp -l INFO"))
             .unwrap()
             .what;
-        assert_eq!(what, What::Sftp(" -l INFO".into()));
+        let sftp = |asked: &str, options: &str| What::Sftp {
+            asked: asked.into(),
+            options: options.into(),
+        };
+        assert_eq!(what, sftp("internal-sftp", " -l INFO"));
+        let server = "/usr/lib/openssh/sftp-server";
+        let what = parse(&["jail-shell", "-c", server], None).unwrap().what;
+        assert_eq!(what, sftp(server, ""));
         let what = parse(&["jail-shell"], Some("internal-sftpd")).unwrap().what;
         assert_eq!(what, command("internal-sftpd"));
     }

@@ -26,6 +26,7 @@ use crate::{
     refusal::{Refusal, StepFault},
     sys::{
         close_range::close_range_from,
+        environment,
         signal::{Disposition, LAST_SIGNAL, rt_sigaction, rt_sigpending, rt_sigprocmask},
         timer::stop_itimer,
     },
@@ -93,6 +94,10 @@ impl fmt::Display for BadDescriptor {
 /// # Errors
 /// A descriptor from 0 to 2 that could carry a way out of a jail, or a system call that failed.
 pub fn sanitize() -> Result<(), Refusal> {
+    // Rust's runtime obeys these of the caller's, and prints, allocates and opens files for them as it dies.
+    for name in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"] {
+        environment::unset(name);
+    }
     failed("close_range", close_range_from(3))?;
     failed(
         "prctl PR_SET_DUMPABLE",

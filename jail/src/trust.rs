@@ -44,6 +44,8 @@ pub enum Flaw {
     Owner(u32),
     /// Its mode lets group or others write.
     Writable(u32),
+    /// It is the host's own root directory, mounted once more.
+    HostRoot,
     /// It could not be opened.
     Io(Errno),
 }
@@ -75,6 +77,9 @@ impl fmt::Display for Untrusted {
                 "belongs to uid {uid}, not to root; chown root {component}"
             ),
             Flaw::Writable(mode) => write!(f, "is mode {mode:04o}; chmod go-w {component}"),
+            Flaw::HostRoot => {
+                f.write_str("is the host's own root directory, mounted there; that is no jail")
+            }
             Flaw::Io(Errno::ENOSYS) => {
                 f.write_str("can't be opened: openat2 needs Linux 5.6 or newer")
             }
@@ -105,6 +110,7 @@ pub fn open_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
     )
     .map_err(|errno| untrusted(&walked, Flaw::Io(raw(errno))))?;
     check_directory(&directory).map_err(|flaw| untrusted(&walked, flaw))?;
+    let host = identity(&directory).map_err(|flaw| untrusted(&walked, flaw))?;
 
     for component in path.components() {
         let name = match component {
@@ -121,7 +127,17 @@ pub fn open_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
             .and_then(|next| check_directory(&next).map(|()| next))
             .map_err(|flaw| untrusted(&walked, flaw))?;
     }
-    Ok(directory)
+    match identity(&directory) {
+        Ok(reached) if reached != host => Ok(directory),
+        Ok(_) => Err(untrusted(&walked, Flaw::HostRoot)),
+        Err(flaw) => Err(untrusted(&walked, flaw)),
+    }
+}
+
+/// What a directory is, wherever it is mounted: stat(2).
+fn identity(fd: impl AsFd) -> Result<(u64, u64), Flaw> {
+    let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// Opens a directory in an open one, if it is root's and writable by nobody else. The descriptor is O_PATH.

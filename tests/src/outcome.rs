@@ -47,7 +47,7 @@ impl Outcome {
     #[track_caller]
     pub fn refused(&self, status: i32, code: &str) {
         let sentence = format!(
-            "jail-shell: login refused ({code}); ask the administrator, who finds the reason in the log\n"
+            "jail-shell: login refused ({code}); ask the administrator, who finds the reason in the authpriv log\n"
         );
         let seen = (self.code(), self.stdout.as_str(), self.stderr.as_str());
         assert_eq!(seen, (Some(status), "", sentence.as_str()), "{self}");

@@ -604,3 +604,101 @@ fn the_log_does_not_stop_a_login_when_nobody_reads_it() {
     let sandbox = ann().with("rm /dev/log");
     assert_eq!(call(&sandbox).ok(), "ran");
 }
+
+#[test]
+fn refuses_a_root_that_the_user_may_not_search() {
+    let sandbox = ann().with("chmod 0700 /srv/jails/ann");
+    let outcome = call(&sandbox);
+    let code = "root-unsearchable";
+    refused(
+        &sandbox,
+        &outcome,
+        125,
+        code,
+        &["enter the root directory as the user", "chmod go+x"],
+    );
+}
+
+#[test]
+fn refuses_the_hosts_own_root_mounted_elsewhere() {
+    let sandbox = ann().with("mount --bind / /srv/jails/ann");
+    let outcome = call(&sandbox);
+    refused(
+        &sandbox,
+        &outcome,
+        112,
+        "root-unsafe",
+        &["/srv/jails/ann is the host's own root"],
+    );
+}
+
+#[test]
+fn refuses_a_decision_that_a_nameless_group_could_have_changed() {
+    let sandbox = ann().with(
+        "groupadd -g 4242 gone; usermod -aG gone ann; groupadd lax; usermod -aG lax ann\n\
+         sed -i '/^ann = /d; s/^\\[users\\]/[groups]\\ngone = \"ann\"\\nlax = \"ann\"\\n[users]/' \
+         /etc/login-jail/config.toml\n\
+         sed -i '/^gone:/d' /etc/group",
+    );
+    let words = [
+        "setpriv",
+        "--reuid=ann",
+        "--regid=ann",
+        "--groups=4242,1001",
+        JAIL_SHELL,
+        "-c",
+        "echo ran",
+    ];
+    let outcome = sandbox.run(&words);
+    refused(
+        &sandbox,
+        &outcome,
+        108,
+        "account",
+        &["group 4242 of the user has no name"],
+    );
+}
+
+#[test]
+fn refuses_the_second_account_of_a_uid() {
+    let sandbox =
+        ann().with("useradd -m -o -u $(id -u ann) -g ann -p '*' -s /usr/bin/jail-shell eve");
+    let outcome = sandbox.su_dash_c("eve", "echo ran");
+    refused(
+        &sandbox,
+        &outcome,
+        108,
+        "account",
+        &["the account \\\"eve\\\" has the same uid"],
+    );
+}
+
+#[test]
+fn refuses_sftp_that_would_end_without_a_word() {
+    let sandbox = ann().with(
+        "mkdir -p /srv/jails/ann/usr/lib/openssh; cp /bin/busybox /srv/jails/ann/usr/lib/openssh/sftp-server; rm -f /srv/jails/ann/dev/null",
+    );
+    let words = [JAIL_SHELL, "-c", "/usr/lib/openssh/sftp-server"];
+    let outcome = sandbox.run_as("ann", &words);
+    refused(
+        &sandbox,
+        &outcome,
+        117,
+        "sftp-missing",
+        &["needs /dev/null"],
+    );
+}
+
+#[test]
+fn a_full_key_quota_of_the_users_does_not_keep_them_out() {
+    let sandbox = ann();
+    let used_up = "import ctypes\nlibc = ctypes.CDLL(None)\n\
+                   for i in range(400): libc.syscall(248, b'user', b'k%d' % i, b'x', 1, -4)\n";
+    sandbox.write("/run/used-up.py", used_up);
+    if sandbox.sh("/usr/bin/python3 --version").code() != Some(0) {
+        return skipped("a full key quota", "there is no /usr/bin/python3 here");
+    }
+    let command = format!("/usr/bin/python3 /run/used-up.py; {JAIL_SHELL} -c 'echo ran'");
+    let outcome = sandbox.run_as("ann", &["/bin/sh", "-c", &command]);
+    assert_eq!(outcome.ok(), "ran");
+}

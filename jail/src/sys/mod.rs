@@ -4,6 +4,7 @@
 //! Nothing here decides anything.
 
 pub(crate) mod close_range;
+pub(crate) mod environment;
 pub(crate) mod keyctl;
 pub(crate) mod signal;
 pub(crate) mod timer;
