@@ -221,9 +221,10 @@ impl Sandbox {
     }
 
     fn command_in_session(&self, argv: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
+        // Whoever runs the tests may ignore signals (nohup does), and what is started here would, too.
+        let mut command = Command::new("env");
         command
-            .args(["--target", &self.pid])
+            .args(["--default-signal", "nsenter", "--target", &self.pid])
             .args(["--mount", "--pid", "--net", "--ipc", "--uts", "--"])
             .args(argv)
             .env_clear()

@@ -92,7 +92,8 @@ fn unshare(args: &[OsString]) -> Result<ExitCode> {
         );
     }
     let program = env::current_exe().map_err(|error| format!("find this program: {error}"))?;
-    let error = Command::new("unshare")
+    let error = Command::new("env")
+        .args(["--default-signal", "unshare"])
         .args(["--mount", "--pid", "--net", "--ipc", "--uts"])
         .args(["--fork", "--kill-child", "--propagation", "private"])
         .arg(program)
