@@ -4,12 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::env::Env;
-use crate::policy::{
-    Definition, Entry, Groups, Isolation, Keys, Limits, Policy, Target, Unlisted, UserFile,
-};
+use crate::jail::Jail;
+use crate::keys::Keys;
+use crate::policy::{Definition, Entry, Policy, Target, Unlisted, UserFile};
 use crate::source::Place;
-use crate::template::{Template, TemplateError};
+use crate::template::TemplateError;
 
 /// The facts about an account that a rule can ask for.
 #[derive(Debug, Clone, Copy)]
@@ -67,40 +66,6 @@ pub enum RuleKind {
     Unlisted,
 }
 
-/// A jail with every template filled in for one account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Jail {
-    /// The rule that chose this jail.
-    pub rule: Rule,
-    /// The jail's name, or the path where the rule names a root directory.
-    pub name: String,
-    /// The directory that becomes the root.
-    pub root: PathBuf,
-    /// The login shell, a path in the jail.
-    pub shell: PathBuf,
-    /// The working directory and `HOME`, a path in the jail.
-    pub home: Home,
-    /// How the account is kept inside.
-    pub isolation: Isolation,
-    /// The environment inside.
-    pub env: Env,
-    /// The supplementary groups inside.
-    pub groups: Groups,
-    /// The file mode creation mask.
-    pub umask: u32,
-    /// The resource limits.
-    pub limits: Limits,
-}
-
-/// The home directory inside a jail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Home {
-    /// Configured: it must exist.
-    Set(PathBuf),
-    /// The default: this directory if it exists, else `/`.
-    Default(PathBuf),
-}
-
 impl Policy {
     /// Decides about an account. `user_file` is what `users.d` holds for this very account.
     ///
@@ -128,7 +93,7 @@ impl Policy {
                 line: *line,
                 kind: RuleKind::UserFile,
             };
-            return self.fill(rule, account, &Chosen::of(definition));
+            return self.defined(rule, definition, account);
         }
         if let Some(entry) = name.and_then(|name| self.user(name)) {
             let kind = RuleKind::User(entry.name.clone());
@@ -187,76 +152,28 @@ impl Policy {
     ) -> Result<Decision, TemplateError> {
         let rule = self.rule(kind, entry.place);
         match &entry.target {
-            Target::Jail(definition) => self.fill(rule, account, &Chosen::of(definition)),
-            Target::Root(root, isolation) => {
-                let chosen = Chosen {
+            Target::Jail(definition) => self.defined(rule, definition, account),
+            Target::Root(root) => {
+                let definition = Definition {
                     name: None,
-                    root,
-                    isolation: *isolation,
-                    keys: &Keys::default(),
+                    root: root.clone(),
+                    keys: Keys::default(),
                 };
-                self.fill(rule, account, &chosen)
+                self.defined(rule, &definition, account)
             }
         }
     }
 
-    /// Makes the jail of one account: its own keys, then those of `[defaults]`, then the built-in
-    /// ones.
-    fn fill(
+    fn defined(
         &self,
         rule: Rule,
+        definition: &Definition,
         account: &Account<'_>,
-        chosen: &Chosen<'_>,
     ) -> Result<Decision, TemplateError> {
-        let (keys, defaults) = (chosen.keys, &self.defaults);
-        let root = fill(chosen.root, "root", account, &rule)?;
-        if root == Path::new("/") {
-            let reason = "it becomes \"/\", which is the host's own root".to_owned();
-            return Err(error(chosen.root.as_str(), "root", reason, &rule));
-        }
-        let home = match keys.home.as_ref().or(defaults.home.as_ref()) {
-            Some(home) => Home::Set(fill(home, "home", account, &rule)?),
-            None => Home::Default(fill(&Template::default_home(), "home", account, &rule)?),
-        };
-        let shell = keys.shell.as_deref().or(defaults.shell.as_deref());
-        let pass = keys.pass.as_ref().or(defaults.pass.as_ref());
-        Ok(Decision::Jail(Box::new(Jail {
-            name: match chosen.name {
-                Some(name) => name.to_owned(),
-                None => root.display().to_string(),
-            },
-            root,
-            shell: PathBuf::from(shell.unwrap_or("/bin/sh")),
-            home,
-            isolation: chosen.isolation,
-            env: Env {
-                pass: pass.cloned().unwrap_or_else(Env::default_pass),
-                set: merge(&keys.set, &defaults.set),
-            },
-            groups: keys.groups.or(defaults.groups).unwrap_or(Groups::Keep),
-            umask: keys.umask.or(defaults.umask).unwrap_or(0o022),
-            limits: keys.limits.or(defaults.limits),
-            rule,
-        })))
-    }
-}
-
-/// The jail a rule led to.
-struct Chosen<'a> {
-    name: Option<&'a str>,
-    root: &'a Template,
-    isolation: Isolation,
-    keys: &'a Keys,
-}
-
-impl Chosen<'_> {
-    fn of(definition: &Definition) -> Chosen<'_> {
-        Chosen {
-            name: definition.name.as_deref(),
-            root: &definition.root,
-            isolation: definition.isolation,
-            keys: &definition.keys,
-        }
+        let Definition { name, root, keys } = definition;
+        let keys = keys.over(&self.defaults);
+        let jail = Jail::fill(rule, name.as_deref(), root, keys, account)?;
+        Ok(Decision::Jail(Box::new(jail)))
     }
 }
 
@@ -275,36 +192,6 @@ impl Membership<'_> {
     fn has(&self, group: &str) -> bool {
         self.0.binary_search(&OsStr::new(group)).is_ok()
     }
-}
-
-fn fill(
-    template: &Template,
-    key: &'static str,
-    account: &Account<'_>,
-    rule: &Rule,
-) -> Result<PathBuf, TemplateError> {
-    let filled = template.fill(account);
-    filled.map_err(|reason| error(template.as_str(), key, reason, rule))
-}
-
-fn error(template: &str, key: &'static str, reason: String, rule: &Rule) -> TemplateError {
-    TemplateError {
-        rule: Box::new(rule.clone()),
-        key,
-        template: template.to_owned(),
-        reason,
-    }
-}
-
-/// Merges two lists of variables that are sorted by name; the first wins.
-fn merge(first: &[(String, String)], second: &[(String, String)]) -> Vec<(String, String)> {
-    let mut merged = first.to_vec();
-    for variable in second {
-        if let Err(at) = merged.binary_search_by(|known| known.0.cmp(&variable.0)) {
-            merged.insert(at, variable.clone());
-        }
-    }
-    merged
 }
 
 impl fmt::Display for Rule {

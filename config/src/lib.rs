@@ -14,6 +14,8 @@ mod decide;
 mod env;
 mod fault;
 mod glob;
+mod jail;
+mod keys;
 mod nearest;
 mod parse;
 mod policy;
@@ -22,11 +24,17 @@ mod schema;
 mod source;
 mod template;
 mod user_file;
+mod walls;
+mod words;
 
-pub use decide::{Account, Decision, Home, Jail, Rule, RuleKind};
+pub use decide::{Account, Decision, Rule, RuleKind};
 pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use glob::Glob;
-pub use policy::{Groups, Isolation, Limits, Policy, UserFile};
+pub use jail::{Home, Jail};
+pub use policy::{Groups, Limits, Policy, UserFile};
 pub use template::TemplateError;
 pub use user_file::{UnsafeName, user_file_name};
+pub use walls::{
+    Base, Content, Isolation, Landlock, Mount, MountMode, Network, RootOwner, Seccomp,
+};

@@ -1,8 +1,10 @@
 //! From text to a policy, with everything that is wrong on the way.
 
+mod conflicts;
 mod jail;
 mod reader;
 mod rules;
+mod walls;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,9 +15,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::fault::{Complaint, Faults};
+use crate::keys::Keys;
 use crate::parse::jail::JailKeys;
 use crate::parse::reader::{Level, Reader};
-use crate::policy::{Definition, Isolation, Policy, Unlisted, UserFile};
+use crate::policy::{Definition, Policy, Unlisted, UserFile};
 use crate::print::Name;
 use crate::schema::{self, Key};
 use crate::source::{Lines, Place, decode};
@@ -35,14 +38,13 @@ impl Policy {
             Some(table) => reader.jail_keys(table, Level::Defaults),
             None => JailKeys::default(),
         };
+        reader.conflicts(&defaults, &Keys::default());
         let jails = match reader.table_of(top.jails.take()) {
             Some(table) => reader.jails(table, &defaults),
             None => Jails::new(),
         };
-        let mut rules = rules::Rules::new(&mut reader, &jails, &defaults);
-        let users = rules.users(top.users.take());
-        let groups = rules.groups(top.groups.take());
-        rules.finish();
+        let users = reader.users(top.users.take(), &jails);
+        let groups = reader.groups(top.groups.take(), &jails);
         let exempt = reader.exempt(top.exempt.take());
         let (unlisted, unlisted_at) = reader.unlisted(top.unlisted.take());
 
@@ -126,8 +128,7 @@ impl Reader<'_> {
         let Some(Item { key, span, value }) = item else {
             return (Unlisted::default(), None);
         };
-        let choices = [("refuse", Unlisted::Refuse), ("exempt", Unlisted::Exempt)];
-        let chosen = self.choice(key, value, &choices);
+        let chosen = self.choice(key, value);
         (chosen.unwrap_or_default(), Some(Place(span.start)))
     }
 
@@ -178,20 +179,16 @@ impl Reader<'_> {
         defaults: &JailKeys,
     ) -> Option<Definition> {
         let called = name.map_or("the jail".to_owned(), |name| format!("jail {name:?}"));
-        if !own.has_root && !defaults.has_root {
+        if own.place("root").or(defaults.place("root")).is_none() {
             let complaint = Complaint::new(format!("{called} has no root"));
             let help = "write root = \"/srv/jails/{user}\" or another directory";
-            self.lack(span.clone(), complaint.help(help));
+            self.lack(span, complaint.help(help));
         }
-        if !own.has_isolation && !defaults.has_isolation {
-            let help = "write isolation = \"chroot\" here or in [defaults]";
-            self.lack(span, default_isolation().help(help));
-        }
+        self.conflicts(&own, &defaults.keys);
         let root = own.keys.root.as_ref().or(defaults.keys.root.as_ref())?;
         Some(Definition {
             name: name.map(str::to_owned),
             root: root.clone(),
-            isolation: own.keys.isolation.or(defaults.keys.isolation)?,
             keys: own.keys,
         })
     }
@@ -234,21 +231,6 @@ impl Reader<'_> {
     }
 }
 
-impl JailKeys {
-    fn of_policy(policy: &Policy) -> JailKeys {
-        JailKeys {
-            has_root: policy.defaults.root.is_some(),
-            has_isolation: policy.defaults.isolation.is_some(),
-            keys: policy.defaults.clone(),
-        }
-    }
-}
-
-/// What `isolation` is where nobody writes it.
-fn default_isolation() -> Complaint {
-    Complaint::new("isolation = \"full\", the default, is not supported yet")
-}
-
 fn jail_name_complaint(name: &str) -> Option<Complaint> {
     if name.is_empty() {
         Some(Complaint::new("a jail's name is empty"))
@@ -261,6 +243,3 @@ fn jail_name_complaint(name: &str) -> Option<Complaint> {
         None
     }
 }
-
-/// The values of `isolation` that are built.
-const ISOLATIONS: &[(&str, Isolation)] = &[("chroot", Isolation::Chroot)];

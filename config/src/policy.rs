@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::glob::Glob;
+use crate::keys::Keys;
 use crate::source::{Lines, Place};
 use crate::template::Template;
 
@@ -63,32 +63,16 @@ pub(crate) enum Target {
     /// A jail with a definition of its own.
     Jail(Arc<Definition>),
     /// A root directory; all else is as `[defaults]` says.
-    Root(Template, Isolation),
+    Root(Template),
 }
 
-/// A jail as it is written, with what it can't do without looked up in `[defaults]`.
+/// A jail as it is written, with its root looked up in `[defaults]` if need be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Definition {
     /// None in `users.d`, where a jail needs no name.
     pub(crate) name: Option<String>,
     pub(crate) root: Template,
-    pub(crate) isolation: Isolation,
     pub(crate) keys: Keys,
-}
-
-/// The keys of a jail, as far as they are written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Keys {
-    pub(crate) root: Option<Template>,
-    pub(crate) shell: Option<String>,
-    pub(crate) home: Option<Template>,
-    pub(crate) isolation: Option<Isolation>,
-    pub(crate) pass: Option<Vec<Glob>>,
-    /// Sorted by name.
-    pub(crate) set: Vec<(String, String)>,
-    pub(crate) groups: Option<Groups>,
-    pub(crate) umask: Option<u32>,
-    pub(crate) limits: Limits,
 }
 
 /// One parsed file of `users.d`, with the jail it chose.
@@ -97,13 +81,6 @@ pub struct UserFile {
     pub(crate) file: PathBuf,
     pub(crate) line: usize,
     pub(crate) definition: Arc<Definition>,
-}
-
-/// How an account is kept inside its root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Isolation {
-    /// chroot(2).
-    Chroot,
 }
 
 /// The supplementary groups inside a jail.

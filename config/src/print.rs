@@ -2,15 +2,15 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::policy::{Entry, Groups, Isolation, Keys, Policy, Target, Unlisted};
+use crate::keys::{BaseKey, Keys, MountKey};
+use crate::policy::{Entry, Policy, Target};
+use crate::template::Template;
+use crate::walls::Network;
+use crate::words::Word;
 
 impl Display for Policy {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let unlisted = match self.unlisted {
-            Unlisted::Refuse => "refuse",
-            Unlisted::Exempt => "exempt",
-        };
-        writeln!(f, "unlisted = {}", Text(unlisted))?;
+        word(f, "unlisted", Some(self.unlisted))?;
         let users = self
             .exempt_users
             .iter()
@@ -41,7 +41,7 @@ fn entries(f: &mut Formatter<'_>, table: &str, entries: &[Entry]) -> fmt::Result
     for Entry { name, target, .. } in entries {
         let value = match target {
             Target::Jail(definition) => definition.name.as_deref().unwrap_or_default(),
-            Target::Root(root, _) => root.as_str(),
+            Target::Root(root) => root.as_str(),
         };
         writeln!(f, "{} = {}", Name(name), Text(value))?;
     }
@@ -50,29 +50,74 @@ fn entries(f: &mut Formatter<'_>, table: &str, entries: &[Entry]) -> fmt::Result
 
 impl Display for Keys {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if let Some(root) = &self.root {
-            writeln!(f, "root = {}", Text(root.as_str()))?;
-        }
-        if let Some(shell) = &self.shell {
-            writeln!(f, "shell = {}", Text(shell))?;
-        }
-        if let Some(home) = &self.home {
-            writeln!(f, "home = {}", Text(home.as_str()))?;
-        }
-        match self.isolation {
-            Some(Isolation::Chroot) => writeln!(f, "isolation = \"chroot\"")?,
-            None => {}
-        }
+        text(f, "root", self.root.as_ref().map(Template::as_str))?;
+        text(f, "base", self.base.as_ref().map(BaseKey::as_str))?;
+        text(f, "shell", self.shell.as_deref())?;
+        text(f, "home", self.home.as_ref().map(Template::as_str))?;
+        word(f, "isolation", self.isolation)?;
+        word(f, "landlock", self.landlock)?;
+        word(f, "seccomp", self.seccomp)?;
+        network(f, self)?;
+        word(f, "proc", self.proc)?;
+        word(f, "dev", self.dev)?;
+        word(f, "tmp", self.tmp)?;
+        mounts(f, self)?;
         env(f, self)?;
-        match self.groups {
-            Some(Groups::Keep) => writeln!(f, "groups = \"keep\"")?,
-            Some(Groups::Primary) => writeln!(f, "groups = \"primary\"")?,
-            None => {}
-        }
+        word(f, "groups", self.groups)?;
         if let Some(umask) = self.umask {
             writeln!(f, "umask = \"{umask:03o}\"")?;
         }
-        limits(f, self)
+        limits(f, self)?;
+        if let Some(linger) = self.linger {
+            writeln!(f, "linger = {linger}")?;
+        }
+        word(f, "root_owner", self.root_owner)
+    }
+}
+
+fn text(f: &mut Formatter<'_>, key: &str, value: Option<&str>) -> fmt::Result {
+    match value {
+        Some(value) => writeln!(f, "{key} = {}", Text(value)),
+        None => Ok(()),
+    }
+}
+
+fn word(f: &mut Formatter<'_>, key: &str, value: Option<impl Word>) -> fmt::Result {
+    text(f, key, value.map(Word::word))
+}
+
+fn network(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
+    match &keys.network {
+        None => Ok(()),
+        Some(Network::Host) => text(f, "network", Some("host")),
+        Some(Network::None) => text(f, "network", Some("none")),
+        Some(Network::Ports { connect, bind }) => {
+            let lists = [("connect", connect), ("bind", bind)].into_iter();
+            // A list of numbers looks the same in Rust and in TOML.
+            let lists =
+                lists.filter_map(|(key, ports)| Some(format!("{key} = {:?}", ports.as_ref()?)));
+            let lists: Vec<String> = lists.collect();
+            writeln!(f, "network = {{ {} }}", lists.join(", "))
+        }
+    }
+}
+
+fn mounts(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
+    let Some(mounts) = &keys.mounts else {
+        return Ok(());
+    };
+    let mounts: Vec<String> = mounts.iter().map(MountKey::to_string).collect();
+    writeln!(f, "mounts = [{}]", mounts.join(", "))
+}
+
+impl Display for MountKey {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (source, target) = (Text(self.source.as_str()), Text(self.target.as_str()));
+        let mode = Text(self.mode.word());
+        write!(
+            f,
+            "{{ source = {source}, target = {target}, mode = {mode} }}"
+        )
     }
 }
 

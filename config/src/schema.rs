@@ -4,13 +4,7 @@
 /// load where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Support {
-    /// With every value.
     Built,
-    /// With some values.
-    Only {
-        built: &'static [&'static str],
-        later: &'static [&'static str],
-    },
     /// Not yet.
     Later,
 }
@@ -46,38 +40,27 @@ pub(crate) const TOP: &[Key] = &[
     built("exempt", r#"exempt = ["root", "@sudo"]"#),
     built("users", r#"alice = "web" below [users]"#),
     built("groups", r#"sftponly = "dropbox" below [groups]"#),
-    built("defaults", r#"isolation = "chroot" below [defaults]"#),
+    built("defaults", r#"umask = "027" below [defaults]"#),
     built("jails", r#"root = "/srv/jails/{user}" below [jails.web]"#),
 ];
 
 /// The keys of a jail, of `[defaults]` and of a file in `users.d`.
 pub(crate) const JAIL: &[Key] = &[
     built("root", r#"root = "/srv/jails/{user}""#),
-    Key {
-        name: "base",
-        support: Support::Only {
-            built: &["none"],
-            later: &["host"],
-        },
-        example: r#"base = "none""#,
-    },
+    built("base", r#"base = "host""#),
     built("shell", r#"shell = "/bin/sh""#),
     built("home", r#"home = "/home/{user}""#),
-    Key {
-        name: "isolation",
-        support: Support::Only {
-            built: &["chroot"],
-            later: &["full"],
-        },
-        example: r#"isolation = "chroot""#,
-    },
-    later("landlock"),
-    later("seccomp"),
-    later("network"),
-    later("proc"),
-    later("dev"),
-    later("tmp"),
-    later("mounts"),
+    built("isolation", r#"isolation = "chroot""#),
+    built("landlock", r#"landlock = "best-effort""#),
+    built("seccomp", r#"seccomp = "off""#),
+    built("network", "network = { connect = [443], bind = [] }"),
+    built("proc", r#"proc = "root""#),
+    built("dev", r#"dev = "root""#),
+    built("tmp", r#"tmp = "root""#),
+    built(
+        "mounts",
+        r#"mounts = [{ source = "/srv/data", target = "/data", mode = "ro" }]"#,
+    ),
     later("commands"),
     built(
         "env",
@@ -87,12 +70,25 @@ pub(crate) const JAIL: &[Key] = &[
     built("umask", r#"umask = "022""#),
     built("limits", r#"limits = { nproc = 100, core = 0 }"#),
     later("scope"),
-    later("linger"),
-    later("root_owner"),
+    built("linger", "linger = false"),
+    built("root_owner", r#"root_owner = "user""#),
 ];
 
 /// The key that only a file in `users.d` has.
 pub(crate) const USER_FILE: &[Key] = &[built("jail", r#"jail = "web""#)];
+
+/// The keys of `network`, where it is a table.
+pub(crate) const NETWORK: &[Key] = &[
+    built("connect", "connect = [80, 443]"),
+    built("bind", "bind = []"),
+];
+
+/// The keys of each of `mounts`, all of them required.
+pub(crate) const MOUNT: &[Key] = &[
+    built("source", r#"source = "/srv/data""#),
+    built("target", r#"target = "/data""#),
+    built("mode", r#"mode = "ro""#),
+];
 
 /// The keys of `env`.
 pub(crate) const ENV: &[Key] = &[

@@ -65,6 +65,24 @@ impl Template {
         Ok(template)
     }
 
+    /// Checks the template of a base directory, which is never the whole host.
+    pub(crate) fn parse_base(text: String) -> Result<Template, Complaint> {
+        if text == "/" {
+            let complaint = Complaint::new("\"/\" is the whole host");
+            return Err(complaint.help("base = \"host\" has the system directories of the host"));
+        }
+        Template::parse(text)
+    }
+
+    /// Checks the template of a mount's target.
+    pub(crate) fn parse_target(text: String) -> Result<Template, Complaint> {
+        let template = Template::parse(text)?;
+        match unfit_target(Path::new(&template.0)) {
+            Some(unfit) => Err(Complaint::new(format!("{:?} {unfit}", template.0))),
+            None => Ok(template),
+        }
+    }
+
     /// The home directory where a config names none.
     pub(crate) fn default_home() -> Template {
         Template("/home/{user}".to_owned())
@@ -232,12 +250,26 @@ fn check_filled(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Says why a path in a jail can't be the target of a mount.
+pub(crate) fn unfit_target(target: &Path) -> Option<&'static str> {
+    if target == Path::new("/") {
+        Some("is the jail's root, where no mount is made")
+    } else if target.starts_with("/proc") {
+        Some("is in /proc, where no mount is made")
+    } else if target.starts_with("/dev") {
+        Some("is in /dev, where no mount is made")
+    } else {
+        None
+    }
+}
+
 /// A template that gives no safe path for an account. The login is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateError {
     /// The rule that chose the jail.
     pub rule: Box<Rule>,
-    /// The key whose value the template is: `root` or `home`.
+    /// The key whose value the template is: `root`, `base`, `home`, or of a mount `source` or
+    /// `target`.
     pub key: &'static str,
     /// The template as it is written.
     pub template: String,

@@ -44,3 +44,8 @@ fn the_seed_of_the_design_says_what_it_says_there() {
     let expected = "jail dropbox, config.toml:10 [groups] sftponly";
     assert_eq!(common::decided(&policy, "ann", &["sftponly"]), expected);
 }
+
+#[test]
+fn the_seed_with_every_key_is_valid() {
+    common::policy(include_str!("../../fuzz/corpus/config/every-key.toml"));
+}

@@ -5,8 +5,11 @@ mod common;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use common::{CHROOT, Person, decide, decided, jail, policy, say, user_file};
-use jail_config::{Decision, Groups, Home, Isolation, Limits, RuleKind};
+use common::{Person, decide, decided, jail, policy, say, user_file};
+use jail_config::{
+    Base, Content, Decision, Groups, Home, Isolation, Landlock, Limits, Mount, MountMode, Network,
+    RootOwner, RuleKind, Seccomp,
+};
 
 const EVERY_RULE: &str = r#"unlisted = "exempt"
 exempt = ["root", "@sudo"]
@@ -19,9 +22,6 @@ root = "web"
 [groups]
 zeta = "web"
 alpha = "/srv/alpha/{user}"
-
-[defaults]
-isolation = "chroot"
 
 [jails.web]
 root = "/srv/web/{user}"
@@ -149,13 +149,21 @@ fn a_users_own_file_chooses_a_jail_of_the_config() {
 
 #[test]
 fn a_jail_has_the_defaults_where_it_says_nothing() {
-    let policy = policy(&format!("{CHROOT}[users]\nann = \"/srv/ann\"\n"));
+    let policy = policy("[users]\nann = \"/srv/ann\"\n");
     let jail = jail(&policy, "ann", &["users"]);
     assert_eq!(jail.name, "/srv/ann");
     assert_eq!(jail.root, Path::new("/srv/ann"));
     assert_eq!(jail.shell, Path::new("/bin/sh"));
     assert_eq!(jail.home, Home::Default("/home/ann".into()));
-    assert_eq!(jail.isolation, Isolation::Chroot);
+    assert_eq!(jail.base, Base::None);
+    assert_eq!(jail.isolation, Isolation::Full);
+    assert_eq!(jail.landlock, Landlock::Require);
+    assert_eq!(jail.seccomp, Seccomp::Default);
+    assert_eq!(jail.network, Network::Host);
+    assert_eq!([jail.proc, jail.dev, jail.tmp], [Content::Private; 3]);
+    assert_eq!(jail.mounts, []);
+    assert!(jail.linger);
+    assert_eq!(jail.root_owner, RootOwner::Root);
     assert_eq!(jail.groups, Groups::Keep);
     assert_eq!(jail.umask, 0o022);
     assert_eq!(jail.limits, Limits::default());
@@ -164,6 +172,60 @@ fn a_jail_has_the_defaults_where_it_says_nothing() {
     let expected = "TERM COLORTERM LANG LANGUAGE LC_* TZ \
                     SSH_CLIENT SSH_CONNECTION SSH_TTY SSH_ORIGINAL_COMMAND";
     assert_eq!(pass.join(" "), expected);
+}
+
+#[test]
+fn a_jail_by_chroot_has_what_its_root_has() {
+    let text = "[users]\nann = \"/a\"\n[defaults]\nisolation = \"chroot\"";
+    let jail = jail(&policy(text), "ann", &[]);
+    assert_eq!(jail.isolation, Isolation::Chroot);
+    assert_eq!([jail.proc, jail.dev, jail.tmp], [Content::Root; 3]);
+    assert_eq!(jail.landlock, Landlock::Require);
+    assert_eq!(jail.seccomp, Seccomp::Default);
+}
+
+#[test]
+fn a_jail_may_take_back_what_its_isolation_can_not_have() {
+    let text = r#"
+        [users]
+        ann = "old"
+        [defaults]
+        base = "host"
+        network = "none"
+        proc = "private"
+        mounts = [{ source = "/srv/data", target = "/data", mode = "rw" }]
+        [jails.old]
+        root = "/srv/old"
+        isolation = "chroot"
+        base = "none"
+        network = "host"
+        proc = "root"
+        mounts = []
+    "#;
+    let jail = jail(&policy(text), "ann", &[]);
+    assert_eq!(jail.base, Base::None);
+    assert_eq!(jail.network, Network::Host);
+    assert_eq!(jail.proc, Content::Root);
+    assert_eq!(jail.mounts, []);
+}
+
+#[test]
+fn a_list_of_ports_that_is_not_there_restricts_nothing() {
+    let with = |network: &str| {
+        let text = format!("[users]\nann = \"/a\"\n[defaults]\nnetwork = {network}");
+        jail(&policy(&text), "ann", &[]).network
+    };
+    let connect = Some(vec![0, 65535]);
+    let expected = Network::Ports {
+        connect,
+        bind: None,
+    };
+    assert_eq!(with("{ connect = [0xffff, 0] }"), expected);
+    let expected = Network::Ports {
+        connect: None,
+        bind: Some(Vec::new()),
+    };
+    assert_eq!(with("{ bind = [] }"), expected);
 }
 
 const OVERRIDES: &str = r#"
@@ -176,7 +238,14 @@ cleo = "/srv/cleo"
 root = "/srv/{user}"
 shell = "/bin/dash"
 home = "/home/{uid}"
-isolation = "chroot"
+base = "host"
+landlock = "best-effort"
+seccomp = "off"
+network = { connect = [443, 80, 443], bind = [] }
+proc = "root"
+mounts = [{ source = "/srv/data", target = "/data", mode = "ro" }]
+linger = false
+root_owner = "user"
 env = { pass = ["TERM", "LC_*"], set = { EDITOR = "vi", PAGER = "more" } }
 groups = "primary"
 umask = "0077"
@@ -186,7 +255,19 @@ limits = { nproc = 100, core = 0, cpu = "unlimited" }
 
 [jails.own]
 root = "/own/{user}"
-base = "none"
+base = "/srv/images/{group}"
+landlock = "require"
+seccomp = "default"
+network = "none"
+proc = "private"
+dev = "root"
+tmp = "root"
+mounts = [
+    { source = "{home}/in", target = "/in", mode = "ro" },
+    { source = "/srv/out/{uid}", target = "/home/{user}/out", mode = "rw" },
+]
+linger = true
+root_owner = "root"
 shell = "/bin/bash"
 home = "/h"
 env = { pass = ["TZ"], set = { PAGER = "less", PATH = "/bin" } }
@@ -203,6 +284,19 @@ fn a_jail_and_a_root_directory_have_the_configured_defaults() {
         assert_eq!(jail.root, Path::new(root));
         assert_eq!(jail.shell, Path::new("/bin/dash"));
         assert_eq!(jail.home, Home::Set("/home/1000".into()));
+        assert_eq!(jail.base, Base::Host);
+        assert_eq!(jail.landlock, Landlock::BestEffort);
+        assert_eq!(jail.seccomp, Seccomp::Off);
+        let network = Network::Ports {
+            connect: Some(vec![80, 443]),
+            bind: Some(Vec::new()),
+        };
+        assert_eq!(jail.network, network);
+        assert_eq!([jail.proc, jail.dev], [Content::Root, Content::Private]);
+        let data = mount("/srv/data", "/data", MountMode::ReadOnly);
+        assert_eq!(jail.mounts, [data]);
+        assert!(!jail.linger);
+        assert_eq!(jail.root_owner, RootOwner::User);
         assert_eq!(jail.groups, Groups::Primary);
         assert_eq!(jail.umask, 0o077);
         assert!(jail.env.passes(b"TERM", b"xterm") && !jail.env.passes(b"TZ", b"UTC"));
@@ -222,6 +316,19 @@ fn a_jails_own_keys_come_before_the_defaults() {
     assert_eq!(jail.root, Path::new("/own/ann"));
     assert_eq!(jail.shell, Path::new("/bin/bash"));
     assert_eq!(jail.home, Home::Set("/h".into()));
+    assert_eq!(jail.base, Base::Directory("/srv/images/users".into()));
+    assert_eq!(jail.landlock, Landlock::Require);
+    assert_eq!(jail.seccomp, Seccomp::Default);
+    assert_eq!(jail.network, Network::None);
+    assert_eq!(jail.proc, Content::Private);
+    assert_eq!([jail.dev, jail.tmp], [Content::Root; 2]);
+    let mounts = [
+        mount("/home/ann/in", "/in", MountMode::ReadOnly),
+        mount("/srv/out/1000", "/home/ann/out", MountMode::ReadWrite),
+    ];
+    assert_eq!(jail.mounts, mounts);
+    assert!(jail.linger);
+    assert_eq!(jail.root_owner, RootOwner::Root);
     assert_eq!(jail.groups, Groups::Keep);
     assert_eq!(jail.umask, 0o022);
 }
@@ -250,7 +357,7 @@ fn pass_is_replaced_while_set_and_limits_are_merged() {
 
 #[test]
 fn an_empty_pass_lets_nothing_in() {
-    let text = "[users]\nann = \"/a\"\n[defaults]\nisolation = \"chroot\"\nenv = { pass = [] }";
+    let text = "[users]\nann = \"/a\"\n[defaults]\nenv = { pass = [] }";
     assert!(
         !jail(&policy(text), "ann", &[])
             .env
@@ -275,30 +382,30 @@ fn a_users_own_jail_has_the_defaults_too() {
 
 #[test]
 fn refuses_the_login_where_a_name_fits_into_no_path() {
-    let policy = policy(&format!("{CHROOT}[groups]\nstaff = \"/srv/{{user}}\"\n"));
+    let policy = policy("[groups]\nstaff = \"/srv/{user}\"\n");
     let person = Person::new("a/../b", &["staff"]);
     let error = policy.decide(&person.account(), None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "config.toml:4 [groups] staff: root \"/srv/{user}\": {user} is \"a/../b\", \
+        "config.toml:2 [groups] staff: root \"/srv/{user}\": {user} is \"a/../b\", \
          which could lead to another directory"
     );
 }
 
 #[test]
 fn refuses_the_login_where_the_default_home_is_no_path() {
-    let policy = policy(&format!("{CHROOT}[groups]\nstaff = \"/srv/{{uid}}\"\n"));
+    let policy = policy("[groups]\nstaff = \"/srv/{uid}\"\n");
     let person = Person::new("a/b", &["staff"]);
     let error = policy.decide(&person.account(), None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "config.toml:4 [groups] staff: home \"/home/{user}\": {user} is \"a/b\", which has a slash"
+        "config.toml:2 [groups] staff: home \"/home/{user}\": {user} is \"a/b\", which has a slash"
     );
 }
 
 #[test]
 fn refuses_the_login_where_a_home_makes_the_host_the_root() {
-    let policy = policy(&format!("{CHROOT}[groups]\nstaff = \"{{home}}\"\n"));
+    let policy = policy("[groups]\nstaff = \"{home}\"\n");
     let person = Person::new("ann", &["staff"]);
     let account = jail_config::Account {
         home: Path::new("/"),
@@ -307,7 +414,56 @@ fn refuses_the_login_where_a_home_makes_the_host_the_root() {
     let error = policy.decide(&account, None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "config.toml:4 [groups] staff: root \"{home}\": it becomes \"/\", \
+        "config.toml:2 [groups] staff: root \"{home}\": it becomes \"/\", \
          which is the host's own root"
     );
+}
+
+fn mount(source: &str, target: &str, mode: MountMode) -> Mount {
+    Mount {
+        source: source.into(),
+        target: target.into(),
+        mode,
+    }
+}
+
+#[test]
+fn refuses_the_login_where_a_name_makes_the_host_visible_or_moves_a_mount() {
+    let from = |source: &str| format!("{{ source = {source:?}, target = \"/x\", mode = \"ro\" }}");
+    let to = |target: &str| format!("{{ source = \"/x\", target = {target:?}, mode = \"ro\" }}");
+    for (line, expected) in [
+        (
+            "base = \"{home}\"".to_owned(),
+            "base \"{home}\": it becomes \"/\", which is the host's own root",
+        ),
+        (
+            format!("mounts = [{}]", from("{home}")),
+            "source \"{home}\": it becomes \"/\", which is the host's own root",
+        ),
+        (
+            format!("mounts = [{}]", to("{home}")),
+            "target \"{home}\": it becomes \"/\", which is the jail's root, \
+             where no mount is made",
+        ),
+        (
+            format!("mounts = [{}]", to("/{group}/x")),
+            "target \"/{group}/x\": it becomes \"/proc/x\", which is in /proc, \
+             where no mount is made",
+        ),
+        (
+            format!("mounts = [{}, {}]", to("/srv/ann"), to("/srv/{user}")),
+            "target \"/srv/{user}\": it becomes \"/srv/ann\", \
+             which is the target of another mount",
+        ),
+    ] {
+        let policy = policy(&format!("[users]\nann = \"/a\"\n[defaults]\n{line}"));
+        let person = Person::new("ann", &["proc"]);
+        let account = jail_config::Account {
+            home: Path::new("/"),
+            ..person.account()
+        };
+        let error = policy.decide(&account, None).unwrap_err();
+        let expected = format!("config.toml:2 [users] ann: {expected}");
+        assert_eq!(error.to_string(), expected, "{line}");
+    }
 }

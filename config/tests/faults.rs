@@ -4,18 +4,12 @@ mod common;
 
 use std::path::Path;
 
-use common::{CHROOT, faults, one_lines, parse, policy, user_file};
+use common::{faults, one_lines, parse, policy, user_file};
 use jail_config::Policy;
 
 /// A jail that is right but for the lines added below it.
 fn in_jail(lines: &str) -> Vec<String> {
-    let jail = "[jails.web]\nroot = \"/srv/web\"\n";
-    let isolation = if lines.contains("isolation") {
-        ""
-    } else {
-        CHROOT
-    };
-    faults(&format!("{jail}{lines}\n{isolation}"))
+    faults(&format!("[jails.web]\nroot = \"/srv/web\"\n{lines}\n"))
 }
 
 #[track_caller]
@@ -35,7 +29,7 @@ fn assert_faults(cases: &[(&str, &str)]) {
 #[test]
 fn an_empty_config_and_an_unused_jail_are_right() {
     policy("");
-    policy(&format!("{CHROOT}[jails.web]\nroot = \"/srv\"\n"));
+    policy("[jails.web]\nroot = \"/srv\"\n");
     policy("[users]\n[groups]\n[defaults]\n[jails]\n");
 }
 
@@ -96,6 +90,22 @@ fn refuses_unknown_keys_of_a_jail() {
              or is one of its own",
         ),
         (
+            "connect = [1]",
+            "1: unknown key \"connect\"; \"connect\" belongs in network",
+        ),
+        (
+            "source = \"/\"",
+            "1: unknown key \"source\"; \"source\" belongs in mounts",
+        ),
+        (
+            "network = { connct = [1] }",
+            "13: unknown key \"connct\"; did you mean \"connect\"?",
+        ),
+        (
+            "network = { listen = [1] }",
+            "13: unknown key \"listen\"; network has connect, bind",
+        ),
+        (
             "nofile = 3",
             "1: unknown key \"nofile\"; \"nofile\" belongs in limits",
         ),
@@ -105,8 +115,8 @@ fn refuses_unknown_keys_of_a_jail() {
         ),
         (
             "zzz = 1",
-            "1: unknown key \"zzz\"; a jail has root, base, shell, home, isolation, env, groups, \
-             umask, limits",
+            "1: unknown key \"zzz\"; a jail has root, base, shell, home, isolation, landlock, seccomp, \
+             network, proc, dev, tmp, mounts, env, groups, umask, limits, linger, root_owner",
         ),
         (
             "[jails.web.site]",
@@ -200,7 +210,7 @@ fn refuses_wrong_types_in_a_jail() {
         ),
         (
             "base = {}",
-            "8: \"base\" wants a string, found a table; for example: base = \"none\"",
+            "8: \"base\" wants a string, found a table; for example: base = \"host\"",
         ),
         (
             "umask = 22",
@@ -224,6 +234,34 @@ fn refuses_wrong_types_in_a_jail() {
         (
             "env.set = { A = 1 }",
             "17: \"A\" wants a string, found an integer; for example: set = { EDITOR = \"vi\" }",
+        ),
+        (
+            "network = [80]",
+            "11: \"network\" wants \"host\", \"none\" or a table of ports, found an array; \
+             for example: network = { connect = [443], bind = [] }",
+        ),
+        (
+            "network.connect = 80",
+            "19: \"connect\" wants an array of ports, found an integer; \
+             for example: connect = [80, 443]",
+        ),
+        (
+            "network.bind = [80, \"81-90\"]",
+            "21: \"bind\" wants an array of ports, found a string; for example: bind = []",
+        ),
+        (
+            "mounts = \"/srv/data\"",
+            "10: \"mounts\" wants an array of tables, found a string; for example: \
+             mounts = [{ source = \"/srv/data\", target = \"/data\", mode = \"ro\" }]",
+        ),
+        (
+            "mounts = [\"/srv/data\"]",
+            "11: \"mounts\" wants an array of tables, found a string; for example: \
+             mounts = [{ source = \"/srv/data\", target = \"/data\", mode = \"ro\" }]",
+        ),
+        (
+            "linger = \"no\"",
+            "10: \"linger\" wants true or false, found a string; for example: linger = false",
         ),
         (
             "limits = 1",
@@ -255,7 +293,7 @@ fn refuses_values_a_key_does_not_have() {
         ),
         (
             "isolation = \"vm\"",
-            "13: \"isolation\" can't be \"vm\"; it is \"chroot\"",
+            "13: \"isolation\" can't be \"vm\"; it is \"full\" or \"chroot\"",
         ),
         (
             "base = \"hots\"",
@@ -263,7 +301,46 @@ fn refuses_values_a_key_does_not_have() {
         ),
         (
             "base = \"all\"",
-            "8: \"base\" can't be \"all\"; it is \"none\"",
+            "8: \"base\" can't be \"all\"; \
+             it is \"none\", \"host\" or the absolute path of a directory",
+        ),
+        (
+            "landlock = \"besteffort\"",
+            "12: \"landlock\" can't be \"besteffort\"; did you mean \"best-effort\"?",
+        ),
+        (
+            "landlock = \"no\"",
+            "12: \"landlock\" can't be \"no\"; \
+             it is \"require\", \"best-effort\" or \"off\"",
+        ),
+        (
+            "seccomp = \"strict\"",
+            "11: \"seccomp\" can't be \"strict\"; it is \"default\" or \"off\"",
+        ),
+        (
+            "network = \"nnoe\"",
+            "11: \"network\" can't be \"nnoe\"; did you mean \"none\"?",
+        ),
+        (
+            "network = \"private\"",
+            "11: \"network\" can't be \"private\"; \
+             it is \"host\", \"none\" or a table of ports",
+        ),
+        (
+            "proc = \"host\"",
+            "8: \"proc\" can't be \"host\"; it is \"private\" or \"root\"",
+        ),
+        (
+            "dev = \"none\"",
+            "7: \"dev\" can't be \"none\"; it is \"private\" or \"root\"",
+        ),
+        (
+            "tmp = \"rot\"",
+            "7: \"tmp\" can't be \"rot\"; did you mean \"root\"?",
+        ),
+        (
+            "root_owner = \"ann\"",
+            "14: \"root_owner\" can't be \"ann\"; it is \"root\" or \"user\"",
         ),
         (
             "limits.nofile = -1",
@@ -285,78 +362,294 @@ fn refuses_values_a_key_does_not_have() {
 
 #[test]
 fn refuses_what_is_not_built() {
-    for key in [
-        "landlock",
-        "seccomp",
-        "network",
-        "proc",
-        "dev",
-        "tmp",
-        "mounts",
-        "commands",
-        "scope",
-        "linger",
-        "root_owner",
-    ] {
+    for key in ["commands", "scope"] {
         let expected = format!("3:1: {key:?} is not supported yet; remove it");
         assert_eq!(in_jail(&format!("{key} = \"off\"")), [expected]);
         let expected = format!("2:1: {key:?} is not supported yet; remove it");
         assert_eq!(faults(&format!("[defaults]\n{key} = true")), [expected]);
     }
+    assert_in_jail(&[(
+        "limits = { sessions = 3 }",
+        "12: \"limits.sessions\" is not supported yet; remove it",
+    )]);
+}
+
+#[test]
+fn refuses_a_base_that_is_no_directory_of_a_system() {
     assert_in_jail(&[
         (
-            "limits = { sessions = 3 }",
-            "12: \"limits.sessions\" is not supported yet; remove it",
+            "base = \"/\"",
+            "8: \"/\" is the whole host; \
+             base = \"host\" has the system directories of the host",
         ),
         (
-            "base = \"host\"",
-            "8: base = \"host\" is not supported yet; write base = \"none\"",
+            "base = \"/srv/../x\"",
+            "8: \"/srv/../x\" has a \"..\" component; write the path without it",
         ),
         (
-            "base = \"/srv/base\"",
-            "8: base = \"/srv/base\" is not supported yet; write base = \"none\"",
+            "base = \"/srv/{usr}\"",
+            "8: unknown variable {usr}; did you mean {user}?",
         ),
         (
-            "isolation = \"full\"",
-            "13: isolation = \"full\" is not supported yet; write isolation = \"chroot\"",
+            "base = \"srv/image\"",
+            "8: \"base\" can't be \"srv/image\"; \
+             it is \"none\", \"host\" or the absolute path of a directory",
         ),
     ]);
 }
 
 #[test]
-fn refuses_a_jail_whose_isolation_is_the_default() {
+fn refuses_a_network_that_is_no_list_of_ports() {
+    let help = "a port is a number from 0 to 65535";
+    for port in ["65536", "-1", "99999999999999999999"] {
+        let expected = format!("3:24: {port} is not a port; {help}");
+        assert_eq!(
+            in_jail(&format!("network = {{ connect = [{port}] }}")),
+            [expected]
+        );
+    }
+    assert_in_jail(&[(
+        "network = {}",
+        "1: \"network\" has no list of ports; \
+         write connect = [443] or bind = [] in it, or network = \"host\"",
+    )]);
+}
+
+/// A mount that is right but for what is replaced in it.
+fn mounts(part: &str, replacement: &str) -> String {
+    let mount = "{ source = \"/s\", target = \"/t\", mode = \"ro\" }";
+    format!("mounts = [{}]", mount.replace(part, replacement))
+}
+
+#[test]
+fn refuses_a_mount_that_lacks_a_part() {
+    for (part, expected) in [
+        (
+            "source = \"/s\", ",
+            "a mount has no source; for example: source = \"/srv/data\"",
+        ),
+        (
+            "target = \"/t\", ",
+            "a mount has no target; for example: target = \"/data\"",
+        ),
+        (
+            ", mode = \"ro\"",
+            "a mount has no mode; for example: mode = \"ro\"",
+        ),
+    ] {
+        assert_eq!(in_jail(&mounts(part, "")), [format!("3:11: {expected}")]);
+    }
+    let three = in_jail("mounts = [{}]").len();
+    assert_eq!(three, 3);
+}
+
+#[test]
+fn refuses_a_mount_that_is_wrong() {
+    for (part, replacement, expected) in [
+        (
+            "/s",
+            "/",
+            "22: \"/\" is the host's own root, which jails nobody",
+        ),
+        (
+            "/s",
+            "s",
+            "22: \"s\" is not an absolute path; begin it with / or {home}",
+        ),
+        (
+            "/t",
+            "/",
+            "37: \"/\" is the jail's root, where no mount is made",
+        ),
+        (
+            "/t",
+            "/../t",
+            "37: \"/../t\" has a \"..\" component; write the path without it",
+        ),
+        (
+            "/t",
+            "/proc",
+            "37: \"/proc\" is in /proc, where no mount is made",
+        ),
+        (
+            "/t",
+            "/proc/{user}",
+            "37: \"/proc/{user}\" is in /proc, where no mount is made",
+        ),
+        (
+            "/t",
+            "/dev/shm",
+            "37: \"/dev/shm\" is in /dev, where no mount is made",
+        ),
+        (
+            "ro",
+            "wr",
+            "50: \"mode\" can't be \"wr\"; it is \"ro\" or \"rw\"",
+        ),
+        (
+            "mode",
+            "opts",
+            "43: unknown key \"opts\"; a mount has source, target, mode",
+        ),
+    ] {
+        let faults = in_jail(&mounts(part, replacement));
+        let expected = format!("3:{expected}");
+        assert!(faults.contains(&expected), "{expected}\n{faults:#?}");
+    }
+    for target in ["/process", "/devices/x", "/x/proc"] {
+        let mounts = mounts("/t", target);
+        policy(&format!("[jails.web]\nroot = \"/srv\"\n{mounts}"));
+    }
+}
+
+#[test]
+fn refuses_two_mounts_with_one_target() {
+    let text = r#"
+[[jails.web.mounts]]
+source = "/a"
+target = "/t/{user}"
+mode = "ro"
+[[jails.web.mounts]]
+source = "/b"
+target = "/t/{user}"
+mode = "rw"
+[jails.web]
+root = "/srv"
+"#;
+    let expected = "8:10: \"/t/{user}\" is the target of two mounts";
+    assert_eq!(faults(text), [expected]);
+}
+
+/// Each key that needs namespaces, as a config has it and as a message names it.
+const NEED_FULL: [(&str, &str, &str); 9] = [
+    ("base = \"host\"", "base = \"host\"", "base = \"none\""),
+    (
+        "base = \"/srv/image\"",
+        "base = \"/srv/image\"",
+        "base = \"none\"",
+    ),
+    (
+        "network = \"none\"",
+        "network = \"none\"",
+        "network = \"host\"",
+    ),
+    (
+        "proc = \"private\"",
+        "proc = \"private\"",
+        "proc = \"root\"",
+    ),
+    ("dev = \"private\"", "dev = \"private\"", "dev = \"root\""),
+    ("tmp = \"private\"", "tmp = \"private\"", "tmp = \"root\""),
+    (
+        "mounts = [{ source = \"/s\", target = \"/t\", mode = \"ro\" }]",
+        "a list of mounts",
+        "mounts = []",
+    ),
+    (
+        "root_owner = \"user\"",
+        "root_owner = \"user\"",
+        "root_owner = \"root\"",
+    ),
+    ("linger = true", "linger = true", ""),
+];
+
+#[test]
+fn refuses_what_needs_namespaces_in_a_jail_by_chroot() {
+    for (line, written, instead) in NEED_FULL {
+        let needs = format!("{written} needs isolation = \"full\"");
+        let own = match instead {
+            "" => "write isolation = \"full\", or remove linger".to_owned(),
+            instead => format!("write isolation = \"full\", or {instead}"),
+        };
+        let inherited = match instead {
+            "" => "move linger to the jails that can have it".to_owned(),
+            instead => format!("write {instead} in this jail"),
+        };
+        let jail = "[jails.web]\nroot = \"/srv\"";
+        let chroot = "isolation = \"chroot\"";
+
+        let both = faults(&format!("{jail}\n{chroot}\n{line}"));
+        assert_eq!(both, [format!("4:1: {needs}; {own}")]);
+
+        let key = faults(&format!("{jail}\n{line}\n[defaults]\n{chroot}"));
+        let has = "and [defaults] has isolation = \"chroot\"";
+        assert_eq!(key, [format!("3:1: {needs}, {has}; {own}")]);
+
+        let isolation = faults(&format!("{jail}\n{chroot}\n[defaults]\n{line}"));
+        let from = format!("{written}, from [defaults], needs isolation = \"full\"");
+        assert_eq!(isolation, [format!("3:1: {from}; {inherited}")]);
+
+        // Once, and not once more for each jail.
+        let neither = faults(&format!("{jail}\n[defaults]\n{chroot}\n{line}"));
+        assert_eq!(neither, [format!("5:1: {needs}; {own}")]);
+
+        policy(&format!("{jail}\n{line}"));
+        policy(&format!("{jail}\nisolation = \"full\"\n{line}"));
+        if !instead.is_empty() {
+            policy(&format!("{jail}\n{chroot}\n{instead}\n[defaults]\n{line}"));
+        }
+    }
+}
+
+#[test]
+fn refuses_lists_of_ports_without_landlock() {
     assert_faults(&[
         (
-            "[jails.web]\nroot = \"/srv\"",
-            "1:8: isolation = \"full\", the default, is not supported yet; \
-             write isolation = \"chroot\" here or in [defaults]",
+            "[jails.web]\nroot = \"/srv\"\nlandlock = \"off\"\nnetwork = { bind = [] }",
+            "4:1: a network with lists of ports needs landlock = \"require\"; \
+             write landlock = \"require\", or network = \"host\"",
         ),
         (
-            "[users]\nbob = \"/srv/bob\"\nann = \"/srv/ann\"\n[groups]\nx = \"/srv/x\"",
-            "2:7: isolation = \"full\", the default, is not supported yet; \
-             write isolation = \"chroot\" in [defaults]",
+            "[defaults]\nlandlock = \"off\"\n[jails.web]\nroot = \"/srv\"\nnetwork.bind = []",
+            "5:1: a network with lists of ports needs landlock = \"require\", \
+             and [defaults] has landlock = \"off\"; \
+             write landlock = \"require\", or network = \"host\"",
+        ),
+        (
+            "[defaults]\nnetwork.bind = []\n[jails.web]\nroot = \"/srv\"\nlandlock = \"off\"",
+            "5:1: a network with lists of ports, from [defaults], needs landlock = \"require\"; \
+             write network = \"host\" in this jail",
         ),
     ]);
+    policy("[defaults]\nlandlock = \"off\"\nnetwork = \"none\"\n");
+    policy("[defaults]\nlandlock = \"best-effort\"\nnetwork.bind = []\n");
+    policy("[defaults]\nlandlock = \"off\"\nseccomp = \"off\"\nroot_owner = \"user\"\n");
+    policy("[defaults]\nisolation = \"chroot\"\nnetwork.bind = []\n");
 }
 
 #[test]
-fn says_once_that_a_written_isolation_is_wrong() {
-    let text =
-        "[users]\nann = \"/a\"\n[defaults]\nisolation = \"full\"\n[jails.web]\nroot = \"/x\"";
-    let expected = "4:13: isolation = \"full\" is not supported yet; write isolation = \"chroot\"";
-    assert_eq!(faults(text), [expected]);
+fn does_not_hold_a_wrong_key_against_another_one() {
+    for (text, expected) in [
+        (
+            "[defaults]\nbase = \"host\"\n[jails.web]\nroot = \"/x\"\n\
+             isolation = \"chroot\"\nbase = \"nnoe\"",
+            "6:8: \"base\" can't be \"nnoe\"; did you mean \"none\"?",
+        ),
+        (
+            "[defaults]\nisolation = \"chroot\"\n[jails.web]\nroot = \"/x\"\n\
+             isolation = \"ful\"\nbase = \"host\"",
+            "5:13: \"isolation\" can't be \"ful\"; did you mean \"full\"?",
+        ),
+        (
+            "[defaults]\nbase = \"host\"\n[jails.web]\nroot = \"/x\"\n\
+             isolation = \"chroot\"\nbase\n",
+            "6:5: key with no value, expected `=`",
+        ),
+    ] {
+        assert_eq!(faults(text), [expected], "{text}");
+    }
 }
 
 #[test]
 fn refuses_a_jail_without_a_root() {
     let help = "write root = \"/srv/jails/{user}\" or another directory";
-    let expected = format!("3:8: jail \"web\" has no root; {help}");
-    assert_eq!(faults(&format!("{CHROOT}[jails.web]\n")), [expected]);
+    let expected = format!("1:8: jail \"web\" has no root; {help}");
+    assert_eq!(faults("[jails.web]\n"), [expected]);
 }
 
 #[test]
 fn refuses_a_jail_that_is_not_defined() {
-    let jails = "[jails.web]\nroot = \"/x\"\nisolation = \"chroot\"\n";
+    let jails = "[jails.web]\nroot = \"/x\"\n";
     for (rule, help) in [
         (
             "ann = \"wbe\"",
@@ -374,7 +667,7 @@ fn refuses_a_jail_that_is_not_defined() {
     ] {
         for table in ["users", "groups"] {
             let text = format!("{jails}[{table}]\n{rule}");
-            assert_eq!(faults(&text), [format!("5:7: {help}")]);
+            assert_eq!(faults(&text), [format!("4:7: {help}")]);
         }
     }
     assert_faults(&[
@@ -393,7 +686,7 @@ fn refuses_a_jail_that_is_not_defined() {
 
 #[test]
 fn does_not_call_a_wrong_jail_undefined() {
-    let text = "[users]\nann = \"web\"\n[jails.web]\nroot = \"x\"\nisolation = \"chroot\"";
+    let text = "[users]\nann = \"web\"\n[jails.web]\nroot = \"x\"";
     let expected = "4:8: \"x\" is not an absolute path; begin it with / or {home}";
     assert_eq!(faults(text), [expected]);
 }
@@ -419,8 +712,8 @@ fn explains_a_dot_without_quotes() {
 
 #[test]
 fn takes_a_dot_in_quotes() {
-    let policy = policy(&format!("{CHROOT}[users]\n\"john.doe\" = \"/srv/john\"\n"));
-    let expected = "jail /srv/john, config.toml:4 [users] john.doe";
+    let policy = policy("[users]\n\"john.doe\" = \"/srv/john\"\n");
+    let expected = "jail /srv/john, config.toml:2 [users] john.doe";
     assert_eq!(common::decided(&policy, "john.doe", &[]), expected);
 }
 
@@ -435,35 +728,35 @@ fn refuses_names_that_no_account_has() {
         ),
     ]);
     for (line, expected) in [
-        ("[users]\n\"\" = \"/x\"", "4:1: the name is empty"),
+        ("[users]\n\"\" = \"/x\"", "2:1: the name is empty"),
         (
             "[users]\n\"a\\u0000\" = \"/x\"",
-            "4:1: \"a\\0\" has a control character",
+            "2:1: \"a\\0\" has a control character",
         ),
         (
             "[users]\n\"/srv\" = \"/x\"",
-            "4:1: \"/srv\" has a slash, which no name has",
+            "2:1: \"/srv\" has a slash, which no name has",
         ),
         (
             "[users]\n\"@web\" = \"/x\"",
-            "4:1: \"@web\" begins with @; a group belongs in [groups], as \"web\"",
+            "2:1: \"@web\" begins with @; a group belongs in [groups], as \"web\"",
         ),
         (
             "[groups]\n\"@web\" = \"/x\"",
-            "4:1: \"@web\" begins with @; write \"web\": all names here are groups",
+            "2:1: \"@web\" begins with @; write \"web\": all names here are groups",
         ),
-        ("[jails.\"\"]\nroot = \"/x\"", "3:8: a jail's name is empty"),
+        ("[jails.\"\"]\nroot = \"/x\"", "1:8: a jail's name is empty"),
         (
             "[jails.\"/srv\"]\nroot = \"/x\"",
-            "3:8: \"/srv\" is a path, not the name of a jail; \
+            "1:8: \"/srv\" is a path, not the name of a jail; \
              give the jail a name, and write the path as its root",
         ),
         (
             "[jails.\"a\\n\"]\nroot = \"/x\"",
-            "3:8: \"a\\n\" has a control character",
+            "1:8: \"a\\n\" has a control character",
         ),
     ] {
-        assert_eq!(faults(&format!("{CHROOT}{line}")), [expected], "{line}");
+        assert_eq!(faults(line), [expected], "{line}");
     }
 }
 
@@ -481,13 +774,13 @@ fn refuses_a_root_directory_that_is_no_template() {
             "\"{user}/x\" is not an absolute path; begin it with / or {home}",
         ),
     ] {
-        let users = format!("{CHROOT}[users]\nann = \"{root}\"\n");
-        assert_eq!(faults(&users), [format!("4:7: {expected}")]);
-        let jail = format!("{CHROOT}[jails.web]\nroot = \"{root}\"\n");
-        assert_eq!(faults(&jail), [format!("4:8: {expected}")]);
+        let users = format!("[users]\nann = \"{root}\"\n");
+        assert_eq!(faults(&users), [format!("2:7: {expected}")]);
+        let jail = format!("[jails.web]\nroot = \"{root}\"\n");
+        assert_eq!(faults(&jail), [format!("2:8: {expected}")]);
     }
-    policy(&format!("{CHROOT}[users]\nann = \"{{home}}/jail\"\n"));
-    policy(&format!("{CHROOT}home = \"/\"\n"));
+    policy("[users]\nann = \"{home}/jail\"\n");
+    policy("[defaults]\nhome = \"/\"\n");
 }
 
 #[test]
@@ -553,8 +846,8 @@ fn refuses_what_may_not_be_in_the_environment() {
 
 #[test]
 fn refuses_a_user_that_is_there_twice() {
-    let text = format!("{CHROOT}[users]\nann = \"/a\"\nbob = \"/b\"\nann = \"/c\"\n");
-    assert_eq!(faults(&text), ["6:1: ann is there twice"]);
+    let text = "[users]\nann = \"/a\"\nbob = \"/b\"\nann = \"/c\"\n";
+    assert_eq!(faults(text), ["4:1: ann is there twice"]);
 }
 
 #[test]
@@ -592,6 +885,18 @@ fn does_not_report_the_consequences_of_a_syntax_error() {
         (
             "[defaults]\nhome = home/ann\n",
             "2:8: string values must be quoted, expected literal string; quote it: \"home/ann\"",
+        ),
+        (
+            "[defaults]\nnetwork = offline\n",
+            "2:11: string values must be quoted, expected literal string; quote it: \"offline\"",
+        ),
+        (
+            "[defaults]\nnetwork.bind = [8_]\n",
+            "2:18: `_` may only go between digits, expected nothing",
+        ),
+        (
+            "[defaults]\nlinger = fals\n",
+            "2:10: invalid boolean, expected `false`",
         ),
     ] {
         assert_eq!(faults(text), [expected], "{text}");
@@ -654,7 +959,8 @@ fn refuses_what_is_nested_too_deeply() {
 
 #[test]
 fn refuses_a_user_file_that_is_wrong() {
-    let policy = policy("[jails.web]\nroot = \"/x\"\nisolation = \"chroot\"\n");
+    let policy =
+        policy("[defaults]\nbase = \"host\"\nlandlock = \"off\"\n[jails.web]\nroot = \"/x\"\n");
     for (text, expected) in [
         (
             "",
@@ -679,23 +985,29 @@ fn refuses_a_user_file_that_is_wrong() {
              name a jail of config.toml, or write the keys of one, not both",
         ),
         (
-            "isolation = \"chroot\"",
+            "shell = \"/bin/sh\"",
             "1:1: the jail has no root; \
              write root = \"/srv/jails/{user}\" or another directory",
         ),
         (
-            "root = \"/x\"",
-            "1:1: isolation = \"full\", the default, is not supported yet; \
-             write isolation = \"chroot\" here or in [defaults]",
+            "root = \"/x\"\nisolation = \"chroot\"",
+            "2:1: base = \"host\", from [defaults], needs isolation = \"full\"; \
+             write base = \"none\" in this jail",
         ),
         (
-            "jial = \"web\"\nroot = \"/x\"\nisolation = \"chroot\"",
+            "root = \"/x\"\nnetwork.bind = []",
+            "2:1: a network with lists of ports needs landlock = \"require\", \
+             and [defaults] has landlock = \"off\"; \
+             write landlock = \"require\", or network = \"host\"",
+        ),
+        (
+            "jial = \"web\"\nroot = \"/x\"",
             "1:1: unknown key \"jial\"; did you mean \"jail\"?",
         ),
         (
             "[users]\nroot = \"/x\"\n",
-            "1:2: unknown key \"users\"; a file in users.d has root, base, shell, home, \
-             isolation, env, groups, umask, limits, jail",
+            "1:2: unknown key \"users\"; a file in users.d has root, base, shell, home, isolation, landlock, seccomp, \
+             network, proc, dev, tmp, mounts, env, groups, umask, limits, linger, root_owner, jail",
         ),
     ] {
         let faults = user_file(&policy, text).unwrap_err();

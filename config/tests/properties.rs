@@ -29,11 +29,57 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// One of a few words.
+fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop::sample::select(words).prop_map(quoted)
+}
+
+fn ports() -> impl Strategy<Value = String> {
+    let list =
+        |key| prop::collection::vec(any::<u16>(), 0..4).prop_map(move |p| format!("{key} = {p:?}"));
+    let one = prop_oneof![list("connect"), list("bind")];
+    let both = (list("connect"), list("bind")).prop_map(|(c, b)| format!("{b}, {c}"));
+    prop_oneof![one, both].prop_map(|lists| format!("{{ {lists} }}"))
+}
+
+fn mounts() -> impl Strategy<Value = String> {
+    let mount = (path(), path(), word(&["ro", "rw"]));
+    prop::collection::vec(mount, 0..3).prop_map(|mounts| {
+        let mounts = mounts
+            .iter()
+            .enumerate()
+            .map(|(n, (source, target, mode))| {
+                let (source, target) = (quoted(source), quoted(&format!("/mnt/{n}{target}")));
+                format!("{{ source = {source}, target = {target}, mode = {mode} }}")
+            });
+        format!("[{}]", mounts.collect::<Vec<_>>().join(", "))
+    })
+}
+
+/// A key that needs namespaces.
+fn full_line() -> impl Strategy<Value = (&'static str, String)> {
+    const CONTENTS: &[&str] = &["private", "root"];
+    prop_oneof![
+        word(&["none", "host"]).prop_map(|base| ("base", base)),
+        path().prop_map(|base| ("base", quoted(&base))),
+        word(&["host", "none"]).prop_map(|network| ("network", network)),
+        word(CONTENTS).prop_map(|proc| ("proc", proc)),
+        word(CONTENTS).prop_map(|dev| ("dev", dev)),
+        word(CONTENTS).prop_map(|tmp| ("tmp", tmp)),
+        mounts().prop_map(|mounts| ("mounts", mounts)),
+        any::<bool>().prop_map(|linger| ("linger", linger.to_string())),
+        word(&["root", "user"]).prop_map(|owner| ("root_owner", owner)),
+    ]
+}
+
 fn jail_line() -> impl Strategy<Value = (&'static str, String)> {
     prop_oneof![
+        word(&["require", "best-effort"]).prop_map(|landlock| ("landlock", landlock)),
+        word(&["default", "off"]).prop_map(|seccomp| ("seccomp", seccomp)),
+        ports().prop_map(|ports| ("network", ports)),
         path().prop_map(|p| ("home", quoted(&p))),
         Just(("shell", quoted("/bin/dash"))),
-        prop_oneof![Just("keep"), Just("primary")].prop_map(|g| ("groups", quoted(g))),
+        word(&["keep", "primary"]).prop_map(|groups| ("groups", groups)),
         (0..0o1000_u32).prop_map(|mask| ("umask", format!("\"{mask:04o}\""))),
         any::<u64>().prop_map(|n| ("limits", format!("{{ nproc = {n}, cpu = \"unlimited\" }}"))),
         (any::<String>(), "[A-Z_][A-Z0-9_]{0,5}").prop_filter_map(
@@ -51,12 +97,24 @@ fn jail_line() -> impl Strategy<Value = (&'static str, String)> {
     ]
 }
 
+/// The lines of a valid jail, but for its root.
+fn jail() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+    let lines = || prop::collection::vec(jail_line(), 0..4);
+    let full = prop::collection::vec(full_line(), 0..5);
+    let full = (lines(), full).prop_map(|(lines, full)| [lines, full].concat());
+    let chroot = lines().prop_map(|lines| {
+        let isolation = ("isolation", quoted("chroot"));
+        [lines, vec![isolation]].concat()
+    });
+    prop_oneof![full, chroot]
+}
+
 /// A valid config with whatever users, groups and jails.
 fn config() -> impl Strategy<Value = String> {
-    let jail = prop::collection::btree_map(name(), prop::collection::vec(jail_line(), 0..4), 1..4);
+    let jails = prop::collection::btree_map(name(), jail(), 1..4);
     let rules =
         || prop::collection::btree_map(name(), (any::<prop::sample::Index>(), path()), 0..5);
-    (jail, rules(), rules(), prop::collection::vec(name(), 0..3)).prop_map(
+    (jails, rules(), rules(), prop::collection::vec(name(), 0..3)).prop_map(
         |(jails, users, groups, exempt)| {
             let names: Vec<&String> = jails.keys().collect();
             let exempt: Vec<String> = exempt.iter().map(|name| quoted(name)).collect();
@@ -72,7 +130,6 @@ fn config() -> impl Strategy<Value = String> {
                     text += &format!("{} = {}\n", quoted(name), quoted(target));
                 }
             }
-            text += common::CHROOT;
             for (name, lines) in &jails {
                 text += &format!("[jails.{}]\nroot = \"/srv/{{user}}\"\n", quoted(name));
                 let lines: std::collections::BTreeMap<_, _> = lines.iter().cloned().collect();

@@ -9,7 +9,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path};
 
-use jail_config::{Account, Decision, Faults, Policy, UserFile};
+use jail_config::{Account, Base, Decision, Faults, Jail, Policy, UserFile};
 use libfuzzer_sys::fuzz_target;
 
 const DESIGN: &[u8] = include_bytes!("../corpus/config/design.toml");
@@ -59,12 +59,29 @@ fn decide(policy: &Policy, user_file: Option<&UserFile>) {
         let Ok(Decision::Jail(jail)) = policy.decide(&account, user_file) else {
             continue;
         };
-        let leads_elsewhere = |part: Component<'_>| part == Component::ParentDir;
-        assert!(jail.root.is_absolute() && jail.root != Path::new("/"));
+        check(&jail);
+    }
+}
+
+/// No path of a jail leads elsewhere, nothing shows the whole host, and no two mounts have one
+/// target.
+fn check(jail: &Jail) {
+    let mut shown = vec![&jail.root];
+    if let Base::Directory(base) = &jail.base {
+        shown.push(base);
+    }
+    let mut targets = Vec::new();
+    for mount in &jail.mounts {
+        shown.push(&mount.source);
+        assert!(!mount.target.starts_with("/proc") && !mount.target.starts_with("/dev"));
+        assert!(!targets.contains(&&mount.target), "{:?}", mount.target);
+        targets.push(&mount.target);
+    }
+    for path in shown.into_iter().chain(targets) {
+        assert!(path.is_absolute() && path != Path::new("/"), "{path:?}");
         assert!(
-            !jail.root.components().any(leads_elsewhere),
-            "{:?}",
-            jail.root
+            !path.components().any(|part| part == Component::ParentDir),
+            "{path:?}"
         );
     }
 }

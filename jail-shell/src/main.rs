@@ -13,13 +13,14 @@ use std::{
 
 use jail::{
     decision::{CONFIG_DIRECTORY, decide},
-    enter::prepare,
+    enter::{Outcome, prepare},
     identity::Identity,
     log::Log,
     plan::Plan,
     privilege,
     refusal::Refusal,
     request::Request,
+    session::end_like,
     start,
 };
 use jail_config::Decision;
@@ -55,7 +56,17 @@ fn main() -> ExitCode {
     let log = Log::open();
     let mut user = None;
     let refusal = match sane.and_then(|()| log_in(&arguments, &log, &mut user)) {
-        Ok(never) => match never {},
+        Ok(Outcome::Inside(entered)) => {
+            if let Some(missing) = entered.missing() {
+                log.weakened(missing, user.as_deref(), uid);
+            }
+            entered.exec()
+        }
+        Ok(Outcome::Supervisor(ended)) => {
+            log.leave(ended, user.as_deref(), uid);
+            end_like(ended)
+        }
+        Ok(Outcome::Init) => return ExitCode::SUCCESS,
         Err(refusal) => refusal,
     };
     log.refused(&refusal, user.as_deref(), uid);
@@ -63,12 +74,15 @@ fn main() -> ExitCode {
     ExitCode::from(refusal.code().status())
 }
 
-/// Follows one login from the arguments to execve(2). `user` is filled in as soon as it is known, for the log.
+/// Follows one login from the arguments to the last thing before execve(2). `user` is filled in as soon as it is known,
+/// for the log.
+///
+/// With full isolation two more processes come back from it, at the end of the session.
 fn log_in(
     arguments: &[OsString],
     log: &Log,
     user: &mut Option<OsString>,
-) -> Result<std::convert::Infallible, Refusal> {
+) -> Result<Outcome, Refusal> {
     privilege::check()?;
     let inherited = start::take_limits()?;
 
@@ -92,7 +106,7 @@ fn log_in(
 
     let prepared = prepare(plan, inherited)?;
     log.enter(prepared.plan(), terminal().as_deref(), sshd.as_deref());
-    Err(prepared.enter()?.exec())
+    prepared.enter()
 }
 
 /// Names the terminal on standard input, if there is one: ttyname(3).

@@ -6,34 +6,46 @@
 use std::{
     ffi::{CString, OsStr, OsString},
     fmt,
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::{Path, PathBuf},
 };
 
-use jail_config::{Home, Limits};
+use jail_config::{Base, Content, Home, Landlock, Limits, Network, RootOwner, Seccomp};
 use nix::{
     errno::Errno,
-    sys::resource::{Resource, setrlimit},
+    sched::{CloneFlags, unshare},
+    sys::{
+        personality::{self, Persona},
+        resource::{Resource, setrlimit},
+    },
     unistd::{Gid, Uid, execve, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid},
 };
 use rustix::{
-    fs::{Mode, Stat, fstat, stat},
+    fs::{CWD, Mode, OFlags, Stat, fstat, openat, stat},
+    net::{AddressFamily, SocketFlags, SocketType, socket_with},
     process::{chdir, chroot, fchdir, getcwd, umask},
     thread::{
         CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities,
-        capabilities_secure_bits, clear_ambient_capability_set, no_new_privs,
-        remove_capability_from_bounding_set, set_capabilities, set_capabilities_secure_bits,
-        set_no_new_privs,
+        capabilities_secure_bits, capability_is_in_bounding_set, clear_ambient_capability_set,
+        no_new_privs, remove_capability_from_bounding_set, set_capabilities,
+        set_capabilities_secure_bits, set_no_new_privs,
     },
 };
 
 use crate::{
-    plan::{Ids, Plan, Step},
+    landlock::{self, Enforced},
+    plan::{Ids, Plan, Step, View},
     program,
-    refusal::{Refusal, StepFault},
+    refusal::{Refusal, StepFault, hold},
     request::What,
+    rootfs::{self, Opened, Trees, mount_id},
+    seccomp,
+    session::{self, Ended, Link, Split, Terminal},
     start::Inherited,
-    sys::keyctl::join_session_keyring,
+    sys::{keyctl::join_session_keyring, net::set_loopback_up},
     trust::{self, raw},
 };
 
@@ -61,7 +73,7 @@ const NO_CAPABILITIES: CapabilitySets = CapabilitySets {
 pub struct Prepared {
     plan: Plan,
     inherited: Inherited,
-    root: OwnedFd,
+    opened: Opened,
 }
 
 /// A process that is in its jail. It can only be exec'd.
@@ -70,6 +82,8 @@ pub struct Entered {
     plan: Plan,
     home: PathBuf,
     sftp_server: Option<PathBuf>,
+    /// Walls of the second kind that the config lets be missing, and are: for the log.
+    missing: Option<String>,
 }
 
 impl fmt::Debug for Entered {
@@ -80,16 +94,57 @@ impl fmt::Debug for Entered {
     }
 }
 
+/// Which process comes out of entering.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The session's main process, which becomes the shell.
+    Inside(Box<Entered>),
+    /// The supervisor, outside, whose work is done: how the session's main process ended.
+    Supervisor(Ended),
+    /// Init, inside, whose work is done.
+    Init,
+}
+
 /// Takes the steps of a plan that only look. What it returns is all that later steps need of the host.
 ///
 /// # Errors
-/// The root directory is missing, no directory, or not root's alone.
+/// The root directory, the base or a mount's source is missing, no directory, or not to be trusted.
 pub fn prepare(plan: Plan, inherited: Inherited) -> Result<Prepared, Refusal> {
-    let root = trust::open_directory(&plan.root).map_err(Refusal::Root)?;
+    let mut root = None;
+    let mut base = None;
+    let mut mounts = Vec::new();
+    for step in plan.steps() {
+        match step {
+            Step::OpenRoot(path) => {
+                let owner = match plan.root_owner {
+                    RootOwner::Root => None,
+                    RootOwner::User => Some(plan.ids.uid),
+                };
+                root = Some(trust::open_directory_of(path, owner).map_err(Refusal::Root)?);
+            }
+            Step::OpenBase(from) => {
+                let opened = match from {
+                    Base::Directory(path) => trust::open_directory(path),
+                    Base::Host | Base::None => trust::open_host_root(),
+                };
+                base = Some(opened.map_err(Refusal::Base)?);
+            }
+            Step::OpenMount(mount) => {
+                mounts.push(trust::open_directory(&mount.source).map_err(Refusal::Mount)?);
+            }
+            _ => break,
+        }
+    }
+    let Some(root) = root else {
+        return Err(Refusal::Step(
+            "open-root",
+            StepFault::NotInForce("the plan names no root".to_owned()),
+        ));
+    };
     Ok(Prepared {
         plan,
         inherited,
-        root,
+        opened: Opened { root, base, mounts },
     })
 }
 
@@ -102,50 +157,199 @@ impl Prepared {
 
     /// Takes the other steps, up to the one that ends the program. There is no way back after the first.
     ///
+    /// With full isolation this returns in three processes, each with its [`Outcome`].
+    ///
     /// # Errors
     /// The step that failed. The caller must end the process: part of the steps have been taken.
-    pub fn enter(self) -> Result<Entered, Refusal> {
+    pub fn enter(self) -> Result<Outcome, Refusal> {
         let Prepared {
             plan,
             inherited,
-            root,
+            opened,
         } = self;
-        let mut home = PathBuf::from("/");
-        let mut sftp_server = None;
+        let mut session = Session {
+            plan: &plan,
+            inherited: &inherited,
+            opened: Some(opened),
+            trees: None,
+            terminal: None,
+            link: None,
+            home: PathBuf::from("/"),
+            sftp_server: None,
+            missing: None,
+            outside: None,
+        };
+        if plan.landlock != Landlock::Off {
+            session.outside = Some(trust::open_host_root().map_err(Refusal::Root)?);
+        }
         for step in plan.steps() {
-            let refuse = |fault| Refusal::Step(step.name(), fault);
-            match step {
-                // Taken by `prepare`: its descriptor is `root`.
-                Step::OpenRoot(_) => {}
-                Step::SessionKeyring => join_new_session_keyring().map_err(refuse)?,
-                Step::BoundingSet => empty_bounding_set().map_err(refuse)?,
-                Step::Securebits => lock_securebits().map_err(refuse)?,
-                Step::Chroot => change_root(&root).map_err(refuse)?,
-                Step::Limits(limits) => set_limits(limits, &inherited).map_err(refuse)?,
-                Step::Groups(groups) => set_groups(groups).map_err(refuse)?,
-                Step::Gid(gid) => set_gid(gid).map_err(refuse)?,
-                Step::Uid(uid) => set_uid(uid).map_err(refuse)?,
-                Step::Capabilities => empty_capabilities().map_err(refuse)?,
-                Step::NoNewPrivs => forbid_new_privileges().map_err(refuse)?,
-                Step::Verify(ids) => verify(ids).map_err(refuse)?,
-                Step::Umask(mask) => set_umask(mask).map_err(refuse)?,
-                Step::Home(wanted) => home = go_home(wanted)?,
-                Step::Program(shell) => {
-                    sftp_server = find_programs(shell, &plan)?;
-                }
-                // Taken by `Entered::exec`, the only thing that can be done with what this returns.
-                Step::Exec(_) => {}
+            if let Some(outcome) = session.take(step)? {
+                return Ok(outcome);
             }
         }
-        Ok(Entered {
+        let Session {
+            home,
+            sftp_server,
+            missing,
+            ..
+        } = session;
+        Ok(Outcome::Inside(Box::new(Entered {
             plan,
             home,
             sftp_server,
-        })
+            missing,
+        })))
     }
 }
 
+/// What one step leaves for a later one.
+struct Session<'a> {
+    plan: &'a Plan,
+    inherited: &'a Inherited,
+    opened: Option<Opened>,
+    trees: Option<Trees>,
+    terminal: Option<Terminal>,
+    link: Option<Link>,
+    home: PathBuf,
+    sftp_server: Option<PathBuf>,
+    missing: Option<String>,
+    /// The host's root directory, for as long as Landlock has to be tried.
+    outside: Option<OwnedFd>,
+}
+
+impl Session<'_> {
+    /// Takes one step. A process that this leaves around the session comes back with its outcome.
+    fn take(&mut self, step: Step<'_>) -> Result<Option<Outcome>, Refusal> {
+        let refuse = |fault| Refusal::Step(step.name(), fault);
+        match step {
+            // Taken by `prepare`.
+            Step::OpenRoot(_) | Step::OpenBase(_) | Step::OpenMount(_) => {}
+            Step::SessionKeyring => join_new_session_keyring().map_err(refuse)?,
+            Step::BoundingSet => empty_bounding_set().map_err(refuse)?,
+            Step::Securebits => lock_securebits().map_err(refuse)?,
+            Step::Chroot => {
+                change_root(&taken(&mut self.opened).map_err(refuse)?.root).map_err(refuse)?
+            }
+            Step::CopyTrees(view) => self.copy_trees(view).map_err(refuse)?,
+            Step::PidNamespace => return self.split_outside(),
+            Step::Namespaces(network) => enter_namespaces(network).map_err(refuse)?,
+            Step::NewRoot(view) => {
+                rootfs::assemble(taken(&mut self.trees).map_err(refuse)?, view).map_err(refuse)?;
+            }
+            Step::Init(view) => return self.split_inside(view.linger),
+            Step::Terminal => {
+                taken(&mut self.terminal)
+                    .map_err(refuse)?
+                    .hand_over()
+                    .map_err(refuse)?;
+            }
+            Step::Limits(limits) => set_limits(limits, self.inherited).map_err(refuse)?,
+            Step::Groups(groups) => set_groups(groups).map_err(refuse)?,
+            Step::Gid(gid) => set_gid(gid).map_err(refuse)?,
+            Step::Uid(uid) => set_uid(uid).map_err(refuse)?,
+            Step::Capabilities => empty_capabilities().map_err(refuse)?,
+            Step::NoNewPrivs => forbid_new_privileges().map_err(refuse)?,
+            Step::Verify(ids) => verify(ids).map_err(refuse)?,
+            Step::Landlock(mode, network) => {
+                let outside = taken(&mut self.outside).map_err(refuse)?;
+                match landlock::restrict(mode, network).map_err(refuse)? {
+                    Enforced::All => try_outside(&outside).map_err(refuse)?,
+                    Enforced::Less(what) => self.missing = Some(what),
+                    Enforced::Off => {}
+                }
+            }
+            Step::Seccomp(mode, network) => filter_calls(mode, network).map_err(refuse)?,
+            Step::Umask(mask) => set_umask(mask).map_err(refuse)?,
+            Step::Home(wanted) => self.home = go_home(wanted)?,
+            Step::Program(shell) => self.sftp_server = find_programs(shell, self.plan)?,
+            // Taken by `Entered::exec`, the only thing that can be done with what comes out. Nothing of the user's runs
+            // before init has given up what this process has.
+            Step::Exec(_) => {
+                if let Some(link) = self.link.take() {
+                    link.wait_for_init()
+                        .map_err(|fault| Refusal::Step("init", fault))?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn copy_trees(&mut self, view: &View) -> Result<(), StepFault> {
+        let terminal = Terminal::of_caller(matches!(self.plan.request.what, What::Shell))?;
+        let shown = terminal
+            .descriptor()
+            .map(AsFd::as_fd)
+            .filter(|_| view.dev == Content::Private);
+        self.trees = Some(Trees::copy(
+            self.plan,
+            view,
+            &taken(&mut self.opened)?,
+            shown,
+        )?);
+        self.terminal = Some(terminal);
+        Ok(())
+    }
+
+    /// Forks; the process that was there becomes the supervisor, with nothing of root's left to it.
+    fn split_outside(&mut self) -> Result<Option<Outcome>, Refusal> {
+        let refuse = |fault| Refusal::Step(Step::PidNamespace.name(), fault);
+        match session::split_outside().map_err(refuse)? {
+            Split::After(link) => {
+                self.link = Some(link);
+                Ok(None)
+            }
+            Split::Before(init, link) => {
+                self.trees = None;
+                self.outside = None;
+                self.drop_privileges()?;
+                let terminal = taken(&mut self.terminal).map_err(refuse)?;
+                let ended = session::supervise(init, link, terminal).map_err(refuse)?;
+                Ok(Some(Outcome::Supervisor(ended)))
+            }
+        }
+    }
+
+    /// Forks; the process that was there becomes init, behind the same walls as the main process.
+    fn split_inside(&mut self, linger: bool) -> Result<Option<Outcome>, Refusal> {
+        let refuse = |fault| Refusal::Step("init", fault);
+        let link = taken(&mut self.link).map_err(refuse)?;
+        match session::split_inside(link).map_err(refuse)? {
+            Split::After(link) => {
+                self.link = Some(link);
+                Ok(None)
+            }
+            Split::Before(main, link) => {
+                self.terminal = None;
+                self.drop_privileges()?;
+                session::reap(main, link, linger).map_err(refuse)?;
+                Ok(Some(Outcome::Init))
+            }
+        }
+    }
+
+    /// Takes the steps that give privileges up, in their order: a process around the session keeps none.
+    fn drop_privileges(&mut self) -> Result<(), Refusal> {
+        let plan = self.plan;
+        for step in plan.steps().into_iter().filter(Step::drops_privileges) {
+            self.take(step)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes what an earlier step has left. The order of `Plan::steps` sees to it that it is there.
+fn taken<T>(left: &mut Option<T>) -> Result<T, StepFault> {
+    left.take()
+        .ok_or_else(|| StepFault::NotInForce("an earlier step was left out".to_owned()))
+}
+
 impl Entered {
+    /// Says what of the second wall the kernel lacks and the config lets be missing.
+    #[must_use]
+    pub fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+
     /// Becomes the shell. Returns only when execve(2) failed.
     #[must_use]
     pub fn exec(self) -> Refusal {
@@ -153,6 +357,7 @@ impl Entered {
             plan,
             home,
             sftp_server,
+            ..
         } = self;
         let refuse = |errno| Refusal::Exec(plan.shell.clone(), errno);
         let strings = || -> Result<_, Errno> {
@@ -204,6 +409,9 @@ fn empty_bounding_set() -> Result<(), StepFault> {
             Err(Errno::EINVAL) if number > LAST_CAPABILITY => break,
             Err(errno) => return Err(StepFault::Failed("prctl PR_CAPBSET_DROP", errno)),
         }
+        let left = capability_is_in_bounding_set(capability)
+            .map_err(|errno| StepFault::Failed("prctl PR_CAPBSET_READ", raw(errno)))?;
+        hold("the empty bounding set", !left)?;
     }
     Ok(())
 }
@@ -260,6 +468,53 @@ fn set_limits(limits: &Limits, inherited: &Inherited) -> Result<(), StepFault> {
         }
     }
     Ok(())
+}
+
+/// Enters the namespaces that need no fork. The host keeps its name in them.
+fn enter_namespaces(network: &Network) -> Result<(), StepFault> {
+    let own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
+    let unshared = match network {
+        Network::None => own | CloneFlags::CLONE_NEWNET,
+        Network::Host | Network::Ports { .. } => own,
+    };
+    let host = mount_id(CWD, c"/")?;
+    unshare(unshared).map_err(|errno| StepFault::Failed("unshare", errno))?;
+    // Before anything is mounted: every mount of a new namespace has a number of its own.
+    hold("the new namespaces", mount_id(CWD, c"/")? != host)?;
+    if *network == Network::None {
+        let socket = socket_with(
+            AddressFamily::INET,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(|errno| StepFault::Failed("socket", raw(errno)))?;
+        set_loopback_up(socket).map_err(|errno| StepFault::Failed("ioctl SIOCSIFFLAGS", errno))?;
+    }
+    Ok(())
+}
+
+/// Tries what Landlock must refuse: to open a directory outside by a descriptor from before.
+fn try_outside(outside: &OwnedFd) -> Result<(), StepFault> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let tried = openat(outside, ".", flags, Mode::empty()).map_err(raw);
+    hold("Landlock", matches!(tried, Err(Errno::EACCES)))
+}
+
+/// Tries what the filter must refuse and the kernel grants everybody.
+fn try_refused_call() -> Result<(), StepFault> {
+    let tried = personality::set(Persona::SHORT_INODE);
+    hold("the filter of system calls", tried == Err(Errno::EPERM))
+}
+
+fn filter_calls(mode: Seccomp, network: &Network) -> Result<(), StepFault> {
+    if matches!(network, Network::Ports { .. }) {
+        seccomp::install_ports()?;
+    }
+    match mode {
+        Seccomp::Default => seccomp::install().and_then(|()| try_refused_call()),
+        Seccomp::Off => Ok(()),
+    }
 }
 
 fn set_groups(groups: &[u32]) -> Result<(), StepFault> {
@@ -328,15 +583,6 @@ fn verify(ids: &Ids) -> Result<(), StepFault> {
     // EACCES: the user may not even search the root directory; `go_home` says so.
     let refused = matches!(chroot("/").map_err(raw), Err(Errno::EPERM | Errno::EACCES));
     hold("the loss of chroot", refused)
-}
-
-fn hold(what: &str, true_now: bool) -> Result<(), StepFault> {
-    if true_now {
-        return Ok(());
-    }
-    Err(StepFault::NotInForce(format!(
-        "{what} did not come into force"
-    )))
 }
 
 /// Changes to the home directory as the user and makes sure that the working directory is inside.

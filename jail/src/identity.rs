@@ -31,6 +31,8 @@ pub struct Identity {
     pub groups: Vec<u32>,
     /// The names of those groups that have one.
     pub group_names: Vec<OsString>,
+    /// The ids of the groups in `group_names`, in the same order.
+    pub group_ids: Vec<u32>,
     /// A group that has none: it has no entry, or asking for it failed, which glibc does not always tell apart.
     pub unnamed_group: Option<u32>,
     /// pw_dir, a path of the host.
@@ -151,6 +153,7 @@ impl Identity {
             groups.push(user.gid);
         }
         let mut group_names = Vec::with_capacity(groups.len());
+        let mut group_ids = Vec::with_capacity(groups.len());
         let mut primary = OsString::new();
         let mut unnamed_group = None;
         for gid in &groups {
@@ -162,6 +165,7 @@ impl Identity {
                 primary.clone_from(&group);
             }
             group_names.push(group);
+            group_ids.push(gid.as_raw());
         }
         Ok(Identity {
             name: user.name.into(),
@@ -170,6 +174,7 @@ impl Identity {
             group: primary,
             groups: groups.into_iter().map(Gid::as_raw).collect(),
             group_names,
+            group_ids,
             unnamed_group,
             home: user.dir,
             shell: user.shell,
@@ -187,6 +192,15 @@ impl Identity {
             groups: &self.group_names,
             home: &self.home,
         }
+    }
+
+    /// Gives the groups that have a name, with it.
+    pub(crate) fn named_groups(&self) -> Vec<(u32, OsString)> {
+        self.group_ids
+            .iter()
+            .copied()
+            .zip(self.group_names.iter().cloned())
+            .collect()
     }
 
     /// Tells whether the account is uid 0, which is never jailed.

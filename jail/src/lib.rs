@@ -12,13 +12,18 @@ pub mod decision;
 mod elf;
 pub mod enter;
 pub mod environment;
+mod etc;
 pub mod identity;
+mod landlock;
 pub mod log;
 pub mod plan;
 pub mod privilege;
 pub mod program;
 pub mod refusal;
 pub mod request;
+mod rootfs;
+mod seccomp;
+pub mod session;
 pub mod start;
 #[allow(unsafe_code, reason = "the only place of the core that may")]
 mod sys;

@@ -14,11 +14,12 @@ use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with,
 };
 
-use crate::{plan::Plan, refusal::Refusal, request::What};
+use crate::{plan::Plan, refusal::Refusal, request::What, session::Ended};
 
 /// LOG_AUTHPRIV, shifted as in a priority: syslog(3).
 const AUTHPRIV: u8 = 10 << 3;
 const LOG_ERR: u8 = 3;
+const LOG_WARNING: u8 = 4;
 const LOG_NOTICE: u8 = 5;
 
 /// The most that a single value takes of a line, and a line in all, in bytes. A datagram of 1 KiB is what RFC 3164
@@ -68,6 +69,25 @@ impl Log {
             What::Sftp { asked, .. } => push(&mut line, "command", asked.as_os_str()),
         }
         self.send(LOG_NOTICE, &line);
+    }
+
+    /// Records how a fully isolated session's main process has ended. Others of the session may linger.
+    pub fn leave(&self, ended: Ended, user: Option<&OsStr>, uid: u32) {
+        let mut line = format!("leave uid={uid}");
+        push(&mut line, "user", user.unwrap_or_default());
+        line.push_str(&match ended {
+            Ended::Exited(status) => format!(" status={status}"),
+            Ended::Killed(signal) => format!(" signal={signal}"),
+        });
+        self.send(LOG_NOTICE, &line);
+    }
+
+    /// Records that a session goes in without walls that the config only wants best-effort.
+    pub fn weakened(&self, missing: &str, user: Option<&OsStr>, uid: u32) {
+        let mut line = format!("weakened uid={uid}");
+        push(&mut line, "user", user.unwrap_or_default());
+        push(&mut line, "missing", missing.as_ref());
+        self.send(LOG_WARNING, &line);
     }
 
     /// Records that a login was refused, and why. `user` is the account's name where it is known by then.

@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::{Groups, Home, Jail, Limits, Rule};
+use jail_config::{
+    Base, Content, Groups, Home, Isolation, Jail, Landlock, Limits, Mount, Network, RootOwner,
+    Rule, Seccomp,
+};
 
 use crate::{
     environment::{self, Variable},
@@ -28,8 +31,20 @@ pub struct Plan {
     pub user: OsString,
     /// The directory that becomes the root.
     pub root: PathBuf,
+    /// Who may own that directory.
+    pub root_owner: RootOwner,
+    /// The session's own view of the machine; without one, the root is changed by chroot(2) and nothing else is.
+    pub view: Option<View>,
+    /// How much of the second wall there must be.
+    pub landlock: Landlock,
+    /// The filter of system calls.
+    pub seccomp: Seccomp,
+    /// The network inside.
+    pub network: Network,
     /// The ids inside.
     pub ids: Ids,
+    /// The groups inside that have a name.
+    pub group_names: Vec<(u32, OsString)>,
     /// The file mode creation mask.
     pub umask: u32,
     /// The resource limits that the config sets; the others are as the caller had them.
@@ -42,6 +57,23 @@ pub struct Plan {
     pub request: Request,
     /// The environment, all but HOME.
     pub environment: Vec<Variable>,
+}
+
+/// What a fully isolated session sees: private mount, pid, ipc and uts namespaces, and a root put together for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Where the system directories come from.
+    pub base: Base,
+    /// What /proc is.
+    pub proc: Content,
+    /// What /dev is.
+    pub dev: Content,
+    /// What /tmp is.
+    pub tmp: Content,
+    /// Further directories of the host.
+    pub mounts: Vec<Mount>,
+    /// Whether processes may outlive the session's main process.
+    pub linger: bool,
 }
 
 /// User, group and supplementary groups.
@@ -60,6 +92,10 @@ pub struct Ids {
 pub enum Step<'a> {
     /// Open the root directory by the trusted walk.
     OpenRoot(&'a Path),
+    /// Open the base that shows through the root, by the same walk.
+    OpenBase(&'a Base),
+    /// Open a further directory of the host, by the same walk.
+    OpenMount(&'a Mount),
     /// Join a new session keyring.
     SessionKeyring,
     /// Empty the capability bounding set.
@@ -68,6 +104,18 @@ pub enum Step<'a> {
     Securebits,
     /// Make the open directory the root and the working directory.
     Chroot,
+    /// Copy the trees that the new root is made of, detached.
+    CopyTrees(&'a View),
+    /// Fork into a new pid namespace; the process that was called becomes the supervisor.
+    PidNamespace,
+    /// Enter mount, ipc and uts namespaces, and a network namespace where the jail has no network.
+    Namespaces(&'a Network),
+    /// Put the new root together and leave the old one.
+    NewRoot(&'a View),
+    /// Fork the main process off; the process before becomes its init.
+    Init(&'a View),
+    /// Hand session, process group and terminal to the main process.
+    Terminal,
     /// Set the resource limits.
     Limits(&'a Limits),
     /// Set the supplementary groups.
@@ -82,6 +130,10 @@ pub enum Step<'a> {
     NoNewPrivs,
     /// Read all of it back, and try to regain it.
     Verify(&'a Ids),
+    /// Restrict what can be opened to what is below the root.
+    Landlock(Landlock, &'a Network),
+    /// Refuse system calls that no session needs.
+    Seccomp(Seccomp, &'a Network),
     /// Set the file mode creation mask.
     Umask(u32),
     /// Change to the home directory, as the user.
@@ -98,10 +150,18 @@ impl Step<'_> {
     pub fn name(&self) -> &'static str {
         match self {
             Step::OpenRoot(_) => "open-root",
+            Step::OpenBase(_) => "open-base",
+            Step::OpenMount(_) => "open-mount",
             Step::SessionKeyring => "session-keyring",
             Step::BoundingSet => "bounding-set",
             Step::Securebits => "securebits",
             Step::Chroot => "chroot",
+            Step::CopyTrees(_) => "copy-trees",
+            Step::PidNamespace => "pid-namespace",
+            Step::Namespaces(_) => "namespaces",
+            Step::NewRoot(_) => "new-root",
+            Step::Init(_) => "init",
+            Step::Terminal => "terminal",
             Step::Limits(_) => "limits",
             Step::Groups(_) => "groups",
             Step::Gid(_) => "gid",
@@ -109,6 +169,8 @@ impl Step<'_> {
             Step::Capabilities => "capabilities",
             Step::NoNewPrivs => "no-new-privs",
             Step::Verify(_) => "verify",
+            Step::Landlock(..) => "landlock",
+            Step::Seccomp(..) => "seccomp",
             Step::Umask(_) => "umask",
             Step::Home(_) => "home",
             Step::Program(_) => "program",
@@ -119,7 +181,23 @@ impl Step<'_> {
     /// Tells whether the step leaves the process as it was, so that it can be taken for a look only.
     #[must_use]
     pub fn only_looks(&self) -> bool {
-        matches!(self, Step::OpenRoot(_))
+        matches!(
+            self,
+            Step::OpenRoot(_) | Step::OpenBase(_) | Step::OpenMount(_)
+        )
+    }
+
+    /// Tells whether the step takes privileges away: supervisor and init take these, and no others.
+    pub(crate) fn drops_privileges(&self) -> bool {
+        matches!(
+            self,
+            Step::Groups(_)
+                | Step::Gid(_)
+                | Step::Uid(_)
+                | Step::Capabilities
+                | Step::NoNewPrivs
+                | Step::Verify(_)
+        )
     }
 }
 
@@ -152,11 +230,30 @@ impl Plan {
         };
         groups.sort_unstable();
         groups.dedup();
+        let mut group_names = identity.named_groups();
+        group_names.retain(|(gid, _)| groups.contains(gid));
+        let view = match jail.isolation {
+            Isolation::Chroot => None,
+            Isolation::Full => Some(View {
+                base: jail.base,
+                proc: jail.proc,
+                dev: jail.dev,
+                tmp: jail.tmp,
+                mounts: jail.mounts,
+                linger: jail.linger,
+            }),
+        };
         Ok(Plan {
             rule: jail.rule,
             jail: jail.name,
             user: identity.name.clone(),
             root: jail.root,
+            root_owner: jail.root_owner,
+            view,
+            landlock: jail.landlock,
+            seccomp: jail.seccomp,
+            network: jail.network,
+            group_names,
             ids: Ids {
                 uid: identity.uid,
                 gid: identity.gid,
@@ -173,32 +270,68 @@ impl Plan {
 
     /// Lists the steps in the order in which they are taken, each for a reason:
     ///
-    /// * the root is opened while the host's paths still mean the host;
-    /// * bounding set and securebits come before the user ID, which takes CAP_SETPCAP away;
+    /// * what the host gives is opened while the host's paths still mean the host;
+    /// * bounding set and securebits come before the user ID, which takes CAP_SETPCAP away, and before the forks, so
+    ///   that every process has them;
+    /// * trees are copied before the mount namespace changes: a descriptor of one means nothing in another;
+    /// * the pid namespace comes before the new root, whose /proc shows the namespace of whoever mounts it;
+    /// * the terminal is handed over while root, because taking it from a session takes CAP_SYS_ADMIN;
     /// * limits come before the user ID, because raising one takes CAP_SYS_RESOURCE;
     /// * groups come before the group ID and that before the user ID, each of which takes the right to the former;
     /// * capabilities come after it, because the locked securebits keep the kernel from clearing them by itself;
-    /// * everything the user could have arranged in the root (home, shell, libraries) is looked at as the user.
+    /// * no_new_privs, Landlock and seccomp come after the last mount, which they would refuse, and before init forks the
+    ///   main process off: in a Landlock domain of its own, the one could not signal the other;
+    /// * what the user could have arranged in the root (home, shell, libraries) is looked at last, as the user, behind
+    ///   every wall.
     #[must_use]
     pub fn steps(&self) -> Vec<Step<'_>> {
-        vec![
-            Step::OpenRoot(&self.root),
-            Step::SessionKeyring,
-            Step::BoundingSet,
-            Step::Securebits,
-            Step::Chroot,
+        let mut steps = vec![Step::OpenRoot(&self.root)];
+        if let Some(view) = &self.view {
+            steps.extend((view.base != Base::None).then_some(Step::OpenBase(&view.base)));
+            steps.extend(view.mounts.iter().map(Step::OpenMount));
+        }
+        steps.extend([Step::SessionKeyring, Step::BoundingSet, Step::Securebits]);
+        match &self.view {
+            None => {
+                steps.push(Step::Chroot);
+                steps.extend(self.second_wall());
+            }
+            Some(view) => {
+                steps.extend([
+                    Step::CopyTrees(view),
+                    Step::PidNamespace,
+                    Step::Namespaces(&self.network),
+                    Step::NewRoot(view),
+                ]);
+                steps.extend(self.second_wall());
+                steps.extend([Step::Init(view), Step::Terminal]);
+            }
+        }
+        steps.extend([
             Step::Limits(&self.limits),
             Step::Groups(&self.ids.groups),
             Step::Gid(self.ids.gid),
             Step::Uid(self.ids.uid),
             Step::Capabilities,
-            Step::NoNewPrivs,
             Step::Verify(&self.ids),
             Step::Umask(self.umask),
             Step::Home(&self.home),
             Step::Program(&self.shell),
             Step::Exec(&self.shell),
+        ]);
+        steps
+    }
+
+    fn second_wall(&self) -> impl Iterator<Item = Step<'_>> {
+        let landlock = self.landlock != Landlock::Off;
+        let seccomp = self.seccomp != Seccomp::Off || matches!(self.network, Network::Ports { .. });
+        [
+            Some(Step::NoNewPrivs),
+            landlock.then_some(Step::Landlock(self.landlock, &self.network)),
+            seccomp.then_some(Step::Seccomp(self.seccomp, &self.network)),
         ]
+        .into_iter()
+        .flatten()
     }
 
     /// Gives the shell's arguments. `sftp_server` is its path in the jail, found where the request asks for it.
@@ -243,6 +376,7 @@ mod tests {
             group: "ann".into(),
             groups: vec![1001, 27, 1001],
             group_names: vec!["ann".into()],
+            group_ids: vec![1001],
             unnamed_group: None,
             home: "/home/ann".into(),
             shell: "/usr/bin/jail-shell".into(),
@@ -279,12 +413,14 @@ mod tests {
             "open-root",
             "securebits",
             "chroot",
+            "no-new-privs",
+            "landlock",
+            "seccomp",
             "limits",
             "groups",
             "gid",
             "uid",
             "capabilities",
-            "no-new-privs",
             "verify",
             "home",
             "program",

@@ -49,11 +49,11 @@ impl Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the set-user-ID bit had no effect: ")?;
+        f.write_str("the set-user-ID bit, or file capabilities, had no effect: ")?;
         match self {
             Missing::Setuid(owner, mode) => write!(
                 f,
-                "this binary belongs to uid {owner} and is mode {mode:04o}; chown root and chmod 4755 the installed one"
+                "this binary belongs to uid {owner} and is mode {mode:04o}; chown root and chmod 4755 the installed one, or give it file capabilities (make install PRIVILEGE=caps)"
             ),
             Missing::Nosuid => f.write_str(
                 "this binary is on a file system mounted nosuid; install it on another or remount with suid",
@@ -76,7 +76,8 @@ impl fmt::Display for Missing {
     }
 }
 
-/// Makes sure that this is a set-user-ID start by an ordinary user, with root's capabilities really there.
+/// Makes sure that this is a start by an ordinary user with the capabilities really there, by the set-user-ID bit or by
+/// file capabilities.
 ///
 /// # Errors
 /// [`Refusal::CalledByRoot`] when the real user ID is 0, otherwise what is missing.
@@ -88,7 +89,7 @@ pub fn check() -> Result<(), Refusal> {
     let effective = capabilities(None)
         .map_err(|errno| failed("capget", crate::trust::raw(errno)))?
         .effective;
-    if ids.effective.is_root() && effective.contains(NEEDED) {
+    if effective.contains(NEEDED) {
         return Ok(());
     }
     Err(Refusal::Privilege(diagnose(

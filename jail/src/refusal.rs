@@ -180,6 +180,10 @@ pub enum Refusal {
     UidZero,
     /// The root directory is refused.
     Root(Untrusted),
+    /// The base is refused.
+    Base(Untrusted),
+    /// The source of a mount is refused.
+    Mount(Untrusted),
     /// The shell can't run in this root.
     Program(ProgramFault),
     /// The home directory can't be entered.
@@ -222,7 +226,9 @@ impl Refusal {
             Refusal::NoRule(_) => Code::NoRule,
             Refusal::Exempt(_) => Code::Exempt,
             Refusal::UidZero => Code::UidZero,
-            Refusal::Root(untrusted) => untrusted.root_code(),
+            Refusal::Root(untrusted) | Refusal::Base(untrusted) | Refusal::Mount(untrusted) => {
+                untrusted.root_code()
+            }
             Refusal::Program(fault) => fault.code(),
             Refusal::Home(..) => Code::HomeMissing,
             Refusal::SftpMissing | Refusal::SftpWithoutNull => Code::SftpMissing,
@@ -269,6 +275,8 @@ impl fmt::Display for Refusal {
             ),
             Refusal::UidZero => f.write_str("uid 0 is never put into a jail"),
             Refusal::Root(untrusted) => write!(f, "open root {untrusted}"),
+            Refusal::Base(untrusted) => write!(f, "open base {untrusted}"),
+            Refusal::Mount(untrusted) => write!(f, "open the source of a mount {untrusted}"),
             Refusal::Program(fault) => fault.fmt(f),
             Refusal::Home(path, errno) => write!(
                 f,
@@ -294,7 +302,7 @@ impl fmt::Display for Refusal {
                  mknod -m 666 dev/null c 1 3 in the root directory",
             ),
             Refusal::Step(step, StepFault::Failed(call, errno)) => {
-                write!(f, "step {step}: {call}: {}", errno.desc())
+                write!(f, "step {step}: {call}: {}{}", errno.desc(), step_hint(call, *errno))
             }
             Refusal::Step(step, StepFault::NotInForce(what)) => write!(f, "step {step}: {what}"),
             Refusal::Exec(path, errno) => write!(
@@ -314,6 +322,26 @@ impl error::Error for Refusal {}
 const ADD_RULE: &str =
     "add the user or a group of theirs to [users] or [groups], or make users.d/NAME.toml";
 
+/// Says what usually mends a failed step.
+fn step_hint(call: &str, errno: Errno) -> &'static str {
+    match (call, errno) {
+        ("unshare" | "unshare CLONE_NEWPID", Errno::EPERM) => {
+            "; this host allows no new namespaces: give CAP_SYS_ADMIN, or set isolation = \"chroot\""
+        }
+        ("unshare" | "unshare CLONE_NEWPID", Errno::ENOSPC) => {
+            "; the host's limit of namespaces is reached: see sysctl user.max_pid_namespaces and its like"
+        }
+        ("pivot_root", Errno::EINVAL) => {
+            "; the host's root is an initramfs, which can't be left: set isolation = \"chroot\""
+        }
+        ("fork", Errno::EAGAIN) => "; raise limits.nproc, or the host's pid limits",
+        ("setrlimit", Errno::EPERM) => {
+            "; the limit is above the caller's hard limit, and raising that takes CAP_SYS_RESOURCE"
+        }
+        _ => "",
+    }
+}
+
 /// Says what usually mends a failed execve(2).
 fn exec_hint(errno: Errno) -> &'static str {
     match errno {
@@ -325,6 +353,16 @@ fn exec_hint(errno: Errno) -> &'static str {
         Errno::EACCES => "; it needs the execute bit, on a file system that is not mounted noexec",
         _ => "",
     }
+}
+
+/// Insists on something that a step should have brought about, whatever its calls have said.
+pub(crate) fn hold(what: &str, true_now: bool) -> Result<(), StepFault> {
+    if true_now {
+        return Ok(());
+    }
+    Err(StepFault::NotInForce(format!(
+        "{what} did not come into force"
+    )))
 }
 
 #[cfg(test)]

@@ -156,6 +156,7 @@ mod tests {
             group: "ann".into(),
             groups: vec![1001],
             group_names: vec!["ann".into()],
+            group_ids: vec![1001],
             unnamed_group: None,
             home: "/home/ann".into(),
             shell: "/usr/bin/jail-shell".into(),

@@ -95,24 +95,25 @@ impl std::error::Error for Untrusted {}
 /// # Errors
 /// The first component, from `/` down, that is missing, a link, no directory, not root's, or writable by others.
 pub fn open_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
+    open_directory_of(path, None)
+}
+
+/// Opens a directory that is root's or `owner`'s and writable by nobody else; every directory above it is root's alone.
+///
+/// # Errors
+/// As [`open_directory`].
+pub fn open_directory_of(path: &Path, owner: Option<u32>) -> Result<OwnedFd, Untrusted> {
     let untrusted = |component: &Path, flaw| Untrusted {
         path: path.to_owned(),
         component: component.to_owned(),
         flaw,
     };
     let mut walked = PathBuf::from("/");
-    let mut directory = openat2(
-        rustix::fs::CWD,
-        "/",
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-        ResolveFlags::empty(),
-    )
-    .map_err(|errno| untrusted(&walked, Flaw::Io(raw(errno))))?;
-    check_directory(&directory).map_err(|flaw| untrusted(&walked, flaw))?;
+    let mut directory = open_host_root()?;
     let host = identity(&directory).map_err(|flaw| untrusted(&walked, flaw))?;
 
-    for component in path.components() {
+    let mut components = path.components().peekable();
+    while let Some(component) = components.next() {
         let name = match component {
             Component::RootDir => continue,
             Component::Normal(name) => name,
@@ -123,8 +124,9 @@ pub fn open_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
         };
         walked.push(name);
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let owner = owner.filter(|_| components.peek().is_none());
         directory = open_beneath(&directory, Path::new(name), flags)
-            .and_then(|next| check_directory(&next).map(|()| next))
+            .and_then(|next| check_directory(&next, owner).map(|()| next))
             .map_err(|flaw| untrusted(&walked, flaw))?;
     }
     match identity(&directory) {
@@ -132,6 +134,28 @@ pub fn open_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
         Ok(_) => Err(untrusted(&walked, Flaw::HostRoot)),
         Err(flaw) => Err(untrusted(&walked, flaw)),
     }
+}
+
+/// Opens the host's root directory, if it is root's and writable by nobody else. The descriptor is O_PATH.
+///
+/// # Errors
+/// It is not.
+pub fn open_host_root() -> Result<OwnedFd, Untrusted> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat2(
+        rustix::fs::CWD,
+        "/",
+        flags,
+        Mode::empty(),
+        ResolveFlags::empty(),
+    )
+    .map_err(|errno| Flaw::Io(raw(errno)))
+    .and_then(|root| check_directory(&root, None).map(|()| root))
+    .map_err(|flaw| Untrusted {
+        path: "/".into(),
+        component: "/".into(),
+        flaw,
+    })
 }
 
 /// What a directory is, wherever it is mounted: stat(2).
@@ -153,7 +177,7 @@ pub fn open_subdirectory(
 ) -> Result<OwnedFd, Untrusted> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     open_beneath(directory, name, flags)
-        .and_then(|opened| check_directory(&opened).map(|()| opened))
+        .and_then(|opened| check_directory(&opened, None).map(|()| opened))
         .map_err(|flaw| Untrusted {
             path: shown.join(name),
             component: shown.join(name),
@@ -190,10 +214,10 @@ fn open_beneath(directory: impl AsFd, name: &Path, flags: OFlags) -> Result<Owne
     })
 }
 
-fn check_directory(fd: impl AsFd) -> Result<(), Flaw> {
+fn check_directory(fd: impl AsFd, owner: Option<u32>) -> Result<(), Flaw> {
     let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => check_owner_and_mode(&stat),
+        FileType::Directory => check_owner_and_mode(&stat, owner),
         // O_PATH with O_NOFOLLOW opens a link itself, RESOLVE_NO_SYMLINKS or not: open(2).
         FileType::Symlink => Err(Flaw::SymbolicLink),
         other => Err(Flaw::NotDirectory(kind(other))),
@@ -203,13 +227,13 @@ fn check_directory(fd: impl AsFd) -> Result<(), Flaw> {
 fn check_file(fd: impl AsFd) -> Result<(), Flaw> {
     let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => check_owner_and_mode(&stat),
+        FileType::RegularFile => check_owner_and_mode(&stat, None),
         other => Err(Flaw::NotRegular(kind(other))),
     }
 }
 
-fn check_owner_and_mode(stat: &Stat) -> Result<(), Flaw> {
-    if stat.st_uid != 0 {
+fn check_owner_and_mode(stat: &Stat, owner: Option<u32>) -> Result<(), Flaw> {
+    if stat.st_uid != 0 && Some(stat.st_uid) != owner {
         return Err(Flaw::Owner(stat.st_uid));
     }
     if stat.st_mode & WRITABLE_BY_OTHERS != 0 {

@@ -7,10 +7,10 @@ use toml::de::{DeTable, DeValue};
 use crate::env::check_set;
 use crate::fault::Complaint;
 use crate::glob::Glob;
-use crate::nearest::nearest;
+use crate::keys::Keys;
+use crate::parse::Value;
 use crate::parse::reader::{Level, Reader, type_name};
-use crate::parse::{ISOLATIONS, Value};
-use crate::policy::{Groups, Keys, Limits};
+use crate::policy::{Limits, Policy};
 use crate::schema::{self, Key, Support};
 use crate::template::{Template, check_components};
 
@@ -18,10 +18,27 @@ use crate::template::{Template, check_components};
 #[derive(Debug, Default)]
 pub(super) struct JailKeys {
     pub(super) keys: Keys,
-    /// The key is there, right or wrong.
-    pub(super) has_root: bool,
-    /// The key is there, right or wrong.
-    pub(super) has_isolation: bool,
+    /// Where each key is that is there, right or wrong.
+    places: Vec<(&'static str, Range<usize>)>,
+}
+
+impl JailKeys {
+    /// Takes the keys of a policy's `[defaults]`, which are right.
+    pub(super) fn of_policy(policy: &Policy) -> JailKeys {
+        let root = policy.defaults.root.as_ref().map(|_| ("root", 0..0));
+        JailKeys {
+            keys: policy.defaults.clone(),
+            places: root.into_iter().collect(),
+        }
+    }
+
+    /// Finds a key, right or wrong.
+    pub(super) fn place(&self, key: &str) -> Option<Range<usize>> {
+        let mut places = self.places.iter();
+        places
+            .find(|(name, _)| *name == key)
+            .map(|(_, place)| place.clone())
+    }
 }
 
 impl Reader<'_> {
@@ -34,14 +51,10 @@ impl Reader<'_> {
                 self.unknown(level, name.get_ref(), span, &value);
                 continue;
             };
-            jail.has_root |= key.name == "root";
-            jail.has_isolation |= key.name == "isolation";
+            jail.places.push((key.name, span.clone()));
             match key.support {
                 Support::Later => self.unsupported(key.name, span),
-                Support::Only { built, later } if !self.is_built(key, built, later, &value) => {}
-                Support::Built | Support::Only { .. } => {
-                    self.jail_key(key, span, value, &mut jail.keys);
-                }
+                Support::Built => self.jail_key(key, span, value, &mut jail.keys),
             }
         }
         jail
@@ -50,63 +63,44 @@ impl Reader<'_> {
     fn jail_key(&mut self, key: &Key, name: Range<usize>, value: Value<'_>, keys: &mut Keys) {
         match key.name {
             "root" => keys.root = self.template(key, value, Template::parse_root),
+            "base" => keys.base = self.base(key, value),
             "shell" => keys.shell = self.shell(key, value),
             "home" => keys.home = self.template(key, value, Template::parse),
-            "isolation" => keys.isolation = self.choice(key, value, ISOLATIONS),
+            "isolation" => keys.isolation = self.choice(key, value),
+            "landlock" => keys.landlock = self.choice(key, value),
+            "seccomp" => keys.seccomp = self.choice(key, value),
+            "network" => keys.network = self.network(key, name, value),
+            "proc" => keys.proc = self.choice(key, value),
+            "dev" => keys.dev = self.choice(key, value),
+            "tmp" => keys.tmp = self.choice(key, value),
+            "mounts" => keys.mounts = self.mounts(key, value),
             "env" => self.env(key, name, value, keys),
-            "groups" => {
-                let choices = [("keep", Groups::Keep), ("primary", Groups::Primary)];
-                keys.groups = self.choice(key, value, &choices);
-            }
+            "groups" => keys.groups = self.choice(key, value),
             "umask" => keys.umask = self.umask(key, value),
             "limits" => keys.limits = self.limits(key, name, value),
-            // A base other than "none", which is as if it were not there, did not come this far.
-            _ => {}
+            "linger" => keys.linger = self.boolean(key, &value),
+            "root_owner" => keys.root_owner = self.choice(key, value),
+            _ => self.unsupported(key.name, name),
         }
     }
 
-    /// Reports a value whose effect is not built, and one that is none.
-    fn is_built(&mut self, key: &Key, built: &[&str], later: &[&str], value: &Value<'_>) -> bool {
-        let DeValue::String(word) = value.get_ref() else {
-            self.wrong_type(key, "a string", value);
-            return false;
-        };
-        let word = word.as_ref();
-        if built.contains(&word) || self.is_broken(&value.span()) {
-            return built.contains(&word);
-        }
-        let quoted: Vec<String> = built.iter().map(|word| format!("{word:?}")).collect();
-        let quoted = quoted.join(" or ");
-        let is_path = key.name == "base" && word.starts_with(['/', '{']);
-        let complaint = if is_path || later.contains(&word) {
-            let complaint = Complaint::new(format!("{} = {word:?} is not supported yet", key.name));
-            complaint.help(format!("write {} = {quoted}", key.name))
-        } else {
-            let words = built.iter().chain(later).copied();
-            let help = match nearest(word, words) {
-                Some(meant) => format!("did you mean {meant:?}?"),
-                None => format!("it is {quoted}"),
-            };
-            Complaint::new(format!("{:?} can't be {word:?}", key.name)).help(help)
-        };
-        self.fault(value.span(), complaint);
-        false
+    /// Reports what was found out about a value, if it is wrong.
+    pub(super) fn checked<T>(
+        &mut self,
+        value: Result<T, Complaint>,
+        span: Range<usize>,
+    ) -> Option<T> {
+        value.map_err(|complaint| self.fault(span, complaint)).ok()
     }
 
-    fn template(
+    pub(super) fn template(
         &mut self,
         key: &Key,
         value: Value<'_>,
         parse: fn(String) -> Result<Template, Complaint>,
     ) -> Option<Template> {
         let (text, span) = self.string(key, value)?;
-        match parse(text) {
-            Ok(template) => Some(template),
-            Err(complaint) => {
-                self.fault(span, complaint);
-                None
-            }
-        }
+        self.checked(parse(text), span)
     }
 
     fn shell(&mut self, key: &Key, value: Value<'_>) -> Option<String> {

@@ -14,6 +14,7 @@ use crate::nearest::nearest;
 use crate::parse::Value;
 use crate::schema::{self, Key, Support};
 use crate::source::line_around;
+use crate::words::Word;
 
 /// The tables that have keys of their own.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,8 @@ pub(super) enum Level<'a> {
     Defaults,
     Jail(&'a str),
     UserFile,
+    Network,
+    Mount,
     Env,
     Limits,
 }
@@ -32,6 +35,8 @@ impl Level<'_> {
             Level::Top => (schema::TOP, &[]),
             Level::Defaults | Level::Jail(_) => (schema::JAIL, &[]),
             Level::UserFile => (schema::JAIL, schema::USER_FILE),
+            Level::Network => (schema::NETWORK, &[]),
+            Level::Mount => (schema::MOUNT, &[]),
             Level::Env => (schema::ENV, &[]),
             Level::Limits => (schema::LIMITS, &[]),
         };
@@ -46,6 +51,8 @@ impl fmt::Display for Level<'_> {
             Level::Defaults => "[defaults]",
             Level::Jail(_) => "a jail",
             Level::UserFile => "a file in users.d",
+            Level::Network => "network",
+            Level::Mount => "a mount",
             Level::Env => "env",
             Level::Limits => "limits",
         })
@@ -274,27 +281,49 @@ impl<'t> Reader<'t> {
     }
 
     /// Takes one of a few words.
-    pub(super) fn choice<T: Copy>(
-        &mut self,
-        key: &Key,
-        value: Value<'_>,
-        choices: &[(&str, T)],
-    ) -> Option<T> {
-        let (word, span) = self.string(key, value)?;
-        if let Some((_, chosen)) = choices.iter().find(|(choice, _)| *choice == word) {
+    pub(super) fn choice<T: Word>(&mut self, key: &Key, value: Value<'_>) -> Option<T> {
+        let (text, span) = self.string(key, value)?;
+        if let Some((_, chosen)) = T::WORDS.iter().find(|(word, _)| *word == text) {
             return Some(*chosen);
         }
-        let words: Vec<String> = choices
-            .iter()
-            .map(|(word, _)| format!("{word:?}"))
-            .collect();
-        let complaint = Complaint::new(format!("{:?} can't be {word:?}", key.name));
-        let help = match nearest(&word, choices.iter().map(|(word, _)| *word)) {
+        let words = T::WORDS.iter().map(|(word, _)| *word);
+        let quoted: Vec<String> = words.clone().map(|word| format!("{word:?}")).collect();
+        let wanted = match quoted.split_last() {
+            Some((last, others)) if !others.is_empty() => {
+                format!("{} or {last}", others.join(", "))
+            }
+            _ => quoted.concat(),
+        };
+        self.not_a_word(key, &text, span, words, &wanted);
+        None
+    }
+
+    /// Reports a string that is none of the words a key has.
+    pub(super) fn not_a_word<'a>(
+        &mut self,
+        key: &Key,
+        text: &str,
+        span: Range<usize>,
+        words: impl IntoIterator<Item = &'a str>,
+        wanted: &str,
+    ) {
+        let complaint = Complaint::new(format!("{:?} can't be {text:?}", key.name));
+        let help = match nearest(text, words) {
             Some(meant) => format!("did you mean {meant:?}?"),
-            None => format!("it is {}", words.join(" or ")),
+            None => format!("it is {wanted}"),
         };
         self.fault(span, complaint.help(help));
-        None
+    }
+
+    /// Takes true or false.
+    pub(super) fn boolean(&mut self, key: &Key, value: &Value<'_>) -> Option<bool> {
+        match value.get_ref() {
+            DeValue::Boolean(answer) => Some(*answer),
+            _ => {
+                self.wrong_type(key, "true or false", value);
+                None
+            }
+        }
     }
 }
 
@@ -308,11 +337,15 @@ fn misplaced(level: Level<'_>, name: &str) -> Option<String> {
         Level::Defaults | Level::Jail(_) if is_in(schema::TOP) => Some(format!(
             "{name:?} belongs above the first table, or is one of its own"
         )),
-        Level::Defaults | Level::Jail(_) | Level::UserFile if is_in(schema::ENV) => {
-            Some(format!("{name:?} belongs in env"))
-        }
-        Level::Defaults | Level::Jail(_) | Level::UserFile if is_in(schema::LIMITS) => {
-            Some(format!("{name:?} belongs in limits"))
+        Level::Defaults | Level::Jail(_) | Level::UserFile => {
+            let tables = [
+                ("network", schema::NETWORK),
+                ("mounts", schema::MOUNT),
+                ("env", schema::ENV),
+                ("limits", schema::LIMITS),
+            ];
+            let (table, _) = tables.into_iter().find(|(_, keys)| is_in(keys))?;
+            Some(format!("{name:?} belongs in {table}"))
         }
         _ => None,
     }

@@ -8,9 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::fault::Complaint;
 use crate::nearest::nearest;
-use crate::parse::jail::JailKeys;
 use crate::parse::reader::{Reader, type_name};
-use crate::parse::{Item, Jails, Value, default_isolation};
+use crate::parse::{Item, Jails, Value};
 use crate::policy::{Entry, Target};
 use crate::source::{Place, line_around};
 use crate::template::Template;
@@ -28,58 +27,28 @@ enum Table {
     Groups,
 }
 
-/// Reads rules that lead to jails.
-pub(super) struct Rules<'r, 't> {
-    reader: &'r mut Reader<'t>,
-    jails: &'r Jails,
-    defaults: &'r JailKeys,
-    /// The first rule in the file that leads to a root directory.
-    first_root: Option<Range<usize>>,
-}
-
-impl<'r, 't> Rules<'r, 't> {
-    pub(super) fn new(
-        reader: &'r mut Reader<'t>,
-        jails: &'r Jails,
-        defaults: &'r JailKeys,
-    ) -> Rules<'r, 't> {
-        Rules {
-            reader,
-            jails,
-            defaults,
-            first_root: None,
-        }
-    }
-
+impl Reader<'_> {
     /// Takes `[users]`, sorted by name as the table is.
-    pub(super) fn users(&mut self, item: Option<Item<'_>>) -> Vec<Entry> {
-        self.entries(item, Table::Users)
+    pub(super) fn users(&mut self, item: Option<Item<'_>>, jails: &Jails) -> Vec<Entry> {
+        self.entries(item, Table::Users, jails)
     }
 
     /// Takes `[groups]`, in the order of the file.
-    pub(super) fn groups(&mut self, item: Option<Item<'_>>) -> Vec<Entry> {
-        let mut entries = self.entries(item, Table::Groups);
+    pub(super) fn groups(&mut self, item: Option<Item<'_>>, jails: &Jails) -> Vec<Entry> {
+        let mut entries = self.entries(item, Table::Groups, jails);
         entries.sort_by_key(|entry| entry.place.0);
         entries
     }
 
-    /// Reports what the root directories of all rules lack.
-    pub(super) fn finish(self) {
-        if let Some(span) = self.first_root.filter(|_| !self.defaults.has_isolation) {
-            let help = "write isolation = \"chroot\" in [defaults]";
-            self.reader.lack(span, default_isolation().help(help));
-        }
-    }
-
-    fn entries(&mut self, item: Option<Item<'_>>, table: Table) -> Vec<Entry> {
-        let Some(entries) = self.reader.table_of(item) else {
+    fn entries(&mut self, item: Option<Item<'_>>, table: Table, jails: &Jails) -> Vec<Entry> {
+        let Some(entries) = self.table_of(item) else {
             return Vec::new();
         };
         let mut rules = Vec::with_capacity(entries.len());
         for (name, value) in entries {
             let place = Place(name.span().start);
-            let Some(target) = self.entry(&name, value, table) else {
-                self.reader.leave_out();
+            let Some(target) = self.entry(&name, value, table, jails) else {
+                self.leave_out();
                 continue;
             };
             rules.push(Entry {
@@ -96,6 +65,7 @@ impl<'r, 't> Rules<'r, 't> {
         name: &Spanned<Cow<'_, str>>,
         value: Value<'_>,
         table: Table,
+        jails: &Jails,
     ) -> Option<Target> {
         if let DeValue::Table(parts) = value.get_ref() {
             if self.is_dotted(name.span()) {
@@ -104,66 +74,55 @@ impl<'r, 't> Rules<'r, 't> {
             }
         }
         if let Some(complaint) = name_complaint(name.get_ref(), table) {
-            self.reader.fault(name.span(), complaint);
+            self.fault(name.span(), complaint);
         }
         let span = value.span();
-        if self.reader.is_broken(&span) {
+        if self.is_broken(&span) {
             return None;
         }
         match value.into_inner() {
-            DeValue::String(text) => self.target(name.get_ref(), text, span),
+            DeValue::String(text) if text.starts_with(['/', '{']) => {
+                let root = self.checked(Template::parse_root(text.into_owned()), span)?;
+                Some(Target::Root(root))
+            }
+            DeValue::String(jail) => match jails.get(jail.as_ref()) {
+                Some(definition) => definition.clone().map(Target::Jail),
+                None => {
+                    self.report_undefined(name.get_ref(), &jail, span, jails);
+                    None
+                }
+            },
             other => {
                 let found = type_name(&other);
                 let name = name.get_ref();
                 let message =
                     format!("{name:?} wants the name of a jail or a root directory, found {found}");
                 let help = top_key_help(name).unwrap_or("for example: alice = \"web\"".to_owned());
-                self.reader.fault(span, Complaint::new(message).help(help));
+                self.fault(span, Complaint::new(message).help(help));
                 None
             }
         }
     }
 
-    fn target(&mut self, name: &str, text: Cow<'_, str>, span: Range<usize>) -> Option<Target> {
-        if !text.starts_with(['/', '{']) {
-            if let Some(definition) = self.jails.get(text.as_ref()) {
-                return definition.clone().map(Target::Jail);
-            }
-            if self.reader.is_full() {
-                self.reader.lack(span, Complaint::new(""));
-                return None;
-            }
-            let names = self.jails.keys().map(String::as_str);
-            let mut complaint = undefined_jail(&text, names);
-            if let Some(help) = top_key_help(name) {
-                complaint = complaint.help(help);
-            }
-            self.reader.lack(span, complaint);
-            return None;
+    fn report_undefined(&mut self, name: &str, jail: &str, span: Range<usize>, jails: &Jails) {
+        if self.is_full() {
+            self.lack(span, Complaint::new(""));
+            return;
         }
-        if self
-            .first_root
-            .as_ref()
-            .is_none_or(|first| span.start < first.start)
-        {
-            self.first_root = Some(span.clone());
+        let names = jails.keys().map(String::as_str);
+        let mut complaint = undefined_jail(jail, names);
+        if let Some(help) = top_key_help(name) {
+            complaint = complaint.help(help);
         }
-        let root = match Template::parse_root(text.into_owned()) {
-            Ok(root) => root,
-            Err(complaint) => {
-                self.reader.fault(span, complaint);
-                return None;
-            }
-        };
-        Some(Target::Root(root, self.defaults.keys.isolation?))
+        self.lack(span, complaint);
     }
 
     /// Tells if a key that holds a table is the first part of `john.doe = …`.
     fn is_dotted(&self, key: Range<usize>) -> bool {
-        let text = self.reader.text();
+        let text = self.text();
         let line = line_around(text, key.start);
-        let before = self.reader.written(line.start..key.start);
-        let after = self.reader.written(key.end..line.end);
+        let before = self.written(line.start..key.start);
+        let after = self.written(key.end..line.end);
         after.trim_start().starts_with('.') && !before.contains('[')
     }
 
@@ -176,19 +135,16 @@ impl<'r, 't> Rules<'r, 't> {
                 self.report_dotted(&name, parts);
                 continue;
             }
-            let line = line_around(self.reader.text(), part.span().start);
-            let written = self.reader.written(line.start..part.span().end);
+            let line = line_around(self.text(), part.span().start);
+            let written = self.written(line.start..part.span().end);
             let begin = part.span().end - written.trim_start().len();
             let jail = value.get_ref().as_str().unwrap_or("web");
             let complaint = Complaint::new("a name with a dot needs quotes");
             let help = format!("quote it: {name:?} = {jail:?}");
-            self.reader
-                .fault(begin..part.span().end, complaint.help(help));
+            self.fault(begin..part.span().end, complaint.help(help));
         }
     }
-}
 
-impl Reader<'_> {
     /// Takes `exempt`.
     pub(super) fn exempt(&mut self, item: Option<Item<'_>>) -> Exempt {
         const WANTED: &str = "an array of names";

@@ -11,9 +11,6 @@ use std::path::Path;
 
 use jail_config::{Account, Decision, Faults, Jail, Policy, UserFile};
 
-/// A `[defaults]` that makes the rest of a config valid as long as no more than chroot is built.
-pub(crate) const CHROOT: &str = "[defaults]\nisolation = \"chroot\"\n";
-
 pub(crate) fn parse(text: &str) -> Result<Policy, Faults> {
     Policy::parse(Path::new("config.toml"), text.as_bytes())
 }

@@ -6,5 +6,10 @@
 pub(crate) mod close_range;
 pub(crate) mod environment;
 pub(crate) mod keyctl;
+pub(crate) mod mount;
+pub(crate) mod net;
+pub(crate) mod process;
+pub(crate) mod seccomp;
 pub(crate) mod signal;
+pub(crate) mod terminal;
 pub(crate) mod timer;

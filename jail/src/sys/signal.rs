@@ -1,8 +1,11 @@
 //! rt_sigaction(2), raw: glibc's wrapper refuses signals 32 and 33, which a caller may have set to be ignored.
 
-use std::ptr;
+use std::{
+    os::fd::{AsFd, AsRawFd},
+    ptr,
+};
 
-use nix::errno::Errno;
+use nix::{errno::Errno, unistd::Pid};
 
 /// What a signal may be set to here: never a handler.
 #[derive(Clone, Copy, Debug)]
@@ -66,4 +69,34 @@ pub(crate) fn rt_sigpending() -> Result<u64, Errno> {
     let result =
         unsafe { libc::syscall(libc::SYS_rt_sigpending, &raw mut pending, size_of::<u64>()) };
     Errno::result(result).map(|_| pending)
+}
+
+/// Sends `signal`, real-time ones included, to the process `pid`.
+///
+/// # Errors
+/// ESRCH, EPERM, or EINVAL for a number that is no signal.
+pub(crate) fn kill(pid: Pid, signal: i32) -> Result<(), Errno> {
+    // SAFETY: kill takes two integers and touches no memory of ours.
+    let result = unsafe { libc::kill(pid.as_raw(), signal) };
+    Errno::result(result).map(drop)
+}
+
+/// Has the kernel send `signal` to the process `pid` whenever there is something new to read from the socket `fd`:
+/// fcntl(2), F_SETSIG.
+///
+/// # Errors
+/// EINVAL for a number that is no signal, EPERM where a filter forbids it.
+pub(crate) fn send_signal_when_readable(fd: impl AsFd, pid: Pid, signal: i32) -> Result<(), Errno> {
+    // F_SETSIG, which libc lacks: fcntl.h has the same number on every architecture.
+    const F_SETSIG: libc::c_int = 10;
+    for (command, argument) in [
+        (F_SETSIG, signal),
+        (libc::F_SETOWN, pid.as_raw()),
+        (libc::F_SETFL, libc::O_ASYNC),
+    ] {
+        // SAFETY: each of these commands takes an integer and touches no memory of ours.
+        let result = unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), command, argument) };
+        Errno::result(result)?;
+    }
+    Ok(())
 }

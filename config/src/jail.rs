@@ -1,0 +1,174 @@
+//! The jail of one account: its keys with every default and every template filled in.
+
+use std::path::{Path, PathBuf};
+
+use crate::decide::{Account, Rule};
+use crate::env::Env;
+use crate::keys::{BaseKey, Keys, MountKey};
+use crate::policy::{Groups, Limits};
+use crate::template::{Template, TemplateError, unfit_target};
+use crate::walls::{Base, Content, Isolation, Landlock, Mount, Network, RootOwner, Seccomp};
+
+/// A jail with every template filled in for one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jail {
+    /// The rule that chose this jail.
+    pub rule: Rule,
+    /// The jail's name, or the path where the rule names a root directory.
+    pub name: String,
+    /// The directory that becomes the root.
+    pub root: PathBuf,
+    /// Where the system directories come from.
+    pub base: Base,
+    /// The login shell, a path in the jail.
+    pub shell: PathBuf,
+    /// The working directory and `HOME`, a path in the jail.
+    pub home: Home,
+    /// How the account is kept inside.
+    pub isolation: Isolation,
+    /// How much of the second wall there must be.
+    pub landlock: Landlock,
+    /// The filter of system calls.
+    pub seccomp: Seccomp,
+    /// The network inside.
+    pub network: Network,
+    /// What /proc is.
+    pub proc: Content,
+    /// What /dev is.
+    pub dev: Content,
+    /// What /tmp is.
+    pub tmp: Content,
+    /// Further directories of the host, in the order of the file; no two have one target.
+    pub mounts: Vec<Mount>,
+    /// The environment inside.
+    pub env: Env,
+    /// The supplementary groups inside.
+    pub groups: Groups,
+    /// The file mode creation mask.
+    pub umask: u32,
+    /// The resource limits.
+    pub limits: Limits,
+    /// Background processes stay when the main process ends; else everything ends with it.
+    pub linger: bool,
+    /// Who may own the root directory.
+    pub root_owner: RootOwner,
+}
+
+/// The home directory inside a jail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Home {
+    /// Configured: it must exist.
+    Set(PathBuf),
+    /// The default: this directory if it exists, else `/`.
+    Default(PathBuf),
+}
+
+impl Jail {
+    /// Makes the jail of one account. `keys` are the jail's own with those of `[defaults]`.
+    pub(crate) fn fill(
+        rule: Rule,
+        name: Option<&str>,
+        root: &Template,
+        keys: Keys,
+        account: &Account<'_>,
+    ) -> Result<Jail, TemplateError> {
+        let filler = Filler {
+            account,
+            rule: &rule,
+        };
+        let root = filler.directory("root", root)?;
+        let base = match &keys.base {
+            None | Some(BaseKey::None) => Base::None,
+            Some(BaseKey::Host) => Base::Host,
+            Some(BaseKey::Directory(base)) => Base::Directory(filler.directory("base", base)?),
+        };
+        let home = match &keys.home {
+            Some(home) => Home::Set(filler.path("home", home)?),
+            None => Home::Default(filler.path("home", &Template::default_home())?),
+        };
+        let mounts = filler.mounts(keys.mounts.as_deref().unwrap_or_default())?;
+        let isolation = keys.isolation.unwrap_or_default();
+        let content = |written: Option<Content>| written.unwrap_or(Content::default_in(isolation));
+        Ok(Jail {
+            name: match name {
+                Some(name) => name.to_owned(),
+                None => root.display().to_string(),
+            },
+            root,
+            base,
+            shell: PathBuf::from(keys.shell.unwrap_or_else(|| "/bin/sh".to_owned())),
+            home,
+            isolation,
+            landlock: keys.landlock.unwrap_or_default(),
+            seccomp: keys.seccomp.unwrap_or_default(),
+            network: keys.network.unwrap_or_default(),
+            proc: content(keys.proc),
+            dev: content(keys.dev),
+            tmp: content(keys.tmp),
+            mounts,
+            env: Env {
+                pass: keys.pass.unwrap_or_else(Env::default_pass),
+                set: keys.set,
+            },
+            groups: keys.groups.unwrap_or(Groups::Keep),
+            umask: keys.umask.unwrap_or(0o022),
+            limits: keys.limits,
+            linger: keys.linger.unwrap_or(true),
+            root_owner: keys.root_owner.unwrap_or_default(),
+            rule,
+        })
+    }
+}
+
+/// Fills the templates of a jail in for one account.
+struct Filler<'a> {
+    account: &'a Account<'a>,
+    rule: &'a Rule,
+}
+
+impl Filler<'_> {
+    fn path(&self, key: &'static str, template: &Template) -> Result<PathBuf, TemplateError> {
+        let filled = template.fill(self.account);
+        filled.map_err(|reason| self.error(key, template, reason))
+    }
+
+    /// Fills in a directory of the host that a jail shows, which can't be the whole host.
+    fn directory(&self, key: &'static str, template: &Template) -> Result<PathBuf, TemplateError> {
+        let path = self.path(key, template)?;
+        if path == Path::new("/") {
+            let reason = "it becomes \"/\", which is the host's own root".to_owned();
+            return Err(self.error(key, template, reason));
+        }
+        Ok(path)
+    }
+
+    fn mounts(&self, written: &[MountKey]) -> Result<Vec<Mount>, TemplateError> {
+        let mut mounts: Vec<Mount> = Vec::with_capacity(written.len());
+        for mount in written {
+            let source = self.directory("source", &mount.source)?;
+            let target = self.path("target", &mount.target)?;
+            // Two templates that differ can become one path.
+            let is_taken = mounts.iter().any(|earlier| earlier.target == target);
+            let unfit = is_taken.then_some("is the target of another mount");
+            if let Some(unfit) = unfit.or_else(|| unfit_target(&target)) {
+                let reason = format!("it becomes {target:?}, which {unfit}");
+                return Err(self.error("target", &mount.target, reason));
+            }
+            mounts.push(Mount {
+                source,
+                target,
+                mode: mount.mode,
+            });
+        }
+        Ok(mounts)
+    }
+
+    fn error(&self, key: &'static str, template: &Template, reason: String) -> TemplateError {
+        TemplateError {
+            rule: Box::new(self.rule.clone()),
+            key,
+            template: template.as_str().to_owned(),
+            reason,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The keys of a jail as they are written, before any account is known.
+
+use crate::glob::Glob;
+use crate::policy::{Groups, Limits};
+use crate::template::Template;
+use crate::walls::{Content, Isolation, Landlock, MountMode, Network, RootOwner, Seccomp};
+
+/// The keys of a jail, as far as they are written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Keys {
+    pub(crate) root: Option<Template>,
+    pub(crate) base: Option<BaseKey>,
+    pub(crate) shell: Option<String>,
+    pub(crate) home: Option<Template>,
+    pub(crate) isolation: Option<Isolation>,
+    pub(crate) landlock: Option<Landlock>,
+    pub(crate) seccomp: Option<Seccomp>,
+    pub(crate) network: Option<Network>,
+    pub(crate) proc: Option<Content>,
+    pub(crate) dev: Option<Content>,
+    pub(crate) tmp: Option<Content>,
+    /// In the order of the file.
+    pub(crate) mounts: Option<Vec<MountKey>>,
+    pub(crate) pass: Option<Vec<Glob>>,
+    /// Sorted by name.
+    pub(crate) set: Vec<(String, String)>,
+    pub(crate) groups: Option<Groups>,
+    pub(crate) umask: Option<u32>,
+    pub(crate) limits: Limits,
+    pub(crate) linger: Option<bool>,
+    pub(crate) root_owner: Option<RootOwner>,
+}
+
+/// What `base` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BaseKey {
+    None,
+    Host,
+    Directory(Template),
+}
+
+impl BaseKey {
+    /// Gives what is written.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            BaseKey::None => "none",
+            BaseKey::Host => "host",
+            BaseKey::Directory(directory) => directory.as_str(),
+        }
+    }
+}
+
+/// One of `mounts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MountKey {
+    pub(crate) source: Template,
+    pub(crate) target: Template,
+    pub(crate) mode: MountMode,
+}
+
+impl Keys {
+    /// Takes from `defaults` what is not written here.
+    pub(crate) fn over(&self, defaults: &Keys) -> Keys {
+        Keys {
+            root: first(&self.root, &defaults.root),
+            base: first(&self.base, &defaults.base),
+            shell: first(&self.shell, &defaults.shell),
+            home: first(&self.home, &defaults.home),
+            isolation: self.isolation.or(defaults.isolation),
+            landlock: self.landlock.or(defaults.landlock),
+            seccomp: self.seccomp.or(defaults.seccomp),
+            network: first(&self.network, &defaults.network),
+            proc: self.proc.or(defaults.proc),
+            dev: self.dev.or(defaults.dev),
+            tmp: self.tmp.or(defaults.tmp),
+            mounts: first(&self.mounts, &defaults.mounts),
+            pass: first(&self.pass, &defaults.pass),
+            set: merge(&self.set, &defaults.set),
+            groups: self.groups.or(defaults.groups),
+            umask: self.umask.or(defaults.umask),
+            limits: self.limits.or(defaults.limits),
+            linger: self.linger.or(defaults.linger),
+            root_owner: self.root_owner.or(defaults.root_owner),
+        }
+    }
+}
+
+fn first<T: Clone>(own: &Option<T>, default: &Option<T>) -> Option<T> {
+    own.as_ref().or(default.as_ref()).cloned()
+}
+
+/// Merges two lists of variables that are sorted by name; the first wins.
+fn merge(first: &[(String, String)], second: &[(String, String)]) -> Vec<(String, String)> {
+    let mut merged = first.to_vec();
+    for variable in second {
+        if let Err(at) = merged.binary_search_by(|known| known.0.cmp(&variable.0)) {
+            merged.insert(at, variable.clone());
+        }
+    }
+    merged
+}

@@ -1,0 +1,155 @@
+//! Keys of a jail that need another one.
+//!
+//! A wall that stands on another one that is switched off would not be there, so such a jail is
+//! refused. `[defaults]` is held to the same as a jail: what contradicts itself there helps no jail.
+
+use crate::fault::Complaint;
+use crate::keys::{BaseKey, Keys};
+use crate::parse::jail::JailKeys;
+use crate::parse::reader::Reader;
+use crate::walls::{Content, Isolation, Landlock, Network, RootOwner};
+
+/// A wall that other keys stand on.
+struct Wall {
+    /// The key that switches it off.
+    key: &'static str,
+    is_off: fn(&Keys) -> bool,
+    /// How it is written where it is switched off.
+    off: &'static str,
+    /// How it is written where it stands.
+    on: &'static str,
+    /// The keys that stand on it.
+    dependents: fn(&Keys) -> Vec<Dependent>,
+}
+
+/// A key as it is written, and what to do with it where its wall is off.
+struct Dependent {
+    key: &'static str,
+    written: String,
+    /// What to write instead; `None` where no value will do.
+    instead: Option<&'static str>,
+}
+
+const WALLS: &[Wall] = &[
+    Wall {
+        key: "isolation",
+        is_off: |keys| keys.isolation == Some(Isolation::Chroot),
+        off: "isolation = \"chroot\"",
+        on: "isolation = \"full\"",
+        dependents: on_isolation,
+    },
+    Wall {
+        key: "landlock",
+        is_off: |keys| keys.landlock == Some(Landlock::Off),
+        off: "landlock = \"off\"",
+        on: "landlock = \"require\"",
+        dependents: on_landlock,
+    },
+];
+
+fn on_isolation(keys: &Keys) -> Vec<Dependent> {
+    let base = keys.base.as_ref().filter(|base| **base != BaseKey::None);
+    let mounts = keys.mounts.as_ref().filter(|mounts| !mounts.is_empty());
+    let contents = [
+        ("proc", keys.proc, "proc = \"root\""),
+        ("dev", keys.dev, "dev = \"root\""),
+        ("tmp", keys.tmp, "tmp = \"root\""),
+    ];
+    let private = contents
+        .into_iter()
+        .filter(|(_, content, _)| *content == Some(Content::Private));
+
+    let mut found = Vec::new();
+    let mut add = |key, written, instead| {
+        found.push(Dependent {
+            key,
+            written,
+            instead,
+        });
+    };
+    if let Some(base) = base {
+        let written = format!("base = {:?}", base.as_str());
+        add("base", written, Some("base = \"none\""));
+    }
+    if keys.network == Some(Network::None) {
+        let written = "network = \"none\"".to_owned();
+        add("network", written, Some("network = \"host\""));
+    }
+    for (key, _, instead) in private {
+        add(key, format!("{key} = \"private\""), Some(instead));
+    }
+    if mounts.is_some() {
+        add("mounts", "a list of mounts".to_owned(), Some("mounts = []"));
+    }
+    if let Some(linger) = keys.linger {
+        add("linger", format!("linger = {linger}"), None);
+    }
+    if keys.root_owner == Some(RootOwner::User) {
+        let written = "root_owner = \"user\"".to_owned();
+        add("root_owner", written, Some("root_owner = \"root\""));
+    }
+    found
+}
+
+fn on_landlock(keys: &Keys) -> Vec<Dependent> {
+    let has_ports = matches!(keys.network, Some(Network::Ports { .. }));
+    let ports = has_ports.then(|| Dependent {
+        key: "network",
+        written: "a network with lists of ports".to_owned(),
+        instead: Some("network = \"host\""),
+    });
+    ports.into_iter().collect()
+}
+
+impl Reader<'_> {
+    /// Reports the keys of a jail that stand on a wall that is off. `defaults` are without such
+    /// keys themselves, or were reported.
+    pub(super) fn conflicts(&mut self, own: &JailKeys, defaults: &Keys) {
+        for wall in WALLS {
+            let is_own = own.place(wall.key).is_some();
+            let deciding = if is_own { &own.keys } else { defaults };
+            if !(wall.is_off)(deciding) {
+                continue;
+            }
+            for dependent in (wall.dependents)(&own.keys) {
+                self.own_conflict(wall, &dependent, own, is_own);
+            }
+            let inherited = (wall.dependents)(defaults).into_iter();
+            for dependent in inherited.filter(|dependent| own.place(dependent.key).is_none()) {
+                self.inherited_conflict(wall, &dependent, own);
+            }
+        }
+    }
+
+    fn own_conflict(&mut self, wall: &Wall, dependent: &Dependent, own: &JailKeys, is_own: bool) {
+        let Some(place) = own.place(dependent.key) else {
+            return;
+        };
+        let (on, off) = (wall.on, wall.off);
+        let needs = format!("{} needs {on}", dependent.written);
+        let help = match dependent.instead {
+            Some(instead) => format!("write {on}, or {instead}"),
+            None => format!("write {on}, or remove {}", dependent.key),
+        };
+        if is_own {
+            self.fault(place, Complaint::new(needs).help(help));
+        } else {
+            let message = format!("{needs}, and [defaults] has {off}");
+            self.lack(place, Complaint::new(message).help(help));
+        }
+    }
+
+    fn inherited_conflict(&mut self, wall: &Wall, dependent: &Dependent, own: &JailKeys) {
+        // Where both are inherited, [defaults] were reported.
+        let Some(place) = own.place(wall.key) else {
+            return;
+        };
+        let (written, on) = (&dependent.written, wall.on);
+        let message = format!("{written}, from [defaults], needs {on}");
+        let help = match dependent.instead {
+            Some(instead) => format!("write {instead} in this jail"),
+            None => format!("move {} to the jails that can have it", dependent.key),
+        };
+        self.lack(place, Complaint::new(message).help(help));
+    }
+}

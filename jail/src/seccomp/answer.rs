@@ -1,0 +1,176 @@
+//! What becomes of a call that is in a table, and the few instructions that decide it.
+//!
+//! Arguments that are pointers can't be looked at: the process may change what they point to after the filter has run.
+
+use libc::sock_filter;
+
+use super::filter::{end, if_any_bit, if_equal, load_argument};
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Allow,
+    /// EPERM.
+    NotPermitted,
+    /// ENOSYS, for calls that programs try first and have a substitute for.
+    NoSuchCall,
+    /// The request decides.
+    Ioctl,
+    /// The flags decide.
+    Clone,
+    /// The flags decide.
+    Unshare,
+    /// Family and protocol decide.
+    Socket,
+    /// The family decides.
+    SocketPair,
+    /// The wanted personality decides.
+    Personality,
+    /// The protocol decides.
+    SocketOfPorts,
+    /// The flags decide, third argument.
+    SendThird,
+    /// The flags decide, fourth argument.
+    SendFourth,
+}
+
+const ALLOW: sock_filter = end(libc::SECCOMP_RET_ALLOW);
+
+const fn errno(number: i32) -> sock_filter {
+    end(libc::SECCOMP_RET_ERRNO | number as u32)
+}
+
+/// CLONE_NEWTIME: its bit is part of the exit signal in clone(2), where it means nothing, and a flag in unshare(2).
+const CLONE_NEWTIME: u32 = 0x80;
+const NEW_NAMESPACES: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u32;
+
+const TIOCSTI: u32 = libc::TIOCSTI as u32;
+const TIOCLINUX: u32 = libc::TIOCLINUX as u32;
+const TIOCSETD: u32 = 0x5423;
+
+/// The personality that changes nothing but that addresses are not random; gdb starts programs in it.
+const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
+/// Asks for the personality and sets none.
+const QUERY: u32 = 0xffff_ffff;
+
+// The programs that answer. Jumps count from the line after.
+
+const NOT_PERMITTED: &[sock_filter] = &[errno(libc::EPERM)];
+
+const NO_SUCH_CALL: &[sock_filter] = &[errno(libc::ENOSYS)];
+
+const IOCTL: &[sock_filter] = &[
+    load_argument(1),
+    if_equal(TIOCSTI, 3, 0),
+    if_equal(TIOCLINUX, 2, 0),
+    if_equal(TIOCSETD, 1, 0),
+    ALLOW,
+    errno(libc::EPERM),
+];
+
+const CLONE: &[sock_filter] = &[
+    load_argument(0),
+    if_any_bit(NEW_NAMESPACES, 1, 0),
+    ALLOW,
+    errno(libc::EPERM),
+];
+
+const UNSHARE: &[sock_filter] = &[
+    load_argument(0),
+    if_any_bit(NEW_NAMESPACES | CLONE_NEWTIME, 1, 0),
+    ALLOW,
+    errno(libc::EPERM),
+];
+
+const SOCKET: &[sock_filter] = &[
+    load_argument(0),
+    if_equal(libc::AF_UNIX as u32, 5, 0),
+    if_equal(libc::AF_INET as u32, 4, 0),
+    if_equal(libc::AF_INET6 as u32, 3, 0),
+    if_equal(libc::AF_NETLINK as u32, 0, 3),
+    load_argument(2),
+    if_equal(libc::NETLINK_ROUTE as u32, 0, 2),
+    ALLOW,
+    // As a kernel built without it: PAM takes that for "there is no audit".
+    errno(libc::EAFNOSUPPORT),
+    errno(libc::EPROTONOSUPPORT),
+];
+
+const SOCKET_PAIR: &[sock_filter] = &[
+    load_argument(0),
+    if_equal(libc::AF_UNIX as u32, 0, 1),
+    ALLOW,
+    errno(libc::EAFNOSUPPORT),
+];
+
+const PERSONALITY: &[sock_filter] = &[
+    load_argument(0),
+    if_equal(0, 2, 0),
+    if_equal(QUERY, 1, 0),
+    if_equal(ADDR_NO_RANDOMIZE, 0, 1),
+    ALLOW,
+    errno(libc::EPERM),
+];
+
+const SOCKET_OF_PORTS: &[sock_filter] = &[
+    load_argument(2),
+    if_equal(libc::IPPROTO_MPTCP as u32, 1, 0),
+    ALLOW,
+    errno(libc::EPROTONOSUPPORT),
+];
+
+const SEND_THIRD: &[sock_filter] = &[
+    load_argument(2),
+    if_any_bit(libc::MSG_FASTOPEN as u32, 1, 0),
+    ALLOW,
+    errno(libc::EOPNOTSUPP),
+];
+
+const SEND_FOURTH: &[sock_filter] = &[
+    load_argument(3),
+    if_any_bit(libc::MSG_FASTOPEN as u32, 1, 0),
+    ALLOW,
+    errno(libc::EOPNOTSUPP),
+];
+
+impl Answer {
+    /// Every answer, in the order of its number.
+    pub(super) const ALL: [Answer; 12] = [
+        Answer::Allow,
+        Answer::NotPermitted,
+        Answer::NoSuchCall,
+        Answer::Ioctl,
+        Answer::Clone,
+        Answer::Unshare,
+        Answer::Socket,
+        Answer::SocketPair,
+        Answer::Personality,
+        Answer::SocketOfPorts,
+        Answer::SendThird,
+        Answer::SendFourth,
+    ];
+
+    /// Gives the instructions that answer.
+    pub(super) const fn code(self) -> &'static [sock_filter] {
+        match self {
+            Answer::Allow => &[ALLOW],
+            Answer::NotPermitted => NOT_PERMITTED,
+            Answer::NoSuchCall => NO_SUCH_CALL,
+            Answer::Ioctl => IOCTL,
+            Answer::Clone => CLONE,
+            Answer::Unshare => UNSHARE,
+            Answer::Socket => SOCKET,
+            Answer::SocketPair => SOCKET_PAIR,
+            Answer::Personality => PERSONALITY,
+            Answer::SocketOfPorts => SOCKET_OF_PORTS,
+            Answer::SendThird => SEND_THIRD,
+            Answer::SendFourth => SEND_FOURTH,
+        }
+    }
+}

@@ -1,0 +1,695 @@
+//! The two processes that stand around a fully isolated session.
+//!
+//! *Outside*, the supervisor is the process that sshd or su started. It gives its privileges up, passes signals on, and
+//! ends as the jailed shell ended. *Inside*, init is pid 1: it reaps, and leaves when `linger` lets it. Neither holds
+//! the session's standard descriptors, so that a client sees the end of the output when the session's own processes
+//! have closed it.
+//!
+//! They talk over a socket: one byte lets init go on once the supervisor has nothing left to give up, then init
+//! reports how the main process stopped and ended. Each sees by it that the other is gone.
+
+use std::{
+    fs::OpenOptions,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use nix::{
+    errno::Errno,
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd, siginfo},
+    },
+    unistd::{Pid, getpgrp, getpid, getsid, setpgid, setsid, tcgetpgrp, tcsetpgrp},
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair},
+    pipe::{PipeFlags, pipe_with},
+    process::{
+        DumpableBehavior, Resource, Rlimit, WaitOptions, WaitStatus, set_dumpable_behavior,
+        set_parent_process_death_signal, setrlimit, wait, waitpid,
+    },
+    termios::{isatty, tcgetsid},
+};
+
+use crate::{
+    refusal::{StepFault, hold},
+    sys::{
+        process::{Side, fork},
+        signal::{
+            Disposition, LAST_SIGNAL, kill, rt_sigaction, rt_sigprocmask, send_signal_when_readable,
+        },
+        terminal::take_terminal,
+    },
+    trust::raw,
+};
+
+/// SI_KERNEL: a signal the kernel sent by itself, such as a terminal's: sigaction(2).
+const SI_KERNEL: i32 = 0x80;
+
+/// The pid of a namespace's init.
+const INIT: Pid = Pid::from_raw(1);
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By exit(2), with this status.
+    Exited(u8),
+    /// By this signal.
+    Killed(i32),
+}
+
+/// What init tells the supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Report {
+    /// The main process has ended.
+    Ended(Ended),
+    /// The main process has stopped.
+    Stopped,
+    /// A stopped main process goes on.
+    Continued,
+    /// Others are left, and end with init: the session is over when init is.
+    NoLinger,
+}
+
+impl Report {
+    fn encode(self) -> [u8; 2] {
+        match self {
+            Report::Ended(Ended::Exited(status)) => [b'e', status],
+            Report::Ended(Ended::Killed(signal)) => [b'k', u8::try_from(signal).unwrap_or(0)],
+            Report::Stopped => [b's', 0],
+            Report::Continued => [b'c', 0],
+            Report::NoLinger => [b'n', 0],
+        }
+    }
+
+    fn decode(bytes: [u8; 2]) -> Option<Report> {
+        match bytes {
+            [b'e', status] => Some(Report::Ended(Ended::Exited(status))),
+            [b'k', signal] => Some(Report::Ended(Ended::Killed(signal.into()))),
+            [b's', _] => Some(Report::Stopped),
+            [b'c', _] => Some(Report::Continued),
+            [b'n', _] => Some(Report::NoLinger),
+            _ => None,
+        }
+    }
+}
+
+/// The terminal of the caller, and what may be done with it.
+#[derive(Debug)]
+pub(crate) enum Terminal {
+    /// The caller leads its session (sshd): the main process gets a session of its own, and the terminal, if any.
+    Leader(Option<OwnedFd>),
+    /// The caller is a member of another's session (su, login) and in its foreground: the terminal stays that
+    /// session's; an interactive shell gets a process group of its own in the foreground.
+    Foreground(OwnedFd),
+    /// Neither: the session and the process group stay as they are.
+    Untouched,
+}
+
+impl Terminal {
+    /// Looks at the standard descriptors. `interactive` tells that the request is a shell, not a command.
+    ///
+    /// # Errors
+    /// A descriptor that can't be copied.
+    pub(crate) fn of_caller(interactive: bool) -> Result<Terminal, StepFault> {
+        let session = getsid(None).map_err(|errno| StepFault::Failed("getsid", errno))?;
+        let leads = session == getpid();
+        for fd in [
+            rustix::stdio::stdin(),
+            rustix::stdio::stdout(),
+            rustix::stdio::stderr(),
+        ] {
+            let ours = isatty(fd)
+                && tcgetsid(fd).is_ok_and(|sid| sid.as_raw_nonzero().get() == session.as_raw());
+            if !ours {
+                continue;
+            }
+            if leads {
+                return copy(fd).map(|copy| Terminal::Leader(Some(copy)));
+            }
+            if interactive && tcgetpgrp(fd) == Ok(getpgrp()) {
+                return copy(fd).map(Terminal::Foreground);
+            }
+            return Ok(Terminal::Untouched);
+        }
+        Ok(if leads {
+            Terminal::Leader(None)
+        } else {
+            Terminal::Untouched
+        })
+    }
+
+    /// Gives the terminal's descriptor, for a name in the new /dev.
+    pub(crate) fn descriptor(&self) -> Option<&OwnedFd> {
+        match self {
+            Terminal::Leader(terminal) => terminal.as_ref(),
+            Terminal::Foreground(terminal) => Some(terminal),
+            Terminal::Untouched => None,
+        }
+    }
+
+    /// Sets up session, process group and terminal of the main process, which runs this while it is root still: taking
+    /// a terminal from another session takes CAP_SYS_ADMIN.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub(crate) fn hand_over(self) -> Result<(), StepFault> {
+        match self {
+            Terminal::Leader(terminal) => {
+                let session = setsid().map_err(|errno| StepFault::Failed("setsid", errno))?;
+                hold("a session of its own", session == getpid())?;
+                if let Some(terminal) = terminal {
+                    take_terminal(terminal)
+                        .map_err(|errno| StepFault::Failed("ioctl TIOCSCTTY", errno))?;
+                }
+                Ok(())
+            }
+            Terminal::Foreground(terminal) => {
+                let this = Pid::from_raw(0);
+                setpgid(this, this).map_err(|errno| StepFault::Failed("setpgid", errno))?;
+                hold("a process group of its own", getpgrp() == getpid())?;
+                // From the background tcsetpgrp sends SIGTTOU, unless that is blocked: tcsetpgrp(3).
+                let blocked =
+                    rt_sigprocmask(u64::MAX).and_then(|()| tcsetpgrp(&terminal, getpgrp()));
+                blocked
+                    .and_then(|()| rt_sigprocmask(0))
+                    .map_err(|errno| StepFault::Failed("tcsetpgrp", errno))
+            }
+            Terminal::Untouched => Ok(()),
+        }
+    }
+}
+
+fn copy(fd: impl AsFd) -> Result<OwnedFd, StepFault> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 3)
+        .map_err(|errno| StepFault::Failed("fcntl F_DUPFD_CLOEXEC", raw(errno)))
+}
+
+/// One end of the socket between supervisor and init, and what both need to let go of the standard descriptors.
+#[derive(Debug)]
+pub(crate) struct Link {
+    socket: OwnedFd,
+    null: OwnedFd,
+    /// The end of a pipe by which init lets the main process go on: init writes, the main process reads.
+    gate: Option<OwnedFd>,
+}
+
+/// Which process this is after a split.
+#[derive(Debug)]
+pub(crate) enum Split {
+    /// The process that was there before, with the pid of the new one.
+    Before(Pid, Link),
+    /// The new process.
+    After(Link),
+}
+
+/// Forks into a new pid namespace: the child is its init.
+///
+/// # Errors
+/// The call that failed.
+pub(crate) fn split_outside() -> Result<Split, StepFault> {
+    let null = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(|error| {
+            StepFault::Failed(
+                "open /dev/null",
+                Errno::from_raw(error.raw_os_error().unwrap_or(0)),
+            )
+        })?;
+    let null = OwnedFd::from(null);
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(|errno| StepFault::Failed("socketpair", raw(errno)))?;
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWPID)
+        .map_err(|errno| StepFault::Failed("unshare CLONE_NEWPID", errno))?;
+    match fork().map_err(|errno| StepFault::Failed("fork", errno))? {
+        Side::Parent(child) => Ok(Split::Before(
+            child,
+            Link {
+                socket: ours,
+                null,
+                gate: None,
+            },
+        )),
+        Side::Child => {
+            drop(ours);
+            die_with_parent()?;
+            hold("the new pid namespace", getpid() == INIT)?;
+            Ok(Split::After(Link {
+                socket: theirs,
+                null,
+                gate: None,
+            }))
+        }
+    }
+}
+
+/// Forks the main process off init, once the supervisor has said that it is ready.
+///
+/// # Errors
+/// The supervisor is gone, or the fork failed.
+pub(crate) fn split_inside(mut link: Link) -> Result<Split, StepFault> {
+    let mut go = [0_u8; 1];
+    match recv(&link.socket, &mut go, RecvFlags::empty()) {
+        Ok((1, _)) => {}
+        Ok(_) => return Err(StepFault::NotInForce("the supervisor is gone".to_owned())),
+        Err(errno) => return Err(StepFault::Failed("recv from the supervisor", raw(errno))),
+    }
+    let (read, write) =
+        pipe_with(PipeFlags::CLOEXEC).map_err(|errno| StepFault::Failed("pipe2", raw(errno)))?;
+    match fork().map_err(|errno| StepFault::Failed("fork", errno))? {
+        Side::Parent(main) => {
+            link.gate = Some(write);
+            Ok(Split::Before(main, link))
+        }
+        Side::Child if getpid() == INIT => {
+            Err(StepFault::NotInForce("fork made no new process".to_owned()))
+        }
+        Side::Child => {
+            link.gate = Some(read);
+            Ok(Split::After(link))
+        }
+    }
+}
+
+fn die_with_parent() -> Result<(), StepFault> {
+    set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", raw(errno)))
+}
+
+impl Link {
+    /// Waits, in the main process, until init has nothing of root's left.
+    ///
+    /// # Errors
+    /// Init is gone, and this process will be in a moment.
+    pub(crate) fn wait_for_init(self) -> Result<(), StepFault> {
+        let mut go = [0_u8; 1];
+        let gate = self.gate.as_ref();
+        match gate.map(|gate| rustix::io::read(gate, &mut go)) {
+            Some(Ok(1)) => Ok(()),
+            Some(Err(errno)) => Err(StepFault::Failed("read from init", raw(errno))),
+            _ => Err(StepFault::NotInForce("init is gone".to_owned())),
+        }
+    }
+
+    /// Lets the main process go on.
+    fn let_main_go(&mut self) -> Result<(), StepFault> {
+        let Some(gate) = self.gate.take() else {
+            return Ok(());
+        };
+        match rustix::io::write(gate, b"g") {
+            // Refused and gone already: what it ended with is reported as any end.
+            Ok(_) | Err(rustix::io::Errno::PIPE) => Ok(()),
+            Err(errno) => Err(StepFault::Failed("write to the main process", raw(errno))),
+        }
+    }
+
+    /// Keeps nothing but the socket.
+    fn into_socket(self) -> OwnedFd {
+        self.socket
+    }
+
+    /// Points the standard descriptors at /dev/null.
+    fn let_go_of_standard(&self) -> Result<(), StepFault> {
+        rustix::stdio::dup2_stdin(&self.null)
+            .and_then(|()| rustix::stdio::dup2_stdout(&self.null))
+            .and_then(|()| rustix::stdio::dup2_stderr(&self.null))
+            .map_err(|errno| StepFault::Failed("dup2 /dev/null", raw(errno)))
+    }
+}
+
+/// What the supervisor waits with: nothing of root's is left to it.
+///
+/// Returns how the session's main process ended.
+///
+/// # Errors
+/// A call that failed before init was let go on. Nothing of the user's has run then, and nothing will.
+pub(crate) fn supervise(init: Pid, link: Link, terminal: Terminal) -> Result<Ended, StepFault> {
+    // A terminal that the main process has taken is its own to hold open.
+    let foreground = match terminal {
+        Terminal::Foreground(terminal) => Some(terminal),
+        Terminal::Leader(terminal) => {
+            drop(terminal);
+            None
+        }
+        Terminal::Untouched => None,
+    };
+    let signals = catch_signals()?;
+    link.let_go_of_standard()?;
+    let socket = link.into_socket();
+    // The main process can be continued or killed by others of its session, which a stopped supervisor would not
+    // notice: so every report continues it.
+    send_signal_when_readable(&socket, getpid(), libc::SIGCONT)
+        .map_err(|errno| StepFault::Failed("fcntl F_SETSIG", errno))?;
+    send(&socket, b"g", SendFlags::NOSIGNAL)
+        .map_err(|errno| StepFault::Failed("send to init", raw(errno)))?;
+    let ended = follow(init, &socket, &signals, foreground.as_ref());
+    if let Some(terminal) = foreground {
+        take_foreground_back(&terminal);
+    }
+    Ok(ended)
+}
+
+/// Passes signals on and follows the main process until it has ended.
+fn follow(init: Pid, socket: &OwnedFd, signals: &SignalFd, foreground: Option<&OwnedFd>) -> Ended {
+    let mut lingers = true;
+    loop {
+        let [reported, signalled] = ready(socket, signals);
+        if signalled {
+            while let Ok(Some(signal)) = signals.read_signal() {
+                let hang_up = foreground.is_some() && is_hang_up(&signal);
+                if hang_up || is_sent(&signal) {
+                    pass_on(socket, signal.ssi_signo);
+                }
+            }
+        }
+        if !reported {
+            continue;
+        }
+        match receive(socket) {
+            Some(Report::Stopped) => stop_like_main(socket, foreground),
+            Some(Report::Continued) => {}
+            Some(Report::NoLinger) => lingers = false,
+            Some(Report::Ended(ended)) => {
+                if !lingers {
+                    ending_of(init);
+                }
+                return ended;
+            }
+            None => return ending_of(init),
+        }
+    }
+}
+
+/// Reads how init itself ended, where it had nothing to report: it was refused, or killed.
+fn ending_of(init: Pid) -> Ended {
+    let pid = rustix::process::Pid::from_raw(init.as_raw());
+    loop {
+        match waitpid(pid, WaitOptions::empty()) {
+            Ok(Some((_, status))) => {
+                if let Some(ended) = ended(status) {
+                    return ended;
+                }
+            }
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Ended::Killed(libc::SIGKILL),
+        }
+    }
+}
+
+fn ended(status: WaitStatus) -> Option<Ended> {
+    if let Some(signal) = status.terminating_signal() {
+        return Some(Ended::Killed(signal));
+    }
+    // An exit status is one byte: wait(2).
+    status
+        .exit_status()
+        .map(|status| Ended::Exited(u8::try_from(status & 0xff).unwrap_or(u8::MAX)))
+}
+
+/// Has init send a signal to the main process. By word and not by a signal to init: a signal to the process group of
+/// whoever called reaches init, too, and one to a main process without a group of its own is sent once more at most.
+fn pass_on(socket: &OwnedFd, signal: u32) {
+    match send(
+        socket,
+        &[u8::try_from(signal).unwrap_or(0)],
+        SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+    ) {
+        // An init that is gone has nobody to tell.
+        Ok(_) | Err(_) => {}
+    }
+}
+
+/// Tells whether somebody sent the signal. What the kernel sends by itself, as for a key of the terminal, reaches the
+/// processes that it is meant for without us.
+fn is_sent(signal: &siginfo) -> bool {
+    signal.ssi_code <= 0 && signal.ssi_signo != libc::SIGCHLD as u32
+}
+
+/// Tells whether the kernel hangs up on this process group: a main process with a group of its own does not see it.
+fn is_hang_up(signal: &siginfo) -> bool {
+    signal.ssi_code == SI_KERNEL && signal.ssi_signo == libc::SIGHUP as u32
+}
+
+/// Stops as the main process has stopped, so that whoever started us sees it, and goes on when we are continued.
+fn stop_like_main(socket: &OwnedFd, foreground: Option<&OwnedFd>) {
+    if has_input(socket) {
+        // The main process goes on already, or has ended.
+        return;
+    }
+    let Some(terminal) = foreground else {
+        stop();
+        return;
+    };
+    // The kernel delivers no SIGTTOU for it: every signal is blocked here.
+    let main = tcgetpgrp(terminal);
+    match tcsetpgrp(terminal, getpgrp()) {
+        Ok(()) | Err(_) => stop(),
+    }
+    if let Ok(main) = main {
+        match tcsetpgrp(terminal, main) {
+            // A terminal that is gone by now needs no foreground.
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+/// Takes the foreground back from what ran in it inside. A shell gives it back to the group it was started in, which is
+/// one of the session's here.
+fn take_foreground_back(terminal: &OwnedFd) {
+    let Ok(group) = tcgetpgrp(terminal) else {
+        return;
+    };
+    // EPERM: somebody else's, who has put this session in the background.
+    if kill(Pid::from_raw(-group.as_raw()), 0) != Err(Errno::EPERM) {
+        match tcsetpgrp(terminal, getpgrp()) {
+            // A terminal that is gone by now needs no foreground.
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+fn stop() {
+    match kill(getpid(), libc::SIGSTOP) {
+        // Nobody can forbid a process to stop itself.
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Ends this process as the main process has ended: by the same status or the same signal.
+pub fn end_like(ended: Ended) -> ! {
+    let signal = match ended {
+        Ended::Exited(status) => std::process::exit(status.into()),
+        Ended::Killed(signal) => signal,
+    };
+    // One core file is enough, and it is the main process's.
+    let no_core = setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    )
+    .map_err(raw);
+    let died = no_core
+        .and_then(|()| rt_sigaction(signal, Disposition::Default).or(Ok(())))
+        .and_then(|()| kill(getpid(), signal))
+        .and_then(|()| rt_sigprocmask(0));
+    // Reached only where the signal does not kill.
+    match died {
+        Ok(()) | Err(_) => std::process::exit(128 + signal),
+    }
+}
+
+/// What pid 1 does for the rest of the session: reap, pass signals on, report, and leave.
+///
+/// With `linger` it stays until the last process has ended; without, everything ends with the main process.
+///
+/// # Errors
+/// A call that failed before it was ready. The caller ends the process, and the kernel ends the session with it.
+pub(crate) fn reap(main: Pid, mut link: Link, linger: bool) -> Result<(), StepFault> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", raw(errno)))?;
+    die_with_parent()?;
+    let signals = catch_signals()?;
+    link.let_go_of_standard()?;
+    link.let_main_go()?;
+    let mut supervisor = Some(link.into_socket());
+    // A main process that has ended before the signals were caught tells nobody.
+    let mut look = true;
+    loop {
+        let Some(socket) = &supervisor else {
+            // The main process has ended, and others linger.
+            wait_for(&signals);
+            // Before the look: what arrives after it is there for the next round.
+            drain(&signals);
+            if reap_all(main)?.none_left {
+                return Ok(());
+            }
+            continue;
+        };
+        let [told, signalled] = if look {
+            [false, true]
+        } else {
+            ready(socket, &signals)
+        };
+        look = false;
+        if told {
+            match receive_signal(socket) {
+                Some(signal) => match kill(main, signal) {
+                    // The main process has just ended, and is reaped below.
+                    Ok(()) | Err(_) => {}
+                },
+                // The supervisor has been killed, and takes the session with it.
+                None => return Ok(()),
+            }
+        }
+        if !signalled {
+            continue;
+        }
+        drain(&signals);
+        let reaped = reap_all(main)?;
+        match reaped.job {
+            Some(Job::Stopped) => report(socket, Report::Stopped),
+            Some(Job::Continued) => report(socket, Report::Continued),
+            None => {}
+        }
+        if let Some(ended) = reaped.main {
+            match (linger, reaped.none_left) {
+                (true, false) => set_parent_process_death_signal(None)
+                    .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", raw(errno)))?,
+                (false, false) => report(socket, Report::NoLinger),
+                (_, true) => {}
+            }
+            report(socket, Report::Ended(ended));
+            if !linger || reaped.none_left {
+                return Ok(());
+            }
+            supervisor = None;
+        }
+    }
+}
+
+/// What one round of wait(2) found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reaped {
+    main: Option<Ended>,
+    job: Option<Job>,
+    none_left: bool,
+}
+
+/// What the main process does between its start and its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Job {
+    Stopped,
+    Continued,
+}
+
+/// Waits for every child that has something to tell.
+fn reap_all(main: Pid) -> Result<Reaped, StepFault> {
+    let mut found = Reaped::default();
+    loop {
+        match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
+            Ok(Some((pid, status))) => {
+                if pid.as_raw_nonzero().get() != main.as_raw() {
+                    continue;
+                }
+                if status.stopped() {
+                    found.job = Some(Job::Stopped);
+                } else if status.continued() {
+                    found.job = Some(Job::Continued);
+                } else if let Some(ended) = ended(status) {
+                    found.main = Some(ended);
+                }
+            }
+            Ok(None) => return Ok(found),
+            Err(rustix::io::Errno::CHILD) => {
+                found.none_left = true;
+                return Ok(found);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(StepFault::Failed("wait4", raw(errno))),
+        }
+    }
+}
+
+/// Forgets the signals that have arrived: init looks at its children at each, and heeds no other.
+fn drain(signals: &SignalFd) {
+    while let Ok(Some(_)) = signals.read_signal() {}
+}
+
+/// Blocks every signal and makes a descriptor to read them from.
+fn catch_signals() -> Result<SignalFd, StepFault> {
+    let mut caught = SigSet::all();
+    for fault in [
+        Signal::SIGSEGV,
+        Signal::SIGBUS,
+        Signal::SIGFPE,
+        Signal::SIGILL,
+    ] {
+        caught.remove(fault);
+    }
+    // Not by pthread_sigmask, whose errors nix takes for success: it returns them, and sets no errno.
+    let blocked = (1..=LAST_SIGNAL)
+        .filter(|number| !Signal::try_from(*number).is_ok_and(|signal| !caught.contains(signal)))
+        .fold(0, |mask, number| mask | 1 << (number - 1));
+    rt_sigprocmask(blocked).map_err(|errno| StepFault::Failed("rt_sigprocmask", errno))?;
+    SignalFd::with_flags(&caught, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .map_err(|errno| StepFault::Failed("signalfd", errno))
+}
+
+/// Waits until the socket or the signals have something, and tells which.
+fn ready(socket: &OwnedFd, signals: &SignalFd) -> [bool; 2] {
+    let mut fds = [
+        PollFd::new(socket, PollFlags::IN),
+        PollFd::new(signals, PollFlags::IN),
+    ];
+    match poll(&mut fds, None) {
+        Ok(_) => fds.map(|fd| !fd.revents().is_empty()),
+        Err(_) => [false, false],
+    }
+}
+
+fn has_input(socket: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(socket, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+fn wait_for(signals: &SignalFd) {
+    let mut fds = [PollFd::new(signals, PollFlags::IN)];
+    match poll(&mut fds, None) {
+        Ok(_) | Err(_) => {}
+    }
+}
+
+fn report(socket: &OwnedFd, report: Report) {
+    match send(socket, &report.encode(), SendFlags::NOSIGNAL) {
+        // A supervisor that is gone needs no report.
+        Ok(_) | Err(_) => {}
+    }
+}
+
+/// Reads a report; nothing when init is gone.
+fn receive(socket: &OwnedFd) -> Option<Report> {
+    let mut bytes = [0_u8; 2];
+    match recv(socket, &mut bytes, RecvFlags::empty()) {
+        Ok((2, _)) => Report::decode(bytes),
+        _ => None,
+    }
+}
+
+/// Reads a signal that is to be passed on; nothing when the supervisor is gone.
+fn receive_signal(socket: &OwnedFd) -> Option<i32> {
+    let mut signal = [0_u8; 1];
+    match recv(socket, &mut signal, RecvFlags::empty()) {
+        Ok((1, _)) => Some(signal[0].into()),
+        _ => None,
+    }
+}
