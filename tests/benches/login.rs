@@ -18,9 +18,50 @@ use login_jail_tests::{JAIL_SHELL, Sandbox};
 const ROUNDS: &str = "1000";
 const WARM_UP: &str = "50";
 
-/// The most that jail-shell should take, as a multiple of the floor and of jailkit.
+/// The most that jail-shell by chroot alone should take, as a multiple of the floor and of jailkit.
 const AIM_FLOOR: f64 = 2.0;
 const AIM_JAILKIT: f64 = 0.5;
+
+/// The most that a whole default login, with all walls, should take, as a multiple of bubblewrap with the same
+/// namespaces and mounts, and of jailkit, which has one wall only.
+const AIM_ALL_BUBBLEWRAP: f64 = 0.75;
+const AIM_ALL_JAILKIT: f64 = 0.8;
+
+/// The most that work inside should take, as a multiple of the same work outside.
+const AIM_WORK: f64 = 1.05;
+
+/// The most private memory that supervisor and init together should hold, in KiB.
+const AIM_MEMORY: u64 = 600;
+
+/// The jails that are measured, each with what its line of the report says, and its keys.
+const JAILS: [(&str, &str, &str); 7] = [
+    (
+        BARE,
+        "bare",
+        "isolation = 'chroot'\nlandlock = 'off'\nseccomp = 'off'",
+    ),
+    (
+        "  and Landlock",
+        "landlock",
+        "isolation = 'chroot'\nseccomp = 'off'",
+    ),
+    (
+        "  and Landlock and seccomp",
+        "walls",
+        "isolation = 'chroot'",
+    ),
+    (
+        "  full isolation alone",
+        "spaces",
+        "landlock = 'off'\nseccomp = 'off'",
+    ),
+    (ALL, "ann", ""),
+    ("  all walls, base = host", "view", "base = 'host'"),
+    ("  all walls, network = none", "lonely", "network = 'none'"),
+];
+const BARE: &str = "jail-shell, chroot alone";
+const ALL: &str = "jail-shell, all walls (default)";
+const BUBBLEWRAP: &str = "bwrap, same view";
 
 const JAILKIT: &str = "/usr/sbin/jk_chrootsh";
 
@@ -39,6 +80,8 @@ fn main() {
         report(&results);
         println!();
     }
+    memory();
+    work();
 }
 
 /// One program to measure, in spawn's words.
@@ -65,7 +108,17 @@ struct Arena {
 
 impl Arena {
     fn new(root: Root) -> Arena {
-        let sandbox = Sandbox::new().user("ann").root(root);
+        let mut config = "[users]\n".to_owned();
+        for (_, user, _) in JAILS {
+            config += &format!("{user} = '{user}'\n");
+        }
+        for (_, user, keys) in JAILS {
+            config += &format!("[jails.{user}]\nroot = '/srv/jails/ann'\nhome = '/'\n{keys}\n");
+        }
+        let sandbox = Sandbox::new().user("ann").root(root).config(&config);
+        for (_, user, _) in JAILS.iter().filter(|(_, user, _)| *user != "ann") {
+            sandbox.must(&format!("useradd -M -p '*' -s {JAIL_SHELL} {user}"));
+        }
         for floor in ["floor", "floor-dynamic"] {
             sandbox.must(&format!(
                 "install -m 4755 {} /usr/bin/{floor}",
@@ -95,11 +148,6 @@ impl Arena {
                 &["/usr/bin/floor-dynamic", "floor", "-c", "true"],
             ),
             one(
-                "jail-shell",
-                &ann,
-                &[JAIL_SHELL, "jail-shell", "-c", "true"],
-            ),
-            one(
                 "chroot(1) --userspec, by root",
                 "0:0",
                 &[
@@ -113,6 +161,29 @@ impl Arena {
                 ],
             ),
         ];
+        for (title, user, _) in JAILS {
+            all.push(one(
+                title,
+                &account(user),
+                &[JAIL_SHELL, "jail-shell", "-c", "true"],
+            ));
+        }
+        // As root, which spares it the user namespace that jail-shell does not make either.
+        let bubblewrap: Vec<&'static str> = "/usr/bin/bwrap bwrap --unshare-pid --unshare-ipc --unshare-uts \
+             --die-with-parent --new-session --bind /srv/jails/ann / --proc /proc --dev /dev --tmpfs /dev/shm \
+             --tmpfs /tmp /bin/sh -c true"
+            .split_whitespace()
+            .collect();
+        if self
+            .sandbox
+            .run(&["test", "-x", "/usr/bin/bwrap"])
+            .status
+            .success()
+        {
+            all.push(one(BUBBLEWRAP, "0:0", &bubblewrap));
+        } else {
+            println!("bwrap: skipped, it is not installed (package bubblewrap)");
+        }
         match &self.jailkit {
             Ok(()) => {
                 all.push(one(
@@ -207,6 +278,18 @@ fn report(results: &[Measure]) {
         "", "median", "p10", "p90", "x floor", "peak RSS", "private"
     );
     for one in results {
+        // Several processes do the work there: see the line on supervisor and init.
+        if one.rss == 0 {
+            println!(
+                "{:<32}{:>6.3} ms{:>6.3} ms{:>6.3} ms{:>9.2}",
+                one.name,
+                one.median,
+                one.low,
+                one.high,
+                one.median / floor
+            );
+            continue;
+        }
         println!(
             "{:<32}{:>6.3} ms{:>6.3} ms{:>6.3} ms{:>9.2}{:>6} KiB{:>8} KiB",
             one.name,
@@ -218,14 +301,107 @@ fn report(results: &[Measure]) {
             one.private
         );
     }
-    let jail_shell = median("jail-shell").unwrap_or(f64::NAN);
-    judge("the floor", jail_shell / floor, AIM_FLOOR);
+    let bare = median(BARE).unwrap_or(f64::NAN);
+    let all = median(ALL).unwrap_or(f64::NAN);
+    judge("chroot alone", "the floor", bare / floor, AIM_FLOOR);
     if let Some(jailkit) = median("jk_chrootsh") {
-        judge("jk_chrootsh", jail_shell / jailkit, AIM_JAILKIT);
+        judge("chroot alone", "jk_chrootsh", bare / jailkit, AIM_JAILKIT);
+        judge("all walls", "jk_chrootsh", all / jailkit, AIM_ALL_JAILKIT);
+    }
+    if let Some(bubblewrap) = median(BUBBLEWRAP) {
+        judge("all walls", "bwrap", all / bubblewrap, AIM_ALL_BUBBLEWRAP);
     }
 }
 
-fn judge(what: &str, ratio: f64, aim: f64) {
+fn judge(who: &str, what: &str, ratio: f64, aim: f64) {
     let verdict = if ratio <= aim { "met" } else { "missed" };
-    println!("aim: at most {aim:.1} x {what}: {ratio:.2}, {verdict}");
+    println!("aim: {who} at most {aim:.2} x {what}: {ratio:.2}, {verdict}");
+}
+
+/// What supervisor and init of a session hold that nobody else does.
+fn memory() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox());
+    let script = format!(
+        r#"
+        setpriv --reuid ann --regid ann --init-groups {JAIL_SHELL} -c 'sleep 2' &
+        sleep 1
+        cat $(pgrep -x jail-shell | sed 's,.*,/proc/&/smaps_rollup,') | awk '/^Private/ {{ n += $2 }} END {{ print n }}'
+        "#
+    );
+    let held: u64 = sandbox.must(&script).trim().parse().unwrap_or(u64::MAX);
+    let verdict = if held < AIM_MEMORY { "met" } else { "missed" };
+    println!("supervisor and init, private memory together: {held} KiB");
+    println!("aim: below {AIM_MEMORY} KiB, {verdict}\n");
+}
+
+/// Work inside a host-view jail against the same work outside.
+fn work() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox()).config(
+        "[users]\nann = 'view'\n[jails.view]\nroot = '/srv/view'\nbase = 'host'\nhome = '/home/ann'\nshell = '/bin/sh'\n",
+    );
+    sandbox.must(
+        r##"
+        mkdir -p /srv/view/home/ann
+        cd /srv/view/home/ann
+        mkdir tree code
+        for d in $(seq 100); do mkdir tree/$d; for f in $(seq 50); do echo $d $f >tree/$d/$f; done; done
+        for f in $(seq 10); do
+            echo "#include <stdio.h>" >code/$f.c
+            echo "int f$f(int n) { return puts(__FILE__) + n; }" >>code/$f.c
+        done
+        chown -R ann: .
+        su -s /bin/sh ann -c 'cd tree && git init -q && git add . && git -c user.name=a -c user.email=a commit -qm x'
+        "##,
+    );
+    let spawn = probe("spawn");
+    println!(
+        "work inside a host-view jail against the same work outside, the login included; medians of 11\n"
+    );
+    for (title, command) in [
+        (
+            "git status, 5,000 files, ten times",
+            "cd tree && for i in 0 1 2 3 4 5 6 7 8 9; do git status >/dev/null; done",
+        ),
+        (
+            "a C build, ten files",
+            "cd code && for f in *.c; do gcc -O1 -c $f -o /tmp/$f.$$.o; done",
+        ),
+        ("find /usr", "find /usr >/dev/null 2>&1 || :"),
+    ] {
+        let outside = format!("cd /srv/view/home/ann; {command}");
+        let account = sandbox.must("echo $(id -u ann):$(id -g ann)");
+        let argv = [
+            &spawn,
+            "11",
+            "1",
+            "0",
+            &account,
+            "/bin/sh",
+            "sh",
+            "-c",
+            &outside,
+            ",",
+            "1",
+            &account,
+            JAIL_SHELL,
+            "jail-shell",
+            "-c",
+            command,
+        ];
+        let output = match sandbox.command(&argv).output() {
+            Ok(output) if output.status.success() => output,
+            failed => panic!("measure {title}: {failed:?}"),
+        };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let medians: Vec<f64> = text
+            .lines()
+            .filter_map(|line| Measure::parse(title, line))
+            .map(|one| one.median)
+            .collect();
+        let &[outside, inside] = medians.as_slice() else {
+            panic!("measure {title}: {text}");
+        };
+        println!("{title:<40}{outside:>9.1} ms outside{inside:>9.1} ms inside");
+        judge("inside", "outside", inside / outside, AIM_WORK);
+    }
 }

@@ -1,19 +1,23 @@
 /* Makes a chosen system call of a program fail, and tells which calls a program made.
  *
- *   inject UID:GID[,GROUP…] errno NR[,ARG=VALUE…] ERRNO PATH ARGV0 [ARG…]
- *   inject UID:GID[,GROUP…] call NR[,ARG=VALUE…][,path=TEXT][#N] FAULT PATH ARGV0 [ARG…]
- *   inject UID:GID[,GROUP…] at K FAULT PATH ARGV0 [ARG…]
- *   inject UID:GID[,GROUP…] record PATH ARGV0 [ARG…]
- *   inject UID:GID[,GROUP…] sweep FAULT[,…] PATH ARGV0 [ARG…]
+ *   inject WHO errno NR[,ARG=VALUE…] ERRNO PATH ARGV0 [ARG…]
+ *   inject WHO call NR[,ARG=VALUE…][,path=TEXT][,in=P][#N] FAULT PATH ARGV0 [ARG…]
+ *   inject WHO at P.K FAULT PATH ARGV0 [ARG…]
+ *   inject WHO record PATH ARGV0 [ARG…]
+ *   inject WHO sweep P.K:FAULT[,…] PATH ARGV0 [ARG…]
  *
- * errno: the kernel answers every such call itself. call: the Nth such call, every one without #N. at: the Kth
- * call at all. record: none; the calls are listed on descriptor 9. sweep: at 1, at 2 … until a login no longer has
- * a Kth call, each with each fault; output in blocks, see sweep_one(). A fault is an errno, `kill`, or `lie`: the call
- * is said to have succeeded and is not done.
+ * WHO is UID:GID[,GROUP…] and, behind it, how the program is started: `@tty` as the leader of a session with a terminal
+ * as standard input, like sshd's child; `@foreground` as a member of such a session, in its foreground, like su's.
  *
- * Root starts it, so the filter needs no no_new_privs and a set-uid bit keeps its effect; then it becomes the
- * account and executes PATH. Calls are counted from the first instruction of PATH. Those of probes (of this
- * program before its exec, of report as the jail's shell) are let through and not counted: see PROBE_CODE_END. */
+ * errno: the kernel answers every such call itself. call: the Nth such call, every one without #N, of any process or,
+ * with in=P, of one. at: the Kth call of process P; processes are counted from 1 in the order in which they came.
+ * record: none; the calls are listed on descriptor 9. sweep: a run for each point, output in blocks, see sweep_one();
+ * 0.0:0 is an unharmed run. A fault is an errno, `kill`, or `lie`: the call is said to have succeeded and is not done.
+ *
+ * A run is over when the last process that came of it is. Root starts it, so the filter needs no no_new_privs and a
+ * set-uid bit keeps its effect; then it becomes the account and executes PATH. Calls are counted from the first
+ * instruction of PATH. Those of probes (of this program before its exec, of report as the jail's shell) are let through
+ * and not counted: see PROBE_CODE_END. */
 #include "probe.h"
 
 #include <linux/filter.h>
@@ -24,6 +28,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
@@ -33,7 +39,9 @@
 #define MAX_MATCHES 4
 #define MAX_RULES 64
 #define LISTING 9
-#define PATIENCE_MS 10000
+#define MAX_PROCESSES 64
+#define SLICE_MS 20
+#define PATIENCE_S 10
 
 struct match {
 	int nr;
@@ -43,12 +51,18 @@ struct match {
 		uint32_t value;
 	} args[MAX_MATCHES];
 	char path[256];
+	int process;
 	long nth;
 };
 
-/* What to do to a run: nothing, or `error` at call `at` of all, or at those that `match` describes. */
+/* How a run is started. */
+static enum { PLAIN, TTY, FOREGROUND } start = PLAIN;
+static int master = -1, terminal = -1;
+
+/* What to do to a run: nothing, or `error` at call `at` of a process, or at those that `match` describes. */
 struct order {
 	enum { RECORD, AT, CALL } kind;
+	int process;
 	long at;
 	struct match match;
 	int error;
@@ -56,10 +70,16 @@ struct order {
 
 struct outcome {
 	int status;
+	int ended;
 	int timeout;
-	long calls;
 	long hits;
 	int hit_nr;
+};
+
+/* A process of a run, and how many calls it has made. */
+struct process {
+	pid_t pid;
+	long calls;
 };
 
 static int error_of(const char *text)
@@ -82,6 +102,8 @@ static struct match match_of(char *text)
 	while ((part = strtok(NULL, ","))) {
 		if (!strncmp(part, "path=", 5)) {
 			snprintf(match.path, sizeof match.path, "%s", part + 5);
+		} else if (!strncmp(part, "in=", 3)) {
+			match.process = atoi(part + 3);
 		} else if (match.count < MAX_MATCHES) {
 			char *value = strchr(part, '=');
 			if (!value)
@@ -137,8 +159,13 @@ static int path_argument(int nr)
 	case SYS_execve: case SYS_chdir: case SYS_chroot: case SYS_statfs: case SYS_mount:
 		return 0;
 	case SYS_openat: case SYS_openat2: case SYS_execveat: case SYS_statx: case SYS_faccessat:
-	case SYS_newfstatat: case SYS_readlinkat: case SYS_faccessat2:
+	case SYS_newfstatat: case SYS_readlinkat: case SYS_faccessat2: case SYS_mkdirat: case SYS_mknodat:
+	case SYS_fsopen: case SYS_open_tree:
 		return 1;
+	case SYS_move_mount:
+		return 3;
+	case SYS_symlinkat:
+		return 2;
 	default:
 		return -1;
 	}
@@ -160,9 +187,9 @@ static void path_of(const struct seccomp_notif *call, char *path, size_t size)
 	path[n > 0 ? n : 0] = 0;
 }
 
-static int matches(const struct match *match, const struct seccomp_notif *call, const char *path)
+static int matches(const struct match *match, const struct seccomp_notif *call, const char *path, int process)
 {
-	if (call->data.nr != match->nr)
+	if (call->data.nr != match->nr || (match->process && match->process != process))
 		return 0;
 	for (int i = 0; i < match->count; i++)
 		if ((uint32_t)call->data.args[match->args[i].arg] != match->args[i].value)
@@ -170,9 +197,9 @@ static int matches(const struct match *match, const struct seccomp_notif *call, 
 	return !match->path[0] || !strcmp(match->path, path);
 }
 
-static void list_call(FILE *listing, long index, const struct seccomp_notif *call, const char *path)
+static void list_call(FILE *listing, int process, long index, const struct seccomp_notif *call, const char *path)
 {
-	fprintf(listing, "%ld nr=%d args=%llx,%llx,%llx,%llx,%llx,%llx path=", index, call->data.nr,
+	fprintf(listing, "%d.%ld nr=%d args=%llx,%llx,%llx,%llx,%llx,%llx path=", process, index, call->data.nr,
 		call->data.args[0], call->data.args[1], call->data.args[2], call->data.args[3], call->data.args[4],
 		call->data.args[5]);
 	for (; *path; path++)
@@ -197,34 +224,58 @@ static void answer(int listener, const struct seccomp_notif *call, int error, st
 		outcome->timeout = 1;
 }
 
+/* The number of the process, from 1, with another call counted; 0 when there are too many. */
+static int count_call(struct process *processes, pid_t pid)
+{
+	for (int i = 0; i < MAX_PROCESSES; i++) {
+		if (processes[i].pid && processes[i].pid != pid)
+			continue;
+		processes[i].pid = pid;
+		processes[i].calls++;
+		return i + 1;
+	}
+	return 0;
+}
+
+/* Returns when nobody is left whom the filter holds: that is the end of every process of the run. */
 static void supervise(int listener, pid_t child, const struct order *order, FILE *listing, struct outcome *outcome)
 {
+	struct process processes[MAX_PROCESSES] = { 0 };
 	long matched = 0;
+	time_t quiet = time(NULL);
 	for (;;) {
 		struct pollfd poll_of = { listener, POLLIN, 0 };
-		int n = poll(&poll_of, 1, PATIENCE_MS);
+		int n = poll(&poll_of, 1, SLICE_MS);
+		/* Reaped here, too: before Linux 6.11 a filter holds a process until it is reaped. */
+		if (!outcome->ended && waitpid(child, &outcome->status, WNOHANG) == child)
+			outcome->ended = 1;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n == 0) {
+			if (time(NULL) - quiet <= PATIENCE_S)
+				continue;
 			outcome->timeout = 1;
-			kill(child, SIGKILL);
+			for (int i = 0; i < MAX_PROCESSES && processes[i].pid; i++)
+				if (processes[i].pid != child || !outcome->ended)
+					kill(processes[i].pid, SIGKILL);
 			return;
 		}
-		/* A hang-up: nobody is left whom the filter holds. */
 		if (!(poll_of.revents & POLLIN))
 			return;
+		quiet = time(NULL);
 		struct seccomp_notif call = { 0 };
 		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call))
 			continue;
 		char path[256];
 		path_of(&call, path, sizeof path);
-		outcome->calls++;
+		int process = count_call(processes, call.pid);
+		long index = process ? processes[process - 1].calls : 0;
 		if (listing)
-			list_call(listing, outcome->calls, &call, path);
+			list_call(listing, process, index, &call, path);
 		int hit = 0;
 		if (order->kind == AT)
-			hit = outcome->calls == order->at;
-		else if (order->kind == CALL && matches(&order->match, &call, path))
+			hit = process == order->process && index == order->at;
+		else if (order->kind == CALL && matches(&order->match, &call, path, process))
 			hit = ++matched == order->match.nth || !order->match.nth;
 		if (hit) {
 			outcome->hits++;
@@ -232,6 +283,51 @@ static void supervise(int listener, pid_t child, const struct order *order, FILE
 		}
 		answer(listener, &call, hit ? order->error : 0, outcome);
 	}
+}
+
+/* Its other end stays open in this program: a terminal without one hangs up. */
+static void make_terminal(void)
+{
+	int unlocked = 0;
+	if (master >= 0)
+		close(master);
+	master = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlocked))
+		die("/dev/ptmx");
+}
+
+/* Makes the terminal that of this process's session. */
+static int take_terminal(void)
+{
+	int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+	if (slave < 0)
+		die("TIOCGPTPEER");
+	/* Fails where this process leads a session already. */
+	setsid();
+	if (ioctl(slave, TIOCSCTTY, 0))
+		die("TIOCSCTTY");
+	return slave;
+}
+
+static void block_background_output(int how)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTTOU);
+	sigprocmask(how, &set, NULL);
+}
+
+/* Makes this process the leader of a session with a terminal, or puts its group back into the foreground. */
+static void prepare_foreground(void)
+{
+	if (terminal < 0) {
+		make_terminal();
+		terminal = take_terminal();
+	}
+	block_background_output(SIG_BLOCK);
+	if (tcsetpgrp(terminal, getpgrp()))
+		die("tcsetpgrp");
+	block_background_output(SIG_UNBLOCK);
 }
 
 /* Runs the program once. The child shares the table of descriptors until its exec, so the listener it gets is
@@ -242,6 +338,10 @@ static struct outcome run(const struct account *account, const struct order *ord
 	volatile int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		die("mmap");
+	if (start == FOREGROUND)
+		prepare_foreground();
+	else if (start == TTY)
+		make_terminal();
 	pid_t child = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (child < 0)
 		die("clone");
@@ -257,6 +357,9 @@ static struct outcome run(const struct account *account, const struct order *ord
 		if (syscall(SYS_unshare, CLONE_FILES))
 			die("unshare");
 		if ((out >= 0 && dup2(out, 1) < 0) || (err >= 0 && dup2(err, 2) < 0))
+			die("dup2");
+		int input = start == TTY ? take_terminal() : start == FOREGROUND ? terminal : 0;
+		if (input && dup2(input, 0) < 0)
 			die("dup2");
 		if (syscall(SYS_close_range, 3, ~0U, 0))
 			die("close_range");
@@ -275,7 +378,7 @@ static struct outcome run(const struct account *account, const struct order *ord
 
 	struct outcome outcome = { 0 };
 	supervise(listener, child, order, listing, &outcome);
-	if (waitpid(child, &outcome.status, 0) != child)
+	if (!outcome.ended && waitpid(child, &outcome.status, 0) != child)
 		die("waitpid");
 	close(listener);
 	munmap((void *)shared, 4096);
@@ -297,33 +400,45 @@ static void copy_lines(int fd, const char *mark)
 	fclose(file);
 }
 
-/* Prints a line `@ k=K error=E nr=NR end=exit:N|signal:N|timeout:N` and after it what the login wrote, each line of
- * standard output behind `>`, each of standard error behind `!`. A login without a call K is unharmed: error 0, number
- * -1. Returns whether there was such a call. */
-static int sweep_one(const struct account *account, long k, int error, char **command)
+static int parse_point(char *text, struct order *order)
 {
-	struct order order = { .kind = AT, .at = k, .error = error };
+	char *end;
+	order->kind = AT;
+	order->process = strtol(text, &end, 10);
+	if (*end != '.')
+		return 0;
+	order->at = strtol(end + 1, &end, 10);
+	if (!*end)
+		return 1;
+	if (*end != ':')
+		return 0;
+	order->error = error_of(end + 1);
+	return 1;
+}
+
+/* Prints a line `@ p=P k=K error=E nr=NR end=exit:N|signal:N|timeout:N` and after it what the login wrote, each line of
+ * standard output behind `>`, each of standard error behind `!`. A login without a call K is unharmed: error 0, number
+ * -1. */
+static void sweep_one(const struct account *account, const struct order *order, char **command)
+{
 	int out = memfd_create("out", 0), err = memfd_create("err", 0);
-	struct outcome outcome = run(account, &order, command, out, err, NULL);
+	struct outcome outcome = run(account, order, command, out, err, NULL);
 	int exited = WIFEXITED(outcome.status);
-	printf("@ k=%ld error=%d nr=%d end=%s:%d\n", k, outcome.hits ? error : 0, outcome.hits ? outcome.hit_nr : -1,
+	printf("@ p=%d k=%ld error=%d nr=%d end=%s:%d\n", order->process, order->at,
+	       outcome.hits ? order->error : 0, outcome.hits ? outcome.hit_nr : -1,
 	       outcome.timeout ? "timeout" : exited ? "exit" : "signal",
 	       exited ? WEXITSTATUS(outcome.status) : WTERMSIG(outcome.status));
 	copy_lines(out, ">");
 	copy_lines(err, "!");
-	return outcome.hits > 0;
 }
 
-static void sweep(const struct account *account, char *errors, char **command)
+static void sweep(const struct account *account, char *points, char **command)
 {
-	int list[16], count = 0;
-	for (char *part = strtok(errors, ","); part && count < 16; part = strtok(NULL, ","))
-		list[count++] = error_of(part);
-	int more = 1;
-	for (long k = 1; more; k++) {
-		more = 0;
-		for (int i = 0; i < count; i++)
-			more |= sweep_one(account, k, list[i], command);
+	for (char *point = strtok(points, ","); point; point = strtok(NULL, ",")) {
+		struct order order = { 0 };
+		if (!parse_point(point, &order))
+			errno = EINVAL, die(point);
+		sweep_one(account, &order, command);
 	}
 }
 
@@ -345,6 +460,11 @@ int main(int argc, char **argv)
 {
 	if (argc < 5)
 		errno = EINVAL, die("usage");
+	char *way = strchr(argv[1], '@');
+	if (way) {
+		*way++ = 0;
+		start = !strcmp(way, "tty") ? TTY : FOREGROUND;
+	}
 	struct account account = account_of(argv[1]);
 	const char *mode = argv[2];
 
@@ -368,10 +488,11 @@ int main(int argc, char **argv)
 		if (!listing)
 			die("descriptor 9 for the list of calls");
 	} else if (argc >= 7 && (!strcmp(mode, "at") || !strcmp(mode, "call"))) {
-		order.kind = *mode == 'a' ? AT : CALL;
-		order.at = atol(argv[3]);
-		if (order.kind == CALL)
+		order.kind = CALL;
+		if (*mode == 'c')
 			order.match = match_of(argv[3]);
+		else if (!parse_point(argv[3], &order))
+			errno = EINVAL, die(argv[3]);
 		order.error = error_of(argv[4]);
 		command = argv + 5;
 	} else {

@@ -85,6 +85,10 @@ impl fmt::Display for Report {
 /// One system call of a recorded login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
+    /// Which process made it: counted from 1, in the order in which they came.
+    pub process: usize,
+    /// Which of that process's calls it is, from 1.
+    pub position: usize,
     /// The number of the system call.
     pub number: i64,
     /// Its path, where it has one.
@@ -109,10 +113,13 @@ impl Call {
     }
 
     fn parse(line: &str) -> Option<Call> {
-        let (_, rest) = line.split_once(" nr=")?;
+        let (place, rest) = line.split_once(" nr=")?;
+        let (process, position) = place.split_once('.')?;
         let (number, rest) = rest.split_once(" args=")?;
         let (arguments, path) = rest.split_once(" path=")?;
         Some(Call {
+            process: process.parse().ok()?,
+            position: position.parse().ok()?,
             number: number.parse().ok()?,
             path: path.to_owned(),
             arguments: arguments.to_owned(),
@@ -155,9 +162,11 @@ impl End {
 /// One login of a sweep: one call was made to fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// Which call since the start of the program, from 1.
+    /// Which process, as [`Call`] counts them; 0 in a run that was to go unharmed.
+    pub process: usize,
+    /// Which of that process's calls, from 1.
     pub position: usize,
-    /// The errno it got; -1 when the login was killed there, 0 when the login had no such call and is unharmed.
+    /// The errno it got; -1 when the process was killed there, -2 when it was lied to, 0 when the login had no such call and is unharmed.
     pub error: i32,
     /// The number of the system call.
     pub number: i64,
@@ -187,6 +196,7 @@ impl Run {
     fn parse_head(head: &str) -> Option<Run> {
         let value = |key: &str| head.split(' ').find_map(|word| word.strip_prefix(key));
         Some(Run {
+            process: value("p=")?.parse().ok()?,
             position: value("k=")?.parse().ok()?,
             error: value("error=")?.parse().ok()?,
             number: value("nr=")?.parse().ok()?,
@@ -229,12 +239,17 @@ mod tests {
     #[test]
     fn a_sweep_is_read_run_by_run() {
         let runs = Run::parse_list(
-            "@ k=3 error=1 nr=161 end=exit:123\n!jail-shell: no\n@ k=4 error=-1 nr=59 end=signal:9\n>RAN\n",
+            "@ p=2 k=3 error=1 nr=161 end=exit:123\n!jail-shell: no\n@ p=1 k=4 error=-1 nr=59 end=signal:9\n>RAN\n",
         );
         assert_eq!(runs.len(), 2);
         assert_eq!(
-            (runs[0].position, runs[0].end, runs[0].stderr.as_str()),
-            (3, End::Exit(123), "jail-shell: no\n")
+            (
+                runs[0].process,
+                runs[0].position,
+                runs[0].end,
+                runs[0].stderr.as_str()
+            ),
+            (2, 3, End::Exit(123), "jail-shell: no\n")
         );
         assert_eq!(
             (runs[1].error, runs[1].end, runs[1].stdout.as_str()),
@@ -244,10 +259,15 @@ mod tests {
 
     #[test]
     fn a_recorded_call_keeps_its_path() {
-        let calls = Call::parse_list("36 nr=80 args=55,0,0,0,0,0 path=/srv/jails/ann\n");
+        let calls = Call::parse_list("2.36 nr=80 args=55,0,0,0,0,0 path=/srv/jails/ann\n");
         assert_eq!(
-            (calls[0].number, calls[0].path.as_str()),
-            (80, "/srv/jails/ann")
+            (
+                calls[0].process,
+                calls[0].position,
+                calls[0].number,
+                calls[0].path.as_str()
+            ),
+            (2, 36, 80, "/srv/jails/ann")
         );
     }
 }

@@ -31,6 +31,19 @@ pub use outcome::Outcome;
 pub use pty::Pty;
 pub use sandbox::{JAIL_SHELL, Sandbox};
 
+/// Makes two tests of each function named, one for each isolation, which the function takes.
+#[macro_export]
+macro_rules! under_both_isolations {
+    ($($test:ident)*) => {
+        mod full {
+            $(#[test] fn $test() { super::$test("full"); })*
+        }
+        mod chroot {
+            $(#[test] fn $test() { super::$test("chroot"); })*
+        }
+    };
+}
+
 /// Says that something can't be tested here, and why: past the capture of a test's output, which
 /// would show it for a failed test only.
 pub fn skipped(what: &str, reason: impl std::fmt::Display) {

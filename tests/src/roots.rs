@@ -81,6 +81,15 @@ pub fn busybox() -> Root {
     }
 }
 
+/// A home directory and nothing else: for a jail whose `base` gives the system.
+#[must_use]
+pub fn home() -> Root {
+    Root {
+        shell: "/bin/bash",
+        script: r#"mkdir -p "$root/home/$user" && chown "$user:" "$root/home/$user""#.to_owned(),
+    }
+}
+
 /// The machine's bash with its loader and libraries, and no other program.
 #[must_use]
 pub fn dynamic() -> Root {

@@ -36,6 +36,8 @@ pub struct Sandbox {
 struct Jail {
     user: String,
     shell: &'static str,
+    /// What the config says of isolation, if anything.
+    isolation: Option<&'static str>,
 }
 
 impl Sandbox {
@@ -53,7 +55,12 @@ impl Sandbox {
         // The copy of a machine that has login-jail must not lend the tests its config.
         sandbox.must("rm -rf /etc/login-jail /usr/bin/jail-shell");
         let repository = repository.display();
-        sandbox.must(&format!("make -s -C {repository} install"));
+        // "caps": the suites run again with file capabilities in place of the set-user-ID bit.
+        let privilege =
+            std::env::var("LOGIN_JAIL_PRIVILEGE").unwrap_or_else(|_| "setuid".to_owned());
+        sandbox.must(&format!(
+            "make -s -C {repository} install PRIVILEGE={privilege}"
+        ));
         sandbox
     }
 
@@ -119,7 +126,16 @@ impl Sandbox {
         self.jails.push(Jail {
             user: name.to_owned(),
             shell: "/bin/sh",
+            isolation: None,
         });
+        self.write_config();
+        self
+    }
+
+    /// Says in the config how the user that was jailed last is isolated: without this it is as by default, fully.
+    #[must_use]
+    pub fn isolation(mut self, isolation: &'static str) -> Self {
+        self.last_jail().isolation = Some(isolation);
         self.write_config();
         self
     }
@@ -127,10 +143,7 @@ impl Sandbox {
     /// Makes the root directory of the user that was jailed last.
     #[must_use]
     pub fn root(mut self, root: Root) -> Self {
-        let jail = self
-            .jails
-            .last_mut()
-            .expect("a jailed user before its root");
+        let jail = self.last_jail();
         jail.shell = root.shell;
         let user = jail.user.clone();
         self.write_config();
@@ -254,11 +267,13 @@ impl Sandbox {
         self.wait_for_log(parts, |log, has| log.iter().find(|line| has(line)).cloned())
     }
 
-    /// Waits until the last line of jail-shell's log has all of `parts`, and gives it.
+    /// Waits until the last line of jail-shell's log has all of `parts`, and gives it. What a supervisor says once all is
+    /// over is not counted: a login that is refused inside the jail has one.
     #[track_caller]
     pub fn logged_last(&self, parts: &[&str]) -> String {
         self.wait_for_log(parts, |log, has| {
-            log.last().filter(|line| has(line)).cloned()
+            let last = log.iter().rfind(|line| !line.contains("]: leave "));
+            last.filter(|line| has(line)).cloned()
         })
     }
 
@@ -314,6 +329,11 @@ impl Sandbox {
     }
 
     #[track_caller]
+    fn last_jail(&mut self) -> &mut Jail {
+        self.jails.last_mut().expect("a jailed user first")
+    }
+
+    #[track_caller]
     fn write_config(&self) {
         let text = self.config.clone().unwrap_or_else(|| self.generated());
         self.write(CONFIG, text);
@@ -324,11 +344,14 @@ impl Sandbox {
             .jails
             .iter()
             .map(|Jail { user, .. }| format!("{user} = \"{user}\"\n"));
-        let jails = self.jails.iter().map(|Jail { user, shell }| {
-            format!(
-                "\n[jails.{user}]\nroot = \"{}\"\nisolation = \"chroot\"\nshell = \"{shell}\"\n",
-                self.root_of("{user}")
-            )
+        let jails = self.jails.iter().map(|jail| {
+            let Jail { user, shell, .. } = jail;
+            let isolation = jail
+                .isolation
+                .map(|isolation| format!("isolation = \"{isolation}\"\n"))
+                .unwrap_or_default();
+            let root = self.root_of("{user}");
+            format!("\n[jails.{user}]\nroot = \"{root}\"\n{isolation}shell = \"{shell}\"\n")
         });
         std::iter::once("[users]\n".to_owned())
             .chain(users)

@@ -3,7 +3,21 @@
 
 use std::time::{Duration, Instant};
 
-use login_jail_tests::{JAIL_SHELL, Outcome, Pty, Sandbox, roots};
+use login_jail_tests::{JAIL_SHELL, Outcome, Pty, Sandbox, roots, under_both_isolations};
+
+under_both_isolations! {
+    ssh_commands_are_the_same
+    a_shell_that_reads_its_commands_is_the_same
+    every_exit_status_comes_through
+    death_by_a_signal_is_the_same
+    a_hundred_megabytes_come_through_both_ways
+    scp_is_the_same_both_ways
+    a_terminal_is_the_same
+    ctrl_c_interrupts_the_command_and_leaves_the_shell
+    jobs_are_stopped_and_continued
+    a_new_window_size_arrives
+    hanging_up_ends_the_session
+}
 
 const PROGRAMS: [&str; 16] = [
     "/bin/cat",
@@ -25,9 +39,10 @@ const PROGRAMS: [&str; 16] = [
 ];
 
 /// ann in a jail with bash, bob without one; both have the same name for the same thing.
-fn ann_and_bob() -> Sandbox {
+fn ann_and_bob(isolation: &'static str) -> Sandbox {
     Sandbox::new()
         .user("ann")
+        .isolation(isolation)
         .root(roots::programs(&PROGRAMS))
         .plain_user("bob")
         // What the system's own start-up files say is no part of the comparison.
@@ -63,9 +78,8 @@ fn same(what: &str, run: impl Fn(&str) -> Outcome) {
     assert_eq!(ann, bob, "left is jailed: {what}");
 }
 
-#[test]
-fn ssh_commands_are_the_same() {
-    let sandbox = ann_and_bob();
+fn ssh_commands_are_the_same(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation);
     for command in [
         "true",
         "false",
@@ -95,9 +109,8 @@ fn ssh_commands_are_the_same() {
     }
 }
 
-#[test]
-fn a_shell_that_reads_its_commands_is_the_same() {
-    let sandbox = ann_and_bob();
+fn a_shell_that_reads_its_commands_is_the_same(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation);
     for script in [
         "echo $0; shopt -q login_shell && echo login; exit 6\n",
         "pwd; false\n",
@@ -108,9 +121,8 @@ fn a_shell_that_reads_its_commands_is_the_same() {
     }
 }
 
-#[test]
-fn every_exit_status_comes_through() {
-    let sandbox = ann_and_bob();
+fn every_exit_status_comes_through(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation);
     for user in ["ann", "bob"] {
         // One connection, or 256 key exchanges are most of the time.
         let path = "-oControlPath=/tmp/control-%r";
@@ -128,9 +140,8 @@ fn every_exit_status_comes_through() {
     }
 }
 
-#[test]
-fn death_by_a_signal_is_the_same() {
-    let sandbox = ann_and_bob();
+fn death_by_a_signal_is_the_same(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation);
     for signal in [
         "HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "SEGV", "PIPE", "ALRM", "TERM",
     ] {
@@ -148,9 +159,8 @@ fn death_by_a_signal_is_the_same() {
     }
 }
 
-#[test]
-fn a_hundred_megabytes_come_through_both_ways() {
-    let sandbox = ann_and_bob().with("head -c 100M /dev/urandom >/tmp/big");
+fn a_hundred_megabytes_come_through_both_ways(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation).with("head -c 100M /dev/urandom >/tmp/big");
     let sum = sandbox.must("sha256sum </tmp/big");
     for user in ["ann", "bob"] {
         let cat = sandbox.ssh_argv(user, &[], Some("cat")).join(" ");
@@ -162,10 +172,9 @@ fn a_hundred_megabytes_come_through_both_ways() {
     }
 }
 
-#[test]
-fn scp_is_the_same_both_ways() {
-    let sandbox =
-        ann_and_bob().with("mkdir -p /tmp/tree/sub; echo a >/tmp/tree/a; echo b >/tmp/tree/sub/b");
+fn scp_is_the_same_both_ways(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation)
+        .with("mkdir -p /tmp/tree/sub; echo a >/tmp/tree/a; echo b >/tmp/tree/sub/b");
     sandbox.must("head -c 5M /dev/urandom >/tmp/tree/big");
     for protocol in ["-O", "-s"] {
         for user in ["ann", "bob"] {
@@ -200,9 +209,8 @@ fn answer(pty: &mut Pty, script: &str) -> String {
     pty.expect("end\r\n")
 }
 
-#[test]
-fn a_terminal_is_the_same() {
-    let sandbox = ann_and_bob();
+fn a_terminal_is_the_same(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation);
     same_on_a_terminal(&sandbox, None, |pty| {
         let shown = answer(
             pty,
@@ -214,9 +222,8 @@ fn a_terminal_is_the_same() {
     same_on_a_terminal(&sandbox, Some("stty size; exit 3"), |pty| pty.expect("\n"));
 }
 
-#[test]
-fn ctrl_c_interrupts_the_command_and_leaves_the_shell() {
-    let sandbox = ann_and_bob();
+fn ctrl_c_interrupts_the_command_and_leaves_the_shell(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation);
     same_on_a_terminal(&sandbox, None, |pty| {
         pty.line("echo rea''dy; sleep 60");
         pty.expect("ready\r\n");
@@ -234,9 +241,8 @@ fn ctrl_c_interrupts_the_command_and_leaves_the_shell() {
     });
 }
 
-#[test]
-fn jobs_are_stopped_and_continued() {
-    let sandbox = ann_and_bob();
+fn jobs_are_stopped_and_continued(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation);
     same_on_a_terminal(&sandbox, None, |pty| {
         pty.line("echo rea''dy; sleep 60");
         pty.expect("ready\r\n");
@@ -253,9 +259,8 @@ fn jobs_are_stopped_and_continued() {
     });
 }
 
-#[test]
-fn a_new_window_size_arrives() {
-    let sandbox = ann_and_bob();
+fn a_new_window_size_arrives(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation);
     same_on_a_terminal(&sandbox, None, |pty| {
         let before = answer(pty, "stty size");
         pty.resize(50, 132);
@@ -270,9 +275,8 @@ fn a_new_window_size_arrives() {
     });
 }
 
-#[test]
-fn hanging_up_ends_the_session() {
-    let sandbox = ann_and_bob();
+fn hanging_up_ends_the_session(isolation: &'static str) {
+    let sandbox = ann_and_bob(isolation);
     for user in ["ann", "bob"] {
         let mut pty = sandbox.ssh_tty(user, None);
         pty.line("echo rea''dy; sleep 4321");

@@ -1,28 +1,50 @@
 //! Every door leads into the jail: what a user sees from inside, through each of them.
 
-use login_jail_tests::{JAIL_SHELL, Outcome, Pty, Sandbox, roots};
+use login_jail_tests::{JAIL_SHELL, Outcome, Pty, Sandbox, roots, under_both_isolations};
 
 /// Asks for what every door must agree on, one fact a line.
 const FACTS: &str = "echo $0; id -u; id -G; pwd; echo $HOME; umask; echo /*";
-/// The root of the jail, as the shell's `/*` shows it.
-const ROOT: &str = "/bin /dev /etc /home /tmp /usr";
+under_both_isolations! {
+    ssh_shell_is_inside
+    ssh_command_is_inside
+    ssh_with_pam_is_inside
+    ssh_terminal_is_inside
+    force_command_is_inside
+    force_command_with_jail_shell_as_login_shell_is_inside
+    su_is_inside
+    su_of_another_user_is_inside
+    login_on_a_terminal_is_inside
+    a_command_reaches_the_shell_inside_as_one_argument
+    sftp_by_the_subsystem_is_inside
+    forced_internal_sftp_is_the_jails_sftp_server
+    scp_is_inside
+    the_environment_is_built_from_nothing
+    ssh_variables_come_in
+    descriptors_of_the_caller_do_not_come_in
+}
 
 /// A user in a jail of busybox, with a supplementary group.
-fn ann(login_shell: &str) -> Sandbox {
+fn ann(isolation: &'static str, login_shell: &str) -> Sandbox {
     Sandbox::new()
         .user_with_shell("ann", login_shell)
         .with("usermod --append --groups games ann")
         .jailed("ann")
+        .isolation(isolation)
         .root(roots::busybox())
 }
 
 /// The facts of a jail with `$0` as given.
-fn inside(sandbox: &Sandbox, name: &str) -> String {
+fn inside(sandbox: &Sandbox, isolation: &str, name: &str) -> String {
     let ids = sandbox.must("id -u ann; id -G ann");
     let [uid, groups] = ids.lines().collect::<Vec<_>>()[..] else {
         unreachable!("id prints one line each")
     };
-    [name, uid, groups, "/home/ann", "/home/ann", "0022", ROOT].join("\n")
+    // The root of the jail, as the shell's `/*` shows it.
+    let root = match isolation {
+        "full" => "/bin /dev /etc /home /proc /tmp /usr",
+        _ => "/bin /dev /etc /home /tmp /usr",
+    };
+    [name, uid, groups, "/home/ann", "/home/ann", "0022", root].join("\n")
 }
 
 /// Asks on a terminal, then leaves.
@@ -37,11 +59,10 @@ fn facts_on(mut pty: Pty) -> (String, Outcome) {
     (facts, pty.finish())
 }
 
-#[test]
-fn ssh_shell_is_inside() {
-    let sandbox = ann(JAIL_SHELL);
+fn ssh_shell_is_inside(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL);
     let shell = sandbox.ssh_shell("ann", FACTS);
-    assert_eq!(shell.ok(), inside(&sandbox, "-sh"));
+    assert_eq!(shell.ok(), inside(&sandbox, isolation, "-sh"));
     let line = sandbox.logged(&["enter", r#"user="ann""#]);
     for part in [
         r#"jail="ann""#,
@@ -53,25 +74,28 @@ fn ssh_shell_is_inside() {
     }
 }
 
-#[test]
-fn ssh_command_is_inside() {
-    let sandbox = ann(JAIL_SHELL);
-    assert_eq!(sandbox.ssh("ann", FACTS).ok(), inside(&sandbox, "sh"));
+fn ssh_command_is_inside(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL);
+    assert_eq!(
+        sandbox.ssh("ann", FACTS).ok(),
+        inside(&sandbox, isolation, "sh")
+    );
     assert_eq!(sandbox.ssh("ann", "exit 7").code(), Some(7));
     sandbox.logged(&["enter", r#"user="ann""#, r#"command="exit 7""#]);
 }
 
-#[test]
-fn ssh_with_pam_is_inside() {
-    let sandbox = ann(JAIL_SHELL).pam();
-    assert_eq!(sandbox.ssh("ann", FACTS).ok(), inside(&sandbox, "sh"));
+fn ssh_with_pam_is_inside(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL).pam();
+    assert_eq!(
+        sandbox.ssh("ann", FACTS).ok(),
+        inside(&sandbox, isolation, "sh")
+    );
 }
 
-#[test]
-fn ssh_terminal_is_inside() {
-    let sandbox = ann(JAIL_SHELL);
+fn ssh_terminal_is_inside(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL);
     let (facts, end) = facts_on(sandbox.ssh_tty("ann", None));
-    assert_eq!(facts, inside(&sandbox, "-sh"));
+    assert_eq!(facts, inside(&sandbox, isolation, "-sh"));
     assert_eq!(end.code(), Some(7), "{end}");
     sandbox.logged(&["enter", r#"tty="/dev/pts/"#]);
 
@@ -82,7 +106,8 @@ fn ssh_terminal_is_inside() {
 
 #[test]
 fn the_process_that_sshd_starts_becomes_the_shell() {
-    let sandbox = ann(JAIL_SHELL);
+    // Full isolation puts two processes around it: sessions.rs.
+    let sandbox = ann("chroot", JAIL_SHELL);
     let mut pty = sandbox.ssh_tty("ann", None);
     pty.line("echo pid'='$$.");
     pty.expect("pid=");
@@ -91,48 +116,58 @@ fn the_process_that_sshd_starts_becomes_the_shell() {
     assert_eq!(parent, "sshd");
 }
 
-#[test]
-fn force_command_is_inside() {
-    let sandbox = ann("/bin/bash").sshd("ForceCommand /usr/bin/jail-shell");
-    assert_eq!(sandbox.ssh("ann", FACTS).ok(), inside(&sandbox, "sh"));
+fn force_command_is_inside(isolation: &'static str) {
+    let sandbox = ann(isolation, "/bin/bash").sshd("ForceCommand /usr/bin/jail-shell");
+    assert_eq!(
+        sandbox.ssh("ann", FACTS).ok(),
+        inside(&sandbox, isolation, "sh")
+    );
     assert_eq!(
         sandbox.ssh_shell("ann", FACTS).ok(),
-        inside(&sandbox, "-sh")
+        inside(&sandbox, isolation, "-sh")
     );
     let (facts, end) = facts_on(sandbox.ssh_tty("ann", None));
-    assert_eq!(facts, inside(&sandbox, "-sh"));
+    assert_eq!(facts, inside(&sandbox, isolation, "-sh"));
     assert_eq!(end.code(), Some(7), "{end}");
 }
 
-#[test]
-fn force_command_with_jail_shell_as_login_shell_is_inside() {
-    let sandbox = ann(JAIL_SHELL).sshd("ForceCommand /usr/bin/jail-shell");
-    assert_eq!(sandbox.ssh("ann", FACTS).ok(), inside(&sandbox, "sh"));
+fn force_command_with_jail_shell_as_login_shell_is_inside(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL).sshd("ForceCommand /usr/bin/jail-shell");
+    assert_eq!(
+        sandbox.ssh("ann", FACTS).ok(),
+        inside(&sandbox, isolation, "sh")
+    );
     assert_eq!(
         sandbox.ssh_shell("ann", FACTS).ok(),
-        inside(&sandbox, "-sh")
+        inside(&sandbox, isolation, "-sh")
     );
     let (facts, end) = facts_on(sandbox.ssh_tty("ann", None));
-    assert_eq!(facts, inside(&sandbox, "-sh"));
+    assert_eq!(facts, inside(&sandbox, isolation, "-sh"));
     assert_eq!(end.code(), Some(7), "{end}");
 }
 
-#[test]
-fn su_is_inside() {
-    let sandbox = ann(JAIL_SHELL);
-    assert_eq!(sandbox.su_dash("ann", FACTS).ok(), inside(&sandbox, "-sh"));
-    assert_eq!(sandbox.su_c("ann", FACTS).ok(), inside(&sandbox, "sh"));
+fn su_is_inside(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL);
+    assert_eq!(
+        sandbox.su_dash("ann", FACTS).ok(),
+        inside(&sandbox, isolation, "-sh")
+    );
+    assert_eq!(
+        sandbox.su_c("ann", FACTS).ok(),
+        inside(&sandbox, isolation, "sh")
+    );
     assert_eq!(
         sandbox.su_dash_c("ann", FACTS).ok(),
-        inside(&sandbox, "-sh")
+        inside(&sandbox, isolation, "-sh")
     );
     assert_eq!(sandbox.su_c("ann", "exit 7").code(), Some(7));
 }
 
-#[test]
-fn su_of_another_user_is_inside() {
-    let sandbox = ann(JAIL_SHELL).password("ann", "secret").plain_user("bob");
-    let expected = inside(&sandbox, "-sh");
+fn su_of_another_user_is_inside(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL)
+        .password("ann", "secret")
+        .plain_user("bob");
+    let expected = inside(&sandbox, isolation, "-sh");
     let words = [
         "setpriv",
         "--reuid",
@@ -149,29 +184,26 @@ fn su_of_another_user_is_inside() {
     assert_eq!(end.code(), Some(7), "{end}");
 }
 
-#[test]
-fn login_on_a_terminal_is_inside() {
-    let sandbox = ann(JAIL_SHELL).password("ann", "secret");
+fn login_on_a_terminal_is_inside(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL).password("ann", "secret");
     let (facts, _) = facts_on(sandbox.login("ann", "secret"));
-    assert_eq!(facts, inside(&sandbox, "-sh"));
+    assert_eq!(facts, inside(&sandbox, isolation, "-sh"));
     sandbox.logged(&["enter", r#"user="ann""#, r#"tty="/dev/pts/"#]);
 }
 
-#[test]
-fn a_command_reaches_the_shell_inside_as_one_argument() {
-    let sandbox = ann(JAIL_SHELL);
+fn a_command_reaches_the_shell_inside_as_one_argument(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL);
     let command = "printf '%s\\n' \"a  b\" '$HOME' \"$(echo c)\"\necho 'd\te'";
     let expected = "a  b\n$HOME\nc\nd\te";
     assert_eq!(sandbox.ssh("ann", command).ok(), expected);
     assert_eq!(sandbox.su_c("ann", command).ok(), expected);
-    let forced = ann("/bin/bash").sshd("ForceCommand /usr/bin/jail-shell");
+    let forced = ann(isolation, "/bin/bash").sshd("ForceCommand /usr/bin/jail-shell");
     assert_eq!(forced.ssh("ann", command).ok(), expected);
 }
 
-#[test]
-fn sftp_by_the_subsystem_is_inside() {
+fn sftp_by_the_subsystem_is_inside(isolation: &'static str) {
     for login_shell in [JAIL_SHELL, "/bin/bash"] {
-        let sandbox = sftp_jail(login_shell);
+        let sandbox = sftp_jail(isolation, login_shell);
         let sandbox = match login_shell {
             JAIL_SHELL => sandbox,
             _ => sandbox.sshd("ForceCommand /usr/bin/jail-shell"),
@@ -180,27 +212,27 @@ fn sftp_by_the_subsystem_is_inside() {
     }
 }
 
-#[test]
-fn forced_internal_sftp_is_the_jails_sftp_server() {
+fn forced_internal_sftp_is_the_jails_sftp_server(isolation: &'static str) {
     for login_shell in [JAIL_SHELL, "/bin/bash"] {
-        let sandbox = sftp_jail(login_shell)
+        let sandbox = sftp_jail(isolation, login_shell)
             .sshd("Subsystem sftp internal-sftp")
             .sshd("ForceCommand /usr/bin/jail-shell");
         sftp_stays_inside(&sandbox);
     }
 }
 
-fn sftp_jail(login_shell: &str) -> Sandbox {
+fn sftp_jail(isolation: &'static str, login_shell: &str) -> Sandbox {
     Sandbox::new()
         .user_with_shell("ann", login_shell)
         .jailed("ann")
+        .isolation(isolation)
         .root(roots::programs(&["/usr/lib/openssh/sftp-server"]))
         .with("echo outside >/tmp/here; echo outside >/tmp/outside")
 }
 
 /// Lists, writes and reads by sftp, and finds nothing of the host's.
 fn sftp_stays_inside(sandbox: &Sandbox) {
-    let batch = "pwd\nls -1 /\nput /tmp/here /tmp/there\nget /tmp/there /tmp/back\n";
+    let batch = "pwd\nls -1 /\nput /tmp/here /home/ann/there\nget /home/ann/there /tmp/back\n";
     let shown = sandbox.sftp("ann", batch);
     let shown = shown.ok();
     assert!(
@@ -208,15 +240,15 @@ fn sftp_stays_inside(sandbox: &Sandbox) {
         "{shown}"
     );
     assert!(!shown.contains("/srv"), "{shown}");
-    assert_eq!(sandbox.read("/srv/jails/ann/tmp/there"), "outside");
+    assert_eq!(sandbox.read("/srv/jails/ann/home/ann/there"), "outside");
     assert_eq!(sandbox.read("/tmp/back"), "outside");
     assert_eq!(sandbox.sftp("ann", "ls /tmp/outside").code(), Some(1));
 }
 
-#[test]
-fn scp_is_inside() {
+fn scp_is_inside(isolation: &'static str) {
     let sandbox = Sandbox::new()
         .user("ann")
+        .isolation(isolation)
         .root(roots::programs(&[
             "/usr/bin/scp",
             "/usr/lib/openssh/sftp-server",
@@ -224,20 +256,19 @@ fn scp_is_inside() {
         .with("echo text >/tmp/here");
     for protocol in ["-O", "-s"] {
         sandbox
-            .scp(&[protocol, "/tmp/here", "ann@127.0.0.1:/tmp/there"])
+            .scp(&[protocol, "/tmp/here", "ann@127.0.0.1:/home/ann/there"])
             .ok();
-        assert_eq!(sandbox.must("cat /srv/jails/ann/tmp/there"), "text");
+        assert_eq!(sandbox.must("cat /srv/jails/ann/home/ann/there"), "text");
         sandbox
-            .scp(&[protocol, "ann@127.0.0.1:/tmp/there", "/tmp/back"])
+            .scp(&[protocol, "ann@127.0.0.1:/home/ann/there", "/tmp/back"])
             .ok();
         assert_eq!(sandbox.must("cat /tmp/back"), "text");
-        sandbox.must("rm /srv/jails/ann/tmp/there /tmp/back");
+        sandbox.must("rm /srv/jails/ann/home/ann/there /tmp/back");
     }
 }
 
-#[test]
-fn the_environment_is_built_from_nothing() {
-    let sandbox = ann(JAIL_SHELL);
+fn the_environment_is_built_from_nothing(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL);
     let caller = [
         "env",
         "EVIL=1",
@@ -281,9 +312,8 @@ fn made_by_config(line: &&str) -> bool {
         .any(|own| line.starts_with(own))
 }
 
-#[test]
-fn ssh_variables_come_in() {
-    let sandbox = ann(JAIL_SHELL);
+fn ssh_variables_come_in(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL);
     let command = "echo ${SSH_CONNECTION%% *} ${SSH_CLIENT%% *}";
     assert_eq!(sandbox.ssh("ann", command).ok(), "127.0.0.1 127.0.0.1");
     let tty = sandbox.ssh_tty("ann", Some("echo $SSH_TTY $TERM")).finish();
@@ -291,9 +321,8 @@ fn ssh_variables_come_in() {
     assert!(tty.ok().ends_with(" xterm"), "{tty}");
 }
 
-#[test]
-fn descriptors_of_the_caller_do_not_come_in() {
-    let sandbox = ann(JAIL_SHELL);
+fn descriptors_of_the_caller_do_not_come_in(isolation: &'static str) {
+    let sandbox = ann(isolation, JAIL_SHELL);
     let caller = format!("exec 5</ 7</etc/passwd; exec {JAIL_SHELL} -c 'cat <&7; cd /dev/fd/5'");
     let seen = sandbox.run_as("ann", &["sh", "-c", &caller]);
     assert_eq!(seen.stdout, "");

@@ -13,6 +13,58 @@ use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, roots};
 
 const LOGIN: &[&str] = &[JAIL_SHELL, "jail-shell", "-c", "id"];
 
+/// How ann is isolated.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Chroot,
+    Full,
+}
+
+/// Makes two tests of each claim: every jail has to stand every start.
+macro_rules! in_every_jail {
+    ($($claim:ident,)*) => {
+        mod chroot {
+            $(#[test] fn $claim() { super::$claim(super::Way::Chroot); })*
+        }
+        mod full {
+            $(#[test] fn $claim() { super::$claim(super::Way::Full); })*
+        }
+    };
+}
+
+in_every_jail! {
+    closed_standard_descriptors_become_dev_null,
+    refuses_standard_descriptors_that_could_lead_out,
+    accepts_what_programs_are_given_as_standard_descriptors,
+    closes_every_other_descriptor,
+    closes_a_descriptor_above_a_lowered_limit,
+    a_limit_set_to_hurt_opens_nothing,
+    all_limits_at_once_open_nothing,
+    resets_signals,
+    forgets_pending_signals,
+    stops_timers,
+    a_race_of_timers_opens_nothing,
+    refuses_a_start_without_a_name,
+    the_name_decides_nothing_but_login_shell,
+    lets_no_hostile_variable_in,
+    an_empty_or_a_huge_environment_opens_nothing,
+    the_loader_can_not_be_made_to_run_anything,
+    forgets_where_it_was_started_and_how,
+    a_lowered_priority_stays_lowered_and_changes_nothing_else,
+    refuses_under_no_new_privs,
+    refuses_in_a_user_namespace,
+    refuses_a_traced_start,
+    refuses_a_start_that_shares_its_root_and_directory,
+    refuses_a_reduced_bounding_set,
+    refuses_securebits_that_take_roots_power,
+    leaves_no_capability_whatever_the_caller_kept,
+    refuses_a_copy_and_a_nosuid_mount,
+    another_name_or_place_changes_nothing,
+    stopping_and_continuing_changes_nothing,
+    killed_at_any_moment_it_leaves_nothing,
+    many_starts_at_once_all_go_in,
+}
+
 /// A sandbox in which ann's shell is `report`.
 struct Stage {
     sandbox: Sandbox,
@@ -21,14 +73,19 @@ struct Stage {
 }
 
 impl Stage {
-    fn new() -> Stage {
+    fn new(way: Way) -> Stage {
         let report = probe("report");
         let shell = format!(
             "rm $root/bin/sh; cp {} $root/bin/sh; touch $root/report; chmod 666 $root/report",
             report
         );
+        let isolation = match way {
+            Way::Chroot => "chroot",
+            Way::Full => "full",
+        };
         let sandbox = Sandbox::new()
             .user("ann")
+            .isolation(isolation)
             .root(roots::busybox().then(&shell));
         let account = sandbox.must("echo $(id -u ann):$(id -g ann)");
         let mut stage = Stage {
@@ -135,9 +192,8 @@ impl Stage {
 
 // Descriptors
 
-#[test]
-fn closed_standard_descriptors_become_dev_null() {
-    let stage = Stage::new();
+fn closed_standard_descriptors_become_dev_null(way: Way) {
+    let stage = Stage::new(way);
     for closed in [&[0][..], &[1], &[2], &[0, 1], &[0, 2], &[1, 2], &[0, 1, 2]] {
         let modifiers: Vec<String> = closed.iter().map(|fd| format!("close:{fd}")).collect();
         let modifiers: Vec<&str> = modifiers.iter().map(String::as_str).collect();
@@ -156,9 +212,8 @@ fn closed_standard_descriptors_become_dev_null() {
     }
 }
 
-#[test]
-fn refuses_standard_descriptors_that_could_lead_out() {
-    let stage = Stage::new();
+fn refuses_standard_descriptors_that_could_lead_out(way: Way) {
+    let stage = Stage::new(way);
     for kind in [
         "directory",
         "path",
@@ -187,9 +242,8 @@ fn refuses_standard_descriptors_that_could_lead_out() {
     }
 }
 
-#[test]
-fn accepts_what_programs_are_given_as_standard_descriptors() {
-    let stage = Stage::new();
+fn accepts_what_programs_are_given_as_standard_descriptors(way: Way) {
+    let stage = Stage::new(way);
     for kind in ["null", "pipe", "socket"] {
         for fd in 0..3 {
             let key = format!("fd.{fd}");
@@ -198,9 +252,8 @@ fn accepts_what_programs_are_given_as_standard_descriptors() {
     }
 }
 
-#[test]
-fn closes_every_other_descriptor() {
-    let stage = Stage::new();
+fn closes_every_other_descriptor(way: Way) {
+    let stage = Stage::new(way);
     stage.goes_in(&["many:200"], &[]);
     stage.goes_in(
         &["fd:3:directory", "fd:4:pidfd", "fd:5:mntns", "fd:6:epoll"],
@@ -208,17 +261,15 @@ fn closes_every_other_descriptor() {
     );
 }
 
-#[test]
-fn closes_a_descriptor_above_a_lowered_limit() {
-    let stage = Stage::new();
+fn closes_a_descriptor_above_a_lowered_limit(way: Way) {
+    let stage = Stage::new(way);
     stage.goes_in(&["high:5000"], &["limit.nofile"]);
 }
 
 // Limits
 
-#[test]
-fn a_limit_set_to_hurt_opens_nothing() {
-    let stage = Stage::new();
+fn a_limit_set_to_hurt_opens_nothing(way: Way) {
+    let stage = Stage::new(way);
     for limit in [
         "nofile:0",
         "nofile:3",
@@ -245,9 +296,8 @@ fn a_limit_set_to_hurt_opens_nothing() {
     }
 }
 
-#[test]
-fn all_limits_at_once_open_nothing() {
-    let stage = Stage::new();
+fn all_limits_at_once_open_nothing(way: Way) {
+    let stage = Stage::new(way);
     let all = [
         "limit:nofile:3",
         "limit:nproc:0",
@@ -260,9 +310,8 @@ fn all_limits_at_once_open_nothing() {
 
 // Signals and timers
 
-#[test]
-fn resets_signals() {
-    let stage = Stage::new();
+fn resets_signals(way: Way) {
+    let stage = Stage::new(way);
     stage.goes_in(&["block"], &[]);
     stage.goes_in(&["ignore"], &[]);
     // SIGCHLD: with it ignored wait(2) forgets how children ended.
@@ -270,23 +319,20 @@ fn resets_signals() {
     stage.goes_in(&["ignore", "block"], &[]);
 }
 
-#[test]
-fn forgets_pending_signals() {
-    Stage::new().goes_in(&["pending"], &[]);
+fn forgets_pending_signals(way: Way) {
+    Stage::new(way).goes_in(&["pending"], &[]);
 }
 
-#[test]
-fn stops_timers() {
-    let stage = Stage::new();
+fn stops_timers(way: Way) {
+    let stage = Stage::new(way);
     stage.goes_in(&["alarm"], &[]);
     // Ignored, the signals can't kill the program before it comes to its own first instruction.
     stage.goes_in(&["ignore", "itimer"], &[]);
     stage.goes_in(&["block", "itimer"], &[]);
 }
 
-#[test]
-fn a_race_of_timers_opens_nothing() {
-    let stage = Stage::new();
+fn a_race_of_timers_opens_nothing(way: Way) {
+    let stage = Stage::new(way);
     for _ in 0..20 {
         stage.is_safe(&["itimer"], &[]);
     }
@@ -294,9 +340,8 @@ fn a_race_of_timers_opens_nothing() {
 
 // Arguments and environment
 
-#[test]
-fn refuses_a_start_without_a_name() {
-    let stage = Stage::new();
+fn refuses_a_start_without_a_name(way: Way) {
+    let stage = Stage::new(way);
     for program in [&[JAIL_SHELL][..], &[JAIL_SHELL, ""]] {
         let outcome = stage.start(&[], program);
         assert_eq!(outcome.code(), Some(100), "{outcome}");
@@ -304,9 +349,8 @@ fn refuses_a_start_without_a_name() {
     }
 }
 
-#[test]
-fn the_name_decides_nothing_but_login_shell() {
-    let stage = Stage::new();
+fn the_name_decides_nothing_but_login_shell(way: Way) {
+    let stage = Stage::new(way);
     for name in [
         "-jail-shell",
         "-",
@@ -326,9 +370,8 @@ fn the_name_decides_nothing_but_login_shell() {
     }
 }
 
-#[test]
-fn lets_no_hostile_variable_in() {
-    let stage = Stage::new();
+fn lets_no_hostile_variable_in(way: Way) {
+    let stage = Stage::new(way);
     let report = stage.goes_in(&["env-hostile"], &["env"]);
     let environment = report.all("env");
     let mut names: Vec<&str> = environment
@@ -378,9 +421,8 @@ fn lets_no_hostile_variable_in() {
     }
 }
 
-#[test]
-fn an_empty_or_a_huge_environment_opens_nothing() {
-    let stage = Stage::new();
+fn an_empty_or_a_huge_environment_opens_nothing(way: Way) {
+    let stage = Stage::new(way);
     stage.goes_in(&["env-clear"], &["env"]);
     stage.is_safe(&["env-huge"], &["env"]);
     stage.is_safe(
@@ -389,9 +431,8 @@ fn an_empty_or_a_huge_environment_opens_nothing() {
     );
 }
 
-#[test]
-fn the_loader_can_not_be_made_to_run_anything() {
-    let stage = Stage::new();
+fn the_loader_can_not_be_made_to_run_anything(way: Way) {
+    let stage = Stage::new(way);
     // Some of these the loader itself answers by ending the program, even with status 0.
     for entry in [
         "LD_TRACE_LOADED_OBJECTS=1",
@@ -409,9 +450,8 @@ fn the_loader_can_not_be_made_to_run_anything() {
 
 // The rest of a process
 
-#[test]
-fn forgets_where_it_was_started_and_how() {
-    let stage = Stage::new();
+fn forgets_where_it_was_started_and_how(way: Way) {
+    let stage = Stage::new(way);
     for modifier in [
         "cwd:/",
         "cwd:/proc/self",
@@ -429,21 +469,18 @@ fn forgets_where_it_was_started_and_how() {
     }
 }
 
-#[test]
-fn a_lowered_priority_stays_lowered_and_changes_nothing_else() {
-    Stage::new().goes_in(&["nice:7"], &["nice"]);
+fn a_lowered_priority_stays_lowered_and_changes_nothing_else(way: Way) {
+    Stage::new(way).goes_in(&["nice:7"], &["nice"]);
 }
 
 // Where the set-user-ID bit has no effect, or root's capabilities are not there
 
-#[test]
-fn refuses_under_no_new_privs() {
-    Stage::new().refuses(&["nnp"], 121, "no-new-privs");
+fn refuses_under_no_new_privs(way: Way) {
+    Stage::new(way).refuses(&["nnp"], 121, "no-new-privs");
 }
 
-#[test]
-fn refuses_in_a_user_namespace() {
-    let stage = Stage::new();
+fn refuses_in_a_user_namespace(way: Way) {
+    let stage = Stage::new(way);
     let uid = stage
         .account
         .split(':')
@@ -457,22 +494,19 @@ fn refuses_in_a_user_namespace() {
     assert!(!outcome.stdout.contains("RAN"), "{outcome}");
 }
 
-#[test]
-fn refuses_a_traced_start() {
-    let stage = Stage::new();
+fn refuses_a_traced_start(way: Way) {
+    let stage = Stage::new(way);
     let outcome = stage.start(&["traced"], LOGIN);
     assert_eq!(End::parse_list(outcome.ok()), [End::Exit(122)], "{outcome}");
     assert!(!outcome.stdout.contains("RAN"), "{outcome}");
 }
 
-#[test]
-fn refuses_a_start_that_shares_its_root_and_directory() {
-    Stage::new().refuses(&["share"], 122, "capabilities");
+fn refuses_a_start_that_shares_its_root_and_directory(way: Way) {
+    Stage::new(way).refuses(&["share"], 122, "capabilities");
 }
 
-#[test]
-fn refuses_a_reduced_bounding_set() {
-    let stage = Stage::new();
+fn refuses_a_reduced_bounding_set(way: Way) {
+    let stage = Stage::new(way);
     // CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_CHROOT.
     for capability in [6, 7, 8, 18] {
         let outcome = stage.start_after(&[&format!("drop:{capability}")], &[], LOGIN);
@@ -480,9 +514,8 @@ fn refuses_a_reduced_bounding_set() {
     }
 }
 
-#[test]
-fn refuses_securebits_that_take_roots_power() {
-    let stage = Stage::new();
+fn refuses_securebits_that_take_roots_power(way: Way) {
+    let stage = Stage::new(way);
     // SECBIT_NOROOT, and locked.
     for bits in ["1", "3"] {
         let outcome = stage.start_after(&[&format!("securebits:{bits}")], &[], LOGIN);
@@ -490,9 +523,8 @@ fn refuses_securebits_that_take_roots_power() {
     }
 }
 
-#[test]
-fn leaves_no_capability_whatever_the_caller_kept() {
-    let stage = Stage::new();
+fn leaves_no_capability_whatever_the_caller_kept(way: Way) {
+    let stage = Stage::new(way);
     // SECBIT_NO_SETUID_FIXUP, SECBIT_KEEP_CAPS, and each of them locked.
     for kept in [
         "inheritable",
@@ -514,9 +546,8 @@ fn leaves_no_capability_whatever_the_caller_kept() {
     }
 }
 
-#[test]
-fn refuses_a_copy_and_a_nosuid_mount() {
-    let stage = Stage::new();
+fn refuses_a_copy_and_a_nosuid_mount(way: Way) {
+    let stage = Stage::new(way);
     stage
         .sandbox
         .must(&format!("install -m 755 -o ann {JAIL_SHELL} /tmp/copy"));
@@ -532,9 +563,8 @@ fn refuses_a_copy_and_a_nosuid_mount() {
     stage.is_refused(&outcome, 120, "nosuid");
 }
 
-#[test]
-fn another_name_or_place_changes_nothing() {
-    let stage = Stage::new();
+fn another_name_or_place_changes_nothing(way: Way) {
+    let stage = Stage::new(way);
     stage.sandbox.must(&format!(
         "ln {JAIL_SHELL} /usr/bin/other; ln -s {JAIL_SHELL} /tmp/link"
     ));
@@ -547,9 +577,8 @@ fn another_name_or_place_changes_nothing() {
 
 // Moments
 
-#[test]
-fn stopping_and_continuing_changes_nothing() {
-    let stage = Stage::new();
+fn stopping_and_continuing_changes_nothing(way: Way) {
+    let stage = Stage::new(way);
     for _ in 0..5 {
         let outcome = stage.start(&["stopped"], LOGIN);
         assert_eq!(End::parse_list(outcome.ok()), [End::Exit(0)], "{outcome}");
@@ -561,9 +590,8 @@ fn stopping_and_continuing_changes_nothing() {
     }
 }
 
-#[test]
-fn killed_at_any_moment_it_leaves_nothing() {
-    let stage = Stage::new();
+fn killed_at_any_moment_it_leaves_nothing(way: Way) {
+    let stage = Stage::new(way);
     let mounts = stage.sandbox.read("/proc/self/mountinfo");
     let ends = End::parse_list(stage.start(&["killed:200"], LOGIN).ok());
     assert_eq!(ends.len(), 200);
@@ -580,9 +608,8 @@ fn killed_at_any_moment_it_leaves_nothing() {
     assert_eq!(stage.sandbox.read("/proc/self/mountinfo"), mounts);
 }
 
-#[test]
-fn many_starts_at_once_all_go_in() {
-    let stage = Stage::new();
+fn many_starts_at_once_all_go_in(way: Way) {
+    let stage = Stage::new(way);
     let outcome = stage.start(&["storm:64"], LOGIN);
     let ends = End::parse_list(outcome.ok());
     assert_eq!(ends, vec![End::Exit(0); 64], "{outcome}");

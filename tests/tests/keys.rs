@@ -14,7 +14,7 @@ fn with_keys(keys: &str) -> Sandbox {
 }
 
 fn jail(name: &str) -> String {
-    format!("[jails.{name}]\nroot = \"/srv/jails/{{user}}\"\nisolation = \"chroot\"\n")
+    format!("[jails.{name}]\nroot = \"/srv/jails/{{user}}\"\n")
 }
 
 /// Runs a command in ann's jail, called as the words before it call it.
@@ -127,6 +127,18 @@ fn environment_is_what_the_config_passes_and_sets() {
 }
 
 #[test]
+fn linger_decides_whether_anything_outlives_the_main_process() {
+    let command = "sleep 4321 >/dev/null 2>&1 </dev/null & echo ran";
+    for (key, left) in [("", 1), ("linger = true", 1), ("linger = false", 0)] {
+        let sandbox = with_keys(key);
+        let shown = sandbox.run_as("ann", &[JAIL_SHELL, "-c", command]);
+        assert_eq!(shown.ok(), "ran");
+        let found = sandbox.sh("pgrep -u ann -f '^sleep 4321'");
+        assert_eq!(found.stdout.lines().count(), left, "{key:?}");
+    }
+}
+
+#[test]
 fn home_is_filled_in_for_the_user() {
     let sandbox = with_keys("home = \"/data/{user}\"").with("mkdir -p /srv/jails/ann/data/ann");
     assert_eq!(
@@ -148,7 +160,7 @@ fn shell_is_the_configs() {
 fn a_file_of_users_d_comes_before_the_map() {
     let sandbox = with_keys("umask = \"022\"");
     assert_eq!(sandbox.ssh("ann", "umask").ok(), "0022");
-    let file = "root = \"/srv/jails/{user}\"\nisolation = \"chroot\"\numask = \"077\"\n";
+    let file = "root = \"/srv/jails/{user}\"\numask = \"077\"\n";
     sandbox.write("/etc/login-jail/users.d/ann.toml", file);
     assert_eq!(sandbox.ssh("ann", "umask").ok(), "0077");
     sandbox.logged(&["enter", r#"rule="/etc/login-jail/users.d/ann.toml:"#]);
@@ -163,7 +175,7 @@ fn a_group_leads_into_its_jail() {
         .config(&format!("[groups]\ngames = \"play\"\n\n{}", jail("play")));
     assert_eq!(
         sandbox.ssh("ann", "echo /*").ok(),
-        "/bin /dev /etc /home /tmp /usr"
+        "/bin /dev /etc /home /proc /tmp /usr"
     );
     sandbox.logged(&["enter", r#"jail="play""#, "[groups] games"]);
 }
@@ -173,10 +185,10 @@ fn an_absolute_root_is_a_jail_of_its_own() {
     let sandbox = Sandbox::new()
         .user("ann")
         .root(roots::busybox())
-        .config("[users]\nann = \"/srv/jails/ann\"\n[defaults]\nisolation = \"chroot\"\n");
+        .config("[users]\nann = \"/srv/jails/ann\"\n");
     assert_eq!(
         sandbox.ssh("ann", "echo /*").ok(),
-        "/bin /dev /etc /home /tmp /usr"
+        "/bin /dev /etc /home /proc /tmp /usr"
     );
 }
 

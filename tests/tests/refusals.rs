@@ -416,7 +416,7 @@ fn refuses_a_shell_without_one_of_its_libraries() {
 fn refuses_a_home_that_is_asked_for_and_missing() {
     let sandbox = ann().config(
         "[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\n\
-         isolation = \"chroot\"\nhome = \"/nowhere\"\n",
+         home = \"/nowhere\"\n",
     );
     refused(
         &sandbox,
@@ -485,9 +485,9 @@ fn refuses_a_directory_as_standard_descriptor() {
 #[test]
 fn accepts_closed_standard_descriptors() {
     let sandbox = ann();
-    let script = "exec jail-shell -c 'echo ran >/tmp/ran' <&- >&- 2>&-";
+    let script = "exec jail-shell -c 'echo ran >ran' <&- >&- 2>&-";
     sandbox.run_as("ann", &["sh", "-c", script]).ok();
-    assert_eq!(sandbox.read("/srv/jails/ann/tmp/ran"), "ran");
+    assert_eq!(sandbox.read("/srv/jails/ann/home/ann/ran"), "ran");
 }
 
 #[test]
@@ -596,7 +596,11 @@ fn a_forged_log_line_stays_one_line() {
     for raw in ['\u{2424}', '\u{1b}', '\u{9b}', '\u{202e}'] {
         assert!(!line.contains(raw), "{line}");
     }
-    assert_eq!(sandbox.log().len(), 1, "{line}");
+    let lines = sandbox.log();
+    let others = lines.iter().filter(|other| **other != line);
+    for other in others {
+        assert!(other.contains("]: leave uid="), "{other}");
+    }
 }
 
 #[test]
@@ -675,7 +679,8 @@ fn refuses_the_second_account_of_a_uid() {
 
 #[test]
 fn refuses_sftp_that_would_end_without_a_word() {
-    let sandbox = ann().with(
+    // A private /dev has what it needs.
+    let sandbox = ann().isolation("chroot").with(
         "mkdir -p /srv/jails/ann/usr/lib/openssh; cp /bin/busybox /srv/jails/ann/usr/lib/openssh/sftp-server; rm -f /srv/jails/ann/dev/null",
     );
     let words = [JAIL_SHELL, "-c", "/usr/lib/openssh/sftp-server"];

@@ -94,14 +94,8 @@ fn each_user_is_in_a_root_of_their_own() {
         .root(roots::busybox())
         .user("bea")
         .root(roots::busybox());
-    sandbox.ssh("ann", "echo ann >/tmp/mine").ok();
-    sandbox.ssh("bea", "echo bea >/tmp/mine").ok();
-    assert_eq!(
-        sandbox.ssh("ann", "cat /tmp/mine; ls /home").ok(),
-        "ann\nann"
-    );
-    assert_eq!(
-        sandbox.ssh("bea", "cat /tmp/mine; ls /home").ok(),
-        "bea\nbea"
-    );
+    sandbox.ssh("ann", "echo ann >mine").ok();
+    sandbox.ssh("bea", "echo bea >mine").ok();
+    assert_eq!(sandbox.ssh("ann", "cat mine; ls /home").ok(), "ann\nann");
+    assert_eq!(sandbox.ssh("bea", "cat mine; ls /home").ok(), "bea\nbea");
 }

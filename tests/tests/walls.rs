@@ -1,0 +1,517 @@
+//! The walls, tried from inside: the probe `walls` tries every way out that is known, in jails of every kind and where
+//! there is no wall, with an accomplice of the same uid outside. What it reached is printed as a table.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test reports by panicking"
+)]
+
+use std::{fmt::Write as _, io::Write as _};
+
+use login_jail_tests::{JAIL_SHELL, Sandbox, fault::probe, roots, skipped};
+
+/// The lines of "from inside" in the list of threats, each with at least one probe.
+const THREATS: [&str; 15] = [
+    "root",
+    "descriptors",
+    "signals",
+    "priorities",
+    "processes",
+    "proc",
+    "ipc",
+    "keys",
+    "sockets",
+    "namespaces",
+    "kernel",
+    "entries",
+    "terminal",
+    "programs",
+    "privileges",
+];
+
+/// What a probe needs in order to try at all: reached everywhere.
+const CONTROL: &str = "control";
+
+const SHARED: &str =
+    "mounts = [{ source = \"/run/walls/share\", target = \"/shared\", mode = \"rw\" }]";
+
+/// What is reached nevertheless: in which kinds of jail, why, and by which probes. Exactly these.
+const REACHED: [(Where, &str, &[&str]); 6] = [
+    (
+        Where::Every,
+        "no kernel has a rule for it so far (connect: Landlock ABI 9): a directory descriptor that an accomplice \
+         outside has opened and sent, metadata only",
+        &[
+            "descriptors: stat",
+            "descriptors: chmod",
+            "descriptors: connect to a path socket",
+        ],
+    ),
+    (
+        Where::HostNetwork,
+        "network = \"host\"",
+        &["sockets: TCP to a port of the host"],
+    ),
+    (
+        Where::Chroot,
+        "chroot makes no pid namespace, and Landlock has no rule for it",
+        &[
+            "priorities: setpriority",
+            "priorities: setpriority of a group",
+            "priorities: setpriority of a user",
+            "priorities: prlimit",
+            "priorities: sched_setaffinity",
+            "priorities: sched_setscheduler",
+            "priorities: ioprio_set",
+        ],
+    ),
+    (
+        Where::Chroot,
+        "chroot makes no ipc namespace, and Landlock has no rule for it",
+        &["ipc: shmat", "ipc: msgsnd", "ipc: semctl"],
+    ),
+    (
+        Where::Chroot,
+        "the host's /proc, where the administrator has mounted it in the root",
+        &[
+            "proc: /proc/PID/cmdline",
+            "proc: /proc/PID/oom_score_adj",
+            "proc: /proc lists PID",
+            "keys: /proc/keys",
+        ],
+    ),
+    (
+        Where::Chroot,
+        "chroot changes no mount: nodev is the administrator's to set",
+        &["programs: device that root has planted"],
+    ),
+];
+
+/// Which kinds of jail an entry of [`REACHED`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    Every,
+    HostNetwork,
+    Chroot,
+}
+
+/// One way to run the probes: a column of the table.
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    name: &'static str,
+    user: &'static str,
+    root: &'static str,
+    start: Start,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    /// No jail at all.
+    Nothing,
+    /// A chroot in which everything is wrong.
+    Careless,
+    /// The plain set-uid chroot.
+    Floor,
+    /// A jail with a wall taken out, by lines of the config, and the beginnings of the names of the probes that only
+    /// this wall stops.
+    Weakened(&'static str, &'static [&'static str]),
+    /// A jail, by lines of the config.
+    Jail(&'static str),
+}
+
+const COLUMNS: [Column; 11] = [
+    ann("no jail", "/srv/jails/ann", Start::Nothing),
+    ann("careless", "/srv/jails/ann", Start::Careless),
+    ann("floor", "/srv/jails/ann", Start::Floor),
+    ann(
+        "-landlock",
+        "/srv/jails/full",
+        Start::Weakened(
+            "landlock = \"off\"",
+            &["descriptors: ", "sockets: abstract"],
+        ),
+    ),
+    ann(
+        "-seccomp",
+        "/srv/jails/full",
+        Start::Weakened(
+            "seccomp = \"off\"",
+            &[
+                "keys: user keyring",
+                "keys: add_key",
+                "sockets: sock_diag",
+                "sockets: other netlink",
+                "sockets: vsock",
+                "sockets: crypto",
+                "sockets: odd",
+                "sockets: socket by io_uring",
+                "namespaces: ",
+                "kernel: ",
+                "entries: ",
+                "terminal: ",
+            ],
+        ),
+    ),
+    ann("full", "/srv/jails/full", Start::Jail("")),
+    ann(
+        "chroot",
+        "/srv/jails/ann",
+        Start::Jail("isolation = \"chroot\""),
+    ),
+    ann(
+        "host view",
+        "/srv/jails/view",
+        Start::Jail("base = \"host\""),
+    ),
+    Column {
+        name: "Debian",
+        user: "deb",
+        root: "/srv/jails/deb",
+        start: Start::Jail(""),
+    },
+    ann(
+        "own root",
+        "/srv/jails/owned",
+        Start::Jail("root_owner = \"user\""),
+    ),
+    ann(
+        "no network",
+        "/srv/jails/full",
+        Start::Jail("network = \"none\""),
+    ),
+];
+
+const fn ann(name: &'static str, root: &'static str, start: Start) -> Column {
+    Column {
+        name,
+        user: "ann",
+        root,
+        start,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Reached,
+    Held,
+    Absent,
+}
+
+/// What one probe said in one column.
+#[derive(Clone, Debug)]
+struct Cell {
+    /// Line of the list of threats, and name.
+    probe: String,
+    verdict: Verdict,
+    /// The errno or signal it was held by.
+    by: String,
+}
+
+impl Cell {
+    fn parse(line: &str) -> Cell {
+        let words: Vec<&str> = line.split('\t').collect();
+        let [_, threat, name, word, by] = words[..] else {
+            panic!("not what the probe says: {line}");
+        };
+        let verdict = match word {
+            "reached" => Verdict::Reached,
+            "held" => Verdict::Held,
+            "absent" => Verdict::Absent,
+            _ => panic!("{threat}: {name}: the probe broke: {by}"),
+        };
+        Cell {
+            probe: format!("{threat}: {name}"),
+            verdict,
+            by: by.to_owned(),
+        }
+    }
+
+    /// Says of the open world that this kernel has no such thing.
+    fn is_unknown(&self) -> bool {
+        self.verdict == Verdict::Absent
+            || ["ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ENODEV"].contains(&self.by.as_str())
+    }
+}
+
+/// A sandbox with users, roots, and what lies outside for the probes to reach.
+struct Stage {
+    sandbox: Sandbox,
+    debian: bool,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        // Keys count against the quota of a uid on the whole machine: one that no other test uses.
+        let sandbox = Sandbox::new()
+            .user("ann")
+            .with("usermod -u 7011 ann")
+            .root(roots::busybox());
+        // Numbers that no jail with processes of its own comes to.
+        sandbox.must("echo 20000 >/proc/sys/kernel/ns_last_pid");
+        sandbox.must(&format!(
+            "mkdir -p /run/walls/share /srv/programs
+             printf outside >/etc/walls-secret; printf outside >/run/walls/secret
+             chown ann: /run/walls/secret
+             install -m 4755 {floor} /usr/bin/floor
+             install -m 4755 {walls} /srv/programs/set-uid
+             cp -a /srv/jails/ann /srv/jails/full
+             cp -a /srv/jails/ann /srv/jails/owned && chown ann: /srv/jails/owned
+             mkdir -p /srv/jails/view/home/ann && chown ann: /srv/jails/view/home/ann
+             mkdir /srv/jails/ann/proc /srv/jails/ann/shared
+             mount --bind /proc /srv/jails/ann/proc
+             mount --bind /run/walls/share /srv/jails/ann/shared",
+            floor = probe("floor"),
+            walls = probe("walls"),
+        ));
+        let (sandbox, debian) = match roots::debian() {
+            Ok(root) => (
+                sandbox.user("deb").with("usermod -u 7012 deb").root(root),
+                true,
+            ),
+            Err(reason) => {
+                skipped("walls of a Debian root", reason);
+                (sandbox, false)
+            }
+        };
+        Stage { sandbox, debian }
+    }
+
+    /// Runs all probes in a column.
+    fn run(&self, column: &Column) -> Vec<Cell> {
+        let Column {
+            user, root, start, ..
+        } = column;
+        self.prepare(user, root);
+        let (outside, home) = (
+            format!("/run/walls/share/{user}"),
+            format!("{root}/home/{user}"),
+        );
+        let accomplice = probe("walls_accomplice");
+        let accomplice = self.sandbox.run_as(user, &[&accomplice, &outside, &home]);
+        let accomplice = accomplice.ok();
+        let walls = probe("walls");
+        let command = format!("exec /home/{user}/walls probe /shared/{user} /home/{user}");
+        let leak = [walls.as_str(), "leak"];
+        let outcome = match start {
+            Start::Nothing => {
+                let argv = [&leak[..], &[&walls, "walls", "probe", &outside, &home]].concat();
+                self.sandbox.run_as(user, &argv)
+            }
+            Start::Careless => {
+                let ids = self
+                    .sandbox
+                    .must(&format!("echo $(id -u {user}):$(id -g {user})"));
+                let (inside, at_home) = (format!("/shared/{user}"), format!("/home/{user}"));
+                let careless = [&walls, "walls", "careless", root, &ids, &inside, &at_home];
+                self.sandbox.run(&[&leak[..], &careless].concat())
+            }
+            Start::Floor => {
+                let argv = [&leak[..], &["/usr/bin/floor", "floor", "-c", &command]].concat();
+                self.sandbox.run_as(user, &argv)
+            }
+            Start::Weakened(lines, _) | Start::Jail(lines) => {
+                self.configure(column, lines);
+                let argv = [&leak[..], &[JAIL_SHELL, "jail-shell", "-c", &command]].concat();
+                self.sandbox.run_as(user, &argv)
+            }
+        };
+        self.sandbox.must(&format!("kill -9 {accomplice}"));
+        assert!(
+            outcome.stdout.lines().any(|line| line == "DONE"),
+            "{}: the probes have not come to their end: {outcome}\n{}",
+            column.name,
+            self.sandbox.syslog()
+        );
+        let lines = outcome.stdout.lines();
+        lines
+            .filter(|line| line.starts_with("PROBE\t"))
+            .map(Cell::parse)
+            .collect()
+    }
+
+    /// Puts everything that probes change back to where it was, and what root plants into the home.
+    fn prepare(&self, user: &str, root: &str) {
+        self.sandbox.must(&format!(
+            "rm -rf /srv/walls /run/walls/share/{user}
+             mkdir -p /srv/walls /run/walls/share/{user}
+             cd /srv/walls
+             touch unlink-me link-me chmod-me
+             echo text >truncate-me
+             cp {walls} walls
+             chown -R {user}: /srv/walls /run/walls/share/{user}
+             cd {root}/home/{user}
+             rm -rf * && cp {walls} walls
+             install -m 4755 walls set-uid
+             install -m 2755 walls set-gid
+             cp walls capable && setcap cap_sys_chroot+ep capable
+             ln /srv/programs/set-uid linked 2>/dev/null || cp -p /srv/programs/set-uid linked
+             mknod -m 666 device c 1 5",
+            walls = probe("walls"),
+        ));
+    }
+
+    fn configure(&self, column: &Column, lines: &str) {
+        let Column { user, root, .. } = column;
+        let shell = if lines.contains("base") || *user == "deb" {
+            "/bin/bash"
+        } else {
+            "/bin/sh"
+        };
+        // Bound into the root where the jail itself mounts nothing.
+        let shared = if lines.contains("chroot") { "" } else { SHARED };
+        let config = format!(
+            "[users]\n{user} = \"walls\"\n\n[jails.walls]\nroot = \"{root}\"\nshell = \"{shell}\"\n{shared}\n{lines}\n"
+        );
+        self.sandbox.write("/etc/login-jail/config.toml", config);
+    }
+}
+
+/// The columns that were run, with what the probes said.
+struct Table {
+    columns: Vec<(Column, Vec<Cell>)>,
+}
+
+impl Table {
+    fn probes(&self) -> Vec<&str> {
+        let (_, cells) = self.columns.first().expect("a column");
+        cells.iter().map(|cell| cell.probe.as_str()).collect()
+    }
+
+    /// Gives the cells of a probe, open columns or jails.
+    fn cells(&self, probe: &str, jails: bool) -> Vec<(&Column, &Cell)> {
+        let columns = self.columns.iter();
+        columns
+            .filter(|(column, _)| matches!(column.start, Start::Jail(_)) == jails)
+            .filter_map(|(column, cells)| {
+                let cell = cells.iter().find(|cell| cell.probe == probe)?;
+                Some((column, cell))
+            })
+            .collect()
+    }
+
+    fn is_reached_without_walls(&self, probe: &str) -> bool {
+        let cells = self.cells(probe, false);
+        cells
+            .iter()
+            .any(|(_, cell)| cell.verdict == Verdict::Reached)
+    }
+
+    /// Tells whether the kernel has nothing to reach there, also for those without a wall.
+    fn is_absent(&self, probe: &str) -> bool {
+        let cells = self.cells(probe, false);
+        cells
+            .iter()
+            .filter(|(column, _)| !matches!(column.start, Start::Weakened(..)))
+            .all(|(_, cell)| cell.is_unknown())
+    }
+
+    fn print(&self) {
+        let mut text = format!("\n{:48}", "probe");
+        for (column, _) in &self.columns {
+            write!(text, "{:>11}", column.name).unwrap();
+        }
+        text.push('\n');
+        for probe in self.probes() {
+            write!(text, "{probe:48}").unwrap();
+            for cell in [self.cells(probe, false), self.cells(probe, true)].concat() {
+                let word = match cell.1.verdict {
+                    Verdict::Absent => "n.a.",
+                    _ if self.is_absent(probe) => "n.a.",
+                    Verdict::Reached => match documented(probe, cell.0, 0) {
+                        Some(_) => "reached*",
+                        None => "reached",
+                    },
+                    Verdict::Held => "held",
+                };
+                write!(text, "{word:>11}").unwrap();
+            }
+            text.push('\n');
+        }
+        for (_, why, probes) in REACHED {
+            writeln!(text, "* {}: {why}", probes.join(", ")).unwrap();
+        }
+        // Past the capture of a test's output.
+        std::io::stderr().write_all(text.as_bytes()).ok();
+    }
+}
+
+impl Where {
+    fn includes(self, column: &Column) -> bool {
+        let (Start::Jail(lines) | Start::Weakened(lines, _)) = column.start else {
+            return false;
+        };
+        match self {
+            Where::Every => true,
+            Where::HostNetwork => !lines.contains("network"),
+            Where::Chroot => lines.contains("chroot"),
+        }
+    }
+}
+
+/// Says why a probe is allowed to reach something in a kind of jail, if it is.
+fn documented(probe: &str, column: &Column, abi: i32) -> Option<&'static str> {
+    // The one that a newer Landlock has a rule for.
+    if abi >= 9 && probe == "descriptors: connect to a path socket" {
+        return None;
+    }
+    let (_, why, _) = REACHED
+        .iter()
+        .find(|(place, _, probes)| place.includes(column) && probes.contains(&probe))?;
+    Some(*why)
+}
+
+#[test]
+fn no_probe_reaches_the_outside_of_a_jail_and_each_does_where_its_wall_is_off() {
+    let stage = Stage::new();
+    let columns = COLUMNS
+        .into_iter()
+        .filter(|column| stage.debian || column.user != "deb");
+    let table = Table {
+        columns: columns.map(|column| (column, stage.run(&column))).collect(),
+    };
+    table.print();
+    let abi = stage.sandbox.run(&[&probe("walls"), "landlock"]);
+    let abi: i32 = abi.ok().parse().expect("a number");
+    let mut faults = Vec::new();
+    for threat in THREATS {
+        let proved = |probe: &&str| {
+            probe.starts_with(&format!("{threat}: ")) && table.is_reached_without_walls(probe)
+        };
+        if !table.probes().iter().any(proved) {
+            faults.push(format!("{threat}: no probe"));
+        }
+    }
+    for probe in table.probes() {
+        if !table.is_reached_without_walls(probe) && !table.is_absent(probe) {
+            faults.push(format!(
+                "{probe}: proves nothing, reached nowhere: {:?}",
+                table.cells(probe, false)
+            ));
+        }
+        for (column, cell) in table.cells(probe, false) {
+            let Start::Weakened(_, carried) = column.start else {
+                continue;
+            };
+            let allowed = carried.iter().any(|name| probe.starts_with(name))
+                || probe.starts_with(CONTROL)
+                || documented(probe, column, abi).is_some();
+            if cell.verdict == Verdict::Reached && !allowed {
+                faults.push(format!(
+                    "{probe}: held by one wall only, reached in {}",
+                    column.name
+                ));
+            }
+        }
+        for (column, cell) in table.cells(probe, true) {
+            let expected = probe.starts_with(CONTROL)
+                || documented(probe, column, abi).is_some() && !table.is_absent(probe);
+            let reached = cell.verdict == Verdict::Reached;
+            if reached != expected {
+                let word = if reached { "reached" } else { "not reached" };
+                faults.push(format!("{probe}: {word} in {}: {}", column.name, cell.by));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
