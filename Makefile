@@ -4,6 +4,9 @@ PREFIX     ?= /usr
 SYSCONFDIR ?= /etc
 MANDIR     ?= $(PREFIX)/share/man
 CARGO      ?= cargo
+# How jail-shell gets its power: setuid (mode 4755), or caps (file capabilities, the least set that serves).
+PRIVILEGE  ?= setuid
+CAPS       := cap_setuid,cap_setgid,cap_setpcap,cap_sys_chroot,cap_sys_admin,cap_mknod,cap_net_admin,cap_dac_override
 BINARY     := target/setuid/jail-shell
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -16,7 +19,7 @@ help:
 	  'make test        everything that is tested (installs what it needs by apt-get)' \
 	  'make bench       what a login costs, beside chroot(1) and jailkit' \
 	  'make build       build jail-shell' \
-	  'make install     [DESTDIR=] [PREFIX=/usr]: install it, set-user-ID root; a config is kept' \
+	  'make install     [DESTDIR=] [PREFIX=/usr] [PRIVILEGE=caps]: install it; a config is kept' \
 	  'make uninstall   take it away; the config stays'
 
 # What building and testing take of Debian. A no-op where it is there already.
@@ -33,6 +36,7 @@ test: build
 	@tests/run
 
 bench: build
+	@packaging/setup bench
 	$(CARGO) bench --locked -p login-jail-tests --bench login
 
 check:
@@ -44,7 +48,12 @@ install:
 	@test -x $(BINARY) || { echo 'install: $(BINARY) is not built; run make build' >&2; exit 1; }
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/login-jail $(DESTDIR)$(SYSCONFDIR)/login-jail/users.d
+ifeq ($(PRIVILEGE),caps)
+	install -m 0755 -o root -g root $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
+	setcap $(CAPS)=ep $(DESTDIR)$(PREFIX)/bin/jail-shell
+else
 	install -m 4755 -o root -g root $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
+endif
 	install -m 0644 packaging/man/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 packaging/man/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	@test ! -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
