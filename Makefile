@@ -11,12 +11,13 @@ BINARY     := target/setuid/jail-shell
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help build try test bench check install uninstall setup clean
+.PHONY: help build try test test-long bench check install uninstall setup clean
 
 help:
 	@printf '%s\n' 'make try         build, then watch a jailed login in a throw-away copy of this machine' \
 	  'make try STAY=1  the same, and stay in her session' \
 	  'make test        everything that is tested (installs what it needs by apt-get)' \
+	  'make test-long   the same, then 5,000 logins and every fault at every call' \
 	  'make bench       what a login costs, beside chroot(1) and jailkit' \
 	  'make build       build jail-shell' \
 	  'make install     [DESTDIR=] [PREFIX=/usr] [PRIVILEGE=caps]: install it; a config is kept' \
@@ -34,6 +35,10 @@ try: build
 
 test: build
 	@tests/run
+
+# The soak and the full sweep of faults as well: some ten minutes more.
+test-long: test
+	$(CARGO) test --locked -p login-jail-tests -- --ignored
 
 bench: build
 	@packaging/setup bench

@@ -7,9 +7,11 @@ use std::{
     ffi::OsStr,
     fmt::{self, Write},
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    time::{Duration, Instant},
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with,
 };
@@ -28,10 +30,8 @@ const LONGEST_VALUE: usize = 1024;
 const LONGEST_LINE: usize = 8 * 1024;
 
 /// How long a line waits for room in the daemon's queue, which anybody can fill.
-const LONGEST_WAIT: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
-};
+const LOGIN_WAITS: Duration = Duration::from_millis(100);
+const REFUSAL_WAITS: Duration = Duration::from_secs(2);
 
 /// A connection to the log daemon, if there is one.
 #[derive(Debug)]
@@ -122,14 +122,22 @@ impl Log {
             AUTHPRIV | severity,
             std::process::id()
         );
-        let mut writable = [PollFd::new(socket, PollFlags::OUT)];
-        match poll(&mut writable, Some(&LONGEST_WAIT)) {
-            // Sent all the same: send(2) knows best whether there is room.
-            Ok(_) | Err(_) => {}
-        }
-        match send(socket, line.as_bytes(), SendFlags::NOSIGNAL) {
-            // Nothing could be done about a failure, and there is nobody to tell.
-            Ok(_) | Err(_) => {}
+        // Nobody waits for what a refusal keeps them from.
+        let patience = if severity == LOG_ERR {
+            REFUSAL_WAITS
+        } else {
+            LOGIN_WAITS
+        };
+        let deadline = Instant::now() + patience;
+        // Room that poll(2) sees may be another's by the time of send(2).
+        while send(socket, line.as_bytes(), SendFlags::NOSIGNAL) == Err(Errno::AGAIN) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut writable = [PollFd::new(socket, PollFlags::OUT)];
+            let timeout = Timespec::try_from(left).ok();
+            if left.is_zero() || poll(&mut writable, timeout.as_ref()).is_err() {
+                // Nothing could be done about it, and there is nobody to tell.
+                return;
+            }
         }
     }
 }
