@@ -52,7 +52,7 @@ const MOST_ENTRIES: usize = 128;
 const TOP_SIZE: &CStr = c"16m";
 
 /// How much of the memory a session's /tmp and /dev/shm may take: tmpfs(5).
-const TMPFS_SIZE: &CStr = c"20%";
+const TMPFS_SIZE: &CStr = c"10%";
 
 /// The group `tty`, whose number every Linux distribution has fixed.
 const TTY_GID: &CStr = c"5";

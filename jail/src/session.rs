@@ -348,8 +348,15 @@ pub(crate) fn supervise(init: Pid, link: Link, terminal: Terminal) -> Result<End
     // notice: so every report continues it.
     send_signal_when_readable(&socket, getpid(), libc::SIGCONT)
         .map_err(|errno| StepFault::Failed("fcntl F_SETSIG", errno))?;
-    send(&socket, b"g", SendFlags::NOSIGNAL)
-        .map_err(|errno| StepFault::Failed("send to init", raw(errno)))?;
+    match send(&socket, b"g", SendFlags::NOSIGNAL).map_err(raw) {
+        Ok(_) => {}
+        // Init was refused before it could be told, and has said why.
+        Err(Errno::EPIPE) => {
+            drop(socket);
+            return Ok(ending_of(init));
+        }
+        Err(errno) => return Err(StepFault::Failed("send to init", errno)),
+    }
     let ended = follow(init, &socket, &signals, foreground.as_ref());
     if let Some(terminal) = foreground {
         take_foreground_back(&terminal);

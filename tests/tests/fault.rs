@@ -370,7 +370,7 @@ const FULL: &[Row] = &[
         "pid-namespace",
         (libc::SYS_sendto, "2=1,in=1"),
         Every,
-        "EPIPE",
+        "ENOMEM",
     ),
     step("namespaces", NEW_MOUNTS, Every, "EPERM"),
     step("namespaces", NEW_MOUNTS, Every, "ENOSPC"),
