@@ -1,7 +1,8 @@
 //! The set-user-ID door: login shell and sshd's ForceCommand.
 //!
 //! It makes the process sane, finds out who called, lets the config decide, and becomes the user's shell inside the
-//! jail; or it says one sentence and exits. It never forks and never serves anybody unjailed.
+//! jail; or it says one sentence and exits. It never serves anybody unjailed. With full isolation two copies of it stay
+//! around the session, as supervisor and as init.
 
 use std::{
     env,
