@@ -43,9 +43,10 @@ use crate::{
     request::What,
     rootfs::{self, Opened, Trees, mount_id},
     seccomp,
-    session::{self, Ended, Link, Split, Terminal},
+    session::{self, Ended, Link, Split},
     start::Inherited,
     sys::{keyctl::join_session_keyring, net::set_loopback_up},
+    terminal::{self, Inside, Relay},
     trust::{self, raw},
 };
 
@@ -173,6 +174,7 @@ impl Prepared {
             opened: Some(opened),
             trees: None,
             terminal: None,
+            relay: None,
             link: None,
             home: PathBuf::from("/"),
             sftp_server: None,
@@ -208,7 +210,8 @@ struct Session<'a> {
     inherited: &'a Inherited,
     opened: Option<Opened>,
     trees: Option<Trees>,
-    terminal: Option<Terminal>,
+    terminal: Option<Inside>,
+    relay: Option<Relay>,
     link: Option<Link>,
     home: PathBuf,
     sftp_server: Option<PathBuf>,
@@ -275,7 +278,7 @@ impl Session<'_> {
     }
 
     fn copy_trees(&mut self, view: &View) -> Result<(), StepFault> {
-        let terminal = Terminal::of_caller(matches!(self.plan.request.what, What::Shell))?;
+        let (terminal, relay) = terminal::of_caller(self.plan.ids.uid, self.plan.ids.gid)?;
         let shown = terminal
             .descriptor()
             .map(AsFd::as_fd)
@@ -287,6 +290,7 @@ impl Session<'_> {
             shown,
         )?);
         self.terminal = Some(terminal);
+        self.relay = relay;
         Ok(())
     }
 
@@ -295,15 +299,17 @@ impl Session<'_> {
         let refuse = |fault| Refusal::Step(Step::PidNamespace.name(), fault);
         match session::split_outside().map_err(refuse)? {
             Split::After(link) => {
+                self.relay = None;
                 self.link = Some(link);
                 Ok(None)
             }
             Split::Before(init, link) => {
                 self.trees = None;
                 self.outside = None;
+                self.terminal = None;
                 self.drop_privileges()?;
-                let terminal = taken(&mut self.terminal).map_err(refuse)?;
-                let ended = session::supervise(init, link, terminal).map_err(refuse)?;
+                let relay = self.relay.take();
+                let ended = session::supervise(init, link, relay).map_err(refuse)?;
                 Ok(Some(Outcome::Supervisor(ended)))
             }
         }
@@ -313,15 +319,16 @@ impl Session<'_> {
     fn split_inside(&mut self, linger: bool) -> Result<Option<Outcome>, Refusal> {
         let refuse = |fault| Refusal::Step("init", fault);
         let link = taken(&mut self.link).map_err(refuse)?;
-        match session::split_inside(link).map_err(refuse)? {
+        let terminal = taken(&mut self.terminal).map_err(refuse)?;
+        match session::split_inside(link, &terminal).map_err(refuse)? {
             Split::After(link) => {
                 self.link = Some(link);
+                self.terminal = Some(terminal);
                 Ok(None)
             }
             Split::Before(main, link) => {
-                self.terminal = None;
                 self.drop_privileges()?;
-                session::reap(main, link, linger).map_err(refuse)?;
+                session::reap(main, link, terminal.for_init(), linger).map_err(refuse)?;
                 Ok(Some(Outcome::Init))
             }
         }

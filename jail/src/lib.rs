@@ -27,4 +27,5 @@ pub mod session;
 pub mod start;
 #[allow(unsafe_code, reason = "the only place of the core that may")]
 mod sys;
+mod terminal;
 pub mod trust;

@@ -2,13 +2,16 @@
 
 use std::fmt;
 
-use nix::{errno::Errno, unistd::getresuid};
+use nix::{
+    errno::Errno,
+    unistd::{Gid, Uid, getegid, geteuid, getresuid, setfsgid, setfsuid},
+};
 use rustix::{
     fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs, open, openat},
     thread::{CapabilitySet, capabilities, no_new_privs},
 };
 
-use crate::refusal::{Code, Refusal, StepFault};
+use crate::refusal::{Code, Refusal, StepFault, hold};
 
 /// What entering a jail by chroot(2) takes: capabilities(7).
 const NEEDED: CapabilitySet = CapabilitySet::SYS_CHROOT
@@ -153,4 +156,28 @@ fn in_user_namespace() -> bool {
 
 fn failed(call: &'static str, errno: Errno) -> Refusal {
     Refusal::Step("privilege", StepFault::Failed(call, errno))
+}
+/// Makes files as if the user made them: setfsuid(2), setfsgid(2). What `make` makes is the user's from the first
+/// moment on, so that nothing has to be given away by a name that the user could have moved.
+///
+/// # Errors
+/// Those of `make`, or the ids did not change.
+pub(crate) fn as_user<T>(
+    uid: u32,
+    gid: u32,
+    make: impl FnOnce() -> Result<T, StepFault>,
+) -> Result<T, StepFault> {
+    set_file_ids(Uid::from_raw(uid), Gid::from_raw(gid))?;
+    let made = make();
+    set_file_ids(geteuid(), getegid())?;
+    made
+}
+
+/// Sets the ids that files are made with. The calls report no failure, so each is asked for what it has set: both
+/// return the id from before.
+fn set_file_ids(uid: Uid, gid: Gid) -> Result<(), StepFault> {
+    setfsgid(gid);
+    hold("the group ID for files", setfsgid(gid) == gid)?;
+    setfsuid(uid);
+    hold("the user ID for files", setfsuid(uid) == uid)
 }

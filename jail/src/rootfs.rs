@@ -34,6 +34,7 @@ use rustix::{
 use crate::{
     etc::{self, Etc, Item},
     plan::{Plan, View},
+    privilege::as_user,
     refusal::{StepFault, hold},
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr, mount_setattr_recursive},
     trust::{self, kind, raw},
@@ -589,7 +590,10 @@ fn make_directory(root: &OwnedFd, path: &Path) -> Result<OwnedFd, StepFault> {
         };
         shown.push(name);
         let next = open_or_make(reached.as_ref().unwrap_or(root), Path::new(name));
-        let next = next.map_err(|errno| unfit(&shown, &format!("fails: {}", raw(errno).desc())))?;
+        let next = next.map_err(|fault| match fault {
+            StepFault::Failed(_, errno) => unfit(&shown, &format!("fails: {}", errno.desc())),
+            other => other,
+        })?;
         match file_type(&next)? {
             FileType::Directory => reached = Some(next),
             other => return Err(unfit(&shown, &format!("is a {}; remove it", kind(other)))),
@@ -606,15 +610,25 @@ fn unfit(path: &Path, why: &str) -> StepFault {
     ))
 }
 
-fn open_or_make(directory: &OwnedFd, name: &Path) -> rustix::io::Result<OwnedFd> {
-    match open_entry(directory, name) {
+/// Opens a directory, or makes it: it is then of whoever owns the one above it, lest a user find directories of root's
+/// in a root of theirs.
+fn open_or_make(directory: &OwnedFd, name: &Path) -> Result<OwnedFd, StepFault> {
+    let open = || open_entry(directory, name);
+    match open() {
         Err(rustix::io::Errno::NOENT) => {}
-        other => return other,
+        other => return other.map_err(failed("openat2")),
     }
-    match mkdirat(directory, name, Mode::from_raw_mode(0o755)) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => open_entry(directory, name),
-        Err(errno) => Err(errno),
+    let above = fstat(directory).map_err(failed("fstat in the new root"))?;
+    let make = || match mkdirat(directory, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Err(errno) => Err(failed("mkdirat")(errno)),
+    };
+    if above.st_uid == 0 {
+        make()?;
+    } else {
+        as_user(above.st_uid, above.st_gid, make)?;
     }
+    open().map_err(failed("openat2"))
 }
 
 /// Opens one entry of a directory, whatever it is; a link is opened itself. The descriptor is O_PATH.

@@ -5,8 +5,8 @@
 //! the session's standard descriptors, so that a client sees the end of the output when the session's own processes
 //! have closed it.
 //!
-//! They talk over a socket: one byte lets init go on once the supervisor has nothing left to give up, then init
-//! reports how the main process stopped and ended. Each sees by it that the other is gone.
+//! They talk over a socket: one byte lets init go on once the supervisor has nothing left to give up, further ones are
+//! orders, and init reports how the main process stopped and ended. Each sees by it that the other is gone.
 
 use std::{
     fs::OpenOptions,
@@ -19,7 +19,7 @@ use nix::{
         signal::{SigSet, Signal},
         signalfd::{SfdFlags, SignalFd, siginfo},
     },
-    unistd::{Pid, getpgrp, getpid, getsid, setpgid, setsid, tcgetpgrp, tcsetpgrp},
+    unistd::{Pid, getpgrp, getpid, tcsetpgrp},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -29,7 +29,6 @@ use rustix::{
         DumpableBehavior, Resource, Rlimit, WaitOptions, WaitStatus, set_dumpable_behavior,
         set_parent_process_death_signal, setrlimit, wait, waitpid,
     },
-    termios::{isatty, tcgetsid},
 };
 
 use crate::{
@@ -39,8 +38,8 @@ use crate::{
         signal::{
             Disposition, LAST_SIGNAL, kill, rt_sigaction, rt_sigprocmask, send_signal_when_readable,
         },
-        terminal::take_terminal,
     },
+    terminal::{Inside, Relay},
     trust::raw,
 };
 
@@ -64,8 +63,8 @@ pub enum Ended {
 enum Report {
     /// The main process has ended.
     Ended(Ended),
-    /// The main process has stopped.
-    Stopped,
+    /// The main process has stopped, by this signal.
+    Stopped(i32),
     /// A stopped main process goes on.
     Continued,
     /// Others are left, and end with init: the session is over when init is.
@@ -77,7 +76,7 @@ impl Report {
         match self {
             Report::Ended(Ended::Exited(status)) => [b'e', status],
             Report::Ended(Ended::Killed(signal)) => [b'k', u8::try_from(signal).unwrap_or(0)],
-            Report::Stopped => [b's', 0],
+            Report::Stopped(signal) => [b's', u8::try_from(signal).unwrap_or(0)],
             Report::Continued => [b'c', 0],
             Report::NoLinger => [b'n', 0],
         }
@@ -87,7 +86,7 @@ impl Report {
         match bytes {
             [b'e', status] => Some(Report::Ended(Ended::Exited(status))),
             [b'k', signal] => Some(Report::Ended(Ended::Killed(signal.into()))),
-            [b's', _] => Some(Report::Stopped),
+            [b's', signal] => Some(Report::Stopped(signal.into())),
             [b'c', _] => Some(Report::Continued),
             [b'n', _] => Some(Report::NoLinger),
             _ => None,
@@ -95,95 +94,43 @@ impl Report {
     }
 }
 
-/// The terminal of the caller, and what may be done with it.
-#[derive(Debug)]
-pub(crate) enum Terminal {
-    /// The caller leads its session (sshd): the main process gets a session of its own, and the terminal, if any.
-    Leader(Option<OwnedFd>),
-    /// The caller is a member of another's session (su, login) and in its foreground: the terminal stays that
-    /// session's; an interactive shell gets a process group of its own in the foreground.
-    Foreground(OwnedFd),
-    /// Neither: the session and the process group stay as they are.
-    Untouched,
+/// What the supervisor has init do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// Send a signal to the main process.
+    Signal(i32),
+    /// Send a signal to the main process's group, as a key of the terminal does.
+    GroupSignal(i32),
+    /// Put the main process into the foreground of the session's terminal, and continue it.
+    Foreground,
+    /// Take it out of there: it is stopped when it asks for what is typed.
+    Background,
 }
 
-impl Terminal {
-    /// Looks at the standard descriptors. `interactive` tells that the request is a shell, not a command.
-    ///
-    /// # Errors
-    /// A descriptor that can't be copied.
-    pub(crate) fn of_caller(interactive: bool) -> Result<Terminal, StepFault> {
-        let session = getsid(None).map_err(|errno| StepFault::Failed("getsid", errno))?;
-        let leads = session == getpid();
-        for fd in [
-            rustix::stdio::stdin(),
-            rustix::stdio::stdout(),
-            rustix::stdio::stderr(),
-        ] {
-            let ours = isatty(fd)
-                && tcgetsid(fd).is_ok_and(|sid| sid.as_raw_nonzero().get() == session.as_raw());
-            if !ours {
-                continue;
-            }
-            if leads {
-                return copy(fd).map(|copy| Terminal::Leader(Some(copy)));
-            }
-            if interactive && tcgetpgrp(fd) == Ok(getpgrp()) {
-                return copy(fd).map(Terminal::Foreground);
-            }
-            return Ok(Terminal::Untouched);
-        }
-        Ok(if leads {
-            Terminal::Leader(None)
-        } else {
-            Terminal::Untouched
-        })
+impl Order {
+    const GROUP: u8 = 0x80;
+
+    fn encode(self) -> [u8; 1] {
+        let number = |signal| u8::try_from(signal).unwrap_or(0);
+        [match self {
+            Order::Signal(signal) => number(signal),
+            Order::GroupSignal(signal) => number(signal) | Order::GROUP,
+            Order::Foreground => b'F',
+            Order::Background => b'B',
+        }]
     }
 
-    /// Gives the terminal's descriptor, for a name in the new /dev.
-    pub(crate) fn descriptor(&self) -> Option<&OwnedFd> {
-        match self {
-            Terminal::Leader(terminal) => terminal.as_ref(),
-            Terminal::Foreground(terminal) => Some(terminal),
-            Terminal::Untouched => None,
+    /// Reads an order. Signals end at 64, before the letters.
+    fn decode(byte: u8) -> Order {
+        match byte {
+            b'F' => Order::Foreground,
+            b'B' => Order::Background,
+            signal if signal & Order::GROUP != 0 => {
+                Order::GroupSignal((signal & !Order::GROUP).into())
+            }
+            signal => Order::Signal(signal.into()),
         }
     }
-
-    /// Sets up session, process group and terminal of the main process, which runs this while it is root still: taking
-    /// a terminal from another session takes CAP_SYS_ADMIN.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub(crate) fn hand_over(self) -> Result<(), StepFault> {
-        match self {
-            Terminal::Leader(terminal) => {
-                let session = setsid().map_err(|errno| StepFault::Failed("setsid", errno))?;
-                hold("a session of its own", session == getpid())?;
-                if let Some(terminal) = terminal {
-                    take_terminal(terminal)
-                        .map_err(|errno| StepFault::Failed("ioctl TIOCSCTTY", errno))?;
-                }
-                Ok(())
-            }
-            Terminal::Foreground(terminal) => {
-                let this = Pid::from_raw(0);
-                setpgid(this, this).map_err(|errno| StepFault::Failed("setpgid", errno))?;
-                hold("a process group of its own", getpgrp() == getpid())?;
-                // From the background tcsetpgrp sends SIGTTOU, unless that is blocked: tcsetpgrp(3).
-                let blocked =
-                    rt_sigprocmask(u64::MAX).and_then(|()| tcsetpgrp(&terminal, getpgrp()));
-                blocked
-                    .and_then(|()| rt_sigprocmask(0))
-                    .map_err(|errno| StepFault::Failed("tcsetpgrp", errno))
-            }
-            Terminal::Untouched => Ok(()),
-        }
-    }
-}
-
-fn copy(fd: impl AsFd) -> Result<OwnedFd, StepFault> {
-    rustix::io::fcntl_dupfd_cloexec(fd, 3)
-        .map_err(|errno| StepFault::Failed("fcntl F_DUPFD_CLOEXEC", raw(errno)))
 }
 
 /// One end of the socket between supervisor and init, and what both need to let go of the standard descriptors.
@@ -255,13 +202,14 @@ pub(crate) fn split_outside() -> Result<Split, StepFault> {
 ///
 /// # Errors
 /// The supervisor is gone, or the fork failed.
-pub(crate) fn split_inside(mut link: Link) -> Result<Split, StepFault> {
+pub(crate) fn split_inside(mut link: Link, terminal: &Inside) -> Result<Split, StepFault> {
     let mut go = [0_u8; 1];
     match recv(&link.socket, &mut go, RecvFlags::empty()) {
         Ok((1, _)) => {}
         Ok(_) => return Err(StepFault::NotInForce("the supervisor is gone".to_owned())),
         Err(errno) => return Err(StepFault::Failed("recv from the supervisor", raw(errno))),
     }
+    terminal.lead()?;
     let (read, write) =
         pipe_with(PipeFlags::CLOEXEC).map_err(|errno| StepFault::Failed("pipe2", raw(errno)))?;
     match fork().map_err(|errno| StepFault::Failed("fork", errno))? {
@@ -331,16 +279,11 @@ impl Link {
 ///
 /// # Errors
 /// A call that failed before init was let go on. Nothing of the user's has run then, and nothing will.
-pub(crate) fn supervise(init: Pid, link: Link, terminal: Terminal) -> Result<Ended, StepFault> {
-    // A terminal that the main process has taken is its own to hold open.
-    let foreground = match terminal {
-        Terminal::Foreground(terminal) => Some(terminal),
-        Terminal::Leader(terminal) => {
-            drop(terminal);
-            None
-        }
-        Terminal::Untouched => None,
-    };
+pub(crate) fn supervise(
+    init: Pid,
+    link: Link,
+    mut relay: Option<Relay>,
+) -> Result<Ended, StepFault> {
     let signals = catch_signals()?;
     link.let_go_of_standard()?;
     let socket = link.into_socket();
@@ -348,40 +291,36 @@ pub(crate) fn supervise(init: Pid, link: Link, terminal: Terminal) -> Result<End
     // notice: so every report continues it.
     send_signal_when_readable(&socket, getpid(), libc::SIGCONT)
         .map_err(|errno| StepFault::Failed("fcntl F_SETSIG", errno))?;
-    match send(&socket, b"g", SendFlags::NOSIGNAL).map_err(raw) {
-        Ok(_) => {}
+    let ended = match send(&socket, b"g", SendFlags::NOSIGNAL).map_err(raw) {
+        Ok(_) => follow(init, &socket, &signals, &mut relay),
         // Init was refused before it could be told, and has said why.
-        Err(Errno::EPIPE) => {
-            drop(socket);
-            return Ok(ending_of(init));
-        }
+        Err(Errno::EPIPE) => ending_of(init),
         Err(errno) => return Err(StepFault::Failed("send to init", errno)),
-    }
-    let ended = follow(init, &socket, &signals, foreground.as_ref());
-    if let Some(terminal) = foreground {
-        take_foreground_back(&terminal);
+    };
+    if let Some(relay) = &mut relay {
+        relay.finish();
     }
     Ok(ended)
 }
 
-/// Passes signals on and follows the main process until it has ended.
-fn follow(init: Pid, socket: &OwnedFd, signals: &SignalFd, foreground: Option<&OwnedFd>) -> Ended {
+/// Passes signals on, carries what is typed and shown, and follows the main process until it has ended.
+fn follow(init: Pid, socket: &OwnedFd, signals: &SignalFd, relay: &mut Option<Relay>) -> Ended {
     let mut lingers = true;
     loop {
-        let [reported, signalled] = ready(socket, signals);
+        let [reported, signalled] = match relay {
+            Some(relay) => relay.wait([socket.as_fd(), signals.as_fd()]),
+            None => ready(socket, signals),
+        };
         if signalled {
             while let Ok(Some(signal)) = signals.read_signal() {
-                let hang_up = foreground.is_some() && is_hang_up(&signal);
-                if hang_up || is_sent(&signal) {
-                    pass_on(socket, signal.ssi_signo);
-                }
+                pass_on(socket, &signal, relay.as_ref());
             }
         }
         if !reported {
             continue;
         }
         match receive(socket) {
-            Some(Report::Stopped) => stop_like_main(socket, foreground),
+            Some(Report::Stopped(signal)) => stop_like_main(socket, signal, relay.as_mut()),
             Some(Report::Continued) => {}
             Some(Report::NoLinger) => lingers = false,
             Some(Report::Ended(ended)) => {
@@ -421,66 +360,61 @@ fn ended(status: WaitStatus) -> Option<Ended> {
         .map(|status| Ended::Exited(u8::try_from(status & 0xff).unwrap_or(u8::MAX)))
 }
 
-/// Has init send a signal to the main process. By word and not by a signal to init: a signal to the process group of
-/// whoever called reaches init, too, and one to a main process without a group of its own is sent once more at most.
-fn pass_on(socket: &OwnedFd, signal: u32) {
-    match send(
-        socket,
-        &[u8::try_from(signal).unwrap_or(0)],
-        SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-    ) {
+fn tell(socket: &OwnedFd, order: Order) {
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    match send(socket, &order.encode(), flags) {
         // An init that is gone has nobody to tell.
         Ok(_) | Err(_) => {}
     }
 }
 
-/// Tells whether somebody sent the signal. What the kernel sends by itself, as for a key of the terminal, reaches the
-/// processes that it is meant for without us.
-fn is_sent(signal: &siginfo) -> bool {
-    signal.ssi_code <= 0 && signal.ssi_signo != libc::SIGCHLD as u32
-}
-
-/// Tells whether the kernel hangs up on this process group: a main process with a group of its own does not see it.
-fn is_hang_up(signal: &siginfo) -> bool {
-    signal.ssi_code == SI_KERNEL && signal.ssi_signo == libc::SIGHUP as u32
+/// Passes a signal on. By word and not by a signal to init, which blocks them all.
+///
+/// Whoever sends one to the caller means its one process. What the kernel sends by itself, for a key of the caller's
+/// terminal or because it hangs up, is for a whole process group.
+fn pass_on(socket: &OwnedFd, signal: &siginfo, relay: Option<&Relay>) {
+    let number = i32::try_from(signal.ssi_signo).unwrap_or(0);
+    match (number, relay) {
+        (libc::SIGCHLD, _) => {}
+        (libc::SIGWINCH, Some(relay)) => relay.resize(),
+        _ if signal.ssi_code == SI_KERNEL => tell(socket, Order::GroupSignal(number)),
+        _ if signal.ssi_code <= 0 => tell(socket, Order::Signal(number)),
+        _ => {}
+    }
 }
 
 /// Stops as the main process has stopped, so that whoever started us sees it, and goes on when we are continued.
-fn stop_like_main(socket: &OwnedFd, foreground: Option<&OwnedFd>) {
+///
+/// A main process that was stopped because it wants what is typed gets it, and goes on at once, where the terminal is
+/// the caller's to give.
+fn stop_like_main(socket: &OwnedFd, signal: i32, mut relay: Option<&mut Relay>) {
+    let wants_terminal = matches!(signal, libc::SIGTTIN | libc::SIGTTOU);
+    if let Some(relay) = relay.as_mut().filter(|_| wants_terminal)
+        && relay.grant()
+    {
+        tell(socket, Order::Foreground);
+        return;
+    }
     if has_input(socket) {
         // The main process goes on already, or has ended.
         return;
     }
-    let Some(terminal) = foreground else {
+    let Some(relay) = relay else {
         stop();
         return;
     };
-    // The kernel delivers no SIGTTOU for it: every signal is blocked here.
-    let main = tcgetpgrp(terminal);
-    match tcsetpgrp(terminal, getpgrp()) {
-        Ok(()) | Err(_) => stop(),
-    }
-    if let Ok(main) = main {
-        match tcsetpgrp(terminal, main) {
-            // A terminal that is gone by now needs no foreground.
-            Ok(()) | Err(_) => {}
-        }
-    }
-}
-
-/// Takes the foreground back from what ran in it inside. A shell gives it back to the group it was started in, which is
-/// one of the session's here.
-fn take_foreground_back(terminal: &OwnedFd) {
-    let Ok(group) = tcgetpgrp(terminal) else {
+    let granted = relay.is_granted();
+    relay.give_back();
+    stop();
+    if !granted && !wants_terminal {
         return;
-    };
-    // EPERM: somebody else's, who has put this session in the background.
-    if kill(Pid::from_raw(-group.as_raw()), 0) != Err(Errno::EPERM) {
-        match tcsetpgrp(terminal, getpgrp()) {
-            // A terminal that is gone by now needs no foreground.
-            Ok(()) | Err(_) => {}
-        }
     }
+    let order = if relay.grant() {
+        Order::Foreground
+    } else {
+        Order::Background
+    };
+    tell(socket, order);
 }
 
 fn stop() {
@@ -521,7 +455,12 @@ pub fn end_like(ended: Ended) -> ! {
 ///
 /// # Errors
 /// A call that failed before it was ready. The caller ends the process, and the kernel ends the session with it.
-pub(crate) fn reap(main: Pid, mut link: Link, linger: bool) -> Result<(), StepFault> {
+pub(crate) fn reap(
+    main: Pid,
+    mut link: Link,
+    mut terminal: Option<OwnedFd>,
+    linger: bool,
+) -> Result<(), StepFault> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", raw(errno)))?;
     die_with_parent()?;
@@ -549,11 +488,8 @@ pub(crate) fn reap(main: Pid, mut link: Link, linger: bool) -> Result<(), StepFa
         };
         look = false;
         if told {
-            match receive_signal(socket) {
-                Some(signal) => match kill(main, signal) {
-                    // The main process has just ended, and is reaped below.
-                    Ok(()) | Err(_) => {}
-                },
+            match receive_order(socket) {
+                Some(order) => obey(order, main, terminal.as_ref()),
                 // The supervisor has been killed, and takes the session with it.
                 None => return Ok(()),
             }
@@ -564,11 +500,13 @@ pub(crate) fn reap(main: Pid, mut link: Link, linger: bool) -> Result<(), StepFa
         drain(&signals);
         let reaped = reap_all(main)?;
         match reaped.job {
-            Some(Job::Stopped) => report(socket, Report::Stopped),
+            Some(Job::Stopped(signal)) => report(socket, Report::Stopped(signal)),
             Some(Job::Continued) => report(socket, Report::Continued),
             None => {}
         }
         if let Some(ended) = reaped.main {
+            // Before the report: the supervisor shows what is still on its way until the last process has closed it.
+            terminal = None;
             match (linger, reaped.none_left) {
                 (true, false) => set_parent_process_death_signal(None)
                     .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", raw(errno)))?,
@@ -584,6 +522,24 @@ pub(crate) fn reap(main: Pid, mut link: Link, linger: bool) -> Result<(), StepFa
     }
 }
 
+/// Does what the supervisor asks for.
+fn obey(order: Order, main: Pid, terminal: Option<&OwnedFd>) {
+    let group = Pid::from_raw(-main.as_raw());
+    let done = match (order, terminal) {
+        (Order::Signal(signal), _) => kill(main, signal),
+        (Order::GroupSignal(signal), _) => kill(group, signal),
+        (Order::Foreground, Some(terminal)) => {
+            tcsetpgrp(terminal, main).and_then(|()| kill(group, libc::SIGCONT))
+        }
+        (Order::Background, Some(terminal)) => tcsetpgrp(terminal, getpgrp()),
+        (Order::Foreground | Order::Background, None) => Ok(()),
+    };
+    match done {
+        // The main process has just ended, and is reaped in this round.
+        Ok(()) | Err(_) => {}
+    }
+}
+
 /// What one round of wait(2) found.
 #[derive(Clone, Copy, Debug, Default)]
 struct Reaped {
@@ -595,7 +551,7 @@ struct Reaped {
 /// What the main process does between its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Job {
-    Stopped,
+    Stopped(i32),
     Continued,
 }
 
@@ -608,8 +564,8 @@ fn reap_all(main: Pid) -> Result<Reaped, StepFault> {
                 if pid.as_raw_nonzero().get() != main.as_raw() {
                     continue;
                 }
-                if status.stopped() {
-                    found.job = Some(Job::Stopped);
+                if let Some(signal) = status.stopping_signal() {
+                    found.job = Some(Job::Stopped(signal));
                 } else if status.continued() {
                     found.job = Some(Job::Continued);
                 } else if let Some(ended) = ended(status) {
@@ -692,11 +648,11 @@ fn receive(socket: &OwnedFd) -> Option<Report> {
     }
 }
 
-/// Reads a signal that is to be passed on; nothing when the supervisor is gone.
-fn receive_signal(socket: &OwnedFd) -> Option<i32> {
-    let mut signal = [0_u8; 1];
-    match recv(socket, &mut signal, RecvFlags::empty()) {
-        Ok((1, _)) => Some(signal[0].into()),
+/// Reads an order; nothing when the supervisor is gone.
+fn receive_order(socket: &OwnedFd) -> Option<Order> {
+    let mut byte = [0_u8; 1];
+    match recv(socket, &mut byte, RecvFlags::empty()) {
+        Ok((1, _)) => Some(Order::decode(byte[0])),
         _ => None,
     }
 }

@@ -449,11 +449,14 @@ fn su_in_the_callers_session_is_stopped_continued_and_interrupted() {
         pty.expect("ready\r\n");
         pause();
         pty.send("\x1a");
+        // What is typed before it has stopped is the session's.
+        pause();
         let stopped = answer(pty, "jobs");
         assert!(stopped.contains("Stopped"), "{stopped}");
         pty.line("fg");
         pause();
         pty.send("\x03");
+        pause();
         stopped + &status_and_answer(pty, "jobs")
     });
 }
@@ -474,6 +477,49 @@ fn su_that_stops_itself_is_a_job_of_its_caller() {
         pty.expect("root# ");
         stopped + &inside + &status_and_answer(pty, "jobs")
     });
+}
+
+#[test]
+fn what_lingers_after_su_has_no_hold_on_the_callers_terminal() {
+    let sandbox = ann_and_bob("/bin/bash");
+    let words = ["env", "PS1=root# ", "bash", "--norc", "-i"];
+    for su in [
+        "su - ann",
+        "su ann -c bash",
+        "su ann --session-command bash",
+    ] {
+        let mut pty = sandbox.terminal(&words);
+        pty.expect("root# ");
+        pty.line(su);
+        pty.expect("$ ");
+        // By the descriptor, by the name, and with the foreground taken.
+        pty.line("(trap '' HUP TTIN TTOU; sleep 1; cat >/tmp/typed; cat /dev/tty >/tmp/typed; sleep 60) & sleep 0.1");
+        pty.line("exit 0");
+        pty.expect("root# ");
+        std::thread::sleep(Duration::from_millis(1500));
+        let shown = answer(&mut pty, "echo mine");
+        assert_eq!(shown, "mine\r\n", "{su}");
+        pty.line("exit 0");
+        assert_eq!(pty.finish().code(), Some(0));
+        let typed = sandbox.must("cat /proc/$(pgrep -n -u ann sleep)/root/tmp/typed");
+        assert_eq!(typed, "", "{su}");
+        sandbox.must("pkill -KILL -u ann; :");
+        wait_until_gone(&sandbox, "ann");
+    }
+}
+
+#[test]
+fn a_command_without_a_terminal_finds_none_of_its_callers() {
+    let sandbox = ann_and_bob("/bin/bash");
+    let words = ["env", "PS1=root# ", "bash", "--norc", "-i"];
+    let mut pty = sandbox.terminal(&words);
+    pty.expect("root# ");
+    pty.line("su ann --session-command 'echo shown >/dev/tty' </dev/null 2>&1 | cat; echo e''nd");
+    let shown = pty.expect("end\r\n");
+    assert!(
+        shown.contains("/dev/tty: No such device or address"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -714,21 +760,34 @@ fn supervisor_and_init_hold_no_descriptor_that_they_do_not_need() {
                 "cd /proc/{pid}/fd; for fd in *; do echo $fd $(readlink $fd); done"
             ));
             let mut sockets = 0;
+            let mut terminals = Vec::new();
             for line in all.lines() {
                 let (number, what) = line.split_once(' ').unwrap_or_default();
                 match (number, what) {
                     ("0" | "1" | "2", "/dev/null") | (_, "anon_inode:[signalfd]") => {}
                     // The log, and each other.
                     (_, socket) if socket.starts_with("socket:") => sockets += 1,
-                    // To put the session back to where su was started.
-                    (_, terminal)
-                        if terminal.starts_with("/dev/pts/")
-                            && matches!(door, Door::Su)
-                            && pid == &supervisor => {}
+                    // What su was called on, and the two ends of the session's own terminal.
+                    (_, terminal) if matches!(door, Door::Su) => terminals.push(terminal),
                     _ => panic!("{door:?}: {line} in:\n{all}"),
                 }
             }
             assert!(sockets <= 2, "{all}");
+            match (&door, pid == &supervisor) {
+                (Door::Su, true) => {
+                    terminals.sort_unstable();
+                    let [callers, again, controller] = terminals.as_slice() else {
+                        panic!("{all}");
+                    };
+                    assert!(
+                        callers.starts_with("/dev/pts/") && callers == again,
+                        "{all}"
+                    );
+                    assert!(controller.ends_with("/ptmx"), "{all}");
+                }
+                (Door::Su, false) => assert_eq!(terminals.len(), 1, "{all}"),
+                _ => assert!(terminals.is_empty(), "{all}"),
+            }
         }
         let main = sandbox.must(&format!("pgrep -P {init}"));
         let all = sandbox.must(&format!("cd /proc/{main}/fd; ls"));

@@ -1,0 +1,437 @@
+//! The terminal of a session, and what of its caller's it never gets.
+//!
+//! sshd's is made for the session, and becomes the session's own. That of su or login belongs to whoever called:
+//! who holds it reads what its owner types next, and can take it over. So it stays outside. The session gets a new
+//! one, and the supervisor carries what is typed and shown between the two, as `su --pty` and sudo's `use_pty` do.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::unistd::{Pid, getpgrp, getpid, getsid, setpgid, setsid, tcgetpgrp, tcsetpgrp};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{OFlags, fcntl_setfl},
+    io::{fcntl_dupfd_cloexec, read, write},
+    pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt},
+    stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout},
+    termios::{
+        OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcgetsid, tcgetwinsize,
+        tcsetattr, tcsetwinsize,
+    },
+};
+
+use crate::{
+    privilege::as_user,
+    refusal::{StepFault, hold},
+    sys::{signal::rt_sigprocmask, terminal::take_terminal},
+    trust::raw,
+};
+
+/// The most that is carried at once, in bytes: one page, as much as a terminal takes.
+const PIECE: usize = 4096;
+
+/// How long the last words of a session may take to get through its terminal once it has ended, in nanoseconds. Only
+/// where processes linger: without them the kernel tells the end.
+const LAST_WORDS: i64 = 20_000_000;
+
+/// What the processes inside do with the terminal.
+#[derive(Debug)]
+pub(crate) enum Inside {
+    /// The caller leads its session (sshd): the main process gets a session of its own, and the terminal, if any.
+    Own(Option<OwnedFd>),
+    /// The caller's terminal stays outside. Init leads a session on this one, of which the main process is a job: a
+    /// process group whose leader's parent is in the same session can be stopped, as it could without a jail.
+    Relayed {
+        terminal: OwnedFd,
+        /// Which of the standard descriptors it takes the place of.
+        standard: [bool; 3],
+        /// Whether the main process begins in the foreground. Otherwise it is given that when it asks for it.
+        foreground: bool,
+    },
+    /// No terminal, and the caller leads no session: init leads a new one, lest /dev/tty be the caller's.
+    Without,
+}
+
+/// Looks at the standard descriptors, and makes a terminal where the session can't have the caller's.
+///
+/// # Errors
+/// A descriptor that can't be copied, or the host has no /dev/ptmx.
+pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), StepFault> {
+    let session = getsid(None).map_err(|errno| StepFault::Failed("getsid", errno))?;
+    let leads = session == getpid();
+    let standard = [stdin(), stdout(), stderr()];
+    let ours = |fd: BorrowedFd<'_>| {
+        tcgetsid(fd).is_ok_and(|sid| sid.as_raw_nonzero().get() == session.as_raw())
+    };
+    let terminals = standard.map(isatty);
+    let Some((first, _)) = standard.iter().zip(terminals).find(|(_, is)| *is) else {
+        let inside = if leads {
+            Inside::Own(None)
+        } else {
+            Inside::Without
+        };
+        return Ok((inside, None));
+    };
+    if leads
+        && standard
+            .iter()
+            .zip(terminals)
+            .all(|(fd, is)| !is || ours(*fd))
+    {
+        return Ok((Inside::Own(Some(copy(*first)?)), None));
+    }
+    let [input, shown, errors] = terminals;
+    let output = match (shown, errors) {
+        (true, _) => stdout(),
+        (false, true) => stderr(),
+        (false, false) => stdin(),
+    };
+    let (controller, terminal) = as_user(uid, gid, new_terminal)?;
+    let mut relay = Relay {
+        input: copy(*first)?,
+        output: copy(output)?,
+        controller,
+        saved: tcgetattr(*first).map_err(failed("tcgetattr"))?,
+        // What else runs in a pipeline goes on writing to the caller's terminal.
+        keeps_output_modes: !shown,
+        granted: false,
+        typed: Vec::new(),
+        to_show: Vec::new(),
+        hung_up: false,
+    };
+    tcsetattr(&terminal, OptionalActions::Now, &relay.saved).map_err(failed("tcsetattr"))?;
+    relay.resize();
+    // In a pipeline, and behind `su -c`, whose session is not the terminal's, it has to ask.
+    let foreground = input && shown && tcgetpgrp(*first) == Ok(getpgrp());
+    if foreground {
+        relay.make_raw();
+    }
+    let inside = Inside::Relayed {
+        terminal,
+        standard: terminals,
+        foreground,
+    };
+    Ok((inside, Some(relay)))
+}
+
+/// Makes a pair of terminal ends on the host's devpts: pts(4). The first controls, the second is the session's.
+fn new_terminal() -> Result<(OwnedFd, OwnedFd), StepFault> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let controller = openpt(flags).map_err(failed("open /dev/ptmx"))?;
+    unlockpt(&controller).map_err(failed("ioctl TIOCSPTLCK"))?;
+    let terminal = ioctl_tiocgptpeer(&controller, flags).map_err(failed("ioctl TIOCGPTPEER"))?;
+    fcntl_setfl(&controller, OFlags::RDWR | OFlags::NONBLOCK).map_err(failed("fcntl F_SETFL"))?;
+    Ok((controller, terminal))
+}
+
+impl Inside {
+    /// Gives the terminal's descriptor, for a name in the new /dev.
+    pub(crate) fn descriptor(&self) -> Option<&OwnedFd> {
+        match self {
+            Inside::Own(terminal) => terminal.as_ref(),
+            Inside::Relayed { terminal, .. } => Some(terminal),
+            Inside::Without => None,
+        }
+    }
+
+    /// Gives init a session to lead, where the main process is to be a job of it. Before the main process is forked off.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub(crate) fn lead(&self) -> Result<(), StepFault> {
+        match self {
+            Inside::Own(_) => Ok(()),
+            Inside::Relayed { terminal, .. } => lead_session(Some(terminal)),
+            Inside::Without => lead_session(None),
+        }
+    }
+
+    /// Keeps what init needs to put the main process into the foreground.
+    pub(crate) fn for_init(self) -> Option<OwnedFd> {
+        match self {
+            Inside::Relayed { terminal, .. } => Some(terminal),
+            Inside::Own(_) | Inside::Without => None,
+        }
+    }
+
+    /// Sets up session, process group and terminal of the main process, which runs this while it is root still: taking
+    /// a terminal from another session takes CAP_SYS_ADMIN.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub(crate) fn hand_over(self) -> Result<(), StepFault> {
+        match self {
+            Inside::Own(terminal) => lead_session(terminal.as_ref()),
+            Inside::Without => lead_group(),
+            Inside::Relayed {
+                terminal,
+                standard: [input, output, errors],
+                foreground,
+            } => {
+                lead_group()?;
+                if foreground {
+                    take_foreground(&terminal, getpgrp())?;
+                }
+                let put = |wanted, result: fn(&OwnedFd) -> rustix::io::Result<()>| {
+                    if wanted { result(&terminal) } else { Ok(()) }
+                };
+                put(input, |fd| dup2_stdin(fd))
+                    .and_then(|()| put(output, |fd| dup2_stdout(fd)))
+                    .and_then(|()| put(errors, |fd| dup2_stderr(fd)))
+                    .map_err(failed("dup2 of the terminal"))
+            }
+        }
+    }
+}
+
+fn lead_session(terminal: Option<&OwnedFd>) -> Result<(), StepFault> {
+    let session = setsid().map_err(|errno| StepFault::Failed("setsid", errno))?;
+    hold("a session of its own", session == getpid())?;
+    let Some(terminal) = terminal else {
+        return Ok(());
+    };
+    take_terminal(terminal).map_err(|errno| StepFault::Failed("ioctl TIOCSCTTY", errno))?;
+    let taken = tcgetsid(terminal).map_err(failed("ioctl TIOCGSID"))?;
+    hold(
+        "the controlling terminal",
+        taken.as_raw_nonzero().get() == session.as_raw(),
+    )
+}
+
+fn lead_group() -> Result<(), StepFault> {
+    let this = Pid::from_raw(0);
+    setpgid(this, this).map_err(|errno| StepFault::Failed("setpgid", errno))?;
+    hold("a process group of its own", getpgrp() == getpid())
+}
+
+/// Puts a group into the foreground. From the background that sends SIGTTOU, unless it is blocked: tcsetpgrp(3).
+fn take_foreground(terminal: &OwnedFd, group: Pid) -> Result<(), StepFault> {
+    rt_sigprocmask(u64::MAX)
+        .and_then(|()| tcsetpgrp(terminal, group))
+        .and_then(|()| rt_sigprocmask(0))
+        .map_err(|errno| StepFault::Failed("tcsetpgrp", errno))
+}
+
+/// What the supervisor holds: the caller's terminal, and the controlling end of the session's.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    input: OwnedFd,
+    output: OwnedFd,
+    controller: OwnedFd,
+    /// The modes that the caller's terminal gets back.
+    saved: Termios,
+    keeps_output_modes: bool,
+    /// Whether what is typed is the session's.
+    granted: bool,
+    /// Typed, and not yet taken by the session.
+    typed: Vec<u8>,
+    /// Written by the session, and not yet shown.
+    to_show: Vec<u8>,
+    hung_up: bool,
+}
+
+impl Relay {
+    /// Gives the session what is typed from now on, if the caller is in the foreground of the terminal.
+    ///
+    /// A terminal that is another session's (`su -c` has one of its own) has no foreground that we could ask for.
+    pub(crate) fn grant(&mut self) -> bool {
+        let foreground = match tcgetpgrp(&self.input) {
+            Ok(group) => group == getpgrp(),
+            Err(_) => true,
+        };
+        if foreground && !self.granted {
+            if let Ok(modes) = tcgetattr(&self.input) {
+                self.saved = modes;
+            }
+            self.make_raw();
+            self.resize();
+        }
+        foreground
+    }
+
+    /// Tells whether the session has what is typed.
+    pub(crate) fn is_granted(&self) -> bool {
+        self.granted
+    }
+
+    /// Gives the terminal back as it was.
+    pub(crate) fn give_back(&mut self) {
+        if !self.granted {
+            return;
+        }
+        self.granted = false;
+        match tcsetattr(&self.input, OptionalActions::Drain, &self.saved) {
+            // A terminal that is gone needs no modes.
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    /// Makes the caller's terminal pass everything through: it is the session's own that edits, echoes and makes
+    /// signals of keys.
+    fn make_raw(&mut self) {
+        let mut modes = self.saved.clone();
+        modes.make_raw();
+        if self.keeps_output_modes {
+            modes.output_modes = self.saved.output_modes;
+        }
+        // A read of what somebody else has just read must not wait.
+        modes.special_codes[SpecialCodeIndex::VMIN] = 0;
+        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+        match tcsetattr(&self.input, OptionalActions::Now, &modes) {
+            Ok(()) | Err(_) => self.granted = true,
+        }
+    }
+
+    /// Gives the session's terminal the size of the caller's. The kernel tells the programs inside.
+    pub(crate) fn resize(&self) {
+        if let Ok(size) = tcgetwinsize(&self.input) {
+            match tcsetwinsize(&self.controller, size) {
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Waits until one of the two others has something, or there is something to carry, and carries it. Tells which
+    /// of the others are ready.
+    pub(crate) fn wait(&mut self, others: [BorrowedFd<'_>; 2]) -> [bool; 2] {
+        let [first, second] = others;
+        let mut controller = PollFlags::empty();
+        controller.set(PollFlags::IN, self.to_show.is_empty());
+        controller.set(PollFlags::OUT, !self.typed.is_empty());
+        let mut fds = vec![
+            PollFd::from_borrowed_fd(first, PollFlags::IN),
+            PollFd::from_borrowed_fd(second, PollFlags::IN),
+            PollFd::new(&self.controller, controller),
+        ];
+        let listens = self.granted && self.typed.is_empty() && !self.hung_up;
+        if listens {
+            fds.push(PollFd::new(&self.input, PollFlags::IN));
+        }
+        if !self.to_show.is_empty() {
+            fds.push(PollFd::new(&self.output, PollFlags::OUT));
+        }
+        if poll(&mut fds, None).is_err() {
+            return [false, false];
+        }
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let mut next = || ready.next().unwrap_or(false);
+        let told = [next(), next()];
+        let (session, typed, shown) = (next(), listens && next(), next());
+        if session {
+            self.write_typed();
+            self.read_shown();
+        }
+        if typed {
+            self.read_typed();
+        }
+        if shown || !self.to_show.is_empty() && session {
+            self.show();
+        }
+        told
+    }
+
+    /// Shows what the session wrote before its end, and gives the terminal back.
+    pub(crate) fn finish(&mut self) {
+        let patience = Timespec {
+            tv_sec: 0,
+            tv_nsec: LAST_WORDS,
+        };
+        loop {
+            self.show();
+            let mut fds = [PollFd::new(&self.controller, PollFlags::IN)];
+            if !poll(&mut fds, Some(&patience)).is_ok_and(|ready| ready > 0) || !self.read_shown() {
+                break;
+            }
+        }
+        self.give_back();
+    }
+
+    fn read_typed(&mut self) {
+        let mut piece = [0; PIECE];
+        match read(&self.input, &mut piece) {
+            Ok(length) if length > 0 => {
+                self.typed
+                    .extend_from_slice(piece.get(..length).unwrap_or_default());
+                self.write_typed();
+            }
+            Ok(_) => self.hung_up = has_hung_up(&self.input),
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+            Err(_) => self.hung_up = true,
+        }
+    }
+
+    fn write_typed(&mut self) {
+        if self.typed.is_empty() {
+            return;
+        }
+        match write(&self.controller, &self.typed) {
+            Ok(length) => drop(self.typed.drain(..length)),
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+            // Nobody is left to read it.
+            Err(_) => self.typed.clear(),
+        }
+    }
+
+    /// Reads what the session shows; tells whether there may be more.
+    fn read_shown(&mut self) -> bool {
+        if !self.to_show.is_empty() {
+            return true;
+        }
+        let mut piece = [0; PIECE];
+        match read(&self.controller, &mut piece) {
+            Ok(length) => {
+                let shown = piece.get(..length).unwrap_or_default();
+                self.to_show.extend_from_slice(shown);
+                if !self.granted {
+                    undo_line_ends(&mut self.to_show);
+                }
+                length > 0
+            }
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => true,
+            // EIO: the last process has closed it.
+            Err(_) => false,
+        }
+    }
+
+    fn show(&mut self) {
+        while !self.to_show.is_empty() {
+            match write(&self.output, &self.to_show) {
+                Ok(length) => drop(self.to_show.drain(..length)),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return,
+                // A terminal that is gone shows nothing.
+                Err(_) => self.to_show.clear(),
+            }
+        }
+    }
+}
+
+/// Takes away the carriage returns that the session's terminal has put before line feeds: the caller's, which is not
+/// raw now, puts one there as well.
+fn undo_line_ends(shown: &mut Vec<u8>) {
+    let mut rest = shown.as_slice();
+    let mut undone = Vec::with_capacity(rest.len());
+    while let [byte, after @ ..] = rest {
+        if !matches!(rest, [b'\r', b'\n', ..]) {
+            undone.push(*byte);
+        }
+        rest = after;
+    }
+    *shown = undone;
+}
+
+fn has_hung_up(terminal: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(terminal, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|_| {
+        fds.iter()
+            .any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR))
+    })
+}
+
+fn copy(fd: impl AsFd) -> Result<OwnedFd, StepFault> {
+    fcntl_dupfd_cloexec(fd, 3).map_err(failed("fcntl F_DUPFD_CLOEXEC"))
+}
+
+/// Names the system call for a step's fault.
+fn failed(call: &'static str) -> impl Fn(rustix::io::Errno) -> StepFault {
+    move |errno| StepFault::Failed(call, raw(errno))
+}
