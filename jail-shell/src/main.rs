@@ -71,7 +71,10 @@ fn main() -> ExitCode {
         Err(refusal) => refusal,
     };
     log.refused(&refusal, user.as_deref(), uid);
-    tell(&refusal);
+    // Nobody may keep a process of root's by not reading what it says.
+    if privilege::give_up(uid).is_ok() {
+        tell(&refusal);
+    }
     ExitCode::from(refusal.code().status())
 }
 
@@ -105,6 +108,7 @@ fn log_in(
     };
     let plan = Plan::new(jail, &caller, request, env::vars_os())?;
 
+    start::set_deadline();
     let prepared = prepare(plan, inherited)?;
     log.enter(prepared.plan(), terminal().as_deref(), sshd.as_deref());
     prepared.enter()

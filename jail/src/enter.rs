@@ -28,23 +28,24 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, socket_with},
     process::{chdir, chroot, fchdir, getcwd, umask},
     thread::{
-        CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities,
-        capabilities_secure_bits, capability_is_in_bounding_set, clear_ambient_capability_set,
-        no_new_privs, remove_capability_from_bounding_set, set_capabilities,
-        set_capabilities_secure_bits, set_no_new_privs,
+        CapabilitiesSecureBits, CapabilitySet, capabilities, capabilities_secure_bits,
+        capability_is_in_bounding_set, clear_ambient_capability_set, no_new_privs,
+        remove_capability_from_bounding_set, set_capabilities, set_capabilities_secure_bits,
+        set_no_new_privs,
     },
 };
 
 use crate::{
     landlock::{self, Enforced},
     plan::{Ids, Plan, Step, View},
+    privilege::{NO_CAPABILITIES, charged_to},
     program,
     refusal::{Refusal, StepFault, hold},
     request::What,
     rootfs::{self, Opened, Trees, mount_id},
     seccomp,
     session::{self, Ended, Link, Split},
-    start::Inherited,
+    start::{self, Inherited},
     sys::{keyctl::join_session_keyring, net::set_loopback_up},
     terminal::{self, Inside, Relay},
     trust::{self, raw},
@@ -62,12 +63,6 @@ const SECUREBITS: CapabilitiesSecureBits = CapabilitiesSecureBits::NO_ROOT
 
 /// CAP_CHECKPOINT_RESTORE: every kernel with close_range(2), which we need, has it (Linux 5.9).
 const LAST_CAPABILITY: u32 = 40;
-
-const NO_CAPABILITIES: CapabilitySets = CapabilitySets {
-    effective: CapabilitySet::empty(),
-    permitted: CapabilitySet::empty(),
-    inheritable: CapabilitySet::empty(),
-};
 
 /// A plan whose look-only steps have been taken: the process is as it was.
 #[derive(Debug)]
@@ -131,7 +126,9 @@ pub fn prepare(plan: Plan, inherited: Inherited) -> Result<Prepared, Refusal> {
                 base = Some(opened.map_err(Refusal::Base)?);
             }
             Step::OpenMount(mount) => {
-                mounts.push(trust::open_directory(&mount.source).map_err(Refusal::Mount)?);
+                // A directory of the user's own, such as a home from before: what they put there is all that it shows.
+                let opened = trust::open_directory_of(&mount.source, Some(plan.ids.uid));
+                mounts.push(opened.map_err(Refusal::Mount)?);
             }
             _ => break,
         }
@@ -235,9 +232,14 @@ impl Session<'_> {
             }
             Step::CopyTrees(view) => self.copy_trees(view).map_err(refuse)?,
             Step::PidNamespace => return self.split_outside(),
-            Step::Namespaces(network) => enter_namespaces(network).map_err(refuse)?,
+            Step::Namespaces(network) => {
+                enter_namespaces(network, self.plan.ids.uid).map_err(refuse)?;
+            }
             Step::NewRoot(view) => {
                 rootfs::assemble(taken(&mut self.trees).map_err(refuse)?, view).map_err(refuse)?;
+                let link = self.link.as_ref();
+                link.map_or(Ok(()), Link::die_with_supervisor)
+                    .map_err(refuse)?;
             }
             Step::Init(view) => return self.split_inside(view.linger),
             Step::Terminal => {
@@ -249,7 +251,10 @@ impl Session<'_> {
             Step::Limits(limits) => set_limits(limits, self.inherited).map_err(refuse)?,
             Step::Groups(groups) => set_groups(groups).map_err(refuse)?,
             Step::Gid(gid) => set_gid(gid).map_err(refuse)?,
-            Step::Uid(uid) => set_uid(uid).map_err(refuse)?,
+            Step::Uid(uid) => {
+                set_uid(uid).map_err(refuse)?;
+                start::end_deadline();
+            }
             Step::Capabilities => empty_capabilities().map_err(refuse)?,
             Step::NoNewPrivs => forbid_new_privileges().map_err(refuse)?,
             Step::Verify(ids) => verify(ids).map_err(refuse)?,
@@ -297,7 +302,7 @@ impl Session<'_> {
     /// Forks; the process that was there becomes the supervisor, with nothing of root's left to it.
     fn split_outside(&mut self) -> Result<Option<Outcome>, Refusal> {
         let refuse = |fault| Refusal::Step(Step::PidNamespace.name(), fault);
-        match session::split_outside().map_err(refuse)? {
+        match session::split_outside(self.plan.ids.uid).map_err(refuse)? {
             Split::After(link) => {
                 self.relay = None;
                 self.link = Some(link);
@@ -459,7 +464,8 @@ fn set_limits(limits: &Limits, inherited: &Inherited) -> Result<(), StepFault> {
         (Resource::RLIMIT_CPU, limits.cpu),
     ];
     let set = |resource, soft, hard| {
-        setrlimit(resource, soft, hard).map_err(|errno| StepFault::Failed("setrlimit", errno))
+        setrlimit(resource, soft, hard)
+            .map_err(|errno| StepFault::Failed(call_for(resource), errno))
     };
     for before in &inherited.limits {
         if !configured
@@ -477,15 +483,30 @@ fn set_limits(limits: &Limits, inherited: &Inherited) -> Result<(), StepFault> {
     Ok(())
 }
 
+/// Names the call that sets a limit, for the log.
+fn call_for(resource: Resource) -> &'static str {
+    match resource {
+        Resource::RLIMIT_NOFILE => "setrlimit nofile",
+        Resource::RLIMIT_NPROC => "setrlimit nproc",
+        Resource::RLIMIT_FSIZE => "setrlimit fsize",
+        Resource::RLIMIT_AS => "setrlimit as",
+        Resource::RLIMIT_CORE => "setrlimit core",
+        Resource::RLIMIT_CPU => "setrlimit cpu",
+        _ => "setrlimit",
+    }
+}
+
 /// Enters the namespaces that need no fork. The host keeps its name in them.
-fn enter_namespaces(network: &Network) -> Result<(), StepFault> {
+fn enter_namespaces(network: &Network, uid: u32) -> Result<(), StepFault> {
     let own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     let unshared = match network {
         Network::None => own | CloneFlags::CLONE_NEWNET,
         Network::Host | Network::Ports { .. } => own,
     };
     let host = mount_id(CWD, c"/")?;
-    unshare(unshared).map_err(|errno| StepFault::Failed("unshare", errno))?;
+    charged_to(uid, || {
+        unshare(unshared).map_err(|errno| StepFault::Failed("unshare", errno))
+    })?;
     // Before anything is mounted: every mount of a new namespace has a number of its own.
     hold("the new namespaces", mount_id(CWD, c"/")? != host)?;
     if *network == Network::None {

@@ -37,6 +37,8 @@ const REFUSAL_WAITS: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Log {
     socket: Option<OwnedFd>,
+    /// The process that was called, as the host knows it: all lines of a session have it, also those from inside.
+    pid: u32,
 }
 
 impl Log {
@@ -51,6 +53,7 @@ impl Log {
         };
         Log {
             socket: connected().ok(),
+            pid: std::process::id(),
         }
     }
 
@@ -117,11 +120,7 @@ impl Log {
         let Some(socket) = &self.socket else {
             return;
         };
-        let line = format!(
-            "<{}>jail-shell[{}]: {text}",
-            AUTHPRIV | severity,
-            std::process::id()
-        );
+        let line = format!("<{}>jail-shell[{}]: {text}", AUTHPRIV | severity, self.pid);
         // Nobody waits for what a refusal keeps them from.
         let patience = if severity == LOG_ERR {
             REFUSAL_WAITS
@@ -205,10 +204,11 @@ fn escape(text: &mut String, character: char, longest: usize, left_out: &mut usi
 }
 
 /// Tells the characters that show nothing or change how the text around them shows: zero width, line and paragraph
-/// separators, bidirectional controls (UAX #9), variation selectors, tags.
+/// separators, bidirectional controls (UAX #9), fillers and blanks, variation selectors, tags.
 fn is_invisible(character: char) -> bool {
     matches!(character,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' |
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{2800}' |
+        '\u{3164}' | '\u{ffa0}' | '\u{1d173}'..='\u{1d17a}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' |
         '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' |
         '\u{e0000}'..='\u{e0fff}')
 }

@@ -4,14 +4,28 @@ use std::fmt;
 
 use nix::{
     errno::Errno,
-    unistd::{Gid, Uid, getegid, geteuid, getresuid, setfsgid, setfsuid},
+    unistd::{
+        Gid, Uid, getegid, geteuid, getgid, getresuid, seteuid, setfsgid, setfsuid, setgroups,
+        setresgid, setresuid,
+    },
 };
 use rustix::{
     fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs, open, openat},
-    thread::{CapabilitySet, capabilities, no_new_privs},
+    process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal},
+    thread::{CapabilitySet, CapabilitySets, capabilities, no_new_privs, set_capabilities},
 };
 
-use crate::refusal::{Code, Refusal, StepFault, hold};
+use crate::{
+    refusal::{Code, Refusal, StepFault, hold},
+    trust::raw,
+};
+
+/// What is left to a process that has given everything up.
+pub(crate) const NO_CAPABILITIES: CapabilitySets = CapabilitySets {
+    effective: CapabilitySet::empty(),
+    permitted: CapabilitySet::empty(),
+    inheritable: CapabilitySet::empty(),
+};
 
 /// What entering a jail by chroot(2) takes: capabilities(7).
 const NEEDED: CapabilitySet = CapabilitySet::SYS_CHROOT
@@ -170,7 +184,54 @@ pub(crate) fn as_user<T>(
     set_file_ids(Uid::from_raw(uid), Gid::from_raw(gid))?;
     let made = make();
     set_file_ids(geteuid(), getegid())?;
+    stay_hidden()?;
     made
+}
+
+/// Makes something that the kernel counts against the effective user ID, such as a namespace (ucounts, Linux 4.9), with
+/// the user's: what they keep of it takes away from nobody else's. The real and the saved ID stay root's, so that the
+/// user can't send signals meanwhile.
+///
+/// # Errors
+/// Those of `make`, or the ID did not change.
+pub(crate) fn charged_to<T>(
+    uid: u32,
+    make: impl FnOnce() -> Result<T, StepFault>,
+) -> Result<T, StepFault> {
+    let (user, root) = (Uid::from_raw(uid), Uid::from_raw(0));
+    let become_effective = |uid| seteuid(uid).map_err(|errno| StepFault::Failed("seteuid", errno));
+    become_effective(user)?;
+    hold("the user's effective ID", geteuid() == user)?;
+    let made = make();
+    become_effective(root)?;
+    hold("root's effective ID", geteuid() == root)?;
+    stay_hidden()?;
+    made
+}
+
+/// Stays undumpable: at each change of ids the kernel sets what `fs.suid_dumpable` says.
+fn stay_hidden() -> Result<(), StepFault> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", raw(errno)))
+}
+
+/// Gives up for good whatever is left of root's: before a refusal is told, because the caller's standard error can
+/// block for as long as the caller likes. What waits there is then theirs: to count against their limits, and to kill.
+///
+/// `uid` is the real user ID of the caller.
+///
+/// # Errors
+/// The ids did not change. Nothing may be told then.
+pub fn give_up(uid: u32) -> Result<(), Errno> {
+    let (uid, gid) = (Uid::from_raw(uid), getgid());
+    match setgroups(&[]) {
+        // A process that has dropped its privileges has its groups already.
+        Ok(()) | Err(_) => {}
+    }
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    set_capabilities(None, NO_CAPABILITIES).map_err(raw)?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(raw)
 }
 
 /// Sets the ids that files are made with. The calls report no failure, so each is asked for what it has set: both

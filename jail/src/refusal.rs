@@ -335,7 +335,7 @@ fn step_hint(call: &str, errno: Errno) -> &'static str {
             "; the host's root is an initramfs, which can't be left: set isolation = \"chroot\""
         }
         ("fork", Errno::EAGAIN) => "; raise limits.nproc, or the host's pid limits",
-        ("setrlimit", Errno::EPERM) => {
+        (_, Errno::EPERM) if call.starts_with("setrlimit") => {
             "; the limit is above the caller's hard limit, and raising that takes CAP_SYS_RESOURCE"
         }
         _ => "",

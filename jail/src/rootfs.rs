@@ -5,7 +5,7 @@
 //! changed, and every target is a descriptor reached without following a link.
 
 use std::{
-    ffi::{CStr, OsStr},
+    ffi::{CStr, CString, OsStr},
     fs::File,
     io::Write,
     os::{
@@ -16,7 +16,10 @@ use std::{
 };
 
 use jail_config::{Base, Content, MountMode, RootOwner};
-use nix::unistd::{Gid, setegid};
+use nix::{
+    errno::Errno,
+    unistd::{Gid, setegid},
+};
 use rustix::{
     fs::{
         AtFlags, CWD, Dev, Dir, FileType, Mode, OFlags, ResolveFlags, StatVfsMountFlags,
@@ -29,6 +32,7 @@ use rustix::{
         open_tree, unmount,
     },
     process::{chdir, fchdir, pivot_root, umask},
+    system::sysinfo,
 };
 
 use crate::{
@@ -49,11 +53,15 @@ const NEVER_FROM_BASE: [&str; 5] = ["proc", "dev", "sys", "tmp", "run"];
 /// The most entries that root and base may have at their top together: each is a mount.
 const MOST_ENTRIES: usize = 128;
 
-/// The size of a top directory, for the short files of its /etc. Nobody can write to it once it is done.
-const TOP_SIZE: &CStr = c"16m";
+/// Size and number of files of a top directory, for the short files of its /etc. Nobody can write to it once it is done.
+const TOP_BOUNDS: (&CStr, &CStr) = (c"16m", c"1k");
 
-/// How much of the memory a session's /tmp and /dev/shm may take: tmpfs(5).
+/// How much of the memory a session's /tmp and /dev/shm may take each: tmpfs(5).
 const TMPFS_SIZE: &CStr = c"10%";
+
+/// For how many bytes of that size there may be one file: a file without any takes memory of the kernel's as well,
+/// about a kilobyte.
+const BYTES_PER_INODE: u64 = 16 * 1024;
 
 /// The group `tty`, whose number every Linux distribution has fixed.
 const TTY_GID: &CStr = c"5";
@@ -213,7 +221,7 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
     let (root, entries) = match trees.top {
         Top::Whole(tree) => (tree, None),
         Top::Entries(entries, etc) => (
-            new_tmpfs(c"0755", TOP_SIZE, MountAttrFlags::MOUNT_ATTR_NODEV)?,
+            new_tmpfs(c"0755", TOP_BOUNDS, MountAttrFlags::MOUNT_ATTR_NODEV)?,
             Some((entries, etc)),
         ),
     };
@@ -235,7 +243,7 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
         fill_dev(&dev, trees.terminal)?;
     }
     if view.tmp == Content::Private {
-        let tmp = new_tmpfs(c"1777", TMPFS_SIZE, MountAttrFlags::MOUNT_ATTR_NODEV)?;
+        let tmp = new_shared_tmpfs()?;
         attach_at(&tmp, &root, Path::new("tmp"))?;
     }
     for (tree, mount) in trees.mounts.iter().zip(&view.mounts) {
@@ -255,7 +263,7 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
 /// covered by an empty file.
 fn attach_proc(root: &OwnedFd) -> Result<(), StepFault> {
     // Below /proc, where nobody gets to it: a file can be copied as a mount only where it is attached.
-    let cover = new_tmpfs(c"0755", c"4k", MountAttrFlags::MOUNT_ATTR_NODEV)?;
+    let cover = new_tmpfs(c"0755", (c"4k", c"8"), MountAttrFlags::MOUNT_ATTR_NODEV)?;
     attach_at(&cover, root, Path::new("proc"))?;
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     let empty = openat(&cover, "empty", flags, Mode::from_raw_mode(0o444))
@@ -395,7 +403,7 @@ fn new_file(directory: &OwnedFd, name: &Path) -> Result<OwnedFd, StepFault> {
 /// Makes a /dev with the usual nodes, a devpts and a shm of its own. Set-user-ID has no effect in it, and nobody
 /// inside can make a node, because nobody has CAP_MKNOD.
 fn new_dev() -> Result<OwnedFd, StepFault> {
-    let dev = new_tmpfs(c"0755", c"64k", MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+    let dev = new_tmpfs(c"0755", (c"64k", c"64"), MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
     for (name, major, minor) in DEVICES {
         let device: Dev = makedev(major, minor);
         mknodat(
@@ -427,7 +435,7 @@ fn fill_dev(dev: &OwnedFd, terminal: Option<OwnedFd>) -> Result<(), StepFault> {
     ];
     let pts = new_file_system(c"devpts", &options, MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
     attach_at(&pts, dev, Path::new("pts"))?;
-    let shm = new_tmpfs(c"1777", TMPFS_SIZE, MountAttrFlags::MOUNT_ATTR_NODEV)?;
+    let shm = new_shared_tmpfs()?;
     attach_at(&shm, dev, Path::new("shm"))?;
     if let Some(terminal) = terminal {
         attach(&terminal, new_file(dev, Path::new("console"))?, c"")?;
@@ -643,12 +651,28 @@ fn file_type(fd: &OwnedFd) -> Result<FileType, StepFault> {
     Ok(FileType::from_raw_mode(stat.st_mode))
 }
 
-fn new_tmpfs(mode: &CStr, size: &CStr, attributes: MountAttrFlags) -> Result<OwnedFd, StepFault> {
-    let made = new_file_system(
-        c"tmpfs",
-        &[(c"mode", Some(mode)), (c"size", Some(size))],
-        attributes,
-    )?;
+/// Makes a tmpfs that everybody in the session may write to.
+fn new_shared_tmpfs() -> Result<OwnedFd, StepFault> {
+    let memory = sysinfo();
+    let bytes = u64::from(memory.mem_unit).saturating_mul(memory.totalram);
+    let files = CString::new((bytes / 10 / BYTES_PER_INODE).max(1024).to_string());
+    let files = files.map_err(|_| StepFault::Failed("sysinfo", Errno::EINVAL))?;
+    let bounds = (TMPFS_SIZE, files.as_c_str());
+    new_tmpfs(c"1777", bounds, MountAttrFlags::MOUNT_ATTR_NODEV)
+}
+
+/// Makes a tmpfs. `size` is in bytes or per cent of the memory, `files` a number: tmpfs(5).
+fn new_tmpfs(
+    mode: &CStr,
+    (size, files): (&CStr, &CStr),
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, StepFault> {
+    let options = [
+        (c"mode", Some(mode)),
+        (c"size", Some(size)),
+        (c"nr_inodes", Some(files)),
+    ];
+    let made = new_file_system(c"tmpfs", &options, attributes)?;
     let stat = fstat(&made).map_err(failed("fstat of a tmpfs"))?;
     let wanted = mode.to_str().map(|mode| u32::from_str_radix(mode, 8));
     hold(

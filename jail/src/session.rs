@@ -32,7 +32,9 @@ use rustix::{
 };
 
 use crate::{
+    privilege::charged_to,
     refusal::{StepFault, hold},
+    start,
     sys::{
         process::{Side, fork},
         signal::{
@@ -45,6 +47,9 @@ use crate::{
 
 /// SI_KERNEL: a signal the kernel sent by itself, such as a terminal's: sigaction(2).
 const SI_KERNEL: i32 = 0x80;
+
+/// How many signals are taken before something else gets its turn.
+const SIGNALS_AT_ONCE: usize = 32;
 
 /// The pid of a namespace's init.
 const INIT: Pid = Pid::from_raw(1);
@@ -151,11 +156,11 @@ pub(crate) enum Split {
     After(Link),
 }
 
-/// Forks into a new pid namespace: the child is its init.
+/// Forks into a new pid namespace, which counts as the user's: the child is its init.
 ///
 /// # Errors
 /// The call that failed.
-pub(crate) fn split_outside() -> Result<Split, StepFault> {
+pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
     let null = OpenOptions::new()
         .read(true)
         .write(true)
@@ -174,8 +179,10 @@ pub(crate) fn split_outside() -> Result<Split, StepFault> {
         None,
     )
     .map_err(|errno| StepFault::Failed("socketpair", raw(errno)))?;
-    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWPID)
-        .map_err(|errno| StepFault::Failed("unshare CLONE_NEWPID", errno))?;
+    charged_to(uid, || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWPID)
+            .map_err(|errno| StepFault::Failed("unshare CLONE_NEWPID", errno))
+    })?;
     match fork().map_err(|errno| StepFault::Failed("fork", errno))? {
         Side::Parent(child) => Ok(Split::Before(
             child,
@@ -188,6 +195,7 @@ pub(crate) fn split_outside() -> Result<Split, StepFault> {
         Side::Child => {
             drop(ours);
             die_with_parent()?;
+            start::set_deadline();
             hold("the new pid namespace", getpid() == INIT)?;
             Ok(Split::After(Link {
                 socket: theirs,
@@ -233,6 +241,21 @@ fn die_with_parent() -> Result<(), StepFault> {
 }
 
 impl Link {
+    /// Has the kernel kill this process with the supervisor. Once more after each change of ids, at which the kernel
+    /// forgets it: prctl(2). A supervisor that has gone in between has closed its end.
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub(crate) fn die_with_supervisor(&self) -> Result<(), StepFault> {
+        die_with_parent()?;
+        let mut fds = [PollFd::new(&self.socket, PollFlags::empty())];
+        match poll(&mut fds, Some(&Timespec::default())) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(StepFault::NotInForce("the supervisor is gone".to_owned())),
+            Err(errno) => Err(StepFault::Failed("poll", raw(errno))),
+        }
+    }
+
     /// Waits, in the main process, until init has nothing of root's left.
     ///
     /// # Errors
@@ -312,7 +335,7 @@ fn follow(init: Pid, socket: &OwnedFd, signals: &SignalFd, relay: &mut Option<Re
             None => ready(socket, signals),
         };
         if signalled {
-            while let Ok(Some(signal)) = signals.read_signal() {
+            for signal in arrived(signals) {
                 pass_on(socket, &signal, relay.as_ref());
             }
         }
@@ -475,7 +498,7 @@ pub(crate) fn reap(
             // The main process has ended, and others linger.
             wait_for(&signals);
             // Before the look: what arrives after it is there for the next round.
-            drain(&signals);
+            arrived(&signals).for_each(drop);
             if reap_all(main)?.none_left {
                 return Ok(());
             }
@@ -497,7 +520,7 @@ pub(crate) fn reap(
         if !signalled {
             continue;
         }
-        drain(&signals);
+        arrived(&signals).for_each(drop);
         let reaped = reap_all(main)?;
         match reaped.job {
             Some(Job::Stopped(signal)) => report(socket, Report::Stopped(signal)),
@@ -583,9 +606,10 @@ fn reap_all(main: Pid) -> Result<Reaped, StepFault> {
     }
 }
 
-/// Forgets the signals that have arrived: init looks at its children at each, and heeds no other.
-fn drain(signals: &SignalFd) {
-    while let Ok(Some(_)) = signals.read_signal() {}
+/// Takes signals that have arrived: not all, for the user may send them faster than they can be read. Init looks at its
+/// children after each lot, and heeds no other.
+fn arrived(signals: &SignalFd) -> impl Iterator<Item = siginfo> {
+    (0..SIGNALS_AT_ONCE).map_while(|_| signals.read_signal().ok().flatten())
 }
 
 /// Blocks every signal and makes a descriptor to read them from.

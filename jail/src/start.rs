@@ -14,6 +14,7 @@ use nix::{
         personality,
         resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit},
     },
+    unistd::alarm,
 };
 use rustix::{
     fs::{FileType, Mode, OFlags, fcntl_getfl, fstat, fstatfs, makedev, open},
@@ -48,6 +49,9 @@ const WORKING_LIMITS: [(Resource, u64); 7] = [
     (Resource::RLIMIT_CPU, RLIM_INFINITY),
     (Resource::RLIMIT_NPROC, RLIM_INFINITY),
 ];
+
+/// How long set-up may take in all, in seconds. It takes about a millisecond.
+const DEADLINE: u32 = 60;
 
 /// What the caller's process had before it was made sane, and gets back when the user's program starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +182,12 @@ pub fn take_limits() -> Result<Inherited, Refusal> {
             _ => soft.max(needed).min(maximum),
         };
         if (current, maximum) != (soft, hard) {
-            failed("setrlimit", setrlimit(resource, current, maximum))?;
+            let set = match setrlimit(resource, current, maximum) {
+                // In a user namespace of its own the capability is there, and without effect.
+                Err(Errno::EPERM) => setrlimit(resource, current.min(hard), hard),
+                other => other,
+            };
+            failed("setrlimit", set)?;
         }
         limits.push(Limit {
             resource,
@@ -187,6 +196,18 @@ pub fn take_limits() -> Result<Inherited, Refusal> {
         });
     }
     Ok(Inherited { limits })
+}
+
+/// Limits how long this process may take with root's privileges: then SIGALRM ends it, whatever file system of the
+/// user's it waits for (a FUSE that does not answer). For a program of our own only, before anything of the user's is
+/// looked at; a fork(2) needs it again: alarm(2).
+pub fn set_deadline() {
+    alarm::set(DEADLINE);
+}
+
+/// Ends the limit, once there are no privileges left.
+pub(crate) fn end_deadline() {
+    alarm::cancel();
 }
 
 /// Sets every signal to its default, with none blocked and none pending from before.

@@ -66,7 +66,10 @@ impl fmt::Display for Untrusted {
         let component = self.component.display();
         write!(f, "{}: {component} ", self.path.display())?;
         match &self.flaw {
-            Flaw::Missing => f.write_str("does not exist"),
+            Flaw::Missing => write!(
+                f,
+                "does not exist; make it (install -d -m 755 {component}), or correct the path in the config"
+            ),
             Flaw::SymbolicLink => {
                 f.write_str("is a symbolic link; write the path it leads to instead")
             }

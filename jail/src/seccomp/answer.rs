@@ -118,9 +118,16 @@ const PERSONALITY: &[sock_filter] = &[
     errno(libc::EPERM),
 ];
 
+/// SMC, which falls back to TCP below Landlock's check: Linux 6.11, as a protocol; 4.11, as a family.
+const IPPROTO_SMC: u32 = 256;
+const AF_SMC: u32 = 43;
+
 const SOCKET_OF_PORTS: &[sock_filter] = &[
+    load_argument(0),
+    if_equal(AF_SMC, 4, 0),
     load_argument(2),
-    if_equal(libc::IPPROTO_MPTCP as u32, 1, 0),
+    if_equal(libc::IPPROTO_MPTCP as u32, 2, 0),
+    if_equal(IPPROTO_SMC, 1, 0),
     ALLOW,
     errno(libc::EPROTONOSUPPORT),
 ];
