@@ -253,7 +253,7 @@ impl Session<'_> {
             Step::Gid(gid) => set_gid(gid).map_err(refuse)?,
             Step::Uid(uid) => {
                 set_uid(uid).map_err(refuse)?;
-                start::end_deadline();
+                start::end_deadline().map_err(refuse)?;
             }
             Step::Capabilities => empty_capabilities().map_err(refuse)?,
             Step::NoNewPrivs => forbid_new_privileges().map_err(refuse)?,

@@ -5,8 +5,8 @@ use std::fmt;
 use nix::{
     errno::Errno,
     unistd::{
-        Gid, Uid, getegid, geteuid, getgid, getresuid, seteuid, setfsgid, setfsuid, setgroups,
-        setresgid, setresuid,
+        Gid, Uid, getegid, geteuid, getgid, getresgid, getresuid, seteuid, setfsgid, setfsuid,
+        setgroups, setresgid, setresuid,
     },
 };
 use rustix::{
@@ -228,8 +228,15 @@ pub fn give_up(uid: u32) -> Result<(), Errno> {
         // A process that has dropped its privileges has its groups already.
         Ok(()) | Err(_) => {}
     }
-    setresgid(gid, gid, gid)?;
-    setresuid(uid, uid, uid)?;
+    // What it has already it need not be able to set: ids may be without a number in a user namespace.
+    let gids = getresgid()?;
+    if (gids.real, gids.effective, gids.saved) != (gid, gid, gid) {
+        setresgid(gid, gid, gid)?;
+    }
+    let uids = getresuid()?;
+    if (uids.real, uids.effective, uids.saved) != (uid, uid, uid) {
+        setresuid(uid, uid, uid)?;
+    }
     set_capabilities(None, NO_CAPABILITIES).map_err(raw)?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(raw)
 }

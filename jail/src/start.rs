@@ -24,7 +24,7 @@ use rustix::{
 };
 
 use crate::{
-    refusal::{Refusal, StepFault},
+    refusal::{Refusal, StepFault, hold},
     sys::{
         close_range::close_range_from,
         environment,
@@ -205,9 +205,13 @@ pub fn set_deadline() {
     alarm::set(DEADLINE);
 }
 
-/// Ends the limit, once there are no privileges left.
-pub(crate) fn end_deadline() {
-    alarm::cancel();
+/// Ends the limit, once there are no privileges left: the user's program would get the signal.
+///
+/// # Errors
+/// The timer goes on.
+pub(crate) fn end_deadline() -> Result<(), StepFault> {
+    stop_itimer(libc::ITIMER_REAL).map_err(|errno| StepFault::Failed("setitimer", errno))?;
+    hold("the end of the deadline", alarm::cancel().is_none())
 }
 
 /// Sets every signal to its default, with none blocked and none pending from before.

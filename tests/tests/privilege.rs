@@ -2,7 +2,8 @@
 
 use login_jail_tests::{JAIL_SHELL, Sandbox, roots};
 
-/// A jail that needs everything: directories to make in a root of the user's, nodes, a loopback to bring up.
+/// A jail that needs everything: directories to make in a root of the user's that only they may search, nodes, a
+/// loopback to bring up.
 fn demanding() -> Sandbox {
     Sandbox::new()
         .user("ann")
@@ -10,7 +11,7 @@ fn demanding() -> Sandbox {
         .config(
             "[users]\nann = 'web'\n[jails.web]\nroot = '/srv/jails/ann'\nnetwork = 'none'\nroot_owner = 'user'\n",
         )
-        .with("rm -rf /srv/jails/ann/dev /srv/jails/ann/proc /srv/jails/ann/tmp; chown ann /srv/jails/ann")
+        .with("rm -rf /srv/jails/ann/dev /srv/jails/ann/proc /srv/jails/ann/tmp; chown ann /srv/jails/ann; chmod 700 /srv/jails/ann")
         .with("chmod 0755 /usr/bin/jail-shell")
 }
 
