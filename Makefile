@@ -7,7 +7,7 @@ CARGO      ?= cargo
 # How jail-shell gets its power: setuid (mode 4755), or caps (file capabilities, the least set that serves).
 PRIVILEGE  ?= setuid
 CAPS       := cap_setuid,cap_setgid,cap_setpcap,cap_sys_chroot,cap_sys_admin,cap_mknod,cap_net_admin,cap_dac_override
-BINARY     := target/setuid/jail-shell
+BINARY     := $(or $(CARGO_TARGET_DIR),target)/setuid/jail-shell
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 

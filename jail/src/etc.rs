@@ -24,7 +24,7 @@ use crate::{plan::Plan, refusal::StepFault, rootfs, trust::raw};
 
 /// What programs of the host's /usr look for in /etc. None of it is a directory that has keys in it: of /etc/ssl and
 /// /etc/pki only the certificates are listed.
-const SHOWN: [&str; 33] = [
+const SHOWN: [&str; 34] = [
     "alternatives",
     "bash.bashrc",
     "crypto-policies",
@@ -44,6 +44,7 @@ const SHOWN: [&str; 33] = [
     "locale.alias",
     "locale.conf",
     "localtime",
+    "manpath.config",
     "networks",
     "os-release",
     "pki/ca-trust/extracted",

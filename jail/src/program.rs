@@ -113,6 +113,11 @@ impl fmt::Display for ProgramFault {
                 program.display(),
                 to.display()
             ),
+            ProgramFault::Missing(program, Errno::ELOOP) => write!(
+                f,
+                "find {} in the jail: it is a link that leads in a circle; put the program in its place",
+                program.display()
+            ),
             ProgramFault::Missing(program, errno) => write!(
                 f,
                 "find {} in the jail: {}; put it there, or set the jail's `shell` to one that is there",

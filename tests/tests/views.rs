@@ -60,7 +60,7 @@ fn each_works(sandbox: &Sandbox, works: &[Work], run: impl Fn(&str) -> Outcome) 
     }
 }
 
-const SYSTEM: [Work; 16] = [
+const SYSTEM: [Work; 17] = [
     ("bash", "bash --version", "GNU bash"),
     ("ls", "ls -d /usr /bin/ls && cat --version", "coreutils"),
     (
@@ -100,6 +100,8 @@ const SYSTEM: [Work; 16] = [
         "getent hosts localhost && getent services ssh",
         "22/tcp",
     ),
+    // Without its config it complains and fails, and so does man(1).
+    ("manpath", "manpath 2>&1", "/usr/share/man"),
     (
         "df",
         "df / && bash -c 'cat <(echo substituted)'",

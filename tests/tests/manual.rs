@@ -1,0 +1,162 @@
+//! What the manual tells an administrator to type does what the manual says: the examples are taken out of the pages and
+//! run as they stand there.
+
+use std::path::Path;
+
+use login_jail_tests::{JAIL_SHELL, Sandbox};
+
+const JAIL_SHELL_8: &str = include_str!("../../packaging/man/jail-shell.8");
+const CONFIG_5: &str = include_str!("../../packaging/man/login-jail.toml.5");
+
+/// Gives the examples of a page, each as a reader sees it.
+fn examples(page: &str) -> Vec<String> {
+    page.split("\n.nf\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("\n.fi\n"))
+        .map(|(example, _)| {
+            [(r"\-", "-"), (r"\(dq", "\""), (r"\e", "\\"), (r"\&", "")]
+                .iter()
+                .fold(example.to_owned(), |text, (from, to)| {
+                    text.replace(from, to)
+                })
+        })
+        .collect()
+}
+
+/// Gives the one example of a page that has all of `parts`.
+#[track_caller]
+fn example(page: &str, parts: &[&str]) -> String {
+    let mut found = examples(page);
+    found.retain(|example| parts.iter().all(|part| example.contains(part)));
+    assert_eq!(found.len(), 1, "examples with {parts:?}: {found:#?}");
+    found.remove(0)
+}
+
+/// ann with a root that is not there yet, in a jail with these keys.
+fn without_root(keys: &str) -> Sandbox {
+    Sandbox::new()
+        .user_with_shell("ann", JAIL_SHELL)
+        .config(&format!(
+            "[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{{user}}\"\n{keys}\n"
+        ))
+}
+
+#[test]
+fn a_root_for_the_hosts_system_is_made_as_the_manual_says() {
+    let sandbox = without_root("base = \"host\"");
+    sandbox.must(&example(JAIL_SHELL_8, &["R=", "755 $R $R/home"]));
+    assert_eq!(
+        sandbox.su_dash_c("ann", "touch mine; pwd; ls").ok(),
+        "/home/ann\nmine"
+    );
+}
+
+#[test]
+fn a_root_of_busybox_is_made_as_the_manual_says() {
+    let sandbox = without_root("");
+    let recipe = example(JAIL_SHELL_8, &["busybox"]);
+    sandbox.must(&recipe);
+    let seen = "id -un; pwd; echo x >/dev/null && ls -d /bin/busybox; touch /tmp/mine mine; ls";
+    assert_eq!(
+        sandbox.su_dash_c("ann", seen).ok(),
+        "ann\n/home/ann\n/bin/busybox\nmine"
+    );
+    let more = example(JAIL_SHELL_8, &["ldd /bin/bash"]);
+    sandbox.must(&format!("R=/srv/jails/ann\n{more}"));
+    let bash = "/bin/bash -c 'echo $BASH'";
+    assert_eq!(sandbox.su_dash_c("ann", bash).ok(), "/bin/bash");
+}
+
+#[test]
+fn a_shell_that_is_a_link_to_itself_is_named_so() {
+    let sandbox = without_root("")
+        .with("mkdir -p /srv/jails/ann/bin; ln -s busybox /srv/jails/ann/bin/busybox")
+        .with("ln -s busybox /srv/jails/ann/bin/sh");
+    sandbox
+        .su_dash_c("ann", "true")
+        .refused(113, "shell-missing");
+    sandbox.logged_last(&["find /bin/sh in the jail: it is a link that leads in a circle"]);
+}
+
+#[test]
+fn the_drop_box_serves_sftp_and_nothing_else() {
+    let sandbox = Sandbox::new()
+        .plain_user("ann")
+        .with("groupadd sftponly")
+        .config(&example(CONFIG_5, &["sftponly = ", "limits"]))
+        .sshd(&example(CONFIG_5, &["Match Group sftponly"]));
+    sandbox.must(&example(CONFIG_5, &["usermod", "sftponly"]));
+    sandbox.write("/tmp/letter", "dear all\n");
+    let seen = sandbox.sftp("ann", "put /tmp/letter letter\npwd\nls\n");
+    assert!(seen.ok().contains("/home/ann"), "{seen}");
+    assert_eq!(sandbox.read("/srv/drop/ann/home/ann/letter"), "dear all");
+    sandbox.scp(&["/tmp/letter", "ann@127.0.0.1:new"]).ok();
+    let shell = sandbox.ssh("ann", "touch old; echo served");
+    assert!(!shell.stdout.contains("served"), "{shell}");
+    assert_eq!(
+        sandbox.must("ls /srv/drop/ann/home/ann /home/ann"),
+        "/home/ann:\n\n/srv/drop/ann/home/ann:\nletter\nnew"
+    );
+}
+
+#[test]
+fn the_drop_box_serves_more_with_jail_shell_as_forced_command() {
+    let sshd = example(CONFIG_5, &["Match Group sftponly"]);
+    let server = "ForceCommand /usr/lib/openssh/sftp-server";
+    assert!(sshd.contains(server), "{sshd}");
+    let sandbox = Sandbox::new()
+        .plain_user("ann")
+        .with("groupadd sftponly")
+        .config(&example(CONFIG_5, &["sftponly = ", "limits"]))
+        .sshd(&sshd.replace(server, "ForceCommand /usr/bin/jail-shell"));
+    sandbox.must(&example(CONFIG_5, &["usermod", "sftponly"]));
+    sandbox.write("/tmp/letter", "dear all\n");
+    sandbox
+        .scp(&["-O", "/tmp/letter", "ann@127.0.0.1:old"])
+        .ok();
+    assert_eq!(sandbox.ssh("ann", "pwd; ls").ok(), "/home/ann\nold");
+}
+
+#[test]
+fn homes_that_are_there_are_kept_as_the_manual_says() {
+    let sandbox = Sandbox::new()
+        .user_with_shell("ann", JAIL_SHELL)
+        .with("mkdir -p /srv/jails/ann; echo before >/home/ann/file; chown ann: /home/ann/file")
+        .config(&example(CONFIG_5, &["jails.kept"]));
+    let seen = sandbox.su_dash_c("ann", "pwd; cat file; echo after >file; ls -A /home");
+    assert_eq!(seen.ok(), "/home/ann\nbefore\nann");
+    assert_eq!(sandbox.read("/home/ann/file"), "after");
+}
+
+#[test]
+fn users_with_a_rule_and_another_shell_are_found_as_the_manual_says() {
+    let sandbox = Sandbox::new()
+        .user_with_shell("ann", JAIL_SHELL)
+        .plain_user("bob")
+        .plain_user("john.doe")
+        .plain_user("eve")
+        .config(
+            "[users]\nann = \"web\"\n# eve = \"web\"\nbob=\"web\"\n\"john.doe\" = \"/srv/john\"\n\
+             [jails.web]\nroot = \"/srv/{user}\"\n",
+        );
+    let found = sandbox.sh(&example(CONFIG_5, &["awk"]));
+    let names: Vec<_> = found
+        .stdout
+        .lines()
+        .map(|line| line.split(':').next().unwrap())
+        .collect();
+    assert_eq!(names, ["bob", "john.doe"], "{found}");
+}
+
+#[test]
+fn every_config_in_the_manual_is_one() {
+    let configs: Vec<_> = examples(CONFIG_5)
+        .into_iter()
+        .filter(|example| example.contains("[jails."))
+        .collect();
+    assert!(configs.len() > 4, "{configs:#?}");
+    for config in configs {
+        let parsed = jail_config::Policy::parse(Path::new("config.toml"), config.as_bytes());
+        assert!(parsed.is_ok(), "{config}: {parsed:?}");
+    }
+}
