@@ -1,8 +1,9 @@
 //! What a login costs: fork, exec and wait of one `sh -c true` in a jail, by jail-shell and by others.
 //!
 //! The measure is the floor: a set-uid program that does chdir, chroot, setgroups, setresgid, setresuid and execve and
-//! nothing else. All contestants take turns in one run, in the same sandbox, with the same user and root. It reports;
-//! it fails only where it can't measure.
+//! nothing else; for full isolation a second one, which makes the same namespaces and mounts besides. All contestants
+//! take turns in one run, in the same sandbox, with the same user and root. It reports; it fails only where it can't
+//! measure.
 #![allow(
     clippy::print_stdout,
     clippy::panic,
@@ -59,6 +60,8 @@ const JAILS: [(&str, &str, &str); 7] = [
     ("  all walls, base = host", "view", "base = 'host'"),
     ("  all walls, network = none", "lonely", "network = 'none'"),
 ];
+/// The least that the same namespaces and mounts can cost, with none of the checks, walls and records.
+const FLOOR_FULL: &str = "floor, with the namespaces";
 const BARE: &str = "jail-shell, chroot alone";
 const ALL: &str = "jail-shell, all walls (default)";
 const BUBBLEWRAP: &str = "bwrap, same view";
@@ -119,7 +122,7 @@ impl Arena {
         for (_, user, _) in JAILS.iter().filter(|(_, user, _)| *user != "ann") {
             sandbox.must(&format!("useradd -M -p '*' -s {JAIL_SHELL} {user}"));
         }
-        for floor in ["floor", "floor-dynamic"] {
+        for floor in ["floor", "floor-dynamic", "floor-full"] {
             sandbox.must(&format!(
                 "install -m 4755 {} /usr/bin/{floor}",
                 probe(floor)
@@ -146,6 +149,11 @@ impl Arena {
                 "floor, dynamically linked",
                 &ann,
                 &["/usr/bin/floor-dynamic", "floor", "-c", "true"],
+            ),
+            one(
+                FLOOR_FULL,
+                &ann,
+                &["/usr/bin/floor-full", "floor", "-c", "true"],
             ),
             one(
                 "chroot(1) --userspec, by root",
@@ -308,7 +316,13 @@ fn report(results: &[Measure]) {
         judge("chroot alone", "jk_chrootsh", bare / jailkit, AIM_JAILKIT);
         judge("all walls", "jk_chrootsh", all / jailkit, AIM_ALL_JAILKIT);
     }
+    let full = median(FLOOR_FULL).unwrap_or(f64::NAN);
+    println!(
+        "all walls: {:.2} x the floor with the namespaces",
+        all / full
+    );
     if let Some(bubblewrap) = median(BUBBLEWRAP) {
+        println!("that floor: {:.2} x bwrap", full / bubblewrap);
         judge("all walls", "bwrap", all / bubblewrap, AIM_ALL_BUBBLEWRAP);
     }
 }
