@@ -2,13 +2,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::iter;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::jail::Jail;
 use crate::keys::Keys;
 use crate::policy::{Definition, Entry, Policy, Target, Unlisted, UserFile};
 use crate::source::Place;
-use crate::template::TemplateError;
+use crate::template::{Template, TemplateError};
 
 /// The facts about an account that a rule can ask for.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +68,40 @@ pub enum RuleKind {
     Unlisted,
 }
 
+/// A rule that names an account. The first of them decides; see [`Policy::matches`].
+#[derive(Debug, Clone)]
+pub struct Match<'a> {
+    /// The rule.
+    pub rule: Rule,
+    leads: Leads<'a>,
+}
+
+/// Where a rule leads.
+#[derive(Debug, Clone, Copy)]
+enum Leads<'a> {
+    Defined(&'a Definition),
+    Root(&'a Template),
+    Exempt,
+    Refused,
+}
+
+impl Match<'_> {
+    /// Names where the rule leads: a jail or root directory as it is written, or one of the words "exempt" and
+    /// "refused".
+    #[must_use]
+    pub fn leads_to(&self) -> &str {
+        match self.leads {
+            Leads::Defined(definition) => definition
+                .name
+                .as_deref()
+                .unwrap_or(definition.root.as_str()),
+            Leads::Root(root) => root.as_str(),
+            Leads::Exempt => "exempt",
+            Leads::Refused => "refused",
+        }
+    }
+}
+
 impl Policy {
     /// Decides about an account. `user_file` is what `users.d` holds for this very account.
     ///
@@ -76,53 +112,132 @@ impl Policy {
         account: &Account<'_>,
         user_file: Option<&UserFile>,
     ) -> Result<Decision, TemplateError> {
+        match self.matches(account, user_file).next() {
+            Some(Match { rule, leads }) => match leads {
+                Leads::Defined(definition) => self.defined(rule, definition, account),
+                Leads::Root(root) => {
+                    let definition = Definition {
+                        name: None,
+                        root: root.clone(),
+                        keys: Keys::default(),
+                    };
+                    self.defined(rule, &definition, account)
+                }
+                Leads::Exempt => Ok(Decision::Exempt(rule)),
+                Leads::Refused => Ok(Decision::Unlisted(rule)),
+            },
+            // The last match is for everybody.
+            None => Ok(Decision::Unlisted(self.rule_of_unlisted())),
+        }
+    }
+
+    /// Lists the rules that name an account, in their order of precedence: the first decides, the others lose to it. The
+    /// last is always what `unlisted` says.
+    ///
+    /// `user_file` is what `users.d` holds for this very account. Nothing is looked for before it is asked for.
+    pub fn matches<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        user_file: Option<&'a UserFile>,
+    ) -> impl Iterator<Item = Match<'a>> {
         // A name that is not UTF-8 can't be written in a config, so no rule names it.
         let name = account.name.to_str();
-        let is_name = |user: &str| Some(user) == name;
-        if let Some((user, place)) = self.exempt_users.iter().find(|(user, _)| is_name(user)) {
-            return Ok(self.exempt(RuleKind::ExemptUser(user.clone()), *place));
-        }
-        if let Some(UserFile {
-            file,
-            line,
-            definition,
-        }) = user_file
-        {
-            let rule = Rule {
-                file: file.clone(),
-                line: *line,
+        let exempt_user = self
+            .exempt_users
+            .iter()
+            .find(move |(user, _)| Some(user.as_str()) == name)
+            .map(|(user, place)| Match {
+                rule: self.rule(RuleKind::ExemptUser(user.clone()), *place),
+                leads: Leads::Exempt,
+            });
+        let own_file = user_file.map(|own| Match {
+            rule: Rule {
+                file: own.file.clone(),
+                line: own.line,
                 kind: RuleKind::UserFile,
-            };
-            return self.defined(rule, definition, account);
-        }
-        if let Some(entry) = name.and_then(|name| self.user(name)) {
-            let kind = RuleKind::User(entry.name.clone());
-            return self.jail(kind, entry, account);
-        }
+            },
+            leads: Leads::Defined(&own.definition),
+        });
+        let user = iter::once_with(move || name.and_then(|name| self.user(name)))
+            .flatten()
+            .map(|entry| self.entered(RuleKind::User(entry.name.clone()), entry));
+        let groups = iter::once_with(move || Rc::new(Membership::of(account)))
+            .flat_map(|membership| self.of_groups(membership));
+        let unlisted = iter::once_with(|| Match {
+            rule: self.rule_of_unlisted(),
+            leads: match self.unlisted {
+                Unlisted::Refuse => Leads::Refused,
+                Unlisted::Exempt => Leads::Exempt,
+            },
+        });
+        exempt_user
+            .into_iter()
+            .chain(own_file)
+            .chain(user)
+            .chain(groups)
+            .chain(unlisted)
+    }
 
-        let membership = Membership::of(account);
-        let is_member = |group: &str| membership.has(group);
-        if let Some((group, place)) = self
+    /// Lists the rules that name one of an account's groups.
+    fn of_groups<'a>(&'a self, membership: Rc<Membership<'a>>) -> impl Iterator<Item = Match<'a>> {
+        let exempted = Rc::clone(&membership);
+        let exempt = self
             .exempt_groups
             .iter()
-            .find(|(group, _)| is_member(group))
-        {
-            return Ok(self.exempt(RuleKind::ExemptGroup(group.clone()), *place));
-        }
-        if let Some(entry) = self.groups.iter().find(|entry| is_member(&entry.name)) {
-            let kind = RuleKind::Group(entry.name.clone());
-            return self.jail(kind, entry, account);
-        }
+            .filter(move |(group, _)| exempted.has(group))
+            .map(|(group, place)| Match {
+                rule: self.rule(RuleKind::ExemptGroup(group.clone()), *place),
+                leads: Leads::Exempt,
+            });
+        let listed = self
+            .groups
+            .iter()
+            .filter(move |entry| membership.has(&entry.name))
+            .map(|entry| self.entered(RuleKind::Group(entry.name.clone()), entry));
+        exempt.chain(listed)
+    }
 
-        let rule = Rule {
+    /// Lists the rules that name users and groups, whoever they are: those of `exempt`, `[users]` and `[groups]`.
+    pub fn rules(&self) -> impl Iterator<Item = Match<'_>> {
+        let exempt = |kind, place: &Place| Match {
+            rule: self.rule(kind, *place),
+            leads: Leads::Exempt,
+        };
+        let exempt_users = self
+            .exempt_users
+            .iter()
+            .map(move |(user, place)| exempt(RuleKind::ExemptUser(user.clone()), place));
+        let exempt_groups = self
+            .exempt_groups
+            .iter()
+            .map(move |(group, place)| exempt(RuleKind::ExemptGroup(group.clone()), place));
+        let users = self
+            .users
+            .iter()
+            .map(|entry| self.entered(RuleKind::User(entry.name.clone()), entry));
+        let groups = self
+            .groups
+            .iter()
+            .map(|entry| self.entered(RuleKind::Group(entry.name.clone()), entry));
+        exempt_users.chain(exempt_groups).chain(users).chain(groups)
+    }
+
+    fn rule_of_unlisted(&self) -> Rule {
+        Rule {
             file: self.file.clone(),
             line: self.unlisted_at.map_or(0, |place| self.lines.number(place)),
             kind: RuleKind::Unlisted,
-        };
-        Ok(match self.unlisted {
-            Unlisted::Refuse => Decision::Unlisted(rule),
-            Unlisted::Exempt => Decision::Exempt(rule),
-        })
+        }
+    }
+
+    fn entered<'a>(&'a self, kind: RuleKind, entry: &'a Entry) -> Match<'a> {
+        Match {
+            rule: self.rule(kind, entry.place),
+            leads: match &entry.target {
+                Target::Jail(definition) => Leads::Defined(definition),
+                Target::Root(root) => Leads::Root(root),
+            },
+        }
     }
 
     fn user(&self, name: &str) -> Option<&Entry> {
@@ -137,30 +252,6 @@ impl Policy {
             file: self.file.clone(),
             line: self.lines.number(place),
             kind,
-        }
-    }
-
-    fn exempt(&self, kind: RuleKind, place: Place) -> Decision {
-        Decision::Exempt(self.rule(kind, place))
-    }
-
-    fn jail(
-        &self,
-        kind: RuleKind,
-        entry: &Entry,
-        account: &Account<'_>,
-    ) -> Result<Decision, TemplateError> {
-        let rule = self.rule(kind, entry.place);
-        match &entry.target {
-            Target::Jail(definition) => self.defined(rule, definition, account),
-            Target::Root(root) => {
-                let definition = Definition {
-                    name: None,
-                    root: root.clone(),
-                    keys: Keys::default(),
-                };
-                self.defined(rule, &definition, account)
-            }
         }
     }
 

@@ -27,7 +27,7 @@ mod user_file;
 mod walls;
 mod words;
 
-pub use decide::{Account, Decision, Rule, RuleKind};
+pub use decide::{Account, Decision, Match, Rule, RuleKind};
 pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use glob::Glob;

@@ -467,3 +467,50 @@ fn refuses_the_login_where_a_name_makes_the_host_visible_or_moves_a_mount() {
         assert_eq!(error.to_string(), expected, "{line}");
     }
 }
+
+#[test]
+fn lists_all_rules_that_name_an_account_and_decides_by_the_first() {
+    let policy = policy(
+        "exempt = [\"ann\", \"@adm\"]\nunlisted = \"exempt\"\n[users]\nann = \"/a\"\nbob = \"/b\"\n\
+         [groups]\nweb = \"/w\"\ngames = \"box\"\nnobody = \"box\"\n[jails.box]\nroot = \"/x\"\n",
+    );
+    let file = user_file(&policy, "root = \"/u\"").unwrap();
+    let person = Person::new("ann", &["games", "web", "adm"]);
+    let account = person.account();
+    let named = |file| -> Vec<String> {
+        let matches = policy.matches(&account, file);
+        matches
+            .map(|it| format!("{} -> {}", it.rule, it.leads_to()))
+            .collect()
+    };
+    let expected = [
+        "config.toml:1 exempt ann -> exempt",
+        "users.d/ann.toml:1 -> /u",
+        "config.toml:4 [users] ann -> /a",
+        "config.toml:1 exempt @adm -> exempt",
+        "config.toml:7 [groups] web -> /w",
+        "config.toml:8 [groups] games -> box",
+        "config.toml:2 unlisted -> exempt",
+    ];
+    assert_eq!(named(Some(&file)), expected);
+    let Ok(Decision::Exempt(rule)) = policy.decide(&account, Some(&file)) else {
+        unreachable!("ann is exempt");
+    };
+    assert!(expected[0].starts_with(&rule.to_string()));
+}
+
+#[test]
+fn lists_every_rule_for_a_user_or_group() {
+    let policy = policy(
+        "exempt = [\"root\", \"@adm\"]\n[users]\nbob = \"/b\"\nann = \"/a\"\n[groups]\nweb = \"/w\"\n",
+    );
+    let listed: Vec<String> = policy.rules().map(|it| it.rule.to_string()).collect();
+    let expected = [
+        "config.toml:1 exempt root",
+        "config.toml:1 exempt @adm",
+        "config.toml:4 [users] ann",
+        "config.toml:3 [users] bob",
+        "config.toml:6 [groups] web",
+    ];
+    assert_eq!(listed, expected);
+}

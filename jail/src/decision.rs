@@ -33,32 +33,77 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 /// A config that is missing, unreadable, wrong, or writable by anybody but root; an account name that can't be a file
 /// name; a template that can't be filled.
 pub fn decide(directory: &Path, identity: &Identity) -> Result<Decision, Refusal> {
-    let file = directory.join(CONFIG_FILE);
-    let opened = trust::open_directory(directory).map_err(|flaw| unopened(&file, flaw))?;
-    let text = trust::open_file(&opened, directory, Path::new(CONFIG_FILE))
-        .map_err(|flaw| unopened(&file, flaw))
-        .and_then(|open| read(open, &file))?;
-    let policy = Policy::parse(&file, &text).map_err(Refusal::ConfigWrong)?;
+    Config::read(directory)?.decide(identity)
+}
 
-    let name = user_file_name(&identity.name).map_err(Refusal::UserFileName)?;
-    let users = directory.join(USERS_DIRECTORY);
-    let user_file = match trust::open_subdirectory(&opened, directory, Path::new(USERS_DIRECTORY)) {
-        Ok(opened) => read_user_file(&policy, opened, &users, Path::new(&name))?,
-        Err(Untrusted {
-            flaw: Flaw::Missing,
-            ..
-        }) => None,
-        Err(untrusted) => return Err(unopened(&users, untrusted)),
-    };
-    let decision = policy
-        .decide(&identity.account(), user_file.as_ref())
-        .map_err(Refusal::Template)?;
-    // With a group whose name is not known, a rule for it may have been passed over.
-    match (rule_of(&decision), identity.unnamed_group) {
-        (RuleKind::Group(_) | RuleKind::ExemptGroup(_) | RuleKind::Unlisted, Some(gid)) => {
-            Err(Refusal::Identity(IdentityError::UnnamedGroup(gid)))
+/// The config in force: `config.toml`, read, and the open directory that it is in.
+#[derive(Debug)]
+pub struct Config {
+    directory: PathBuf,
+    opened: OwnedFd,
+    policy: Policy,
+}
+
+impl Config {
+    /// Reads the config below `directory`.
+    ///
+    /// # Errors
+    /// It is missing, unreadable, wrong, or writable by anybody but root.
+    pub fn read(directory: &Path) -> Result<Config, Refusal> {
+        let file = directory.join(CONFIG_FILE);
+        let opened = trust::open_directory(directory).map_err(|flaw| unopened(&file, flaw))?;
+        let text = trust::open_file(&opened, directory, Path::new(CONFIG_FILE))
+            .map_err(|flaw| unopened(&file, flaw))
+            .and_then(|open| read(open, &file))?;
+        let policy = Policy::parse(&file, &text).map_err(Refusal::ConfigWrong)?;
+        Ok(Config {
+            directory: directory.to_owned(),
+            opened,
+            policy,
+        })
+    }
+
+    /// Gives what `config.toml` says.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Reads the account's file of `users.d`, if there is one.
+    ///
+    /// # Errors
+    /// As [`decide`].
+    pub fn user_file(&self, identity: &Identity) -> Result<Option<UserFile>, Refusal> {
+        let name = user_file_name(&identity.name).map_err(Refusal::UserFileName)?;
+        let users = self.directory.join(USERS_DIRECTORY);
+        let users_directory = Path::new(USERS_DIRECTORY);
+        match trust::open_subdirectory(&self.opened, &self.directory, users_directory) {
+            Ok(opened) => read_user_file(&self.policy, opened, &users, Path::new(&name)),
+            Err(Untrusted {
+                flaw: Flaw::Missing,
+                ..
+            }) => Ok(None),
+            Err(untrusted) => Err(unopened(&users, untrusted)),
         }
-        _ => Ok(decision),
+    }
+
+    /// Decides about one account.
+    ///
+    /// # Errors
+    /// As [`decide`].
+    pub fn decide(&self, identity: &Identity) -> Result<Decision, Refusal> {
+        let user_file = self.user_file(identity)?;
+        let decision = self
+            .policy
+            .decide(&identity.account(), user_file.as_ref())
+            .map_err(Refusal::Template)?;
+        // With a group whose name is not known, a rule for it may have been passed over.
+        match (rule_of(&decision), identity.unnamed_group) {
+            (RuleKind::Group(_) | RuleKind::ExemptGroup(_) | RuleKind::Unlisted, Some(gid)) => {
+                Err(Refusal::Identity(IdentityError::UnnamedGroup(gid)))
+            }
+            _ => Ok(decision),
+        }
     }
 }
 

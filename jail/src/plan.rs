@@ -335,7 +335,8 @@ impl Plan {
     }
 
     /// Gives the shell's arguments. `sftp_server` is its path in the jail, found where the request asks for it.
-    pub(crate) fn arguments(&self, sftp_server: Option<&Path>) -> Vec<OsString> {
+    #[must_use]
+    pub fn arguments(&self, sftp_server: Option<&Path>) -> Vec<OsString> {
         let mut name = OsString::from(if self.request.login { "-" } else { "" });
         name.push(self.shell.file_name().unwrap_or(self.shell.as_os_str()));
         let mut all = vec![name];

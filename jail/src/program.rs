@@ -157,14 +157,17 @@ impl fmt::Display for ProgramFault {
 
 /// The root in which programs are looked for.
 #[derive(Debug)]
-pub(crate) struct Root {
+pub struct Root {
     descriptor: OwnedFd,
     library_path: Vec<PathBuf>,
 }
 
 impl Root {
     /// Takes the root directory of this process; `library_path` is LD_LIBRARY_PATH in the new environment.
-    pub(crate) fn current(library_path: Option<&OsStr>) -> Result<Root, ProgramFault> {
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub fn current(library_path: Option<&OsStr>) -> Result<Root, ProgramFault> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = openat2(
             rustix::fs::CWD,
@@ -182,7 +185,8 @@ impl Root {
     }
 
     /// Finds the sftp-server: where it was asked for, or else where another distribution keeps it.
-    pub(crate) fn sftp_server(&self, asked: &Path) -> Option<PathBuf> {
+    #[must_use]
+    pub fn sftp_server(&self, asked: &Path) -> Option<PathBuf> {
         std::iter::once(asked)
             .filter(|path| path.is_absolute())
             .chain(SFTP_SERVERS.iter().map(Path::new))
@@ -191,7 +195,10 @@ impl Root {
     }
 
     /// Checks a program, and through `#!` lines the program that it stands for.
-    pub(crate) fn check(&self, program: &Path) -> Result<(), ProgramFault> {
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub fn check(&self, program: &Path) -> Result<(), ProgramFault> {
         let mut current = program.to_owned();
         for depth in 0..DEEPEST_SCRIPT {
             let file = match self.open(&current) {
