@@ -3,15 +3,17 @@
 PREFIX     ?= /usr
 SYSCONFDIR ?= /etc
 MANDIR     ?= $(PREFIX)/share/man
+COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
 CARGO      ?= cargo
 # How jail-shell gets its power: setuid (mode 4755), or caps (file capabilities, the least set that serves).
 PRIVILEGE  ?= setuid
 CAPS       := cap_setuid,cap_setgid,cap_setpcap,cap_sys_chroot,cap_sys_admin,cap_mknod,cap_net_admin,cap_dac_override
 BINARY     := $(or $(CARGO_TARGET_DIR),target)/setuid/jail-shell
+JAILCTL    := $(or $(CARGO_TARGET_DIR),target)/tool/jailctl
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help build try test test-long bench check install uninstall setup clean
+.PHONY: help build man try test test-long bench check install uninstall setup clean
 
 help:
 	@printf '%s\n' 'make try         build, then watch a jailed login in a throw-away copy of this machine' \
@@ -19,7 +21,8 @@ help:
 	  'make test        everything that is tested (installs what it needs by apt-get)' \
 	  'make test-long   the same, then 5,000 logins and every fault at every call' \
 	  'make bench       what a login costs, beside chroot(1) and jailkit' \
-	  'make build       build jail-shell' \
+	  'make build       build jail-shell and jailctl' \
+	  'make man         write the man pages of jailctl anew' \
 	  'make install     [DESTDIR=] [PREFIX=/usr] [PRIVILEGE=caps]: install it; a config is kept' \
 	  'make uninstall   take it away; the config stays'
 
@@ -29,6 +32,11 @@ setup:
 
 build: setup
 	$(CARGO) build --locked --profile setuid -p jail-shell
+	$(CARGO) build --locked --profile tool -p jailctl
+
+# The man pages of jailctl, made of its own description of its arguments.
+man: build
+	$(JAILCTL) man packaging/man
 
 try: build
 	@tests/try
@@ -51,7 +59,9 @@ check:
 # Installs what `make build` has built. The config is kept where there is one.
 install:
 	@test -x $(BINARY) || { echo 'install: $(BINARY) is not built; run make build' >&2; exit 1; }
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5
+	@test -x $(JAILCTL) || { echo 'install: $(JAILCTL) is not built; run make build' >&2; exit 1; }
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5 \
+	  $(DESTDIR)$(COMPLETIONS)
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/login-jail $(DESTDIR)$(SYSCONFDIR)/login-jail/users.d
 ifeq ($(PRIVILEGE),caps)
 	install -m 0755 -o root -g root $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
@@ -59,7 +69,10 @@ ifeq ($(PRIVILEGE),caps)
 else
 	install -m 4755 -o root -g root $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
 endif
-	install -m 0644 packaging/man/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0755 -o root -g root $(JAILCTL) $(DESTDIR)$(PREFIX)/sbin/jailctl
+	$(JAILCTL) completions bash >$(DESTDIR)$(COMPLETIONS)/jailctl
+	chmod 0644 $(DESTDIR)$(COMPLETIONS)/jailctl
+	install -m 0644 packaging/man/jail-shell.8 packaging/man/jailctl*.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 packaging/man/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	@test ! -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
 	  echo 'install: $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml is there and stays as it is' >&2
@@ -68,7 +81,8 @@ endif
 
 # Leaves the config: a user with a rule must never find an unjailed door because a package went away.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(MANDIR)/man8/jail-shell.8 \
+	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(PREFIX)/sbin/jailctl $(DESTDIR)$(COMPLETIONS)/jailctl \
+	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5
 	@echo 'uninstall: $(DESTDIR)$(SYSCONFDIR)/login-jail stays; remove it yourself' >&2
 	@users=$$(awk -F: '$$7 ~ /\/jail-shell$$/ { print $$1 }' $(DESTDIR)/etc/passwd 2>/dev/null | tr '\n' ' '); \

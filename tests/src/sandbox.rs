@@ -46,12 +46,14 @@ impl Sandbox {
     pub fn new() -> Self {
         let sandbox = Self::bare();
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let built = repository.join("target/setuid/jail-shell");
-        assert!(
-            built.exists(),
-            "{} is not there: run `make build` first",
-            built.display()
-        );
+        for built in ["target/setuid/jail-shell", "target/tool/jailctl"] {
+            let built = repository.join(built);
+            assert!(
+                built.exists(),
+                "{} is not there: run `make build` first",
+                built.display()
+            );
+        }
         // The copy of a machine that has login-jail must not lend the tests its config.
         sandbox.must("rm -rf /etc/login-jail /usr/bin/jail-shell");
         let repository = repository.display();

@@ -1,0 +1,108 @@
+//! The accounts of the host, each with what the config decides about it.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use jail::{decision::Config, identity::Identity, identity::IdentityError, refusal::Refusal};
+use jail_config::{Decision, Jail, RuleKind};
+
+use crate::{failure::Failure, shell};
+
+/// An account that some rule puts into a jail.
+#[derive(Debug)]
+pub(crate) struct Jailed {
+    pub(crate) identity: Identity,
+    pub(crate) jail: Jail,
+}
+
+impl Jailed {
+    /// Gives the account's name for people and for commands.
+    pub(crate) fn name(&self) -> String {
+        shell::shown(&self.identity.name)
+    }
+}
+
+/// What became of every account.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    /// Those that are jailed.
+    pub(crate) jailed: Vec<Jailed>,
+    /// Those that a rule exempts, or `unlisted`.
+    pub(crate) exempt: Vec<Identity>,
+    /// Those that no rule names, and that are refused.
+    pub(crate) unlisted: Vec<Identity>,
+    /// Those about which nothing can be decided, and why.
+    pub(crate) undecided: Vec<(Identity, Refusal)>,
+    /// Names that the config has, and the account database has not.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Accounts {
+    /// Decides about every account that can be listed and every one that the config names.
+    pub(crate) fn all(config: &Config, directory: &Path) -> Result<Accounts, Failure> {
+        let mut names = listed()?;
+        names.extend(
+            config
+                .policy()
+                .rules()
+                .filter_map(|named| match named.rule.kind {
+                    RuleKind::User(user) | RuleKind::ExemptUser(user) => Some(user),
+                    _ => None,
+                }),
+        );
+        names.extend(with_own_file(directory));
+        Accounts::named(config, names)
+    }
+
+    /// Decides about these accounts.
+    pub(crate) fn named(
+        config: &Config,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<Accounts, Failure> {
+        let mut accounts = Accounts::default();
+        for name in names {
+            let identity = match Identity::named(&name) {
+                Ok(identity) => identity,
+                Err(IdentityError::Unknown(_)) => {
+                    accounts.unknown.push(name);
+                    continue;
+                }
+                Err(error) => return Err(Refusal::Identity(error).into()),
+            };
+            match config.decide(&identity) {
+                Ok(Decision::Jail(jail)) => accounts.jailed.push(Jailed {
+                    identity,
+                    jail: *jail,
+                }),
+                Ok(Decision::Exempt(_)) => accounts.exempt.push(identity),
+                Ok(Decision::Unlisted(_)) => accounts.unlisted.push(identity),
+                Err(refusal) => accounts.undecided.push((identity, refusal)),
+            }
+        }
+        Ok(accounts)
+    }
+}
+
+/// Lists the accounts that the host's database lists; a directory service may have more.
+fn listed() -> Result<BTreeSet<String>, Failure> {
+    let answer = shell::ask("getent", &["passwd"])?
+        .filter(|answer| answer.status.success())
+        .ok_or_else(|| Failure::Failed("list the accounts: getent passwd failed".to_owned()))?;
+    Ok(String::from_utf8_lossy(&answer.stdout)
+        .lines()
+        .filter_map(|line| line.split(':').next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect())
+}
+
+/// Lists who has a file in `users.d`. What else lies there is nobody's.
+fn with_own_file(directory: &Path) -> Vec<String> {
+    let Ok(files) = fs::read_dir(directory.join("users.d")) else {
+        return Vec::new();
+    };
+    files
+        .flatten()
+        .filter_map(|file| file.file_name().into_string().ok())
+        .filter_map(|name| name.strip_suffix(".toml").map(str::to_owned))
+        .collect()
+}

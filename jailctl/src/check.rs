@@ -1,0 +1,213 @@
+//! `jailctl check`: what is wrong with the config, the jails and the doors to them, and what mends it.
+//!
+//! What a login would refuse is not judged here a second time: the config is read, the plan prepared and the jail entered by
+//! the core itself. What is added is what a login does not look at: the files in a root, and the host's other programs that
+//! act for a user.
+
+mod config;
+mod cron;
+mod doors;
+mod finding;
+mod inside;
+mod pam;
+mod sshd;
+mod sudo;
+mod tree;
+
+use std::{collections::HashSet, path::Path};
+
+use jail::decision::Config;
+use serde::Serialize;
+
+use crate::{
+    account::Accounts,
+    cli::Check,
+    enter::need_root,
+    failure::{Failure, Verdict},
+    output::{print_json, say},
+    shell::{self, shown},
+};
+
+pub(crate) use finding::{Finding, Mend, Severity};
+pub(crate) use sshd::forces_jail_shell as sshd_forces_jail_shell;
+
+/// What a check has found, and what it could not look at.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Report {
+    /// How many accounts were looked at.
+    users: usize,
+    findings: Vec<Finding>,
+    /// What could not be checked, and why.
+    unchecked: Vec<String>,
+    /// What --fix did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fixed: Vec<Fixed>,
+    /// What has been found already, by kind, user and words.
+    #[serde(skip)]
+    known: HashSet<(&'static str, Option<String>, String)>,
+}
+
+/// A command that --fix ran.
+#[derive(Debug, Serialize)]
+struct Fixed {
+    command: String,
+    succeeded: bool,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, finding: Finding) {
+        let Finding {
+            kind, user, what, ..
+        } = &finding;
+        // The doors of two users may share one flaw.
+        if self.known.insert((kind, user.clone(), what.clone())) {
+            self.findings.push(finding);
+        }
+    }
+
+    pub(crate) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            self.add(finding);
+        }
+    }
+
+    /// Records that something could not be looked at: silence must not look like health.
+    pub(crate) fn leave_unchecked(&mut self, what: String) {
+        if !self.unchecked.contains(&what) {
+            self.unchecked.push(what);
+        }
+    }
+}
+
+/// Checks, mends if asked to, and reports.
+pub(crate) fn run(config: &Path, arguments: &Check) -> Result<Verdict, Failure> {
+    need_root("check roots and enter them")?;
+    let mut report = look(config, arguments)?;
+    if arguments.fix {
+        let fixed = fix(&report);
+        if !fixed.is_empty() {
+            report = look(config, arguments)?;
+            report.fixed = fixed;
+        }
+    }
+    report.findings.sort_by_key(|finding| finding.severity);
+    if arguments.output.json {
+        print_json(&report)?;
+    } else {
+        print(&report);
+    }
+    let counts = |finding: &Finding| finding.severity != Severity::Note;
+    // What could not be looked at is not known to be in order.
+    let found = report.findings.iter().any(counts) || !report.unchecked.is_empty();
+    Ok(Verdict::of(found))
+}
+
+fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
+    let mut report = Report::default();
+    let config = match Config::read(directory) {
+        Ok(config) => config,
+        Err(refusal) => {
+            report.extend(config::refused(&refusal));
+            return Ok(report);
+        }
+    };
+    let all = Accounts::all(&config, directory)?;
+    let accounts = if arguments.users.is_empty() {
+        &all
+    } else {
+        &Accounts::named(&config, arguments.users.iter().cloned())?
+    };
+    if let (false, [unknown, ..]) = (arguments.users.is_empty(), accounts.unknown.as_slice()) {
+        return Err(Failure::Failed(format!(
+            "there is no account {}",
+            shown(unknown)
+        )));
+    }
+    report.users = accounts.jailed.len();
+    config::names(&mut report, &config, accounts);
+    doors::check(
+        &mut report,
+        &all,
+        accounts,
+        directory,
+        &arguments.sshd_config,
+    );
+    for jailed in accounts.jailed.iter().filter(|it| doors::lets_in(it)) {
+        inside::check(&mut report, jailed, directory);
+    }
+    tree::check(&mut report, &accounts.jailed);
+    sshd::check(&mut report, &accounts.jailed, &arguments.sshd_config)?;
+    let file = directory.join("config.toml");
+    pam::check(&mut report, &all, &accounts.jailed, &file);
+    cron::check(&mut report, &accounts.jailed);
+    sudo::check(&mut report, &accounts.jailed)?;
+    Ok(report)
+}
+
+/// Runs the commands that can do no harm: each takes a permission away or switches something off.
+fn fix(report: &Report) -> Vec<Fixed> {
+    let mut fixed: Vec<Fixed> = Vec::new();
+    for mend in report.findings.iter().filter_map(|it| it.mend.as_ref()) {
+        if !mend.safe || fixed.iter().any(|it| it.command == mend.command) {
+            continue;
+        }
+        eprintln!("+ {}", mend.command);
+        let status = shell::program("sh").args(["-c", &mend.command]).status();
+        fixed.push(Fixed {
+            command: mend.command.clone(),
+            succeeded: status.is_ok_and(|status| status.success()),
+        });
+    }
+    fixed
+}
+
+fn print(report: &Report) {
+    for finding in &report.findings {
+        let user = finding.user.as_ref().map(|user| format!("{user}: "));
+        say(format_args!(
+            "{:7}  {}{} [{}]",
+            finding.severity.word(),
+            user.unwrap_or_default(),
+            shown(&finding.what),
+            finding.kind
+        ));
+        if let Some(Mend { command, safe }) = &finding.mend {
+            say(format_args!(
+                "         {} {command}",
+                if *safe { "#" } else { "#?" }
+            ));
+        }
+    }
+    for what in &report.unchecked {
+        say(format_args!("not checked: {}", shown(what)));
+    }
+    for Fixed { command, succeeded } in &report.fixed {
+        say(format_args!(
+            "{}: {command}",
+            if *succeeded { "done" } else { "failed" }
+        ));
+    }
+    let count = |severity| {
+        report
+            .findings
+            .iter()
+            .filter(|it| it.severity == severity)
+            .count()
+    };
+    say(format_args!(
+        "{}: {}, {}, {}",
+        counted(report.users, "jailed user"),
+        counted(count(Severity::Error), "error"),
+        counted(count(Severity::Warning), "warning"),
+        counted(count(Severity::Note), "note")
+    ));
+    if report.findings.iter().any(|it| it.mend.is_some()) {
+        say(format_args!(
+            "What follows # mends it, and --fix runs it; what follows #? mends it, and is left to you."
+        ));
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,94 @@
+//! The config itself, and the names in it.
+
+use jail::{
+    decision::Config,
+    refusal::Refusal,
+    trust::{Flaw, Untrusted},
+};
+use jail_config::RuleKind;
+
+use crate::{
+    account::Accounts,
+    check::{Finding, Report},
+    door::has_jail_shell,
+    shell::{self, quoted, shown},
+};
+
+/// Makes findings of a config that every login refuses.
+pub(crate) fn refused(refusal: &Refusal) -> Vec<Finding> {
+    match refusal {
+        Refusal::ConfigMissing(path) => {
+            // An empty config is a valid one, and serves nobody.
+            let command = format!("install -D -m 644 /dev/null {}", quoted(path));
+            vec![Finding::error("config-missing", refusal.to_string()).mended_by(command)]
+        }
+        Refusal::ConfigUnsafe(untrusted) => {
+            vec![walked("config-unsafe", refusal, untrusted)]
+        }
+        Refusal::ConfigWrong(faults) => faults
+            .iter()
+            .map(|fault| {
+                let command = format!("editor +{} {}", fault.line, quoted(&fault.file));
+                Finding::error("config-wrong", fault.one_line()).mended_by(command)
+            })
+            .collect(),
+        other => vec![Finding::error("config", other.to_string())],
+    }
+}
+
+/// Makes a finding of a path that the trusted walk refuses.
+pub(crate) fn walked(kind: &'static str, refusal: &Refusal, untrusted: &Untrusted) -> Finding {
+    let finding = Finding::error(kind, refusal.to_string());
+    let component = quoted(&untrusted.component);
+    match untrusted.flaw {
+        Flaw::Missing => {
+            finding.mended_by(format!("install -d -m 755 {}", quoted(&untrusted.path)))
+        }
+        Flaw::Owner(_) => finding.mended_by(format!("chown root {component}")),
+        Flaw::Writable(_) => finding.safely_mended_by(format!("chmod go-w {component}")),
+        _ => finding,
+    }
+}
+
+/// Checks that the names in the config are names of the host.
+pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
+    for (identity, refusal) in &accounts.undecided {
+        let what = format!("{}: {refusal}", shown(&identity.name));
+        match refusal {
+            Refusal::ConfigWrong(_) | Refusal::ConfigUnsafe(_) => report.extend(refused(refusal)),
+            _ if has_jail_shell(identity) => report.add(Finding::error("undecided", what)),
+            // Somebody whom no door of ours concerns.
+            _ => report.add(Finding::note("undecided", what)),
+        }
+    }
+    for named in config.policy().rules() {
+        let rule = &named.rule;
+        match &rule.kind {
+            RuleKind::User(user) if accounts.unknown.contains(user) => report.add(
+                Finding::warning("unknown-user", format!("{rule}: there is no such account"))
+                    .mended_by(format!("jailctl release {}", quoted(user))),
+            ),
+            RuleKind::Group(group) if !has_group(group) => report.add(
+                Finding::warning("unknown-group", format!("{rule}: there is no such group"))
+                    .mended_by(format!("groupadd -- {}", quoted(group))),
+            ),
+            RuleKind::ExemptUser(user) if accounts.unknown.contains(user) => report.add(
+                Finding::note("unknown-user", format!("{rule}: there is no such account")),
+            ),
+            RuleKind::ExemptGroup(group) if !has_group(group) => report.add(Finding::note(
+                "unknown-group",
+                format!("{rule}: there is no such group"),
+            )),
+            _ => {}
+        }
+    }
+}
+
+/// Tells whether the host has a group. One that could not be looked up is taken to be there.
+fn has_group(name: &str) -> bool {
+    shell::ask("getent", &["group", "--", name])
+        .ok()
+        .flatten()
+        // 2: getent(1) has not found it.
+        .is_none_or(|answer| answer.status.code() != Some(2))
+}

@@ -1,0 +1,134 @@
+//! cron and at: they run a user's jobs by /bin/sh on the host, and never ask the login shell. See crontab(1) and at(1).
+
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
+
+use crate::{
+    account::Jailed,
+    check::{Finding, Report, pam},
+    shell::{pattern, quoted},
+};
+
+const CRONTABS: &str = "/var/spool/cron/crontabs";
+const AT_JOBS: &str = "/var/spool/cron/atjobs";
+
+/// What only Debian and what is made of it have.
+const DEBIAN: &str = "/etc/debian_version";
+
+/// Who may use one of the two.
+struct Lists {
+    allow: &'static str,
+    deny: &'static str,
+    program: &'static str,
+    /// The service that PAM knows it by.
+    service: &'static str,
+    kind: &'static str,
+    /// Whether everybody may where there is neither list: crontab(1) of Debian says yes, that of others and at(1) no.
+    open: bool,
+}
+
+const CRON: Lists = Lists {
+    allow: "/etc/cron.allow",
+    deny: "/etc/cron.deny",
+    program: "/usr/bin/crontab",
+    service: "cron",
+    kind: "cron",
+    open: true,
+};
+
+const AT: Lists = Lists {
+    allow: "/etc/at.allow",
+    deny: "/etc/at.deny",
+    program: "/usr/bin/at",
+    service: "atd",
+    kind: "at",
+    open: false,
+};
+
+/// Checks every jailed user.
+pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
+    for one in jailed {
+        for lists in [&CRON, &AT] {
+            if !pam::jails(lists.service) && Path::new(lists.program).exists() {
+                report.extend(lists.judge(one).map(|it| it.of(one)));
+            }
+        }
+        if !pam::jails(CRON.service) {
+            report.extend(crontab(one).map(|it| it.of(one)));
+        }
+        if !pam::jails(AT.service) {
+            report.extend(at_jobs(one).map(|it| it.of(one)));
+        }
+    }
+}
+
+impl Lists {
+    fn judge(&self, jailed: &Jailed) -> Option<Finding> {
+        let name = jailed.identity.name.to_string_lossy();
+        let lists = |file: &str| {
+            let text = fs::read_to_string(file).ok()?;
+            Some(text.lines().any(|line| line.trim() == name))
+        };
+        let (allow, deny, kind) = (self.allow, self.deny, self.kind);
+        let user = quoted(&*name);
+        let (state, command) = match (lists(allow), lists(deny)) {
+            (Some(false), _) | (None, Some(true)) => return None,
+            (None, None) if !(self.open && Path::new(DEBIAN).exists()) => return None,
+            (Some(true), _) => (
+                format!("{allow} lists the user"),
+                format!(
+                    "sed -i '/^[[:space:]]*{}[[:space:]]*$/d' {allow}",
+                    pattern(&name)?
+                ),
+            ),
+            (None, Some(false)) => (
+                format!("{deny} does not list the user"),
+                format!("echo {user} >>{deny}"),
+            ),
+            (None, None) => (
+                format!("there is no {deny}"),
+                format!("echo {user} >>{deny}"),
+            ),
+        };
+        let what =
+            format!("{state}: a job of {kind} runs by /bin/sh on the host, outside of the jail");
+        Some(Finding::warning(kind, what).safely_mended_by(command))
+    }
+}
+
+/// Finds a crontab that is there already: a list of who may have one does not stop it.
+fn crontab(jailed: &Jailed) -> Option<Finding> {
+    let file = Path::new(CRONTABS).join(&jailed.identity.name);
+    file.exists().then(|| {
+        let what = format!(
+            "{} is there: cron runs it on the host, outside of the jail",
+            file.display()
+        );
+        // Not by crontab -r, which obeys the lists of who may have one, even for root.
+        let kept = format!("/root/crontab.{}", jailed.identity.name.to_string_lossy());
+        let command = format!("mv {} {}", quoted(&file), quoted(kept));
+        Finding::error("crontab", what).mended_by(command)
+    })
+}
+
+/// Finds jobs of at(1) that wait.
+fn at_jobs(jailed: &Jailed) -> Option<Finding> {
+    let jobs = fs::read_dir(AT_JOBS).ok()?;
+    let own = |job: &fs::DirEntry| {
+        let is_job = job.file_type().is_ok_and(|kind| kind.is_file());
+        is_job
+            && !job.file_name().to_string_lossy().starts_with('.')
+            && job
+                .metadata()
+                .is_ok_and(|it| it.uid() == jailed.identity.uid)
+    };
+    let count = jobs.flatten().filter(own).count();
+    (count > 0).then(|| {
+        let what = format!(
+            "{count} jobs of at(1) wait in {AT_JOBS}: they run on the host, outside of the jail"
+        );
+        let uid = jailed.identity.uid;
+        Finding::error("at-jobs", what).mended_by(format!(
+            "find {AT_JOBS} -type f -uid {uid} ! -name '.*' -delete"
+        ))
+    })
+}

@@ -1,0 +1,279 @@
+//! The doors: that every jailed user has one, that nothing leads around it, and that somebody can still mend it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
+
+use jail::{decision::CONFIG_DIRECTORY, identity::Identity};
+use jail_config::MountMode;
+use rustix::fs::{StatVfsMountFlags, lgetxattr, statvfs};
+
+use crate::{
+    account::{Accounts, Jailed},
+    check::{Finding, Report, pam, sshd, sudo},
+    door::{JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
+    shell::{quoted, shown},
+};
+
+const SHELLS: &str = "/etc/shells";
+
+/// Checks the accounts against the map, and the program that most of them go through.
+pub(crate) fn check(
+    report: &mut Report,
+    all: &Accounts,
+    chosen: &Accounts,
+    directory: &Path,
+    sshd_config: &Path,
+) {
+    for jailed in &chosen.jailed {
+        account(report, jailed, sshd_config);
+    }
+    without_rule(report, chosen, directory);
+    shared_uids(report, all);
+    shells(report);
+    program(report, all);
+    lock_out(report, all);
+}
+
+fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
+    let user = quoted(&jailed.identity.name);
+    if jailed.identity.is_root() {
+        let what =
+            "has uid 0 and a rule: uid 0 is never jailed, and every login by jail-shell is refused";
+        let command = format!("jailctl release {user}");
+        report.add(
+            Finding::error("uid-zero", what)
+                .of(jailed)
+                .mended_by(command),
+        );
+        return;
+    }
+    if !has_jail_shell(&jailed.identity) && !pam::jails("su") {
+        let shell = shown(&jailed.identity.shell);
+        let finding = if has_no_shell(&jailed.identity) {
+            let what = format!("has a rule, but can't log in: the login shell is {shell}");
+            Finding::note("no-login", what)
+        } else if sshd::forces_jail_shell(jailed, sshd_config) {
+            let what = format!(
+                "sshd forces jail-shell, but the login shell is {shell}: it reads the user's start-up files outside of the jail, and su and login lead out of it"
+            );
+            Finding::warning("door", what)
+        } else {
+            let what = format!(
+                "has a rule, but the login shell is {shell}, and sshd has no ForceCommand: no door leads into the jail"
+            );
+            Finding::error("door", what)
+        };
+        let command = format!("usermod -s {JAIL_SHELL_PATH} {user}");
+        report.add(finding.of(jailed).mended_by(command));
+    }
+    if reaches_home(jailed) {
+        let home = jailed.identity.home.display();
+        let away = quoted(Path::new("/home").join(&jailed.identity.name));
+        let what = format!(
+            "the host's home {home} can be written from inside the jail: programs of the host that act for the user \
+             (sshd, PAM, systemd, mail) read files there"
+        );
+        let finding = Finding::warning("home-in-reach", what).of(jailed);
+        report.add(finding.mended_by(format!(
+            "install -d -m 755 {away} && usermod -d {away} {user}"
+        )));
+    }
+    let linger = Path::new("/var/lib/systemd/linger").join(&jailed.identity.name);
+    if linger.exists() {
+        let what = "lingers: systemd runs the user's services on the host, outside of the jail, from boot on";
+        let command = if Path::new("/run/systemd/system").exists() {
+            format!("loginctl disable-linger {user}")
+        } else {
+            format!("rm {}", quoted(&linger))
+        };
+        report.add(
+            Finding::error("linger", what)
+                .of(jailed)
+                .safely_mended_by(command),
+        );
+    }
+}
+
+/// Tells whether a user can come in by any door: one who can't misses nothing in a root.
+pub(crate) fn lets_in(jailed: &Jailed) -> bool {
+    !has_no_shell(&jailed.identity) || pam::jails_anywhere()
+}
+
+/// Tells whether an account's login shell is one of the programs that let nobody in.
+fn has_no_shell(identity: &Identity) -> bool {
+    let name = identity.shell.file_name().unwrap_or_default();
+    name == "nologin" || name == "false"
+}
+
+/// Tells whether the host's home of a user is in a directory that the jail shows writable.
+pub(crate) fn reaches_home(jailed: &Jailed) -> bool {
+    let home = &jailed.identity.home;
+    let writable = jailed
+        .jail
+        .mounts
+        .iter()
+        .filter(|mount| mount.mode == MountMode::ReadWrite)
+        .map(|mount| &mount.source);
+    home != Path::new("/")
+        && std::iter::once(&jailed.jail.root)
+            .chain(writable)
+            .any(|directory| home.starts_with(directory))
+}
+
+/// Finds accounts whose login shell is jail-shell and whom it refuses.
+fn without_rule(report: &mut Report, accounts: &Accounts, directory: &Path) {
+    let option = if directory == Path::new(CONFIG_DIRECTORY) {
+        String::new()
+    } else {
+        format!("--config {} ", quoted(directory))
+    };
+    for identity in accounts.unlisted.iter().filter(|it| has_jail_shell(it)) {
+        let name = &identity.name;
+        let what = format!(
+            "{}: the login shell is jail-shell, and no rule names the user: every login is refused",
+            shown(name)
+        );
+        let root = quoted(Path::new("/srv/jails").join(name));
+        let command = format!("jailctl {option}add {} --root {root}", quoted(name));
+        report.add(Finding::error("no-rule", what).mended_by(command));
+    }
+    for identity in accounts.exempt.iter().filter(|it| has_jail_shell(it)) {
+        if identity.is_root() {
+            // Said as a lock-out.
+            continue;
+        }
+        let what = format!(
+            "{}: the login shell is jail-shell, and a rule exempts the user: every login is refused",
+            shown(&identity.name)
+        );
+        let command = format!("usermod -s /bin/bash {}", quoted(&identity.name));
+        report.add(Finding::error("exempt", what).mended_by(command));
+    }
+}
+
+fn shared_uids(report: &mut Report, all: &Accounts) {
+    let mut names: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    let identities = all.jailed.iter().map(|it| &it.identity);
+    for identity in identities.chain(&all.exempt).chain(&all.unlisted) {
+        names
+            .entry(identity.uid)
+            .or_default()
+            .push(shown(&identity.name));
+    }
+    for jailed in &all.jailed {
+        match names.get(&jailed.identity.uid) {
+            Some(sharing) if sharing.len() > 1 => {
+                let what = format!(
+                    "uid {} is shared by {}: the kernel can't tell them apart, and the jail of one is the other's",
+                    jailed.identity.uid,
+                    sharing.join(" and ")
+                );
+                let command = format!(
+                    "usermod -u $(getent passwd | awk -F: '$3 < 60000 && $3 > m {{ m = $3 }} END {{ print m + 1 }}') {}",
+                    quoted(&jailed.identity.name)
+                );
+                report.add(Finding::error("shared-uid", what).mended_by(command));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn shells(report: &mut Report) {
+    let text = fs::read_to_string(SHELLS).unwrap_or_default();
+    for line in text.lines().map(str::trim) {
+        if Path::new(line)
+            .file_name()
+            .is_some_and(|name| name == JAIL_SHELL)
+        {
+            let what = format!(
+                "{SHELLS} lists {}: su -s, su -p, chsh and FTP servers get around it",
+                shown(line)
+            );
+            let command = format!("sed -i '\\,/{JAIL_SHELL}[[:space:]]*$,d' {SHELLS}");
+            report.add(Finding::error("shells", what).safely_mended_by(command));
+        }
+    }
+}
+
+/// Checks the installed jail-shell, if anybody goes through it.
+fn program(report: &mut Report, all: &Accounts) {
+    if !all.jailed.iter().any(|it| has_jail_shell(&it.identity)) {
+        return;
+    }
+    let path = Path::new(JAIL_SHELL_PATH);
+    let Ok(file) = fs::metadata(path) else {
+        let what =
+            format!("{JAIL_SHELL_PATH} is not installed, and is the login shell of jailed users");
+        report.add(Finding::error("jail-shell", what));
+        return;
+    };
+    let mode = file.permissions().mode() & 0o7777;
+    let capabilities = lgetxattr(path, "security.capability", &mut [0_u8; 64]).is_ok();
+    if !capabilities && (file.uid() != 0 || mode & 0o4000 == 0) {
+        let what = format!(
+            "{JAIL_SHELL_PATH} belongs to uid {} and is mode {mode:04o}: without the set-user-ID bit it can jail nobody, and refuses",
+            file.uid()
+        );
+        let command = format!("chown root {JAIL_SHELL_PATH} && chmod 4755 {JAIL_SHELL_PATH}");
+        report.add(Finding::error("jail-shell", what).mended_by(command));
+    }
+    if mode & 0o022 != 0 {
+        let what =
+            format!("{JAIL_SHELL_PATH} is mode {mode:04o}: others may replace what runs as root");
+        let command = format!("chmod go-w {JAIL_SHELL_PATH}");
+        report.add(Finding::error("jail-shell-writable", what).safely_mended_by(command));
+    }
+    let nosuid = statvfs(path).is_ok_and(|it| it.f_flag.contains(StatVfsMountFlags::NOSUID));
+    if nosuid {
+        let what = format!(
+            "{JAIL_SHELL_PATH} is on a file system mounted nosuid: it can jail nobody, and refuses"
+        );
+        report.add(Finding::error("jail-shell", what));
+    }
+}
+
+/// Finds out whether root can still come in.
+fn lock_out(report: &mut Report, all: &Accounts) {
+    let roots = |identity: &&Identity| identity.is_root();
+    let jailed = all.jailed.iter().map(|it| &it.identity);
+    let every = jailed.chain(&all.exempt).chain(&all.unlisted);
+    for identity in every.filter(roots).filter(|it| has_jail_shell(it)) {
+        let name = quoted(&identity.name);
+        let what = format!(
+            "{}: the login shell of uid 0 is jail-shell, which refuses it",
+            shown(&identity.name)
+        );
+        let command = format!("usermod -s /bin/bash {name}");
+        report.add(Finding::error("lock-out", what).mended_by(command));
+    }
+    let administers = |identity: &Identity| {
+        let groups = &identity.group_names;
+        sudo::GROUPS
+            .iter()
+            .any(|group| groups.iter().any(|it| it == group))
+    };
+    let free = all.exempt.iter().chain(&all.unlisted).any(administers);
+    let jailed = all.jailed.iter().find(|it| administers(&it.identity));
+    if let (Some(jailed), false, true) = (jailed, free, root_is_locked()) {
+        let what = "root has no password, and nobody whom sudo lets become root is left outside of the jails";
+        let command = format!("jailctl release {}", quoted(&jailed.identity.name));
+        report.add(
+            Finding::error("lock-out", what)
+                .of(jailed)
+                .mended_by(command),
+        );
+    }
+}
+
+/// Tells whether root has no password that opens anything: shadow(5).
+fn root_is_locked() -> bool {
+    let text = fs::read_to_string("/etc/shadow").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("root:"))
+        .is_some_and(|fields| fields.starts_with(['!', '*']))
+}

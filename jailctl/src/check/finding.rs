@@ -1,0 +1,116 @@
+//! One thing that is wrong, and what mends it.
+
+use serde::Serialize;
+
+use crate::account::Jailed;
+
+/// How bad a finding is, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    /// A login is refused, or there is a way around a jail.
+    Error,
+    /// More can be reached than a jail is meant to let through, or will be.
+    Warning,
+    /// Something that users will miss.
+    Note,
+}
+
+impl Severity {
+    /// Gives the word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
+}
+
+/// A command that mends a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Mend {
+    /// For sh(1).
+    pub(crate) command: String,
+    /// Whether it only takes a permission away or switches something off, so that --fix runs it.
+    pub(crate) safe: bool,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
+    /// A word for the kind, which stays the same from release to release.
+    pub(crate) kind: &'static str,
+    /// Whom it is about, if it is one user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<String>,
+    /// The thing and its state.
+    pub(crate) what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mend: Option<Mend>,
+}
+
+impl Finding {
+    fn new(severity: Severity, kind: &'static str, what: impl Into<String>) -> Finding {
+        Finding {
+            severity,
+            kind,
+            user: None,
+            what: what.into(),
+            mend: None,
+        }
+    }
+
+    pub(crate) fn error(kind: &'static str, what: impl Into<String>) -> Finding {
+        Finding::new(Severity::Error, kind, what)
+    }
+
+    pub(crate) fn warning(kind: &'static str, what: impl Into<String>) -> Finding {
+        Finding::new(Severity::Warning, kind, what)
+    }
+
+    pub(crate) fn note(kind: &'static str, what: impl Into<String>) -> Finding {
+        Finding::new(Severity::Note, kind, what)
+    }
+
+    /// Says whom it is about.
+    pub(crate) fn of(self, jailed: &Jailed) -> Finding {
+        Finding {
+            user: Some(jailed.name()),
+            ..self
+        }
+    }
+
+    /// Adds a command that an administrator should have read before it runs.
+    pub(crate) fn mended_by(self, command: impl Into<String>) -> Finding {
+        let command = command.into();
+        Finding {
+            mend: Some(Mend {
+                command,
+                safe: false,
+            }),
+            ..self
+        }
+    }
+
+    /// Adds a command with its own word on whether it is safe.
+    pub(crate) fn and_mended(self, mend: Mend) -> Finding {
+        Finding {
+            mend: Some(mend),
+            ..self
+        }
+    }
+
+    /// Adds a command that only takes a permission away or switches something off.
+    pub(crate) fn safely_mended_by(self, command: impl Into<String>) -> Finding {
+        let command = command.into();
+        Finding {
+            mend: Some(Mend {
+                command,
+                safe: true,
+            }),
+            ..self
+        }
+    }
+}

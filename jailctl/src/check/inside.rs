@@ -1,0 +1,329 @@
+//! The jail of one user, as a login finds it: the walk to the root, entering, and what is seen inside.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Component, Path},
+};
+
+use jail::{
+    enter::prepare,
+    plan::Plan,
+    refusal::Refusal,
+    request::{Request, What},
+    start::Inherited,
+    trust,
+};
+use jail_config::{Base, Home, RootOwner};
+
+use crate::{
+    account::Jailed,
+    check::{Finding, Report, config::walked},
+    enter::copy_with_libraries,
+    rehearsal::{self, Seen},
+    shell::{pattern, quoted, shown},
+};
+
+/// Checks the jail of one user.
+pub(crate) fn check(report: &mut Report, jailed: &Jailed, directory: &Path) {
+    if let Err(refusal) = opened(jailed) {
+        let finding = match &refusal {
+            Refusal::Root(untrusted) => owned(walked("root", &refusal, untrusted), jailed),
+            Refusal::Base(untrusted) => walked("base", &refusal, untrusted),
+            Refusal::Mount(untrusted) => walked("mount", &refusal, untrusted),
+            other => Finding::error(other.code().name(), other.to_string()),
+        };
+        report.add(finding.of(jailed));
+        return;
+    }
+    let seen = match rehearsal::of(&jailed.identity.name.to_string_lossy(), directory) {
+        Ok(seen) => seen,
+        // One root that can't be looked at must not hide what is wrong with the others.
+        Err(failure) => {
+            report.leave_unchecked(failure.to_string());
+            return;
+        }
+    };
+    let roots_own = top_is_roots(&jailed.jail.root);
+    for seen in seen {
+        let Some(mut found) = finding(&seen, jailed) else {
+            continue;
+        };
+        // Where the user could have put a link, a command that root runs there would write to the host.
+        if !roots_own || !can_be_pattern(&seen) {
+            found.mend = None;
+        }
+        report.add(found.of(jailed));
+    }
+}
+
+/// Tells whether what lies at the top of a root is root's alone, and no link of it leads out; the same of the files that
+/// a mending command writes to.
+fn top_is_roots(root: &Path) -> bool {
+    if trust::open_directory(root).is_err() {
+        return false;
+    }
+    let is_roots = |path: &str| {
+        let path = root.join(path);
+        // What is missing is made by the command.
+        let Ok(entry) = fs::symlink_metadata(&path) else {
+            return true;
+        };
+        if entry.is_symlink() {
+            let inside = |to: &Path| {
+                to.components()
+                    .all(|part| matches!(part, Component::Normal(_)))
+            };
+            return fs::read_link(&path).is_ok_and(|to| inside(&to));
+        }
+        entry.uid() == 0 && entry.permissions().mode() & 0o022 == 0
+    };
+    let is_link = |path: &str| root.join(path).is_symlink();
+    MENDED.iter().all(|name| is_roots(name)) && !MENDED_FILES.iter().any(|path| is_link(path))
+}
+
+/// What the mending commands write to.
+const MENDED: [&str; 13] = [
+    "bin",
+    "dev",
+    "etc",
+    "home",
+    "lib",
+    "lib32",
+    "lib64",
+    "sbin",
+    "usr",
+    "usr/bin",
+    "usr/lib",
+    "usr/lib/openssh",
+    "usr/share",
+];
+const MENDED_FILES: [&str; 2] = ["etc/passwd", "etc/nsswitch.conf"];
+
+/// Tells whether a name that was seen inside can stand in a command.
+fn can_be_pattern(seen: &Seen) -> bool {
+    match seen {
+        Seen::SecondRoot(name) | Seen::NoNssLibrary(name) => pattern(name).is_some(),
+        _ => true,
+    }
+}
+
+/// Takes the steps of the plan that only look.
+fn opened(jailed: &Jailed) -> Result<(), Refusal> {
+    let request = Request {
+        login: true,
+        what: What::Shell,
+    };
+    let nothing = Inherited { limits: Vec::new() };
+    let plan = Plan::new(jailed.jail.clone(), &jailed.identity, request, [])?;
+    prepare(plan, nothing).map(drop)
+}
+
+/// A root that users may own is made for its user.
+fn owned(finding: Finding, jailed: &Jailed) -> Finding {
+    if jailed.jail.root_owner == RootOwner::Root {
+        return finding;
+    }
+    let root = quoted(&jailed.jail.root);
+    match &finding.mend {
+        Some(mend) if mend.command.starts_with("install -d") => {
+            let user = quoted(&jailed.identity.name);
+            finding.mended_by(format!("install -d -m 755 -o {user} {root}"))
+        }
+        _ => finding,
+    }
+}
+
+/// Makes a finding of what was seen inside; nothing of what is as it should be.
+fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
+    let jail = &jailed.jail;
+    let root = quoted(&jail.root);
+    let below = |path: &str| quoted(jail.root.join(path.trim_start_matches('/')));
+    let user = quoted(&jailed.identity.name);
+    // What a base gives can't be mended in the root.
+    let with_command = |finding: Finding, command: String| match jail.base {
+        Base::None => finding.mended_by(command),
+        Base::Host | Base::Directory(_) => finding,
+    };
+    let copied = |what: &str| format!("cp -aL --parents {what} {root}");
+    Some(match seen {
+        Seen::Done => return None,
+        Seen::Refused { code, reason } => return Some(refused(code, reason, jailed)),
+        Seen::Weakened(missing) => Finding::warning(
+            "weakened",
+            format!("the second wall is not whole on this kernel: {missing}"),
+        ),
+        Seen::NoHome(home) => Finding::warning(
+            "home-missing",
+            format!("there is no {home} in the jail, and sessions start in /"),
+        )
+        .mended_by(make_home(home, jailed)),
+        Seen::HomeNotWritable(home) => Finding::note(
+            "home-not-writable",
+            format!("{home} in the jail can't be written by the user"),
+        )
+        .mended_by(format!("chown {user}: {}", below(home))),
+        Seen::NoSftpServer => with_command(
+            Finding::note(
+                "sftp-server-missing",
+                "there is no sftp-server in the jail: sftp and scp fail",
+            ),
+            copy_with_libraries(Path::new("/usr/lib/openssh/sftp-server"), &jail.root),
+        ),
+        Seen::SftpServer(reason) => with_command(
+            Finding::warning("sftp-server-broken", reason.clone()),
+            copy_with_libraries(Path::new("/usr/lib/openssh/sftp-server"), &jail.root),
+        ),
+        Seen::NoNull => {
+            let null = below("dev/null");
+            Finding::warning(
+                "null-missing",
+                "there is no device /dev/null in the jail: shells and sftp-server need it",
+            )
+            .mended_by(format!(
+                "install -d {} && rm -f {null} && mknod -m 666 {null} c 1 3",
+                below("dev")
+            ))
+        }
+        Seen::NoPasswdLine => with_command(
+            Finding::note(
+                "passwd-line-missing",
+                "/etc/passwd in the jail does not name the user: programs say \"I have no name\", sftp-server fails",
+            ),
+            passwd_line(jailed),
+        ),
+        Seen::OtherUid(uid) => with_command(
+            Finding::warning(
+                "passwd-disagrees",
+                format!(
+                    "/etc/passwd in the jail gives the user uid {}, the host {}",
+                    shown(uid),
+                    jailed.identity.uid
+                ),
+            ),
+            format!(
+                "sed -i '/^{}:/d' {} && {}",
+                pattern(&jailed.identity.name.to_string_lossy()).unwrap_or_default(),
+                below("etc/passwd"),
+                passwd_line(jailed)
+            ),
+        ),
+        Seen::SecondRoot(name) => with_command(
+            Finding::error(
+                "second-root",
+                format!(
+                    "/etc/passwd in the jail gives {} uid 0, and programs of the host may read it",
+                    shown(name)
+                ),
+            ),
+            format!(
+                "sed -i '/^{}:/d' {}",
+                pattern(name).unwrap_or_default(),
+                below("etc/passwd")
+            ),
+        ),
+        Seen::NoTerminfo => with_command(
+            Finding::note(
+                "terminfo-missing",
+                "there is no terminfo in the jail: editors, less and clear misbehave",
+            ),
+            copied("$(ls -d /lib/terminfo /usr/share/terminfo 2>/dev/null)"),
+        ),
+        Seen::NoLocale => with_command(
+            Finding::note(
+                "locale-missing",
+                "there is no locale in the jail: LANG has no effect",
+            ),
+            copied("/usr/lib/locale"),
+        ),
+        Seen::NoTimeZone => with_command(
+            Finding::note(
+                "time-zone-missing",
+                "there is no time zone in the jail: times are in UTC",
+            ),
+            format!(
+                "install -D -m 644 /etc/localtime {}",
+                below("etc/localtime")
+            ),
+        ),
+        Seen::NoResolver => with_command(
+            Finding::note(
+                "resolver-missing",
+                "there is no /etc/resolv.conf in the jail: names do not resolve",
+            ),
+            format!(
+                "install -D -m 644 /etc/resolv.conf {}",
+                below("etc/resolv.conf")
+            ),
+        ),
+        Seen::NoNssLibrary(service) => with_command(
+            Finding::warning(
+                "nss-library-missing",
+                format!(
+                    "/etc/nsswitch.conf in the jail asks {}, and its library libnss_{}.so.2 is not there",
+                    shown(service),
+                    shown(service)
+                ),
+            ),
+            format!(
+                "sed -i 's/\\<{}\\>//' {}",
+                pattern(service).unwrap_or_default(),
+                below("etc/nsswitch.conf")
+            ),
+        ),
+    })
+}
+
+fn make_home(home: &str, jailed: &Jailed) -> String {
+    let (user, gid) = (quoted(&jailed.identity.name), jailed.identity.gid);
+    let home = quoted(jailed.jail.root.join(home.trim_start_matches('/')));
+    format!("install -d -m 700 -o {user} -g {gid} {home}")
+}
+
+/// Gives the command that writes the user's line into the jail's passwd.
+fn passwd_line(jailed: &Jailed) -> String {
+    let jail = &jailed.jail;
+    let (Home::Set(home) | Home::Default(home)) = &jail.home;
+    let (uid, gid) = (jailed.identity.uid, jailed.identity.gid);
+    let line = format!(
+        "{}:x:{uid}:{gid}::{}:{}",
+        jailed.identity.name.to_string_lossy(),
+        home.display(),
+        jail.shell.display()
+    );
+    let etc = quoted(jail.root.join("etc"));
+    let passwd = quoted(jail.root.join("etc/passwd"));
+    format!("install -d {etc} && echo {} >>{passwd}", quoted(line))
+}
+
+/// Makes a finding of a login that would be refused.
+fn refused(code: &str, reason: &str, jailed: &Jailed) -> Finding {
+    let jail = &jailed.jail;
+    let kind = KINDS
+        .iter()
+        .find(|kind| **kind == code)
+        .unwrap_or(&"refused");
+    let finding = Finding::error(kind, reason);
+    let (Home::Set(home) | Home::Default(home)) = &jail.home;
+    let root = quoted(&jail.root);
+    match (code, &jail.base) {
+        ("shell-missing" | "interpreter-missing" | "library-missing", Base::None) => {
+            finding.mended_by(copy_with_libraries(&jail.shell, &jail.root))
+        }
+        ("home-missing", _) => finding.mended_by(make_home(&home.display().to_string(), jailed)),
+        ("root-unsearchable", _) => finding.mended_by(format!("chmod go+x {root}")),
+        _ => finding,
+    }
+}
+
+/// The codes that a login can be refused with once its root was opened.
+const KINDS: [&str; 8] = [
+    "shell-missing",
+    "interpreter-missing",
+    "library-missing",
+    "home-missing",
+    "sftp-missing",
+    "root-unsearchable",
+    "uid-zero",
+    "step",
+];

@@ -1,0 +1,368 @@
+//! What sshd does for a jailed user by itself: it never asks the login shell for it. See sshd_config(5).
+
+use std::{fmt::Display, path::Path};
+
+use crate::{
+    account::Jailed,
+    check::{Finding, Report, Severity, doors::reaches_home, pam},
+    door::{JAIL_SHELL, has_jail_shell},
+    failure::Failure,
+    shell::{self, quoted, shown},
+};
+
+/// Where the mending lines go: read before the rest of Debian's sshd_config, and the first value of a keyword counts.
+const OWN_LINES: &str = "/etc/ssh/sshd_config.d/10-login-jail.conf";
+
+/// What sshd says where its directory below /run is not there, because it has not been started yet.
+const NO_DIRECTORY: &str = "Missing privilege separation directory: ";
+
+/// Runs sshd with a /run of its own that has this directory.
+const IN_OWN_RUN: &str =
+    r#"mount -n -t tmpfs tmpfs "${1%/*}" && mkdir "$1" && shift && exec sshd "$@""#;
+
+/// A keyword that is to be "no" for a jailed user.
+struct Forwarding {
+    keyword: &'static str,
+    severity: Severity,
+    /// Whether DisableForwarding covers it in every release: tunnels are only since 10.4, X11 since 10.0.
+    covered: bool,
+    lets: &'static str,
+}
+
+const FORWARDINGS: [Forwarding; 5] = [
+    Forwarding {
+        keyword: "AllowTcpForwarding",
+        severity: Severity::Warning,
+        covered: true,
+        lets: "-L, -R and -D reach the host's network",
+    },
+    Forwarding {
+        keyword: "AllowStreamLocalForwarding",
+        severity: Severity::Error,
+        covered: true,
+        lets: "-L and -R reach and make unix sockets anywhere on the host",
+    },
+    Forwarding {
+        keyword: "AllowAgentForwarding",
+        severity: Severity::Warning,
+        covered: true,
+        lets: "sshd makes the agent's socket on the host",
+    },
+    Forwarding {
+        keyword: "X11Forwarding",
+        severity: Severity::Warning,
+        covered: false,
+        lets: "sshd runs xauth for the user on the host",
+    },
+    Forwarding {
+        keyword: "PermitTunnel",
+        severity: Severity::Error,
+        covered: false,
+        lets: "-w makes network devices on the host",
+    },
+];
+
+/// Checks what sshd resolves for each jailed user.
+pub(crate) fn check(report: &mut Report, jailed: &[Jailed], config: &Path) -> Result<(), Failure> {
+    for one in jailed {
+        match Resolved::of(one, config)? {
+            Some(Ok(resolved)) => {
+                report.extend(
+                    of_user(one, &resolved, config)
+                        .into_iter()
+                        .map(|it| it.of(one)),
+                );
+            }
+            Some(Err(said)) => {
+                report.leave_unchecked(format!("sshd: sshd -T says: {said}"));
+                return Ok(());
+            }
+            None => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether sshd forces jail-shell on a user, as far as sshd can be asked.
+pub(crate) fn forces_jail_shell(jailed: &Jailed, config: &Path) -> bool {
+    let Ok(Some(Ok(resolved))) = Resolved::of(jailed, config) else {
+        return false;
+    };
+    let forced = resolved
+        .forced()
+        .and_then(|forced| forced.split_whitespace().next());
+    forced.is_some_and(|program| {
+        Path::new(program)
+            .file_name()
+            .is_some_and(|it| it == JAIL_SHELL)
+    })
+}
+
+/// What `sshd -T` prints: a keyword in lower case and its value on each line.
+struct Resolved(String);
+
+impl Resolved {
+    /// Asks sshd; nothing where it is not installed, and what it said where it did not answer.
+    fn of(jailed: &Jailed, config: &Path) -> Result<Option<Result<Resolved, String>>, Failure> {
+        let user = jailed.identity.name.to_string_lossy();
+        let criteria = format!("user={user},host=localhost,addr=127.0.0.1");
+        let config = config.to_string_lossy();
+        let asked = ["-T", "-f", &config, "-C", &criteria];
+        let Some(mut answer) = shell::ask("sshd", &asked)? else {
+            return Ok(None);
+        };
+        let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+        if let Some((_, directory)) = said.trim().split_once(NO_DIRECTORY) {
+            // sshd makes it where it is started. Here it is made where nobody else sees it.
+            let own = ["--mount", "sh", "-c", IN_OWN_RUN, "sh", directory];
+            if let Some(again) = shell::ask("unshare", &[&own, &asked[..]].concat())? {
+                answer = again;
+            }
+        }
+        Ok(Some(if answer.status.success() {
+            Ok(Resolved(
+                String::from_utf8_lossy(&answer.stdout).into_owned(),
+            ))
+        } else {
+            Err(String::from_utf8_lossy(&answer.stderr).trim().to_owned())
+        }))
+    }
+
+    fn all<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.lines().filter_map(move |line| {
+            let (name, value) = line.split_once(' ')?;
+            name.eq_ignore_ascii_case(keyword).then_some(value.trim())
+        })
+    }
+
+    fn value(&self, keyword: &str) -> &str {
+        let mut values = self.0.lines().filter_map(|line| line.split_once(' '));
+        values
+            .find(|(name, _)| name.eq_ignore_ascii_case(keyword))
+            .map_or("", |(_, value)| value.trim())
+    }
+
+    fn is_no(&self, keyword: &str) -> bool {
+        self.value(keyword) == "no"
+    }
+
+    /// Gives the forced command, if there is one.
+    fn forced(&self) -> Option<&str> {
+        Some(self.value("ForceCommand")).filter(|command| !["", "none"].contains(command))
+    }
+}
+
+fn of_user(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding> {
+    let mut found = own_code(jailed, resolved, config);
+    found.extend(forwardings(jailed, resolved, config));
+    found.extend(sftp(resolved, config));
+    found.extend(door(jailed, resolved, config));
+    found
+}
+
+/// Finds what is forwarded: one finding for all, because one block of sshd's config mends them.
+fn forwardings(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Option<Finding> {
+    let disabled = resolved.value("DisableForwarding") == "yes";
+    let open: Vec<&Forwarding> = FORWARDINGS
+        .iter()
+        .filter(|it| !(resolved.is_no(it.keyword) || it.covered && disabled))
+        .collect();
+    let worst = open.iter().map(|it| it.severity).min()?;
+    let said: Vec<String> = open
+        .iter()
+        .map(|it| {
+            format!(
+                "{} {} ({})",
+                it.keyword,
+                resolved.value(it.keyword),
+                it.lets
+            )
+        })
+        .collect();
+    let what = format!("sshd asks no login shell for: {}", said.join(", "));
+    let finding = match worst {
+        Severity::Error => Finding::error("sshd-forwarding", what),
+        _ => Finding::warning("sshd-forwarding", what),
+    };
+    let lines: Vec<String> = open.iter().map(|it| format!("{} no", it.keyword)).collect();
+    Some(finding.mended_by(in_match(jailed, &lines, config)))
+}
+
+/// Finds what runs code of the user's outside of the jail.
+fn own_code(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if !resolved.is_no("PermitUserRC")
+        && resolved.forced().is_none()
+        && !has_jail_shell(&jailed.identity)
+    {
+        let what =
+            "sshd: PermitUserRC is yes: ~/.ssh/rc of the host's home runs outside of the jail";
+        let command = in_match(jailed, &["PermitUserRC no"], config);
+        found.push(Finding::error("sshd-user-rc", what).mended_by(command));
+    } else if !resolved.is_no("PermitUserRC") && resolved.forced().is_none() {
+        let what = "sshd: PermitUserRC is yes: ~/.ssh/rc is started through /bin/sh of the host before the login shell";
+        let command = in_match(jailed, &["PermitUserRC no"], config);
+        found.push(Finding::warning("sshd-user-rc", what).mended_by(command));
+    }
+    if !resolved.is_no("PermitUserEnvironment") {
+        let what = format!(
+            "sshd: PermitUserEnvironment is {}: ~/.ssh/environment sets variables of programs outside of the jail",
+            resolved.value("PermitUserEnvironment")
+        );
+        let command = globally("PermitUserEnvironment no", config);
+        found.push(Finding::error("sshd-user-environment", what).mended_by(command));
+    }
+    for accepted in resolved.all("AcceptEnv").flat_map(str::split_whitespace) {
+        let dangerous =
+            accepted.starts_with("LD_") || accepted.starts_with('*') || accepted == "BASH_ENV";
+        if dangerous {
+            let what = format!(
+                "sshd: AcceptEnv has {}: the client sets variables that programs outside of the jail obey",
+                shown(accepted)
+            );
+            let word = accepted.replace('*', "\\*");
+            let files = format!(
+                "{} $(ls /etc/ssh/sshd_config.d/*.conf 2>/dev/null)",
+                quoted(config)
+            );
+            let command = format!(
+                "sed -i '/^[[:space:]]*AcceptEnv.*[[:space:]]{word}\\([[:space:]]\\|$\\)/Id' {files}"
+            );
+            found.push(Finding::error("sshd-accept-env", what).mended_by(command));
+        }
+    }
+    let keys = resolved.value("AuthorizedKeysFile");
+    let in_home = |file: &str| !file.starts_with('/') || file.starts_with("%h");
+    if reaches_home(jailed) && keys.split_whitespace().any(in_home) {
+        let what = format!(
+            "sshd: AuthorizedKeysFile {} is within the user's reach from inside the jail: options like command= in it bind nobody",
+            shown(keys)
+        );
+        let command = in_match(
+            jailed,
+            &["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"],
+            config,
+        );
+        found.push(Finding::note("sshd-keys", what).mended_by(command));
+    }
+    found
+}
+
+/// Finds sftp that sshd serves itself, with the whole host.
+fn sftp(resolved: &Resolved, config: &Path) -> Option<Finding> {
+    let internal = |text: &str| text.split_whitespace().next() == Some("internal-sftp");
+    let chrooted = !["", "none"].contains(&resolved.value("ChrootDirectory"));
+    let files = format!(
+        "{} $(ls /etc/ssh/sshd_config.d/*.conf 2>/dev/null)",
+        quoted(config)
+    );
+    let server = "/usr/lib/openssh/sftp-server";
+    match resolved.forced() {
+        Some(forced) if internal(forced) && !chrooted => {
+            let what = "sshd: ForceCommand internal-sftp: sshd serves the whole host by sftp and never starts jail-shell";
+            let command = format!(
+                "sed -i 's,\\(ForceCommand[[:space:]=]\\+\\)internal-sftp,\\1{server},I' {files}"
+            );
+            Some(Finding::error("sshd-sftp", what).mended_by(command))
+        }
+        Some(_) => None,
+        None if !chrooted
+            && resolved
+                .all("Subsystem")
+                .any(|subsystem| subsystem.strip_prefix("sftp ").is_some_and(internal)) =>
+        {
+            let what = "sshd: Subsystem sftp internal-sftp without a ForceCommand: sshd serves the whole host by sftp and never starts jail-shell";
+            let command = format!(
+                "sed -i 's,\\(Subsystem[[:space:]=]\\+sftp[[:space:]]\\+\\)internal-sftp,\\1{server},I' {files}"
+            );
+            Some(Finding::error("sshd-sftp", what).mended_by(command))
+        }
+        None => None,
+    }
+}
+
+/// Checks that the forced command and PAM lead where the login shell leads.
+fn door(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let (Some(forced), false) = (resolved.forced(), has_jail_shell(&jailed.identity)) {
+        let program = forced.split_whitespace().next().unwrap_or_default();
+        if Path::new(program)
+            .file_name()
+            .is_none_or(|name| name != JAIL_SHELL)
+        {
+            let what = format!(
+                "sshd: ForceCommand {} runs outside of any jail, because the login shell is {}",
+                shown(forced),
+                shown(&jailed.identity.shell)
+            );
+            let command = format!(
+                "usermod -s /usr/bin/jail-shell {}",
+                quoted(&jailed.identity.name)
+            );
+            found.push(Finding::error("sshd-forced", what).mended_by(command));
+        }
+    }
+    let chroot = resolved.value("ChrootDirectory");
+    if !["", "none"].contains(&chroot) && has_jail_shell(&jailed.identity) {
+        let what = format!(
+            "sshd: ChrootDirectory {} hides jail-shell and the config from the login: it fails",
+            shown(chroot)
+        );
+        let command = in_match(jailed, &["ChrootDirectory none"], config);
+        found.push(Finding::error("sshd-chroot", what).mended_by(command));
+    }
+    if pam::jails("sshd") && !has_jail_shell(&jailed.identity) && resolved.value("UsePAM") != "yes"
+    {
+        let what = "sshd: UsePAM is no: pam_jail.so in /etc/pam.d/sshd is never asked";
+        let command = globally("UsePAM yes", config);
+        found.push(Finding::error("sshd-pam", what).mended_by(command));
+    }
+    found
+}
+
+/// Gives the command that sets keywords for one user.
+fn in_match(jailed: &Jailed, keywords: &[impl Display], config: &Path) -> String {
+    let user = jailed.identity.name.to_string_lossy();
+    let lines: Vec<String> = std::iter::once(format!("Match User {user}"))
+        .chain(keywords.iter().map(|line| format!("  {line}")))
+        .collect();
+    appended(&lines, OWN_LINES, config)
+}
+
+/// Gives the command that sets a keyword for all: what stands behind a Match is for that only.
+fn globally(line: &str, config: &Path) -> String {
+    let file = "/etc/ssh/sshd_config.d/00-login-jail.conf";
+    appended(&[line.to_owned()], file, config)
+}
+
+fn appended(lines: &[String], file: &str, config: &Path) -> String {
+    let config = quoted(config);
+    let lines = lines.iter().map(quoted).collect::<Vec<_>>().join(" ");
+    let reload = if Path::new("/run/systemd/system").exists() {
+        " && sshd -t && systemctl reload ssh"
+    } else {
+        ""
+    };
+    format!(
+        "install -d /etc/ssh/sshd_config.d && {{ grep -qi '^Include /etc/ssh/sshd_config.d/\\*.conf' {config} || \
+         sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' {config}; }} && printf '%s\\n' {lines} >>{file}{reload}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Resolved;
+
+    #[test]
+    fn reads_keywords_whatever_their_case() {
+        let resolved = Resolved(
+            "allowtcpforwarding yes\nforcecommand none\nacceptenv LANG\nacceptenv LC_*\n".into(),
+        );
+        assert_eq!(resolved.value("AllowTcpForwarding"), "yes");
+        assert_eq!(resolved.forced(), None);
+        assert_eq!(
+            resolved.all("AcceptEnv").collect::<Vec<_>>(),
+            ["LANG", "LC_*"]
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! sudo: what a jailed user may run with it, wherever they get at it.
+
+use std::{fs, path::Path};
+
+use crate::{
+    account::Jailed,
+    check::{Finding, Report},
+    failure::Failure,
+    shell::{self, pattern, quoted, shown},
+};
+
+/// The groups that sudo's packages give everything to.
+pub(crate) const GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
+
+/// Asks sudo about every jailed user.
+pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) -> Result<(), Failure> {
+    for one in jailed {
+        let name = one.identity.name.to_string_lossy();
+        let Some(answer) = shell::ask("sudo", &["-n", "-l", "-U", &name])? else {
+            return Ok(());
+        };
+        let text = String::from_utf8_lossy(&answer.stdout);
+        let granted: Vec<&str> = text
+            .lines()
+            .skip_while(|line| !line.contains("may run the following commands"))
+            .skip(1)
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect();
+        if granted.is_empty() {
+            continue;
+        }
+        let what = format!(
+            "sudo lets the user run {}: not from inside, but from every program that is not in the jail",
+            shown(granted.join("; "))
+        );
+        let finding = Finding::warning("sudo", what).of(one);
+        report.add(match mend(one, &name) {
+            Some(command) => finding.mended_by(command),
+            None => finding,
+        });
+    }
+    Ok(())
+}
+
+/// Gives the command that takes the right away: the group, or the lines that begin with the user's name.
+fn mend(jailed: &Jailed, name: &str) -> Option<String> {
+    let user = quoted(name);
+    let group = GROUPS
+        .iter()
+        .find(|group| jailed.identity.group_names.iter().any(|it| it == *group));
+    if let Some(group) = group {
+        return Some(format!("gpasswd -d {user} {group}"));
+    }
+    let more = fs::read_dir("/etc/sudoers.d")
+        .into_iter()
+        .flatten()
+        .flatten();
+    std::iter::once(Path::new("/etc/sudoers").to_owned())
+        .chain(more.map(|file| file.path()))
+        .find(|file| {
+            let text = fs::read_to_string(file).unwrap_or_default();
+            text.lines()
+                .any(|line| line.split_whitespace().next() == Some(name))
+        })
+        .zip(pattern(name))
+        .map(|(file, name)| {
+            format!(
+                "sed -i '/^[[:space:]]*{name}[[:space:]]/d' {} && visudo -c",
+                quoted(file)
+            )
+        })
+}

@@ -1,0 +1,255 @@
+//! The arguments, as clap reads them. Help, completions and man pages are made of this.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use jail::decision::CONFIG_DIRECTORY;
+
+use crate::door::Door;
+
+/// Explains, checks and changes who is jailed where
+///
+/// Exit status: 0 when all is fine, 1 when there is something to report (findings of check, a login that explain says
+/// would be refused), 2 for wrong arguments, 3 when the command failed. `jailctl enter` ends as what it runs ends.
+#[derive(Debug, Parser)]
+#[command(name = "jailctl", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// Read config.toml and users.d below this directory
+    ///
+    /// For trying a config before it is installed; the doors always read /etc/login-jail.
+    #[arg(long, global = true, value_name = "DIR", default_value = CONFIG_DIRECTORY)]
+    pub(crate) config: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Explain(Explain),
+    Check(Check),
+    List(List),
+    Status(Status),
+    Add(Add),
+    Release(Release),
+    Enter(Enter),
+    Completions(Completions),
+    #[command(hide = true)]
+    Man(Man),
+    #[command(hide = true)]
+    Rehearse(Rehearse),
+}
+
+/// How a command reports.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Say what a login of a user would do, and why
+///
+/// Prints the rule that decides, with file and line, the rules that name the user and lost, and the plan of the login step
+/// by step, with the values it would use. Nothing is entered. Needs no root for oneself where the config is readable.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The account
+    pub(crate) user: String,
+    /// The door the user comes through
+    #[arg(long, value_enum, default_value_t = Door::Login)]
+    pub(crate) door: Door,
+    /// The command that ssh or su is asked for, instead of a shell
+    #[arg(long, value_name = "CMD")]
+    pub(crate) command: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Find what is wrong with the config, the jails and the doors
+///
+/// Each finding names the thing, its state, and the command that mends it. Every jail is entered as a login would enter it,
+/// as the user and behind every wall, up to the last step before the shell is started; nothing of the user's runs.
+/// Needs root. Notes alone leave the exit status at 0; what could not be checked is said, and makes it 1.
+#[derive(Debug, Args)]
+#[command(after_long_help = KINDS)]
+pub(crate) struct Check {
+    /// The accounts; by default all whom a rule puts into a jail
+    pub(crate) users: Vec<String>,
+    /// Run the commands that only take permissions away or switch something off, show each, and check again
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// sshd's config, for hosts that start it with another one
+    #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config")]
+    pub(crate) sshd_config: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// The kinds of findings, which stay the same from release to release.
+pub(crate) const KINDS: &str = "\
+Kinds of findings, in brackets behind each:
+
+The config: config, config-missing, config-unsafe, config-wrong, undecided, unknown-group, unknown-user.
+
+The way to a root: root, base, mount.
+
+What a login finds inside: home-missing, home-not-writable, interpreter-missing, library-missing, locale-missing, \
+nss-library-missing, null-missing, passwd-disagrees, passwd-line-missing, refused, resolver-missing, root-unsearchable, \
+second-root, sftp-missing, sftp-server-broken, sftp-server-missing, shell-missing, step, terminfo-missing, \
+time-zone-missing, weakened.
+
+The files of a root: device, file-capabilities, hard-link, set-id, system-owner, system-writable, world-writable; more, \
+where one of them has more than 20.
+
+The doors: at, at-jobs, cron, crontab, door, exempt, home-in-reach, jail-shell, jail-shell-writable, linger, lock-out, \
+no-login, no-rule, pam-control, pam-environment, pam-order, shared-uid, shells, sshd-accept-env, sshd-chroot, \
+sshd-forced, sshd-forwarding, sshd-keys, sshd-pam, sshd-sftp, sshd-user-environment, sshd-user-rc, sudo, uid-zero.";
+
+/// List who is jailed where, by which rule and through which door
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Say whether the doors are in working order, and what jailed users have running
+///
+/// Needs root. Exit status 1 when a root can't be opened, or a jailed user has a process outside of the jail.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Put a user into a jail
+///
+/// Writes the rule to [users] of config.toml and keeps its comments and layout, then makes jail-shell the login shell. The
+/// new config is checked before it takes the place of the old one, which stays beside it as config.toml~.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The account
+    pub(crate) user: String,
+    /// A jail of the config
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "root",
+        conflicts_with = "root"
+    )]
+    pub(crate) jail: Option<String>,
+    /// A root directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<String>,
+    /// What keeps the user inside
+    #[arg(long, value_enum, default_value_t = Through::LoginShell)]
+    pub(crate) door: Through,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What puts a user into the jail of their rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Through {
+    /// jail-shell becomes the login shell
+    LoginShell,
+    /// ForceCommand in sshd's config: only the rule is written
+    Sshd,
+}
+
+/// Take a user out of their jail
+///
+/// Gives the account an ordinary login shell, then takes the rule out of [users] or removes users.d/NAME.toml. Says so when
+/// a rule for a group would put the user into a jail all the same.
+#[derive(Debug, Args)]
+pub(crate) struct Release {
+    /// The account
+    pub(crate) user: String,
+    /// The login shell from now on
+    #[arg(long, value_name = "SHELL", default_value = "/bin/bash")]
+    pub(crate) shell: PathBuf,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Run a command in a root directory as root, or rehearse a user's login
+///
+/// With a directory this is chroot(1): the command keeps root's powers and no wall stands around it, so it is for rescue and
+/// maintenance, not for keeping anybody in. Without a command it starts the shell that $SHELL names, or else /bin/sh.
+#[derive(Debug, Args)]
+pub(crate) struct Enter {
+    /// The root directory
+    #[arg(required_unless_present = "user", value_name = "ROOT")]
+    pub(crate) root: Option<PathBuf>,
+    /// Log this user in: the decision, the plan and every step are those of a login
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["root", "mount"])]
+    pub(crate) user: Option<String>,
+    /// Mount /proc, /sys, /dev and resolv.conf in it, for this command alone
+    #[arg(long)]
+    pub(crate) mount: bool,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Print the completions for a shell
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// Write the man pages of this tool into a directory
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The directory
+    pub(crate) directory: PathBuf,
+}
+
+/// Enter a user's jail and print what is seen inside, a line of JSON for each
+#[derive(Debug, Args)]
+pub(crate) struct Rehearse {
+    /// The account
+    pub(crate) user: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{Cli, KINDS};
+
+    /// Gives the words that the sources of `check` call findings by.
+    fn kinds() -> Vec<String> {
+        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
+        let mut kinds = Vec::new();
+        for file in std::fs::read_dir(sources).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            for call in ["::error(", "::warning(", "::note(", "walked("] {
+                let arguments = text.split(call).skip(1).map(str::trim_start);
+                let words = arguments.filter_map(|it| it.strip_prefix('"')?.split('"').next());
+                kinds.extend(words.map(str::to_owned));
+            }
+        }
+        kinds
+    }
+
+    #[test]
+    fn the_help_lists_every_kind_of_finding() {
+        assert!(kinds().len() > 50);
+        for kind in kinds() {
+            let listed = KINDS
+                .split([' ', ',', '.', ';', '\n'])
+                .any(|word| word == kind);
+            assert!(listed, "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_arguments_contradict_each_other_nowhere() {
+        Cli::command().debug_assert();
+    }
+}

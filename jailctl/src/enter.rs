@@ -1,0 +1,278 @@
+//! `jailctl enter`: chroot(1) for administrators, and a rehearsal of a user's login.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs, io,
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
+    },
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use jail::{
+    decision::Config,
+    enter::{Outcome, prepare},
+    identity::Identity,
+    log::Log,
+    plan::Plan,
+    program::{ProgramFault, Root},
+    refusal::Refusal,
+    session::end_like,
+    start,
+};
+use jail_config::Decision;
+use nix::sched::{CloneFlags, unshare};
+use rustix::{
+    fs::{CWD, Mode, OFlags, ResolveFlags, openat2},
+    mount::{
+        FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+        OpenTreeFlags, fsconfig_create, fsmount, fsopen, mount_change, move_mount, open_tree,
+    },
+    process::{chdir, chroot, fchdir, geteuid},
+};
+
+use crate::{
+    cli::Enter,
+    door::Door,
+    failure::{Failure, Verdict},
+    shell::{quoted, shown},
+};
+
+/// Where a shell is looked for that $SHELL has elsewhere on the host.
+const PROGRAM_DIRECTORIES: [&str; 3] = ["/bin", "/usr/bin", "/usr/local/bin"];
+
+/// What execvp(3) searches where PATH is not set.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Enters a root directory, or logs a user in.
+pub(crate) fn run(config: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
+    need_root("enter a root directory")?;
+    match (&arguments.user, &arguments.root) {
+        (Some(user), _) => rehearse(config, user, &arguments.command),
+        (None, Some(root)) => enter_root(root, arguments),
+        (None, None) => Err(Failure::Usage(
+            "name a root directory, or --user".to_owned(),
+        )),
+    }
+}
+
+/// Insists on being root.
+pub(crate) fn need_root(what: &str) -> Result<(), Failure> {
+    if geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "{what}: this takes root; run it as root"
+    )))
+}
+
+/// Follows a login of this user from the decision to the shell.
+fn rehearse(config: &Path, user: &str, command: &[OsString]) -> Result<Verdict, Failure> {
+    let identity = Identity::named(user).map_err(Refusal::Identity)?;
+    let command = (!command.is_empty()).then(|| command.join(OsStr::new(" ")));
+    let request = Door::Login.request(command.as_deref(), &identity)?;
+    let config = Config::read(config)?;
+    let jail = match config.decide(&identity)? {
+        Decision::Jail(jail) => *jail,
+        Decision::Exempt(rule) => return Err(Refusal::Exempt(rule).into()),
+        Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule).into()),
+    };
+    drop(config);
+    start::sanitize()?;
+    let log = Log::open();
+    let inherited = start::take_limits()?;
+    let plan = Plan::new(jail, &identity, request, env::vars_os())?;
+    let prepared = prepare(plan, inherited)?;
+    log.enter(
+        prepared.plan(),
+        None,
+        Some(OsStr::new("jailctl enter --user")),
+    );
+    match prepared.enter()? {
+        Outcome::Inside(entered) => {
+            if let Some(missing) = entered.missing() {
+                log.weakened(missing, Some(&identity.name), identity.uid);
+            }
+            Err(entered.exec().into())
+        }
+        Outcome::Supervisor(ended) => {
+            log.leave(ended, Some(&identity.name), identity.uid);
+            end_like(ended)
+        }
+        Outcome::Init => Ok(Verdict::Fine),
+    }
+}
+
+/// Makes a directory the root of this process and becomes a command there.
+fn enter_root(root: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
+    let tried =
+        |action: &str, errno: rustix::io::Errno| Failure::io(action, root, &io::Error::from(errno));
+    if arguments.mount {
+        unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| {
+            Failure::Failed(format!("make a mount namespace: {}", errno.desc()))
+        })?;
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private).map_err(|errno| tried("make the mounts private for", errno))?;
+    }
+    // After the namespace: a directory opened before is on a mount of the other one.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = openat2(CWD, root, flags, Mode::empty(), ResolveFlags::empty())
+        .map_err(|errno| tried("open root", errno))?;
+    if arguments.mount {
+        mount_host_views(&opened, root)?;
+    }
+    fchdir(&opened)
+        .and_then(|()| chroot("."))
+        .and_then(|()| chdir("/"))
+        .map_err(|errno| tried("enter root", errno))?;
+    let (program, words) = match arguments.command.split_first() {
+        Some((program, words)) => (find(program, root)?, words.to_vec()),
+        None => (default_shell(env::var_os("SHELL")), vec!["-i".into()]),
+    };
+    // The kernel says "no such file" of a program whose loader or library is missing.
+    Root::current(env::var_os("LD_LIBRARY_PATH").as_deref())
+        .and_then(|inside| inside.check(&program))
+        .map_err(|fault| unfit(&fault, root))?;
+    let mut command = Command::new(&program);
+    if let Some(name) = arguments.command.first() {
+        command.arg0(name);
+    }
+    let error = command.args(words).exec();
+    Err(Failure::io("execute in the root", &program, &error))
+}
+
+/// Says why a program can't start, with the command that mends it.
+fn unfit(fault: &ProgramFault, root: &Path) -> Failure {
+    let mend = mend_program(fault, root).map(|command| format!("\n  {command}"));
+    Failure::Failed(format!(
+        "{}{}",
+        shown(fault.to_string()),
+        mend.unwrap_or_default()
+    ))
+}
+
+/// Gives the command that copies what a program lacks from the host.
+pub(crate) fn mend_program(fault: &ProgramFault, root: &Path) -> Option<String> {
+    match fault {
+        ProgramFault::Interpreter(_, interpreter) => Some(format!(
+            "cp -L --parents {} {}",
+            quoted(interpreter),
+            quoted(root)
+        )),
+        ProgramFault::Libraries(program, _) => Some(copy_with_libraries(program, root)),
+        _ => None,
+    }
+}
+
+/// Gives the command that copies a program of the host with all that ldd names for it.
+pub(crate) fn copy_with_libraries(program: &Path, root: &Path) -> String {
+    let program = quoted(program);
+    format!(
+        "cp -L --parents {program} $(ldd {program} | grep -o '/[^ ]*') {}",
+        quoted(root)
+    )
+}
+
+/// Finds a command by PATH, in the root that this process has by now.
+fn find(program: &OsStr, root: &Path) -> Result<PathBuf, Failure> {
+    if program.as_bytes().contains(&b'/') {
+        return Ok(PathBuf::from(program));
+    }
+    let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    let is_program = |file: &PathBuf| {
+        fs::metadata(file).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+    };
+    env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(is_program)
+        .ok_or_else(|| {
+            Failure::Failed(format!(
+                "find {} in {}: it is in no directory of PATH ({}); give its path inside, or copy it there",
+                shown(program),
+                shown(root),
+                shown(path)
+            ))
+        })
+}
+
+/// Chooses the shell that $SHELL names, wherever the root has it, or /bin/sh.
+fn default_shell(named: Option<OsString>) -> PathBuf {
+    let named = named.map(PathBuf::from).unwrap_or_default();
+    let elsewhere = named
+        .file_name()
+        .map(|name| PROGRAM_DIRECTORIES.map(|directory| Path::new(directory).join(name)));
+    std::iter::once(named.clone())
+        .filter(|path| path.is_absolute())
+        .chain(elsewhere.into_iter().flatten())
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| "/bin/sh".into())
+}
+
+/// Mounts what programs expect of a system. The mount namespace is this process's own and ends with it, so nothing has to
+/// be taken away. Targets are opened inside the root without following a link.
+fn mount_host_views(opened: &OwnedFd, root: &Path) -> Result<(), Failure> {
+    let nosuid = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let views = [
+        ("proc", new_file_system(c"proc", nosuid)),
+        (
+            "sys",
+            new_file_system(c"sysfs", nosuid | MountAttrFlags::MOUNT_ATTR_RDONLY),
+        ),
+        ("dev", copy(Path::new("/dev"), OpenTreeFlags::AT_RECURSIVE)),
+    ];
+    for (name, view) in views {
+        let attached = view.and_then(|view| attach(&view, opened, Path::new(name)));
+        match attached {
+            Ok(()) => {}
+            Err(rustix::io::Errno::NOENT) => {
+                let missing = quoted(root.join(name));
+                return Err(Failure::Failed(format!(
+                    "mount /{name}: the root has no directory for it; mkdir {missing}"
+                )));
+            }
+            Err(errno) => {
+                let error = io::Error::from(errno);
+                return Err(Failure::io("mount on", &root.join(name), &error));
+            }
+        }
+    }
+    let resolver = copy(Path::new("/etc/resolv.conf"), OpenTreeFlags::empty())
+        .and_then(|file| attach(&file, opened, Path::new("etc/resolv.conf")));
+    if resolver.is_err() {
+        let target = quoted(root.join("etc/resolv.conf"));
+        eprintln!(
+            "jailctl: names do not resolve inside: there is no file {target} to mount the host's on"
+        );
+    }
+    Ok(())
+}
+
+fn new_file_system(
+    kind: &std::ffi::CStr,
+    attributes: MountAttrFlags,
+) -> rustix::io::Result<OwnedFd> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&context)?;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+fn copy(path: &Path, flags: OpenTreeFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = flags | OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    open_tree(CWD, path, flags)
+}
+
+fn attach(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> rustix::io::Result<()> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let target = openat2(
+        root,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        resolve,
+    )?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(mount, "", target, "", flags)
+}

@@ -1,0 +1,328 @@
+//! `jailctl explain`: the decision about a user and the plan of their login, in words.
+//!
+//! The words are made of [`Plan::steps`] and of what the config decides by, so they can't say anything else than a login
+//! does.
+
+mod words;
+
+use std::path::Path;
+
+use jail::{
+    decision::Config, enter::prepare, identity::Identity, plan::Plan, refusal::Refusal,
+    start::Inherited, trust::Flaw,
+};
+use jail_config::{Decision, Jail, Rule, RuleKind};
+use nix::errno::Errno;
+use rustix::process::geteuid;
+use serde::Serialize;
+
+use crate::{
+    cli::Explain,
+    door::{Door, JAIL_SHELL_PATH, has_jail_shell},
+    failure::{Failure, Verdict},
+    output::{print_json, say},
+    shell::shown,
+};
+
+/// All that is said about one login.
+#[derive(Debug, Serialize)]
+struct Explanation {
+    user: String,
+    uid: u32,
+    gid: u32,
+    groups: Vec<String>,
+    door: &'static str,
+    decision: Told,
+    lost: Vec<Lost>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jail: Option<String>,
+    steps: Vec<Taken>,
+    /// Why the login would be refused as things are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Refused>,
+    remarks: Vec<String>,
+}
+
+/// What was decided, and by which rule.
+#[derive(Debug, Serialize)]
+struct Told {
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<Where>,
+}
+
+/// A rule and where it is written; line 0 is a built-in default.
+#[derive(Debug, Serialize)]
+struct Where {
+    file: String,
+    line: usize,
+    text: String,
+    leads_to: String,
+}
+
+/// A rule that names the user as well and does not decide.
+#[derive(Debug, Serialize)]
+struct Lost {
+    #[serde(flatten)]
+    rule: Where,
+    because: &'static str,
+}
+
+/// One step of the plan.
+#[derive(Debug, Serialize)]
+struct Taken {
+    step: &'static str,
+    does: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Refused {
+    code: &'static str,
+    status: u8,
+    reason: String,
+}
+
+impl Refused {
+    fn of(refusal: &Refusal) -> Refused {
+        Refused {
+            code: refusal.code().name(),
+            status: refusal.code().status(),
+            reason: refusal.to_string(),
+        }
+    }
+}
+
+/// Explains one login.
+pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure> {
+    let identity = Identity::named(&arguments.user).map_err(Refusal::Identity)?;
+    let config = Config::read(config)?;
+    let explanation = explain(&config, &identity, arguments)?;
+    if arguments.output.json {
+        print_json(&explanation)?;
+    } else {
+        print(&explanation);
+    }
+    Ok(Verdict::of(explanation.refused.is_some()))
+}
+
+fn explain(
+    config: &Config,
+    identity: &Identity,
+    arguments: &Explain,
+) -> Result<Explanation, Failure> {
+    let user_file = config.user_file(identity)?;
+    let account = identity.account();
+    let mut named = config
+        .policy()
+        .matches(&account, user_file.as_ref())
+        .map(|named| {
+            let leads_to = named.leads_to().to_owned();
+            (named.rule, leads_to)
+        });
+    let winner = named.next();
+    let lost = named
+        // That nobody else is named is not said of somebody who is.
+        .filter(|(rule, _)| rule.kind != RuleKind::Unlisted)
+        .map(|(rule, leads_to)| Lost {
+            because: winner.as_ref().map_or("", |(won, _)| why_lost(won, &rule)),
+            rule: at(&rule, leads_to),
+        })
+        .collect();
+    let mut explanation = Explanation {
+        user: shown(&identity.name),
+        uid: identity.uid,
+        gid: identity.gid,
+        groups: identity.group_names.iter().map(shown).collect(),
+        door: arguments.door.words(),
+        decision: Told {
+            outcome: "refused",
+            rule: winner.map(|(rule, leads_to)| at(&rule, leads_to)),
+        },
+        lost,
+        jail: None,
+        steps: Vec::new(),
+        refused: None,
+        remarks: Vec::new(),
+    };
+    match config.decide(identity) {
+        Ok(Decision::Jail(jail)) => {
+            explanation.decision.outcome = "jailed";
+            explanation.follow(*jail, identity, arguments);
+        }
+        Ok(Decision::Exempt(rule)) => {
+            explanation.decision.outcome = "exempt";
+            if has_jail_shell(identity) || arguments.door == Door::ForceCommand {
+                explanation.refused = Some(Refused::of(&Refusal::Exempt(rule)));
+            }
+        }
+        Ok(Decision::Unlisted(rule)) => {
+            explanation.refused = Some(Refused::of(&Refusal::NoRule(rule)));
+        }
+        Err(refusal) => explanation.refused = Some(Refused::of(&refusal)),
+    }
+    Ok(explanation)
+}
+
+impl Explanation {
+    /// Follows a login into its jail, as far as looking goes.
+    fn follow(&mut self, jail: Jail, identity: &Identity, arguments: &Explain) {
+        self.jail = Some(jail.name.clone());
+        if arguments.door == Door::Login && !has_jail_shell(identity) {
+            self.remarks.push(format!(
+                "the login shell is {}, so this door is not in use; usermod -s {JAIL_SHELL_PATH} {} opens it",
+                shown(&identity.shell),
+                self.user
+            ));
+        }
+        let passed: Vec<&str> = jail.env.pass.iter().map(|glob| glob.as_str()).collect();
+        let passed = passed.join(" ");
+        let request = arguments
+            .door
+            .request(arguments.command.as_deref(), identity);
+        let plan = match request.and_then(|request| Plan::new(jail, identity, request, [])) {
+            Ok(plan) => plan,
+            Err(refusal) => {
+                self.refused = Some(Refused::of(&refusal));
+                return;
+            }
+        };
+        self.steps = plan
+            .steps()
+            .iter()
+            .map(|step| Taken {
+                step: step.name(),
+                does: words::of(step, &plan, &passed),
+            })
+            .collect();
+        let nothing = Inherited { limits: Vec::new() };
+        match prepare(plan, nothing) {
+            Ok(_) => {}
+            Err(refusal) if !geteuid().is_root() && is_denied(&refusal) => self.remarks.push(
+                format!("whether the root can be opened is only known to root: {refusal}"),
+            ),
+            Err(refusal) => self.refused = Some(Refused::of(&refusal)),
+        }
+    }
+}
+
+/// Tells whether a walk ended where only root may go on, as a login would.
+fn is_denied(refusal: &Refusal) -> bool {
+    let (Refusal::Root(at) | Refusal::Base(at) | Refusal::Mount(at)) = refusal else {
+        return false;
+    };
+    at.flaw == Flaw::Io(Errno::EACCES)
+}
+
+fn at(rule: &Rule, leads_to: String) -> Where {
+    Where {
+        file: rule.file.display().to_string(),
+        line: rule.line,
+        text: rule.to_string(),
+        leads_to,
+    }
+}
+
+/// Says why one rule decides and not another that names the user as well.
+fn why_lost(won: &Rule, lost: &Rule) -> &'static str {
+    match (&won.kind, &lost.kind) {
+        (RuleKind::ExemptUser(_), _) => {
+            "a user in `exempt` is never jailed, whatever else names them"
+        }
+        (RuleKind::UserFile, RuleKind::User(_)) => "the user's own file comes before [users]",
+        (RuleKind::UserFile | RuleKind::User(_), _) => {
+            "a rule for the user comes before those for groups"
+        }
+        (RuleKind::ExemptGroup(_), RuleKind::ExemptGroup(_)) => "one group in `exempt` is enough",
+        (RuleKind::ExemptGroup(_), _) => "a group in `exempt` comes before [groups]",
+        (RuleKind::Group(_), RuleKind::Group(_)) => "of [groups] the first in the file decides",
+        _ => "the other rule comes first",
+    }
+}
+
+fn print(explanation: &Explanation) {
+    let Explanation {
+        user,
+        uid,
+        groups,
+        door,
+        decision,
+        ..
+    } = explanation;
+    let groups = match groups.as_slice() {
+        [] => String::new(),
+        names => format!(", groups {}", names.join(" ")),
+    };
+    say(format_args!(
+        "{user} (uid {uid}{groups}) logs in {door}: {}",
+        decision.outcome
+    ));
+    if let Some(rule) = &decision.rule {
+        say(format_args!(
+            "\nrule  {} -> {}",
+            shown(&rule.text),
+            shown(&rule.leads_to)
+        ));
+    }
+    for Lost { rule, because } in &explanation.lost {
+        say(format_args!(
+            "lost  {} -> {}: {because}",
+            shown(&rule.text),
+            shown(&rule.leads_to)
+        ));
+    }
+    if !explanation.steps.is_empty() {
+        say(format_args!("\nsteps"));
+        for (number, Taken { step, does }) in (1..).zip(&explanation.steps) {
+            say(format_args!("{number:3}  {step:15}  {does}"));
+        }
+    }
+    for remark in &explanation.remarks {
+        say(format_args!("\nnote  {remark}"));
+    }
+    if let Some(Refused { code, reason, .. }) = &explanation.refused {
+        say(format_args!(
+            "\nAs things are, this login is refused ({code}):\n  {}",
+            shown(reason)
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jail_config::{Account, Policy};
+
+    use super::why_lost;
+
+    #[test]
+    fn every_rule_that_loses_has_its_reason() {
+        let text = b"exempt = ['ann', '@wheel', '@adm']\nusers = { ann = '/srv/a' }\n\
+                     [groups]\nweb = '/srv/b'\ngames = '/srv/c'\n";
+        let policy = Policy::parse(Path::new("c"), text).unwrap();
+        let file = policy
+            .parse_user_file(Path::new("u"), b"root = '/srv/u'")
+            .unwrap();
+        let groups = ["web".into(), "games".into(), "wheel".into(), "adm".into()];
+        let account = Account {
+            name: "ann".as_ref(),
+            uid: 1001,
+            gid: 1001,
+            group: "web".as_ref(),
+            groups: &groups,
+            home: Path::new("/home/ann"),
+        };
+        let all: Vec<_> = policy.matches(&account, Some(&file)).collect();
+        assert_eq!(all.len(), 8);
+        let fallback = "the other rule comes first";
+        for (index, won) in all.iter().enumerate() {
+            for lost in all.iter().take(all.len() - 1).skip(index + 1) {
+                assert_ne!(
+                    why_lost(&won.rule, &lost.rule),
+                    fallback,
+                    "{won:?} {lost:?}"
+                );
+            }
+        }
+    }
+}

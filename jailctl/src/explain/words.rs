@@ -1,0 +1,211 @@
+//! What each step of a plan does, in a sentence with the values that it would use.
+
+use jail::{
+    plan::{Plan, Step, View},
+    request::What,
+};
+use jail_config::{Base, Content, Home, Landlock, Limits, MountMode, Network, RootOwner, Seccomp};
+
+use crate::shell::{quoted, shown};
+
+/// Says what a step does. `passed` is what the jail lets through of the caller's environment, as it is written.
+pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
+    match step {
+        Step::OpenRoot(root) => format!(
+            "open {}: walk there from / without following a link; each component must be root's{} and writable by nobody else",
+            shown(root),
+            match plan.root_owner {
+                RootOwner::Root => "",
+                RootOwner::User => ", the last one root's or the user's,",
+            }
+        ),
+        Step::OpenBase(Base::Directory(base)) => format!(
+            "open {} by the same walk: what the root does not have shows through from there, read-only",
+            shown(base)
+        ),
+        Step::OpenBase(Base::Host | Base::None) => {
+            "open the host's /: its /usr, /bin, /sbin and /lib* show through read-only, with an /etc made for this user"
+                .to_owned()
+        }
+        Step::OpenMount(mount) => format!(
+            "open {} by the same walk, to appear as {}, {}",
+            shown(&mount.source),
+            shown(&mount.target),
+            match mount.mode {
+                MountMode::ReadOnly => "read-only",
+                MountMode::ReadWrite => "writable",
+            }
+        ),
+        Step::SessionKeyring => "join a new session keyring, so that the caller's keys stay outside".to_owned(),
+        Step::BoundingSet => "empty the capability bounding set".to_owned(),
+        Step::Securebits => "lock the securebits: user id 0 means nothing from here on".to_owned(),
+        Step::Chroot => "chroot into the open directory (isolation = \"chroot\": no namespaces)".to_owned(),
+        Step::CopyTrees(_) => {
+            "copy the mounts that the new root is made of, nosuid and nodev; the host's own stay as they are".to_owned()
+        }
+        Step::PidNamespace => {
+            "fork into a pid namespace of its own; the caller's process stays outside as supervisor, without privileges"
+                .to_owned()
+        }
+        Step::Namespaces(network) => format!(
+            "enter private mount, ipc and uts namespaces{}",
+            match network {
+                Network::None => ", and an empty network namespace",
+                Network::Host | Network::Ports { .. } => "; the network is the host's",
+            }
+        ),
+        Step::NewRoot(view) => format!(
+            "put the root together and leave the old one by pivot_root: {}",
+            contents(view)
+        ),
+        Step::Init(view) => format!(
+            "fork the main process off a minimal init: {}",
+            if view.linger {
+                "what runs in the background stays when it ends"
+            } else {
+                "everything ends with it"
+            }
+        ),
+        Step::Terminal => "hand session and terminal to the main process".to_owned(),
+        Step::Limits(limits) => limits_in_words(limits),
+        Step::Groups(groups) => format!("set the supplementary groups: {}", groups_in_words(groups, plan)),
+        Step::Gid(gid) => format!("set the group id to {gid}"),
+        Step::Uid(uid) => format!("set the user id to {uid}"),
+        Step::Capabilities => "empty all capability sets".to_owned(),
+        Step::NoNewPrivs => "set no_new_privs: set-user-ID programs have no effect inside".to_owned(),
+        Step::Verify(_) => "read all of it back, and try to regain root, which must fail".to_owned(),
+        Step::Landlock(mode, network) => format!(
+            "restrict files to what is below the root{}; {}",
+            ports(network),
+            match mode {
+                Landlock::Require => "a kernel that can't do all of it refuses the login",
+                Landlock::BestEffort => "as far as the kernel can",
+                Landlock::Off => "switched off",
+            }
+        ),
+        Step::Seccomp(mode, _) => match mode {
+            Seccomp::Default => "refuse the system calls that no session needs".to_owned(),
+            Seccomp::Off => "refuse the sockets that the ports of `network` do not cover, and nothing else".to_owned(),
+        },
+        Step::Umask(mask) => format!("set the umask to {mask:03o}"),
+        Step::Home(Home::Set(home)) => format!("as the user, change to {}", shown(home)),
+        Step::Home(Home::Default(home)) => {
+            format!("as the user, change to {}, or to / where it is not there", shown(home))
+        }
+        Step::Program(shell) => format!(
+            "look whether {}{} can start: itself, its interpreter, its libraries",
+            shown(shell),
+            match &plan.request.what {
+                What::Sftp { .. } => " and an sftp-server",
+                What::Shell | What::Command { .. } => "",
+            }
+        ),
+        Step::Exec(shell) => format!(
+            "execute {}: {}; environment: {}; of the caller's variables these come in: {}",
+            shown(shell),
+            command_line(plan),
+            environment(plan),
+            if passed.is_empty() { "none" } else { passed }
+        ),
+    }
+}
+
+fn contents(view: &View) -> String {
+    let words = |name, content, private: &str| match content {
+        Content::Private => format!("{name} {private}"),
+        Content::Root => format!("{name} as the root has it"),
+    };
+    [
+        words("/proc", view.proc, "of the session's own processes"),
+        words("/dev", view.dev, "with the usual nodes and its own pts"),
+        words("/tmp", view.tmp, "private"),
+    ]
+    .join(", ")
+}
+
+fn ports(network: &Network) -> String {
+    let Network::Ports { connect, bind } = network else {
+        return ", signals and abstract sockets to the session".to_owned();
+    };
+    let list = |what: &str, ports: &Option<Vec<u16>>| {
+        let Some(ports) = ports else {
+            return String::new();
+        };
+        let numbers: Vec<String> = ports.iter().map(u16::to_string).collect();
+        match numbers.as_slice() {
+            [] => format!(", TCP {what} to none"),
+            numbers => format!(", TCP {what} to port {}", numbers.join(" ")),
+        }
+    };
+    format!(
+        ", signals and abstract sockets to the session{}{}",
+        list("connections", connect),
+        list("listening", bind)
+    )
+}
+
+fn limits_in_words(limits: &Limits) -> String {
+    let set: Vec<String> = [
+        ("nofile", limits.nofile),
+        ("nproc", limits.nproc),
+        ("fsize", limits.fsize),
+        ("as", limits.as_),
+        ("core", limits.core),
+        ("cpu", limits.cpu),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| match value? {
+        u64::MAX => Some(format!("{name} unlimited")),
+        value => Some(format!("{name} {value}")),
+    })
+    .collect();
+    match set.as_slice() {
+        [] => "give back the caller's resource limits".to_owned(),
+        set => format!(
+            "set the resource limits {}, the others as the caller has them",
+            set.join(", ")
+        ),
+    }
+}
+
+fn groups_in_words(groups: &[u32], plan: &Plan) -> String {
+    let named: Vec<String> = groups
+        .iter()
+        .map(|gid| {
+            let name = plan.group_names.iter().find(|(known, _)| known == gid);
+            name.map_or_else(
+                || gid.to_string(),
+                |(_, name)| format!("{gid} ({})", shown(name)),
+            )
+        })
+        .collect();
+    if named.is_empty() {
+        return "none".to_owned();
+    }
+    named.join(", ")
+}
+
+fn command_line(plan: &Plan) -> String {
+    if let What::Sftp { asked, options } = &plan.request.what {
+        return format!(
+            "-c with the jail's own sftp-server in place of {}{}",
+            shown(asked),
+            shown(options)
+        );
+    }
+    let arguments: Vec<String> = plan.arguments(None).iter().map(quoted).collect();
+    format!("arguments {}", arguments.join(" "))
+}
+
+fn environment(plan: &Plan) -> String {
+    let (Home::Set(home) | Home::Default(home)) = &plan.home;
+    let home = format!("HOME={}", quoted(home));
+    let variables = plan
+        .environment
+        .iter()
+        .map(|(name, value)| format!("{}={}", shown(name), quoted(value)));
+    std::iter::once(home)
+        .chain(variables)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,62 @@
+//! `jailctl list`: who is jailed where.
+
+use std::path::Path;
+
+use jail::decision::Config;
+use serde::Serialize;
+
+use crate::{
+    account::{Accounts, Jailed},
+    check::sshd_forces_jail_shell,
+    cli::List,
+    door::has_jail_shell,
+    failure::{Failure, Verdict},
+    output::{print_columns, print_json},
+    shell::shown,
+};
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    user: String,
+    uid: u32,
+    jail: String,
+    root: String,
+    rule: String,
+    doors: Vec<&'static str>,
+}
+
+/// Lists every jailed account.
+pub(crate) fn run(directory: &Path, arguments: &List) -> Result<Verdict, Failure> {
+    let config = Config::read(directory)?;
+    let accounts = Accounts::all(&config, directory)?;
+    let entries: Vec<Entry> = accounts.jailed.iter().map(entry).collect();
+    if arguments.output.json {
+        print_json(&entries)?;
+        return Ok(Verdict::Fine);
+    }
+    let mut rows = vec![["USER", "JAIL", "ROOT", "DOORS", "RULE"].map(str::to_owned)];
+    rows.extend(entries.into_iter().map(|entry| {
+        let doors = match entry.doors.as_slice() {
+            [] => "none".to_owned(),
+            doors => doors.join(","),
+        };
+        [entry.user, entry.jail, entry.root, doors, entry.rule]
+    }));
+    print_columns(&rows);
+    Ok(Verdict::Fine)
+}
+
+fn entry(jailed: &Jailed) -> Entry {
+    let login = has_jail_shell(&jailed.identity).then_some("login-shell");
+    // sshd takes its time to answer, and who comes in by ssh comes through the login shell anyway.
+    let config = Path::new("/etc/ssh/sshd_config");
+    let forced = login.is_none() && sshd_forces_jail_shell(jailed, config);
+    Entry {
+        user: jailed.name(),
+        uid: jailed.identity.uid,
+        jail: shown(&jailed.jail.name),
+        root: shown(&jailed.jail.root),
+        rule: shown(jailed.jail.rule.to_string()),
+        doors: login.into_iter().chain(forced.then_some("sshd")).collect(),
+    }
+}

@@ -1,0 +1,59 @@
+//! The administrator's tool. It explains what a login does, finds what is wrong with jails and the doors to them, and
+//! changes who is jailed.
+//!
+//! Nothing here is set-user-ID, and nothing here decides: what a login does is asked of the core, whose plan is printed,
+//! taken in part, or rehearsed, and never made up a second time.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program"
+)]
+
+mod account;
+mod check;
+mod cli;
+mod door;
+mod edit;
+mod enter;
+mod explain;
+mod failure;
+mod generate;
+mod list;
+mod membership;
+mod output;
+mod rehearsal;
+mod shell;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command},
+    failure::Verdict,
+};
+
+fn main() -> ExitCode {
+    let Cli { config, command } = Cli::parse();
+    let done = match command {
+        Command::Explain(arguments) => explain::run(&config, &arguments),
+        Command::Check(arguments) => check::run(&config, &arguments),
+        Command::List(arguments) => list::run(&config, &arguments),
+        Command::Status(arguments) => status::run(&config, &arguments),
+        Command::Add(arguments) => membership::add(&config, &arguments),
+        Command::Release(arguments) => membership::release(&config, &arguments),
+        Command::Enter(arguments) => enter::run(&config, &arguments),
+        Command::Completions(arguments) => generate::completions(&arguments),
+        Command::Man(arguments) => generate::man_pages(&arguments),
+        Command::Rehearse(arguments) => rehearsal::look_inside(&config, &arguments),
+    };
+    match done {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::Findings) => ExitCode::from(1),
+        Err(failure) => {
+            eprintln!("jailctl: {failure}");
+            ExitCode::from(failure.status())
+        }
+    }
+}

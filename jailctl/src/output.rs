@@ -1,0 +1,40 @@
+//! What reports have in common: JSON, and columns.
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Prints a line. A reader that has seen enough is no failure of what is reported.
+pub(crate) fn say(text: impl Display) {
+    drop(writeln!(io::stdout(), "{text}"));
+}
+
+/// Prints a value as JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::Failed(format!("print JSON: {error}")))?;
+    say(text);
+    Ok(())
+}
+
+/// Prints rows in columns, each as wide as its widest cell.
+pub(crate) fn print_columns<const N: usize>(rows: &[[String; N]]) {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        say(line.trim_end());
+    }
+}

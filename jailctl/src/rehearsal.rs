@@ -1,0 +1,369 @@
+//! Enters a user's jail as a login would, up to the last step before the shell is started, and looks around there.
+//!
+//! It runs in a process of its own, because there is no way back out of a jail. What looks around has the user's ids and
+//! stands behind every wall: a root made to harm whoever looks at it harms nobody but its own user.
+
+use std::{
+    env,
+    fs::{self, OpenOptions},
+    io::Read,
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use jail::{
+    decision::Config,
+    enter::{Outcome, prepare},
+    identity::Identity,
+    plan::Plan,
+    program::Root,
+    refusal::Refusal,
+    request::{Request, What},
+    session::end_like,
+    start,
+};
+use jail_config::{Decision, Home};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cli::Rehearse,
+    failure::{Failure, Verdict},
+    output::say,
+    shell,
+};
+
+/// One thing that was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Seen {
+    /// The login would be refused.
+    Refused {
+        /// The code that the user would be told.
+        code: String,
+        /// The reason that the log would have.
+        reason: String,
+    },
+    /// The config lets parts of the second wall be missing, and these are.
+    Weakened(String),
+    /// The home is not there, and the session starts in `/`.
+    NoHome(String),
+    /// The user can't write to the home.
+    HomeNotWritable(String),
+    /// There is no sftp-server.
+    NoSftpServer,
+    /// There is an sftp-server that can't start, and why.
+    SftpServer(String),
+    /// /dev/null is not there, or is no device.
+    NoNull,
+    /// No line of /etc/passwd is the user's.
+    NoPasswdLine,
+    /// The user's line of /etc/passwd has another uid.
+    OtherUid(String),
+    /// /etc/passwd has this account with uid 0 besides root.
+    SecondRoot(String),
+    /// Programs use the terminal's description, and there is none.
+    NoTerminfo,
+    /// There is a C library of GNU and no locale for it.
+    NoLocale,
+    /// There is no time zone.
+    NoTimeZone,
+    /// There is no resolv.conf.
+    NoResolver,
+    /// nsswitch.conf names a service whose library is not there.
+    NoNssLibrary(String),
+    /// All has been looked at.
+    Done,
+}
+
+/// How long a rehearsal may take, in seconds.
+const LONGEST: &str = "30";
+
+/// How much of a file is read, in bytes, and how many entries of a directory.
+const LARGEST: u64 = 1024 * 1024;
+const MOST_ENTRIES: usize = 100_000;
+
+/// Rehearses a user's login in a process of its own, and gives what was seen.
+pub(crate) fn of(user: &str, config: &Path) -> Result<Vec<Seen>, Failure> {
+    let own = env::current_exe()
+        .map_err(|error| Failure::Failed(format!("find this program: {error}")))?;
+    // A root may be made so that whoever reads it never comes to an end.
+    let output = shell::program("timeout")
+        .args(["--kill-after=5", LONGEST])
+        .arg(own)
+        .arg("--config")
+        .arg(config)
+        .args(["rehearse", "--", user])
+        .stderr(Stdio::piped())
+        .output()
+        .map_err(|error| Failure::Failed(format!("start a rehearsal: {error}")))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let seen: Vec<Seen> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    if seen
+        .iter()
+        .any(|it| matches!(it, Seen::Done | Seen::Refused { .. }))
+    {
+        return Ok(seen);
+    }
+    Err(Failure::Failed(format!(
+        "rehearse the login of {}: it ended with {} before all was seen; {}",
+        shell::shown(user),
+        output.status,
+        shell::shown(String::from_utf8_lossy(&output.stderr).trim())
+    )))
+}
+
+/// The rehearsal itself: enters and prints, a line for each thing seen.
+pub(crate) fn look_inside(config: &Path, arguments: &Rehearse) -> Result<Verdict, Failure> {
+    let outcome = Identity::named(&arguments.user)
+        .map_err(Refusal::Identity)
+        .and_then(|identity| {
+            let request = Request {
+                login: true,
+                what: What::Shell,
+            };
+            enter(config, &identity, request).map(|outcome| (outcome, identity))
+        });
+    match outcome {
+        Ok((Stage::Inside(home, missing), identity)) => {
+            if let Some(missing) = missing {
+                tell(&Seen::Weakened(missing))?;
+            }
+            for seen in look(&identity, &home) {
+                tell(&seen)?;
+            }
+            tell(&Seen::Done)?;
+        }
+        // The processes around the session have nothing to say.
+        Ok((Stage::Around, _)) => {}
+        Err(refusal) => tell(&Seen::Refused {
+            code: refusal.code().name().to_owned(),
+            reason: refusal.to_string(),
+        })?,
+    }
+    Ok(Verdict::Fine)
+}
+
+/// Where a process is after entering.
+enum Stage {
+    /// Inside: the home that the plan wants, and what of the second wall is missing.
+    Inside(Home, Option<String>),
+    /// Supervisor or init, whose work is done.
+    Around,
+}
+
+fn enter(config: &Path, identity: &Identity, request: Request) -> Result<Stage, Refusal> {
+    start::sanitize()?;
+    let inherited = start::take_limits()?;
+    let jail = match Config::read(config)?.decide(identity)? {
+        Decision::Jail(jail) => *jail,
+        Decision::Exempt(rule) => return Err(Refusal::Exempt(rule)),
+        Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule)),
+    };
+    let plan = Plan::new(jail, identity, request, [])?;
+    let home = plan.home.clone();
+    match prepare(plan, inherited)?.enter()? {
+        Outcome::Inside(entered) => {
+            let missing = entered.missing().map(str::to_owned);
+            Ok(Stage::Inside(home, missing))
+        }
+        Outcome::Supervisor(ended) => end_like(ended),
+        Outcome::Init => Ok(Stage::Around),
+    }
+}
+
+fn tell(seen: &Seen) -> Result<(), Failure> {
+    let line = serde_json::to_string(seen)
+        .map_err(|error| Failure::Failed(format!("print JSON: {error}")))?;
+    say(line);
+    Ok(())
+}
+
+/// Looks around in the root directory of this process, as the user.
+fn look(identity: &Identity, home: &Home) -> Vec<Seen> {
+    let mut seen = look_at_home(home);
+    seen.extend(look_at_sftp());
+    let null = fs::metadata("/dev/null");
+    if !null.is_ok_and(|null| null.file_type().is_char_device()) {
+        seen.push(Seen::NoNull);
+    }
+    seen.extend(look_at_passwd(identity));
+    seen.extend(look_at_what_is_loaded_late());
+    seen
+}
+
+fn look_at_home(home: &Home) -> Vec<Seen> {
+    let (Home::Set(wanted) | Home::Default(wanted)) = home;
+    let shown = wanted.display().to_string();
+    if !env::current_dir().is_ok_and(|here| here == *wanted) && !wanted.is_dir() {
+        return vec![Seen::NoHome(shown)];
+    }
+    let access = rustix::fs::access(wanted, rustix::fs::Access::WRITE_OK);
+    match access {
+        Ok(()) => Vec::new(),
+        Err(_) => vec![Seen::HomeNotWritable(shown)],
+    }
+}
+
+fn look_at_sftp() -> Option<Seen> {
+    let root = Root::current(None).ok()?;
+    match root.sftp_server(Path::new("internal-sftp")) {
+        None => Some(Seen::NoSftpServer),
+        Some(server) => root
+            .check(&server)
+            .err()
+            .map(|fault| Seen::SftpServer(fault.to_string())),
+    }
+}
+
+fn look_at_passwd(identity: &Identity) -> Vec<Seen> {
+    let text = read("/etc/passwd");
+    let mut seen = Vec::new();
+    let mut own = false;
+    for line in text.lines() {
+        let mut fields = line.split(':');
+        let (Some(name), Some(uid)) = (fields.next(), fields.nth(1)) else {
+            continue;
+        };
+        let is_user = identity.name == *name;
+        own |= is_user;
+        if is_user && uid != identity.uid.to_string() {
+            seen.push(Seen::OtherUid(uid.to_owned()));
+        } else if uid.trim_start_matches('0').is_empty() && !uid.is_empty() && name != "root" {
+            seen.push(Seen::SecondRoot(name.to_owned()));
+        }
+    }
+    if !own {
+        seen.push(Seen::NoPasswdLine);
+    }
+    seen
+}
+
+/// Looks for what programs load while they run, and no list of libraries names. Where nothing inside uses it, its
+/// absence is no finding.
+fn look_at_what_is_loaded_late() -> Vec<Seen> {
+    let libraries = Libraries::here();
+    let mut seen = Vec::new();
+    if !libraries.has("libc.so.6") {
+        return seen;
+    }
+    let any_of = |paths: &[&str]| paths.iter().any(|path| Path::new(path).exists());
+    let uses_terminal = libraries.has("libtinfo.so.") || libraries.has("libncurses");
+    if uses_terminal
+        && !any_of(&[
+            "/usr/share/terminfo",
+            "/lib/terminfo",
+            "/etc/terminfo",
+            "/usr/lib/terminfo",
+        ])
+    {
+        seen.push(Seen::NoTerminfo);
+    }
+    if !any_of(&["/usr/lib/locale", "/usr/share/locale"]) {
+        seen.push(Seen::NoLocale);
+    }
+    if !any_of(&["/etc/localtime", "/usr/share/zoneinfo"]) {
+        seen.push(Seen::NoTimeZone);
+    }
+    if !any_of(&["/etc/resolv.conf"]) {
+        seen.push(Seen::NoResolver);
+    }
+    let services = read("/etc/nsswitch.conf");
+    for service in nss_services(&services) {
+        if !libraries.has(&format!("libnss_{service}.so.2")) {
+            seen.push(Seen::NoNssLibrary(service));
+        }
+    }
+    seen
+}
+
+/// Reads the beginning of a regular file: a FIFO is not waited for, and a device not read without end.
+fn read(path: &str) -> String {
+    let mut text = Vec::new();
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
+        .open(path);
+    if let Some(file) = opened
+        .ok()
+        .filter(|it| it.metadata().is_ok_and(|it| it.is_file()))
+    {
+        // What could be read until then is looked at.
+        drop(file.take(LARGEST).read_to_end(&mut text));
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The names of the files where loaders look for libraries.
+struct Libraries(Vec<String>);
+
+impl Libraries {
+    fn here() -> Libraries {
+        let triplet = format!("{}-linux-gnu", env::consts::ARCH);
+        let directories = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"]
+            .into_iter()
+            .flat_map(|directory| {
+                [
+                    PathBuf::from(directory),
+                    Path::new(directory).join(&triplet),
+                ]
+            });
+        let names = directories
+            .filter_map(|directory| fs::read_dir(directory).ok())
+            .flat_map(|files| files.flatten().take(MOST_ENTRIES))
+            .filter_map(|file| file.file_name().into_string().ok());
+        Libraries(names.collect())
+    }
+
+    fn has(&self, prefix: &str) -> bool {
+        self.0.iter().any(|name| name.starts_with(prefix))
+    }
+}
+
+/// Lists the services of nsswitch.conf(5) for accounts and hosts that are libraries of their own: since glibc 2.34 `files`
+/// and `dns` are not.
+fn nss_services(text: &str) -> Vec<String> {
+    let mut services: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.split('#').next()?.split_once(':'))
+        .filter(|(database, _)| ["passwd", "group", "hosts"].contains(&database.trim()))
+        .flat_map(|(_, services)| services.split_whitespace())
+        .filter(|word| !word.starts_with('[') && !word.ends_with(']'))
+        .filter(|service| !["files", "dns"].contains(service))
+        .map(str::to_owned)
+        .collect();
+    services.sort();
+    services.dedup();
+    services
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Seen, nss_services};
+
+    #[test]
+    fn finds_the_services_that_are_libraries() {
+        let text = "passwd: files systemd # x\ngroup:files  systemd\nshadow: db\nhosts: files mdns4_minimal [NOTFOUND=return] dns\n";
+        assert_eq!(nss_services(text), ["mdns4_minimal", "systemd"]);
+    }
+
+    #[test]
+    fn what_is_seen_survives_the_way_out() {
+        let all = [
+            Seen::Refused {
+                code: "root-unsafe".into(),
+                reason: "a \"b\"\nc".into(),
+            },
+            Seen::NoNssLibrary("x".into()),
+            Seen::Done,
+        ];
+        for seen in all {
+            let line = serde_json::to_string(&seen).unwrap();
+            assert!(!line.contains('\n'));
+            assert_eq!(serde_json::from_str::<Seen>(&line).unwrap(), seen);
+        }
+    }
+}

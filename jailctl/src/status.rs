@@ -1,0 +1,169 @@
+//! `jailctl status`: whether the doors are in working order, and what jailed users have running.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use jail::{
+    decision::Config,
+    enter::prepare,
+    plan::Plan,
+    request::{Request, What},
+    start::Inherited,
+};
+use serde::Serialize;
+
+use crate::{
+    account::{Accounts, Jailed},
+    cli::Status,
+    door::{JAIL_SHELL_PATH, has_jail_shell},
+    enter::need_root,
+    failure::{Failure, Verdict},
+    output::{print_columns, print_json, say},
+    shell::shown,
+};
+
+/// What stands around a session and has the user's ids: our supervisor, and sshd's process for the connection.
+const AROUND_SESSIONS: [&str; 4] = ["jail-shell", "jailctl", "sshd", "sshd-session"];
+
+#[derive(Debug, Serialize)]
+struct State {
+    config: String,
+    jail_shell: String,
+    users: Vec<User>,
+}
+
+#[derive(Debug, Serialize)]
+struct User {
+    user: String,
+    jail: String,
+    /// What keeps the plan's first steps from being taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+    login_shell: bool,
+    inside: usize,
+    outside: usize,
+}
+
+/// Says how things are.
+pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failure> {
+    need_root("see the processes of others")?;
+    let config = Config::read(directory)?;
+    let accounts = Accounts::all(&config, directory)?;
+    let state = State {
+        config: directory.join("config.toml").display().to_string(),
+        jail_shell: jail_shell(),
+        users: accounts.jailed.iter().map(user).collect(),
+    };
+    if arguments.output.json {
+        print_json(&state)?;
+    } else {
+        print(&state);
+    }
+    let bad = |user: &User| user.refused.is_some() || user.outside > 0;
+    Ok(Verdict::of(state.users.iter().any(bad)))
+}
+
+fn jail_shell() -> String {
+    match fs::metadata(JAIL_SHELL_PATH) {
+        Ok(file) => format!(
+            "{JAIL_SHELL_PATH}, mode {:04o}, uid {}",
+            file.permissions().mode() & 0o7777,
+            file.uid()
+        ),
+        Err(_) => format!("{JAIL_SHELL_PATH} is not installed"),
+    }
+}
+
+fn user(jailed: &Jailed) -> User {
+    let own_root = root_of(Path::new("/proc/self"));
+    let (mut inside, mut outside) = (0, 0);
+    for process in processes_of(jailed.identity.uid) {
+        // A process that can't be examined is not known to be inside.
+        if root_of(&process).is_some_and(|root| Some(root) != own_root) {
+            inside += 1;
+        } else if !is_supervisor(&process) {
+            outside += 1;
+        }
+    }
+    User {
+        user: jailed.name(),
+        jail: shown(&jailed.jail.name),
+        refused: refused(jailed),
+        login_shell: has_jail_shell(&jailed.identity),
+        inside,
+        outside,
+    }
+}
+
+/// Gives what a process's root directory is.
+fn root_of(process: &Path) -> Option<(u64, u64)> {
+    let root = fs::metadata(process.join("root/")).ok()?;
+    Some((root.dev(), root.ino()))
+}
+
+/// Tells whether a process stands around a session: that one is outside by design.
+fn is_supervisor(process: &Path) -> bool {
+    fs::read_to_string(process.join("comm"))
+        .is_ok_and(|name| AROUND_SESSIONS.contains(&name.trim()))
+}
+
+fn refused(jailed: &Jailed) -> Option<String> {
+    let request = Request {
+        login: true,
+        what: What::Shell,
+    };
+    let nothing = Inherited { limits: Vec::new() };
+    Plan::new(jailed.jail.clone(), &jailed.identity, request, [])
+        .and_then(|plan| prepare(plan, nothing))
+        .err()
+        .map(|refusal| refusal.to_string())
+}
+
+/// Lists the processes of a user, by their directories in /proc: proc(5).
+pub(crate) fn processes_of(uid: u32) -> Vec<PathBuf> {
+    let Ok(all) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    all.flatten()
+        .filter(|entry| {
+            let name = entry.file_name();
+            name.to_string_lossy()
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+        })
+        .map(|entry| entry.path())
+        .filter(|process| real_uid(process) == Some(uid))
+        .collect()
+}
+
+/// Reads the real user id of a process: its directory's owner is root's where it is not dumpable.
+fn real_uid(process: &Path) -> Option<u32> {
+    let status = fs::read_to_string(process.join("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn print(state: &State) {
+    say(format_args!("config      {}", shown(&state.config)));
+    say(format_args!("jail-shell  {}", state.jail_shell));
+    say("");
+    let mut rows = vec![["USER", "JAIL", "INSIDE", "OUTSIDE", "STATE"].map(str::to_owned)];
+    rows.extend(state.users.iter().map(|user| {
+        let state = match (&user.refused, user.login_shell) {
+            (Some(reason), _) => format!("refused: {}", shown(reason)),
+            (None, true) => "ready".to_owned(),
+            (None, false) => "ready, but jail-shell is not the login shell".to_owned(),
+        };
+        [
+            user.user.clone(),
+            user.jail.clone(),
+            user.inside.to_string(),
+            user.outside.to_string(),
+            state,
+        ]
+    }));
+    print_columns(&rows);
+}

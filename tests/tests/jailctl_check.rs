@@ -1,0 +1,1009 @@
+//! `jailctl check`: every kind of finding is planted, found, and mended by the command that is printed for it.
+#![allow(clippy::panic, reason = "a test reports by panicking")]
+
+use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, roots, skipped};
+
+/// A finding as it is printed.
+#[derive(Debug)]
+struct Found {
+    severity: String,
+    what: String,
+    command: Option<String>,
+    safe: bool,
+}
+
+fn check(sandbox: &Sandbox) -> Outcome {
+    sandbox.run(&["jailctl", "check"])
+}
+
+/// Reads the findings of a kind.
+fn of_kind(outcome: &Outcome, kind: &str) -> Vec<Found> {
+    let ending = format!(" [{kind}]");
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    lines
+        .iter()
+        .enumerate()
+        .filter_map(|(index, line)| {
+            let (severity, what) = line.strip_suffix(&ending)?.split_once(' ')?;
+            let below = lines.get(index + 1).map_or("", |next| next.trim_start());
+            let safe = below.strip_prefix("# ");
+            let command = safe.or(below.strip_prefix("#? ")).map(str::to_owned);
+            Some(Found {
+                severity: severity.to_owned(),
+                what: what.trim_start().to_owned(),
+                command,
+                safe: safe.is_some(),
+            })
+        })
+        .collect()
+}
+
+/// Plants something, insists that it is found with all of `parts` and was not before, runs the command that is printed,
+/// and insists that it is gone.
+#[track_caller]
+fn planted(sandbox: &Sandbox, kind: &str, plant: &str, parts: &[&str]) -> Found {
+    let has = |found: &Found| parts.iter().all(|part| found.what.contains(part));
+    let before = check(sandbox);
+    assert!(
+        !of_kind(&before, kind).iter().any(has),
+        "{kind} before it was planted: {before}"
+    );
+    sandbox.must(plant);
+    let after = check(sandbox);
+    let found = of_kind(&after, kind).into_iter().find(|found| has(found));
+    let Some(found) = found else {
+        panic!("{kind} with {parts:?} was not found: {after}");
+    };
+    if found.severity != "note" {
+        assert_eq!(after.code(), Some(1), "{after}");
+    }
+    let Some(command) = &found.command else {
+        panic!("{kind} has no command: {after}");
+    };
+    let mended = sandbox.sh(command);
+    assert_eq!(mended.code(), Some(0), "{kind}: {mended}");
+    let again = check(sandbox);
+    assert!(
+        !of_kind(&again, kind).iter().any(has),
+        "{kind} after {command}: {again}"
+    );
+    found
+}
+
+/// ann in a jail with the host's system, and a host where sshd can be asked.
+fn with_base() -> Sandbox {
+    let sandbox = Sandbox::new()
+        .user_with_shell("ann", JAIL_SHELL)
+        .jailed("ann")
+        .root(roots::home())
+        .config("exempt = [\"root\"]\n[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\n");
+    quiet_host(&sandbox);
+    sandbox
+}
+
+/// ann in a root that is a whole system, in which all that check wants is there.
+fn whole() -> Sandbox {
+    let sandbox = Sandbox::new()
+        .user("ann")
+        .root(roots::programs(&["/usr/lib/openssh/sftp-server"]).then(
+            "cp -aL --parents $(ls -d /lib/terminfo /usr/share/terminfo /usr/lib/locale 2>/dev/null) $root
+             install -D -m 644 /etc/localtime $root/etc/localtime
+             install -D -m 644 /etc/resolv.conf $root/etc/resolv.conf",
+        ));
+    quiet_host(&sandbox);
+    sandbox
+}
+
+/// Closes what a machine has open from its installation, so that only what is planted is found.
+fn quiet_host(sandbox: &Sandbox) {
+    sandbox.write(
+        "/etc/ssh/sshd_config",
+        "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nAcceptEnv LANG LC_*\n\
+         Subsystem sftp /usr/lib/openssh/sftp-server\nPermitUserRC no\nX11Forwarding no\nDisableForwarding yes\n",
+    );
+    sandbox.must(
+        "rm -f /etc/ssh/sshd_config.d/*; ssh-keygen -A >/dev/null
+         for list in /etc/cron.deny /etc/at.deny; do echo ann >>$list; done; rm -f /etc/cron.allow /etc/at.allow",
+    );
+}
+
+#[test]
+fn a_jail_in_order_has_no_findings() {
+    for sandbox in [with_base(), whole()] {
+        let report = check(&sandbox);
+        assert!(
+            report
+                .ok()
+                .contains("1 jailed user: 0 errors, 0 warnings, 0 notes"),
+            "{report}"
+        );
+        assert!(!report.stdout.contains("not checked"), "{report}");
+    }
+}
+
+#[test]
+fn finds_what_is_wrong_with_the_config() {
+    let sandbox = with_base();
+    let safe = planted(
+        &sandbox,
+        "config-unsafe",
+        "chmod 666 /etc/login-jail/config.toml",
+        &["mode 0666"],
+    );
+    assert!(safe.safe);
+    planted(
+        &sandbox,
+        "config-unsafe",
+        "chown ann /etc/login-jail",
+        &["not to root"],
+    );
+    planted(
+        &sandbox,
+        "unknown-user",
+        "sed -i 's/^ann = .*/&\\nzoe = \"web\"/' /etc/login-jail/config.toml",
+        &["[users] zoe"],
+    );
+    planted(
+        &sandbox,
+        "unknown-group",
+        "printf '[groups]\\nnobodies = \"web\"\\n' >>/etc/login-jail/config.toml",
+        &["[groups] nobodies"],
+    );
+    planted(
+        &sandbox,
+        "config-missing",
+        "rm /etc/login-jail/config.toml",
+        &["does not exist"],
+    );
+}
+
+#[test]
+fn shows_every_fault_of_the_config_and_where_to_edit() {
+    let sandbox = with_base()
+        .config("[users]\nann = \"wbe\"\nbob = 3\n[jails.web]\nroot = \"/srv/jails/{user}\"\n");
+    let report = check(&sandbox);
+    let faults = of_kind(&report, "config-wrong");
+    let commands: Vec<_> = faults
+        .iter()
+        .filter_map(|it| it.command.as_deref())
+        .collect();
+    let expected = [
+        "editor +2 /etc/login-jail/config.toml",
+        "editor +3 /etc/login-jail/config.toml",
+    ];
+    assert_eq!(commands, expected, "{report}");
+    assert_eq!(report.code(), Some(1));
+}
+
+#[test]
+fn finds_what_is_wrong_on_the_way_to_the_root() {
+    let sandbox = with_base();
+    assert!(
+        planted(
+            &sandbox,
+            "root",
+            "chmod 0777 /srv/jails",
+            &["/srv/jails is mode 0777"]
+        )
+        .safe
+    );
+    assert!(
+        planted(
+            &sandbox,
+            "root",
+            "chmod g+w /srv/jails/ann",
+            &["/srv/jails/ann is mode 0775"]
+        )
+        .safe
+    );
+    planted(
+        &sandbox,
+        "root",
+        "chown ann /srv/jails/ann",
+        &["not to root"],
+    );
+    planted(
+        &sandbox,
+        "root",
+        "mv /srv/jails/ann /srv/jails/other",
+        &["does not exist"],
+    );
+    sandbox.must("rm -rf /srv/jails/ann; ln -s other /srv/jails/ann");
+    let link = check(&sandbox);
+    assert!(
+        of_kind(&link, "root")[0]
+            .what
+            .contains("is a symbolic link"),
+        "{link}"
+    );
+}
+
+#[test]
+fn finds_what_a_login_would_be_refused_for() {
+    let sandbox = whole();
+    let root = "/srv/jails/ann";
+    let plant = |what: &str| what.replace("$root", root);
+    planted(
+        &sandbox,
+        "shell-missing",
+        &plant("rm $root/bin/bash"),
+        &["find /bin/bash in the jail"],
+    );
+    planted(
+        &sandbox,
+        "library-missing",
+        &plant("find $root -name 'libtinfo.so*' -exec rm {} +"),
+        &["the program is there, missing are libtinfo.so.6"],
+    );
+    planted(
+        &sandbox,
+        "interpreter-missing",
+        &plant("find $root -name 'ld-linux*' -exec rm {} +"),
+        &["its interpreter", "is missing"],
+    );
+    planted(
+        &sandbox,
+        "home-missing",
+        &plant("chmod 700 $root/home/ann; chown root $root/home/ann"),
+        &["Permission denied"],
+    );
+    planted(
+        &sandbox,
+        "root-unsearchable",
+        &plant("chmod 700 $root"),
+        &["chmod go+x"],
+    );
+    // And the login itself is as check says.
+    assert_eq!(sandbox.su_dash_c("ann", "echo in").ok(), "in");
+}
+
+#[test]
+fn finds_what_users_will_miss_inside() {
+    let sandbox = whole();
+    let root = "/srv/jails/ann";
+    let plant = |what: &str| what.replace("$root", root);
+    planted(
+        &sandbox,
+        "home-missing",
+        &plant("rm -rf $root/home/ann"),
+        &["/home/ann"],
+    );
+    planted(
+        &sandbox,
+        "home-not-writable",
+        &plant("chmod 755 $root/home/ann; chown root $root/home/ann"),
+        &["/home/ann"],
+    );
+    planted(
+        &sandbox,
+        "sftp-server-missing",
+        &plant("rm $root/usr/lib/openssh/sftp-server"),
+        &[],
+    );
+    let broken = "rm -f $root/usr/lib/openssh/sftp-server; printf '#!/nowhere\\n' >$root/usr/lib/openssh/sftp-server; chmod 755 $root/usr/lib/openssh/sftp-server";
+    planted(
+        &sandbox,
+        "sftp-server-broken",
+        &plant(broken),
+        &["/nowhere"],
+    );
+    planted(
+        &sandbox,
+        "passwd-line-missing",
+        &plant("sed -i /^ann:/d $root/etc/passwd"),
+        &[],
+    );
+    planted(
+        &sandbox,
+        "passwd-disagrees",
+        &plant("sed -i 's/^ann:x:[0-9]*/ann:x:4711/' $root/etc/passwd"),
+        &["uid 4711"],
+    );
+    planted(
+        &sandbox,
+        "second-root",
+        &plant("echo toor:x:0:0::/:/bin/sh >>$root/etc/passwd"),
+        &["toor"],
+    );
+    planted(
+        &sandbox,
+        "terminfo-missing",
+        &plant("rm -rf $root/lib/terminfo $root/usr/share/terminfo"),
+        &[],
+    );
+    planted(
+        &sandbox,
+        "locale-missing",
+        &plant("rm -rf $root/usr/lib/locale"),
+        &[],
+    );
+    planted(
+        &sandbox,
+        "time-zone-missing",
+        &plant("rm $root/etc/localtime"),
+        &[],
+    );
+    planted(
+        &sandbox,
+        "resolver-missing",
+        &plant("rm $root/etc/resolv.conf"),
+        &[],
+    );
+    planted(
+        &sandbox,
+        "nss-library-missing",
+        &plant("printf 'passwd: files oracle\\n' >$root/etc/nsswitch.conf"),
+        &["libnss_oracle.so.2"],
+    );
+}
+
+#[test]
+fn finds_a_missing_null_where_the_root_has_its_own_dev() {
+    let sandbox = whole().isolation("chroot");
+    planted(
+        &sandbox,
+        "null-missing",
+        "rm /srv/jails/ann/dev/null",
+        &["/dev/null"],
+    );
+}
+
+#[test]
+fn finds_dangerous_files_in_a_root() {
+    let sandbox = whole();
+    let root = "/srv/jails/ann";
+    let plant = |what: &str| what.replace("$root", root);
+    let safe = [
+        (
+            "set-id",
+            "cp /bin/true $root/bin/su; chmod 4755 $root/bin/su",
+            "/bin/su is mode 4755",
+        ),
+        (
+            "file-capabilities",
+            "cp /bin/true $root/bin/ping; setcap cap_net_raw+ep $root/bin/ping",
+            "/bin/ping",
+        ),
+        (
+            "world-writable",
+            "mkdir -m 777 $root/srv",
+            "/srv is mode 0777",
+        ),
+        (
+            "system-writable",
+            "chmod 666 $root/etc/passwd",
+            "/etc/passwd is mode 0666",
+        ),
+        (
+            "system-writable",
+            "chmod o+w $root/lib64",
+            "/lib64 is mode 0757",
+        ),
+        (
+            "system-writable",
+            "chgrp ann $root/bin/bash; chmod g+w $root/bin/bash",
+            "a group of the user",
+        ),
+        // A name that is made to be run, and one that is made to be shown.
+        (
+            "world-writable",
+            "mkdir $root/var; touch \"$root/var/a;id\"; chmod 666 $root/var/a*",
+            "/var/a;id",
+        ),
+        (
+            "world-writable",
+            "touch \"$(printf '%s/var/\\033[2J' $root)\"; chmod 666 $root/var/*J",
+            "\\u{1b}[2J",
+        ),
+    ];
+    for (kind, script, part) in safe {
+        assert!(
+            planted(&sandbox, kind, &plant(script), &[part]).safe,
+            "{kind}"
+        );
+    }
+    planted(
+        &sandbox,
+        "device",
+        &plant("mknod $root/home/ann/disk b 8 0"),
+        &["(8, 0)"],
+    );
+    planted(
+        &sandbox,
+        "device",
+        &plant("mknod $root/dev/mem c 1 1"),
+        &["(1, 1)"],
+    );
+    planted(
+        &sandbox,
+        "system-owner",
+        &plant("chown ann $root/bin/bash"),
+        &["/bin/bash belongs to"],
+    );
+    planted(
+        &sandbox,
+        "hard-link",
+        &plant("cp /bin/true /srv/true; ln /srv/true $root/bin/true"),
+        &["/bin/true has 2 links"],
+    );
+    let set_id = "cp /bin/true /srv/s; chmod 4755 /srv/s; ln /srv/s $root/bin/s";
+    assert_eq!(
+        planted(&sandbox, "hard-link", &plant(set_id), &["/bin/s has"]).severity,
+        "error"
+    );
+}
+
+#[test]
+fn what_users_do_in_their_own_home_is_their_own() {
+    let sandbox = whole();
+    sandbox.must("cd /srv/jails/ann/home/ann; touch a; ln a b; ln a /srv/alias; chmod 4777 a; mkdir -m 777 c; chown -R ann: .");
+    let report = check(&sandbox);
+    assert!(
+        report.ok().contains("0 errors, 0 warnings, 0 notes"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_root_is_walked_without_leaving_it() {
+    let sandbox = whole();
+    sandbox.must(
+        "chmod 666 /etc/hostname; ln -s /etc /srv/jails/ann/home/ann/etc; mkdir /srv/jails/ann/mnt /srv/m
+         touch /srv/m/x; chmod 666 /srv/m/x; mount --bind /srv/m /srv/jails/ann/mnt",
+    );
+    let report = check(&sandbox);
+    assert!(
+        report.ok().contains("0 errors, 0 warnings, 0 notes"),
+        "{report}"
+    );
+}
+
+#[test]
+fn many_findings_of_a_kind_are_counted() {
+    let sandbox = whole();
+    sandbox.must("mkdir /srv/jails/ann/var; for i in $(seq 30); do touch /srv/jails/ann/var/$i; done; chmod 666 /srv/jails/ann/var/*");
+    let report = check(&sandbox);
+    assert_eq!(of_kind(&report, "world-writable").len(), 20, "{report}");
+    assert!(
+        of_kind(&report, "more")[0]
+            .what
+            .contains("10 more of world-writable"),
+        "{report}"
+    );
+}
+
+#[test]
+fn finds_what_is_wrong_with_the_doors() {
+    let sandbox = with_base();
+    planted(
+        &sandbox,
+        "door",
+        "usermod -s /bin/bash ann",
+        &["the login shell is /bin/bash", "no door"],
+    );
+    planted(
+        &sandbox,
+        "no-login",
+        "usermod -s /usr/sbin/nologin ann",
+        &["nologin"],
+    );
+    planted(
+        &sandbox,
+        "no-rule",
+        "useradd -m -s /usr/bin/jail-shell zoe; install -d -o zoe /srv/jails/zoe/home/zoe; chown root /srv/jails/zoe /srv/jails/zoe/home; cp -aL --parents /bin/busybox /srv/jails/zoe; ln -s busybox /srv/jails/zoe/bin/sh",
+        &["zoe"],
+    );
+    planted(
+        &sandbox,
+        "exempt",
+        "useradd -s /usr/bin/jail-shell adm2; sed -i 's/\"root\"/\"root\", \"adm2\"/' /etc/login-jail/config.toml",
+        &["adm2"],
+    );
+    planted(
+        &sandbox,
+        "lock-out",
+        "usermod -s /usr/bin/jail-shell root",
+        &["uid 0"],
+    );
+    let last = "passwd -l root >/dev/null; gpasswd -M '' sudo; usermod -aG sudo ann";
+    planted(&sandbox, "lock-out", last, &["root has no password"]);
+    sandbox.must("gpasswd -d ann sudo; jailctl add ann --jail web");
+    planted(
+        &sandbox,
+        "shared-uid",
+        "useradd -o -u $(id -u ann) -s /bin/bash twin",
+        &["ann and twin"],
+    );
+    assert!(
+        planted(
+            &sandbox,
+            "shells",
+            "echo /usr/bin/jail-shell >>/etc/shells",
+            &["/etc/shells"]
+        )
+        .safe
+    );
+    planted(
+        &sandbox,
+        "jail-shell",
+        "chmod 755 /usr/bin/jail-shell",
+        &["mode 0755"],
+    );
+    assert!(
+        planted(
+            &sandbox,
+            "jail-shell-writable",
+            "chmod g+w /usr/bin/jail-shell",
+            &["mode 4775"]
+        )
+        .safe
+    );
+    planted(
+        &sandbox,
+        "home-in-reach",
+        "usermod -d /srv/jails/ann/home/ann ann",
+        &["/srv/jails/ann/home/ann"],
+    );
+    assert!(
+        planted(
+            &sandbox,
+            "linger",
+            "mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/ann",
+            &["lingers"]
+        )
+        .safe
+    );
+}
+
+#[test]
+fn file_capabilities_are_as_good_as_the_set_user_id_bit() {
+    let sandbox = with_base();
+    sandbox.must(concat!(
+        "make -s -C ",
+        env!("CARGO_MANIFEST_DIR"),
+        "/.. install PRIVILEGE=caps 2>/dev/null"
+    ));
+    assert_eq!(sandbox.must("stat -c %a /usr/bin/jail-shell"), "755");
+    check(&sandbox).ok();
+    planted(
+        &sandbox,
+        "jail-shell",
+        "setcap -r /usr/bin/jail-shell",
+        &["mode 0755"],
+    );
+}
+
+#[test]
+fn finds_cron_and_at() {
+    let sandbox = with_base();
+    let programs = sandbox.sh("command -v crontab >/dev/null && command -v at >/dev/null");
+    if programs.code() != Some(0) {
+        skipped("what check finds of cron and at", "they are not installed");
+        return;
+    }
+    assert!(
+        planted(
+            &sandbox,
+            "cron",
+            "sed -i /^ann$/d /etc/cron.deny",
+            &["/etc/cron.deny"]
+        )
+        .safe
+    );
+    planted(
+        &sandbox,
+        "cron",
+        "rm -f /etc/cron.deny",
+        &["there is no /etc/cron.deny"],
+    );
+    planted(
+        &sandbox,
+        "cron",
+        "printf 'bob\\nann\\n' >/etc/cron.allow",
+        &["/etc/cron.allow lists"],
+    );
+    planted(
+        &sandbox,
+        "at",
+        "sed -i /^ann$/d /etc/at.deny",
+        &["/etc/at.deny"],
+    );
+    planted(
+        &sandbox,
+        "crontab",
+        "echo '0 0 1 1 * true' >/var/spool/cron/crontabs/ann; chown ann:crontab /var/spool/cron/crontabs/ann; chmod 600 /var/spool/cron/crontabs/ann",
+        &["crontabs/ann"],
+    );
+    planted(
+        &sandbox,
+        "at-jobs",
+        "touch /var/spool/cron/atjobs/a0001; chown ann /var/spool/cron/atjobs/a0001",
+        &["1 jobs"],
+    );
+}
+
+#[test]
+fn finds_what_sudo_grants() {
+    let sandbox = with_base();
+    if sandbox.sh("command -v sudo").code() != Some(0) {
+        skipped("what check finds of sudo", "it is not installed");
+        return;
+    }
+    planted(
+        &sandbox,
+        "sudo",
+        "echo 'ann ALL=(ALL) NOPASSWD: /bin/ls' >/etc/sudoers.d/ann; chmod 440 /etc/sudoers.d/ann",
+        &["/bin/ls"],
+    );
+    planted(&sandbox, "sudo", "usermod -aG sudo ann", &["ALL"]);
+}
+
+#[test]
+fn finds_what_sshd_does_by_itself() {
+    let sandbox = with_base();
+    let last = |line: &str| {
+        format!(
+            "sed -i 's/^DisableForwarding.*/DisableForwarding no/; /^X11Forwarding/d' /etc/ssh/sshd_config; echo '{line}' >>/etc/ssh/sshd_config"
+        )
+    };
+    for keyword in [
+        "AllowTcpForwarding",
+        "AllowStreamLocalForwarding",
+        "AllowAgentForwarding",
+        "X11Forwarding",
+    ] {
+        planted(
+            &sandbox,
+            "sshd-forwarding",
+            &last(&format!("{keyword} yes")),
+            &[keyword],
+        );
+        sandbox.must("rm -f /etc/ssh/sshd_config.d/*");
+        quiet_host(&sandbox);
+    }
+    planted(
+        &sandbox,
+        "sshd-forwarding",
+        "echo 'PermitTunnel yes' >>/etc/ssh/sshd_config",
+        &["PermitTunnel"],
+    );
+    planted(
+        &sandbox,
+        "sshd-user-rc",
+        "sed -i 's/^PermitUserRC no/PermitUserRC yes/' /etc/ssh/sshd_config",
+        &["PermitUserRC"],
+    );
+    planted(
+        &sandbox,
+        "sshd-user-environment",
+        "echo 'PermitUserEnvironment yes' >>/etc/ssh/sshd_config",
+        &["~/.ssh/environment"],
+    );
+    planted(
+        &sandbox,
+        "sshd-accept-env",
+        "echo 'AcceptEnv LANG LD_*' >>/etc/ssh/sshd_config",
+        &["AcceptEnv has LD_*"],
+    );
+    planted(
+        &sandbox,
+        "sshd-sftp",
+        "sed -i 's,^Subsystem.*,Subsystem sftp internal-sftp,' /etc/ssh/sshd_config",
+        &["Subsystem sftp internal-sftp"],
+    );
+    planted(
+        &sandbox,
+        "sshd-sftp",
+        "printf 'Match User ann\\n ForceCommand internal-sftp\\n' >>/etc/ssh/sshd_config",
+        &["ForceCommand internal-sftp"],
+    );
+    planted(
+        &sandbox,
+        "sshd-chroot",
+        "quiet() { :; }; printf 'Match User ann\\n ChrootDirectory /srv\\n' >>/etc/ssh/sshd_config",
+        &["ChrootDirectory /srv"],
+    );
+    planted(
+        &sandbox,
+        "sshd-keys",
+        "usermod -d /srv/jails/ann/home/ann ann",
+        &["AuthorizedKeysFile"],
+    );
+    planted(
+        &sandbox,
+        "sshd-forced",
+        "usermod -s /bin/bash ann; printf 'Match User ann\\n ForceCommand /bin/ls\\n' >/etc/ssh/sshd_config.d/99.conf",
+        &["ForceCommand /bin/ls"],
+    );
+    planted(
+        &sandbox,
+        "door",
+        "usermod -s /bin/bash ann; printf 'Match User ann\\n ForceCommand /usr/bin/jail-shell\\n' >/etc/ssh/sshd_config.d/99.conf",
+        &["sshd forces jail-shell"],
+    );
+}
+
+#[test]
+fn says_what_could_not_be_checked() {
+    let sandbox = with_base();
+    sandbox.must("echo Nonsense >>/etc/ssh/sshd_config");
+    let report = check(&sandbox);
+    assert_eq!(report.code(), Some(1), "{report}");
+    let line = "not checked: sshd: sshd -T says:";
+    assert!(report.stdout.contains(line), "{report}");
+}
+
+#[test]
+fn finds_what_is_wrong_with_pam_stacks() {
+    let sandbox = with_base();
+    let stack = |lines: &str| format!("printf '{lines}' >/etc/pam.d/trial");
+    let order = "auth required pam_unix.so\\nsession required pam_jail.so\\nsession required pam_unix.so\\n";
+    planted(
+        &sandbox,
+        "pam-order",
+        &stack(order),
+        &["/etc/pam.d/trial:2", "pam_unix.so runs after"],
+    );
+    assert_eq!(
+        sandbox.read("/etc/pam.d/trial"),
+        "auth required pam_unix.so\nsession required pam_unix.so\nsession required pam_jail.so"
+    );
+    assert!(
+        !planted(
+            &sandbox,
+            "pam-control",
+            &stack("session optional pam_jail.so\\n"),
+            &["is optional"]
+        )
+        .safe
+    );
+    planted(
+        &sandbox,
+        "lock-out",
+        "sed -i '/^exempt/d' /etc/login-jail/config.toml",
+        &["trial has pam_jail.so"],
+    );
+    planted(
+        &sandbox,
+        "lock-out",
+        "sed -i 's/^exempt.*/exempt = [\"@adm\"]/' /etc/login-jail/config.toml",
+        &["trial has pam_jail.so"],
+    );
+    assert!(
+        sandbox
+            .read("/etc/login-jail/config.toml")
+            .starts_with("exempt = [\"root\", \"@adm\"]")
+    );
+    sandbox.must("rm /etc/pam.d/trial");
+    sandbox.must("usermod -s /bin/bash ann; echo 'session required pam_jail.so' >>/etc/pam.d/sshd");
+    let without = "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config";
+    planted(&sandbox, "sshd-pam", without, &["UsePAM is no"]);
+    let environment = "touch /home/ann/.pam_environment; printf 'session required pam_env.so user_readenv=1\\n' >/etc/pam.d/trial";
+    planted(
+        &sandbox,
+        "pam-environment",
+        environment,
+        &["/etc/pam.d/trial:1"],
+    );
+}
+
+#[test]
+fn a_file_that_a_user_could_swap_is_not_fixed_by_path() {
+    let sandbox = whole();
+    let plant = "cp /bin/true /srv/jails/ann/home/ann/x; chmod 4755 /srv/jails/ann/home/ann/x";
+    let found = planted(&sandbox, "set-id", plant, &["home/ann/x is mode 4755"]);
+    assert!(!found.safe, "{found:?}");
+    // With a link to the host in its place, the same command changes nothing.
+    sandbox.must(&format!(
+        "cp /bin/true /srv/victim; chmod 4755 /srv/victim; {plant}"
+    ));
+    let found = of_kind(&check(&sandbox), "set-id");
+    let command = found[0].command.clone().unwrap();
+    sandbox.must("ln -sf /srv/victim /srv/jails/ann/home/ann/x");
+    sandbox.sh(&command);
+    assert_eq!(sandbox.must("stat -c %a /srv/victim"), "4755");
+}
+
+#[test]
+fn gives_no_command_that_would_write_through_a_link_of_the_users() {
+    for plant in [
+        "sed -i /^ann:/d etc/passwd; mv etc/passwd etc/p; ln -s p etc/passwd",
+        "sed -i /^ann:/d etc/passwd; chown ann etc",
+        "sed -i /^ann:/d etc/passwd; mv etc home/ann/etc; ln -s /srv/jails/ann/home/ann/etc etc",
+    ] {
+        let sandbox = whole();
+        sandbox.must(&format!("cd /srv/jails/ann; {plant}"));
+        let report = check(&sandbox);
+        let found = of_kind(&report, "passwd-line-missing");
+        assert_eq!(found.len(), 1, "{report}");
+        assert_eq!(found[0].command, None, "{report}");
+    }
+}
+
+#[test]
+fn hostile_names_inside_become_no_part_of_a_command() {
+    let sandbox = whole();
+    sandbox.must(
+        r#"cd /srv/jails/ann/etc; echo 'x/d;s/.*/evil/;:x:0:0::/:/bin/sh' >>passwd; echo "passwd: files a'/;e\ touch\ /srv/evil" >nsswitch.conf"#,
+    );
+    let report = check(&sandbox);
+    for kind in ["second-root", "nss-library-missing"] {
+        let found = of_kind(&report, kind);
+        assert!(!found.is_empty(), "{report}");
+        assert!(found.iter().all(|it| it.command.is_none()), "{report}");
+    }
+}
+
+#[test]
+fn finds_what_is_wrong_with_base_and_mounts() {
+    let sandbox = with_base().config(
+        "[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"/srv/base\"\nshell = \"/bin/sh\"\n\
+         mounts = [{ source = \"/srv/data\", target = \"/data\", mode = \"rw\" }]\n",
+    );
+    sandbox
+        .must("mkdir -p /srv/base/bin /srv/data && cp -L $(command -v busybox) /srv/base/bin/sh");
+    assert!(
+        planted(
+            &sandbox,
+            "base",
+            "chmod 777 /srv/base",
+            &["/srv/base is mode 0777"]
+        )
+        .safe
+    );
+    assert!(
+        planted(
+            &sandbox,
+            "mount",
+            "chmod 777 /srv/data",
+            &["/srv/data is mode 0777"]
+        )
+        .safe
+    );
+    planted(
+        &sandbox,
+        "mount",
+        "rmdir /srv/data",
+        &["/srv/data does not exist"],
+    );
+    planted(
+        &sandbox,
+        "home-in-reach",
+        "mkdir /srv/data/ann; usermod -d /srv/data/ann ann",
+        &["/srv/data/ann"],
+    );
+}
+
+#[test]
+fn a_root_that_its_user_may_own_is_in_order() {
+    let owned = "exempt = [\"root\"]\n[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\n\
+                 base = \"host\"\nshell = \"/bin/bash\"\nroot_owner = \"user\"\n";
+    let sandbox = with_base().config(owned);
+    sandbox.must("chown -R ann: /srv/jails/ann; mkdir -p /srv/jails/ann/usr/local/bin; chown -R ann /srv/jails/ann/usr");
+    let report = check(&sandbox);
+    // What the user puts in the place of the base's is the user's own affair.
+    assert!(of_kind(&report, "system-owner").is_empty(), "{report}");
+    planted(
+        &sandbox,
+        "root",
+        "mv /srv/jails/ann /srv/other",
+        &["does not exist"],
+    );
+    assert_eq!(sandbox.must("stat -c '%U %a' /srv/jails/ann"), "ann 755");
+}
+
+#[test]
+fn finds_accounts_that_nothing_can_be_decided_about() {
+    let sandbox = with_base();
+    planted(
+        &sandbox,
+        "uid-zero",
+        "useradd -o -u 0 -s /bin/bash toor; sed -i 's/^ann = .*/&\\ntoor = \"web\"/' /etc/login-jail/config.toml",
+        &["uid 0"],
+    );
+    sandbox.must("userdel -f toor; useradd -g 4711 -N -s /usr/bin/jail-shell odd 2>/dev/null || { groupadd -g 4711 odd; useradd -g odd -N -s /usr/bin/jail-shell odd; groupdel -f odd; }");
+    let report = check(&sandbox);
+    let found = of_kind(&report, "undecided");
+    assert!(
+        found[0].what.contains("group 4711 of the user has no name"),
+        "{report}"
+    );
+    sandbox.must("userdel -f odd");
+    sandbox.write("/etc/login-jail/users.d/ann.toml", "jial = \"web\"\n");
+    let report = check(&sandbox);
+    assert!(
+        of_kind(&report, "config-wrong")[0]
+            .what
+            .contains("users.d/ann.toml:1:1"),
+        "{report}"
+    );
+}
+
+#[test]
+fn the_config_that_is_asked_for_is_the_one_that_is_checked() {
+    let sandbox = with_base();
+    sandbox.must("mkdir /etc/trial; sed 's,/srv/jails,/srv/nowhere,' /etc/login-jail/config.toml >/etc/trial/config.toml");
+    let report = sandbox.run(&["jailctl", "--config", "/etc/trial", "check"]);
+    assert_eq!(of_kind(&report, "root").len(), 1, "{report}");
+}
+
+#[test]
+fn prints_json_with_the_same_findings() {
+    let sandbox = with_base();
+    sandbox.must("chmod 777 /srv/jails");
+    let report = sandbox.run(&["jailctl", "check", "--json"]);
+    assert_eq!(report.code(), Some(1), "{report}");
+    let read: serde_json::Value = serde_json::from_str(&report.stdout).unwrap();
+    assert_eq!(read["users"], 1);
+    assert_eq!(read["unchecked"], serde_json::json!([]));
+    assert_eq!(
+        read["findings"].as_array().map(Vec::len),
+        Some(1),
+        "{report}"
+    );
+    let found = &read["findings"][0];
+    assert_eq!(found["kind"], "root");
+    assert_eq!(found["severity"], "error");
+    assert_eq!(found["user"], "ann");
+    let mend = serde_json::json!({ "command": "chmod go-w /srv/jails", "safe": true });
+    assert_eq!(found["mend"], mend);
+}
+
+#[test]
+fn fix_runs_the_safe_commands_only_and_shows_them() {
+    let sandbox = whole();
+    sandbox.must("chmod 666 /srv/jails/ann/etc/passwd; rm /srv/jails/ann/bin/bash");
+    let report = sandbox.run(&["jailctl", "check", "--fix"]);
+    assert_eq!(report.code(), Some(1), "{report}");
+    let command = "chmod o-w /srv/jails/ann/etc/passwd";
+    assert!(report.stderr.contains(&format!("+ {command}")), "{report}");
+    assert!(
+        report.stdout.contains(&format!("done: {command}")),
+        "{report}"
+    );
+    assert!(of_kind(&report, "system-writable").is_empty(), "{report}");
+    assert_eq!(of_kind(&report, "shell-missing").len(), 1, "{report}");
+    assert_eq!(sandbox.must("stat -c %a /srv/jails/ann/etc/passwd"), "664");
+}
+
+#[test]
+fn a_check_leaves_everything_as_it_was() {
+    let sandbox = whole();
+    sandbox.must("mkdir -p /srv/jails/ann/proc");
+    let state = "find /srv/jails /etc /var/spool -printf '%p %m %u %g %s %T@\\n' | sort | cksum; cut -d' ' -f2- /proc/self/mounts | cksum; ls /run";
+    let before = sandbox.must(state);
+    check(&sandbox).ok();
+    assert_eq!(sandbox.must(state), before);
+}
+
+#[test]
+fn only_root_checks_and_only_who_is_there() {
+    let sandbox = with_base();
+    let other = sandbox.run_as("ann", &["jailctl", "check"]);
+    assert_eq!(other.code(), Some(3), "{other}");
+    let unknown = sandbox.run(&["jailctl", "check", "zoe"]);
+    assert_eq!(unknown.code(), Some(3), "{unknown}");
+    assert!(
+        sandbox
+            .run(&["jailctl", "check", "ann"])
+            .ok()
+            .contains("1 jailed user")
+    );
+}
+
+#[test]
+fn a_hostile_root_harms_nobody_who_checks_it() {
+    // The shell is a FIFO; passwd never ends, and nobody ever writes nsswitch.conf.
+    for (plant, kind) in [
+        ("rm bin/bash; mkfifo bin/bash", "shell-missing"),
+        (
+            "rm etc/passwd; ln -s /dev/zero etc/passwd; rm -f etc/nsswitch.conf; mkfifo etc/nsswitch.conf",
+            "passwd-line-missing",
+        ),
+    ] {
+        let sandbox = whole();
+        sandbox.must(&format!("cd /srv/jails/ann; {plant}"));
+        let report = check(&sandbox);
+        assert_eq!(of_kind(&report, kind).len(), 1, "{report}");
+    }
+}

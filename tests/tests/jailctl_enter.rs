@@ -1,0 +1,222 @@
+//! `jailctl enter`: chroot(1) for administrators, and the rehearsal of a user's login.
+
+use login_jail_tests::{JAIL_SHELL, Sandbox, roots, skipped};
+
+const BUSYBOX_TAR: &str = "mkdir -p /srv/b/bin && cp -L $(command -v busybox) /srv/b/bin/busybox
+    for applet in sh ls echo cat mkdir ash; do ln -s busybox /srv/b/bin/$applet; done
+    tar -C /srv/b -cf /srv/b.tar . && rm -rf /srv/b && mkdir /srv/root && tar -C /srv/root -xf /srv/b.tar";
+
+/// A host with an exported tree of busybox at /srv/root.
+fn busybox() -> Sandbox {
+    Sandbox::new().with(BUSYBOX_TAR)
+}
+
+#[test]
+fn runs_one_command_in_an_exported_tree() {
+    let sandbox = busybox();
+    let entered = sandbox.run(&["jailctl", "enter", "/srv/root", "--", "ls", "/"]);
+    assert_eq!(entered.ok(), "bin");
+    let entered = sandbox.run(&["jailctl", "enter", "/srv/root", "--", "sh", "-c", "exit 7"]);
+    assert_eq!(entered.code(), Some(7), "{entered}");
+    let entered = sandbox.run(&[
+        "jailctl",
+        "enter",
+        "/srv/root",
+        "--",
+        "/bin/echo",
+        "a  b",
+        "--mount",
+    ]);
+    assert_eq!(entered.ok(), "a  b --mount");
+}
+
+#[test]
+fn a_root_with_a_single_static_program_is_enough() {
+    let sandbox = Sandbox::new().with("mkdir /srv/one && cp -L $(command -v busybox) /srv/one/ls");
+    let entered = sandbox.run(&["jailctl", "enter", "/srv/one", "--", "/ls", "/"]);
+    assert_eq!(entered.ok(), "ls");
+}
+
+#[test]
+fn without_a_command_the_shell_that_shell_names_is_interactive() {
+    let sandbox = busybox();
+    for (shell, name) in [("/usr/bin/ash", "ash"), ("/bin/zsh", "sh"), ("", "sh")] {
+        let variable = format!("SHELL={shell}");
+        let mut pty = sandbox.terminal(&["env", &variable, "jailctl", "enter", "/srv/root"]);
+        pty.expect("# ");
+        pty.line("echo name'='$0. flags'='$-.");
+        pty.expect(&format!("name=/bin/{name}."));
+        assert!(pty.expect(".").contains('i'));
+        pty.line("exit 3");
+        assert_eq!(pty.finish().code(), Some(3), "{shell}");
+    }
+}
+
+#[test]
+fn says_what_a_program_lacks_and_the_command_that_mends_it() {
+    let sandbox = Sandbox::new().with("mkdir -p /srv/d/bin && cp -L /bin/bash /srv/d/bin/bash");
+    let enter = [
+        "jailctl",
+        "enter",
+        "/srv/d",
+        "--",
+        "/bin/bash",
+        "-c",
+        "echo in",
+    ];
+    for _ in 0..10 {
+        let entered = sandbox.run(&enter);
+        if entered.code() == Some(0) {
+            assert_eq!(entered.ok(), "in");
+            return;
+        }
+        assert_eq!(entered.code(), Some(3), "{entered}");
+        let command = entered.stderr.lines().nth(1).unwrap_or_default().trim();
+        assert!(command.starts_with("cp -L --parents"), "{entered}");
+        sandbox.must(command);
+    }
+    panic!("never mended");
+}
+
+#[test]
+fn says_what_is_not_there() {
+    let sandbox = busybox();
+    for (arguments, part) in [
+        (&["/srv/nowhere", "--", "ls"][..], "open root /srv/nowhere"),
+        (
+            &["/srv/root", "--", "emacs"],
+            "find emacs in /srv/root: it is in no directory of PATH",
+        ),
+        (
+            &["/srv/root", "--", "/bin/emacs"],
+            "find /bin/emacs in the jail",
+        ),
+        (&["/srv/b.tar"], "open root /srv/b.tar"),
+    ] {
+        let entered = sandbox.run(&[&["jailctl", "enter"], arguments].concat());
+        assert_eq!(entered.code(), Some(3), "{entered}");
+        assert!(entered.stderr.contains(part), "{part} in {entered}");
+    }
+    assert_eq!(sandbox.run(&["jailctl", "enter"]).code(), Some(2));
+}
+
+#[test]
+fn mounts_what_programs_expect_and_leaves_nothing() {
+    let sandbox = busybox();
+    let before = sandbox.must("cat /proc/self/mounts; find /srv/root");
+    let missing = sandbox.run(&["jailctl", "enter", "--mount", "/srv/root", "--", "ls"]);
+    assert_eq!(missing.code(), Some(3), "{missing}");
+    assert!(missing.stderr.contains("mkdir /srv/root/proc"), "{missing}");
+    assert_eq!(
+        sandbox.must("cat /proc/self/mounts; find /srv/root"),
+        before
+    );
+
+    sandbox.must("cd /srv/root && mkdir proc sys dev etc && touch etc/resolv.conf && echo nameserver 192.0.2.1 >/etc/resolv.conf");
+    let before = sandbox.must("cat /proc/self/mounts; find /srv/root");
+    let script = "cat /etc/resolv.conf; ls -d /proc/1 /sys/kernel /dev/null; cat /proc/self/mounts >/dev/null && echo mounts";
+    let entered = sandbox.run(&[
+        "jailctl",
+        "enter",
+        "--mount",
+        "/srv/root",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ]);
+    assert_eq!(
+        entered.ok(),
+        "nameserver 192.0.2.1\n/dev/null\n/proc/1\n/sys/kernel\nmounts"
+    );
+    assert_eq!(
+        sandbox.must("cat /proc/self/mounts; find /srv/root"),
+        before
+    );
+
+    // While it runs, nobody else sees it.
+    let mut pty = sandbox.terminal(&["env", "SHELL=", "jailctl", "enter", "--mount", "/srv/root"]);
+    pty.expect("# ");
+    assert_eq!(
+        sandbox.must("cat /proc/self/mounts; find /srv/root"),
+        before
+    );
+    pty.line("exit");
+    assert_eq!(pty.finish().code(), Some(0));
+}
+
+#[test]
+fn mounts_follow_no_link_out_of_the_root() {
+    let sandbox = busybox();
+    sandbox.must("cd /srv/root && mkdir sys dev etc && ln -s /etc proc");
+    let entered = sandbox.run(&["jailctl", "enter", "--mount", "/srv/root", "--", "ls"]);
+    assert_eq!(entered.code(), Some(3), "{entered}");
+}
+
+#[test]
+fn a_debian_tree_runs_a_command_and_a_shell() {
+    let root = match roots::debian() {
+        Ok(root) => root,
+        Err(reason) => return skipped("entering a Debian tree", reason),
+    };
+    let sandbox = Sandbox::new().user("ann").root(root);
+    let enter = ["jailctl", "enter", "--mount", "/srv/jails/ann", "--"];
+    let entered = sandbox.run(&[&enter[..], &["dpkg", "--version"]].concat());
+    assert!(entered.ok().contains("package management"), "{entered}");
+    let entered = sandbox.run(&[&enter[..], &["bash", "-c", "cat <(echo $BASH)"]].concat());
+    assert!(
+        entered.ok().ends_with("/bash") || entered.ok().ends_with("bash"),
+        "{entered}"
+    );
+}
+
+#[test]
+fn a_rehearsal_is_the_login_itself() {
+    let sandbox = Sandbox::new()
+        .user_with_shell("ann", JAIL_SHELL)
+        .with("usermod --append --groups games ann")
+        .jailed("ann")
+        .root(roots::busybox());
+    let facts = "echo $0; id -u; id -G; pwd; echo $HOME $USER $PATH; umask; echo /*; grep -E '^(Cap|NoNew|Seccomp|Uid|Gid)' /proc/self/status; ls /proc | grep '^[a-z]'";
+    let rehearsed = sandbox.run(&["jailctl", "enter", "--user", "ann", "--", facts]);
+    assert_eq!(rehearsed.ok(), sandbox.su_c("ann", facts).ok());
+    let shell = ["jailctl", "enter", "--user", "ann"];
+    let rehearsed = sandbox.run_with(&shell, facts.as_bytes());
+    assert_eq!(rehearsed.ok(), sandbox.su_dash("ann", facts).ok());
+    assert!(rehearsed.stdout.starts_with("-sh\n"), "{rehearsed}");
+    let status = sandbox.run(&["jailctl", "enter", "--user", "ann", "--", "exit", "7"]);
+    assert_eq!(status.code(), Some(7), "{status}");
+    sandbox.logged(&["enter", r#"user="ann""#, r#"from="jailctl enter --user""#]);
+}
+
+#[test]
+fn a_rehearsal_is_refused_for_the_reason_that_the_log_has() {
+    let sandbox = Sandbox::new()
+        .user("ann")
+        .root(roots::missing_library())
+        .plain_user("bob");
+    let refused = sandbox.run(&["jailctl", "enter", "--user", "ann"]);
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert!(
+        refused.stderr.contains("missing are libtinfo.so.6"),
+        "{refused}"
+    );
+    for user in ["bob", "root"] {
+        let refused = sandbox.run(&["jailctl", "enter", "--user", user, "--", "id"]);
+        assert_eq!(
+            (refused.code(), refused.stdout.as_str()),
+            (Some(3), ""),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn nobody_but_root_enters() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox());
+    for arguments in [&["--user", "ann"][..], &["/srv/jails/ann"]] {
+        let refused = sandbox.run_as("ann", &[&["jailctl", "enter"], arguments].concat());
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains("takes root"), "{refused}");
+    }
+}

@@ -1,0 +1,293 @@
+//! `jailctl explain` says what a login does: the rule, the rules that lost, each step of the plan, and a refusal.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test reports by panicking"
+)]
+
+use jail_config::{Decision, Policy};
+use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, roots};
+
+const CONFIG: &str = r#"
+exempt = ["root", "@sudo"]
+[users]
+ann = "web"
+[groups]
+games = "/srv/jails/games"
+[jails.web]
+root = "/srv/jails/{user}"
+base = "host"
+shell = "/bin/bash"
+umask = "027"
+limits = { nofile = 100 }
+env = { set = { EDITOR = "vi" } }
+"#;
+
+/// ann, who has a rule and is in a group that has another, in a jail that works.
+fn ann() -> Sandbox {
+    Sandbox::new()
+        .user_with_shell("ann", JAIL_SHELL)
+        .with("usermod --append --groups games ann")
+        .jailed("ann")
+        .root(roots::home())
+        .config(CONFIG)
+}
+
+fn explain(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    sandbox.run(&[&["jailctl", "explain"], arguments].concat())
+}
+
+/// Gives the sentence of a step.
+fn step<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
+    let mut lines = outcome.stdout.lines();
+    let found = lines.find_map(|line| {
+        let mut words = line.split_whitespace();
+        words.next()?.parse::<u8>().ok()?;
+        (words.next()? == name).then(|| line.split_once(name).map_or("", |(_, said)| said.trim()))
+    });
+    found.unwrap_or_else(|| panic!("no step {name} in {outcome}"))
+}
+
+#[test]
+fn names_the_rule_with_its_line_and_the_rules_that_lost() {
+    let sandbox = ann();
+    let said = explain(&sandbox, &["ann"]);
+    let said = said.ok();
+    assert!(
+        said.contains("rule  /etc/login-jail/config.toml:4 [users] ann -> web\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("lost  /etc/login-jail/config.toml:6 [groups] games -> /srv/jails/games: a rule for the user comes"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_own_file_of_a_user_wins_and_is_named() {
+    let sandbox = ann();
+    sandbox.write(
+        "/etc/login-jail/users.d/ann.toml",
+        "umask = \"077\"\njail = \"web\"\n",
+    );
+    let said = explain(&sandbox, &["ann"]);
+    // A file is refused that has both, so this is one that has the name only.
+    assert_eq!(said.code(), Some(3), "{said}");
+    sandbox.write("/etc/login-jail/users.d/ann.toml", "jail = \"web\"\n");
+    let said = explain(&sandbox, &["ann"]);
+    assert!(
+        said.ok()
+            .contains("rule  /etc/login-jail/users.d/ann.toml:1 -> web\n"),
+        "{said}"
+    );
+    assert!(
+        said.ok()
+            .contains("[users] ann -> web: the user's own file comes before [users]"),
+        "{said}"
+    );
+    sandbox.write(
+        "/etc/login-jail/users.d/ann.toml",
+        "root = \"/srv/jails/own\"\n",
+    );
+    let said = explain(&sandbox, &["ann"]);
+    assert!(
+        step(&said, "open-root").starts_with("open /srv/jails/own:"),
+        "{said}"
+    );
+}
+
+#[test]
+fn lists_the_steps_of_the_plan_in_their_order() {
+    let sandbox = ann();
+    let said = explain(&sandbox, &["ann"]);
+    let said: Vec<&str> = said
+        .ok()
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            words.next()?.parse::<u8>().ok()?;
+            words.next()
+        })
+        .collect();
+    assert_eq!(said, steps_of_the_plan());
+}
+
+/// The names of the steps, as the core itself lists them for this config.
+fn steps_of_the_plan() -> Vec<&'static str> {
+    use jail::{
+        identity::Identity,
+        plan::Plan,
+        request::{Request, What},
+    };
+    let identity = Identity {
+        name: "ann".into(),
+        uid: 1001,
+        gid: 1001,
+        group: "ann".into(),
+        groups: vec![1001],
+        group_names: vec!["ann".into()],
+        group_ids: vec![1001],
+        unnamed_group: None,
+        home: "/home/ann".into(),
+        shell: JAIL_SHELL.into(),
+    };
+    let policy = Policy::parse("config.toml".as_ref(), CONFIG.as_bytes()).unwrap();
+    let Ok(Decision::Jail(jail)) = policy.decide(&identity.account(), None) else {
+        panic!("ann has a rule");
+    };
+    let request = Request {
+        login: true,
+        what: What::Shell,
+    };
+    let plan = Plan::new(*jail, &identity, request, []).unwrap();
+    plan.steps().iter().map(|step| step.name()).collect()
+}
+
+#[test]
+fn the_values_are_those_that_a_login_has() {
+    let sandbox = ann();
+    let said = explain(&sandbox, &["ann", "--command", "echo 'a  b'"]);
+    let login = |command: &str| sandbox.su_c("ann", command).ok().to_owned();
+    let uid = login("id -u");
+    assert_eq!(step(&said, "uid"), format!("set the user id to {uid}"));
+    for gid in login("id -G").split_whitespace() {
+        assert!(
+            step(&said, "groups").contains(&format!("{gid} (")),
+            "{said}"
+        );
+    }
+    assert_eq!(step(&said, "umask"), "set the umask to 027");
+    assert_eq!(login("umask"), "0027");
+    assert!(step(&said, "limits").contains("nofile 100"), "{said}");
+    assert_eq!(login("ulimit -n"), "100");
+    assert!(step(&said, "home").contains(&login("pwd")), "{said}");
+    let exec = step(&said, "exec");
+    for variable in ["HOME", "USER", "LOGNAME", "SHELL", "EDITOR", "PATH"] {
+        let value = login(&format!("echo ${variable}"));
+        assert!(
+            exec.contains(&format!("{variable}={value}")),
+            "{variable}={value} in {exec}"
+        );
+    }
+    assert!(
+        exec.contains(r"arguments bash -c 'echo '\''a  b'\'''"),
+        "{exec}"
+    );
+}
+
+#[test]
+fn a_forced_command_is_read_as_sshd_gives_it() {
+    let sandbox = ann();
+    let said = explain(
+        &sandbox,
+        &[
+            "ann",
+            "--door",
+            "force-command",
+            "--command",
+            "internal-sftp",
+        ],
+    );
+    assert!(
+        step(&said, "exec").contains("the jail's own sftp-server in place of internal-sftp"),
+        "{said}"
+    );
+    let said = explain(&sandbox, &["ann", "--door", "force-command"]);
+    assert!(step(&said, "exec").contains("arguments -bash;"), "{said}");
+}
+
+#[test]
+fn needs_no_root_for_oneself() {
+    let sandbox = ann();
+    let own = sandbox.run_as("ann", &["jailctl", "explain", "ann"]);
+    assert_eq!(own.ok(), explain(&sandbox, &["ann"]).ok());
+}
+
+#[test]
+fn what_only_root_can_see_is_no_refusal() {
+    let sandbox = ann();
+    sandbox.must("chmod 700 /srv/jails");
+    let own = sandbox.run_as("ann", &["jailctl", "explain", "ann"]);
+    assert!(
+        own.ok()
+            .contains("note  whether the root can be opened is only known to root"),
+        "{own}"
+    );
+    sandbox.must("chmod 711 /srv/jails; chmod 777 /srv/jails/ann");
+    let own = sandbox.run_as("ann", &["jailctl", "explain", "ann"]);
+    assert_eq!(own.code(), Some(1), "{own}");
+}
+
+#[test]
+fn says_why_a_login_would_be_refused_and_reports_it() {
+    let sandbox = ann().plain_user("bob");
+    sandbox.must("chmod 0777 /srv/jails");
+    let said = explain(&sandbox, &["ann"]);
+    assert_eq!(said.code(), Some(1), "{said}");
+    assert!(
+        said.stdout.contains("this login is refused (root-unsafe):"),
+        "{said}"
+    );
+    assert!(
+        said.stdout
+            .contains("/srv/jails is mode 0777; chmod go-w /srv/jails"),
+        "{said}"
+    );
+
+    let said = explain(&sandbox, &["bob"]);
+    assert_eq!(said.code(), Some(1), "{said}");
+    assert!(said.stdout.contains("(no-rule)"), "{said}");
+
+    let said = explain(&sandbox, &["root"]);
+    assert!(
+        said.ok()
+            .contains("rule  /etc/login-jail/config.toml:2 exempt root -> exempt"),
+        "{said}"
+    );
+
+    let said = explain(&sandbox, &["nobody-of-that-name"]);
+    assert_eq!(said.code(), Some(3), "{said}");
+    assert_eq!(explain(&sandbox, &[]).code(), Some(2));
+    assert_eq!(
+        explain(&sandbox, &["ann", "--door", "window"]).code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn shows_a_wrong_config_with_every_line_that_is_wrong() {
+    let sandbox =
+        ann().config("[users]\nann = \"wbe\"\nbob = 3\n[jails.web]\nroot = \"/srv/{user}\"\n");
+    let said = explain(&sandbox, &["ann"]);
+    assert_eq!(said.code(), Some(3), "{said}");
+    for part in [
+        "config.toml:2:",
+        "config.toml:3:",
+        "ann = \"wbe\"",
+        "\"web\"",
+    ] {
+        assert!(said.stderr.contains(part), "{part} in {said}");
+    }
+}
+
+#[test]
+fn prints_json_that_says_the_same() {
+    let sandbox = ann();
+    let said = explain(&sandbox, &["ann", "--json"]);
+    let read: serde_json::Value = serde_json::from_str(said.ok()).unwrap();
+    assert_eq!(read["decision"]["outcome"], "jailed");
+    assert_eq!(read["decision"]["rule"]["line"], 4);
+    assert_eq!(read["uid"].to_string(), sandbox.must("id -u ann"));
+    assert_eq!(read["lost"].as_array().map(Vec::len), Some(1));
+    let steps = read["steps"].as_array().into_iter().flatten();
+    let steps: Vec<_> = steps.filter_map(|step| step["step"].as_str()).collect();
+    assert_eq!(steps, steps_of_the_plan());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let sandbox = ann();
+    let said = sandbox
+        .sh("(sleep 0.3; jailctl explain ann) | true; (sleep 0.3; jailctl check --json) | true");
+    assert_eq!(said.stderr, "");
+}

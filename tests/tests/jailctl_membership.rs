@@ -1,0 +1,346 @@
+//! `jailctl add`, `release`, `list` and `status`: who is jailed, changed and shown.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, roots};
+
+const CONFIG: &str = "# who goes where\nexempt = [\"root\"]\n\n[users] # by name\n# the web people\nann = \"web\"   # since May\n\n[groups]\ngames = \"web\"\n\n# jails\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\n";
+
+/// ann, who is jailed, and bob, who is not; each has a root that works.
+fn host() -> Sandbox {
+    Sandbox::new()
+        .user_with_shell("bob", "/bin/bash")
+        .jailed("bob")
+        .root(roots::home())
+        .user("ann")
+        .root(roots::home())
+        .config(CONFIG)
+}
+
+fn jailctl(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    sandbox.run(&[&["jailctl"], arguments].concat())
+}
+
+fn config(sandbox: &Sandbox) -> String {
+    sandbox.read("/etc/login-jail/config.toml") + "\n"
+}
+
+fn shell_of(sandbox: &Sandbox, user: &str) -> String {
+    sandbox.must(&format!("getent passwd {user} | cut -d: -f7"))
+}
+
+#[test]
+fn add_jails_a_user_and_changes_one_line() {
+    let sandbox = host();
+    jailctl(&sandbox, &["add", "bob", "--jail", "web"]).ok();
+    let expected = CONFIG.replace("since May\n", "since May\nbob = \"web\"\n");
+    assert_eq!(config(&sandbox), expected);
+    assert_eq!(sandbox.read("/etc/login-jail/config.toml~") + "\n", CONFIG);
+    let stat = "stat -c '%a %U' /etc/login-jail/config.toml";
+    assert_eq!(sandbox.must(stat), "644 root");
+    assert_eq!(shell_of(&sandbox, "bob"), JAIL_SHELL);
+    assert_eq!(
+        sandbox.ssh("bob", "pwd; ls /").ok().lines().next(),
+        Some("/home/bob")
+    );
+    sandbox.logged(&["enter", r#"user="bob""#, r#"jail="web""#]);
+}
+
+#[test]
+fn add_with_a_root_directory_is_a_jail_of_its_own() {
+    let sandbox = host();
+    sandbox.must(
+        "cp -aL --parents /bin/busybox /srv/jails/bob && ln -s busybox /srv/jails/bob/bin/sh",
+    );
+    jailctl(&sandbox, &["add", "bob", "--root", "/srv/jails/bob"]).ok();
+    assert_eq!(
+        sandbox.su_dash_c("bob", "echo /*").ok(),
+        "/bin /dev /home /proc /tmp"
+    );
+}
+
+#[test]
+fn add_for_sshd_writes_the_rule_and_prints_lines_that_jail() {
+    let host = host();
+    let added = jailctl(&host, &["add", "bob", "--jail", "web", "--door", "sshd"]);
+    assert_eq!(shell_of(&host, "bob"), "/bin/bash");
+    let (_, lines) = added.ok().split_once("now for sshd_config:\n").unwrap();
+    let sandbox = Sandbox::new()
+        .user_with_shell("bob", "/bin/bash")
+        .jailed("bob")
+        .root(roots::home())
+        .config(&config(&host))
+        .sshd(lines);
+    assert_eq!(sandbox.ssh("bob", "pwd").ok(), "/home/bob");
+    sandbox.logged(&["enter", r#"user="bob""#, r#"jail="web""#]);
+}
+
+#[test]
+fn add_changes_nothing_where_the_login_would_be_refused() {
+    let sandbox = host();
+    sandbox.must("useradd -m -s /bin/bash zoe");
+    let before = (config(&sandbox), sandbox.read("/etc/passwd"));
+    for (arguments, part) in [
+        (
+            &["zoe", "--jail", "web"][..],
+            "/srv/jails/zoe does not exist",
+        ),
+        (&["zoe", "--jail", "wbe"], "did you mean"),
+        (
+            &["zoe", "--root", "/srv/jails/ann"],
+            "find /bin/sh in the jail",
+        ),
+        (&["nobody-of-that-name", "--jail", "web"], "no such account"),
+        (&["root", "--jail", "web"], "uid 0"),
+    ] {
+        let refused = jailctl(&sandbox, &[&["add"], arguments].concat());
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains(part), "{part} in {refused}");
+    }
+    let wrong = jailctl(&sandbox, &["add", "zoe", "--root", "srv"]);
+    assert_eq!(wrong.code(), Some(2), "{wrong}");
+    assert_eq!(jailctl(&sandbox, &["add", "zoe"]).code(), Some(2));
+    assert_eq!(before, (config(&sandbox), sandbox.read("/etc/passwd")));
+    assert_eq!(
+        sandbox.must("ls /etc/login-jail; ls -d /run/login-jail-trial* 2>/dev/null || true"),
+        "config.toml\nusers.d"
+    );
+}
+
+#[test]
+fn add_gives_nobody_a_login_shell_that_is_not_there() {
+    let sandbox = host();
+    sandbox.must("rm /usr/bin/jail-shell");
+    let refused = jailctl(&sandbox, &["add", "bob", "--jail", "web"]);
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert_eq!(config(&sandbox), CONFIG);
+    assert_eq!(shell_of(&sandbox, "bob"), "/bin/bash");
+}
+
+#[test]
+fn add_refuses_what_would_have_no_effect() {
+    let sandbox = host();
+    sandbox.must("sed -i 's/\\[\"root\"\\]/[\"root\", \"bob\"]/' /etc/login-jail/config.toml");
+    let exempt = jailctl(&sandbox, &["add", "bob", "--jail", "web"]);
+    assert!(
+        exempt.stderr.contains("line 2 of the config exempts bob"),
+        "{exempt}"
+    );
+    let sandbox = host();
+    sandbox.write("/etc/login-jail/users.d/bob.toml", "jail = \"web\"\n");
+    let own = jailctl(&sandbox, &["add", "bob", "--jail", "web"]);
+    assert!(own.stderr.contains("users.d/bob.toml is there"), "{own}");
+}
+
+#[test]
+fn add_takes_its_rule_back_where_the_shell_could_not_be_changed() {
+    let sandbox = host();
+    sandbox.must("printf '#!/bin/sh\\necho no >&2; exit 1\\n' >/usr/local/sbin/usermod; chmod 755 /usr/local/sbin/usermod");
+    let failed = jailctl(&sandbox, &["add", "bob", "--jail", "web"]);
+    assert_eq!(failed.code(), Some(3), "{failed}");
+    assert_eq!(config(&sandbox), CONFIG);
+}
+
+#[test]
+fn a_dry_run_shows_and_changes_nothing() {
+    let sandbox = host();
+    let shown = jailctl(&sandbox, &["add", "bob", "--jail", "web", "--dry-run"]);
+    assert!(shown.ok().contains("+ bob = \"web\""), "{shown}");
+    assert!(
+        shown
+            .ok()
+            .contains("would run: usermod -s /usr/bin/jail-shell -- bob"),
+        "{shown}"
+    );
+    let shown = jailctl(&sandbox, &["release", "ann", "--dry-run"]);
+    assert!(
+        shown.ok().contains("- ann = \"web\"   # since May"),
+        "{shown}"
+    );
+    assert_eq!(config(&sandbox), CONFIG);
+    assert_eq!(shell_of(&sandbox, "ann"), JAIL_SHELL);
+}
+
+#[test]
+fn release_takes_the_rule_away_and_gives_a_shell() {
+    let sandbox = host();
+    jailctl(&sandbox, &["release", "ann"]).ok();
+    assert_eq!(
+        config(&sandbox),
+        CONFIG.replace("ann = \"web\"   # since May\n", "")
+    );
+    assert_eq!(shell_of(&sandbox, "ann"), "/bin/bash");
+    assert_eq!(sandbox.ssh("ann", "ls -d /srv/jails").ok(), "/srv/jails");
+    let again = jailctl(&sandbox, &["release", "ann"]);
+    assert_eq!(again.code(), Some(3), "{again}");
+}
+
+#[test]
+fn release_keeps_the_own_file_of_a_user_beside_its_place() {
+    let sandbox = host().config(&CONFIG.replace("ann = \"web\"   # since May\n", ""));
+    sandbox.write("/etc/login-jail/users.d/ann.toml", "jail = \"web\"\n");
+    jailctl(&sandbox, &["release", "ann", "--shell", "/bin/sh"]).ok();
+    assert_eq!(sandbox.must("ls /etc/login-jail/users.d"), "ann.toml~");
+    assert_eq!(shell_of(&sandbox, "ann"), "/bin/sh");
+}
+
+#[test]
+fn release_refuses_where_a_group_would_jail_all_the_same() {
+    let sandbox = host();
+    sandbox.must("usermod -aG games ann");
+    let refused = jailctl(&sandbox, &["release", "ann"]);
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert!(refused.stderr.contains("gpasswd -d ann games"), "{refused}");
+    assert_eq!(
+        (config(&sandbox), shell_of(&sandbox, "ann")),
+        (CONFIG.to_owned(), JAIL_SHELL.to_owned())
+    );
+    for shell in [JAIL_SHELL, "/nowhere"] {
+        sandbox.must("gpasswd -d ann games 2>/dev/null || true");
+        let refused = jailctl(&sandbox, &["release", "ann", "--shell", shell]);
+        assert_eq!(refused.code(), Some(2), "{refused}");
+        assert_eq!(config(&sandbox), CONFIG);
+    }
+}
+
+#[test]
+fn add_and_release_leave_the_text_as_it_was() {
+    let sandbox = host();
+    jailctl(&sandbox, &["add", "bob", "--jail", "web"]).ok();
+    jailctl(&sandbox, &["release", "bob"]).ok();
+    assert_eq!(config(&sandbox), CONFIG);
+}
+
+#[test]
+fn many_at_once_lose_nothing() {
+    let sandbox = host();
+    sandbox.must(
+        "for n in 1 2 3 4 5 6 7 8; do
+             useradd -m -s /bin/bash u$n; install -d /srv/jails/u$n/home; install -d -o u$n /srv/jails/u$n/home/u$n
+         done
+         for n in 1 2 3 4 5 6 7 8; do jailctl add u$n --jail web & done; wait",
+    );
+    let text = config(&sandbox);
+    for n in 1..=8 {
+        assert!(text.contains(&format!("u{n} = \"web\"\n")), "{text}");
+        assert_eq!(shell_of(&sandbox, &format!("u{n}")), JAIL_SHELL);
+    }
+}
+
+#[test]
+fn tells_of_processes_from_before() {
+    let sandbox = host();
+    sandbox.must(
+        "setpriv --reuid bob --regid bob --init-groups sleep 60 >/dev/null 2>&1 &
+         until pgrep -u bob sleep >/dev/null; do sleep 0.01; done",
+    );
+    let told = jailctl(&sandbox, &["add", "bob", "--jail", "web"]);
+    let note = "note: 1 processes of bob are from before, and keep the root they have";
+    assert!(told.stderr.contains(note), "{told}");
+    // The login that add tries first leaves none behind that it would tell of.
+    let again = jailctl(&sandbox, &["add", "ann", "--jail", "web"]);
+    assert_eq!(
+        (again.code(), again.stderr.as_str()),
+        (Some(0), ""),
+        "{again}"
+    );
+}
+
+#[test]
+fn list_shows_jail_root_doors_and_rule_of_everybody_jailed() {
+    let sandbox = host();
+    sandbox.must("usermod -aG games bob");
+    let listed = jailctl(&sandbox, &["list"]);
+    let rows: Vec<Vec<&str>> = listed
+        .ok()
+        .lines()
+        .map(|it| it.split_whitespace().collect())
+        .collect();
+    let row = |user: &str| {
+        rows.iter()
+            .find(|row| row[0] == user)
+            .map(|row| row[1..4].to_vec())
+    };
+    assert_eq!(
+        row("ann"),
+        Some(vec!["web", "/srv/jails/ann", "login-shell"])
+    );
+    assert_eq!(row("bob"), Some(vec!["web", "/srv/jails/bob", "none"]));
+    assert!(
+        listed.stdout.contains("config.toml:9 [groups] games"),
+        "{listed}"
+    );
+    assert!(!listed.stdout.contains("root "), "{listed}");
+}
+
+#[test]
+fn status_counts_processes_inside_and_outside() {
+    // Without the rule for a group: the machine has an account of that name, and its root is not there.
+    let sandbox = host().config(&CONFIG.replace("games", "nobodies"));
+    let mut session = sandbox.ssh_tty("ann", None);
+    session.expect("$ ");
+    let row = |sandbox: &Sandbox| {
+        let status = jailctl(sandbox, &["status"]);
+        let line = status
+            .stdout
+            .lines()
+            .find(|line| line.starts_with("ann "))
+            .map(str::to_owned);
+        let words: Vec<String> = line
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        (status.code(), words.get(2..4).unwrap_or_default().join(" "))
+    };
+    // The shell and its init are inside; supervisor and sshd are around the session.
+    assert_eq!(row(&sandbox), (Some(0), "2 0".to_owned()));
+    let outside = "setpriv --reuid ann --regid ann --init-groups sleep 60 >/dev/null 2>&1 &
+                   until pgrep -u ann sleep >/dev/null; do sleep 0.01; done";
+    sandbox.must(outside);
+    assert_eq!(row(&sandbox), (Some(1), "2 1".to_owned()));
+    session.line("exit");
+    assert_eq!(session.finish().code(), Some(0));
+    sandbox.must("chmod 777 /srv/jails");
+    let status = jailctl(&sandbox, &["status"]);
+    assert_eq!(status.code(), Some(1), "{status}");
+    assert!(
+        status
+            .stdout
+            .contains("refused: open root /srv/jails/ann: /srv/jails is mode 0777"),
+        "{status}"
+    );
+}
+
+#[test]
+fn only_root_changes_anything() {
+    let sandbox = host();
+    for arguments in [
+        &["add", "bob", "--jail", "web"][..],
+        &["release", "ann"],
+        &["status"],
+    ] {
+        let refused = sandbox.run_as("bob", &[&["jailctl"], arguments].concat());
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains("takes root"), "{refused}");
+    }
+}
+
+#[test]
+fn list_and_status_print_json() {
+    let sandbox = host().config(&CONFIG.replace("games", "nobodies"));
+    for (command, pointer) in [("list", "/0/root"), ("status", "/users/0/jail")] {
+        let printed = jailctl(&sandbox, &[command, "--json"]);
+        let read: serde_json::Value = serde_json::from_str(printed.ok()).unwrap();
+        let expected = if command == "list" {
+            "/srv/jails/ann"
+        } else {
+            "web"
+        };
+        assert_eq!(
+            read.pointer(pointer).and_then(|it| it.as_str()),
+            Some(expected),
+            "{printed}"
+        );
+    }
+}
