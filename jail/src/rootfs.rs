@@ -63,6 +63,9 @@ const TMPFS_SIZE: &CStr = c"10%";
 /// about a kilobyte.
 const BYTES_PER_INODE: u64 = 16 * 1024;
 
+/// How many terminals a session may open of those that all of the host share (sysctl kernel.pty.max).
+const MOST_TERMINALS: &CStr = c"64";
+
 /// The group `tty`, whose number every Linux distribution has fixed.
 const TTY_GID: &CStr = c"5";
 
@@ -432,6 +435,7 @@ fn fill_dev(dev: &OwnedFd, terminal: Option<OwnedFd>) -> Result<(), StepFault> {
         (c"ptmxmode", Some(c"0666")),
         (c"mode", Some(c"0620")),
         (c"gid", Some(TTY_GID)),
+        (c"max", Some(MOST_TERMINALS)),
     ];
     let pts = new_file_system(c"devpts", &options, MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
     attach_at(&pts, dev, Path::new("pts"))?;

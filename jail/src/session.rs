@@ -315,7 +315,12 @@ pub(crate) fn supervise(
     send_signal_when_readable(&socket, getpid(), libc::SIGCONT)
         .map_err(|errno| StepFault::Failed("fcntl F_SETSIG", errno))?;
     let ended = match send(&socket, b"g", SendFlags::NOSIGNAL).map_err(raw) {
-        Ok(_) => follow(init, &socket, &signals, &mut relay),
+        Ok(_) => {
+            if let Some(relay) = &mut relay {
+                relay.begin();
+            }
+            follow(init, &socket, &signals, &mut relay)
+        }
         // Init was refused before it could be told, and has said why.
         Err(Errno::EPIPE) => ending_of(init),
         Err(errno) => return Err(StepFault::Failed("send to init", errno)),
@@ -336,7 +341,7 @@ fn follow(init: Pid, socket: &OwnedFd, signals: &SignalFd, relay: &mut Option<Re
         };
         if signalled {
             for signal in arrived(signals) {
-                pass_on(socket, &signal, relay.as_ref());
+                pass_on(socket, &signal, relay.as_mut());
             }
         }
         if !reported {
@@ -348,12 +353,21 @@ fn follow(init: Pid, socket: &OwnedFd, signals: &SignalFd, relay: &mut Option<Re
             Some(Report::NoLinger) => lingers = false,
             Some(Report::Ended(ended)) => {
                 if !lingers {
-                    ending_of(init);
+                    end(init);
                 }
                 return ended;
             }
             None => return ending_of(init),
         }
+    }
+}
+
+/// Ends init, and with it all that is left of the session. It would end by itself, but the user may have made it wait
+/// for a processor for long: sched_setscheduler(2), SCHED_IDLE.
+fn end(init: Pid) {
+    match kill(init, libc::SIGKILL) {
+        // It has ended already.
+        Ok(()) | Err(_) => drop(ending_of(init)),
     }
 }
 
@@ -395,11 +409,20 @@ fn tell(socket: &OwnedFd, order: Order) {
 ///
 /// Whoever sends one to the caller means its one process. What the kernel sends by itself, for a key of the caller's
 /// terminal or because it hangs up, is for a whole process group.
-fn pass_on(socket: &OwnedFd, signal: &siginfo, relay: Option<&Relay>) {
+fn pass_on(socket: &OwnedFd, signal: &siginfo, relay: Option<&mut Relay>) {
     let number = i32::try_from(signal.ssi_signo).unwrap_or(0);
     match (number, relay) {
         (libc::SIGCHLD, _) => {}
         (libc::SIGWINCH, Some(relay)) => relay.resize(),
+        // As `fg` sends it: what the session has asked for it may have now.
+        (libc::SIGCONT, Some(relay)) if relay.waits() => {
+            let order = if relay.grant() {
+                Order::Foreground
+            } else {
+                Order::Signal(number)
+            };
+            tell(socket, order);
+        }
         _ if signal.ssi_code == SI_KERNEL => tell(socket, Order::GroupSignal(number)),
         _ if signal.ssi_code <= 0 => tell(socket, Order::Signal(number)),
         _ => {}
@@ -426,18 +449,13 @@ fn stop_like_main(socket: &OwnedFd, signal: i32, mut relay: Option<&mut Relay>) 
         stop();
         return;
     };
-    let granted = relay.is_granted();
+    // From now on it has to ask for what is typed, whoever continues it.
     relay.give_back();
+    tell(socket, Order::Background);
     stop();
-    if !granted && !wants_terminal {
-        return;
+    if relay.waits() && relay.grant() {
+        tell(socket, Order::Foreground);
     }
-    let order = if relay.grant() {
-        Order::Foreground
-    } else {
-        Order::Background
-    };
-    tell(socket, order);
 }
 
 fn stop() {

@@ -51,7 +51,7 @@ const WORKING_LIMITS: [(Resource, u64); 7] = [
 ];
 
 /// How long set-up may take in all, in seconds. It takes about a millisecond.
-const DEADLINE: u32 = 60;
+const DEADLINE: u32 = 20;
 
 /// What the caller's process had before it was made sane, and gets back when the user's program starts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,12 +4,18 @@
 //! who holds it reads what its owner types next, and can take it over. So it stays outside. The session gets a new
 //! one, and the supervisor carries what is typed and shown between the two, as `su --pty` and sudo's `use_pty` do.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    fs::File,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::FileExt,
+    },
+};
 
-use nix::unistd::{Pid, getpgrp, getpid, getsid, setpgid, setsid, tcgetpgrp, tcsetpgrp};
+use nix::unistd::{Pid, getpgrp, getpid, getppid, getsid, setpgid, setsid, tcgetpgrp, tcsetpgrp};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{OFlags, fcntl_setfl},
+    fs::{OFlags, fcntl_setfl, fstat},
     io::{fcntl_dupfd_cloexec, read, write},
     pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout},
@@ -28,6 +34,10 @@ use crate::{
 
 /// The most that is carried at once, in bytes: one page, as much as a terminal takes.
 const PIECE: usize = 4096;
+
+/// The most that is shown of a session that has ended, in bytes: as much as the kernel keeps of a terminal's output
+/// (TTYB_DEFAULT_MEM_LIMIT). What comes after it is of those who linger.
+const MOST_LAST_WORDS: usize = 640 * 1024;
 
 /// How long the last words of a session may take to get through its terminal once it has ended, in nanoseconds. Only
 /// where processes linger: without them the kernel tells the end.
@@ -86,25 +96,24 @@ pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), S
         (false, false) => stdin(),
     };
     let (controller, terminal) = as_user(uid, gid, new_terminal)?;
-    let mut relay = Relay {
+    // In a pipeline, and behind `su -c`, whose session is not the terminal's, it has to ask.
+    let foreground = input && shown && tcgetpgrp(*first) == Ok(getpgrp());
+    let relay = Relay {
         input: copy(*first)?,
         output: copy(output)?,
-        controller,
+        controller: Some(controller),
+        place: Place::of(*first, ours(*first))?,
+        wanted: foreground,
         saved: tcgetattr(*first).map_err(failed("tcgetattr"))?,
         // What else runs in a pipeline goes on writing to the caller's terminal.
         keeps_output_modes: !shown,
         granted: false,
         typed: Vec::new(),
         to_show: Vec::new(),
-        hung_up: false,
+        held_return: false,
     };
     tcsetattr(&terminal, OptionalActions::Now, &relay.saved).map_err(failed("tcsetattr"))?;
     relay.resize();
-    // In a pipeline, and behind `su -c`, whose session is not the terminal's, it has to ask.
-    let foreground = input && shown && tcgetpgrp(*first) == Ok(getpgrp());
-    if foreground {
-        relay.make_raw();
-    }
     let inside = Inside::Relayed {
         terminal,
         standard: terminals,
@@ -211,12 +220,77 @@ fn take_foreground(terminal: &OwnedFd, group: Pid) -> Result<(), StepFault> {
         .map_err(|errno| StepFault::Failed("tcsetpgrp", errno))
 }
 
+/// How it is known whether the caller is in the foreground of its terminal.
+#[derive(Debug)]
+enum Place {
+    /// It is the terminal of the caller's own session.
+    Own,
+    /// `su -c` has made a session of its own, which has no terminal: what counts is where su itself is. Its
+    /// /proc/PID/stat, open, and the device number of the terminal as that has it.
+    OfParent(File, u64),
+    /// It can't be known. Then it never is.
+    Unknown,
+}
+
+impl Place {
+    fn of(terminal: BorrowedFd<'_>, own: bool) -> Result<Place, StepFault> {
+        if own {
+            return Ok(Place::Own);
+        }
+        let device = fstat(terminal)
+            .map_err(failed("fstat of the terminal"))?
+            .st_rdev;
+        let Ok(stat) = File::open(format!("/proc/{}/stat", getppid())) else {
+            return Ok(Place::Unknown);
+        };
+        // new_encode_dev of the kernel: twelve bits of major between two parts of minor.
+        let (major, minor) = (
+            u64::from(rustix::fs::major(device)),
+            u64::from(rustix::fs::minor(device)),
+        );
+        Ok(Place::OfParent(
+            stat,
+            minor & 0xff | major << 8 | (minor & !0xff) << 12,
+        ))
+    }
+
+    fn is_foreground(&self, terminal: &OwnedFd) -> bool {
+        match self {
+            Place::Own => tcgetpgrp(terminal) == Ok(getpgrp()),
+            Place::OfParent(stat, device) => parent_is_foreground(stat, *device).unwrap_or(false),
+            Place::Unknown => false,
+        }
+    }
+}
+
+/// Reads process group, terminal and the terminal's foreground group of a process: proc_pid_stat(5). Nothing where
+/// it has ended.
+fn parent_is_foreground(stat: &File, device: u64) -> Option<bool> {
+    let mut text = [0; PIECE];
+    let length = stat.read_at(&mut text, 0).ok()?;
+    let text = std::str::from_utf8(text.get(..length)?).ok()?;
+    // The name is in parentheses, and may have any character in it. State and parent follow.
+    let (_, after) = text.rsplit_once(')')?;
+    let mut fields = after.split_whitespace().skip(2);
+    let (group, _session, terminal, foreground) = (
+        fields.next()?,
+        fields.next()?,
+        fields.next()?,
+        fields.next()?,
+    );
+    Some(terminal.parse() == Ok(device) && group == foreground)
+}
+
 /// What the supervisor holds: the caller's terminal, and the controlling end of the session's.
 #[derive(Debug)]
 pub(crate) struct Relay {
     input: OwnedFd,
     output: OwnedFd,
-    controller: OwnedFd,
+    /// Let go of once the caller's terminal hangs up: the session's does the same then.
+    controller: Option<OwnedFd>,
+    place: Place,
+    /// Whether the session has asked for what is typed.
+    wanted: bool,
     /// The modes that the caller's terminal gets back.
     saved: Termios,
     keeps_output_modes: bool,
@@ -226,31 +300,37 @@ pub(crate) struct Relay {
     typed: Vec<u8>,
     /// Written by the session, and not yet shown.
     to_show: Vec<u8>,
-    hung_up: bool,
+    /// A carriage return that ended a piece: what follows says whether it is shown.
+    held_return: bool,
 }
 
 impl Relay {
+    /// Gives the session what is typed from the start, where it begins in the foreground.
+    pub(crate) fn begin(&mut self) {
+        if self.wanted {
+            self.grant();
+        }
+    }
+
     /// Gives the session what is typed from now on, if the caller is in the foreground of the terminal.
-    ///
-    /// A terminal that is another session's (`su -c` has one of its own) has no foreground that we could ask for.
     pub(crate) fn grant(&mut self) -> bool {
-        let foreground = match tcgetpgrp(&self.input) {
-            Ok(group) => group == getpgrp(),
-            Err(_) => true,
-        };
-        if foreground && !self.granted {
+        self.wanted = true;
+        if !self.place.is_foreground(&self.input) {
+            return false;
+        }
+        if !self.granted {
             if let Ok(modes) = tcgetattr(&self.input) {
                 self.saved = modes;
             }
             self.make_raw();
             self.resize();
         }
-        foreground
+        true
     }
 
-    /// Tells whether the session has what is typed.
-    pub(crate) fn is_granted(&self) -> bool {
-        self.granted
+    /// Tells whether the session has asked for what is typed and does not get it.
+    pub(crate) fn waits(&self) -> bool {
+        self.wanted && !self.granted
     }
 
     /// Gives the terminal back as it was.
@@ -259,6 +339,10 @@ impl Relay {
             return;
         }
         self.granted = false;
+        // Whoever is in the foreground by now has modes of their own.
+        if !self.place.is_foreground(&self.input) {
+            return;
+        }
         match tcsetattr(&self.input, OptionalActions::Drain, &self.saved) {
             // A terminal that is gone needs no modes.
             Ok(()) | Err(_) => {}
@@ -283,8 +367,8 @@ impl Relay {
 
     /// Gives the session's terminal the size of the caller's. The kernel tells the programs inside.
     pub(crate) fn resize(&self) {
-        if let Ok(size) = tcgetwinsize(&self.input) {
-            match tcsetwinsize(&self.controller, size) {
+        if let (Some(controller), Ok(size)) = (&self.controller, tcgetwinsize(&self.input)) {
+            match tcsetwinsize(controller, size) {
                 Ok(()) | Err(_) => {}
             }
         }
@@ -294,76 +378,95 @@ impl Relay {
     /// of the others are ready.
     pub(crate) fn wait(&mut self, others: [BorrowedFd<'_>; 2]) -> [bool; 2] {
         let [first, second] = others;
-        let mut controller = PollFlags::empty();
-        controller.set(PollFlags::IN, self.to_show.is_empty());
-        controller.set(PollFlags::OUT, !self.typed.is_empty());
-        let mut fds = vec![
+        let Some(controller) = &self.controller else {
+            return poll_all(&mut others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)))
+                .map(|flags| !flags.is_empty());
+        };
+        let when = |wanted, flag| if wanted { flag } else { PollFlags::empty() };
+        let session = when(self.to_show.is_empty(), PollFlags::IN)
+            | when(!self.typed.is_empty(), PollFlags::OUT);
+        // The input is looked at in any case: that it hangs up is told without being asked for.
+        let listens = self.granted && self.typed.is_empty();
+        let shown = when(!self.to_show.is_empty(), PollFlags::OUT);
+        let [told, signalled, session, typed, shown] = poll_all(&mut [
             PollFd::from_borrowed_fd(first, PollFlags::IN),
             PollFd::from_borrowed_fd(second, PollFlags::IN),
-            PollFd::new(&self.controller, controller),
-        ];
-        let listens = self.granted && self.typed.is_empty() && !self.hung_up;
-        if listens {
-            fds.push(PollFd::new(&self.input, PollFlags::IN));
+            PollFd::new(controller, session),
+            PollFd::new(&self.input, when(listens, PollFlags::IN)),
+            PollFd::new(&self.output, shown),
+        ]);
+        if typed.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+            self.hang_up();
+        } else if !typed.is_empty() {
+            self.read_typed();
         }
-        if !self.to_show.is_empty() {
-            fds.push(PollFd::new(&self.output, PollFlags::OUT));
-        }
-        if poll(&mut fds, None).is_err() {
-            return [false, false];
-        }
-        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
-        let mut next = || ready.next().unwrap_or(false);
-        let told = [next(), next()];
-        let (session, typed, shown) = (next(), listens && next(), next());
-        if session {
+        if !session.is_empty() {
             self.write_typed();
             self.read_shown();
         }
-        if typed {
-            self.read_typed();
-        }
-        if shown || !self.to_show.is_empty() && session {
+        if !shown.is_empty() || !session.is_empty() {
             self.show();
         }
-        told
+        [told, signalled].map(|flags| !flags.is_empty())
     }
 
-    /// Shows what the session wrote before its end, and gives the terminal back.
+    /// Shows what the session wrote before its end, and gives the terminal back. It ends, whatever lingers and goes on
+    /// writing.
     pub(crate) fn finish(&mut self) {
         let patience = Timespec {
             tv_sec: 0,
             tv_nsec: LAST_WORDS,
         };
-        loop {
-            self.show();
-            let mut fds = [PollFd::new(&self.controller, PollFlags::IN)];
+        let mut left = MOST_LAST_WORDS;
+        self.show();
+        while let Some(controller) = self.controller.as_ref().filter(|_| left > 0) {
+            let mut fds = [PollFd::new(controller, PollFlags::IN)];
             if !poll(&mut fds, Some(&patience)).is_ok_and(|ready| ready > 0) || !self.read_shown() {
                 break;
             }
+            left = left.saturating_sub(self.to_show.len().max(1));
+            self.show();
+        }
+        if self.held_return {
+            self.to_show.push(b'\r');
+            self.show();
         }
         self.give_back();
     }
 
+    /// Hangs up on the session as the caller's terminal has hung up on us: the kernel tells the programs inside.
+    fn hang_up(&mut self) {
+        self.controller = None;
+        self.granted = false;
+        self.wanted = false;
+        self.typed.clear();
+        self.to_show.clear();
+    }
+
     fn read_typed(&mut self) {
+        // Not what is typed for a shell that has taken the foreground meanwhile.
+        if !self.place.is_foreground(&self.input) {
+            self.granted = false;
+            return;
+        }
         let mut piece = [0; PIECE];
         match read(&self.input, &mut piece) {
-            Ok(length) if length > 0 => {
-                self.typed
-                    .extend_from_slice(piece.get(..length).unwrap_or_default());
+            Ok(length) => {
+                let typed = piece.get(..length).unwrap_or_default();
+                self.typed.extend_from_slice(typed);
                 self.write_typed();
             }
-            Ok(_) => self.hung_up = has_hung_up(&self.input),
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
-            Err(_) => self.hung_up = true,
+            // EIO: in the background since we looked. A terminal that has hung up says so to poll(2).
+            Err(_) => self.granted = false,
         }
     }
 
     fn write_typed(&mut self) {
-        if self.typed.is_empty() {
+        let Some(controller) = self.controller.as_ref().filter(|_| !self.typed.is_empty()) else {
             return;
-        }
-        match write(&self.controller, &self.typed) {
+        };
+        match write(controller, &self.typed) {
             Ok(length) => drop(self.typed.drain(..length)),
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
             // Nobody is left to read it.
@@ -373,22 +476,38 @@ impl Relay {
 
     /// Reads what the session shows; tells whether there may be more.
     fn read_shown(&mut self) -> bool {
-        if !self.to_show.is_empty() {
+        let Some(controller) = self.controller.as_ref().filter(|_| self.to_show.is_empty()) else {
             return true;
-        }
+        };
         let mut piece = [0; PIECE];
-        match read(&self.controller, &mut piece) {
+        match read(controller, &mut piece) {
             Ok(length) => {
                 let shown = piece.get(..length).unwrap_or_default();
-                self.to_show.extend_from_slice(shown);
-                if !self.granted {
-                    undo_line_ends(&mut self.to_show);
-                }
+                self.take_shown(shown);
                 length > 0
             }
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => true,
             // EIO: the last process has closed it.
             Err(_) => false,
+        }
+    }
+
+    /// Takes what the session shows. Its terminal has put a carriage return before each line feed, and the caller's,
+    /// unless it is raw now, puts one there as well: then the first is taken away.
+    fn take_shown(&mut self, shown: &[u8]) {
+        for byte in shown {
+            let doubled = *byte == b'\n' && !self.granted;
+            if self.held_return && !doubled {
+                self.to_show.push(b'\r');
+            }
+            self.held_return = *byte == b'\r';
+            if !self.held_return {
+                self.to_show.push(*byte);
+            }
+        }
+        if self.granted && self.held_return {
+            self.to_show.push(b'\r');
+            self.held_return = false;
         }
     }
 
@@ -405,26 +524,14 @@ impl Relay {
     }
 }
 
-/// Takes away the carriage returns that the session's terminal has put before line feeds: the caller's, which is not
-/// raw now, puts one there as well.
-fn undo_line_ends(shown: &mut Vec<u8>) {
-    let mut rest = shown.as_slice();
-    let mut undone = Vec::with_capacity(rest.len());
-    while let [byte, after @ ..] = rest {
-        if !matches!(rest, [b'\r', b'\n', ..]) {
-            undone.push(*byte);
+/// Waits for any of these and tells what each has; nothing where the wait was interrupted.
+fn poll_all<const N: usize>(fds: &mut [PollFd<'_>; N]) -> [PollFlags; N] {
+    match poll(fds, None) {
+        Ok(_) => {
+            std::array::from_fn(|index| fds.get(index).map_or(PollFlags::empty(), PollFd::revents))
         }
-        rest = after;
+        Err(_) => [PollFlags::empty(); N],
     }
-    *shown = undone;
-}
-
-fn has_hung_up(terminal: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(terminal, PollFlags::IN)];
-    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|_| {
-        fds.iter()
-            .any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR))
-    })
 }
 
 fn copy(fd: impl AsFd) -> Result<OwnedFd, StepFault> {
