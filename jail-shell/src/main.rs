@@ -16,6 +16,7 @@ use jail::{
     decision::{CONFIG_DIRECTORY, decide},
     enter::{Outcome, prepare},
     identity::Identity,
+    inside,
     log::Log,
     plan::Plan,
     privilege,
@@ -87,7 +88,9 @@ fn log_in(
     log: &Log,
     user: &mut Option<OsString>,
 ) -> Result<Outcome, Refusal> {
-    privilege::check()?;
+    if let Err(refusal) = privilege::check() {
+        return Err(become_shell_inside(arguments, refusal));
+    }
     let inherited = start::take_limits()?;
 
     let caller = Identity::caller().map_err(Refusal::Identity)?;
@@ -112,6 +115,24 @@ fn log_in(
     let prepared = prepare(plan, inherited)?;
     log.enter(prepared.plan(), terminal().as_deref(), sshd.as_deref());
     prepared.enter()
+}
+
+/// Becomes the shell where a PAM session has put the caller into the jail already, which takes no privilege; else gives
+/// back why this program has none.
+fn become_shell_inside(arguments: &[OsString], refusal: Refusal) -> Refusal {
+    let Some(mark) = inside::of_caller() else {
+        return refusal;
+    };
+    let request = || {
+        let caller = Identity::caller().map_err(Refusal::Identity)?;
+        let original = env::var_os("SSH_ORIGINAL_COMMAND");
+        let sshd = env::var_os("SSH_CONNECTION").is_some();
+        Request::parse(arguments, original, sshd, &caller)
+    };
+    match request() {
+        Ok(request) => inside::exec(&mark, &request, env::vars_os()),
+        Err(refusal) => refusal,
+    }
 }
 
 /// Names the terminal on standard input, if there is one: ttyname(3).

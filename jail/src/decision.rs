@@ -1,6 +1,7 @@
 //! From an account to the decision of the config in force. This is the only place that reads the config's files.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::Read,
     os::fd::OwnedFd,
@@ -19,7 +20,8 @@ use crate::{
 /// Where the config is. Compiled in: no variable and no option of a privileged program changes it.
 pub const CONFIG_DIRECTORY: &str = "/etc/login-jail";
 
-const CONFIG_FILE: &str = "config.toml";
+/// The name of the config in it.
+pub const CONFIG_FILE: &str = "config.toml";
 const USERS_DIRECTORY: &str = "users.d";
 
 /// The largest config file that is read, in bytes.
@@ -36,6 +38,14 @@ pub fn decide(directory: &Path, identity: &Identity) -> Result<Decision, Refusal
     Config::read(directory)?.decide(identity)
 }
 
+/// Does the same by a config of another name, for the PAM module.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_by(directory: &Path, name: &OsStr, identity: &Identity) -> Result<Decision, Refusal> {
+    Config::read_by(directory, name)?.decide(identity)
+}
+
 /// The config in force: `config.toml`, read, and the open directory that it is in.
 #[derive(Debug)]
 pub struct Config {
@@ -50,9 +60,13 @@ impl Config {
     /// # Errors
     /// It is missing, unreadable, wrong, or writable by anybody but root.
     pub fn read(directory: &Path) -> Result<Config, Refusal> {
-        let file = directory.join(CONFIG_FILE);
+        Config::read_by(directory, OsStr::new(CONFIG_FILE))
+    }
+
+    fn read_by(directory: &Path, name: &OsStr) -> Result<Config, Refusal> {
+        let file = directory.join(name);
         let opened = trust::open_directory(directory).map_err(|flaw| unopened(&file, flaw))?;
-        let text = trust::open_file(&opened, directory, Path::new(CONFIG_FILE))
+        let text = trust::open_file(&opened, directory, Path::new(name))
             .map_err(|flaw| unopened(&file, flaw))
             .and_then(|open| read(open, &file))?;
         let policy = Policy::parse(&file, &text).map_err(Refusal::ConfigWrong)?;
@@ -97,11 +111,17 @@ impl Config {
             .policy
             .decide(&identity.account(), user_file.as_ref())
             .map_err(Refusal::Template)?;
-        // With a group whose name is not known, a rule for it may have been passed over.
-        match (rule_of(&decision), identity.unnamed_group) {
-            (RuleKind::Group(_) | RuleKind::ExemptGroup(_) | RuleKind::Unlisted, Some(gid)) => {
-                Err(Refusal::Identity(IdentityError::UnnamedGroup(gid)))
-            }
+        // With a group whose name is not known, or a service that has not answered, a rule for a group may have been
+        // passed over.
+        let by_groups = matches!(
+            rule_of(&decision),
+            RuleKind::Group(_) | RuleKind::ExemptGroup(_) | RuleKind::Unlisted
+        );
+        match (&identity.unanswered, identity.unnamed_group) {
+            (Some(service), _) if by_groups => Err(Refusal::Identity(IdentityError::Unanswered(
+                service.clone(),
+            ))),
+            (_, Some(gid)) if by_groups => Err(Refusal::Identity(IdentityError::UnnamedGroup(gid))),
             _ => Ok(decision),
         }
     }

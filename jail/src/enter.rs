@@ -36,8 +36,9 @@ use rustix::{
 };
 
 use crate::{
+    host_files::Shown,
     landlock::{self, Enforced},
-    plan::{Ids, Plan, Step, View},
+    plan::{HandOver, Ids, Plan, Processes, Step, View},
     privilege::{NO_CAPABILITIES, charged_to},
     program,
     refusal::{Refusal, StepFault, hold},
@@ -80,6 +81,21 @@ pub struct Entered {
     sftp_server: Option<PathBuf>,
     /// Walls of the second kind that the config lets be missing, and are: for the log.
     missing: Option<String>,
+}
+
+/// A host program's process that is in the jail, with its privileges.
+#[derive(Debug)]
+#[must_use = "walls that are missing belong in the log"]
+pub struct Confined {
+    missing: Option<String>,
+}
+
+impl Confined {
+    /// Says what of the second wall the kernel lacks and the config lets be missing.
+    #[must_use]
+    pub fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
 }
 
 impl fmt::Debug for Entered {
@@ -130,6 +146,16 @@ pub fn prepare(plan: Plan, inherited: Inherited) -> Result<Prepared, Refusal> {
                 let opened = trust::open_directory_of(&mount.source, Some(plan.ids.uid));
                 mounts.push(opened.map_err(Refusal::Mount)?);
             }
+            Step::HostFiles(_) => {
+                let Some(root) = &root else { break };
+                let base = base.as_ref();
+                let shown = Shown {
+                    plan: &plan,
+                    root,
+                    base,
+                };
+                shown.check().map_err(Refusal::HostFiles)?;
+            }
             _ => break,
         }
     }
@@ -160,6 +186,42 @@ impl Prepared {
     /// # Errors
     /// The step that failed. The caller must end the process: part of the steps have been taken.
     pub fn enter(self) -> Result<Outcome, Refusal> {
+        self.insist_on(true, "exec")?;
+        match self.take_steps()? {
+            Taken::Outcome(outcome) => Ok(outcome),
+            Taken::All(entered) => Ok(Outcome::Inside(entered)),
+        }
+    }
+
+    /// Takes the other steps in the process of a program that goes on by itself. There is no way back after the first.
+    ///
+    /// # Errors
+    /// The step that failed. Part of the steps have been taken: the caller must see to it that this process runs
+    /// nothing of the user's, see [`lock_out`](crate::lockout::lock_out).
+    pub fn confine(self) -> Result<Confined, Refusal> {
+        self.insist_on(false, "confine")?;
+        match self.take_steps()? {
+            Taken::All(entered) => Ok(Confined {
+                missing: entered.missing,
+            }),
+            Taken::Outcome(_) => Err(Refusal::Step(
+                "confine",
+                StepFault::NotInForce("a step behind PAM made a process".to_owned()),
+            )),
+        }
+    }
+
+    /// Makes sure that a plan is done by whom it is for: behind PAM no privileges are given up, so nothing may be
+    /// exec'd.
+    fn insist_on(&self, shell: bool, step: &'static str) -> Result<(), Refusal> {
+        hold(
+            "the plan for another hand-over",
+            self.plan.request().is_some() == shell,
+        )
+        .map_err(|fault| Refusal::Step(step, fault))
+    }
+
+    fn take_steps(self) -> Result<Taken, Refusal> {
         let Prepared {
             plan,
             inherited,
@@ -183,7 +245,7 @@ impl Prepared {
         }
         for step in plan.steps() {
             if let Some(outcome) = session.take(step)? {
-                return Ok(outcome);
+                return Ok(Taken::Outcome(outcome));
             }
         }
         let Session {
@@ -192,13 +254,21 @@ impl Prepared {
             missing,
             ..
         } = session;
-        Ok(Outcome::Inside(Box::new(Entered {
+        Ok(Taken::All(Box::new(Entered {
             plan,
             home,
             sftp_server,
             missing,
         })))
     }
+}
+
+/// How far the steps were taken in this process.
+enum Taken {
+    /// Part of them: this process stands around the session.
+    Outcome(Outcome),
+    /// All of them.
+    All(Box<Entered>),
 }
 
 /// What one step leaves for a later one.
@@ -223,8 +293,11 @@ impl Session<'_> {
         let refuse = |fault| Refusal::Step(step.name(), fault);
         match step {
             // Taken by `prepare`.
-            Step::OpenRoot(_) | Step::OpenBase(_) | Step::OpenMount(_) => {}
-            Step::SessionKeyring => join_new_session_keyring().map_err(refuse)?,
+            Step::OpenRoot(_) | Step::OpenBase(_) | Step::OpenMount(_) | Step::HostFiles(_) => {}
+            Step::SessionKeyring => match self.plan.hand_over {
+                HandOver::Shell(_) => join_new_session_keyring().map_err(refuse)?,
+                HandOver::HostProgram { .. } => join_keyring().map_err(refuse)?,
+            },
             Step::BoundingSet => empty_bounding_set().map_err(refuse)?,
             Step::Securebits => lock_securebits().map_err(refuse)?,
             Step::Chroot => {
@@ -233,7 +306,9 @@ impl Session<'_> {
             Step::CopyTrees(view) => self.copy_trees(view).map_err(refuse)?,
             Step::PidNamespace => return self.split_outside(),
             Step::Namespaces(network) => {
-                enter_namespaces(network, self.plan.ids.uid).map_err(refuse)?;
+                // A host program's ids are its own, and the namespaces count as its user's: root's.
+                let user = self.plan.request().map(|_| self.plan.ids.uid);
+                enter_namespaces(network, user).map_err(refuse)?;
             }
             Step::NewRoot(view) => {
                 rootfs::assemble(taken(&mut self.trees).map_err(refuse)?, view).map_err(refuse)?;
@@ -262,11 +337,18 @@ impl Session<'_> {
                 let outside = taken(&mut self.outside).map_err(refuse)?;
                 match landlock::restrict(mode, network).map_err(refuse)? {
                     Enforced::All => try_outside(&outside).map_err(refuse)?,
-                    Enforced::Less(what) => self.missing = Some(what),
+                    Enforced::Less(what) => {
+                        if self.shows_processes_of_the_host() {
+                            try_outside(&outside).map_err(refuse)?;
+                        }
+                        self.missing = Some(what);
+                    }
                     Enforced::Off => {}
                 }
             }
-            Step::Seccomp(mode, network) => filter_calls(mode, network).map_err(refuse)?,
+            Step::Seccomp(mode, network) => {
+                filter_calls(mode, network, &self.plan.hand_over).map_err(refuse)?;
+            }
             Step::Umask(mask) => set_umask(mask).map_err(refuse)?,
             Step::Home(wanted) => self.home = go_home(wanted)?,
             Step::Program(shell) => self.sftp_server = find_programs(shell, self.plan)?,
@@ -282,8 +364,19 @@ impl Session<'_> {
         Ok(None)
     }
 
+    /// Tells whether only Landlock hides the host's processes in /proc, and shuts their /proc/PID/root.
+    fn shows_processes_of_the_host(&self) -> bool {
+        self.plan.view.as_ref().is_some_and(|view| {
+            view.processes == Processes::Traceable && view.proc == Content::Private
+        })
+    }
+
     fn copy_trees(&mut self, view: &View) -> Result<(), StepFault> {
-        let (terminal, relay) = terminal::of_caller(self.plan.ids.uid, self.plan.ids.gid)?;
+        let ids = &self.plan.ids;
+        let (terminal, relay) = match self.plan.request() {
+            Some(_) => terminal::of_caller(ids.uid, ids.gid)?,
+            None => (terminal::of_host_program()?, None),
+        };
         let shown = terminal
             .descriptor()
             .map(AsFd::as_fd)
@@ -402,6 +495,10 @@ impl Entered {
 fn join_new_session_keyring() -> Result<(), StepFault> {
     let root = Uid::from_raw(0);
     setresuid(root, root, root).map_err(|errno| StepFault::Failed("setresuid", errno))?;
+    join_keyring()
+}
+
+fn join_keyring() -> Result<(), StepFault> {
     match join_session_keyring() {
         // No keyrings in this kernel: nothing to leave behind.
         Ok(()) | Err(Errno::ENOSYS) => Ok(()),
@@ -497,16 +594,18 @@ fn call_for(resource: Resource) -> &'static str {
 }
 
 /// Enters the namespaces that need no fork. The host keeps its name in them.
-fn enter_namespaces(network: &Network, uid: u32) -> Result<(), StepFault> {
+fn enter_namespaces(network: &Network, user: Option<u32>) -> Result<(), StepFault> {
     let own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     let unshared = match network {
         Network::None => own | CloneFlags::CLONE_NEWNET,
         Network::Host | Network::Ports { .. } => own,
     };
     let host = mount_id(CWD, c"/")?;
-    charged_to(uid, || {
-        unshare(unshared).map_err(|errno| StepFault::Failed("unshare", errno))
-    })?;
+    let enter = || unshare(unshared).map_err(|errno| StepFault::Failed("unshare", errno));
+    match user {
+        Some(uid) => charged_to(uid, enter)?,
+        None => enter()?,
+    }
     // Before anything is mounted: every mount of a new namespace has a number of its own.
     hold("the new namespaces", mount_id(CWD, c"/")? != host)?;
     if *network == Network::None {
@@ -535,13 +634,18 @@ fn try_refused_call() -> Result<(), StepFault> {
     hold("the filter of system calls", tried == Err(Errno::EPERM))
 }
 
-fn filter_calls(mode: Seccomp, network: &Network) -> Result<(), StepFault> {
+fn filter_calls(mode: Seccomp, network: &Network, hand_over: &HandOver) -> Result<(), StepFault> {
     if matches!(network, Network::Ports { .. }) {
         seccomp::install_ports()?;
     }
-    match mode {
-        Seccomp::Default => seccomp::install().and_then(|()| try_refused_call()),
-        Seccomp::Off => Ok(()),
+    match (mode, hand_over) {
+        (Seccomp::Off, _) => Ok(()),
+        (Seccomp::Default, HandOver::Shell(_)) => {
+            seccomp::install().and_then(|()| try_refused_call())
+        }
+        (Seccomp::Default, HandOver::HostProgram { .. }) => {
+            seccomp::install_in_host_program().and_then(|()| try_refused_call())
+        }
     }
 }
 
@@ -614,7 +718,7 @@ fn verify(ids: &Ids) -> Result<(), StepFault> {
 }
 
 /// Changes to the home directory as the user and makes sure that the working directory is inside.
-fn go_home(home: &Home) -> Result<PathBuf, Refusal> {
+pub(crate) fn go_home(home: &Home) -> Result<PathBuf, Refusal> {
     let (wanted, fallback) = match home {
         Home::Set(path) => (path, false),
         Home::Default(path) => (path, true),
@@ -646,7 +750,7 @@ fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> 
         .map(|(_, value)| value.as_os_str());
     let root = program::Root::current(library_path).map_err(Refusal::Program)?;
     root.check(shell).map_err(Refusal::Program)?;
-    let What::Sftp { asked, .. } = &plan.request.what else {
+    let Some(What::Sftp { asked, .. }) = plan.request().map(|request| &request.what) else {
         return Ok(None);
     };
     let server = root.sftp_server(asked).ok_or(Refusal::SftpMissing)?;

@@ -16,6 +16,8 @@ use nix::{
     unistd::{Gid, Group, Uid, User, getgrouplist, getgroups, getuid},
 };
 
+use crate::services::{self, Unanswered};
+
 /// The facts of one account, as the account database had them when they were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -35,6 +37,8 @@ pub struct Identity {
     pub group_ids: Vec<u32>,
     /// A group that has none: it has no entry, or asking for it failed, which glibc does not always tell apart.
     pub unnamed_group: Option<u32>,
+    /// A service of NSS that was not to be had, and may know of more groups.
+    pub unanswered: Option<Unanswered>,
     /// pw_dir, a path of the host.
     pub home: PathBuf,
     /// pw_shell, a path of the host.
@@ -52,6 +56,8 @@ pub enum IdentityError {
     Name(String),
     /// Another account has the same uid, and the caller is known by its name.
     SharedUid(String),
+    /// A service that may know of more groups was not to be had, and no other rule than one by group could decide.
+    Unanswered(Unanswered),
     /// A group has no name, and no other rule than one by group could decide.
     UnnamedGroup(u32),
 }
@@ -74,6 +80,11 @@ impl fmt::Display for IdentityError {
             IdentityError::SharedUid(other) => write!(
                 f,
                 "the account {other:?} has the same uid, and the kernel can't tell them apart; give each a uid of its own"
+            ),
+            IdentityError::Unanswered(service) => write!(
+                f,
+                "look up the user's groups: {service}, and a rule may be for a group that it knows; \
+                 mend it, or name the user in [users] or exempt"
             ),
             IdentityError::UnnamedGroup(gid) => write!(
                 f,
@@ -109,6 +120,17 @@ impl Identity {
         Identity::of(user, groups)
     }
 
+    /// Looks up an account by a name that PAM has, in bytes.
+    ///
+    /// # Errors
+    /// As [`Identity::named`], or the name is not UTF-8.
+    pub fn of_name(name: &OsStr) -> Result<Identity, IdentityError> {
+        let text = name
+            .to_str()
+            .ok_or_else(|| IdentityError::Name(name.to_string_lossy().into_owned()))?;
+        Identity::named(text)
+    }
+
     /// Looks up an account by name, for PAM and for the administrator.
     ///
     /// # Errors
@@ -121,7 +143,9 @@ impl Identity {
             .map_err(|_| IdentityError::Name(user.name.clone()))?;
         let groups = getgrouplist(&name, user.gid)
             .map_err(|errno| IdentityError::LookUp("the user's groups", errno))?;
-        Identity::of(user, groups)
+        let mut identity = Identity::of(user, groups)?;
+        identity.unanswered = services::unanswered(&name);
+        Ok(identity)
     }
 
     /// Refuses a caller whom the login program calls by the name of another account with the same uid: a rule for that
@@ -176,6 +200,7 @@ impl Identity {
             group_names,
             group_ids,
             unnamed_group,
+            unanswered: None,
             home: user.dir,
             shell: user.shell,
         })

@@ -59,19 +59,7 @@ impl Log {
 
     /// Records that a login goes in: who, by which rule, where, from where, and for what.
     pub fn enter(&self, plan: &Plan, terminal: Option<&OsStr>, from: Option<&OsStr>) {
-        let (user, uid) = (Quoted::new(&plan.user), plan.ids.uid);
-        let mut line = format!("enter user={user} uid={uid}");
-        push(&mut line, "jail", plan.jail.as_ref());
-        push(&mut line, "rule", plan.rule.to_string().as_ref());
-        push(&mut line, "root", plan.root.as_ref());
-        push(&mut line, "tty", terminal.unwrap_or_default());
-        push(&mut line, "from", from.unwrap_or_default());
-        match &plan.request.what {
-            What::Shell => push(&mut line, "command", OsStr::new("")),
-            What::Command { command, .. } => push(&mut line, "command", command),
-            What::Sftp { asked, .. } => push(&mut line, "command", asked.as_os_str()),
-        }
-        self.send(LOG_NOTICE, &line);
+        self.send(LOG_NOTICE, &entering(plan, terminal, from));
     }
 
     /// Records how a fully isolated session's main process has ended. Others of the session may linger.
@@ -87,32 +75,12 @@ impl Log {
 
     /// Records that a session goes in without walls that the config only wants best-effort.
     pub fn weakened(&self, missing: &str, user: Option<&OsStr>, uid: u32) {
-        let mut line = format!("weakened uid={uid}");
-        push(&mut line, "user", user.unwrap_or_default());
-        push(&mut line, "missing", missing.as_ref());
-        self.send(LOG_WARNING, &line);
+        self.send(LOG_WARNING, &weakened(missing, user, uid));
     }
 
     /// Records that a login was refused, and why. `user` is the account's name where it is known by then.
     pub fn refused(&self, refusal: &Refusal, user: Option<&OsStr>, uid: u32) {
-        let mut line = format!("refused code={} uid={uid}", refusal.code());
-        if let Some(user) = user {
-            push(&mut line, "user", user);
-        }
-        let reason = refusal.to_string();
-        let longest = LONGEST_LINE - line.len() - 16;
-        if write!(
-            line,
-            " reason={}",
-            Quoted {
-                value: reason.as_bytes(),
-                longest
-            }
-        )
-        .is_ok()
-        {
-            self.send(LOG_ERR, &line);
-        }
+        self.send(LOG_ERR, &refused(refusal, user, uid));
     }
 
     /// Sends one line. A queue that stays full loses it: the login must not wait for the log.
@@ -139,6 +107,56 @@ impl Log {
             }
         }
     }
+}
+
+/// Writes the line of a login that goes in: who, by which rule, where, from where, and for what.
+#[must_use]
+pub fn entering(plan: &Plan, terminal: Option<&OsStr>, from: Option<&OsStr>) -> String {
+    let (user, uid) = (Quoted::new(&plan.user), plan.ids.uid);
+    let mut line = format!("enter user={user} uid={uid}");
+    push(&mut line, "jail", plan.jail.as_ref());
+    push(&mut line, "rule", plan.rule.to_string().as_ref());
+    push(&mut line, "root", plan.root.as_ref());
+    push(&mut line, "tty", terminal.unwrap_or_default());
+    push(&mut line, "from", from.unwrap_or_default());
+    match plan.request().map(|request| &request.what) {
+        None => {}
+        Some(What::Shell) => push(&mut line, "command", OsStr::new("")),
+        Some(What::Command { command, .. }) => push(&mut line, "command", command),
+        Some(What::Sftp { asked, .. }) => push(&mut line, "command", asked.as_os_str()),
+    }
+    line
+}
+
+/// Writes the line of a session that goes in without walls that the config only wants best-effort.
+#[must_use]
+pub fn weakened(missing: &str, user: Option<&OsStr>, uid: u32) -> String {
+    let mut line = format!("weakened uid={uid}");
+    push(&mut line, "user", user.unwrap_or_default());
+    push(&mut line, "missing", missing.as_ref());
+    line
+}
+
+/// Writes the line of a login that is refused, and why. It is bounded, whatever is in it.
+#[must_use]
+pub fn refused(refusal: &Refusal, user: Option<&OsStr>, uid: u32) -> String {
+    let mut line = format!("refused code={} uid={uid}", refusal.code());
+    if let Some(user) = user {
+        push(&mut line, "user", user);
+    }
+    let reason = refusal.to_string();
+    let quoted = Quoted {
+        value: reason.as_bytes(),
+        longest: LONGEST_LINE - line.len() - 16,
+    };
+    line.push_str(&format!(" reason={quoted}"));
+    line
+}
+
+/// Writes a value from outside as the log has it: quoted, escaped and bounded.
+#[must_use]
+pub fn quoted(value: &OsStr) -> String {
+    Quoted::new(value).to_string()
 }
 
 fn push(line: &mut String, key: &str, value: &OsStr) {

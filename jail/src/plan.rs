@@ -3,7 +3,7 @@
 //! [`Plan::steps`] is the one place that knows the order. `enter` takes the steps; `jailctl explain` prints them.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt,
     path::{Path, PathBuf},
 };
@@ -17,7 +17,7 @@ use crate::{
     environment::{self, Variable},
     identity::Identity,
     refusal::Refusal,
-    request::{Request, What},
+    request::Request,
 };
 
 /// Everything that entering takes.
@@ -53,10 +53,32 @@ pub struct Plan {
     pub home: Home,
     /// The shell, a path in the jail.
     pub shell: PathBuf,
-    /// What the shell is to do.
-    pub request: Request,
+    /// Who goes on once all is done.
+    pub hand_over: HandOver,
     /// The environment, all but HOME.
     pub environment: Vec<Variable>,
+}
+
+/// Who goes on inside once all is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandOver {
+    /// This process becomes the jail's shell, with what it is to do.
+    Shell(Request),
+    /// The program that opened a PAM session goes on, as root still. Ids, groups, capabilities and environment are its
+    /// own to set, and it stays outside of any new pid namespace. It may start the account's shell, a path of the host.
+    HostProgram {
+        /// pw_shell.
+        login_shell: PathBuf,
+    },
+}
+
+/// Whose processes /proc shows, and whose ids the files of a new root get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processes {
+    /// The session's own: it has a pid namespace.
+    Own,
+    /// Those of the host that the session may trace. Behind Landlock that is its own again.
+    Traceable,
 }
 
 /// What a fully isolated session sees: private mount, pid, ipc and uts namespaces, and a root put together for it.
@@ -74,6 +96,8 @@ pub struct View {
     pub mounts: Vec<Mount>,
     /// Whether processes may outlive the session's main process.
     pub linger: bool,
+    /// Whose processes /proc shows.
+    pub processes: Processes,
 }
 
 /// User, group and supplementary groups.
@@ -87,6 +111,14 @@ pub struct Ids {
     pub groups: Vec<u32>,
 }
 
+impl Ids {
+    /// Tells whether a group is the primary or one of the supplementary ones.
+    #[must_use]
+    pub fn has_group(&self, gid: u32) -> bool {
+        self.gid == gid || self.groups.contains(&gid)
+    }
+}
+
 /// One step of entering. Each has a row in the fail-closed matrix of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
@@ -96,6 +128,8 @@ pub enum Step<'a> {
     OpenBase(&'a Base),
     /// Open a further directory of the host, by the same walk.
     OpenMount(&'a Mount),
+    /// Look at what root code of the host program will read inside, and hold it against the host's facts.
+    HostFiles(&'a Ids),
     /// Join a new session keyring.
     SessionKeyring,
     /// Empty the capability bounding set.
@@ -152,6 +186,7 @@ impl Step<'_> {
             Step::OpenRoot(_) => "open-root",
             Step::OpenBase(_) => "open-base",
             Step::OpenMount(_) => "open-mount",
+            Step::HostFiles(_) => "host-files",
             Step::SessionKeyring => "session-keyring",
             Step::BoundingSet => "bounding-set",
             Step::Securebits => "securebits",
@@ -183,7 +218,7 @@ impl Step<'_> {
     pub fn only_looks(&self) -> bool {
         matches!(
             self,
-            Step::OpenRoot(_) | Step::OpenBase(_) | Step::OpenMount(_)
+            Step::OpenRoot(_) | Step::OpenBase(_) | Step::OpenMount(_) | Step::HostFiles(_)
         )
     }
 
@@ -220,6 +255,61 @@ impl Plan {
         request: Request,
         inherited: impl IntoIterator<Item = Variable>,
     ) -> Result<Plan, Refusal> {
+        Plan::of(jail, identity, HandOver::Shell(request), inherited)
+    }
+
+    /// Makes the plan of a session that a program opens with PAM, and goes on in itself.
+    ///
+    /// # Errors
+    /// [`Refusal::UidZero`] when the account is uid 0; [`Refusal::BehindPam`] when the jail wants what can't be had in
+    /// somebody else's process.
+    pub fn behind_pam(jail: Jail, identity: &Identity) -> Result<Plan, Refusal> {
+        let hand_over = HandOver::HostProgram {
+            login_shell: identity.shell.clone(),
+        };
+        let plan = Plan::of(jail, identity, hand_over, [])?;
+        match plan.not_behind_pam(identity) {
+            Some(why) => Err(Refusal::BehindPam(why)),
+            None => Ok(plan),
+        }
+    }
+
+    /// Says what of the plan can't be had behind PAM, and what mends it.
+    fn not_behind_pam(&self, identity: &Identity) -> Option<&'static str> {
+        let all = identity.groups.iter().chain([&identity.gid]);
+        if all.into_iter().any(|gid| !self.ids.has_group(*gid)) {
+            return Some(
+                "groups = \"primary\": the groups are the host program's to set; take the user out of the others, \
+                 or set groups = \"keep\"",
+            );
+        }
+        let Some(view) = &self.view else {
+            return self.door_inside().map(|_| {
+                "jail-shell as login shell with isolation = \"chroot\": it would find no mark of the session, and no \
+                 privilege; set isolation = \"full\", or give the user an ordinary login shell (usermod -s)"
+            });
+        };
+        if self.root_owner == RootOwner::User && view.base == Base::None {
+            return Some(
+                "root_owner = \"user\" without a base: root code of the host program would read the user's own /etc; \
+                 set base = \"host\", or give the root directory to root",
+            );
+        }
+        if self.landlock == Landlock::Off && view.proc == Content::Private {
+            return Some(
+                "landlock = \"off\": without a pid namespace nothing else keeps /proc/PID/root shut; \
+                 take that line away, or set proc = \"root\"",
+            );
+        }
+        None
+    }
+
+    fn of(
+        jail: Jail,
+        identity: &Identity,
+        hand_over: HandOver,
+        inherited: impl IntoIterator<Item = Variable>,
+    ) -> Result<Plan, Refusal> {
         if identity.is_root() {
             return Err(Refusal::UidZero);
         }
@@ -241,6 +331,10 @@ impl Plan {
                 tmp: jail.tmp,
                 mounts: jail.mounts,
                 linger: jail.linger,
+                processes: match hand_over {
+                    HandOver::Shell(_) => Processes::Own,
+                    HandOver::HostProgram { .. } => Processes::Traceable,
+                },
             }),
         };
         Ok(Plan {
@@ -263,7 +357,7 @@ impl Plan {
             limits: jail.limits,
             home: jail.home,
             shell: jail.shell,
-            request,
+            hand_over,
             environment,
         })
     }
@@ -283,13 +377,46 @@ impl Plan {
     ///   main process off: in a Landlock domain of its own, the one could not signal the other;
     /// * what the user could have arranged in the root (home, shell, libraries) is looked at last, as the user, behind
     ///   every wall.
+    ///
+    /// Behind PAM, where the process is another program's, for these besides:
+    ///
+    /// * whatever leaves the process as it was comes first; what is for good, last;
+    /// * limits and umask come after the new root, which is made with many descriptors and modes of its own.
     #[must_use]
     pub fn steps(&self) -> Vec<Step<'_>> {
+        match self.hand_over {
+            HandOver::Shell(_) => self.steps_to_shell(),
+            HandOver::HostProgram { .. } => self.steps_behind_pam(),
+        }
+    }
+
+    fn steps_that_look(&self) -> Vec<Step<'_>> {
         let mut steps = vec![Step::OpenRoot(&self.root)];
         if let Some(view) = &self.view {
             steps.extend((view.base != Base::None).then_some(Step::OpenBase(&view.base)));
             steps.extend(view.mounts.iter().map(Step::OpenMount));
         }
+        steps
+    }
+
+    fn steps_behind_pam(&self) -> Vec<Step<'_>> {
+        let mut steps = self.steps_that_look();
+        steps.extend([Step::HostFiles(&self.ids), Step::SessionKeyring]);
+        match &self.view {
+            None => steps.push(Step::Chroot),
+            Some(view) => steps.extend([
+                Step::CopyTrees(view),
+                Step::Namespaces(&self.network),
+                Step::NewRoot(view),
+            ]),
+        }
+        steps.extend([Step::Limits(&self.limits), Step::Umask(self.umask)]);
+        steps.extend(self.second_wall());
+        steps
+    }
+
+    fn steps_to_shell(&self) -> Vec<Step<'_>> {
+        let mut steps = self.steps_that_look();
         steps.extend([Step::SessionKeyring, Step::BoundingSet, Step::Securebits]);
         match &self.view {
             None => {
@@ -334,25 +461,30 @@ impl Plan {
         .flatten()
     }
 
+    /// Gives what the shell is asked for, where the jail's shell is who goes on.
+    #[must_use]
+    pub fn request(&self) -> Option<&Request> {
+        match &self.hand_over {
+            HandOver::Shell(request) => Some(request),
+            HandOver::HostProgram { .. } => None,
+        }
+    }
+
     /// Gives the shell's arguments. `sftp_server` is its path in the jail, found where the request asks for it.
     #[must_use]
     pub fn arguments(&self, sftp_server: Option<&Path>) -> Vec<OsString> {
-        let mut name = OsString::from(if self.request.login { "-" } else { "" });
-        name.push(self.shell.file_name().unwrap_or(self.shell.as_os_str()));
-        let mut all = vec![name];
-        match (&self.request.what, sftp_server) {
-            (What::Shell, _) | (What::Sftp { .. }, None) => {}
-            (What::Command { command, arguments }, _) => {
-                all.extend(["-c".into(), command.clone()]);
-                all.extend_from_slice(arguments);
-            }
-            (What::Sftp { options, .. }, Some(server)) => {
-                let mut command = server.as_os_str().to_owned();
-                command.push(options);
-                all.extend(["-c".into(), command]);
-            }
+        self.request()
+            .map(|request| request.arguments(&self.shell, sftp_server))
+            .unwrap_or_default()
+    }
+
+    /// Gives the path of jail-shell where that is the account's login shell, and so will be started in the jail.
+    pub(crate) fn door_inside(&self) -> Option<&Path> {
+        match &self.hand_over {
+            HandOver::HostProgram { login_shell } => Some(login_shell.as_path())
+                .filter(|shell| shell.file_name() == Some(OsStr::new("jail-shell"))),
+            HandOver::Shell(_) => None,
         }
-        all
     }
 }
 
@@ -369,8 +501,8 @@ mod tests {
         request::{Request, What},
     };
 
-    fn plan(uid: u32) -> Result<Plan, Code> {
-        let identity = Identity {
+    fn ann(uid: u32) -> Identity {
+        Identity {
             name: "ann".into(),
             uid,
             gid: 1001,
@@ -379,9 +511,14 @@ mod tests {
             group_names: vec!["ann".into()],
             group_ids: vec![1001],
             unnamed_group: None,
+            unanswered: None,
             home: "/home/ann".into(),
             shell: "/usr/bin/jail-shell".into(),
-        };
+        }
+    }
+
+    fn plan(uid: u32) -> Result<Plan, Code> {
+        let identity = ann(uid);
         let text = b"users = { ann = '/srv/ann' }\ndefaults = { isolation = 'chroot' }";
         let policy = Policy::parse(Path::new("config.toml"), text).unwrap();
         let Ok(Decision::Jail(jail)) = policy.decide(&identity.account(), None) else {
@@ -403,6 +540,34 @@ mod tests {
     #[test]
     fn groups_are_listed_once_and_in_order() {
         assert_eq!(plan(1001).unwrap().ids.groups, [27, 1001]);
+    }
+
+    #[test]
+    fn behind_pam_ids_and_processes_are_left_alone_and_walls_come_last() {
+        let text = b"users = { ann = '/srv/ann' }\ndefaults = { base = 'host', network = 'none' }";
+        let policy = Policy::parse(Path::new("config.toml"), text).unwrap();
+        let identity = ann(1001);
+        let Ok(Decision::Jail(jail)) = policy.decide(&identity.account(), None) else {
+            panic!("ann has a rule");
+        };
+        let plan = Plan::behind_pam(*jail, &identity).unwrap();
+        let names: Vec<_> = plan.steps().iter().map(|step| step.name()).collect();
+        let expected = [
+            "open-root",
+            "open-base",
+            "host-files",
+            "session-keyring",
+            "copy-trees",
+            "namespaces",
+            "new-root",
+            "limits",
+            "umask",
+            "no-new-privs",
+            "landlock",
+            "seccomp",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(plan.request(), None);
     }
 
     #[test]

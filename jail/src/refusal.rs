@@ -6,8 +6,8 @@ use jail_config::{Faults, Rule, TemplateError};
 use nix::errno::Errno;
 
 use crate::{
-    identity::IdentityError, privilege::Missing, program::ProgramFault, start::BadDescriptor,
-    trust::Untrusted,
+    host_files::HostFilesFault, identity::IdentityError, privilege::Missing, program::ProgramFault,
+    start::BadDescriptor, trust::Untrusted,
 };
 
 /// The short code of a refusal and, as its number, the exit status of `jail-shell`.
@@ -178,6 +178,10 @@ pub enum Refusal {
     Exempt(Rule),
     /// The target of a plan has uid 0.
     UidZero,
+    /// The jail wants what can't be had in another program's process; what, and what mends it.
+    BehindPam(&'static str),
+    /// Root code of a host program must not read what is inside.
+    HostFiles(HostFilesFault),
     /// The root directory is refused.
     Root(Untrusted),
     /// The base is refused.
@@ -226,6 +230,8 @@ impl Refusal {
             Refusal::NoRule(_) => Code::NoRule,
             Refusal::Exempt(_) => Code::Exempt,
             Refusal::UidZero => Code::UidZero,
+            Refusal::BehindPam(_) => Code::ConfigWrong,
+            Refusal::HostFiles(fault) => fault.code(),
             Refusal::Root(untrusted) | Refusal::Base(untrusted) | Refusal::Mount(untrusted) => {
                 untrusted.root_code()
             }
@@ -274,6 +280,8 @@ impl fmt::Display for Refusal {
                  give the user an ordinary login shell (usermod -s) or take the exemption away"
             ),
             Refusal::UidZero => f.write_str("uid 0 is never put into a jail"),
+            Refusal::BehindPam(why) => write!(f, "behind PAM can't be had {why}"),
+            Refusal::HostFiles(fault) => fault.fmt(f),
             Refusal::Root(untrusted) => write!(f, "open root {untrusted}"),
             Refusal::Base(untrusted) => write!(f, "open base {untrusted}"),
             Refusal::Mount(untrusted) => write!(f, "open the source of a mount {untrusted}"),

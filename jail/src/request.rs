@@ -103,6 +103,28 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Gives the arguments that ask a shell for it. `sftp_server` is a path in the jail, found where it is asked for.
+    pub(crate) fn arguments(&self, shell: &Path, sftp_server: Option<&Path>) -> Vec<OsString> {
+        let mut name = OsString::from(if self.login { "-" } else { "" });
+        name.push(shell.file_name().unwrap_or(shell.as_os_str()));
+        let mut all = vec![name];
+        match (&self.what, sftp_server) {
+            (What::Shell, _) | (What::Sftp { .. }, None) => {}
+            (What::Command { command, arguments }, _) => {
+                all.extend(["-c".into(), command.clone()]);
+                all.extend_from_slice(arguments);
+            }
+            (What::Sftp { options, .. }, Some(server)) => {
+                let mut command = server.as_os_str().to_owned();
+                command.push(options);
+                all.extend(["-c".into(), command]);
+            }
+        }
+        all
+    }
+}
+
 /// Makes the request of a ForceCommand: what the client asked sshd for, or a login shell.
 fn forced(original: Option<OsString>, sshd: bool) -> Result<Request, Refusal> {
     let Some(command) = original else {
@@ -158,6 +180,7 @@ mod tests {
             group_names: vec!["ann".into()],
             group_ids: vec![1001],
             unnamed_group: None,
+            unanswered: None,
             home: "/home/ann".into(),
             shell: "/usr/bin/jail-shell".into(),
         }

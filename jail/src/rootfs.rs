@@ -37,18 +37,22 @@ use rustix::{
 
 use crate::{
     etc::{self, Etc, Item},
-    plan::{Plan, View},
+    host_files,
+    mark::{self, Mark},
+    plan::{Plan, Processes, View},
     privilege::as_user,
+    records::Records,
     refusal::{StepFault, hold},
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr, mount_setattr_recursive},
     trust::{self, kind, raw},
 };
 
 /// The host's top-level directories that `base = "host"` shows; /etc is made for the session.
-const HOST_ENTRIES: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+pub(crate) const HOST_ENTRIES: [&str; 7] =
+    ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
 /// What a base never contributes: these are the session's own, or hold the host's state.
-const NEVER_FROM_BASE: [&str; 5] = ["proc", "dev", "sys", "tmp", "run"];
+pub(crate) const NEVER_FROM_BASE: [&str; 5] = ["proc", "dev", "sys", "tmp", "run"];
 
 /// The most entries that root and base may have at their top together: each is a mount.
 const MOST_ENTRIES: usize = 128;
@@ -107,6 +111,8 @@ pub(crate) struct Trees {
     devices: Option<OwnedFd>,
     mounts: Vec<OwnedFd>,
     terminal: Option<OwnedFd>,
+    /// What a host program needs inside, besides.
+    guest: Option<(Mark, Records)>,
 }
 
 /// What the top of the new root is.
@@ -166,11 +172,16 @@ impl Trees {
             mounts.push(copy_tree(source, attributes)?);
         }
         let terminal = terminal.map(copy_file).transpose()?;
+        let guest = match plan.request() {
+            Some(_) => None,
+            None => Some((Mark::of(plan), Records::copy()?)),
+        };
         Ok(Trees {
             top,
             devices,
             mounts,
             terminal,
+            guest,
         })
     }
 }
@@ -189,6 +200,7 @@ impl Top {
         let hidden = [("proc", view.proc), ("dev", view.dev), ("tmp", view.tmp)];
         add_entries(&mut entries, root, NOSUID | NODEV, |name| {
             !hidden.contains(&(name.to_str().unwrap_or_default(), Content::Private))
+                && !host_files::hides(plan, name)
         })?;
         let own: Vec<PathBuf> = entries.iter().map(|entry| entry.name.clone()).collect();
         let has = |name: &OsStr| own.iter().any(|known| known.as_os_str() == name);
@@ -219,8 +231,11 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
     make_private()?;
     // Modes are as asked for here; the session's own mask comes with a step of its own.
     umask(Mode::empty());
-    // What is made here is root's and root's group's; the user's group comes with a step of its own.
-    setegid(Gid::from_raw(0)).map_err(|errno| StepFault::Failed("setegid", errno))?;
+    // What is made here is root's and root's group's; the user's group comes with a step of its own. The ids of a host
+    // program are its own: what is made has its group then, which may write to none of it.
+    if view.processes == Processes::Own {
+        setegid(Gid::from_raw(0)).map_err(|errno| StepFault::Failed("setegid", errno))?;
+    }
     let (root, entries) = match trees.top {
         Top::Whole(tree) => (tree, None),
         Top::Entries(entries, etc) => (
@@ -235,7 +250,7 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
         fill(&root, entries, etc)?;
     }
     if view.proc == Content::Private {
-        attach_proc(&root)?;
+        attach_proc(&root, view.processes)?;
     }
     if let Some(devices) = trees.devices {
         attach_at(&devices, &root, Path::new("dev"))?;
@@ -256,6 +271,17 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
             mount.target.strip_prefix("/").unwrap_or(&mount.target),
         )?;
     }
+    if let Some((mark, records)) = trees.guest {
+        attach_mark(&root, &mark)?;
+        if sealed
+            && matches!(
+                open_entry(&root, Path::new("var")),
+                Err(rustix::io::Errno::NOENT)
+            )
+        {
+            records.attach(&root)?;
+        }
+    }
     if sealed {
         seal(&root)?;
     }
@@ -264,7 +290,10 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
 
 /// Mounts a /proc of the session's own processes. What it would show of the user's keys, which all sessions share, is
 /// covered by an empty file.
-fn attach_proc(root: &OwnedFd) -> Result<(), StepFault> {
+///
+/// Without a pid namespace it is that of the host's processes, of which only those show that may be traced (hidepid=4,
+/// Linux 5.8): Landlock lets nobody trace what is outside.
+fn attach_proc(root: &OwnedFd, processes: Processes) -> Result<(), StepFault> {
     // Below /proc, where nobody gets to it: a file can be copied as a mount only where it is attached.
     let cover = new_tmpfs(c"0755", (c"4k", c"8"), MountAttrFlags::MOUNT_ATTR_NODEV)?;
     attach_at(&cover, root, Path::new("proc"))?;
@@ -273,7 +302,13 @@ fn attach_proc(root: &OwnedFd) -> Result<(), StepFault> {
         .map_err(failed("create a file below /proc"))?;
     let proc = new_file_system(
         c"proc",
-        &[(c"hidepid", Some(c"invisible"))],
+        &[(
+            c"hidepid",
+            Some(match processes {
+                Processes::Own => c"invisible",
+                Processes::Traceable => c"ptraceable",
+            }),
+        )],
         MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC,
     )?;
     attach_at(&proc, root, Path::new("proc"))?;
@@ -287,6 +322,17 @@ fn attach_proc(root: &OwnedFd) -> Result<(), StepFault> {
         }
     }
     Ok(())
+}
+
+/// Mounts the mark of a session behind PAM, read-only.
+fn attach_mark(root: &OwnedFd, mark: &Mark) -> Result<(), StepFault> {
+    let made = new_tmpfs(c"0755", (c"32k", c"8"), MountAttrFlags::MOUNT_ATTR_NODEV)?;
+    write_text(new_file(&made, Path::new(mark::FILE))?, &mark.encode())?;
+    mount_setattr(&made, RDONLY | NOSUID | NODEV)
+        .map_err(|errno| StepFault::Failed("mount_setattr of the mark", errno))?;
+    hold_attributes(&made, RDONLY | NOSUID | NODEV)?;
+    let target = Path::new(mark::DIRECTORY);
+    attach_at(&made, root, target.strip_prefix("/").unwrap_or(target))
 }
 
 /// Makes every mount of this namespace private, so that nothing done here reaches another, or the other way round.
@@ -397,7 +443,7 @@ fn write_text(file: OwnedFd, text: &[u8]) -> Result<(), StepFault> {
 }
 
 /// Makes an empty file in a directory that is the session's own.
-fn new_file(directory: &OwnedFd, name: &Path) -> Result<OwnedFd, StepFault> {
+pub(crate) fn new_file(directory: &OwnedFd, name: &Path) -> Result<OwnedFd, StepFault> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     openat(directory, name, flags, Mode::from_raw_mode(0o644))
         .map_err(failed("create a file in the new root"))
@@ -489,7 +535,7 @@ fn hold_attributes(mount: &OwnedFd, wanted: u64) -> Result<(), StepFault> {
 }
 
 /// Copies a directory with all mounts below it.
-fn copy_tree(directory: impl AsFd, attributes: u64) -> Result<OwnedFd, StepFault> {
+pub(crate) fn copy_tree(directory: impl AsFd, attributes: u64) -> Result<OwnedFd, StepFault> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH
@@ -576,14 +622,14 @@ fn add_entries(
 }
 
 /// Attaches a detached mount at a path below `root`, whose missing directories are made.
-fn attach_at(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Result<(), StepFault> {
+pub(crate) fn attach_at(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Result<(), StepFault> {
     let target = make_directory(root, path)?;
     attach(mount, target, c"")?;
     // A detached mount has nothing above it.
     hold("a mount", mount_id(mount, c"..")? != mount_id(mount, c"")?)
 }
 
-fn attach(mount: &OwnedFd, directory: impl AsFd, path: &CStr) -> Result<(), StepFault> {
+pub(crate) fn attach(mount: &OwnedFd, directory: impl AsFd, path: &CStr) -> Result<(), StepFault> {
     let flags = if path.is_empty() {
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH
     } else {
@@ -593,7 +639,7 @@ fn attach(mount: &OwnedFd, directory: impl AsFd, path: &CStr) -> Result<(), Step
 }
 
 /// Opens a directory below `root` without following anything, and makes the components that are missing.
-fn make_directory(root: &OwnedFd, path: &Path) -> Result<OwnedFd, StepFault> {
+pub(crate) fn make_directory(root: &OwnedFd, path: &Path) -> Result<OwnedFd, StepFault> {
     let mut reached: Option<OwnedFd> = None;
     let mut shown = PathBuf::from("/");
     for component in path.components() {
@@ -666,7 +712,7 @@ fn new_shared_tmpfs() -> Result<OwnedFd, StepFault> {
 }
 
 /// Makes a tmpfs. `size` is in bytes or per cent of the memory, `files` a number: tmpfs(5).
-fn new_tmpfs(
+pub(crate) fn new_tmpfs(
     mode: &CStr,
     (size, files): (&CStr, &CStr),
     attributes: MountAttrFlags,

@@ -19,11 +19,12 @@ use nix::{
 
 use self::{
     filter::{Filter, assemble},
-    refused::{REFUSED, REFUSED_WITH_PORTS},
+    refused::{REFUSED, REFUSED_WITH_PORTS, allow_to_host_program},
 };
 use crate::{refusal::StepFault, sys::seccomp::seccomp_set_mode_filter};
 
 static DEFAULT: Filter = assemble(REFUSED);
+static HOST_PROGRAM: Filter = assemble(&allow_to_host_program(REFUSED));
 static PORTS: Filter = assemble(REFUSED_WITH_PORTS);
 
 /// Refuses the calls of the list to this process and all it will start, for good.
@@ -33,7 +34,18 @@ static PORTS: Filter = assemble(REFUSED_WITH_PORTS);
 /// # Errors
 /// seccomp(2) failed, or a call that it must refuse now is still answered.
 pub(crate) fn install() -> Result<(), StepFault> {
-    set(&DEFAULT)?;
+    set(&DEFAULT).and_then(|()| try_refused_call())
+}
+
+/// Does the same in a program that goes on as root behind PAM, without what such programs can't do without.
+///
+/// # Errors
+/// As [`install`].
+pub(crate) fn install_in_host_program() -> Result<(), StepFault> {
+    set(&HOST_PROGRAM).and_then(|()| try_refused_call())
+}
+
+fn try_refused_call() -> Result<(), StepFault> {
     // The kernel itself refuses this to nobody.
     match personality::set(Persona::SHORT_INODE) {
         Err(Errno::EPERM) => Ok(()),

@@ -122,6 +122,17 @@ pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), S
     Ok((inside, Some(relay)))
 }
 
+/// Finds the terminal of a host program, which keeps it as it is: it is given a name inside, and no more.
+///
+/// # Errors
+/// A descriptor that can't be copied.
+pub(crate) fn of_host_program() -> Result<Inside, StepFault> {
+    let terminal = [stdin(), stdout(), stderr()]
+        .into_iter()
+        .find(|fd| isatty(fd));
+    terminal.map(copy).transpose().map(Inside::Own)
+}
+
 /// Makes a pair of terminal ends on the host's devpts: pts(4). The first controls, the second is the session's.
 fn new_terminal() -> Result<(OwnedFd, OwnedFd), StepFault> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;

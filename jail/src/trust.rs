@@ -207,6 +207,12 @@ pub fn open_file(directory: impl AsFd, shown: &Path, name: &Path) -> Result<File
         })
 }
 
+/// Opens one entry of a directory, whatever it is; a link is opened itself. The descriptor is O_PATH.
+pub(crate) fn open_entry(directory: impl AsFd, name: &Path) -> Result<OwnedFd, Flaw> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    open_beneath(directory, name, flags)
+}
+
 /// Opens one component without following anything and without leaving `directory`.
 fn open_beneath(directory: impl AsFd, name: &Path, flags: OFlags) -> Result<OwnedFd, Flaw> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
@@ -235,7 +241,8 @@ fn check_file(fd: impl AsFd) -> Result<(), Flaw> {
     }
 }
 
-fn check_owner_and_mode(stat: &Stat, owner: Option<u32>) -> Result<(), Flaw> {
+/// Insists that something is root's, or `owner`'s, and writable by nobody else.
+pub(crate) fn check_owner_and_mode(stat: &Stat, owner: Option<u32>) -> Result<(), Flaw> {
     if stat.st_uid != 0 && Some(stat.st_uid) != owner {
         return Err(Flaw::Owner(stat.st_uid));
     }

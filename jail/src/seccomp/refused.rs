@@ -116,6 +116,36 @@ pub(super) const REFUSED: &[Entry] = &[
     refuse(libc::SYS_setdomainname, "the jail's name, which root has set"),
 ];
 
+/// What a host program still does as root behind PAM. Each takes a capability, which nobody else in the jail has, nor
+/// can get: new user namespaces stay refused, to root too.
+const ALLOWED_TO_HOST_PROGRAM: &[Entry] = &[check(
+    libc::SYS_chroot,
+    Answer::Allow,
+    "sshd has ChrootDirectory, vsftpd chroot_local_user",
+)];
+
+/// Gives the table for a host program.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of range does not compile"
+)]
+pub(super) const fn allow_to_host_program(table: &[Entry]) -> [Entry; REFUSED.len()] {
+    let mut made = [REFUSED[0]; REFUSED.len()];
+    let mut index = 0;
+    while index < made.len() {
+        made[index] = table[index];
+        let mut other = 0;
+        while other < ALLOWED_TO_HOST_PROGRAM.len() {
+            if ALLOWED_TO_HOST_PROGRAM[other].number == table[index].number {
+                made[index] = ALLOWED_TO_HOST_PROGRAM[other];
+            }
+            other += 1;
+        }
+        index += 1;
+    }
+    made
+}
+
 /// What is refused besides where the config lists TCP ports, also with `seccomp = "off"`: ways to connect that
 /// Landlock's port rules do not see (seen on Linux 6.18).
 #[rustfmt::skip]

@@ -8,6 +8,7 @@ pub(crate) mod environment;
 pub(crate) mod keyctl;
 pub(crate) mod mount;
 pub(crate) mod net;
+pub(crate) mod nss;
 pub(crate) mod process;
 pub(crate) mod seccomp;
 pub(crate) mod signal;

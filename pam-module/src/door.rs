@@ -1,0 +1,252 @@
+//! What the two stages do: the same decide, plan and enter as at every other door.
+
+use std::ffi::OsString;
+
+use jail::{
+    decision::decide_by,
+    enter::{Prepared, prepare},
+    identity::Identity,
+    lockout::{LockedOut, lock_out},
+    log,
+    mark::Mark,
+    plan::Plan,
+    refusal::{Refusal, StepFault},
+    start::Inherited,
+};
+use jail_config::Decision;
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, unshare},
+    unistd::geteuid,
+};
+use rustix::{fs::Mode, process::umask};
+
+use crate::options::{OptionError, Options};
+
+/// What a stage returns to the program, as PAM has it: pam_sm_open_session(3), pam_sm_acct_mgmt(3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// PAM_SUCCESS
+    Success,
+    /// PAM_IGNORE: this user is not ours, other modules decide.
+    Ignore,
+    /// PAM_SERVICE_ERR: the line in the stack is wrong.
+    Service,
+    /// PAM_PERM_DENIED: the account stage refuses.
+    Denied,
+    /// PAM_ABORT: the session stage refuses. Never PAM_SESSION_ERR, after which sudo goes on.
+    Abort,
+    /// PAM_SYSTEM_ERR: the module could not even begin.
+    System,
+}
+
+/// How much a line of the log matters: syslog(3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// LOG_ERR
+    Error,
+    /// LOG_WARNING
+    Warning,
+    /// LOG_NOTICE
+    Notice,
+    /// LOG_DEBUG
+    Debug,
+}
+
+/// What a stage needs of libpam.
+pub(crate) trait Host {
+    /// Gives the name of the account, if the program has set it.
+    fn user(&self) -> Option<OsString>;
+    /// Gives the terminal, as the program calls it.
+    fn terminal(&self) -> Option<OsString>;
+    /// Gives where the user comes from.
+    fn remote(&self) -> Option<OsString>;
+    /// Writes one line to authpriv.
+    fn log(&self, weight: Weight, line: &str);
+    /// Says one sentence to the user.
+    fn say(&self, sentence: &str);
+}
+
+/// Who is served, for log and sentence.
+#[derive(Debug, Default)]
+struct Guest {
+    name: Option<OsString>,
+    uid: Option<u32>,
+}
+
+/// Looks at whether a session could be opened for the user, and changes nothing.
+pub(crate) fn account(host: &impl Host, words: Result<Vec<OsString>, OptionError>) -> Verdict {
+    let options = match words.and_then(|words| Options::parse(&words)) {
+        Ok(options) => options,
+        Err(error) => return wrong_line(host, &error),
+    };
+    let mut guest = Guest::default();
+    match look(host, &options, &mut guest) {
+        Ok(Some(_)) => Verdict::Success,
+        Ok(None) => Verdict::Ignore,
+        Err(refusal) => {
+            report(host, &refusal, &guest);
+            tell(host, &options, &refusal);
+            Verdict::Denied
+        }
+    }
+}
+
+/// Puts this process into the user's jail; on any failure, into an empty root.
+pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, OptionError>) -> Verdict {
+    let options = match words.and_then(|words| Options::parse(&words)) {
+        Ok(options) => options,
+        Err(error) => {
+            let verdict = wrong_line(host, &error);
+            shut(host);
+            return verdict;
+        }
+    };
+    let mut guest = Guest::default();
+    let mask = umask(Mode::from_raw_mode(0o077));
+    umask(mask);
+    match enter(host, &options, &mut guest) {
+        Ok(verdict) => verdict,
+        Err(refusal) => {
+            // The log first: from the empty root its socket can't be reached.
+            report(host, &refusal, &guest);
+            shut(host);
+            umask(mask);
+            tell(host, &options, &refusal);
+            Verdict::Abort
+        }
+    }
+}
+
+/// Leaves nothing that could be run, whatever the program does next.
+pub(crate) fn shut(host: &impl Host) {
+    let left = lock_out();
+    if left != LockedOut::EmptyRoot {
+        host.log(
+            Weight::Error,
+            &format!("after the failure this process is kept by {left}"),
+        );
+    }
+}
+
+/// Decides, plans and looks; gives nothing for a user who is not ours.
+fn look(
+    host: &impl Host,
+    options: &Options,
+    guest: &mut Guest,
+) -> Result<Option<Prepared>, Refusal> {
+    if Mark::read().is_some() {
+        return Err(Refusal::Step(
+            "host-program",
+            StepFault::NotInForce(
+                "this process is in a jail already; is pam_jail.so in the stack twice?".to_owned(),
+            ),
+        ));
+    }
+    let name = host.user().ok_or_else(|| {
+        Refusal::Usage("the program that called has not said for which user".to_owned())
+    })?;
+    guest.name = Some(name.clone());
+    let identity = Identity::of_name(&name).map_err(Refusal::Identity)?;
+    guest.uid = Some(identity.uid);
+    let jail = match decide_by(&options.directory, &options.file, &identity)? {
+        Decision::Jail(jail) => *jail,
+        Decision::Exempt(rule) => {
+            if options.debug {
+                let user = log::quoted(&name);
+                host.log(
+                    Weight::Debug,
+                    &format!("exempt user={user} rule=\"{rule}\""),
+                );
+            }
+            return Ok(None);
+        }
+        Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule)),
+    };
+    let plan = Plan::behind_pam(jail, &identity)?;
+    if options.debug {
+        let steps: Vec<&str> = plan.steps().iter().map(|step| step.name()).collect();
+        let user = log::quoted(&name);
+        host.log(
+            Weight::Debug,
+            &format!(
+                "jail user={user} rule=\"{}\" steps={}",
+                plan.rule,
+                steps.join(",")
+            ),
+        );
+    }
+    prepare(plan, Inherited { limits: Vec::new() }).map(Some)
+}
+
+fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdict, Refusal> {
+    let Some(prepared) = look(host, options, guest)? else {
+        return Ok(Verdict::Ignore);
+    };
+    check_process()?;
+    // Before entering also because it connects the log, for what is said from inside.
+    let (terminal, remote) = (host.terminal(), host.remote());
+    host.log(
+        Weight::Notice,
+        &log::entering(prepared.plan(), terminal.as_deref(), remote.as_deref()),
+    );
+    let confined = prepared.confine()?;
+    if let Some(missing) = confined.missing() {
+        let uid = guest.uid.unwrap_or_default();
+        host.log(
+            Weight::Warning,
+            &log::weakened(missing, guest.name.as_deref(), uid),
+        );
+    }
+    Ok(Verdict::Success)
+}
+
+/// Makes sure that this process can be put into a jail: all of it, and by root.
+fn check_process() -> Result<(), Refusal> {
+    let refuse = |what: &str| {
+        Err(Refusal::Step(
+            "host-program",
+            StepFault::NotInForce(what.to_owned()),
+        ))
+    };
+    if !geteuid().is_root() {
+        return refuse("the program that opens the session is not root");
+    }
+    // A flag that changes nothing, and that the kernel takes from a process of one thread only: unshare(2).
+    match unshare(CloneFlags::CLONE_THREAD) {
+        Ok(()) => Ok(()),
+        Err(Errno::EINVAL) => {
+            refuse("the program has more than one thread; only one would be jailed")
+        }
+        Err(errno) => Err(Refusal::Step(
+            "host-program",
+            StepFault::Failed("unshare CLONE_THREAD", errno),
+        )),
+    }
+}
+
+fn wrong_line(host: &impl Host, error: &OptionError) -> Verdict {
+    host.log(
+        Weight::Error,
+        &format!("refused code=usage reason=\"the line in the PAM stack: {error}\""),
+    );
+    Verdict::Service
+}
+
+fn report(host: &impl Host, refusal: &Refusal, guest: &Guest) {
+    let uid = guest.uid.unwrap_or(u32::MAX);
+    host.log(
+        Weight::Error,
+        &log::refused(refusal, guest.name.as_deref(), uid),
+    );
+}
+
+/// Says one constant sentence. The reason is the administrator's.
+fn tell(host: &impl Host, options: &Options, refusal: &Refusal) {
+    if !options.quiet {
+        host.say(&format!(
+            "login refused ({}); ask the administrator, who finds the reason in the authpriv log",
+            refusal.code()
+        ));
+    }
+}
