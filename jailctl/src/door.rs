@@ -2,7 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 
-use jail::{identity::Identity, refusal::Refusal, request::Request};
+use jail::{
+    environment::Variable, identity::Identity, plan::Plan, refusal::Refusal, request::Request,
+};
+use jail_config::Jail;
 
 /// A door into a jail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -11,15 +14,20 @@ pub(crate) enum Door {
     Login,
     /// jail-shell as sshd's ForceCommand
     ForceCommand,
+    /// pam_jail.so in the PAM stack of sshd, login, su, cron or another program
+    Pam,
 }
 
 impl Door {
-    /// Makes the request that this door would make. The door's own parser makes it.
-    pub(crate) fn request(
+    /// Makes the plan that this door would make. The door's own parser makes its request; `inherited` is the caller's
+    /// environment.
+    pub(crate) fn plan(
         self,
+        jail: Jail,
         command: Option<&OsStr>,
         identity: &Identity,
-    ) -> Result<Request, Refusal> {
+        inherited: impl IntoIterator<Item = Variable>,
+    ) -> Result<Plan, Refusal> {
         let (arguments, original): (Vec<OsString>, _) = match (self, command) {
             (Door::Login, None) => (vec!["-jail-shell".into()], None),
             (Door::Login, Some(command)) => {
@@ -28,8 +36,15 @@ impl Door {
             (Door::ForceCommand, command) => {
                 (vec!["jail-shell".into()], command.map(OsStr::to_owned))
             }
+            (Door::Pam, None) => return Plan::behind_pam(jail, identity),
+            (Door::Pam, Some(_)) => {
+                return Err(Refusal::Usage(
+                    "what is to run is the host program's own affair behind PAM: leave --command out".to_owned(),
+                ));
+            }
         };
-        Request::parse(&arguments, original, self == Door::ForceCommand, identity)
+        let request = Request::parse(&arguments, original, self == Door::ForceCommand, identity)?;
+        Plan::new(jail, identity, request, inherited)
     }
 
     /// Names the door in a sentence.
@@ -37,6 +52,7 @@ impl Door {
         match self {
             Door::Login => "through jail-shell as login shell",
             Door::ForceCommand => "through sshd's ForceCommand",
+            Door::Pam => "through pam_jail.so in a PAM stack",
         }
     }
 }

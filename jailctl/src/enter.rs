@@ -17,7 +17,6 @@ use jail::{
     enter::{Outcome, prepare},
     identity::Identity,
     log::Log,
-    plan::Plan,
     program::{ProgramFault, Root},
     refusal::Refusal,
     session::end_like,
@@ -73,7 +72,6 @@ pub(crate) fn need_root(what: &str) -> Result<(), Failure> {
 fn rehearse(config: &Path, user: &str, command: &[OsString]) -> Result<Verdict, Failure> {
     let identity = Identity::named(user).map_err(Refusal::Identity)?;
     let command = (!command.is_empty()).then(|| command.join(OsStr::new(" ")));
-    let request = Door::Login.request(command.as_deref(), &identity)?;
     let config = Config::read(config)?;
     let jail = match config.decide(&identity)? {
         Decision::Jail(jail) => *jail,
@@ -84,7 +82,7 @@ fn rehearse(config: &Path, user: &str, command: &[OsString]) -> Result<Verdict, 
     start::sanitize()?;
     let log = Log::open();
     let inherited = start::take_limits()?;
-    let plan = Plan::new(jail, &identity, request, env::vars_os())?;
+    let plan = Door::Login.plan(jail, command.as_deref(), &identity, env::vars_os())?;
     let prepared = prepare(plan, inherited)?;
     log.enter(
         prepared.plan(),

@@ -8,8 +8,8 @@ mod words;
 use std::path::Path;
 
 use jail::{
-    decision::Config, enter::prepare, identity::Identity, plan::Plan, refusal::Refusal,
-    start::Inherited, trust::Flaw,
+    decision::Config, enter::prepare, identity::Identity, refusal::Refusal, start::Inherited,
+    trust::Flaw,
 };
 use jail_config::{Decision, Jail, Rule, RuleKind};
 use nix::errno::Errno;
@@ -176,10 +176,8 @@ impl Explanation {
         }
         let passed: Vec<&str> = jail.env.pass.iter().map(|glob| glob.as_str()).collect();
         let passed = passed.join(" ");
-        let request = arguments
-            .door
-            .request(arguments.command.as_deref(), identity);
-        let plan = match request.and_then(|request| Plan::new(jail, identity, request, [])) {
+        let command = arguments.command.as_deref();
+        let plan = match arguments.door.plan(jail, command, identity, []) {
             Ok(plan) => plan,
             Err(refusal) => {
                 self.refused = Some(Refused::of(&refusal));

@@ -128,6 +128,7 @@ fn steps_of_the_plan() -> Vec<&'static str> {
         group_names: vec!["ann".into()],
         group_ids: vec![1001],
         unnamed_group: None,
+        unanswered: None,
         home: "/home/ann".into(),
         shell: JAIL_SHELL.into(),
     };

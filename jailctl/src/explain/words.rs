@@ -36,6 +36,11 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
                 MountMode::ReadWrite => "writable",
             }
         ),
+        Step::HostFiles(ids) => format!(
+            "look at what root code of the host program will read inside: it must be root's alone, and agree on uid {}, \
+             gid {} and the groups",
+            ids.uid, ids.gid
+        ),
         Step::SessionKeyring => "join a new session keyring, so that the caller's keys stay outside".to_owned(),
         Step::BoundingSet => "empty the capability bounding set".to_owned(),
         Step::Securebits => "lock the securebits: user id 0 means nothing from here on".to_owned(),
@@ -95,9 +100,9 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
         Step::Program(shell) => format!(
             "look whether {}{} can start: itself, its interpreter, its libraries",
             shown(shell),
-            match &plan.request.what {
-                What::Sftp { .. } => " and an sftp-server",
-                What::Shell | What::Command { .. } => "",
+            match plan.request().map(|request| &request.what) {
+                Some(What::Sftp { .. }) => " and an sftp-server",
+                Some(What::Shell | What::Command { .. }) | None => "",
             }
         ),
         Step::Exec(shell) => format!(
@@ -186,7 +191,7 @@ fn groups_in_words(groups: &[u32], plan: &Plan) -> String {
 }
 
 fn command_line(plan: &Plan) -> String {
-    if let What::Sftp { asked, options } = &plan.request.what {
+    if let Some(What::Sftp { asked, options }) = plan.request().map(|request| &request.what) {
         return format!(
             "-c with the jail's own sftp-server in place of {}{}",
             shown(asked),
