@@ -10,6 +10,10 @@ PRIVILEGE  ?= setuid
 CAPS       := cap_setuid,cap_setgid,cap_setpcap,cap_sys_chroot,cap_sys_admin,cap_mknod,cap_net_admin,cap_dac_override
 BINARY     := $(or $(CARGO_TARGET_DIR),target)/setuid/jail-shell
 JAILCTL    := $(or $(CARGO_TARGET_DIR),target)/tool/jailctl
+MODULE     := $(or $(CARGO_TARGET_DIR),target)/module/libpam_jail.so
+# Where PAM looks for its modules: below LIBDIR, which on Debian has the architecture in it.
+LIBDIR     ?= $(PREFIX)/lib/$(shell $${CC:-cc} -print-multiarch 2>/dev/null)
+SECURITY   := $(LIBDIR)/security
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -21,7 +25,7 @@ help:
 	  'make test        everything that is tested (installs what it needs by apt-get)' \
 	  'make test-long   the same, then 5,000 logins and every fault at every call' \
 	  'make bench       what a login costs, beside chroot(1) and jailkit' \
-	  'make build       build jail-shell and jailctl' \
+	  'make build       build jail-shell, pam_jail.so and jailctl' \
 	  'make man         write the man pages of jailctl anew' \
 	  'make install     [DESTDIR=] [PREFIX=/usr] [PRIVILEGE=caps]: install it; a config is kept' \
 	  'make uninstall   take it away; the config stays'
@@ -32,6 +36,7 @@ setup:
 
 build: setup
 	$(CARGO) build --locked --profile setuid -p jail-shell
+	$(CARGO) build --locked --profile module -p pam-module
 	$(CARGO) build --locked --profile tool -p jailctl
 
 # The man pages of jailctl, made of its own description of its arguments.
@@ -51,6 +56,7 @@ test-long: test
 bench: build
 	@packaging/setup bench
 	$(CARGO) bench --locked -p login-jail-tests --bench login
+	$(CARGO) bench --locked -p login-jail-tests --bench pam
 
 check:
 	$(CARGO) fmt --check
@@ -58,8 +64,8 @@ check:
 
 # Installs what `make build` has built. The config is kept where there is one.
 install:
-	@test -x $(BINARY) || { echo 'install: $(BINARY) is not built; run make build' >&2; exit 1; }
-	@test -x $(JAILCTL) || { echo 'install: $(JAILCTL) is not built; run make build' >&2; exit 1; }
+	@for built in $(BINARY) $(MODULE) $(JAILCTL); do \
+	  test -x $$built || { echo "install: $$built is not built; run make build" >&2; exit 1; }; done
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5 \
 	  $(DESTDIR)$(COMPLETIONS)
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/login-jail $(DESTDIR)$(SYSCONFDIR)/login-jail/users.d
@@ -72,7 +78,10 @@ endif
 	install -m 0755 -o root -g root $(JAILCTL) $(DESTDIR)$(PREFIX)/sbin/jailctl
 	$(JAILCTL) completions bash >$(DESTDIR)$(COMPLETIONS)/jailctl
 	chmod 0644 $(DESTDIR)$(COMPLETIONS)/jailctl
-	install -m 0644 packaging/man/jail-shell.8 packaging/man/jailctl*.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 packaging/man/jail-shell.8 packaging/man/pam_jail.8 packaging/man/jailctl*.8 $(DESTDIR)$(MANDIR)/man8/
+	install -d -m 0755 $(DESTDIR)$(SECURITY) $(DESTDIR)$(PREFIX)/share/doc/login-jail/pam.d
+	install -m 0644 packaging/pam.d/* $(DESTDIR)$(PREFIX)/share/doc/login-jail/pam.d/
+	install -m 0644 -o root -g root $(MODULE) $(DESTDIR)$(SECURITY)/pam_jail.so
 	install -m 0644 packaging/man/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	@test ! -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
 	  echo 'install: $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml is there and stays as it is' >&2
@@ -83,7 +92,10 @@ endif
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(PREFIX)/sbin/jailctl $(DESTDIR)$(COMPLETIONS)/jailctl \
 	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
+	  $(DESTDIR)$(PREFIX)/share/doc/login-jail/pam.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5
+	@lines=$$(grep -l '^[^#].*pam_jail' $(DESTDIR)/etc/pam.d/* 2>/dev/null | tr '\n' ' '); \
+	  test -z "$$lines" || echo "uninstall: nobody gets in by these until the lines for pam_jail.so are gone: $$lines" >&2
 	@echo 'uninstall: $(DESTDIR)$(SYSCONFDIR)/login-jail stays; remove it yourself' >&2
 	@users=$$(awk -F: '$$7 ~ /\/jail-shell$$/ { print $$1 }' $(DESTDIR)/etc/passwd 2>/dev/null | tr '\n' ' '); \
 	  test -z "$$users" || echo "uninstall: these accounts can't log in now, for want of their shell: $$users" >&2

@@ -23,6 +23,7 @@ use std::io::Write;
 mod doors;
 pub mod fault;
 mod outcome;
+pub mod pam;
 mod pty;
 pub mod roots;
 mod sandbox;

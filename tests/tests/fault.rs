@@ -752,6 +752,7 @@ mounts = [{ source = "/srv/shared", target = "/data", mode = "ro" }]
             group_names: vec!["ann".into()],
             group_ids: vec![1000],
             unnamed_group: None,
+            unanswered: None,
             home: "/home/ann".into(),
             shell: JAIL_SHELL.into(),
         };

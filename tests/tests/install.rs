@@ -43,6 +43,24 @@ fn installs_the_administrators_tool_without_privileges_of_its_own() {
 }
 
 #[test]
+fn installs_and_takes_away_the_module_and_says_whom_that_shuts_out() {
+    let sandbox = Sandbox::new();
+    let stat = "stat -c '%a %U' /lib/*/security/pam_jail.so";
+    assert_eq!(sandbox.must(stat), "644 root");
+    sandbox.must(
+        "test -e /usr/share/man/man8/pam_jail.8; test -e /usr/share/doc/login-jail/pam.d/sshd",
+    );
+    sandbox.must("echo 'session required pam_jail.so' >>/etc/pam.d/su");
+    let said = sandbox.sh(&format!("make -s -C {REPOSITORY} uninstall"));
+    assert!(said.stderr.contains("/etc/pam.d/su"), "{said}");
+    assert_eq!(sandbox.sh(stat).stdout, "");
+    sandbox.must(&format!(
+        "make -s -C {REPOSITORY} install DESTDIR=/tmp/stage LIBDIR=/usr/lib64"
+    ));
+    sandbox.must("test -e /tmp/stage/usr/lib64/security/pam_jail.so");
+}
+
+#[test]
 fn keeps_a_config_that_is_there() {
     let sandbox = Sandbox::new().config("# mine\n");
     sandbox.must(&format!("make -s -C {REPOSITORY} install"));

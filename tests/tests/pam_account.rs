@@ -1,0 +1,85 @@
+//! Who is meant: by which account facts the module decides, and that it does not decide by half of them.
+
+use login_jail_tests::{Sandbox, fault::probe, roots};
+
+/// Whoever is in the group `remote`, which only a service of NSS knows, is jailed; all others pass.
+fn by_a_remote_group() -> Sandbox {
+    let module = probe("libnss_dead.so.2");
+    Sandbox::new()
+        .user_with_shell("ann", "/bin/bash")
+        .jailed("ann")
+        .root(roots::home())
+        .config("unlisted = \"exempt\"\n[groups]\nremote = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\n")
+        .behind_pam("required", "")
+        .with(&format!(
+            "cp {module} /lib/$(gcc -print-multiarch)/; sed -i 's/^group:.*/group: dead files/' /etc/nsswitch.conf"
+        ))
+}
+
+#[test]
+fn a_group_of_a_service_that_answers_decides() {
+    let sandbox = by_a_remote_group();
+    assert!(sandbox.must("id -G ann").contains("4242"));
+    let seen = sandbox.su_c("ann", "id -G; ls -d /srv");
+    assert!(seen.stdout.contains("4242"), "{seen}");
+    assert!(!seen.stdout.contains("/srv"), "{seen}");
+}
+
+#[test]
+fn a_service_that_is_down_lets_nobody_in_unjailed() {
+    for (line, reason) in [
+        ("dead files", "Connection refused"),
+        ("files [SUCCESS=merge] dead", "Connection refused"),
+        ("files nothere", "has no module"),
+    ] {
+        let sandbox = by_a_remote_group().with(&format!(
+            "touch /run/nss-is-down; sed -i 's/^group:.*/group: {line}/' /etc/nsswitch.conf"
+        ));
+        assert!(!sandbox.must("id -G ann").contains("4242"), "the premise");
+        let seen = sandbox.su_c("ann", "echo GOTIN; ls -d /srv");
+        assert_eq!(seen.stdout, "", "{seen}");
+        let log = sandbox.module_logged(&["refused code=account", "look up the user's groups"]);
+        assert!(log.contains(reason), "{log}");
+    }
+}
+
+#[test]
+fn a_user_who_is_named_needs_no_service() {
+    let sandbox = by_a_remote_group().with("touch /run/nss-is-down");
+    let config = sandbox.read("/etc/login-jail/config.toml");
+    let config = config.replace(
+        "[groups]",
+        "exempt = [\"root\"]\n[users]\nann = \"web\"\n[groups]",
+    );
+    sandbox.write("/etc/login-jail/config.toml", config);
+    let seen = sandbox.su_c("ann", "ls -d /usr /srv");
+    assert_eq!(seen.stdout, "/usr\n", "{seen}");
+    assert_eq!(
+        sandbox.run(&["sudo", "-u", "root", "echo", "root"]).ok(),
+        "root"
+    );
+}
+
+#[test]
+fn uid_0_is_never_jailed_and_passes_only_where_the_config_exempts_it() {
+    let jail = "[jails.web]\nroot = \"/srv/jails/ann\"\nbase = \"host\"\n";
+    for (config, code) in [
+        ("exempt = [\"root\"]\n", None),
+        ("unlisted = \"exempt\"\n", None),
+        ("", Some("no-rule")),
+        ("users = { root = \"web\" }\n", Some("uid-zero")),
+        ("users = {\n", Some("config-wrong")),
+    ] {
+        let sandbox =
+            by_a_remote_group().with("sed -i 's/^group:.*/group: files/' /etc/nsswitch.conf");
+        sandbox.write("/etc/login-jail/config.toml", format!("{config}{jail}"));
+        let seen = sandbox.su_c("root", "echo GOTIN; ls -d /srv");
+        match code {
+            None => assert_eq!(seen.ok(), "GOTIN\n/srv", "{config}"),
+            Some(code) => {
+                assert!(!seen.stdout.contains("GOTIN"), "{config}: {seen}");
+                sandbox.module_logged(&[&format!("refused code={code}")]);
+            }
+        }
+    }
+}
