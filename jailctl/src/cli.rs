@@ -5,6 +5,12 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use jail::decision::CONFIG_DIRECTORY;
+use jailctl::{
+    build::Build,
+    import::Import,
+    presets,
+    update::{Rollback, Update},
+};
 
 use crate::door::Door;
 
@@ -33,6 +39,11 @@ pub(crate) enum Command {
     Add(Add),
     Release(Release),
     Enter(Enter),
+    Build(Build),
+    Import(Import),
+    Presets(presets::List),
+    Update(Update),
+    Rollback(Rollback),
     Completions(Completions),
     #[command(hide = true)]
     Man(Man),

@@ -28,6 +28,7 @@ mod status;
 use std::process::ExitCode;
 
 use clap::Parser;
+use jailctl::fault::Fault;
 
 use crate::{
     cli::{Cli, Command},
@@ -44,6 +45,11 @@ fn main() -> ExitCode {
         Command::Add(arguments) => membership::add(&config, &arguments),
         Command::Release(arguments) => membership::release(&config, &arguments),
         Command::Enter(arguments) => enter::run(&config, &arguments),
+        Command::Build(build) => return of_roots(build.run()),
+        Command::Import(import) => return of_roots(import.run()),
+        Command::Presets(list) => return of_roots(list.run()),
+        Command::Update(update) => return of_roots(update.run()),
+        Command::Rollback(rollback) => return of_roots(rollback.run()),
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Man(arguments) => generate::man_pages(&arguments),
         Command::Rehearse(arguments) => rehearsal::look_inside(&config, &arguments),
@@ -54,6 +60,17 @@ fn main() -> ExitCode {
         Err(failure) => {
             eprintln!("jailctl: {failure}");
             ExitCode::from(failure.status())
+        }
+    }
+}
+
+/// Ends as a command about root directories has ended.
+fn of_roots(outcome: Result<jailctl::fault::Verdict, Fault>) -> ExitCode {
+    match outcome {
+        Ok(verdict) => ExitCode::from(verdict.status()),
+        Err(fault) => {
+            eprintln!("jailctl: {fault}");
+            ExitCode::from(fault.status())
         }
     }
 }

@@ -1,0 +1,660 @@
+//! Everything that a root needs for what it is to have: programs, what they load, and the links and directories on the
+//! way to each.
+//!
+//! A path inside is the path on the host, links and all, so that what works there works here. What somebody without
+//! rights could not read on the host is never taken: a root must not be the way to a key.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    ffi::{OsStr, OsString},
+    fmt,
+    fs::{self, File, Metadata},
+    io::Read,
+    os::unix::fs::MetadataExt,
+    path::{Component, Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use crate::{
+    elf::Abi,
+    fault::Fault,
+    loader::{self, Loader},
+    pattern,
+    presets::Preset,
+    shebang,
+};
+
+/// What a root has of its own: the users' files, the system's state, and what is mounted at login. No preset puts
+/// files there, and a root that is built anew keeps them as they are.
+pub const OWN: [&str; 14] = [
+    "home",
+    "root",
+    "tmp",
+    "run",
+    "var",
+    "proc",
+    "dev",
+    "sys",
+    "srv",
+    "mnt",
+    "media",
+    "boot",
+    "lost+found",
+    ".login-jail",
+];
+
+/// Directories that are never taken as a whole, wherever a link may lead.
+const TOO_LARGE: [&str; 12] = [
+    "/",
+    "/usr",
+    "/etc",
+    "/opt",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/share",
+];
+
+/// Where programs are looked for by name: what the system brings goes before what was put beside it.
+const PROGRAM_DIRECTORIES: [&str; 6] = [
+    "/usr/bin",
+    "/bin",
+    "/usr/sbin",
+    "/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+];
+
+/// Links that distributions with a merged /usr have; without them no interpreter is where programs say.
+const MERGED: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/// As the kernel: path_resolution(7).
+const MOST_LINKS: usize = 40;
+
+/// How deep `#!` lines may be nested: BINPRM_MAX_RECURSION in Linux is 5.
+const DEEPEST_SCRIPT: usize = 5;
+
+/// What is at a path of a root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A directory, root's and for everybody.
+    Directory,
+    /// A symbolic link, and its text.
+    Link(PathBuf),
+    /// A copy of the host's file of this path, with this mode.
+    File(u32),
+}
+
+/// Something to be said about a root, for people and for programs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Note {
+    /// A program that a preset names, and that the host does not have.
+    NotInstalled {
+        /// The program.
+        program: String,
+        /// The preset.
+        preset: String,
+    },
+    /// A library that the host does not have; the program that asks for it would not start.
+    MissingLibrary {
+        /// The library's name.
+        library: String,
+        /// Who asks.
+        by: PathBuf,
+        /// Whether a program was asked for that needs it, not some module in a directory.
+        needed: bool,
+    },
+    /// Scripts in a directory whose interpreter nothing brings.
+    MissingInterpreter {
+        /// The interpreter.
+        interpreter: PathBuf,
+        /// One of the scripts.
+        script: PathBuf,
+        /// How many there are.
+        scripts: usize,
+        /// Whether a script was asked for by name.
+        needed: bool,
+    },
+    /// A path that is left out because not everybody may read it on the host.
+    Private {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A path that is left out because it leads to what a root has of its own.
+    Own {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A path that is left out because it leads to a directory as large as a system.
+    TooLarge {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+impl Note {
+    /// Whether something asked for will not work.
+    #[must_use]
+    pub fn is_finding(&self) -> bool {
+        match self {
+            Note::MissingLibrary { needed, .. } | Note::MissingInterpreter { needed, .. } => {
+                *needed
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::NotInstalled { program, preset } => {
+                write!(f, "{program} of {preset} is not on this host; left out")
+            }
+            Note::MissingLibrary { library, by, .. } => {
+                write!(
+                    f,
+                    "{} asks for {library}, which is not on this host",
+                    by.display()
+                )
+            }
+            Note::MissingInterpreter {
+                interpreter,
+                script,
+                scripts,
+                ..
+            } => write!(
+                f,
+                "{} is not brought along, which {scripts} script{} such as {} {} run by; add --program {0} or a preset",
+                interpreter.display(),
+                if *scripts == 1 { "" } else { "s" },
+                script.display(),
+                if *scripts == 1 { "is" } else { "are" },
+            ),
+            Note::Private { path } => write!(
+                f,
+                "{} is not for everybody to read; left out",
+                path.display()
+            ),
+            Note::Own { path } => write!(
+                f,
+                "{} leads to what a root has of its own; left out",
+                path.display()
+            ),
+            Note::TooLarge { path } => {
+                write!(f, "{} leads to a whole system; left out", path.display())
+            }
+        }
+    }
+}
+
+/// The result: what a root has, by path.
+#[derive(Clone, Debug, Default)]
+pub struct Closure {
+    /// Everything, parents before children.
+    pub entries: BTreeMap<PathBuf, Entry>,
+    /// What is to be said about it.
+    pub notes: BTreeSet<Note>,
+}
+
+/// How a path came to be wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// It is to be started.
+    Program { depth: usize },
+    /// A program loads it.
+    Library,
+    /// It is in a directory that is taken as a whole.
+    Part,
+}
+
+/// Why a path of the host is not taken.
+enum Left {
+    Missing,
+    Private,
+    Own,
+}
+
+/// Puts a closure together.
+#[derive(Debug)]
+pub struct Collector {
+    loader: Loader,
+    closure: Closure,
+    exclude: Vec<String>,
+    seen: HashSet<PathBuf>,
+    /// Scripts found in directories, by interpreter.
+    scripts: BTreeMap<PathBuf, (PathBuf, usize, bool)>,
+}
+
+impl Collector {
+    /// Starts with the links of a merged /usr and nothing else.
+    #[must_use]
+    pub fn new() -> Collector {
+        let mut collector = Collector {
+            loader: Loader::of_host(),
+            closure: Closure::default(),
+            exclude: Vec::new(),
+            seen: HashSet::new(),
+            scripts: BTreeMap::new(),
+        };
+        for link in MERGED.map(Path::new) {
+            if fs::symlink_metadata(link).is_ok_and(|metadata| metadata.is_symlink()) {
+                drop(collector.follow(link));
+            }
+        }
+        collector
+    }
+
+    /// Takes in what a preset names.
+    ///
+    /// # Errors
+    /// The preset was asked for by name, and the host has none of its programs.
+    pub fn preset(&mut self, name: &str, preset: &Preset, asked: bool) -> Result<(), Fault> {
+        let excluded = self.exclude.len();
+        self.exclude.extend(preset.exclude.iter().cloned());
+        let mut found = 0;
+        for program in &preset.programs {
+            match find_program(program) {
+                Some(path) => {
+                    found += 1;
+                    self.add(&path, Role::Program { depth: 0 });
+                }
+                None => {
+                    self.closure.notes.insert(Note::NotInstalled {
+                        program: program.clone(),
+                        preset: name.to_owned(),
+                    });
+                }
+            }
+        }
+        if asked && found == 0 && !preset.programs.is_empty() {
+            let mend = preset.package.as_ref();
+            let mend = mend.map_or_else(String::new, |package| {
+                format!("; apt-get install {package}")
+            });
+            let programs = preset.programs.join(", ");
+            return Err(Fault::Failed(format!(
+                "preset {name}: the host has no {programs}{mend}"
+            )));
+        }
+        for pattern in preset.paths.iter().flat_map(|path| places(path)) {
+            for path in pattern::expand(&pattern) {
+                self.add(&path, Role::Part);
+            }
+        }
+        for library in &preset.libraries {
+            if let Some(path) = self.loader.library(OsStr::new(library), Abi::NATIVE) {
+                self.add(&path, Role::Library);
+            }
+        }
+        for directory in &preset.directories {
+            self.directory(Path::new(directory));
+        }
+        self.exclude.truncate(excluded);
+        Ok(())
+    }
+
+    /// Takes in a program, by name or by path, or a file or directory.
+    ///
+    /// # Errors
+    /// The host does not have it, or not everybody may read it.
+    pub fn program(&mut self, name: &str) -> Result<(), Fault> {
+        let path = find_program(name)
+            .ok_or_else(|| Fault::Failed(format!("program {name}: not on this host")))?;
+        let before = self.closure.notes.clone();
+        if self.add(&path, Role::Program { depth: 0 }) {
+            return Ok(());
+        }
+        let why = self.closure.notes.difference(&before).next();
+        let why = why.map_or_else(|| "is not to be had".to_owned(), Note::to_string);
+        Err(Fault::Failed(format!("program {name}: {why}")))
+    }
+
+    /// Takes in an empty directory.
+    pub fn directory(&mut self, path: &Path) {
+        for directory in path.ancestors().filter(|path| *path != Path::new("/")) {
+            self.closure
+                .entries
+                .entry(directory.to_owned())
+                .or_insert(Entry::Directory);
+        }
+    }
+
+    /// Gives what was collected.
+    #[must_use]
+    pub fn finish(mut self) -> Closure {
+        for (interpreter, (script, scripts, needed)) in self.scripts {
+            if !self.seen.contains(&interpreter) {
+                self.closure.notes.insert(Note::MissingInterpreter {
+                    interpreter,
+                    script,
+                    scripts,
+                    needed,
+                });
+            }
+        }
+        self.closure
+    }
+
+    /// Takes in a path and what it needs, and says whether that could be.
+    fn add(&mut self, path: &Path, role: Role) -> bool {
+        let (path, metadata) = match self.follow(path) {
+            Ok(found) => found,
+            Err(left) => {
+                let path = path.to_owned();
+                match left {
+                    Left::Missing => {}
+                    Left::Private => drop(self.closure.notes.insert(Note::Private { path })),
+                    Left::Own => drop(self.closure.notes.insert(Note::Own { path })),
+                }
+                return false;
+            }
+        };
+        if metadata.is_dir() {
+            self.tree(&path)
+        } else {
+            metadata.is_file() && self.file(path, &metadata, role)
+        }
+    }
+
+    fn file(&mut self, path: PathBuf, metadata: &Metadata, role: Role) -> bool {
+        if metadata.mode() & 0o004 == 0 {
+            self.closure.notes.insert(Note::Private { path });
+            return false;
+        }
+        // Without set-id bits: nothing inside can use them. Writable by root alone, whatever the host thinks.
+        let mode = Entry::File(metadata.mode() & 0o755);
+        self.closure.entries.insert(path.clone(), mode);
+        self.inspect(path, metadata, role);
+        true
+    }
+
+    /// Takes in what a file needs to be started or loaded.
+    fn inspect(&mut self, path: PathBuf, metadata: &Metadata, role: Role) {
+        let program = matches!(role, Role::Program { .. });
+        let name = path
+            .file_name()
+            .map(OsStr::as_encoded_bytes)
+            .unwrap_or_default();
+        let library = name.windows(3).any(|part| part == b".so");
+        let executable = metadata.mode() & 0o111 != 0;
+        if !(program || library || executable || role == Role::Library) {
+            return;
+        }
+        // A script that was part of a directory may be asked for by name later; all else is looked at once.
+        if !self.seen.insert(path.clone()) && !program {
+            return;
+        }
+        let mut start = [0; shebang::LONGEST_LINE];
+        let length = File::open(&path).and_then(|mut file| file.read(&mut start));
+        let start = start.get(..length.unwrap_or(0)).unwrap_or_default();
+        if let Some(script) = shebang::parse(start) {
+            self.interpreters(&path, script, role);
+        } else if start.starts_with(b"\x7fELF") {
+            let loads = self.loader.loads(&path);
+            for library in loads.libraries {
+                self.add(&library, Role::Library);
+            }
+            for missing in loads.missing {
+                self.closure.notes.insert(Note::MissingLibrary {
+                    library: missing.library.to_string_lossy().into_owned(),
+                    by: missing.by,
+                    needed: program,
+                });
+            }
+        }
+    }
+
+    /// Takes in what runs a script, or remembers that somebody should.
+    fn interpreters(&mut self, path: &Path, script: shebang::Shebang, role: Role) {
+        let first = PathBuf::from(&script.interpreter);
+        let second = script.program.map(|name| {
+            let found = name.to_str().and_then(find_program);
+            found.unwrap_or_else(|| PathBuf::from(name))
+        });
+        for interpreter in [Some(first), second].into_iter().flatten() {
+            let brought = match role {
+                Role::Program { depth } if depth < DEEPEST_SCRIPT => {
+                    self.add(&interpreter, Role::Program { depth: depth + 1 })
+                }
+                _ => false,
+            };
+            if !brought {
+                let real = fs::canonicalize(&interpreter).unwrap_or(interpreter);
+                let entry = self.scripts.entry(real);
+                let entry = entry.or_insert_with(|| (path.to_owned(), 0, false));
+                entry.1 += 1;
+                entry.2 |= matches!(role, Role::Program { .. });
+            }
+        }
+    }
+
+    /// Takes in a directory as a whole.
+    fn tree(&mut self, path: &Path) -> bool {
+        let libraries = loader::default_directories(Abi::NATIVE);
+        if TOO_LARGE.iter().any(|known| path == *known)
+            || libraries.iter().any(|known| path == known)
+        {
+            self.closure.notes.insert(Note::TooLarge {
+                path: path.to_owned(),
+            });
+            return false;
+        }
+        let mut open = vec![path.to_owned()];
+        while let Some(directory) = open.pop() {
+            if self.excluded(&directory) || !self.seen.insert(directory.clone()) {
+                continue;
+            }
+            self.closure
+                .entries
+                .insert(directory.clone(), Entry::Directory);
+            let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+            for child in entries.map(|entry| entry.path()) {
+                let Ok(metadata) = fs::symlink_metadata(&child) else {
+                    continue;
+                };
+                if self.excluded(&child) {
+                } else if metadata.is_dir() && metadata.mode() & 0o005 == 0o005 {
+                    open.push(child);
+                } else if metadata.is_dir() {
+                    self.closure.notes.insert(Note::Private { path: child });
+                } else if metadata.is_symlink() {
+                    self.add(&child, Role::Part);
+                } else if metadata.is_file() {
+                    self.file(child, &metadata, Role::Part);
+                }
+            }
+        }
+        true
+    }
+
+    fn excluded(&self, path: &Path) -> bool {
+        self.exclude
+            .iter()
+            .any(|pattern| pattern::covers(pattern, path))
+    }
+
+    /// Goes to where a path leads, and takes in every link and directory on the way.
+    fn follow(&mut self, path: &Path) -> Result<(PathBuf, Metadata), Left> {
+        let mut walked: Vec<(PathBuf, Entry)> = Vec::new();
+        let mut open: VecDeque<OsString> = names(path).collect();
+        let mut reached = PathBuf::from("/");
+        let mut links = 0;
+        let mut metadata = fs::symlink_metadata(&reached).map_err(|_| Left::Missing)?;
+        while let Some(name) = open.pop_front() {
+            if !metadata.is_dir() {
+                return Err(Left::Missing);
+            }
+            if name == ".." {
+                reached.pop();
+                metadata = fs::symlink_metadata(&reached).map_err(|_| Left::Missing)?;
+                continue;
+            }
+            if metadata.mode() & 0o001 == 0 {
+                return Err(Left::Private);
+            }
+            if reached == Path::new("/") && OWN.iter().any(|own| name == *own) {
+                return Err(Left::Own);
+            }
+            let next = reached.join(&name);
+            let found = fs::symlink_metadata(&next).map_err(|_| Left::Missing)?;
+            if !found.is_symlink() {
+                if found.is_dir() {
+                    walked.push((next.clone(), Entry::Directory));
+                }
+                (reached, metadata) = (next, found);
+                continue;
+            }
+            links += 1;
+            let target = fs::read_link(&next).map_err(|_| Left::Missing)?;
+            if links > MOST_LINKS {
+                return Err(Left::Missing);
+            }
+            if target.is_absolute() {
+                reached = PathBuf::from("/");
+                metadata = fs::symlink_metadata(&reached).map_err(|_| Left::Missing)?;
+            }
+            for name in names(&target).collect::<Vec<_>>().into_iter().rev() {
+                open.push_front(name);
+            }
+            walked.push((next, Entry::Link(target)));
+        }
+        self.closure.entries.extend(walked);
+        Ok((reached, metadata))
+    }
+}
+
+impl Default for Collector {
+    fn default() -> Collector {
+        Collector::new()
+    }
+}
+
+/// The names that a path has the walk go through.
+fn names(path: &Path) -> impl Iterator<Item = OsString> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    })
+}
+
+/// Finds a program by name where the system has them, or takes an absolute path as it is.
+#[must_use]
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let is_there = |path: &PathBuf| fs::metadata(path).is_ok();
+    if name.starts_with('/') {
+        return Some(PathBuf::from(name)).filter(is_there);
+    }
+    PROGRAM_DIRECTORIES
+        .iter()
+        .map(|directory| Path::new(directory).join(name))
+        .find(is_there)
+}
+
+/// Gives the patterns that a preset's path stands for.
+fn places(path: &str) -> Vec<String> {
+    let Some(rest) = path.strip_prefix("{lib}") else {
+        return vec![path.to_owned()];
+    };
+    let directories = loader::default_directories(Abi::NATIVE);
+    let directories = directories
+        .iter()
+        .filter(|directory| directory.starts_with("/usr"));
+    directories
+        .map(|directory| format!("{}{rest}", directory.display()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+    use super::{Collector, Entry, Note};
+
+    fn of(program: &str) -> super::Closure {
+        let mut collector = Collector::new();
+        collector.program(program).unwrap();
+        collector.finish()
+    }
+
+    #[test]
+    fn a_program_brings_its_loader_and_every_link_on_the_way() {
+        let closure = of("sh");
+        let real = fs::canonicalize("/bin/sh").unwrap();
+        assert_eq!(closure.entries.get(&real), Some(&Entry::File(0o755)));
+        let libc =
+            |path: &&std::path::PathBuf| path.file_name().is_some_and(|name| name == "libc.so.6");
+        assert_eq!(closure.entries.keys().filter(libc).count(), 1);
+        for (path, entry) in &closure.entries {
+            let parent = path.parent().unwrap();
+            let parent = closure.entries.get(parent);
+            assert!(
+                path.parent() == Some(Path::new("/")) || parent == Some(&Entry::Directory),
+                "{path:?}"
+            );
+            if let Entry::Link(target) = entry {
+                assert_eq!(&fs::read_link(path).unwrap(), target);
+            }
+        }
+    }
+
+    #[test]
+    fn a_script_brings_what_runs_it() {
+        let closure = of("ldd");
+        let bash = fs::canonicalize("/bin/bash").unwrap();
+        assert!(closure.entries.contains_key(&bash));
+    }
+
+    #[test]
+    fn takes_nothing_that_not_everybody_may_read() {
+        let fault = Collector::new().program("/etc/shadow").unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "program /etc/shadow: /etc/shadow is not for everybody to read; left out"
+        );
+    }
+
+    #[test]
+    fn takes_nothing_that_a_root_has_of_its_own_even_by_a_link() {
+        let mut collector = Collector::new();
+        assert!(!collector.add(Path::new("/proc/version"), super::Role::Part));
+        assert!(!collector.add(Path::new("/etc/mtab"), super::Role::Part));
+        let closure = collector.finish();
+        assert!(closure.notes.contains(&Note::Own {
+            path: "/etc/mtab".into()
+        }));
+        assert!(!closure.entries.contains_key(Path::new("/etc/mtab")));
+    }
+
+    #[test]
+    fn takes_no_whole_system() {
+        let mut collector = Collector::new();
+        collector.add(Path::new("/usr"), super::Role::Part);
+        collector.add(Path::new("/usr/share/.."), super::Role::Part);
+        let closure = collector.finish();
+        assert!(
+            !closure
+                .entries
+                .keys()
+                .any(|path| path.starts_with("/usr/share/doc"))
+        );
+    }
+
+    #[test]
+    fn modes_lose_set_id_bits_and_write_permission_for_others() {
+        let closure = of("su");
+        let su = fs::canonicalize("/bin/su").unwrap();
+        assert_eq!(
+            fs::metadata(&su).unwrap().permissions().mode() & 0o7777,
+            0o4755
+        );
+        assert_eq!(closure.entries.get(&su), Some(&Entry::File(0o755)));
+    }
+}

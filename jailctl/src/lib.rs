@@ -1,0 +1,28 @@
+//! What jailctl is made of: roots of jails made from the host's files or from archives, kept up to date and rolled back.
+//!
+//! [`elf`] and [`loader`] say what a program needs, [`presets`] what people mean by a name, [`closure`] puts both
+//! together; [`tree`] writes into a root by descriptor only; [`build`], [`update`] and [`import`] are the commands.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an administrator's tool, which talks to whoever runs it"
+)]
+
+pub mod archive;
+pub mod build;
+pub mod closure;
+pub mod elf;
+pub mod etc;
+pub mod fault;
+pub mod generation;
+pub mod image;
+pub mod import;
+pub mod loader;
+pub mod manifest;
+pub mod pattern;
+pub mod presets;
+pub mod progress;
+pub mod registry;
+pub mod shebang;
+pub mod tree;
+pub mod update;

@@ -1,0 +1,48 @@
+//! The roots that were built here: `/var/lib/login-jail/roots`, one path a line, for `jailctl update` without a name.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{fault::Fault, tree::Tree};
+
+const DIRECTORY: &str = "/var/lib/login-jail";
+const FILE: &str = "/var/lib/login-jail/roots";
+
+/// Gives the roots that are known and still there.
+///
+/// # Errors
+/// The list can't be read.
+pub fn roots() -> Result<Vec<PathBuf>, Fault> {
+    let known = known()?;
+    Ok(known.into_iter().filter(|root| root.is_dir()).collect())
+}
+
+/// Adds a root.
+///
+/// # Errors
+/// The list can't be written.
+pub fn add(root: &Path) -> Result<(), Fault> {
+    let mut roots = known()?;
+    if !roots.insert(root.to_owned()) {
+        return Ok(());
+    }
+    fs::create_dir_all(DIRECTORY).map_err(Fault::io("make", Path::new(DIRECTORY)))?;
+    let mut text = Vec::new();
+    // One that is gone is forgotten on this occasion.
+    for root in roots.iter().filter(|root| root.is_dir()) {
+        text.extend_from_slice(root.as_os_str().as_encoded_bytes());
+        text.push(b'\n');
+    }
+    Tree::open(Path::new(DIRECTORY))?.replace(Path::new("roots"), &text, 0o644)
+}
+
+fn known() -> Result<BTreeSet<PathBuf>, Fault> {
+    match fs::read_to_string(FILE) {
+        Ok(text) => Ok(text.lines().map(PathBuf::from).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) => Err(Fault::io("read", Path::new(FILE))(error)),
+    }
+}

@@ -1,0 +1,591 @@
+//! A directory that is written to by descriptor only: openat2(2).
+//!
+//! Nothing here follows a symbolic link or leaves the directory, whatever is in it. [`Tree::place_through_links`] is the
+//! one exception to the former: it follows links as they would be followed inside.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, Read},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{
+        AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Stat,
+        Timestamps, Uid, chownat, fchmod, flock, linkat, mkdirat, openat, openat2, readlinkat,
+        renameat_with, statat, symlinkat, unlinkat,
+    },
+    io::Errno,
+};
+
+use crate::fault::Fault;
+
+/// Symbolic links nest no deeper than a file system allows paths to be.
+const DEEPEST: usize = 2048;
+
+/// A directory and the name it goes by in messages.
+#[derive(Debug)]
+pub struct Tree {
+    directory: OwnedFd,
+    shown: PathBuf,
+}
+
+/// A name in an open directory.
+#[derive(Debug)]
+pub struct Place {
+    directory: OwnedFd,
+    name: OsString,
+}
+
+impl Tree {
+    /// Takes an open directory.
+    #[must_use]
+    pub fn new(directory: OwnedFd, shown: &Path) -> Tree {
+        Tree {
+            directory,
+            shown: shown.to_owned(),
+        }
+    }
+
+    /// Opens a directory that is root's alone, as is every directory above it: what a jail's root must be.
+    ///
+    /// # Errors
+    /// The component that is not, and the command that mends it.
+    pub fn open(path: &Path) -> Result<Tree, Fault> {
+        let directory = jail::trust::open_directory(path);
+        let directory = directory.map_err(|flaw| Fault::Failed(format!("open {flaw}")))?;
+        Ok(Tree::new(directory, path))
+    }
+
+    /// Opens the directory that a path is in, which may be the host's root directory.
+    ///
+    /// # Errors
+    /// As [`Tree::open`].
+    pub fn open_above(path: &Path) -> Result<Tree, Fault> {
+        match path.parent() {
+            Some(parent) if parent != Path::new("/") => Tree::open(parent),
+            _ => {
+                let root = jail::trust::open_host_root();
+                let root = root.map_err(|flaw| Fault::Failed(format!("open {flaw}")))?;
+                Ok(Tree::new(root, Path::new("/")))
+            }
+        }
+    }
+
+    /// Changes the mode of the directory itself.
+    ///
+    /// # Errors
+    /// fchmod(2).
+    pub fn chmod(&self, mode: u32) -> Result<(), Fault> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let changed = openat(&self.directory, ".", flags, Mode::empty())
+            .and_then(|directory| fchmod(directory, Mode::from_raw_mode(mode)));
+        changed.map_err(Fault::io("chmod", &self.shown))
+    }
+
+    /// The name it goes by.
+    #[must_use]
+    pub fn shown(&self) -> &Path {
+        &self.shown
+    }
+
+    /// The name that a path in it goes by.
+    #[must_use]
+    pub fn show(&self, path: &Path) -> PathBuf {
+        self.shown.join(relative(path))
+    }
+
+    /// Opens a directory in it as a tree of its own.
+    ///
+    /// # Errors
+    /// openat2(2).
+    pub fn subtree(&self, path: &Path) -> Result<Tree, Fault> {
+        let directory = self
+            .directory(path)
+            .map_err(Fault::io("open", &self.show(path)))?;
+        Ok(Tree::new(directory, &self.show(path)))
+    }
+
+    fn directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        let path = relative(path);
+        let path = if path == Path::new("") {
+            Path::new(".")
+        } else {
+            path
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve =
+            ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        openat2(&self.directory, path, flags, Mode::empty(), resolve)
+    }
+
+    /// Opens the directory that a path's last name is in.
+    ///
+    /// # Errors
+    /// openat2(2); EINVAL for a path that ends in no name.
+    pub fn place(&self, path: &Path) -> Result<Place, Errno> {
+        let name = path.file_name().ok_or(Errno::INVAL)?.to_owned();
+        let directory = self.directory(path.parent().unwrap_or(Path::new("")))?;
+        Ok(Place { directory, name })
+    }
+
+    /// Does what [`Tree::place`] does, and follows links on the way to the directory, as they lead inside. Directories
+    /// that are missing are made.
+    ///
+    /// # Errors
+    /// As [`Tree::place`]; ENOTDIR or ELOOP where the way leads through something else.
+    pub fn place_through_links(&self, path: &Path) -> Result<Place, Errno> {
+        let name = path.file_name().ok_or(Errno::INVAL)?.to_owned();
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let parent = relative(path.parent().unwrap_or(Path::new("")));
+        let open = |path: &Path| {
+            let path = if path == Path::new("") {
+                Path::new(".")
+            } else {
+                path
+            };
+            openat2(&self.directory, path, flags, Mode::empty(), resolve)
+        };
+        let mut opened = open(parent);
+        if matches!(opened, Err(Errno::NOENT)) {
+            let mut made = PathBuf::new();
+            for component in parent.components() {
+                let above = open(&made)?;
+                made.push(component);
+                match mkdirat(&above, component.as_os_str(), Mode::from_raw_mode(0o755)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+            opened = open(parent);
+        }
+        opened.map(|directory| Place { directory, name })
+    }
+
+    /// Says what is at a path, without following it. `None` where there is nothing.
+    ///
+    /// # Errors
+    /// Anything but its absence.
+    pub fn stat(&self, path: &Path) -> Result<Option<Stat>, Fault> {
+        let found = self.place(path).and_then(|place| place.stat());
+        match found {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(errno) => Err(Fault::io("stat", &self.show(path))(errno)),
+        }
+    }
+
+    /// Makes a directory, if there is none, and gives it this mode.
+    ///
+    /// # Errors
+    /// mkdirat(2); something else is there.
+    pub fn make_directory(&self, path: &Path, mode: u32) -> Result<(), Fault> {
+        let made = self.place(path).and_then(|place| {
+            match mkdirat(&place.directory, &place.name, Mode::from_raw_mode(mode)) {
+                Err(Errno::EXIST) => place.open_directory().map(drop),
+                // Past the umask.
+                Ok(()) => fchmod(place.open_directory()?, Mode::from_raw_mode(mode)),
+                Err(errno) => Err(errno),
+            }
+        });
+        made.map_err(Fault::io("make directory", &self.show(path)))
+    }
+
+    /// Makes a directory and those above it.
+    ///
+    /// # Errors
+    /// As [`Tree::make_directory`].
+    pub fn make_directories(&self, path: &Path) -> Result<(), Fault> {
+        let mut above: Vec<&Path> = path
+            .ancestors()
+            .filter(|path| path.file_name().is_some())
+            .collect();
+        above.reverse();
+        above
+            .into_iter()
+            .try_for_each(|path| self.make_directory(path, 0o755))
+    }
+
+    /// Makes a new file of root's for writing.
+    ///
+    /// # Errors
+    /// openat(2); something is there.
+    pub fn create(&self, path: &Path, mode: u32) -> Result<File, Fault> {
+        let file = self.place(path).and_then(|place| place.create());
+        let file = file.map_err(Fault::io("make", &self.show(path)))?;
+        fchmod(&file, Mode::from_raw_mode(mode)).map_err(Fault::io("chmod", &self.show(path)))?;
+        Ok(file)
+    }
+
+    /// Makes a symbolic link.
+    ///
+    /// # Errors
+    /// symlinkat(2).
+    pub fn symlink(&self, target: &Path, path: &Path) -> Result<(), Fault> {
+        let place = self.place(path);
+        let made = place.and_then(|place| symlinkat(target, &place.directory, &place.name));
+        made.map_err(Fault::io("make link", &self.show(path)))
+    }
+
+    /// Makes a file of another tree appear here as well.
+    ///
+    /// # Errors
+    /// linkat(2), among it EXDEV for another file system.
+    pub fn link_from(&self, other: &Tree, path: &Path) -> Result<(), Fault> {
+        let from = other
+            .place(path)
+            .map_err(Fault::io("open", &other.show(path)))?;
+        let to = self
+            .place(path)
+            .map_err(Fault::io("open", &self.show(path)))?;
+        from.link_to(&to)
+            .map_err(Fault::io("hard link", &self.show(path)))
+    }
+
+    /// Opens a regular file for reading; not one that is a link, and not waiting for a FIFO.
+    ///
+    /// # Errors
+    /// openat(2); it is no regular file.
+    pub fn open_file(&self, path: &Path) -> Result<File, Fault> {
+        let file = self.place(path).and_then(|place| place.open_file());
+        file.map_err(Fault::io("open", &self.show(path)))
+    }
+
+    /// Reads a regular file of at most `most` bytes. `None` where there is none.
+    ///
+    /// # Errors
+    /// It can't be read, or is longer.
+    pub fn read(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, Fault> {
+        if self.stat(path)?.is_none() {
+            return Ok(None);
+        }
+        let mut text = Vec::new();
+        let file = self.open_file(path)?;
+        let read = file.take(most + 1).read_to_end(&mut text);
+        read.map_err(Fault::io("read", &self.show(path)))?;
+        if u64::try_from(text.len()).is_ok_and(|length| length > most) {
+            return Err(Fault::Failed(format!(
+                "read {}: longer than {most} bytes",
+                self.show(path).display()
+            )));
+        }
+        Ok(Some(text))
+    }
+
+    /// Reads a symbolic link's text.
+    ///
+    /// # Errors
+    /// readlinkat(2).
+    pub fn read_link(&self, path: &Path) -> Result<PathBuf, Fault> {
+        let text = self.place(path).and_then(|place| place.read_link());
+        text.map_err(Fault::io("read link", &self.show(path)))
+    }
+
+    /// Lists the names in a directory and what each is.
+    ///
+    /// # Errors
+    /// The directory can't be read.
+    pub fn list(&self, path: &Path) -> Result<Vec<(OsString, FileType)>, Fault> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let listed = self
+            .directory(path)
+            .and_then(|directory| openat(directory, ".", flags, Mode::empty()))
+            .and_then(|directory| list(directory.as_fd()));
+        listed.map_err(Fault::io("read", &self.show(path)))
+    }
+
+    /// Removes whatever is at a path, with all that is below it. Nothing there is fine.
+    ///
+    /// # Errors
+    /// unlinkat(2).
+    pub fn remove(&self, path: &Path) -> Result<(), Fault> {
+        let removed = match self.place(path) {
+            Ok(place) => place.remove(),
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno),
+        };
+        removed.map_err(Fault::io("remove", &self.show(path)))
+    }
+
+    /// Renames within the tree: renameat2(2).
+    ///
+    /// # Errors
+    /// As that.
+    pub fn rename(&self, from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Fault> {
+        let renamed = self.place(from).and_then(|from| {
+            let to = self.place(to)?;
+            renameat_with(&from.directory, &from.name, &to.directory, &to.name, flags)
+        });
+        renamed.map_err(Fault::io("rename to", &self.show(to)))
+    }
+
+    /// Replaces a file of root's by a new text at once.
+    ///
+    /// # Errors
+    /// A system call that failed; the old text is there then.
+    pub fn replace(&self, path: &Path, text: &[u8], mode: u32) -> Result<(), Fault> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".new");
+        let new = Path::new(&name);
+        self.remove(new)?;
+        let mut file = self.create(new, mode)?;
+        let written = io::Write::write_all(&mut file, text).and_then(|()| file.sync_all());
+        written.map_err(Fault::io("write", &self.show(new)))?;
+        self.rename(new, path, RenameFlags::empty())
+    }
+
+    /// Holds the tree against other runs of this program, until the returned descriptor is closed: flock(2).
+    ///
+    /// # Errors
+    /// Another run holds it.
+    pub fn lock(&self) -> Result<OwnedFd, Fault> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let held = openat(&self.directory, ".", flags, Mode::empty());
+        let held = held.map_err(Fault::io("open", &self.shown))?;
+        match flock(&held, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(held),
+            Err(Errno::WOULDBLOCK) => Err(Fault::Failed(format!(
+                "lock {}: another jailctl is at work on it",
+                self.shown.display()
+            ))),
+            Err(errno) => Err(Fault::io("lock", &self.shown)(errno)),
+        }
+    }
+}
+
+impl AsFd for Tree {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+impl Place {
+    /// Says what is there, without following it.
+    ///
+    /// # Errors
+    /// fstatat(2).
+    pub fn stat(&self) -> Result<Stat, Errno> {
+        statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// Makes a new file for writing, root's alone until its owner and mode are set.
+    ///
+    /// # Errors
+    /// openat(2).
+    pub fn create(&self) -> Result<File, Errno> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(&self.directory, &self.name, flags, Mode::RUSR | Mode::WUSR).map(File::from)
+    }
+
+    /// Opens a regular file for reading.
+    ///
+    /// # Errors
+    /// openat(2); EINVAL for what is no regular file.
+    pub fn open_file(&self) -> Result<File, Errno> {
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        // Looked at before it is opened: opening a device may do something.
+        if FileType::from_raw_mode(self.stat()?.st_mode) != FileType::RegularFile {
+            return Err(Errno::INVAL);
+        }
+        openat(&self.directory, &self.name, flags, Mode::empty()).map(File::from)
+    }
+
+    /// Opens a directory.
+    ///
+    /// # Errors
+    /// openat(2).
+    pub fn open_directory(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(&self.directory, &self.name, flags, Mode::empty())
+    }
+
+    /// Makes a directory.
+    ///
+    /// # Errors
+    /// mkdirat(2).
+    pub fn make_directory(&self) -> Result<(), Errno> {
+        mkdirat(&self.directory, &self.name, Mode::RWXU)
+    }
+
+    /// The directory and the name in it.
+    #[must_use]
+    pub fn parts(&self) -> (BorrowedFd<'_>, &OsStr) {
+        (self.directory.as_fd(), &self.name)
+    }
+
+    /// Makes a symbolic link.
+    ///
+    /// # Errors
+    /// symlinkat(2).
+    pub fn symlink(&self, target: &Path) -> Result<(), Errno> {
+        symlinkat(target, &self.directory, &self.name)
+    }
+
+    /// Reads a symbolic link's text.
+    ///
+    /// # Errors
+    /// readlinkat(2).
+    pub fn read_link(&self) -> Result<PathBuf, Errno> {
+        let text = readlinkat(&self.directory, &self.name, Vec::new())?;
+        Ok(PathBuf::from(OsStr::from_bytes(text.to_bytes())))
+    }
+
+    /// Gives what is here another name. A symbolic link is not followed.
+    ///
+    /// # Errors
+    /// linkat(2).
+    pub fn link_to(&self, to: &Place) -> Result<(), Errno> {
+        linkat(
+            &self.directory,
+            &self.name,
+            &to.directory,
+            &to.name,
+            AtFlags::empty(),
+        )
+    }
+
+    /// Changes the owner of what is here, not of what it may lead to.
+    ///
+    /// # Errors
+    /// fchownat(2).
+    pub fn chown(&self, uid: u32, gid: u32) -> Result<(), Errno> {
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        chownat(
+            &self.directory,
+            &self.name,
+            Some(uid),
+            Some(gid),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )
+    }
+
+    /// Makes a device node.
+    ///
+    /// # Errors
+    /// mknodat(2): only the first user namespace's root may.
+    pub fn make_device(&self, major: u32, minor: u32) -> Result<(), Errno> {
+        let device = rustix::fs::makedev(major, minor);
+        rustix::fs::mknodat(
+            &self.directory,
+            &self.name,
+            FileType::CharacterDevice,
+            Mode::from_raw_mode(0o666),
+            device,
+        )?;
+        rustix::fs::chmodat(
+            &self.directory,
+            &self.name,
+            Mode::from_raw_mode(0o666),
+            AtFlags::empty(),
+        )
+    }
+
+    /// Removes what is here, with all that is below it. Nothing there is fine.
+    ///
+    /// # Errors
+    /// unlinkat(2).
+    pub fn remove(&self) -> Result<(), Errno> {
+        // No name of `.` or `..` gets here: Path::file_name gives none, and whiteouts are checked.
+        match unlinkat(&self.directory, &self.name, AtFlags::empty()) {
+            Err(Errno::ISDIR) => {}
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(errno),
+        }
+        empty(self.open_directory()?)?;
+        unlinkat(&self.directory, &self.name, AtFlags::REMOVEDIR)
+    }
+
+    /// Names something else in the same directory.
+    ///
+    /// # Errors
+    /// dup(2); EINVAL for what is no single name.
+    pub fn beside(&self, name: &OsStr) -> Result<Place, Errno> {
+        if Path::new(name).file_name() != Some(name) {
+            return Err(Errno::INVAL);
+        }
+        Ok(Place {
+            directory: self.directory.try_clone().map_err(|_| Errno::MFILE)?,
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// Sets when a file was last changed.
+///
+/// # Errors
+/// futimens(2).
+pub fn set_times(file: &File, modified: i64) -> Result<(), Errno> {
+    let at = rustix::fs::Timespec {
+        tv_sec: modified,
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: at,
+        last_modification: at,
+    };
+    rustix::fs::futimens(file, &times)
+}
+
+/// Removes everything in a directory. An own stack, not the thread's: the depth is the tree's maker's choice.
+fn empty(directory: OwnedFd) -> Result<(), Errno> {
+    // Directories on the way down, and the name of each in the one before.
+    let mut open = vec![(directory, OsString::new())];
+    while let Some((directory, _)) = open.last() {
+        let mut below = None;
+        for (name, kind) in list(directory.as_fd())? {
+            if kind == FileType::Directory {
+                below = Some(name);
+            } else {
+                unlinkat(directory, &name, AtFlags::empty())?;
+            }
+        }
+        match below {
+            Some(_) if open.len() > DEEPEST => return Err(Errno::NAMETOOLONG),
+            Some(name) => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let next = openat(directory, &name, flags, Mode::empty())?;
+                open.push((next, name));
+            }
+            None => {
+                let done = open.pop();
+                if let (Some((above, _)), Some((_, name))) = (open.last(), done) {
+                    unlinkat(above, &name, AtFlags::REMOVEDIR)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn list(directory: BorrowedFd<'_>) -> Result<Vec<(OsString, FileType)>, Errno> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        let name = OsStr::from_bytes(name).to_owned();
+        let kind = match entry.file_type() {
+            FileType::Unknown => {
+                let stat = statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+                FileType::from_raw_mode(stat.st_mode)
+            }
+            known => known,
+        };
+        names.push((name, kind));
+    }
+    Ok(names)
+}
+
+fn relative(path: &Path) -> &Path {
+    path.strip_prefix("/").unwrap_or(path)
+}

@@ -1,0 +1,339 @@
+//! `jailctl update` and `jailctl rollback`: a root compared with its manifest and the host, and repaired.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fmt,
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use rustix::fs::FileType;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    build::{absolute, collect, make_homes},
+    closure::{Entry, Note},
+    etc::{self, Account},
+    fault::{Fault, Verdict},
+    generation::{self, Plan},
+    manifest::{Manifest, Record, digest, digest_text},
+    progress::Progress,
+    registry,
+    tree::Tree,
+};
+
+/// Bring roots up to date with this machine, and mend what has changed in them.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// Roots that were made by jailctl build; without any, all that are known
+    roots: Vec<PathBuf>,
+    /// Say what differs and change nothing; exit status 1 if something does
+    #[arg(long)]
+    dry_run: bool,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Put the generation of a root before the last update or build into use again.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The root; a second call undoes the first
+    root: PathBuf,
+}
+
+/// How a path differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The host has another version.
+    Stale,
+    /// The root does not have it any more.
+    Missing,
+    /// Somebody has changed it in the root.
+    ChangedInside,
+    /// Nothing needs it any more.
+    Orphaned,
+    /// It is needed now, and was not when the root was made.
+    New,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Stale => "stale",
+            Kind::Missing => "missing",
+            Kind::ChangedInside => "changed inside",
+            Kind::Orphaned => "orphaned",
+            Kind::New => "new",
+        })
+    }
+}
+
+/// What differs in a root, and what is as it is to be.
+#[derive(Debug, Default)]
+struct Drift {
+    differs: BTreeSet<(PathBuf, Kind)>,
+    intact: HashSet<PathBuf>,
+}
+
+/// What was done with a root.
+#[derive(Debug)]
+struct Report {
+    drift: BTreeSet<(PathBuf, Kind)>,
+    notes: Vec<Note>,
+    repaired: bool,
+}
+
+impl Update {
+    /// Compares, reports and repairs each root. One that can't be does not keep the others from it.
+    ///
+    /// # Errors
+    /// What went wrong with the last root that something went wrong with.
+    pub fn run(self) -> Result<Verdict, Fault> {
+        let roots = if self.roots.is_empty() {
+            registry::roots()?
+        } else {
+            self.roots
+                .iter()
+                .map(|root| absolute(root))
+                .collect::<Result<_, _>>()?
+        };
+        let mut failed = None;
+        let mut findings = false;
+        let mut reports = Vec::new();
+        for root in roots {
+            match update(&root, self.dry_run) {
+                Ok(report) => {
+                    findings |= (self.dry_run && !report.drift.is_empty())
+                        || report.notes.iter().any(Note::is_finding);
+                    if self.json {
+                        reports.push(as_json(&root, &report));
+                    } else {
+                        print(&root, &report);
+                    }
+                }
+                Err(fault) => {
+                    if let Some(before) = failed.replace(fault) {
+                        eprintln!("jailctl: {before}");
+                    }
+                }
+            }
+        }
+        if self.json {
+            println!("{:#}", json!({ "roots": reports }));
+        }
+        failed.map_or_else(|| Ok(Verdict::of(findings)), Err)
+    }
+}
+
+impl Rollback {
+    /// Exchanges the two generations of a root.
+    ///
+    /// # Errors
+    /// There is only one, or a system call failed.
+    pub fn run(self) -> Result<Verdict, Fault> {
+        let path = absolute(&self.root)?;
+        let root = Tree::open(&path)?;
+        let _held = root.lock()?;
+        generation::recover(&root)?;
+        let manifest = generation::roll_back(&root)?;
+        let with = manifest.recipe.with.join(",");
+        println!(
+            "{}: rolled back to what was built with {with}",
+            path.display()
+        );
+        Ok(Verdict::Fine)
+    }
+}
+
+fn update(path: &Path, dry_run: bool) -> Result<Report, Fault> {
+    let root = Tree::open(path)?;
+    let _held = root.lock()?;
+    generation::recover(&root)?;
+    let manifest = Manifest::read(&root)?.ok_or_else(|| {
+        let path = path.display();
+        Fault::Failed(format!(
+            "update {path}: it has no manifest; jailctl build makes roots that have"
+        ))
+    })?;
+    if let Some(source) = &manifest.recipe.imported {
+        return Err(Fault::Failed(format!(
+            "update {}: it was imported from {source}, not built from this machine; import it anew",
+            path.display()
+        )));
+    }
+    // One that the host has no more keeps its line, as all that the root's passwd knows beside the host's accounts.
+    let mut accounts = Vec::new();
+    for name in &manifest.recipe.users {
+        accounts.extend(Account::find(name)?);
+    }
+    let closure = collect(&manifest.recipe)?;
+    let made = etc::make(&closure, &accounts, Some(&root))?;
+    let plan = Plan {
+        recipe: manifest.recipe.clone(),
+        closure,
+        made,
+    };
+    let drift = compare(&root, &manifest, &plan)?;
+    let repaired = !dry_run && !drift.differs.is_empty();
+    if repaired {
+        generation::make_skeleton(&root)?;
+        make_homes(&root, &accounts)?;
+        generation::put_in_place(&root, &plan, Some(&manifest), &drift.intact)?;
+    }
+    Ok(Report {
+        drift: drift.differs,
+        notes: plan.closure.notes.into_iter().collect(),
+        repaired,
+    })
+}
+
+/// Compares manifest, root and host.
+fn compare(root: &Tree, manifest: &Manifest, plan: &Plan) -> Result<Drift, Fault> {
+    let mut drift = Drift::default();
+    let wanted = wanted(plan)?;
+    let mut progress = Progress::new(u64::try_from(wanted.len()).unwrap_or(0));
+    let paths: BTreeSet<&PathBuf> = wanted.keys().chain(manifest.entries.keys()).collect();
+    for path in paths {
+        let (wanted, known) = (wanted.get(path), manifest.entries.get(path));
+        let found = look(root, path)?;
+        if found
+            .as_ref()
+            .zip(wanted)
+            .is_some_and(|(found, wanted)| same(found, wanted))
+        {
+            if matches!(wanted, Some(Record::File { .. })) {
+                drift.intact.insert(path.clone());
+            }
+            // As it is to be, however it came to that: only the manifest may be behind.
+            if known
+                .zip(wanted)
+                .is_some_and(|(known, wanted)| same(known, wanted))
+            {
+                continue;
+            }
+        }
+        let made = matches!(wanted, Some(Record::Made { .. }));
+        let kind = match (known, wanted, &found) {
+            (None, Some(_), _) => Kind::New,
+            (Some(_), _, None) => Kind::Missing,
+            (Some(_), None, _) => Kind::Orphaned,
+            // Its administrator's lines are taken over into what is made.
+            (Some(_), Some(wanted), Some(found)) if made && same(found, wanted) => continue,
+            (Some(known), _, Some(found)) if !same(found, known) => Kind::ChangedInside,
+            _ => Kind::Stale,
+        };
+        drift.differs.insert((path.clone(), kind));
+        progress.add(1);
+    }
+    Ok(drift)
+}
+
+/// Says what each path is to be, by the host as it is now.
+fn wanted(plan: &Plan) -> Result<BTreeMap<PathBuf, Record>, Fault> {
+    let mut wanted = BTreeMap::new();
+    for (path, entry) in &plan.closure.entries {
+        let record = match entry {
+            Entry::Directory => Record::Directory,
+            Entry::Link(to) => Record::Link { to: to.clone() },
+            Entry::File(mode) => {
+                let file = File::open(path).map_err(Fault::io("open", path))?;
+                let (sha256, size) = digest(file, |_| Ok(())).map_err(Fault::io("read", path))?;
+                Record::File {
+                    sha256,
+                    mode: *mode,
+                    size,
+                    package: None,
+                }
+            }
+        };
+        wanted.insert(path.clone(), record);
+    }
+    for made in &plan.made {
+        let sha256 = digest_text(&made.text);
+        wanted.insert(
+            made.path.clone(),
+            Record::Made {
+                sha256,
+                mode: 0o644,
+            },
+        );
+    }
+    Ok(wanted)
+}
+
+/// Says what is at a path of a root, as a record of a file of the host's. `None` where there is nothing.
+fn look(root: &Tree, path: &Path) -> Result<Option<Record>, Fault> {
+    let Some(stat) = root.stat(path)? else {
+        return Ok(None);
+    };
+    Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Record::Directory,
+        FileType::Symlink => Record::Link {
+            to: root.read_link(path)?,
+        },
+        FileType::RegularFile => {
+            let file = root.open_file(path)?;
+            let (sha256, size) =
+                digest(file, |_| Ok(())).map_err(Fault::io("read", &root.show(path)))?;
+            // Of somebody else, it is never what it is to be.
+            let owner = if stat.st_uid == 0 { 0 } else { u32::MAX };
+            Record::File {
+                sha256,
+                mode: (stat.st_mode & 0o7777) | owner,
+                size,
+                package: None,
+            }
+        }
+        _ => Record::Link { to: PathBuf::new() },
+    }))
+}
+
+/// Whether two records are of the same thing, whatever package it is of.
+fn same(one: &Record, other: &Record) -> bool {
+    let file = |record: &Record| match record {
+        Record::File { sha256, mode, .. } | Record::Made { sha256, mode } => {
+            Some((sha256.clone(), *mode))
+        }
+        _ => None,
+    };
+    match (file(one), file(other)) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one == other,
+        _ => false,
+    }
+}
+
+fn print(root: &Path, report: &Report) {
+    for note in report.notes.iter().filter(|note| note.is_finding()) {
+        eprintln!("finding: {note}");
+    }
+    for (path, kind) in &report.drift {
+        println!("{}: {kind}: {}", root.display(), path.display());
+    }
+    let what = match (report.drift.is_empty(), report.repaired) {
+        (true, _) => "up to date".to_owned(),
+        (_, true) => format!(
+            "brought up to date; jailctl rollback {} undoes it",
+            root.display()
+        ),
+        _ => format!(
+            "{} differences; jailctl update {} mends them",
+            report.drift.len(),
+            root.display()
+        ),
+    };
+    println!("{}: {what}", root.display());
+}
+
+fn as_json(root: &Path, report: &Report) -> serde_json::Value {
+    let drift: Vec<_> = report
+        .drift
+        .iter()
+        .map(|(path, kind)| json!({ "path": path, "kind": kind }))
+        .collect();
+    json!({ "root": root, "drift": drift, "notes": report.notes, "repaired": report.repaired })
+}
