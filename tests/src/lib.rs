@@ -22,12 +22,14 @@ use std::io::Write;
 
 mod doors;
 pub mod fault;
+mod jailctl;
 mod outcome;
 pub mod pam;
 mod pty;
 pub mod roots;
 mod sandbox;
 
+pub use jailctl::jailctl;
 pub use outcome::Outcome;
 pub use pty::Pty;
 pub use sandbox::{JAIL_SHELL, Sandbox};

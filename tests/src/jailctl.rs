@@ -1,0 +1,28 @@
+//! jailctl in the sandbox: run from where `make build` leaves it, which the sandbox shows at the same path.
+
+use std::path::Path;
+
+use crate::outcome::Outcome;
+use crate::sandbox::Sandbox;
+
+impl Sandbox {
+    /// Runs jailctl as root.
+    #[track_caller]
+    pub fn jailctl(&self, arguments: &[&str]) -> Outcome {
+        let program = jailctl();
+        self.run(&[&[program.as_str()], arguments].concat())
+    }
+}
+
+/// Gives the path of jailctl, for shell scripts.
+///
+/// # Panics
+/// It is not built.
+#[track_caller]
+#[must_use]
+pub fn jailctl() -> String {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tool/jailctl");
+    let program = program.canonicalize();
+    let program = program.expect("target/tool/jailctl is not there: run `make build` first");
+    program.display().to_string()
+}

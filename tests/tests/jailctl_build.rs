@@ -1,0 +1,462 @@
+//! `jailctl build`: what it makes is a jail that people can work in, and what it is killed in the middle of is none less.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jailctl::{loader::Loader, presets::Presets};
+use login_jail_tests::{Sandbox, jailctl, skipped};
+
+const ROOT: &str = "/srv/jails/ann";
+
+/// ann's root, built with these presets, and entered through jail-shell.
+fn built(with: &str) -> Sandbox {
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("mkdir -p /srv/jails");
+    let outcome = sandbox.jailctl(&["build", ROOT, "--with", with, "--user", "ann"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    sandbox
+}
+
+fn has(program: &str) -> bool {
+    let there = ["/usr/bin", "/bin"]
+        .iter()
+        .any(|directory| Path::new(directory).join(program).exists());
+    if !there {
+        skipped(program, "it is not on this machine");
+    }
+    there
+}
+
+#[test]
+fn a_shell_has_names_locales_terminals_time_zones_and_hosts() {
+    let sandbox = built("shell");
+    assert_eq!(sandbox.ssh("ann", "id -un; pwd").ok(), "ann\n/home/ann");
+    assert_eq!(sandbox.ssh("ann", "id -gn").ok(), "ann");
+    assert_eq!(
+        sandbox
+            .ssh("ann", "LC_ALL=C.UTF-8 locale charmap 2>&1")
+            .ok(),
+        "UTF-8"
+    );
+    assert_eq!(
+        sandbox.ssh("ann", "TERM=xterm-256color tput colors").ok(),
+        "256"
+    );
+    assert_eq!(sandbox.ssh("ann", "TZ=Asia/Tokyo date +%Z").ok(), "JST");
+    assert_eq!(
+        sandbox
+            .ssh("ann", "iconv -f ISO8859-15 -t UTF-8 </dev/null && echo ok")
+            .ok(),
+        "ok"
+    );
+    assert!(
+        sandbox
+            .ssh("ann", "getent hosts localhost")
+            .ok()
+            .contains("localhost")
+    );
+    assert_eq!(
+        sandbox
+            .ssh("ann", "echo text >file; cat file; rm file")
+            .ok(),
+        "text"
+    );
+}
+
+#[test]
+fn every_program_of_the_shell_finds_its_libraries_inside() {
+    let sandbox = built("shell,netutils,git");
+    // Run by the loader in there, as nobody's program, on the files that were just brought.
+    let script = format!(
+        "cd {ROOT} && find usr/bin usr/sbin -type f -perm -1 | while read -r program; do
+             chroot {ROOT} /lib64/ld-linux-x86-64.so.2 --list /$program 2>&1 |
+                 grep -E 'not found|cannot open' | sed \"s|^|$program|\"
+         done; true"
+    );
+    assert_eq!(sandbox.must(&script), "");
+}
+
+#[test]
+fn sftp_scp_and_rsync_move_files_both_ways() {
+    let sandbox = built("sftp,rsync,basicshell");
+    sandbox.must("echo text >/root/file");
+    let batch = "put /root/file sent\nget sent /root/back\nls";
+    assert!(sandbox.sftp("ann", batch).ok().contains("sent"));
+    assert_eq!(sandbox.read("/root/back"), "text");
+    sandbox.scp(&["/root/file", "ann@127.0.0.1:copied"]).ok();
+    assert_eq!(sandbox.ssh("ann", "cat copied").ok(), "text");
+    if has("rsync") {
+        let ssh = "ssh -F /dev/null -i /etc/ssh/sandbox/client -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR";
+        let rsync = format!(
+            "rsync -e '{ssh}' /root/file ann@127.0.0.1:synced && rsync -e '{ssh}' ann@127.0.0.1:synced /root/synced"
+        );
+        sandbox.must(&rsync);
+        assert_eq!(sandbox.read("/root/synced"), "text");
+    }
+}
+
+#[test]
+fn git_commits_and_is_cloned_from() {
+    if !has("git") {
+        return;
+    }
+    let sandbox = built("git");
+    let script = "git init -q r && cd r && git config user.email a@b && git config user.name ann && \
+                  echo text >file && git add file && git commit -q -m 'a file' && git log --oneline | wc -l";
+    assert_eq!(sandbox.ssh("ann", script).ok(), "1");
+    let ssh = "ssh -F /dev/null -i /etc/ssh/sandbox/client -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR";
+    let clone = format!(
+        "GIT_SSH_COMMAND='{ssh}' git clone -q ann@127.0.0.1:r /root/clone && cat /root/clone/file"
+    );
+    assert_eq!(sandbox.must(&clone), "text");
+}
+
+#[test]
+fn python_vim_and_tmux_start_and_work() {
+    let wanted: Vec<&str> = ["python3", "vim", "tmux"]
+        .into_iter()
+        .filter(|name| has(name))
+        .collect();
+    if !Path::new("/usr/bin/python3").exists() || wanted.len() < 3 {
+        skipped(
+            "python, vim and tmux in a built root",
+            "not all of them are on this machine",
+        );
+        return;
+    }
+    let sandbox = built("shell,python,vim,tmux");
+    let script =
+        "python3 -c 'import ssl, json, ctypes, zoneinfo; print(zoneinfo.ZoneInfo(\"Asia/Tokyo\"))'";
+    assert_eq!(sandbox.ssh("ann", script).ok(), "Asia/Tokyo");
+    let script = "vim -es -u NONE -c 'call writefile([\"written\"], \"v\")' -c q; cat v";
+    assert_eq!(sandbox.ssh("ann", script).ok(), "written");
+    let mut pty = sandbox.ssh_tty("ann", Some("tmux new 'tput colors; read x'"));
+    pty.expect("256");
+    pty.line("");
+    assert_eq!(pty.finish().code(), Some(0));
+}
+
+#[test]
+fn a_single_program_brings_all_that_it_needs() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/jails");
+    let outcome = sandbox.jailctl(&["build", ROOT, "--program", "ls"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert!(
+        sandbox
+            .must(&format!("chroot {ROOT} /bin/ls /"))
+            .contains("usr")
+    );
+    assert_eq!(
+        sandbox.sh(&format!("chroot {ROOT} /bin/cat")).code(),
+        Some(127)
+    );
+}
+
+#[test]
+fn the_manifest_tells_package_and_digest_and_nobody_inside_reads_it() {
+    let sandbox = built("basicshell");
+    let manifest = sandbox.read(&format!("{ROOT}/.login-jail/manifest.json"));
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let bash = &manifest["entries"]["/usr/bin/bash"];
+    assert_eq!(bash["package"], "bash");
+    let digest = sandbox.must("sha256sum </usr/bin/bash | cut -c-64");
+    assert_eq!(bash["sha256"], digest.as_str());
+    let libc = &manifest["entries"]["/usr/lib/x86_64-linux-gnu/libc.so.6"];
+    if cfg!(target_arch = "x86_64") {
+        assert_eq!(libc["package"], "libc6:amd64");
+    }
+    assert_ne!(sandbox.ssh("ann", "ls /.login-jail").code(), Some(0));
+    assert_ne!(
+        sandbox.ssh("ann", "cat /.login-jail/manifest.json").code(),
+        Some(0)
+    );
+}
+
+#[test]
+fn nothing_in_a_built_root_is_set_id_or_writable_by_others() {
+    let sandbox = built("shell,netutils,git");
+    let script = format!(
+        "find {ROOT} -xdev \\( -perm /6000 -o -perm /022 \\) ! -type l ! -path '{ROOT}/dev/*' \
+              ! -path {ROOT}/tmp ! -path {ROOT}/var/tmp"
+    );
+    assert_eq!(sandbox.must(&script), "");
+    let script = format!("find {ROOT} -xdev ! -uid 0 ! -path '{ROOT}/home/*'");
+    assert_eq!(sandbox.must(&script), "");
+}
+
+#[test]
+fn hard_links_take_no_disk_and_say_so_where_they_cannot_be() {
+    let sandbox = Sandbox::bare();
+    // In the sandbox only what was made there is on one file system with the root: the rest shows through an overlay.
+    sandbox.must("mkdir -p /srv/jails /opt/tool; cp /bin/ls /opt/tool/list; cp /bin/ls /opt/tool/open; chmod 775 /opt/tool/open");
+    let tools = ["--program", "/opt/tool/list", "--program", "/opt/tool/open"];
+    let outcome = sandbox.jailctl(
+        &[
+            &["build", ROOT, "--with", "basicshell", "--hardlink"],
+            &tools[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let same = format!("[ {ROOT}/opt/tool/list -ef /opt/tool/list ] && echo same");
+    assert_eq!(sandbox.must(&same), "same");
+    // What others may write to on the host is a copy, which they may not.
+    assert_eq!(
+        sandbox.must(&format!("stat -c '%a %h' {ROOT}/opt/tool/open")),
+        "755 1"
+    );
+
+    sandbox.must("mount -t tmpfs -o mode=755 none /mnt");
+    let outcome = sandbox.jailctl(&["build", "/mnt/root", "--with", "basicshell", "--hardlink"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(
+        outcome.stderr.contains("--copy works anywhere"),
+        "{outcome}"
+    );
+    assert_eq!(sandbox.must("ls -A /mnt"), "");
+}
+
+#[test]
+fn what_is_not_there_is_named_with_its_package() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/jails; rm -f /usr/bin/rsync");
+    let outcome = sandbox.jailctl(&["build", ROOT, "--with", "rsync"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(
+        outcome.stderr.contains("apt-get install rsync"),
+        "{outcome}"
+    );
+    let outcome = sandbox.jailctl(&["build", ROOT, "--with", "rsink"]);
+    assert_eq!(outcome.code(), Some(2), "{outcome}");
+    assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+}
+
+#[test]
+fn the_presets_are_listed_for_people_and_for_programs() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("rm -f /usr/bin/rsync");
+    let listed = sandbox.jailctl(&["presets"]);
+    let rsync = listed.ok().lines().find(|line| line.starts_with("rsync "));
+    assert!(
+        rsync.unwrap().ends_with("apt-get install rsync)"),
+        "{listed}"
+    );
+    let listed = sandbox.jailctl(&["presets", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(listed.ok()).unwrap();
+    assert!(listed["presets"].as_array().unwrap().len() > 30);
+}
+
+#[test]
+fn a_preset_of_the_administrators_is_known() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/jails");
+    sandbox.write(
+        "/etc/login-jail/presets.d/own.toml",
+        "[own]\nabout = \"ours\"\nprograms = [\"cat\"]\n",
+    );
+    let outcome = sandbox.jailctl(&["build", ROOT, "--with", "own"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(
+        sandbox.must(&format!(
+            "chroot {ROOT} /bin/cat /etc/nsswitch.conf | head -1"
+        )),
+        "passwd: files"
+    );
+}
+
+#[test]
+fn refuses_to_build_where_others_can_write_and_over_what_it_did_not_make() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -m 777 /srv/open; mkdir -p /srv/jails/other/usr/bin; touch /srv/jails/other/usr/bin/x");
+    let outcome = sandbox.jailctl(&["build", "/srv/open/root", "--with", "basicshell"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(outcome.stderr.contains("chmod go-w /srv/open"), "{outcome}");
+    let outcome = sandbox.jailctl(&["build", "/srv/jails/other", "--with", "basicshell"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert_eq!(
+        sandbox
+            .must("ls -A /srv/jails/other /srv/jails/other/usr/bin")
+            .lines()
+            .count(),
+        5
+    );
+}
+
+#[test]
+fn a_home_that_is_there_already_stays() {
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must(&format!("mkdir -p {ROOT}/home && install -d -m 700 -o ann {ROOT}/home/ann && echo mine >{ROOT}/home/ann/file"));
+    let outcome = sandbox.jailctl(&["build", ROOT, "--with", "basicshell", "--user", "ann"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(sandbox.ssh("ann", "cat /home/ann/file ").code(), Some(0));
+}
+
+/// Kills jailctl after ever longer times while it makes a root anew, and looks whether the root still works.
+#[test]
+fn killed_at_any_moment_the_root_still_works() {
+    let sandbox = built("basicshell");
+    sandbox.must(&format!("echo mine >{ROOT}/home/ann/file"));
+    let jailctl = jailctl();
+    let script = format!(
+        "set +e; broken=0; kills=0; i=0
+         while [ $i -lt 60 ]; do
+             i=$((i + 1))
+             with=basicshell; [ $((i % 2)) = 0 ] || with=basicshell,extendedshell
+             timeout -s KILL 0.$(printf %03d $((i * 7))) {jailctl} build {ROOT} --with $with --user ann >/dev/null 2>&1
+             [ $? = 137 ] && kills=$((kills + 1))
+             chroot {ROOT} /bin/bash -c 'ls / && cat /home/ann/file && id ann' >/dev/null 2>&1 || broken=$((broken + 1))
+         done
+         echo broken $broken
+         [ $kills -gt 5 ] || echo only $kills kills
+         {jailctl} build {ROOT} --with basicshell --user ann >/dev/null 2>&1 || echo not mended
+         ls -A {ROOT}/.login-jail"
+    );
+    assert_eq!(sandbox.must(&script), "broken 0\nmanifest.json\nprevious");
+    assert_eq!(
+        sandbox.jailctl(&["update", ROOT, "--dry-run"]).code(),
+        Some(0)
+    );
+    assert_eq!(sandbox.ssh("ann", "cat file").ok(), "mine");
+}
+
+/// Stops jailctl just before and after each of its renames, by strace's fault injection.
+#[test]
+fn killed_at_each_rename_the_root_still_works() {
+    let sandbox = built("basicshell");
+    let jailctl = jailctl();
+    let script = format!(
+        "set +e; n=1
+         while [ $n -le 12 ]; do
+             {jailctl} build {ROOT} --with basicshell,extendedshell --user ann >/dev/null 2>&1
+             strace -f -o /dev/null -e trace=renameat2 -e inject=renameat2:signal=KILL:when=$n \
+                 {jailctl} build {ROOT} --with basicshell --user ann >/dev/null 2>&1
+             status=$?
+             chroot {ROOT} /bin/bash -c 'ls / && id ann' >/dev/null 2>&1 || echo broken at $n
+             {jailctl} update {ROOT} --dry-run >/dev/null || echo neither generation at $n
+             [ $status = 0 ] && break
+             n=$((n + 1))
+         done
+         [ $n -gt 3 ] || echo only $n renames
+         {jailctl} update {ROOT} --dry-run >/dev/null || echo drift"
+    );
+    assert_eq!(sandbox.must(&script), "");
+}
+
+/// The resolver against the loader itself, for all that the machine has.
+#[test]
+fn the_resolver_agrees_with_the_loader_for_every_program_of_the_machine() {
+    let loader = Path::new("/lib64/ld-linux-x86-64.so.2");
+    if !loader.exists() {
+        skipped(
+            "the resolver against the loader",
+            "this machine's loader has another name",
+        );
+        return;
+    }
+    let sandbox = Sandbox::bare();
+    let script = "for program in /usr/bin/* /usr/sbin/*; do
+                      [ -f \"$program\" ] || continue
+                      [ \"$(head -c 4 \"$program\" | tr -d '\\177')\" = ELF ] || continue
+                      program=$(readlink -f \"$program\")
+                      echo \"= $program\"
+                      /lib64/ld-linux-x86-64.so.2 --list \"$program\" 2>&1
+                  done";
+    sandbox.must(&format!(
+        "cat >/root/list <<'END'\n{script}\nEND\nsh /root/list >/root/listed 2>&1; true"
+    ));
+    let listed = sandbox.read("/root/listed");
+    let mut programs: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
+    let mut skip = BTreeSet::new();
+    let mut program = PathBuf::new();
+    for line in listed.lines() {
+        if let Some(path) = line.strip_prefix("= ") {
+            program = PathBuf::from(path);
+            programs.entry(program.clone()).or_default();
+        } else if let Some(path) = line
+            .split_whitespace()
+            .find(|word| word.starts_with('/') && word.contains(".so"))
+        {
+            programs
+                .entry(program.clone())
+                .or_default()
+                .insert(fs::canonicalize(path.trim_end_matches(':')).unwrap_or_default());
+        } else if !line.contains("linux-vdso") && !line.contains("statically linked") {
+            skip.insert((program.clone(), line.to_owned()));
+        }
+    }
+    for (program, why) in &skip {
+        if !why.contains("not found") {
+            programs.remove(program);
+            skipped(&program.display().to_string(), why.trim());
+        }
+    }
+    assert!(programs.len() > 200, "{}", programs.len());
+    let mut resolver = Loader::of_host();
+    let mut different = Vec::new();
+    for (program, expected) in programs {
+        let loads = resolver.loads(&program);
+        let found: BTreeSet<PathBuf> = loads
+            .libraries
+            .iter()
+            .map(|path| fs::canonicalize(path).unwrap())
+            .collect();
+        // The loader says nothing of itself for a static program.
+        if found != expected {
+            different.push((program, found, expected));
+        }
+    }
+    assert!(different.is_empty(), "{different:#?}");
+}
+
+/// What jailkit's presets and ours bring, started inside: each program whose preset the machine has.
+#[test]
+fn every_program_of_every_preset_starts_inside() {
+    // What starts something else, waits for more than its version, or says so by another status.
+    const OTHERWISE: [&str; 4] = ["sftp-server", "jk_lsh", "editor", "pager"];
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/jails");
+    let presets = Presets::built_in().unwrap();
+    let mut built = 0;
+    let mut bad = Vec::new();
+    for (name, preset) in presets.iter() {
+        let outcome = sandbox.jailctl(&["build", ROOT, "--with", name]);
+        if outcome.code() == Some(3) && outcome.stderr.contains("the host has no") {
+            skipped(
+                &format!("preset {name}"),
+                "its package is not on this machine",
+            );
+            continue;
+        }
+        if outcome.code() != Some(0) {
+            bad.push((name.to_owned(), outcome.to_string()));
+        }
+        built += 1;
+        for program in &preset.programs {
+            let name = Path::new(program).file_name().unwrap().to_str().unwrap();
+            if OTHERWISE.contains(&name) {
+                continue;
+            }
+            let script = format!(
+                "found=$(PATH=/usr/bin:/usr/sbin:/bin; command -v {program}) && [ -e {ROOT}$found ] || exit 0
+                 cd {ROOT}; timeout 5 env -i PATH=/usr/bin:/bin HOME=/ TERM=dumb /usr/sbin/chroot {ROOT} $found --version </dev/null 2>&1
+                 case $? in 126|127|132|134|139) echo cannot start; esac"
+            );
+            let said = sandbox.sh(&script).stdout;
+            let broken = [
+                "cannot start",
+                "shared librar",
+                "No such file or directory",
+                "Can't locate",
+                "Cannot find module",
+            ];
+            if broken.iter().any(|sign| said.contains(sign)) {
+                bad.push((name.to_owned(), said));
+            }
+        }
+        sandbox.must(&format!("rm -rf {ROOT}"));
+    }
+    assert!(bad.is_empty(), "{bad:#?}");
+    assert!(built > 15, "{built}");
+}

@@ -1,0 +1,233 @@
+//! `jailctl update` and `rollback`: what differs is found and mended, what is somebody's own stays.
+
+use login_jail_tests::{Outcome, Sandbox, skipped};
+
+const ROOT: &str = "/srv/jails/ann";
+
+fn built() -> Sandbox {
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("mkdir -p /srv/jails");
+    let outcome = sandbox.jailctl(&[
+        "build",
+        ROOT,
+        "--with",
+        "basicshell",
+        "--program",
+        "tac",
+        "--user",
+        "ann",
+    ]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    sandbox
+}
+
+/// The differences that a run reports, sorted, without the root's name.
+fn differences(outcome: &Outcome) -> Vec<String> {
+    let prefix = format!("{ROOT}: ");
+    let lines = outcome
+        .stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix(&prefix));
+    let mut lines: Vec<String> = lines
+        .filter(|line| line.contains(": /"))
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_root_that_was_just_built_differs_in_nothing() {
+    let sandbox = built();
+    let outcome = sandbox.jailctl(&["update", ROOT, "--dry-run"]);
+    assert_eq!(
+        (outcome.code(), differences(&outcome)),
+        (Some(0), vec![]),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn every_kind_of_difference_is_found_and_mended_and_nothing_before() {
+    let sandbox = built();
+    sandbox.must(&format!(
+        "rm {ROOT}/usr/bin/sed
+         echo bad >>{ROOT}/usr/bin/ls
+         chmod 4755 {ROOT}/usr/bin/cat
+         chown ann {ROOT}/usr/bin/cp
+         ln -sf /tmp/evil {ROOT}/bin/sh
+         echo '# new' >>/etc/bash.bashrc
+         rm -f /usr/bin/egrep"
+    ));
+    let expected = [
+        "changed inside: /usr/bin/cat",
+        "changed inside: /usr/bin/cp",
+        "changed inside: /usr/bin/ls",
+        "changed inside: /usr/bin/sh",
+        "missing: /usr/bin/sed",
+        "orphaned: /usr/bin/egrep",
+        "stale: /etc/bash.bashrc",
+    ];
+    // Twice: looking changes nothing. Without a name it is all roots that were built here.
+    for arguments in [
+        &["update", ROOT, "--dry-run"][..],
+        &["update", "--dry-run"],
+        &["update"],
+    ] {
+        let outcome = sandbox.jailctl(arguments);
+        assert_eq!(differences(&outcome), expected, "{outcome}");
+        let status = if arguments.contains(&"--dry-run") {
+            1
+        } else {
+            0
+        };
+        assert_eq!(outcome.code(), Some(status), "{outcome}");
+    }
+    assert_eq!(sandbox.jailctl(&["update", "--dry-run"]).code(), Some(0));
+    let stat = format!(
+        "stat -c '%a %U' {ROOT}/usr/bin/cat {ROOT}/usr/bin/cp; cmp /bin/ls {ROOT}/bin/ls; tail -1 {ROOT}/etc/bash.bashrc"
+    );
+    assert_eq!(sandbox.must(&stat), "755 root\n755 root\n# new");
+    assert_eq!(
+        sandbox
+            .ssh("ann", "echo text | sed s/t/T/; ls -d /usr")
+            .ok(),
+        "Text\n/usr"
+    );
+}
+
+#[test]
+fn what_is_somebodys_own_stays() {
+    let sandbox = built();
+    sandbox.must(&format!(
+        "cd {ROOT}; echo mine >home/ann/file; mkdir -p usr/local/own; echo own >usr/local/own/file; chmod 700 usr/local/own
+         chown ann usr/local/own; ln -s own usr/local/link; echo local >etc/local.conf
+         echo 'bea:x:4000:4000::/home/bea:/bin/sh' >>etc/passwd
+         echo '# new' >>/etc/bash.bashrc"
+    ));
+    let outcome = sandbox.jailctl(&["update", ROOT]);
+    assert_eq!(
+        differences(&outcome),
+        ["stale: /etc/bash.bashrc"],
+        "{outcome}"
+    );
+    let script = format!(
+        "cd {ROOT}; cat home/ann/file usr/local/link/file etc/local.conf; grep bea etc/passwd; stat -c '%a %U' usr/local/own"
+    );
+    assert_eq!(
+        sandbox.must(&script),
+        "mine\nown\nlocal\nbea:x:4000:4000::/home/bea:/bin/sh\n700 ann"
+    );
+}
+
+#[test]
+fn a_user_who_is_gone_stops_no_update() {
+    let sandbox = built();
+    sandbox.must("userdel ann; echo '# new' >>/etc/bash.bashrc");
+    let outcome = sandbox.jailctl(&["update", ROOT]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    // The order of the lines changes, and no more.
+    let found = differences(&outcome);
+    assert!(
+        found.contains(&"stale: /etc/bash.bashrc".to_owned()),
+        "{outcome}"
+    );
+    assert!(
+        sandbox
+            .must(&format!("grep -c ^ann: {ROOT}/etc/passwd"))
+            .starts_with('1')
+    );
+}
+
+#[test]
+fn rolling_back_gives_the_generation_before_and_again_the_newer_one() {
+    let sandbox = built();
+    let outcome = sandbox.jailctl(&["rollback", ROOT]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(
+        outcome
+            .stderr
+            .contains("no generation before this one is kept"),
+        "{outcome}"
+    );
+    sandbox.must("rm -f /usr/bin/tac; cp /usr/bin/sort /usr/bin/tac; echo x >>/usr/bin/tac");
+    sandbox.jailctl(&["update", ROOT]).ok();
+    let stale = format!("cmp -s /usr/bin/tac {ROOT}/usr/bin/tac && echo same || echo different");
+    assert_eq!(sandbox.must(&stale), "same");
+    for expected in ["different", "same"] {
+        sandbox.jailctl(&["rollback", ROOT]).ok();
+        assert_eq!(sandbox.must(&stale), expected);
+        assert_eq!(sandbox.ssh("ann", "id -un").ok(), "ann");
+    }
+}
+
+#[test]
+fn an_open_session_goes_on_and_sees_the_new_files() {
+    let sandbox = built();
+    let mut pty = sandbox.ssh_tty("ann", None);
+    pty.line("echo read'y'");
+    pty.expect("ready");
+    sandbox.must("echo 'echo fresh' >>/etc/bash.bashrc");
+    sandbox.jailctl(&["update", ROOT]).ok();
+    pty.line("tail -n 1 /etc/bash.bashrc; pwd; touch file && ls fil*");
+    pty.expect("echo fresh");
+    pty.expect("/home/ann");
+    pty.line("exit");
+    assert_eq!(pty.finish().code(), Some(0));
+}
+
+#[test]
+fn refuses_a_manifest_that_somebody_else_could_have_written() {
+    let sandbox = built();
+    sandbox.must(&format!("chmod 755 {ROOT}/.login-jail"));
+    let outcome = sandbox.jailctl(&["update", ROOT]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(
+        outcome.stderr.contains("must be root's and mode 0700"),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn two_runs_at_once_do_not_mix() {
+    let sandbox = built();
+    let script = format!(
+        "exec 9<{ROOT}; flock -n 9 && {} update {ROOT}",
+        login_jail_tests::jailctl()
+    );
+    let outcome = sandbox.sh(&script);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(
+        outcome.stderr.contains("another jailctl is at work"),
+        "{outcome}"
+    );
+}
+
+/// The package's trigger: whatever a package brings or takes away is in the roots once dpkg is done.
+#[test]
+fn a_dpkg_trigger_brings_roots_up_to_date() {
+    let sandbox = built();
+    if sandbox.sh("command -v dpkg-deb").code() != Some(0) {
+        return skipped("the dpkg trigger", "this machine has no dpkg");
+    }
+    let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/dpkg");
+    let control = "Version: 1\\nArchitecture: all\\nMaintainer: nobody <a@b>\\nDescription: a test";
+    let script = format!(
+        "cp {jailctl} /usr/sbin/jailctl
+         mkdir -p /root/own/DEBIAN /root/other/DEBIAN /root/other/usr/bin
+         printf 'Package: login-jail\\n{control}\\n' >/root/own/DEBIAN/control
+         printf 'Package: other\\n{control}\\n' >/root/other/DEBIAN/control
+         cp {files}/triggers {files}/postinst /root/own/DEBIAN/
+         chmod 755 /root/own/DEBIAN/postinst
+         printf '#!/bin/sh\\necho new\\n' >/root/other/usr/bin/tac.new
+         printf '#!/bin/sh\\nmv /usr/bin/tac.new /usr/bin/tac\\n' >/root/other/DEBIAN/postinst
+         chmod 755 /root/other/DEBIAN/postinst /root/other/usr/bin/tac.new
+         for package in own other; do dpkg-deb -b /root/$package /root/$package.deb; done
+         dpkg -i /root/own.deb
+         dpkg -i /root/other.deb",
+        jailctl = login_jail_tests::jailctl(),
+        files = files.display(),
+    );
+    sandbox.must(&script);
+    assert_eq!(sandbox.ssh("ann", "tac").ok(), "new");
+}
