@@ -78,6 +78,8 @@ fn a_session_that_stops_itself_and_goes_on_takes_nothing_until_it_is_in_the_fore
     pause();
     pty.line("hers");
     pty.expect("got hers\r\n");
+    // What is typed before its end is the session's.
+    pty.expect("root# ");
     is_the_callers(&mut pty);
 }
 
