@@ -14,6 +14,7 @@ use std::{
     io::{self, Read},
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Component, Path, PathBuf},
+    rc::Rc,
 };
 
 use jail_config::{Base, Content, RootOwner};
@@ -152,10 +153,10 @@ pub(crate) struct Shown<'a> {
 
 /// An entry that was reached, by the directory that holds it.
 struct Reached {
-    directory: OwnedFd,
+    directory: Rc<OwnedFd>,
     name: PathBuf,
     /// The entry itself, O_PATH.
-    entry: OwnedFd,
+    entry: Rc<OwnedFd>,
     kind: FileType,
     /// Its path on the host, for messages.
     shown: PathBuf,
@@ -174,7 +175,7 @@ impl Shown<'_> {
             };
             if path.ends_with('/') && reached.kind == FileType::Directory {
                 for name in names(&reached)? {
-                    self.reach(&Path::new(path).join(name))?;
+                    self.check_entry(&reached, Path::new(path), &name)?;
                 }
             }
         }
@@ -231,7 +232,7 @@ impl Shown<'_> {
                 .iter()
                 .any(|prefix| name.as_os_str().as_bytes().starts_with(prefix.as_bytes()))
             {
-                self.reach(&path.join(&name))?;
+                self.check_entry(&reached, path, &name)?;
             }
             if below && name.as_os_str().as_bytes().ends_with(b"-linux-gnu") {
                 self.check_libraries(&path.join(&name), false)?;
@@ -333,6 +334,21 @@ impl Shown<'_> {
         Ok(reached)
     }
 
+    /// Checks an entry of a directory that was reached by `path`, and whatever it leads to. Not from the root again: a
+    /// login has to wait for it.
+    fn check_entry(
+        &self,
+        within: &Reached,
+        path: &Path,
+        name: &Path,
+    ) -> Result<(), HostFilesFault> {
+        let path = path.join(name);
+        match self.step(Some(within), &path, name)? {
+            Some(entry) if entry.kind == FileType::Symlink => self.reach(&path).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens one component and checks it.
     fn step(
         &self,
@@ -340,7 +356,7 @@ impl Shown<'_> {
         path: &Path,
         name: &Path,
     ) -> Result<Option<Reached>, HostFilesFault> {
-        let (directory, above) = match from {
+        let (directory, above): (&OwnedFd, _) = match from {
             Some(from) if from.kind != FileType::Directory => return Ok(None),
             Some(from) => (&from.entry, from.shown.clone()),
             None => match (self.top(name.as_os_str())?, self.base, &self.plan.view) {
@@ -369,13 +385,17 @@ impl Shown<'_> {
             // What belongs to a device's group is no file that is read: /dev is looked at as a directory.
             _ => trust::check_owner_and_mode(&stat, None).map_err(flawed)?,
         }
-        let directory = directory
-            .try_clone()
-            .map_err(|error| HostFilesFault::Unreadable(shown.clone(), number(&error)))?;
+        let directory = match from {
+            Some(from) => Rc::clone(&from.entry),
+            None => directory
+                .try_clone()
+                .map(Rc::new)
+                .map_err(|error| HostFilesFault::Unreadable(shown.clone(), number(&error)))?,
+        };
         Ok(Some(Reached {
             directory,
             name: name.to_owned(),
-            entry,
+            entry: Rc::new(entry),
             kind,
             shown,
         }))
