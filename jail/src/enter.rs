@@ -47,7 +47,9 @@ use crate::{
     seccomp,
     session::{self, Ended, Link, Split},
     start::{self, Inherited},
-    sys::{keyctl::join_session_keyring, net::set_loopback_up},
+    sys::{
+        close_range::close_range_on_exec_from, keyctl::join_session_keyring, net::set_loopback_up,
+    },
     terminal::{self, Inside, Relay},
     trust::{self, raw},
 };
@@ -200,6 +202,9 @@ impl Prepared {
     /// nothing of the user's, see [`lock_out`](crate::lockout::lock_out).
     pub fn confine(self) -> Result<Confined, Refusal> {
         self.insist_on(false, "confine")?;
+        // What the host program was called with is not its user's: a directory of the host's, or a file of root's.
+        close_range_on_exec_from(3)
+            .map_err(|errno| Refusal::Step("confine", StepFault::Failed("close_range", errno)))?;
         match self.take_steps()? {
             Taken::All(entered) => Ok(Confined {
                 missing: entered.missing,

@@ -29,7 +29,7 @@ use crate::{
 
 /// What the C library, PAM and its modules, sshd, login, su, cron and atd read or run as root. Of the directories with
 /// a `/` at the end every entry counts.
-const READ: [&str; 30] = [
+const READ: [&str; 33] = [
     "/etc/",
     "/etc/default/",
     "/etc/ld.so.conf.d/",
@@ -60,13 +60,16 @@ const READ: [&str; 30] = [
     "/root",
     "/run",
     "/var/log",
+    "/var/run",
+    "/var/lib/extrausers/",
+    "/etc/selinux/",
 ];
 
 /// Where libraries are, besides a directory for each architecture below.
 const LIBRARIES: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
 
 /// What is loaded while a host program runs: NSS modules, and what those and PAM's need of the C library's own.
-const LOADED: [&str; 5] = ["libnss_", "ld-", "libc", "libgcc_s", "libpam"];
+const LOADED: [&str; 6] = ["libnss_", "ld-", "libc", "libgcc_s", "libpam", "gconv"];
 
 /// Where the config may mount nothing, above or below.
 const NEVER_MOUNTED: [&str; 12] = [
@@ -452,11 +455,14 @@ impl Shown<'_> {
                 return Err(HostFilesFault::Passwd(shown, number, INCLUDES.to_owned()));
             }
             let gid = numeric(fields.nth(1));
-            let mut members = fields
-                .next()
-                .unwrap_or_default()
-                .split(|byte| *byte == b',');
-            if !members.any(|member| member.trim_ascii() == self.plan.user.as_bytes()) {
+            // The C library takes all that follows for members, and a colon or any space for what is between them.
+            let between = |byte: &u8| b",:\x0b".contains(byte) || byte.is_ascii_whitespace();
+            let is_member = |field: &[u8]| {
+                field
+                    .split(between)
+                    .any(|name| name == self.plan.user.as_bytes())
+            };
+            if !fields.any(is_member) {
                 continue;
             }
             match gid {

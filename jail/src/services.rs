@@ -4,7 +4,7 @@
 //! group, or that of those without a rule, then decides, it decides by half of the facts: with `unlisted = "exempt"` a
 //! user would get in unjailed.
 
-use std::{ffi::CStr, fmt, fs};
+use std::{ffi::CStr, fmt, fs, io};
 
 use nix::errno::Errno;
 
@@ -44,50 +44,77 @@ impl fmt::Display for Unanswered {
 
 /// Asks every service for groups by itself; gives the first that does not answer.
 pub(crate) fn unanswered(user: &CStr) -> Option<Unanswered> {
-    // Without the file the C library asks files alone.
-    let text = fs::read_to_string(NSSWITCH).unwrap_or_default();
+    let text = match fs::read(NSSWITCH) {
+        Ok(text) => text,
+        // Without the file the C library asks files alone.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            return Some(Unanswered {
+                service: "files".to_owned(),
+                errno: Some(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
+            });
+        }
+    };
+    // Any byte is a character here: what is no name of a service has no module.
+    let text: String = text.into_iter().map(char::from).collect();
     for service in for_groups(&text) {
-        let errno = match ask_for_groups(service, user) {
+        let errno = match ask_for_groups(&service, user) {
             Answer::Answered => continue,
             Answer::Unavailable(errno) => Some(errno),
             Answer::NoModule => None,
         };
-        return Some(Unanswered {
-            service: service.to_owned(),
-            errno,
-        });
+        return Some(Unanswered { service, errno });
     }
     None
 }
 
-/// Lists the services for groups that are not local, as nsswitch.conf(5) has them: the line `initgroups` if there is
-/// one, else `group`.
-fn for_groups(text: &str) -> impl Iterator<Item = &str> {
-    let line = |database: &str| {
-        text.lines().find_map(|line| {
-            let line = line.split('#').next().unwrap_or_default();
-            let (name, services) = line.split_once(':')?;
-            (name.trim() == database).then_some(services)
+/// Lists the services for groups that are not local: those of every line of nsswitch.conf(5) that the C library may go
+/// by, which is `initgroups` or `group`, the first or the last of them, and `group_compat` behind `compat`.
+fn for_groups(text: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default();
+        let Some((name, services)) = line.split_once(':') else {
+            continue;
+        };
+        if !["initgroups", "group", "group_compat"].contains(&name.trim()) {
+            continue;
+        }
+        for service in without_actions(services).split_whitespace() {
+            if !LOCAL.contains(&service) && !all.iter().any(|known| known == service) {
+                all.push(service.to_owned());
+            }
+        }
+    }
+    all
+}
+
+/// Takes the actions out, such as `[NOTFOUND=return]`, between which and a service there need be no space.
+fn without_actions(services: &str) -> String {
+    let mut inside = false;
+    services
+        .chars()
+        .map(|character| match character {
+            '[' => {
+                inside = true;
+                ' '
+            }
+            ']' => {
+                inside = false;
+                ' '
+            }
+            _ if inside => ' ',
+            other => other,
         })
-    };
-    let services = line("initgroups")
-        .or_else(|| line("group"))
-        .unwrap_or_default();
-    let mut in_action = false;
-    services.split_whitespace().filter(move |word| {
-        // [NOTFOUND=return], which may have spaces in it.
-        let action = in_action || word.starts_with('[');
-        in_action = action && !word.ends_with(']');
-        !action && !LOCAL.contains(word) && !word.contains('/')
-    })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::for_groups;
 
-    fn services(text: &str) -> Vec<&str> {
-        for_groups(text).collect()
+    fn services(text: &str) -> Vec<String> {
+        for_groups(text)
     }
 
     #[test]
@@ -101,7 +128,17 @@ mod tests {
             services("group: sss [ NOTFOUND=return ] files [!UNAVAIL=merge] winbind"),
             ["sss", "winbind"]
         );
-        assert_eq!(services("group: sss\ninitgroups: files ldap"), ["ldap"]);
+        assert_eq!(
+            services("group: sss\ninitgroups: files ldap"),
+            ["sss", "ldap"]
+        );
+        assert_eq!(services("group: files\ngroup: files ldap"), ["ldap"]);
+        assert_eq!(
+            services("group: files [NOTFOUND=continue]ldap[SUCCESS=merge]sss"),
+            ["ldap", "sss"]
+        );
+        assert_eq!(services("group: compat\ngroup_compat: ldap"), ["ldap"]);
+        assert_eq!(services("# f\u{fc}r ldap\ngroup: ldap"), ["ldap"]);
         assert_eq!(services(""), [""; 0]);
     }
 }

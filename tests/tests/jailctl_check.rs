@@ -761,13 +761,13 @@ fn finds_what_is_wrong_with_pam_stacks() {
         &sandbox,
         "lock-out",
         "sed -i '/^exempt/d' /etc/login-jail/config.toml",
-        &["trial has pam_jail.so"],
+        &["trial: pam_jail.so is in the stack"],
     );
     planted(
         &sandbox,
         "lock-out",
         "sed -i 's/^exempt.*/exempt = [\"@adm\"]/' /etc/login-jail/config.toml",
-        &["trial has pam_jail.so"],
+        &["trial: pam_jail.so is in the stack"],
     );
     assert!(
         sandbox

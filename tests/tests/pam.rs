@@ -213,6 +213,19 @@ fn su_is_inside() {
 }
 
 #[test]
+fn su_hands_no_descriptor_of_its_callers_in() {
+    let sandbox = ann();
+    let script = "exec 8</etc/shadow 9</srv; su ann -c 'ls /proc/self/fd; cat <&8'";
+    let seen = sandbox.run(&["bash", "-c", script]);
+    assert!(!seen.stdout.contains("root:"), "{seen}");
+    assert!(seen.stderr.contains("8: Bad file descriptor"), "{seen}");
+    assert!(
+        !seen.stdout.lines().any(|line| ["8", "9"].contains(&line)),
+        "{seen}"
+    );
+}
+
+#[test]
 fn sudo_is_inside() {
     let sandbox = ann();
     let seen = sandbox.run(&[

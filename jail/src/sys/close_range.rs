@@ -14,3 +14,20 @@ pub(crate) fn close_range_from(first: u32) -> Result<(), Errno> {
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0_u32) };
     Errno::result(result).map(drop)
 }
+
+/// Has every descriptor from `first` on closed at the next execve(2), with `CLOSE_RANGE_CLOEXEC` of Linux 5.11.
+///
+/// # Errors
+/// EINVAL on an older kernel.
+pub(crate) fn close_range_on_exec_from(first: u32) -> Result<(), Errno> {
+    // SAFETY: no descriptor is closed now, and no memory of ours is touched.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    Errno::result(result).map(drop)
+}

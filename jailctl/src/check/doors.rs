@@ -38,6 +38,9 @@ pub(crate) fn check(
     lock_out(report, all);
 }
 
+/// The lines for each service's stack, as they are installed.
+const SNIPPETS: &str = "/usr/share/doc/login-jail/pam.d";
+
 fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
     let user = quoted(&jailed.identity.name);
     if jailed.identity.is_root() {
@@ -51,7 +54,8 @@ fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
         );
         return;
     }
-    if !has_jail_shell(&jailed.identity) && !pam::jails("su") {
+    let open = pam::open_doors();
+    if !has_jail_shell(&jailed.identity) && !open.is_empty() {
         let shell = shown(&jailed.identity.shell);
         let finding = if has_no_shell(&jailed.identity) {
             let what = format!("has a rule, but can't log in: the login shell is {shell}");
@@ -61,6 +65,19 @@ fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
                 "sshd forces jail-shell, but the login shell is {shell}: it reads the user's start-up files outside of the jail, and su and login lead out of it"
             );
             Finding::warning("door", what)
+        } else if pam::jails_anywhere() {
+            let what = format!(
+                "has a rule, but the login shell is {shell}, and the stack of {} has no session line for pam_jail.so: it leads \
+                 out of the jail",
+                open.join(", ")
+            );
+            let command = open
+                .iter()
+                .map(|name| format!("cat {SNIPPETS}/{name} >>/etc/pam.d/{name}"))
+                .collect::<Vec<_>>()
+                .join("; ");
+            report.add(Finding::error("door", what).of(jailed).mended_by(command));
+            return;
         } else {
             let what = format!(
                 "has a rule, but the login shell is {shell}, and sshd has no ForceCommand: no door leads into the jail"

@@ -58,15 +58,51 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
         report.leave_unchecked(format!("PAM: {DIRECTORY} can't be read"));
         return;
     };
+    let mut shut = Vec::new();
     for name in names {
         let stack = stack(&name);
-        report.extend(judge(&name, &stack, all, config));
+        report.extend(judge(&name, &stack));
         report.extend(read_environment(&stack, jailed));
+        if shuts_root_out(&stack) {
+            shut.push(name);
+        }
+    }
+    let root_exempt = all.exempt.iter().any(|identity| identity.is_root());
+    if !root_exempt && !shut.is_empty() {
+        let what = format!(
+            "{}: pam_jail.so is in the stack, and the config does not exempt uid 0: nobody can log in there to mend anything",
+            shut.join(", ")
+        );
+        let command = format!("sed -i '{}' {}", exempt_root(config), quoted(config));
+        report.add(Finding::error("lock-out", what).mended_by(command));
     }
 }
 
+/// Tells whether pam_jail.so decides about uid 0 as well: no pam_succeed_if(8) right before it lets root past.
+fn shuts_root_out(stack: &[Line]) -> bool {
+    let session: Vec<&Line> = stack.iter().filter(|line| line.kind == "session").collect();
+    let Some(place) = session
+        .iter()
+        .position(|line| line.module.ends_with(MODULE))
+    else {
+        return false;
+    };
+    let before = place.checked_sub(1).and_then(|before| session.get(before));
+    !before.is_some_and(|line| {
+        line.module.ends_with("pam_succeed_if.so") && line.arguments.contains("uid = 0")
+    })
+}
+
+/// Lists the installed services by which people log in and whose session stack jails nobody.
+pub(crate) fn open_doors() -> Vec<&'static str> {
+    ["sshd", "login", "su", "vsftpd"]
+        .into_iter()
+        .filter(|service| Path::new(DIRECTORY).join(service).exists() && !jails(service))
+        .collect()
+}
+
 /// Judges the place of pam_jail.so in one stack.
-fn judge(service: &str, stack: &[Line], all: &Accounts, config: &Path) -> Vec<Finding> {
+fn judge(service: &str, stack: &[Line]) -> Vec<Finding> {
     let session: Vec<&Line> = stack.iter().filter(|line| line.kind == "session").collect();
     let Some(place) = session
         .iter()
@@ -107,14 +143,6 @@ fn judge(service: &str, stack: &[Line], all: &Accounts, config: &Path) -> Vec<Fi
         } else {
             finding
         });
-    }
-    let root_exempt = all.exempt.iter().any(|identity| identity.is_root());
-    if !root_exempt {
-        let what = format!(
-            "{service} has pam_jail.so, and the config does not exempt uid 0: nobody can log in there to mend anything"
-        );
-        let command = format!("sed -i '{}' {}", exempt_root(config), quoted(config));
-        found.push(Finding::error("lock-out", what).mended_by(command));
     }
     found
 }
