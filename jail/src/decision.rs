@@ -162,7 +162,7 @@ fn read(file: File, path: &Path) -> Result<Vec<u8>, Refusal> {
     let mut bounded = file.take(LARGEST + 1);
     bounded
         .read_to_end(&mut text)
-        .map_err(|error| unreadable(Errno::from_raw(error.raw_os_error().unwrap_or(0))))?;
+        .map_err(|error| unreadable(trust::number(&error)))?;
     if bounded.limit() == 0 {
         return Err(unreadable(Errno::EFBIG));
     }

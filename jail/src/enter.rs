@@ -4,12 +4,8 @@
 //! with nothing left to give up, and only an [`Entered`] can be exec'd.
 
 use std::{
-    ffi::{CString, OsStr, OsString},
     fmt,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -17,11 +13,8 @@ use jail_config::{Base, Content, Home, Landlock, Limits, Network, RootOwner, Sec
 use nix::{
     errno::Errno,
     sched::{CloneFlags, unshare},
-    sys::{
-        personality::{self, Persona},
-        resource::{Resource, setrlimit},
-    },
-    unistd::{Gid, Uid, execve, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid},
+    sys::resource::{Resource, setrlimit},
+    unistd::{Gid, Uid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid},
 };
 use rustix::{
     fs::{CWD, Mode, OFlags, Stat, fstat, openat, stat},
@@ -42,7 +35,6 @@ use crate::{
     privilege::{NO_CAPABILITIES, charged_to},
     program,
     refusal::{Refusal, StepFault, hold},
-    request::What,
     rootfs::{self, Opened, Trees, mount_id},
     seccomp,
     session::{self, Ended, Link, Split},
@@ -469,29 +461,10 @@ impl Entered {
             sftp_server,
             ..
         } = self;
-        let refuse = |errno| Refusal::Exec(plan.shell.clone(), errno);
-        let strings = || -> Result<_, Errno> {
-            let shell = c_string(plan.shell.as_os_str())?;
-            let arguments = plan
-                .arguments(sftp_server.as_deref())
-                .iter()
-                .map(|argument| c_string(argument))
-                .collect::<Result<Vec<_>, _>>()?;
-            let home = [("HOME".into(), home.into_os_string())];
-            let environment = home
-                .iter()
-                .chain(&plan.environment)
-                .map(|(name, value)| assignment(name, value))
-                .collect::<Result<Vec<_>, _>>()?;
-            Ok((shell, arguments, environment))
-        };
-        let (shell, arguments, environment) = match strings() {
-            Ok(strings) => strings,
-            Err(errno) => return refuse(errno),
-        };
-        match execve(&shell, &arguments, &environment) {
-            Err(errno) => refuse(errno),
-        }
+        let home = ("HOME".into(), home.into_os_string());
+        let arguments = plan.arguments(sftp_server.as_deref());
+        let environment = [&home].into_iter().chain(&plan.environment);
+        program::execute(&plan.shell, &arguments, environment)
     }
 }
 
@@ -633,24 +606,14 @@ fn try_outside(outside: &OwnedFd) -> Result<(), StepFault> {
     hold("Landlock", matches!(tried, Err(Errno::EACCES)))
 }
 
-/// Tries what the filter must refuse and the kernel grants everybody.
-fn try_refused_call() -> Result<(), StepFault> {
-    let tried = personality::set(Persona::SHORT_INODE);
-    hold("the filter of system calls", tried == Err(Errno::EPERM))
-}
-
 fn filter_calls(mode: Seccomp, network: &Network, hand_over: &HandOver) -> Result<(), StepFault> {
     if matches!(network, Network::Ports { .. }) {
         seccomp::install_ports()?;
     }
     match (mode, hand_over) {
         (Seccomp::Off, _) => Ok(()),
-        (Seccomp::Default, HandOver::Shell(_)) => {
-            seccomp::install().and_then(|()| try_refused_call())
-        }
-        (Seccomp::Default, HandOver::HostProgram { .. }) => {
-            seccomp::install_in_host_program().and_then(|()| try_refused_call())
-        }
+        (Seccomp::Default, HandOver::Shell(_)) => seccomp::install(),
+        (Seccomp::Default, HandOver::HostProgram { .. }) => seccomp::install_in_host_program(),
     }
 }
 
@@ -755,28 +718,8 @@ fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> 
         .map(|(_, value)| value.as_os_str());
     let root = program::Root::current(library_path).map_err(Refusal::Program)?;
     root.check(shell).map_err(Refusal::Program)?;
-    let Some(What::Sftp { asked, .. }) = plan.request().map(|request| &request.what) else {
-        return Ok(None);
-    };
-    let server = root.sftp_server(asked).ok_or(Refusal::SftpMissing)?;
-    root.check(&server).map_err(Refusal::Program)?;
-    // sftp-server ends without a word where this is missing.
-    if !root.has(Path::new("/dev/null")) {
-        return Err(Refusal::SftpWithoutNull);
-    }
-    Ok(Some(server))
-}
-
-fn assignment(name: &OsStr, value: &OsStr) -> Result<CString, Errno> {
-    let mut text = OsString::with_capacity(name.len() + 1 + value.len());
-    text.push(name);
-    text.push("=");
-    text.push(value);
-    c_string(&text)
-}
-
-fn c_string(text: &OsStr) -> Result<CString, Errno> {
-    CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL)
+    plan.request()
+        .map_or(Ok(None), |request| root.server_for(&request.what))
 }
 
 fn failed(call: &'static str, result: rustix::io::Result<()>) -> Result<(), StepFault> {

@@ -8,19 +8,23 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io::{self, Read},
+    io::Read,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
 };
 
 use jail_config::Home;
-use nix::errno::Errno;
 use rustix::{
     fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat},
     io::Errno as OpenErrno,
 };
 
-use crate::{plan::Plan, refusal::StepFault, rootfs, trust::raw};
+use crate::{
+    plan::Plan,
+    refusal::{StepFault, failed},
+    rootfs,
+    trust::number,
+};
 
 /// What programs of the host's /usr look for in /etc. None of it is a directory that has keys in it: of /etc/ssl and
 /// /etc/pki only the certificates are listed.
@@ -242,14 +246,4 @@ fn group(plan: &Plan) -> Vec<u8> {
 
 fn fits_field(text: &OsStr) -> bool {
     !text.as_bytes().iter().any(|byte| b":\n".contains(byte))
-}
-
-/// Gives the number of an error of std's.
-pub(crate) fn number(error: &io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(0))
-}
-
-/// Names the system call for a step's fault.
-fn failed(call: &'static str) -> impl Fn(OpenErrno) -> StepFault {
-    move |errno| StepFault::Failed(call, raw(errno))
 }

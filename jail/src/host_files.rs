@@ -11,7 +11,7 @@ use std::{
     ffi::OsStr,
     fmt,
     fs::File,
-    io::{self, Read},
+    io::Read,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Component, Path, PathBuf},
     rc::Rc,
@@ -24,7 +24,7 @@ use crate::{
     plan::Plan,
     refusal::Code,
     rootfs,
-    trust::{self, Flaw, Untrusted, raw},
+    trust::{self, Flaw, Untrusted, number, raw},
 };
 
 /// What the C library, PAM and its modules, sshd, login, su, cron and atd read or run as root. Of the directories with
@@ -579,8 +579,4 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 /// Reads a number as the C library does not: with nothing around it. What only the C library takes is no agreement.
 fn numeric(field: Option<&[u8]>) -> Option<u32> {
     std::str::from_utf8(field?).ok()?.parse().ok()
-}
-
-fn number(error: &io::Error) -> nix::errno::Errno {
-    nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }

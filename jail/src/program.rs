@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::{OsStr, OsString},
+    ffi::{CString, OsStr, OsString},
     fmt,
     fs::File,
     io::Read,
@@ -18,12 +18,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::errno::Errno;
+use nix::{errno::Errno, unistd::execve};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
 
 use crate::{
     elf::{self, Dynamic},
-    refusal::Code,
+    environment::Variable,
+    refusal::{Code, Refusal},
+    request::What,
     trust::raw,
 };
 
@@ -155,6 +157,35 @@ impl fmt::Display for ProgramFault {
     }
 }
 
+/// Becomes a program. Returns only with why that failed.
+pub(crate) fn execute<'a>(
+    program: &Path,
+    arguments: &[OsString],
+    environment: impl IntoIterator<Item = &'a Variable>,
+) -> Refusal {
+    let strings = || -> Result<_, Errno> {
+        let path = c_string(program.as_os_str())?;
+        let arguments = arguments.iter().map(|argument| c_string(argument));
+        let environment = environment
+            .into_iter()
+            .map(|(name, value)| c_string(&[name, OsStr::new("="), value].join(OsStr::new(""))));
+        Ok((
+            path,
+            arguments.collect::<Result<Vec<_>, _>>()?,
+            environment.collect::<Result<Vec<_>, _>>()?,
+        ))
+    };
+    let tried = strings()
+        .and_then(|(path, arguments, environment)| execve(&path, &arguments, &environment));
+    match tried {
+        Err(errno) => Refusal::Exec(program.to_owned(), errno),
+    }
+}
+
+fn c_string(text: &OsStr) -> Result<CString, Errno> {
+    CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL)
+}
+
 /// The root in which programs are looked for.
 #[derive(Debug)]
 pub struct Root {
@@ -192,6 +223,23 @@ impl Root {
             .chain(SFTP_SERVERS.iter().map(Path::new))
             .find(|path| self.has(path))
             .map(Path::to_owned)
+    }
+
+    /// Finds and checks the sftp-server, where that is what was asked for.
+    ///
+    /// # Errors
+    /// There is none, or it could not work.
+    pub(crate) fn server_for(&self, what: &What) -> Result<Option<PathBuf>, Refusal> {
+        let What::Sftp { asked, .. } = what else {
+            return Ok(None);
+        };
+        let server = self.sftp_server(asked).ok_or(Refusal::SftpMissing)?;
+        self.check(&server).map_err(Refusal::Program)?;
+        // sftp-server ends without a word where this is missing.
+        if !self.has(Path::new("/dev/null")) {
+            return Err(Refusal::SftpWithoutNull);
+        }
+        Ok(Some(server))
     }
 
     /// Checks a program, and through `#!` lines the program that it stands for.

@@ -6,8 +6,12 @@ use jail_config::{Faults, Rule, TemplateError};
 use nix::errno::Errno;
 
 use crate::{
-    host_files::HostFilesFault, identity::IdentityError, privilege::Missing, program::ProgramFault,
-    start::BadDescriptor, trust::Untrusted,
+    host_files::HostFilesFault,
+    identity::IdentityError,
+    privilege::Missing,
+    program::ProgramFault,
+    start::BadDescriptor,
+    trust::{Untrusted, raw},
 };
 
 /// The short code of a refusal and, as its number, the exit status of `jail-shell`.
@@ -361,6 +365,11 @@ fn exec_hint(errno: Errno) -> &'static str {
         Errno::EACCES => "; it needs the execute bit, on a file system that is not mounted noexec",
         _ => "",
     }
+}
+
+/// Names the system call for a step's fault.
+pub(crate) fn failed(call: &'static str) -> impl Fn(rustix::io::Errno) -> StepFault {
+    move |errno| StepFault::Failed(call, raw(errno))
 }
 
 /// Insists on something that a step should have brought about, whatever its calls have said.

@@ -36,15 +36,15 @@ use rustix::{
 };
 
 use crate::{
-    etc::{self, Etc, Item},
+    etc::{Etc, Item},
     host_files,
     mark::{self, Mark},
     plan::{Plan, Processes, View},
     privilege::as_user,
     records::Records,
-    refusal::{StepFault, hold},
+    refusal::{StepFault, failed, hold},
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr, mount_setattr_recursive},
-    trust::{self, kind, raw},
+    trust::{self, kind, number},
 };
 
 /// The host's top-level directories that `base = "host"` shows; /etc is made for the session.
@@ -439,7 +439,7 @@ fn cover_etc(root: &OwnedFd, etc: Etc) -> Result<(), StepFault> {
 fn write_text(file: OwnedFd, text: &[u8]) -> Result<(), StepFault> {
     File::from(file)
         .write_all(text)
-        .map_err(|error| StepFault::Failed("write in /etc", etc::number(&error)))
+        .map_err(|error| StepFault::Failed("write in /etc", number(&error)))
 }
 
 /// Makes an empty file in a directory that is the session's own.
@@ -749,9 +749,4 @@ fn new_file_system(
     fsconfig_create(&context).map_err(failed("fsconfig create"))?;
     let attributes = attributes | MountAttrFlags::MOUNT_ATTR_NOSUID;
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(failed("fsmount"))
-}
-
-/// Names the system call for a step's fault.
-fn failed(call: &'static str) -> impl Fn(rustix::io::Errno) -> StepFault {
-    move |errno| StepFault::Failed(call, raw(errno))
 }

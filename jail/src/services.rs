@@ -8,7 +8,10 @@ use std::{ffi::CStr, fmt, fs, io};
 
 use nix::errno::Errno;
 
-use crate::sys::nss::{Answer, ask_for_groups};
+use crate::{
+    sys::nss::{Answer, ask_for_groups},
+    trust::number,
+};
 
 /// Services that read files of this machine, or are asked through the C library itself. There is no daemon to be down.
 const LOCAL: [&str; 7] = [
@@ -51,7 +54,7 @@ pub(crate) fn unanswered(user: &CStr) -> Option<Unanswered> {
         Err(error) => {
             return Some(Unanswered {
                 service: "files".to_owned(),
-                errno: Some(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
+                errno: Some(number(&error)),
             });
         }
     };

@@ -42,7 +42,7 @@ use crate::{
         },
     },
     terminal::{Inside, Relay},
-    trust::raw,
+    trust::{number, raw},
 };
 
 /// SI_KERNEL: a signal the kernel sent by itself, such as a terminal's: sigaction(2).
@@ -165,12 +165,7 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
         .read(true)
         .write(true)
         .open("/dev/null")
-        .map_err(|error| {
-            StepFault::Failed(
-                "open /dev/null",
-                Errno::from_raw(error.raw_os_error().unwrap_or(0)),
-            )
-        })?;
+        .map_err(|error| StepFault::Failed("open /dev/null", number(&error)))?;
     let null = OwnedFd::from(null);
     let (ours, theirs) = socketpair(
         AddressFamily::UNIX,

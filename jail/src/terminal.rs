@@ -27,9 +27,8 @@ use rustix::{
 
 use crate::{
     privilege::as_user,
-    refusal::{StepFault, hold},
+    refusal::{StepFault, failed, hold},
     sys::{signal::rt_sigprocmask, terminal::take_terminal},
-    trust::raw,
 };
 
 /// The most that is carried at once, in bytes: one page, as much as a terminal takes.
@@ -547,9 +546,4 @@ fn poll_all<const N: usize>(fds: &mut [PollFd<'_>; N]) -> [PollFlags; N] {
 
 fn copy(fd: impl AsFd) -> Result<OwnedFd, StepFault> {
     fcntl_dupfd_cloexec(fd, 3).map_err(failed("fcntl F_DUPFD_CLOEXEC"))
-}
-
-/// Names the system call for a step's fault.
-fn failed(call: &'static str) -> impl Fn(rustix::io::Errno) -> StepFault {
-    move |errno| StepFault::Failed(call, raw(errno))
 }

@@ -6,6 +6,7 @@
 use std::{
     fmt,
     fs::File,
+    io,
     os::fd::{AsFd, OwnedFd},
     path::{Component, Path, PathBuf},
 };
@@ -269,4 +270,9 @@ pub(crate) fn kind(file_type: FileType) -> &'static str {
 /// Turns rustix's error number into nix's: the two libraries each have their own.
 pub(crate) fn raw(errno: rustix::io::Errno) -> Errno {
     Errno::from_raw(errno.raw_os_error())
+}
+
+/// Gives the number of an error of std's.
+pub(crate) fn number(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }

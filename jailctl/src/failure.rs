@@ -1,34 +1,18 @@
-//! How a command of this tool ends: fine, with findings, or not at all.
+//! How a command of this tool ends: fine, with findings, or not at all. What the library of roots says is part of it.
 
 use std::{error, fmt, io, path::Path};
 
 use jail::refusal::Refusal;
-
-/// How a command that did its work ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// There is nothing to report: exit status 0.
-    Fine,
-    /// There is: exit status 1.
-    Findings,
-}
-
-impl Verdict {
-    /// Tells by whether anything was found.
-    pub(crate) fn of(found: bool) -> Verdict {
-        if found {
-            Verdict::Findings
-        } else {
-            Verdict::Fine
-        }
-    }
-}
+use jailctl::fault::Fault;
+pub(crate) use jailctl::fault::Verdict;
 
 /// Why a command could not do its work.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The arguments contradict each other or the config: exit status 2.
     Usage(String),
+    /// A command about root directories failed, or its arguments make no sense.
+    Roots(Fault),
     /// The core refuses, for the reason that a login would have in the log.
     Refused(Refusal),
     /// Anything else, in words.
@@ -40,6 +24,7 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
+            Failure::Roots(fault) => fault.status(),
             Failure::Refused(_) | Failure::Failed(_) => 3,
         }
     }
@@ -62,6 +47,7 @@ impl fmt::Display for Failure {
                 )
             }
             Failure::Refused(refusal) => refusal.fmt(f),
+            Failure::Roots(fault) => fault.fmt(f),
         }
     }
 }
@@ -71,5 +57,11 @@ impl error::Error for Failure {}
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
         Failure::Refused(refusal)
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        Failure::Roots(fault)
     }
 }

@@ -28,11 +28,10 @@ mod status;
 use std::process::ExitCode;
 
 use clap::Parser;
-use jailctl::fault::Fault;
 
 use crate::{
     cli::{Cli, Command},
-    failure::Verdict,
+    failure::Failure,
 };
 
 fn main() -> ExitCode {
@@ -45,32 +44,20 @@ fn main() -> ExitCode {
         Command::Add(arguments) => membership::add(&config, &arguments),
         Command::Release(arguments) => membership::release(&config, &arguments),
         Command::Enter(arguments) => enter::run(&config, &arguments),
-        Command::Build(build) => return of_roots(build.run()),
-        Command::Import(import) => return of_roots(import.run()),
-        Command::Presets(list) => return of_roots(list.run()),
-        Command::Update(update) => return of_roots(update.run()),
-        Command::Rollback(rollback) => return of_roots(rollback.run()),
+        Command::Build(build) => build.run().map_err(Failure::from),
+        Command::Import(import) => import.run().map_err(Failure::from),
+        Command::Presets(list) => list.run().map_err(Failure::from),
+        Command::Update(update) => update.run().map_err(Failure::from),
+        Command::Rollback(rollback) => rollback.run().map_err(Failure::from),
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Man(arguments) => generate::man_pages(&arguments),
         Command::Rehearse(arguments) => rehearsal::look_inside(&config, &arguments),
     };
     match done {
-        Ok(Verdict::Fine) => ExitCode::SUCCESS,
-        Ok(Verdict::Findings) => ExitCode::from(1),
+        Ok(verdict) => ExitCode::from(verdict.status()),
         Err(failure) => {
             eprintln!("jailctl: {failure}");
             ExitCode::from(failure.status())
-        }
-    }
-}
-
-/// Ends as a command about root directories has ended.
-fn of_roots(outcome: Result<jailctl::fault::Verdict, Fault>) -> ExitCode {
-    match outcome {
-        Ok(verdict) => ExitCode::from(verdict.status()),
-        Err(fault) => {
-            eprintln!("jailctl: {fault}");
-            ExitCode::from(fault.status())
         }
     }
 }
