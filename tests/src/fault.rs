@@ -4,10 +4,24 @@
 
 use std::fmt;
 
+use crate::Sandbox;
+
 /// Gives the path of a compiled probe.
 #[must_use]
 pub fn probe(name: &str) -> String {
     format!("{}/{name}", env!("PROBES"))
+}
+
+/// Installs a probe where every user of the sandbox may run it, and gives its path: the repository may lie where only
+/// root gets to.
+///
+/// # Panics
+/// It can't be installed.
+#[must_use]
+pub fn install_probe(sandbox: &Sandbox, name: &str) -> String {
+    let path = format!("/usr/local/bin/{name}");
+    sandbox.must(&format!("install -m 755 {} {path}", probe(name)));
+    path
 }
 
 /// What the probe `report` saw where it ran. `Display` is the text it wrote.

@@ -4,7 +4,12 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, io::Write as _};
 
-use login_jail_tests::{Sandbox, fault::probe, pam::WEB, roots};
+use login_jail_tests::{
+    Sandbox,
+    fault::{install_probe, probe},
+    pam::WEB,
+    roots,
+};
 
 const KEYS: &str = "base = \"host\"\nshell = \"/bin/bash\"\nmounts = [{ source = \"/run/walls/share\", target = \"/shared\", mode = \"rw\" }]";
 const HOME: &str = "/srv/jails/ann/home/ann";
@@ -90,13 +95,13 @@ fn prepare(sandbox: &Sandbox) {
 /// Runs all probes in a session of a host program, and gives those that reached something.
 fn reached(sandbox: &Sandbox, program: &str) -> Vec<String> {
     prepare(sandbox);
-    let accomplice = probe("walls_accomplice");
+    let accomplice = install_probe(sandbox, "walls_accomplice");
     let accomplice = sandbox.run_as("ann", &[&accomplice, "/run/walls/share/ann", HOME]);
     let accomplice = accomplice.ok();
-    let walls = probe("walls");
+    let walls = install_probe(sandbox, "walls");
     let command = "/home/ann/walls probe /shared/ann /home/ann";
     let shown = match program {
-        // With descriptors of the host's open in it, which su hands on.
+        // With descriptors of the host's open in it, which su by itself would hand on.
         "su" => {
             sandbox
                 .run(&[&walls, "leak", "/bin/su", "su", "ann", "-c", command])

@@ -9,7 +9,11 @@
 
 use std::{fmt::Write as _, io::Write as _};
 
-use login_jail_tests::{JAIL_SHELL, Sandbox, fault::probe, roots, skipped};
+use login_jail_tests::{
+    JAIL_SHELL, Sandbox,
+    fault::{install_probe, probe},
+    roots, skipped,
+};
 
 /// The lines of "from inside" in the list of threats, each with at least one probe.
 const THREATS: [&str; 15] = [
@@ -287,10 +291,10 @@ impl Stage {
             format!("/run/walls/share/{user}"),
             format!("{root}/home/{user}"),
         );
-        let accomplice = probe("walls_accomplice");
+        let accomplice = install_probe(&self.sandbox, "walls_accomplice");
         let accomplice = self.sandbox.run_as(user, &[&accomplice, &outside, &home]);
         let accomplice = accomplice.ok();
-        let walls = probe("walls");
+        let walls = install_probe(&self.sandbox, "walls");
         let command = format!("exec /home/{user}/walls probe /shared/{user} /home/{user}");
         let leak = [walls.as_str(), "leak"];
         let outcome = match start {
