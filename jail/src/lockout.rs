@@ -32,10 +32,12 @@ pub enum LockedOut {
 impl fmt::Display for LockedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            LockedOut::EmptyRoot => "an empty root",
-            LockedOut::NoFiles => "no files by Landlock",
-            LockedOut::NoDescriptors => "no more descriptors",
-            LockedOut::Nothing => "nothing but the return code",
+            LockedOut::EmptyRoot => "its root is empty",
+            LockedOut::NoFiles => "Landlock lets it open and run no file",
+            LockedOut::NoDescriptors => "it may open no more descriptors",
+            LockedOut::Nothing => {
+                "only the return code keeps it: let the line in the stack be required"
+            }
         })
     }
 }

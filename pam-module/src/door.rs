@@ -124,7 +124,7 @@ pub(crate) fn shut(host: &impl Host) {
     if left != LockedOut::EmptyRoot {
         host.log(
             Weight::Error,
-            &format!("after the failure this process is kept by {left}"),
+            &format!("after the failure this process could not be put into an empty root: {left}"),
         );
     }
 }

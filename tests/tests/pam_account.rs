@@ -27,13 +27,26 @@ fn a_group_of_a_service_that_answers_decides() {
 
 #[test]
 fn a_service_that_is_down_lets_nobody_in_unjailed() {
-    for (line, reason) in [
-        ("dead files", "Connection refused"),
-        ("files [SUCCESS=merge] dead", "Connection refused"),
-        ("files nothere", "has no module"),
+    let (down, none) = ("Connection refused", "has no module");
+    for (line, more, reason) in [
+        ("dead files", "", down),
+        ("files [SUCCESS=merge] dead", "", down),
+        ("files nothere", "", none),
+        // As the C library reads them, too: no space around an action, any byte in a comment, the last of two lines.
+        ("files [NOTFOUND=continue]dead", "", down),
+        (
+            "dead files",
+            "printf '# f\\374r\\n' >>/etc/nsswitch.conf",
+            down,
+        ),
+        (
+            "files",
+            "echo 'group: files dead' >>/etc/nsswitch.conf",
+            down,
+        ),
     ] {
         let sandbox = by_a_remote_group().with(&format!(
-            "touch /run/nss-is-down; sed -i 's/^group:.*/group: {line}/' /etc/nsswitch.conf"
+            "touch /run/nss-is-down; sed -i 's/^group:.*/group: {line}/' /etc/nsswitch.conf\n{more}"
         ));
         assert!(!sandbox.must("id -G ann").contains("4242"), "the premise");
         let seen = sandbox.su_c("ann", "echo GOTIN; ls -d /srv");

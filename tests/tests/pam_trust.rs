@@ -197,12 +197,11 @@ fn what_somebody_elses_process_can_not_have_is_refused() {
     refused(&sandbox, &["code=config-wrong", "groups"]);
     let sandbox = with_base("landlock = \"off\"");
     refused(&sandbox, &["code=config-wrong", "/proc/PID/root"]);
-    let sandbox =
-        with_base("mounts = [{ source = \"/opt\", target = \"/etc/security\", mode = \"ro\" }]");
-    refused(
-        &sandbox,
-        &["code=root-unsafe", "mounts has the target /etc/security"],
-    );
+    for target in ["/etc/security", "/usr/bin", "/var/spool", "/usr"] {
+        let mounts = format!("mounts = [{{ source = '/opt', target = '{target}', mode = 'ro' }}]");
+        let covered = format!("mounts has the target {target}");
+        refused(&with_base(&mounts), &["code=root-unsafe", &covered]);
+    }
 }
 
 #[test]
