@@ -4,7 +4,15 @@ PREFIX     ?= /usr
 SYSCONFDIR ?= /etc
 MANDIR     ?= $(PREFIX)/share/man
 COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/vendor-completions
+FISH_COMPLETIONS ?= $(PREFIX)/share/fish/vendor_completions.d
+DOCDIR     ?= $(PREFIX)/share/doc/login-jail
 CARGO      ?= cargo
+# What is shipped names no directory of the machine that built it, and is the same from whichever it was built in.
+SHIPPED    := RUSTFLAGS="$(strip $(RUSTFLAGS) --remap-path-prefix=$(CURDIR)=/usr/src/login-jail \
+  --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/usr/src/cargo)"
+# A packager stages files below DESTDIR without being root; whose they are, the package says.
+OWNER      := $(if $(filter 0,$(shell id -u)),-o root -g root)
 # How jail-shell gets its power: setuid (mode 4755), or caps (file capabilities, the least set that serves).
 PRIVILEGE  ?= setuid
 CAPS       := cap_setuid,cap_setgid,cap_setpcap,cap_sys_chroot,cap_sys_admin,cap_mknod,cap_net_admin,cap_dac_override
@@ -17,7 +25,7 @@ SECURITY   := $(LIBDIR)/security
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help build man try test test-long bench check install uninstall setup clean
+.PHONY: help build man try test test-long bench check install uninstall deb setup clean
 
 help:
 	@printf '%s\n' 'make try         build, then watch a jailed login in a throw-away copy of this machine' \
@@ -28,16 +36,17 @@ help:
 	  'make build       build jail-shell, pam_jail.so and jailctl' \
 	  'make man         write the man pages of jailctl anew' \
 	  'make install     [DESTDIR=] [PREFIX=/usr] [PRIVILEGE=caps]: install it; a config is kept' \
-	  'make uninstall   take it away; the config stays'
+	  'make uninstall   take it away; the config stays' \
+	  'make deb         a Debian package, in target/packages'
 
 # What building and testing take of Debian. A no-op where it is there already.
 setup:
 	@packaging/setup
 
 build: setup
-	$(CARGO) build --locked --profile setuid -p jail-shell
-	$(CARGO) build --locked --profile module -p pam-module
-	$(CARGO) build --locked --profile tool -p jailctl
+	$(SHIPPED) $(CARGO) build --locked --profile setuid -p jail-shell
+	$(SHIPPED) $(CARGO) build --locked --profile module -p pam-module
+	$(SHIPPED) $(CARGO) build --locked --profile tool -p jailctl
 
 # The man pages of jailctl, made of its own description of its arguments.
 man: build
@@ -67,21 +76,25 @@ install:
 	@for built in $(BINARY) $(MODULE) $(JAILCTL); do \
 	  test -x $$built || { echo "install: $$built is not built; run make build" >&2; exit 1; }; done
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5 \
-	  $(DESTDIR)$(COMPLETIONS)
+	  $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/login-jail $(DESTDIR)$(SYSCONFDIR)/login-jail/users.d
 ifeq ($(PRIVILEGE),caps)
-	install -m 0755 -o root -g root $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
+	install -m 0755 $(OWNER) $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
 	setcap $(CAPS)=ep $(DESTDIR)$(PREFIX)/bin/jail-shell
 else
-	install -m 4755 -o root -g root $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
+	install -m 4755 $(OWNER) $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
 endif
-	install -m 0755 -o root -g root $(JAILCTL) $(DESTDIR)$(PREFIX)/sbin/jailctl
+	install -m 0755 $(OWNER) $(JAILCTL) $(DESTDIR)$(PREFIX)/sbin/jailctl
 	$(JAILCTL) completions bash >$(DESTDIR)$(COMPLETIONS)/jailctl
-	chmod 0644 $(DESTDIR)$(COMPLETIONS)/jailctl
+	$(JAILCTL) completions zsh >$(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl
+	$(JAILCTL) completions fish >$(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish
+	chmod 0644 $(DESTDIR)$(COMPLETIONS)/jailctl $(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl \
+	  $(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish
 	install -m 0644 packaging/man/jail-shell.8 packaging/man/pam_jail.8 packaging/man/jailctl*.8 $(DESTDIR)$(MANDIR)/man8/
-	install -d -m 0755 $(DESTDIR)$(SECURITY) $(DESTDIR)$(PREFIX)/share/doc/login-jail/pam.d
-	install -m 0644 packaging/pam.d/* $(DESTDIR)$(PREFIX)/share/doc/login-jail/pam.d/
-	install -m 0644 -o root -g root $(MODULE) $(DESTDIR)$(SECURITY)/pam_jail.so
+	install -d -m 0755 $(DESTDIR)$(SECURITY) $(DESTDIR)$(DOCDIR)/pam.d $(DESTDIR)$(DOCDIR)/sshd_config.d
+	install -m 0644 packaging/pam.d/* $(DESTDIR)$(DOCDIR)/pam.d/
+	install -m 0644 packaging/sshd_config.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/
+	install -m 0644 $(OWNER) $(MODULE) $(DESTDIR)$(SECURITY)/pam_jail.so
 	install -m 0644 packaging/man/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	@test ! -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
 	  echo 'install: $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml is there and stays as it is' >&2
@@ -91,14 +104,19 @@ endif
 # Leaves the config: a user with a rule must never find an unjailed door because a package went away.
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(PREFIX)/sbin/jailctl $(DESTDIR)$(COMPLETIONS)/jailctl \
+	  $(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl $(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish \
 	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
-	  $(DESTDIR)$(PREFIX)/share/doc/login-jail/pam.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
+	  $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5
 	@lines=$$(grep -l '^[^#].*pam_jail' $(DESTDIR)/etc/pam.d/* 2>/dev/null | tr '\n' ' '); \
 	  test -z "$$lines" || echo "uninstall: nobody gets in by these until the lines for pam_jail.so are gone: $$lines" >&2
 	@echo 'uninstall: $(DESTDIR)$(SYSCONFDIR)/login-jail stays; remove it yourself' >&2
 	@users=$$(awk -F: '$$7 ~ /\/jail-shell$$/ { print $$1 }' $(DESTDIR)/etc/passwd 2>/dev/null | tr '\n' ' '); \
 	  test -z "$$users" || echo "uninstall: these accounts can't log in now, for want of their shell: $$users" >&2
+
+# Checked by lintian in `make test`.
+deb: build
+	@packaging/deb
 
 clean:
 	$(CARGO) clean
