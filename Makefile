@@ -25,19 +25,21 @@ SECURITY   := $(LIBDIR)/security
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help build man try test test-long bench check install uninstall deb setup clean
+.PHONY: help build man try test test-long bench check install uninstall deb rpm reproducible setup clean
 
 help:
 	@printf '%s\n' 'make try         build, then watch a jailed login in a throw-away copy of this machine' \
 	  'make try STAY=1  the same, and stay in her session' \
 	  'make test        everything that is tested (installs what it needs by apt-get)' \
-	  'make test-long   the same, then 5,000 logins and every fault at every call' \
+	  'make test-long   the same, then 5,000 logins, every fault at every call, and two builds compared' \
 	  'make bench       what a login costs, beside chroot(1) and jailkit' \
 	  'make build       build jail-shell, pam_jail.so and jailctl' \
 	  'make man         write the man pages of jailctl anew' \
 	  'make install     [DESTDIR=] [PREFIX=/usr] [PRIVILEGE=caps]: install it; a config is kept' \
 	  'make uninstall   take it away; the config stays' \
-	  'make deb         a Debian package, in target/packages'
+	  'make deb         a Debian package, in target/packages' \
+	  'make rpm         [LIBDIR=/usr/lib64]: an RPM package, in target/packages' \
+	  'make reproducible  build twice, in two directories, and compare'
 
 # What building and testing take of Debian. A no-op where it is there already.
 setup:
@@ -58,7 +60,7 @@ try: build
 test: build
 	@tests/run
 
-# The soak and the full sweep of faults as well: some ten minutes more.
+# The soak, the full sweep of faults and two builds compared as well: some fifteen minutes more.
 test-long: test
 	$(CARGO) test --locked -p login-jail-tests -- --ignored
 
@@ -117,6 +119,13 @@ uninstall:
 # Checked by lintian in `make test`.
 deb: build
 	@packaging/deb
+
+# The module goes to where rpm's distributions have it, unless LIBDIR is given on the command line.
+rpm: build
+	@LIBDIR=$(if $(filter command line environment,$(origin LIBDIR)),$(LIBDIR)) packaging/rpm/build
+
+reproducible: setup
+	@packaging/reproducible
 
 clean:
 	$(CARGO) clean

@@ -408,3 +408,81 @@ fn each_program_comes_with_the_list_of_what_is_linked_into_it() {
     }
     fs::remove_dir_all(&unpacked).ok();
 }
+
+#[test]
+fn completions_are_there_for_each_shell_that_asks() {
+    let Some(package) = package("completions") else {
+        return;
+    };
+    let sandbox = installed(package);
+    let fish = "complete --do-complete 'jailctl exp' | cut -f1";
+    let zsh = "autoload -Uz compinit; compinit -u -d /tmp/dump; print $_comps[jailctl]; autoload +X _jailctl";
+    let bash =
+        ". /usr/share/bash-completion/completions/jailctl; complete -p jailctl | grep -o _jailctl";
+    for (shell, script, expected) in [
+        ("bash", bash, "_jailctl"),
+        ("fish", fish, "explain"),
+        ("zsh", zsh, "_jailctl"),
+    ] {
+        if is_there(shell) {
+            let completed = sandbox.run(&[shell, "-c", script]);
+            assert_eq!(completed.ok(), expected, "{completed}");
+        } else {
+            skipped(&format!("completions for {shell}"), "it is not installed");
+        }
+    }
+}
+
+#[test]
+fn the_rpm_package_has_the_same_files_with_the_same_modes() {
+    if !is_there("rpmbuild") {
+        return skipped("the RPM package", "this machine has no rpmbuild");
+    }
+    let path = output("packaging/rpm/build", &[]);
+    let listed = output("rpm", &["-qplv", path.trim_end()]);
+    let found: Vec<String> = listed
+        .lines()
+        .filter(|line| !line.contains("/usr/share/"))
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            [words[0], words[2], words[3], words[words.len() - 1]].join(" ")
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "drwxr-xr-x root root /etc/login-jail",
+            "-rw-r--r-- root root /etc/login-jail/config.toml",
+            "drwxr-xr-x root root /etc/login-jail/users.d",
+            "-rwsr-xr-x root root /usr/bin/jail-shell",
+            "-rw-r--r-- root root /usr/lib64/security/pam_jail.so",
+            "-rwxr-xr-x root root /usr/sbin/jailctl",
+        ]
+    );
+    let config = output("rpm", &["-qpc", path.trim_end()]);
+    assert_eq!(config, "/etc/login-jail/config.toml\n");
+
+    let sandbox = Sandbox::bare().user_with_shell("ann", JAIL_SHELL);
+    let path = fs::canonicalize(Path::new(REPOSITORY).join(path.trim_end())).expect("it");
+    let path = path.display();
+    // The machine's packages are dpkg's: rpm knows none of them.
+    sandbox.must(&format!(
+        "rm -rf /etc/login-jail /usr/bin/jail-shell; rpm --initdb; rpm -i --nodeps {path}"
+    ));
+    sandbox.must("echo 'session required pam_jail.so' >>/etc/pam.d/su");
+    let refused = sandbox.run(&["rpm", "-e", "login-jail"]);
+    assert_ne!(refused.code(), Some(0), "{refused}");
+    sandbox.must("test -u /usr/bin/jail-shell; sed -i /pam_jail/d /etc/pam.d/su");
+    let removed = sandbox.run(&["rpm", "-e", "login-jail"]);
+    removed.ok();
+    assert!(removed.stderr.contains("shell: ann\n"), "{removed}");
+    sandbox.must("test ! -e /usr/bin/jail-shell");
+}
+
+/// Two release builds take minutes: `make test-long` has it.
+#[test]
+#[ignore = "two builds of everything"]
+fn a_build_in_another_directory_gives_the_same_bytes() {
+    let said = output("packaging/reproducible", &[]);
+    assert!(said.ends_with("the same\n"), "{said}");
+}
