@@ -408,7 +408,7 @@ mod tests {
                 Some(directory)
             }
             Err(errno) => {
-                println!("skipped: fsopen tmpfs: {errno}");
+                writeln!(io::stderr(), "skipped: fsopen tmpfs: {errno}").unwrap();
                 None
             }
         }

@@ -486,3 +486,54 @@ fn a_build_in_another_directory_gives_the_same_bytes() {
     let said = output("packaging/reproducible", &[]);
     assert!(said.ends_with("the same\n"), "{said}");
 }
+
+/// The rows of docs/audit.md: the crate, what it is in, and what it has of a build script or a macro.
+fn audited() -> BTreeSet<[String; 3]> {
+    let path = Path::new(REPOSITORY).join("docs/audit.md");
+    let page = fs::read_to_string(path).expect("the page");
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    cells
+        .filter(|cells| cells[1] != "crate")
+        .map(|cells| [1, 2, 6].map(|cell| cells[cell].to_owned()))
+        .collect()
+}
+
+/// What cargo says of each crate that runs when a package is compiled: whether it has a build script, or is a macro.
+fn built_with() -> impl Fn(&str) -> String {
+    let metadata = output("cargo", &["metadata", "--locked", "--format-version", "1"]);
+    let metadata: Value = serde_json::from_str(&metadata).expect("JSON");
+    move |crate_name| {
+        let packages = metadata["packages"].as_array().expect("packages");
+        let named = |package: &&Value| {
+            let [name, version] = ["name", "version"].map(|key| package[key].as_str());
+            crate_name.split_once(' ') == name.zip(version)
+        };
+        let package = packages.iter().find(named).expect("a package of that name");
+        let targets = package["targets"].to_string();
+        let kinds = [("proc-macro", "macro"), ("custom-build", "yes")];
+        let found = kinds
+            .iter()
+            .find(|(kind, _)| targets.contains(&format!("\"{kind}\"")));
+        found.map_or("no", |(_, said)| said).to_owned()
+    }
+}
+
+#[test]
+fn the_audit_has_each_crate_that_privileged_programs_are_made_of() {
+    let shell = linked("jail-shell", "normal,build");
+    let module = linked("pam-module", "normal,build");
+    let built = built_with();
+    let expected: BTreeSet<[String; 3]> = shell
+        .union(&module)
+        .map(|name| {
+            let of = match (shell.contains(name), module.contains(name)) {
+                (true, true) => "both",
+                (true, false) => "jail-shell",
+                (false, _) => "pam_jail.so",
+            };
+            [name.clone(), of.to_owned(), built(name)]
+        })
+        .collect();
+    assert_eq!(audited(), expected);
+}
