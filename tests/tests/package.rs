@@ -1,5 +1,11 @@
 //! The Debian package, by dpkg: nobody is jailed or let out by installing, upgrading or removing it, and what is in it is
 //! what was meant to be.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test reports by panicking"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
