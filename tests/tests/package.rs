@@ -274,6 +274,7 @@ fn removing_it_is_refused_while_a_stack_names_the_module() {
         "session optional pam_jail.so",
         "-session required pam_jail.so",
         "session [success=ok default=ignore] /lib/security/pam_jail.so",
+        "auth required pam_permit.so\nsession sufficient pam_jail.so",
     ] {
         stack(line);
         let refused = remove(force);
@@ -282,7 +283,8 @@ fn removing_it_is_refused_while_a_stack_names_the_module() {
             refused.stderr.contains("let users in unjailed"),
             "{line}: {refused}"
         );
-        assert!(refused.stderr.contains(line), "{line}: {refused}");
+        let last = line.lines().last().unwrap_or_default();
+        assert!(refused.stderr.contains(last), "{line}: {refused}");
         sandbox.must("test -u /usr/bin/jail-shell; ls /usr/lib/*/security/pam_jail.so");
     }
     stack("session required pam_jail.so");
@@ -351,7 +353,11 @@ fn what_is_shipped_names_no_directory_of_the_machine_that_built_it() {
             let found = bytes
                 .windows(directory.len())
                 .any(|bytes| bytes == directory);
-            assert!(!found, "{name}: {}", String::from_utf8_lossy(directory));
+            let directory = String::from_utf8_lossy(directory);
+            assert!(
+                !found,
+                "{name} has {directory} in it: built by other means than `make build`?"
+            );
         }
     }
 }
