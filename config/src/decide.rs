@@ -222,6 +222,12 @@ impl Policy {
         exempt_users.chain(exempt_groups).chain(users).chain(groups)
     }
 
+    /// Tells whether an account that no rule names is let in unjailed.
+    #[must_use]
+    pub fn lets_others_in(&self) -> bool {
+        self.unlisted == Unlisted::Exempt
+    }
+
     fn rule_of_unlisted(&self) -> Rule {
         Rule {
             file: self.file.clone(),

@@ -125,6 +125,9 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     }
     report.users = accounts.jailed.len();
     config::names(&mut report, &config, accounts);
+    if !arguments.users.is_empty() {
+        config::not_jailed(&mut report, &config, accounts);
+    }
     doors::check(
         &mut report,
         &all,

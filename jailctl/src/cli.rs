@@ -101,7 +101,7 @@ pub(crate) struct Check {
 pub(crate) const KINDS: &str = "\
 Kinds of findings, in brackets behind each:
 
-The config: config, config-missing, config-unsafe, config-wrong, undecided, unknown-group, unknown-user.
+The config: config, config-missing, config-unsafe, config-wrong, not-jailed, undecided, unknown-group, unknown-user.
 
 The way to a root: root, base, mount.
 

@@ -158,6 +158,52 @@ fn finds_what_is_wrong_with_the_config() {
 }
 
 #[test]
+fn a_rule_for_nobody_is_an_error_where_others_are_let_in_unjailed() {
+    let sandbox = with_base();
+    sandbox.must(
+        "sed -i 's/^ann = .*/&\\nzoe = \"web\"/' /etc/login-jail/config.toml
+         printf '[groups]\\nnobodies = \"web\"\\n' >>/etc/login-jail/config.toml",
+    );
+    let severities = || {
+        let outcome = check(&sandbox);
+        ["unknown-user", "unknown-group"].map(|kind| {
+            let found = of_kind(&outcome, kind);
+            found.first().map(|it| it.severity.clone())
+        })
+    };
+    assert_eq!(
+        severities(),
+        ["warning", "warning"].map(|it| Some(it.into()))
+    );
+    sandbox.must("sed -i '1i unlisted = \"exempt\"' /etc/login-jail/config.toml");
+    assert_eq!(severities(), ["error", "error"].map(|it| Some(it.into())));
+}
+
+#[test]
+fn says_of_a_user_asked_for_by_name_that_no_rule_jails_them() {
+    let sandbox = with_base();
+    sandbox.must("useradd -m -s /bin/bash zoe");
+    let refused = sandbox.run(&["jailctl", "check", "zoe"]);
+    let found = of_kind(&refused, "not-jailed");
+    assert!(
+        found
+            .iter()
+            .any(|it| it.what.contains("zoe") && it.what.contains("refuse")),
+        "{refused}"
+    );
+    sandbox.must("sed -i '1i unlisted = \"exempt\"' /etc/login-jail/config.toml");
+    let exempt = sandbox.run(&["jailctl", "check", "zoe"]);
+    let found = of_kind(&exempt, "not-jailed");
+    assert!(
+        found
+            .iter()
+            .any(|it| it.what.contains("not jailed, by") && it.what.contains("config.toml")),
+        "{exempt}"
+    );
+    assert_eq!(of_kind(&check(&sandbox), "not-jailed").len(), 0);
+}
+
+#[test]
 fn shows_every_fault_of_the_config_and_where_to_edit() {
     let sandbox = with_base()
         .config("[users]\nann = \"wbe\"\nbob = 3\n[jails.web]\nroot = \"/srv/jails/{user}\"\n");

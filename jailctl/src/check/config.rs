@@ -5,7 +5,7 @@ use jail::{
     refusal::Refusal,
     trust::{Flaw, Untrusted},
 };
-use jail_config::RuleKind;
+use jail_config::{Decision, Rule, RuleKind};
 
 use crate::{
     account::Accounts,
@@ -61,17 +61,28 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
             _ => report.add(Finding::note("undecided", what)),
         }
     }
-    for named in config.policy().rules() {
+    let policy = config.policy();
+    for named in policy.rules() {
         let rule = &named.rule;
         match &rule.kind {
-            RuleKind::User(user) if accounts.unknown.contains(user) => report.add(
-                Finding::warning("unknown-user", format!("{rule}: there is no such account"))
-                    .mended_by(format!("jailctl release {}", quoted(user))),
-            ),
-            RuleKind::Group(group) if !has_group(group) => report.add(
-                Finding::warning("unknown-group", format!("{rule}: there is no such group"))
-                    .mended_by(format!("groupadd -- {}", quoted(group))),
-            ),
+            RuleKind::User(user) if accounts.unknown.contains(user) => {
+                let what = format!("{rule}: there is no such account");
+                report.add(if policy.lets_others_in() {
+                    Finding::error("unknown-user", not_meant(&what)).mended_by(edit(rule))
+                } else {
+                    Finding::warning("unknown-user", what)
+                        .mended_by(format!("jailctl release {}", quoted(user)))
+                });
+            }
+            RuleKind::Group(group) if !has_group(group) => {
+                let what = format!("{rule}: there is no such group");
+                report.add(if policy.lets_others_in() {
+                    Finding::error("unknown-group", not_meant(&what)).mended_by(edit(rule))
+                } else {
+                    Finding::warning("unknown-group", what)
+                        .mended_by(format!("groupadd -- {}", quoted(group)))
+                });
+            }
             RuleKind::ExemptUser(user) if accounts.unknown.contains(user) => report.add(
                 Finding::note("unknown-user", format!("{rule}: there is no such account")),
             ),
@@ -81,6 +92,33 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
             )),
             _ => {}
         }
+    }
+}
+
+/// Says what a name that is nobody's leads to where others are let in.
+fn not_meant(what: &str) -> String {
+    format!("{what}; if it is misspelt, unlisted = \"exempt\" lets whoever was meant in unjailed")
+}
+
+fn edit(rule: &Rule) -> String {
+    format!("editor +{} {}", rule.line, quoted(&rule.file))
+}
+
+/// Says what becomes of accounts that were asked for by name and are in no jail: silence would look as if they were in one.
+pub(crate) fn not_jailed(report: &mut Report, config: &Config, accounts: &Accounts) {
+    for identity in accounts.exempt.iter().chain(&accounts.unlisted) {
+        let name = shown(&identity.name);
+        let what = match config.decide(identity) {
+            Ok(Decision::Exempt(rule)) => format!("{name}: not jailed, by {rule}"),
+            Ok(Decision::Unlisted(rule)) => {
+                format!(
+                    "{name}: not jailed: no rule names the user; jail-shell and pam_jail.so refuse every login, by {rule}"
+                )
+            }
+            // Decided otherwise in the meantime: the next check has it.
+            Ok(Decision::Jail(_)) | Err(_) => continue,
+        };
+        report.add(Finding::note("not-jailed", what));
     }
 }
 
