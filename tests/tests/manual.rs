@@ -1,9 +1,13 @@
 //! What the manual tells an administrator to type does what the manual says: the examples are taken out of the pages and
 //! run as they stand there.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use login_jail_tests::{JAIL_SHELL, Sandbox};
+use login_jail_tests::{JAIL_SHELL, Sandbox, skipped};
 
 const JAIL_SHELL_8: &str = include_str!("../../packaging/man/jail-shell.8");
 const CONFIG_5: &str = include_str!("../../packaging/man/login-jail.toml.5");
@@ -146,6 +150,85 @@ fn users_with_a_rule_and_another_shell_are_found_as_the_manual_says() {
         .map(|line| line.split(':').next().unwrap())
         .collect();
     assert_eq!(names, ["bob", "john.doe"], "{found}");
+}
+
+/// Runs a command on every page of ours, on a terminal and on paper, and gives what it complains of.
+fn complaints(page: &Path) -> String {
+    let render = |device: &[&str]| {
+        let output = Command::new("man")
+            .env("MANWIDTH", "80")
+            .arg("--warnings")
+            .args(device)
+            .arg("-l")
+            .arg(page)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    render(&[]) + &render(&["-Tutf8"])
+}
+
+fn pages() -> Vec<PathBuf> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/man");
+    let mut pages: Vec<PathBuf> = fs::read_dir(directory)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    pages.sort();
+    pages
+}
+
+#[test]
+fn every_page_fits_a_terminal_and_paper() {
+    if Command::new("man").arg("--version").output().is_err() {
+        skipped("man pages that fit", "there is no man(1)");
+        return;
+    }
+    for page in pages() {
+        assert_eq!(complaints(&page), "", "{}", page.display());
+    }
+}
+
+#[test]
+fn every_page_of_ours_that_is_referred_to_is_there() {
+    let pages = pages();
+    let names: Vec<String> = pages
+        .iter()
+        .map(|page| page.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    let mut seen = 0;
+    for page in &pages {
+        let text = fs::read_to_string(page)
+            .unwrap()
+            .replace("\\-", "-")
+            .replace("\\fR", "")
+            .replace(" (", "(");
+        for (at, _) in text.match_indices(['j', 'p', 'l']) {
+            let rest = &text[at..];
+            let ours = ["jail-shell", "jailctl", "pam_jail", "login-jail"];
+            let before = text[..at].chars().next_back();
+            if !ours.iter().any(|name| rest.starts_with(name))
+                || before.is_some_and(|before| before.is_alphanumeric() || "-_/.".contains(before))
+            {
+                continue;
+            }
+            let Some((name, behind)) = rest.split_once('(') else {
+                continue;
+            };
+            let section = behind.split(')').next().unwrap();
+            if name.contains(char::is_whitespace) || !["5", "7", "8"].contains(&section) {
+                continue;
+            }
+            seen += 1;
+            let file = format!("{name}.{section}");
+            assert!(
+                names.contains(&file),
+                "{}: {name}({section})",
+                page.display()
+            );
+        }
+    }
+    assert!(seen > 20, "{seen}");
 }
 
 #[test]
