@@ -1,4 +1,5 @@
 //! What the documents say of the sources is so.
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::{
     fs,

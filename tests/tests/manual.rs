@@ -1,5 +1,6 @@
 //! What the manual tells an administrator to type does what the manual says: the examples are taken out of the pages and
 //! run as they stand there.
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::{
     fs,
