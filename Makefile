@@ -78,6 +78,7 @@ install:
 	@for built in $(BINARY) $(MODULE) $(JAILCTL); do \
 	  test -x $$built || { echo "install: $$built is not built; run make build" >&2; exit 1; }; done
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5 \
+	  $(DESTDIR)$(MANDIR)/man7 \
 	  $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/login-jail $(DESTDIR)$(SYSCONFDIR)/login-jail/users.d
 ifeq ($(PRIVILEGE),caps)
@@ -98,6 +99,7 @@ endif
 	install -m 0644 packaging/sshd_config.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/
 	install -m 0644 $(OWNER) $(MODULE) $(DESTDIR)$(SECURITY)/pam_jail.so
 	install -m 0644 packaging/man/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 0644 packaging/man/login-jail.7 $(DESTDIR)$(MANDIR)/man7/
 	@test ! -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
 	  echo 'install: $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml is there and stays as it is' >&2
 	test -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
@@ -109,7 +111,7 @@ uninstall:
 	  $(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl $(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish \
 	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
 	  $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
-	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5
+	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man7/login-jail.7
 	@lines=$$(grep -l '^[^#].*pam_jail' $(DESTDIR)/etc/pam.d/* 2>/dev/null | tr '\n' ' '); \
 	  test -z "$$lines" || echo "uninstall: nobody gets in by these until the lines for pam_jail.so are gone: $$lines" >&2
 	@echo 'uninstall: $(DESTDIR)$(SYSCONFDIR)/login-jail stays; remove it yourself' >&2

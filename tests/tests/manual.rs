@@ -11,6 +11,7 @@ use std::{
 use login_jail_tests::{JAIL_SHELL, Sandbox, skipped};
 
 const JAIL_SHELL_8: &str = include_str!("../../packaging/man/jail-shell.8");
+const LOGIN_JAIL_7: &str = include_str!("../../packaging/man/login-jail.7");
 const CONFIG_5: &str = include_str!("../../packaging/man/login-jail.toml.5");
 
 /// Gives the examples of a page, each as a reader sees it.
@@ -54,6 +55,17 @@ fn a_root_for_the_hosts_system_is_made_as_the_manual_says() {
         sandbox.su_dash_c("ann", "touch mine; pwd; ls").ok(),
         "/home/ann\nmine"
     );
+}
+
+#[test]
+fn the_shortest_way_to_a_jail_is_as_the_manual_says() {
+    let sandbox = Sandbox::new().config("exempt = [\"root\"]\n");
+    // What check finds of the machine's other doors is not the example's affair.
+    let commands =
+        example(LOGIN_JAIL_7, &["jailctl add", "END"]).replace("jailctl check ann", "true");
+    sandbox.must(&commands);
+    let seen = sandbox.su_dash_c("ann", "pwd; ls /home; ls -d /srv || true");
+    assert_eq!(seen.ok(), "/home/ann\nann");
 }
 
 #[test]
