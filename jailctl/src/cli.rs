@@ -167,6 +167,8 @@ pub(crate) enum Through {
     LoginShell,
     /// ForceCommand in sshd's config: only the rule is written
     Sshd,
+    /// pam_jail.so in PAM stacks: only the rule is written, after a look at what the module would look at
+    Pam,
 }
 
 /// Take a user out of their jail

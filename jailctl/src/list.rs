@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     account::{Accounts, Jailed},
-    check::sshd_forces_jail_shell,
+    check::{jailing_pam_services, sshd_forces_jail_shell},
     cli::List,
     door::has_jail_shell,
     failure::{Failure, Verdict},
@@ -23,20 +23,25 @@ struct Entry {
     root: String,
     rule: String,
     doors: Vec<&'static str>,
+    /// The PAM services whose sessions are jailed, of this user as of all with a rule.
+    pam: Vec<String>,
 }
 
 /// Lists every jailed account.
 pub(crate) fn run(directory: &Path, arguments: &List) -> Result<Verdict, Failure> {
     let config = Config::read(directory)?;
     let accounts = Accounts::all(&config, directory)?;
-    let entries: Vec<Entry> = accounts.jailed.iter().map(entry).collect();
+    let pam = jailing_pam_services();
+    let entries: Vec<Entry> = accounts.jailed.iter().map(|it| entry(it, &pam)).collect();
     if arguments.output.json {
         print_json(&entries)?;
         return Ok(Verdict::Fine);
     }
     let mut rows = vec![["USER", "JAIL", "ROOT", "DOORS", "RULE"].map(str::to_owned)];
     rows.extend(entries.into_iter().map(|entry| {
-        let doors = match entry.doors.as_slice() {
+        let pam = (!entry.pam.is_empty()).then(|| format!("pam:{}", entry.pam.join("+")));
+        let doors: Vec<&str> = entry.doors.into_iter().chain(pam.as_deref()).collect();
+        let doors = match doors.as_slice() {
             [] => "none".to_owned(),
             doors => doors.join(","),
         };
@@ -46,7 +51,7 @@ pub(crate) fn run(directory: &Path, arguments: &List) -> Result<Verdict, Failure
     Ok(Verdict::Fine)
 }
 
-fn entry(jailed: &Jailed) -> Entry {
+fn entry(jailed: &Jailed, pam: &[String]) -> Entry {
     let login = has_jail_shell(&jailed.identity).then_some("login-shell");
     // sshd takes its time to answer, and who comes in by ssh comes through the login shell anyway.
     let config = Path::new("/etc/ssh/sshd_config");
@@ -58,5 +63,6 @@ fn entry(jailed: &Jailed) -> Entry {
         root: shown(&jailed.jail.root),
         rule: shown(jailed.jail.rule.to_string()),
         doors: login.into_iter().chain(forced.then_some("sshd")).collect(),
+        pam: pam.to_vec(),
     }
 }

@@ -12,12 +12,16 @@ use std::{
 
 use jail::{
     decision::Config,
+    enter::prepare,
     identity::{Identity, IdentityError},
+    plan::Plan,
     refusal::Refusal,
+    start::Inherited,
 };
-use jail_config::{Decision, RuleKind};
+use jail_config::{Decision, Jail, RuleKind};
 
 use crate::{
+    check::{SNIPPETS, jailing_pam_services, open_pam_services},
     cli::{Add, Release, Through},
     door::{JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
     edit::{self, Lock, with_suffix},
@@ -61,7 +65,7 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
     };
     let new = edit::set_user(&text, &arguments.user, target)
         .map_err(|error| Failure::Failed(format!("read {}: {error}", file.display())))?;
-    try_out(directory, &new, &identity, &arguments.user)?;
+    try_out(directory, &new, &identity, arguments)?;
 
     if arguments.dry_run {
         say(format_args!("would write to {}:", file.display()));
@@ -75,6 +79,7 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
         ));
     }
     match arguments.door {
+        Through::Pam => {}
         Through::LoginShell if has_jail_shell(&identity) => {}
         Through::LoginShell => {
             let changed = change_shell(&identity, Path::new(JAIL_SHELL_PATH), arguments.dry_run);
@@ -87,6 +92,9 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
             "now for sshd_config:\nMatch User {}\n\tForceCommand {JAIL_SHELL_PATH}\n\tDisableForwarding yes\n\tX11Forwarding no\n\tPermitTunnel no",
             shown(&identity.name)
         )),
+    }
+    if arguments.door == Through::Pam {
+        say_behind_pam();
     }
     note_on_processes(running, &identity);
     Ok(Verdict::Fine)
@@ -169,7 +177,13 @@ fn own_file(directory: &Path, user: &str) -> Result<Option<PathBuf>, Failure> {
 
 /// Tries a new config in a place of its own: the decision must be the user's new rule, and a login by it must come as far
 /// as the shell.
-fn try_out(directory: &Path, text: &str, identity: &Identity, user: &str) -> Result<(), Failure> {
+fn try_out(
+    directory: &Path,
+    text: &str,
+    identity: &Identity,
+    arguments: &Add,
+) -> Result<(), Failure> {
+    let user = &arguments.user;
     if let Some(own) = own_file(directory, user)?.filter(|own| own.exists()) {
         return Err(Failure::Failed(format!(
             "{} is there and comes before [users]; change it, or take it away by jailctl release {}",
@@ -180,6 +194,9 @@ fn try_out(directory: &Path, text: &str, identity: &Identity, user: &str) -> Res
     let trial = Trial::new(text)?;
     let config = Config::read(&trial.0)?;
     match config.decide(identity)? {
+        Decision::Jail(jail) if arguments.door == Through::Pam => {
+            return look_behind_pam(*jail, identity);
+        }
         Decision::Jail(_) => {}
         Decision::Exempt(rule) => {
             return Err(Failure::Failed(format!(
@@ -192,14 +209,43 @@ fn try_out(directory: &Path, text: &str, identity: &Identity, user: &str) -> Res
     }
     for seen in rehearsal::of(user, &trial.0)? {
         if let Seen::Refused { code, reason } = seen {
-            return Err(Failure::Failed(format!(
-                "nothing was changed, because a login would be refused ({}): {}",
-                shown(code),
-                shown(reason)
-            )));
+            return Err(would_be_refused(&code, &reason));
         }
     }
     Ok(())
+}
+
+/// Looks at what the module looks at in PAM's account stage. Entering takes a session of a host program.
+fn look_behind_pam(jail: Jail, identity: &Identity) -> Result<(), Failure> {
+    let inherited = Inherited { limits: Vec::new() };
+    match Plan::behind_pam(jail, identity).and_then(|plan| prepare(plan, inherited)) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(would_be_refused(
+            refusal.code().name(),
+            &refusal.to_string(),
+        )),
+    }
+}
+
+fn would_be_refused(code: &str, reason: &str) -> Failure {
+    Failure::Failed(format!(
+        "nothing was changed, because a login would be refused ({}): {}",
+        shown(code),
+        shown(reason)
+    ))
+}
+
+/// Says which services jail the user now, and how those that don't are made to.
+fn say_behind_pam() {
+    match jailing_pam_services().as_slice() {
+        [] => say("no PAM stack has pam_jail.so yet: nothing keeps the user in"),
+        services => say(format_args!("jailed by PAM at: {}", services.join(", "))),
+    }
+    for service in open_pam_services() {
+        say(format_args!(
+            "not yet at {service}: cat {SNIPPETS}/{service} >>/etc/pam.d/{service}"
+        ));
+    }
 }
 
 /// A directory with a config to be tried, which goes away again.

@@ -47,6 +47,45 @@ fn add_jails_a_user_and_changes_one_line() {
 }
 
 #[test]
+fn add_for_the_pam_door_writes_the_rule_and_says_where_the_lines_are_missing() {
+    let sandbox = host();
+    let added = jailctl(&sandbox, &["add", "bob", "--jail", "web", "--door", "pam"]);
+    assert!(added.ok().contains("nothing keeps the user in"), "{added}");
+    assert_eq!(shell_of(&sandbox, "bob"), "/bin/bash");
+    let line = added
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("not yet at su: "));
+    sandbox.must(line.unwrap());
+    assert_eq!(
+        sandbox.su_dash_c("bob", "pwd; ls /home").ok(),
+        "/home/bob\nbob"
+    );
+    let again = jailctl(&sandbox, &["add", "bob", "--jail", "web", "--door", "pam"]);
+    assert!(again.ok().contains("jailed by PAM at: su"), "{again}");
+    assert!(!again.stdout.contains("not yet at su:"), "{again}");
+    let listed = jailctl(&sandbox, &["list"]);
+    let bob = listed
+        .ok()
+        .lines()
+        .find(|line| line.starts_with("bob "))
+        .unwrap();
+    assert!(bob.contains(" pam:su"), "{bob}");
+}
+
+#[test]
+fn add_for_the_pam_door_refuses_what_the_module_would_refuse() {
+    let sandbox = host();
+    sandbox.must("sed -i 's/^base/groups = \"primary\"\\nbase/' /etc/login-jail/config.toml; groupadd more; usermod -aG more bob");
+    let before = config(&sandbox);
+    let refused = jailctl(&sandbox, &["add", "bob", "--jail", "web", "--door", "pam"]);
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert!(refused.stderr.contains("nothing was changed"), "{refused}");
+    assert_eq!(config(&sandbox), before);
+    jailctl(&sandbox, &["add", "bob", "--jail", "web"]).ok();
+}
+
+#[test]
 fn add_with_a_root_directory_is_a_jail_of_its_own() {
     let sandbox = host();
     sandbox.must(

@@ -39,7 +39,7 @@ pub(crate) fn check(
 }
 
 /// The lines for each service's stack, as they are installed.
-const SNIPPETS: &str = "/usr/share/doc/login-jail/pam.d";
+pub(crate) const SNIPPETS: &str = "/usr/share/doc/login-jail/pam.d";
 
 fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
     let user = quoted(&jailed.identity.name);

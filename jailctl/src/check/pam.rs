@@ -37,7 +37,13 @@ pub(crate) fn jails(service: &str) -> bool {
 
 /// Tells whether any service jails its users: a login shell is not all that lets somebody in.
 pub(crate) fn jails_anywhere() -> bool {
-    services().iter().flatten().any(|service| jails(service))
+    !jailing().is_empty()
+}
+
+/// Lists the services whose session stack jails their users.
+pub(crate) fn jailing() -> Vec<String> {
+    let all = services().into_iter().flatten();
+    all.filter(|service| jails(service)).collect()
 }
 
 /// Lists the services that have a stack; nothing where they can't be listed.
