@@ -31,7 +31,7 @@ struct Entry {
 pub(crate) fn run(directory: &Path, arguments: &List) -> Result<Verdict, Failure> {
     let config = Config::read(directory)?;
     let accounts = Accounts::all(&config, directory)?;
-    let pam = jailing_pam_services();
+    let pam: Vec<String> = jailing_pam_services().collect();
     let entries: Vec<Entry> = accounts.jailed.iter().map(|it| entry(it, &pam)).collect();
     if arguments.output.json {
         print_json(&entries)?;

@@ -79,7 +79,7 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
         ));
     }
     match arguments.door {
-        Through::Pam => {}
+        Through::Pam => say_behind_pam(),
         Through::LoginShell if has_jail_shell(&identity) => {}
         Through::LoginShell => {
             let changed = change_shell(&identity, Path::new(JAIL_SHELL_PATH), arguments.dry_run);
@@ -92,9 +92,6 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
             "now for sshd_config:\nMatch User {}\n\tForceCommand {JAIL_SHELL_PATH}\n\tDisableForwarding yes\n\tX11Forwarding no\n\tPermitTunnel no",
             shown(&identity.name)
         )),
-    }
-    if arguments.door == Through::Pam {
-        say_behind_pam();
     }
     note_on_processes(running, &identity);
     Ok(Verdict::Fine)
@@ -237,7 +234,8 @@ fn would_be_refused(code: &str, reason: &str) -> Failure {
 
 /// Says which services jail the user now, and how those that don't are made to.
 fn say_behind_pam() {
-    match jailing_pam_services().as_slice() {
+    let services: Vec<String> = jailing_pam_services().collect();
+    match services.as_slice() {
         [] => say("no PAM stack has pam_jail.so yet: nothing keeps the user in"),
         services => say(format_args!("jailed by PAM at: {}", services.join(", "))),
     }

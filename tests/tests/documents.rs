@@ -208,6 +208,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/security.md",
         "docs/audit.md",
         "docs/quick-start.md",
+        "docs/troubleshooting.md",
     ] {
         let text = fs::read_to_string(repository().join(name)).unwrap();
         let parts = [

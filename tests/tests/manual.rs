@@ -165,7 +165,7 @@ fn users_with_a_rule_and_another_shell_are_found_as_the_manual_says() {
     assert_eq!(names, ["bob", "john.doe"], "{found}");
 }
 
-/// Runs a command on every page of ours, on a terminal and on paper, and gives what it complains of.
+/// Renders a page for a terminal and for paper, and gives what man(1) complains of.
 fn complaints(page: &Path) -> String {
     let render = |device: &[&str]| {
         let output = Command::new("man")

@@ -1,11 +1,13 @@
 //! The config itself, and the names in it.
 
+use std::path::Path;
+
 use jail::{
     decision::Config,
     refusal::Refusal,
     trust::{Flaw, Untrusted},
 };
-use jail_config::{Decision, Rule, RuleKind};
+use jail_config::{Decision, Policy, Rule, RuleKind};
 
 use crate::{
     account::Accounts,
@@ -28,8 +30,8 @@ pub(crate) fn refused(refusal: &Refusal) -> Vec<Finding> {
         Refusal::ConfigWrong(faults) => faults
             .iter()
             .map(|fault| {
-                let command = format!("editor +{} {}", fault.line, quoted(&fault.file));
-                Finding::error("config-wrong", fault.one_line()).mended_by(command)
+                Finding::error("config-wrong", fault.one_line())
+                    .mended_by(edit(&fault.file, fault.line))
             })
             .collect(),
         other => vec![Finding::error("config", other.to_string())],
@@ -66,22 +68,16 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
         let rule = &named.rule;
         match &rule.kind {
             RuleKind::User(user) if accounts.unknown.contains(user) => {
-                let what = format!("{rule}: there is no such account");
-                report.add(if policy.lets_others_in() {
-                    Finding::error("unknown-user", not_meant(&what)).mended_by(edit(rule))
-                } else {
-                    Finding::warning("unknown-user", what)
-                        .mended_by(format!("jailctl release {}", quoted(user)))
-                });
+                let finding =
+                    Finding::warning("unknown-user", format!("{rule}: there is no such account"))
+                        .mended_by(format!("jailctl release {}", quoted(user)));
+                report.add(for_nobody(finding, rule, policy));
             }
             RuleKind::Group(group) if !has_group(group) => {
-                let what = format!("{rule}: there is no such group");
-                report.add(if policy.lets_others_in() {
-                    Finding::error("unknown-group", not_meant(&what)).mended_by(edit(rule))
-                } else {
-                    Finding::warning("unknown-group", what)
-                        .mended_by(format!("groupadd -- {}", quoted(group)))
-                });
+                let finding =
+                    Finding::warning("unknown-group", format!("{rule}: there is no such group"))
+                        .mended_by(format!("groupadd -- {}", quoted(group)));
+                report.add(for_nobody(finding, rule, policy));
             }
             RuleKind::ExemptUser(user) if accounts.unknown.contains(user) => report.add(
                 Finding::note("unknown-user", format!("{rule}: there is no such account")),
@@ -95,13 +91,22 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
     }
 }
 
-/// Says what a name that is nobody's leads to where others are let in.
-fn not_meant(what: &str) -> String {
-    format!("{what}; if it is misspelt, unlisted = \"exempt\" lets whoever was meant in unjailed")
+/// Makes an error of a rule for nobody where others are let in: taking it away, or making a group of that name, would not
+/// jail whoever was meant.
+fn for_nobody(finding: Finding, rule: &Rule, policy: &Policy) -> Finding {
+    if !policy.lets_others_in() {
+        return finding;
+    }
+    let what = format!(
+        "{}; if it is misspelt, unlisted = \"exempt\" lets whoever was meant in unjailed",
+        finding.what
+    );
+    Finding::error(finding.kind, what).mended_by(edit(&rule.file, rule.line))
 }
 
-fn edit(rule: &Rule) -> String {
-    format!("editor +{} {}", rule.line, quoted(&rule.file))
+/// Gives the command that shows a line of the config to be mended by hand.
+fn edit(file: &Path, line: usize) -> String {
+    format!("editor +{line} {}", quoted(file))
 }
 
 /// Says what becomes of accounts that were asked for by name and are in no jail: silence would look as if they were in one.

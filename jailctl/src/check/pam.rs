@@ -37,13 +37,13 @@ pub(crate) fn jails(service: &str) -> bool {
 
 /// Tells whether any service jails its users: a login shell is not all that lets somebody in.
 pub(crate) fn jails_anywhere() -> bool {
-    !jailing().is_empty()
+    jailing().next().is_some()
 }
 
 /// Lists the services whose session stack jails their users.
-pub(crate) fn jailing() -> Vec<String> {
+pub(crate) fn jailing() -> impl Iterator<Item = String> {
     let all = services().into_iter().flatten();
-    all.filter(|service| jails(service)).collect()
+    all.filter(|service| jails(service))
 }
 
 /// Lists the services that have a stack; nothing where they can't be listed.
