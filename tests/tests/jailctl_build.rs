@@ -267,6 +267,24 @@ fn a_preset_of_the_administrators_is_known() {
 }
 
 #[test]
+fn a_link_to_what_a_root_has_of_its_own_is_left_out_and_said() {
+    let sandbox = Sandbox::bare();
+    // A minimal Debian has no /etc/mtab.
+    sandbox.must("mkdir -p /srv/jails; ln -sfn /proc/mounts /etc/mtab");
+    sandbox.write(
+        "/etc/login-jail/presets.d/own.toml",
+        "[own]\nabout = \"ours\"\nprograms = [\"cat\"]\npaths = [\"/etc/mtab\"]\n",
+    );
+    let outcome = sandbox.jailctl(&["build", ROOT, "--with", "own"]);
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    let note = "/etc/mtab leads to what a root has of its own; left out";
+    assert!(said.contains(note), "{outcome}");
+    sandbox.must(&format!(
+        "test -e {ROOT}/bin/cat; test ! -L {ROOT}/etc/mtab"
+    ));
+}
+
+#[test]
 fn refuses_to_build_where_others_can_write_and_over_what_it_did_not_make() {
     let sandbox = Sandbox::bare();
     sandbox.must("mkdir -m 777 /srv/open; mkdir -p /srv/jails/other/usr/bin; touch /srv/jails/other/usr/bin/x");
