@@ -14,15 +14,10 @@ use crate::{
 };
 
 /// Services that read files of this machine, or are asked through the C library itself. There is no daemon to be down.
-const LOCAL: [&str; 7] = [
-    "files",
-    "compat",
-    "db",
-    "extrausers",
-    "altfiles",
-    "systemd",
-    "cache",
-];
+const LOCAL: [&str; 6] = ["files", "compat", "db", "extrausers", "altfiles", "cache"];
+
+/// The client of userdb: nss-systemd(8).
+const USERDB: &str = "systemd";
 
 const NSSWITCH: &str = "/etc/nsswitch.conf";
 
@@ -63,6 +58,8 @@ pub(crate) fn unanswered(user: &CStr) -> Option<Unanswered> {
     for service in for_groups(&text) {
         let errno = match ask_for_groups(&service, user) {
             Answer::Answered => continue,
+            // No service has its socket in /run/systemd/userdb: there is nobody who could be down.
+            Answer::Unavailable(Errno::ESRCH) if service == USERDB => continue,
             Answer::Unavailable(errno) => Some(errno),
             Answer::NoModule => None,
         };
@@ -122,7 +119,7 @@ mod tests {
 
     #[test]
     fn only_services_that_can_be_down_are_asked() {
-        assert_eq!(services("group: files systemd\npasswd: ldap"), [""; 0]);
+        assert_eq!(services("group: files altfiles\npasswd: ldap"), [""; 0]);
         assert_eq!(
             services("# group: x\n group : files ldap # sss\n"),
             ["ldap"]
@@ -142,6 +139,7 @@ mod tests {
         );
         assert_eq!(services("group: compat\ngroup_compat: ldap"), ["ldap"]);
         assert_eq!(services("# f\u{fc}r ldap\ngroup: ldap"), ["ldap"]);
+        assert_eq!(services("group: files systemd"), ["systemd"]);
         assert_eq!(services(""), [""; 0]);
     }
 }

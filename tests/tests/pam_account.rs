@@ -1,6 +1,8 @@
 //! Who is meant: by which account facts the module decides, and that it does not decide by half of them.
 
-use login_jail_tests::{Sandbox, fault::probe, roots};
+use std::path::Path;
+
+use login_jail_tests::{Sandbox, fault::probe, roots, skipped};
 
 /// Whoever is in the group `remote`, which only a service of NSS knows, is jailed; all others pass.
 fn by_a_remote_group() -> Sandbox {
@@ -54,6 +56,25 @@ fn a_service_that_is_down_lets_nobody_in_unjailed() {
         let log = sandbox.module_logged(&["refused code=account", "look up the user's groups"]);
         assert!(log.contains(reason), "{log}");
     }
+}
+
+/// nss-systemd(8) is the client of whoever has a socket in this directory.
+#[test]
+fn a_service_of_userdb_that_is_down_lets_nobody_in_unjailed() {
+    if !Path::new("/lib/x86_64-linux-gnu/libnss_systemd.so.2").exists() {
+        return skipped("a service of userdb", "libnss-systemd is not installed");
+    }
+    let userdb = || {
+        by_a_remote_group().with("sed -i 's/^group:.*/group: files systemd/' /etc/nsswitch.conf")
+    };
+    let nobody_there = userdb().with("rm -rf /run/systemd/userdb");
+    assert_eq!(nobody_there.su_c("ann", "echo in").ok(), "in");
+    let down = userdb().with(
+        "mkdir -p /run/systemd/userdb; python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('/run/systemd/userdb/io.example.Groups')\"",
+    );
+    let seen = down.su_c("ann", "echo GOTIN");
+    assert_eq!(seen.stdout, "", "{seen}");
+    down.module_logged(&["refused code=account", "systemd", "Connection refused"]);
 }
 
 #[test]
