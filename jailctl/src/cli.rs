@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Check(Check),
     List(List),
     Status(Status),
+    Sessions(Sessions),
+    Kick(Kick),
     Add(Add),
     Release(Release),
     Enter(Enter),
@@ -132,6 +134,56 @@ pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) output: Output,
 }
+
+/// List the sessions that are in a jail: who, since when, from where, on which terminal, with what
+///
+/// A session is what one login has running, background processes included; where the login has ended and processes linger,
+/// the column DOOR is empty. The address is the other side of sshd's connection, as the kernel has it; the command is what the
+/// process calls itself. The jail is the one that the config gives the user now. Needs root.
+#[derive(Debug, Args)]
+#[command(after_long_help = SESSIONS_EXAMPLES)]
+pub(crate) struct Sessions {
+    /// The accounts; by default all whom a rule puts into a jail
+    pub(crate) users: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+const SESSIONS_EXAMPLES: &str = "\
+Examples:
+  jailctl sessions
+  jailctl sessions ann bob
+  jailctl sessions --json";
+
+/// End all that a jailed user has running
+///
+/// Asks every process of the user to end (SIGTERM and SIGHUP), waits, and kills what is left until there is nothing: those in
+/// the jail, what lingers in the background, and what stands around them, such as sshd's process for the connection. Nobody
+/// else's processes are touched, and the user can log in again. Exit status 1 when a process would not end. Needs root.
+#[derive(Debug, Args)]
+#[command(after_long_help = KICK_EXAMPLES)]
+pub(crate) struct Kick {
+    /// The account
+    pub(crate) user: String,
+    /// How long the processes get to end by themselves, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) grace: u16,
+    /// Also when no rule jails the user
+    #[arg(long)]
+    pub(crate) any: bool,
+    /// Show what would be ended, and end nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+const KICK_EXAMPLES: &str = "\
+Examples:
+  jailctl kick ann
+  jailctl kick --grace 0 ann       kill at once
+  jailctl kick --dry-run ann
+  jailctl kick --any --json bob    bob is in no jail";
 
 /// Put a user into a jail
 ///

@@ -18,10 +18,13 @@ mod enter;
 mod explain;
 mod failure;
 mod generate;
+mod kick;
 mod list;
 mod membership;
 mod output;
+mod process;
 mod rehearsal;
+mod sessions;
 mod shell;
 mod status;
 
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&config, &arguments),
         Command::List(arguments) => list::run(&config, &arguments),
         Command::Status(arguments) => status::run(&config, &arguments),
+        Command::Sessions(arguments) => sessions::run(&config, &arguments),
+        Command::Kick(arguments) => kick::run(&config, &arguments),
         Command::Add(arguments) => membership::add(&config, &arguments),
         Command::Release(arguments) => membership::release(&config, &arguments),
         Command::Enter(arguments) => enter::run(&config, &arguments),

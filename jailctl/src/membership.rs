@@ -28,9 +28,9 @@ use crate::{
     enter::need_root,
     failure::{Failure, Verdict},
     output::say,
+    process::Process,
     rehearsal::{self, Seen},
     shell::{self, quoted, shown},
-    status::processes_of,
 };
 
 /// Puts a user into a jail.
@@ -47,7 +47,7 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
         )));
     }
     // Before the login is tried: what that leaves behind for a moment is not from before.
-    let running = processes_of(identity.uid).len();
+    let running = Process::of_user(identity.uid).len();
     // The old config must be right: what is wrong in it is not to be blamed on the new line.
     Config::read(directory)?;
     let file = directory.join("config.toml");
@@ -154,7 +154,7 @@ pub(crate) fn release(directory: &Path, arguments: &Release) -> Result<Verdict, 
         }
     }
     if let Some(identity) = &identity {
-        let running = processes_of(identity.uid).len();
+        let running = Process::of_user(identity.uid).len();
         note_on_processes(running, identity);
     }
     Ok(Verdict::Fine)

@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use jail::{
@@ -22,6 +22,7 @@ use crate::{
     enter::need_root,
     failure::{Failure, Verdict},
     output::{print_columns, print_json, say},
+    process::Process,
     shell::shown,
 };
 
@@ -78,11 +79,11 @@ fn jail_shell() -> String {
 }
 
 fn user(jailed: &Jailed) -> User {
-    let own_root = root_of(Path::new("/proc/self"));
+    let own_root = Process::own().root();
     let (mut inside, mut outside) = (0, 0);
-    for process in processes_of(jailed.identity.uid) {
+    for process in Process::of_user(jailed.identity.uid) {
         // A process that can't be examined is not known to be inside.
-        if root_of(&process).is_some_and(|root| Some(root) != own_root) {
+        if process.root().is_some_and(|root| Some(root) != own_root) {
             inside += 1;
         } else if !is_supervisor(&process) {
             outside += 1;
@@ -98,16 +99,11 @@ fn user(jailed: &Jailed) -> User {
     }
 }
 
-/// Gives what a process's root directory is.
-fn root_of(process: &Path) -> Option<(u64, u64)> {
-    let root = fs::metadata(process.join("root/")).ok()?;
-    Some((root.dev(), root.ino()))
-}
-
 /// Tells whether a process stands around a session: that one is outside by design.
-fn is_supervisor(process: &Path) -> bool {
-    fs::read_to_string(process.join("comm"))
-        .is_ok_and(|name| AROUND_SESSIONS.contains(&name.trim()))
+fn is_supervisor(process: &Process) -> bool {
+    process
+        .name()
+        .is_some_and(|name| AROUND_SESSIONS.contains(&name.as_str()))
 }
 
 fn refused(jailed: &Jailed) -> Option<String> {
@@ -120,30 +116,6 @@ fn refused(jailed: &Jailed) -> Option<String> {
         .and_then(|plan| prepare(plan, nothing))
         .err()
         .map(|refusal| refusal.to_string())
-}
-
-/// Lists the processes of a user, by their directories in /proc: proc(5).
-pub(crate) fn processes_of(uid: u32) -> Vec<PathBuf> {
-    let Ok(all) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    all.flatten()
-        .filter(|entry| {
-            let name = entry.file_name();
-            name.to_string_lossy()
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
-        })
-        .map(|entry| entry.path())
-        .filter(|process| real_uid(process) == Some(uid))
-        .collect()
-}
-
-/// Reads the real user id of a process: its directory's owner is root's where it is not dumpable.
-fn real_uid(process: &Path) -> Option<u32> {
-    let status = fs::read_to_string(process.join("status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 fn print(state: &State) {

@@ -1,0 +1,222 @@
+//! `jailctl kick`: ends all that a jailed user has running.
+
+use std::{
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use jail::{decision::Config, identity::Identity, refusal::Refusal};
+use jailctl::progress::Progress;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde::Serialize;
+
+use crate::{
+    account::Accounts,
+    cli::Kick,
+    enter::need_root,
+    failure::{Failure, Verdict},
+    output::{print_json, say},
+    process::Process,
+    sessions::{self, Session},
+    shell::{ask, shown},
+};
+
+/// How often is looked whether all have ended.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long processes may take to end after SIGKILL: one in an uninterruptible call ends when that returns.
+const AFTER_KILL: Duration = Duration::from_secs(10);
+
+/// What was done about a user.
+#[derive(Debug, Serialize)]
+struct Report {
+    user: String,
+    sessions: Vec<Session>,
+    /// The processes that were there at first, those outside of the jail included, such as sshd's for the connection.
+    found: usize,
+    /// How many of those, and of what they started since, had to be killed.
+    killed: usize,
+    left: Vec<Left>,
+}
+
+/// A process that is still there.
+#[derive(Debug, Serialize)]
+struct Left {
+    pid: i32,
+    command: String,
+}
+
+/// Ends the processes of a user.
+pub(crate) fn run(directory: &Path, arguments: &Kick) -> Result<Verdict, Failure> {
+    need_root("end the processes of others")?;
+    let identity = Identity::named(&arguments.user).map_err(Refusal::Identity)?;
+    if identity.is_root() {
+        return Err(Refusal::UidZero.into());
+    }
+    refuse_shared_uid(&identity)?;
+    let sessions = sessions_of(directory, arguments)?;
+    let uid = identity.uid;
+    let mut report = Report {
+        user: shown(&identity.name),
+        sessions,
+        found: running(uid).len(),
+        killed: 0,
+        left: Vec::new(),
+    };
+    if !arguments.dry_run {
+        ask_to_end(uid);
+        if !wait(uid, Duration::from_secs(arguments.grace.into())) {
+            report.killed = kill(uid);
+        }
+        let left = running(uid).into_iter().map(|process| Left {
+            pid: process.pid,
+            command: process.command(),
+        });
+        report.left = left.collect();
+    }
+    if arguments.output.json {
+        print_json(&report)?;
+    } else {
+        print(&report, arguments.dry_run);
+    }
+    Ok(Verdict::of(!report.left.is_empty()))
+}
+
+/// Makes sure that a rule jails the user, and gives the sessions that there are.
+fn sessions_of(directory: &Path, arguments: &Kick) -> Result<Vec<Session>, Failure> {
+    if arguments.any {
+        return Ok(Vec::new());
+    }
+    let config = Config::read(directory)?;
+    let accounts = Accounts::named(&config, [arguments.user.clone()])?;
+    match accounts.jailed.first() {
+        Some(jailed) => Ok(sessions::of(jailed)),
+        None => {
+            let user = shown(&arguments.user);
+            Err(Failure::Failed(format!(
+                "no rule jails {user}, and nothing was done; with --any the processes of {user} are ended all the same"
+            )))
+        }
+    }
+}
+
+/// Refuses an account whose uid another has: the kernel can't tell whose a process is.
+fn refuse_shared_uid(identity: &Identity) -> Result<(), Failure> {
+    let Some(answer) = ask("getent", &["passwd"])? else {
+        return Ok(());
+    };
+    let uid = identity.uid.to_string();
+    let accounts = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let other = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(&uid) && identity.name != *name).then_some(name)
+    });
+    match other {
+        None => Ok(()),
+        Some(other) => Err(Failure::Failed(format!(
+            "the account {} has the same uid, and its processes would end too; give each a uid of its own",
+            shown(other)
+        ))),
+    }
+}
+
+/// Lists what a user has running.
+fn running(uid: u32) -> Vec<Process> {
+    let mut all = Process::of_user(uid);
+    all.retain(|process| process.stat().is_some_and(|stat| !stat.zombie));
+    all
+}
+
+/// Sends a signal to a process, if it is this user's still when nothing can take its id any more: pidfd_open(2).
+fn send(process: &Process, uid: u32, signal: Signal) -> bool {
+    let Some(pid) = Pid::from_raw(process.pid) else {
+        return false;
+    };
+    let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else {
+        return false;
+    };
+    process.real_uid() == Some(uid) && pidfd_send_signal(&descriptor, signal).is_ok()
+}
+
+/// Asks all to end, as a hang-up and a shutdown do, the stopped ones too.
+fn ask_to_end(uid: u32) {
+    for process in running(uid) {
+        // A shell on a terminal takes no SIGTERM.
+        for signal in [Signal::TERM, Signal::HUP, Signal::CONT] {
+            send(&process, uid, signal);
+        }
+    }
+}
+
+/// Waits until nothing of the user's runs; tells whether that came about.
+fn wait(uid: u32, limit: Duration) -> bool {
+    let started = Instant::now();
+    let mut progress = Progress::new(0);
+    loop {
+        if running(uid).is_empty() {
+            return true;
+        }
+        if started.elapsed() >= limit {
+            return false;
+        }
+        sleep(PAUSE);
+        progress.add(1);
+    }
+}
+
+/// Kills until nothing is left; gives how many it were.
+fn kill(uid: u32) -> usize {
+    let started = Instant::now();
+    let mut killed = 0;
+    while started.elapsed() < AFTER_KILL {
+        let left = running(uid);
+        if left.is_empty() {
+            break;
+        }
+        // All are stopped before the first is killed, so that none is busy with replacing what has gone.
+        for process in &left {
+            send(process, uid, Signal::STOP);
+        }
+        killed += left
+            .iter()
+            .filter(|process| send(process, uid, Signal::KILL))
+            .count();
+        sleep(PAUSE);
+    }
+    killed
+}
+
+fn print(report: &Report, dry_run: bool) {
+    if !report.sessions.is_empty() {
+        sessions::print(&report.sessions);
+        say("");
+    }
+    let user = &report.user;
+    let count = match report.found {
+        0 => {
+            say(format_args!("{user} has no process"));
+            return;
+        }
+        1 => "1 process".to_owned(),
+        found => format!("{found} processes"),
+    };
+    if dry_run {
+        say(format_args!("would end {count} of {user}"));
+        return;
+    }
+    for left in &report.left {
+        say(format_args!("still there: {} {}", left.pid, left.command));
+    }
+    match (report.left.len(), report.killed) {
+        (0, 0) => say(format_args!("ended {count} of {user}")),
+        (0, killed) => say(format_args!("ended {count} of {user}, {killed} by SIGKILL")),
+        (left, _) => say(format_args!(
+            "{left} of {user}'s processes did not end; they wait in the kernel, for a disk or a network mount"
+        )),
+    }
+    say(format_args!(
+        "{user} can log in again; usermod -e 1 -- {user} keeps the account out"
+    ));
+}

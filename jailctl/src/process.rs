@@ -1,0 +1,224 @@
+//! The processes of a user, as /proc shows them to root: proc(5).
+//!
+//! What a process says of itself (its name, its arguments, its environment) is its user's to choose. Who it belongs to,
+//! where its root is, its namespaces, its terminal, its parent and its sockets are the kernel's word.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use crate::shell::shown;
+
+/// Where the fields of stat are, counted from the one behind the name: proc_pid_stat(5).
+const STATE: usize = 0;
+const PARENT: usize = 1;
+const SESSION: usize = 3;
+const TERMINAL: usize = 4;
+const START: usize = 19;
+
+/// A namespace, as /proc/PID/ns names its kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Namespace {
+    Pid,
+    Mount,
+}
+
+/// A process, which may end at any time: then nothing is said of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    directory: PathBuf,
+}
+
+/// What stat says of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// It has ended, and its parent has not asked how.
+    pub(crate) zombie: bool,
+    pub(crate) parent: i32,
+    /// The session of setsid(2).
+    pub(crate) session: i32,
+    /// The controlling terminal, as the kernel counts devices; 0 for none.
+    pub(crate) terminal: u64,
+    /// When it started, in ticks since boot.
+    pub(crate) start: u64,
+}
+
+impl Process {
+    /// Names a process, which need not be there.
+    pub(crate) fn new(pid: i32) -> Process {
+        Process {
+            pid,
+            directory: PathBuf::from(format!("/proc/{pid}")),
+        }
+    }
+
+    /// Gives the calling process.
+    pub(crate) fn own() -> Process {
+        Process {
+            pid: rustix::process::getpid().as_raw_nonzero().get(),
+            directory: PathBuf::from("/proc/self"),
+        }
+    }
+
+    /// Lists the processes with this real user id.
+    pub(crate) fn of_user(uid: u32) -> Vec<Process> {
+        let Ok(all) = fs::read_dir("/proc") else {
+            return Vec::new();
+        };
+        all.flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .map(Process::new)
+            .filter(|process| process.real_uid() == Some(uid))
+            .collect()
+    }
+
+    /// Gives the real user id. The owner of the directory is root where the process is not dumpable.
+    pub(crate) fn real_uid(&self) -> Option<u32> {
+        self.status("Uid:")?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Tells whether it is the first process of a pid namespace below ours.
+    pub(crate) fn is_init(&self) -> bool {
+        self.status("NSpid:").is_some_and(|pids| {
+            let mut pids = pids.split_whitespace().skip(1).peekable();
+            pids.peek().is_some() && pids.last() == Some("1")
+        })
+    }
+
+    fn status(&self, key: &str) -> Option<String> {
+        let status = fs::read_to_string(self.directory.join("status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(line.trim().to_owned())
+    }
+
+    /// Gives what its root directory is.
+    pub(crate) fn root(&self) -> Option<(u64, u64)> {
+        let root = fs::metadata(self.directory.join("root/")).ok()?;
+        Some((root.dev(), root.ino()))
+    }
+
+    /// Gives the number of one of its namespaces: namespaces(7).
+    pub(crate) fn namespace(&self, kind: Namespace) -> Option<u64> {
+        let name = match kind {
+            Namespace::Pid => "ns/pid",
+            Namespace::Mount => "ns/mnt",
+        };
+        let entry = fs::metadata(self.directory.join(name)).ok()?;
+        Some(entry.ino())
+    }
+
+    /// Gives the name of the program that it runs, which it can change.
+    pub(crate) fn name(&self) -> Option<String> {
+        let name = fs::read_to_string(self.directory.join("comm")).ok()?;
+        Some(name.trim_end_matches('\n').to_owned())
+    }
+
+    /// Gives its arguments for a terminal, or its name where it has none.
+    pub(crate) fn command(&self) -> String {
+        let arguments = fs::read(self.directory.join("cmdline")).unwrap_or_default();
+        let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+        match arguments.trim_end() {
+            "" => format!("[{}]", shown(self.name().unwrap_or_default())),
+            arguments => shown(arguments),
+        }
+    }
+
+    /// Reads stat.
+    pub(crate) fn stat(&self) -> Option<Stat> {
+        Stat::parse(&fs::read_to_string(self.directory.join("stat")).ok()?)
+    }
+
+    /// Gives the processes above it, the nearest first, up to the host's init.
+    pub(crate) fn ancestors(&self) -> impl Iterator<Item = Process> {
+        let above = |process: &Process| {
+            let parent = process.stat()?.parent;
+            (parent > 1).then(|| Process::new(parent))
+        };
+        // Ids are taken again: what has ended in between can't make a circle without an end.
+        std::iter::successors(above(self), move |process| above(process)).take(64)
+    }
+
+    /// Lists the sockets that it has open, by inode number.
+    pub(crate) fn sockets(&self) -> Vec<u64> {
+        let Ok(all) = fs::read_dir(self.directory.join("fd")) else {
+            return Vec::new();
+        };
+        all.flatten()
+            .filter_map(|entry| fs::read_link(entry.path()).ok())
+            .filter_map(|link| {
+                let number = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+                number.parse().ok()
+            })
+            .collect()
+    }
+
+    /// Reads a table of the network that it is in, such as `tcp`.
+    pub(crate) fn network_table(&self, name: &str) -> String {
+        fs::read_to_string(self.directory.join("net").join(name)).unwrap_or_default()
+    }
+}
+
+impl Stat {
+    /// Reads the line. The name in it may have spaces and brackets, and is between the first one and the last.
+    fn parse(line: &str) -> Option<Stat> {
+        let (_, behind) = line.rsplit_once(')')?;
+        let fields: Vec<&str> = behind.split_whitespace().collect();
+        let field = |index: usize| fields.get(index).copied();
+        Some(Stat {
+            zombie: matches!(field(STATE)?, "Z" | "X"),
+            parent: field(PARENT)?.parse().ok()?,
+            session: field(SESSION)?.parse().ok()?,
+            terminal: field(TERMINAL)?.parse().ok()?,
+            start: field(START)?.parse().ok()?,
+        })
+    }
+
+    /// Names the controlling terminal as ps(1) does.
+    pub(crate) fn terminal(&self) -> Option<String> {
+        let major = (self.terminal >> 8) & 0xfff;
+        let minor = (self.terminal & 0xff) | ((self.terminal >> 12) & 0xfff00);
+        match (major, minor) {
+            (0, 0) => None,
+            (4, 64..) => Some(format!("ttyS{}", minor - 64)),
+            (4, _) => Some(format!("tty{minor}")),
+            // Unix98 terminals have eight majors of 256: Documentation/admin-guide/devices.txt of Linux.
+            (136..=143, _) => Some(format!("pts/{}", (major - 136) * 256 + minor)),
+            _ => Some(format!("{major}:{minor}")),
+        }
+    }
+}
+
+/// Gives when the machine was started, in seconds since 1970.
+pub(crate) fn boot_time() -> Option<u64> {
+    let stat = fs::read_to_string(Path::new("/proc/stat")).ok()?;
+    let line = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
+    line.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Process, Stat};
+
+    #[test]
+    fn a_name_can_not_forge_the_fields_behind_it() {
+        let line = "12 (a) S 1 1 1 34816 x) R 7 8 9 34819 9 4194304 0 0 0 0 0 0 0 0 20 0 1 0 555 0";
+        let stat = Stat::parse(line).unwrap();
+        assert_eq!((stat.parent, stat.session, stat.start), (7, 9, 555));
+        assert_eq!(stat.terminal().as_deref(), Some("pts/3"));
+    }
+
+    #[test]
+    fn the_own_process_is_there_and_is_no_init() {
+        let own = Process::own();
+        assert!(
+            own.stat()
+                .is_some_and(|stat| stat.start > 0 && !stat.zombie)
+        );
+        assert!(!own.is_init());
+        assert!(own.root().is_some());
+        assert!(own.ancestors().next().is_some());
+    }
+}

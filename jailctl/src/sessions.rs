@@ -1,0 +1,284 @@
+//! `jailctl sessions`: who is in a jail right now, since when, from where, and with what.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+use jail::decision::Config;
+use serde::Serialize;
+
+use crate::{
+    account::{Accounts, Jailed},
+    cli::Sessions,
+    door::JAIL_SHELL,
+    enter::need_root,
+    failure::{Failure, Verdict},
+    output::{print_columns, print_json},
+    process::{Namespace, Process, Stat, boot_time},
+    shell::{ask, shown},
+};
+
+/// A connection that both sides have made: include/net/tcp_states.h of Linux.
+const ESTABLISHED: &str = "01";
+
+/// A session of a jailed user: its main process, what it came through, and how many processes it has by now.
+#[derive(Debug, Serialize)]
+pub(crate) struct Session {
+    user: String,
+    /// The jail that the config gives the user now.
+    jail: String,
+    /// The main process, or the oldest that is left of the session.
+    pid: i32,
+    /// When that was started, in seconds since 1970.
+    since: Option<u64>,
+    /// The other side of the connection of sshd's.
+    from: Option<String>,
+    terminal: Option<String>,
+    /// The program that opened the session; none where it has ended and processes linger.
+    door: Option<String>,
+    command: String,
+    processes: usize,
+}
+
+/// What the processes of one session have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Common {
+    PidNamespace(u64),
+    MountNamespace(u64),
+    /// A session of setsid(2): with chroot isolation there is nothing else.
+    Session(i32),
+}
+
+/// Lists the sessions.
+pub(crate) fn run(directory: &Path, arguments: &Sessions) -> Result<Verdict, Failure> {
+    need_root("see the processes of others")?;
+    let config = Config::read(directory)?;
+    let accounts = if arguments.users.is_empty() {
+        Accounts::all(&config, directory)?
+    } else {
+        asked_for(&config, &arguments.users)?
+    };
+    let sessions: Vec<Session> = accounts.jailed.iter().flat_map(of).collect();
+    if arguments.output.json {
+        print_json(&sessions)?;
+    } else {
+        print(&sessions);
+    }
+    Ok(Verdict::Fine)
+}
+
+/// Decides about the users that were asked for by name. Whom no rule jails has no session in a jail.
+fn asked_for(config: &Config, users: &[String]) -> Result<Accounts, Failure> {
+    let accounts = Accounts::named(config, users.iter().cloned())?;
+    let jailed = |user: &&String| {
+        accounts
+            .jailed
+            .iter()
+            .any(|it| it.identity.name == user.as_str())
+    };
+    let Some(user) = users.iter().find(|user| !jailed(user)) else {
+        return Ok(accounts);
+    };
+    Err(Failure::Failed(if accounts.unknown.contains(user) {
+        format!("there is no account {}; see getent passwd", shown(user))
+    } else {
+        format!(
+            "no rule jails {0}; jailctl explain {0} says what decides",
+            shown(user)
+        )
+    }))
+}
+
+/// Gives the sessions of a user that are in a jail, the oldest first.
+pub(crate) fn of(jailed: &Jailed) -> Vec<Session> {
+    let own = Process::own();
+    let own_root = own.root();
+    let mut groups: BTreeMap<Common, Vec<(Process, Stat)>> = BTreeMap::new();
+    for process in Process::of_user(jailed.identity.uid) {
+        let Some(stat) = process.stat().filter(|stat| !stat.zombie) else {
+            continue;
+        };
+        if process.root().is_none_or(|root| Some(root) == own_root) {
+            continue;
+        }
+        let common = Common::of(&process, &stat, &own);
+        groups.entry(common).or_default().push((process, stat));
+    }
+    let mut sessions: Vec<Session> = groups
+        .into_values()
+        .filter_map(|processes| session(jailed, processes))
+        .collect();
+    sessions.sort_by_key(|session| (session.since, session.pid));
+    sessions
+}
+
+impl Common {
+    fn of(process: &Process, stat: &Stat, own: &Process) -> Common {
+        let apart = |kind| {
+            let namespace = process.namespace(kind)?;
+            (Some(namespace) != own.namespace(kind)).then_some(namespace)
+        };
+        if let Some(namespace) = apart(Namespace::Pid) {
+            Common::PidNamespace(namespace)
+        } else if let Some(namespace) = apart(Namespace::Mount) {
+            Common::MountNamespace(namespace)
+        } else {
+            Common::Session(stat.session)
+        }
+    }
+}
+
+fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Session> {
+    processes.sort_by_key(|(process, stat)| (stat.start, process.pid));
+    let init = processes.iter().find(|(process, _)| process.is_init());
+    // sshd's own process is in the jail behind PAM, and is what carries the session, not what runs in it.
+    let (main, stat) = processes
+        .iter()
+        .find(|(process, _)| !process.is_init() && !is_around(process))
+        .or_else(|| processes.first())?;
+    // Init's parent is the supervisor. Where it carries between two terminals, the login's is its own, and the one inside
+    // the session's; where it does not, it has handed the login's on.
+    let outermost = init.map_or(main, |(process, _)| process);
+    let above: Vec<Process> = outermost.ancestors().collect();
+    let opener = above.iter().find(|process| !is_jail_shell(process));
+    let outside = init.and(above.first()).and_then(Process::stat);
+    Some(Session {
+        user: jailed.name(),
+        jail: shown(&jailed.jail.name),
+        pid: main.pid,
+        since: started(stat),
+        from: above
+            .iter()
+            .filter(|process| is_sshd(process))
+            .find_map(peer)
+            .map(|peer| peer.to_string()),
+        terminal: outside
+            .as_ref()
+            .and_then(Stat::terminal)
+            .or_else(|| stat.terminal()),
+        door: opener
+            .and_then(Process::name)
+            .map(|name| shown(door_of(&name))),
+        command: main.command(),
+        processes: processes.len(),
+    })
+}
+
+/// Names the program that opened a session as its stack of PAM is called: newer versions of sshd have several programs.
+fn door_of(name: &str) -> &str {
+    if name.starts_with("sshd") {
+        "sshd"
+    } else {
+        name
+    }
+}
+
+fn is_jail_shell(process: &Process) -> bool {
+    process.name().is_some_and(|name| name == JAIL_SHELL)
+}
+
+fn is_sshd(process: &Process) -> bool {
+    process.name().is_some_and(|name| name.starts_with("sshd"))
+}
+
+fn is_around(process: &Process) -> bool {
+    is_sshd(process) || is_jail_shell(process)
+}
+
+fn started(stat: &Stat) -> Option<u64> {
+    let each_second = rustix::param::clock_ticks_per_second();
+    Some(boot_time()? + stat.start.checked_div(each_second)?)
+}
+
+/// Gives the other side of the one connection by TCP that a process has: the kernel's word, where the environment
+/// (SSH_CONNECTION) is anybody's.
+fn peer(process: &Process) -> Option<SocketAddr> {
+    let sockets: BTreeSet<u64> = process.sockets().into_iter().collect();
+    let tables = [process.network_table("tcp"), process.network_table("tcp6")];
+    tables
+        .iter()
+        .flat_map(|table| table.lines().skip(1))
+        .find_map(|line| connection(line, &sockets))
+}
+
+/// Reads a line of /proc/PID/net/tcp or tcp6, if it is for one of these sockets: proc_pid_net(5).
+fn connection(line: &str, sockets: &BTreeSet<u64>) -> Option<SocketAddr> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (remote, state, inode) = (fields.get(2)?, fields.get(3)?, fields.get(9)?);
+    if *state != ESTABLISHED || !sockets.contains(&inode.parse().ok()?) {
+        return None;
+    }
+    let (address, port) = remote.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    Some(SocketAddr::new(address_of(address)?, port))
+}
+
+/// Reads an address as those tables have it: words of 32 bits in the machine's byte order, each in hexadecimal.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let mut bytes = Vec::with_capacity(16);
+    for start in (0..text.len()).step_by(8) {
+        let word = u32::from_str_radix(text.get(start..start + 8)?, 16).ok()?;
+        bytes.extend(word.to_ne_bytes());
+    }
+    if let Ok(four) = <[u8; 4]>::try_from(bytes.as_slice()) {
+        return Some(Ipv4Addr::from(four).into());
+    }
+    let sixteen = <[u8; 16]>::try_from(bytes.as_slice()).ok()?;
+    Some(Ipv6Addr::from(sixteen).to_canonical())
+}
+
+/// Prints sessions in columns.
+pub(crate) fn print(sessions: &[Session]) {
+    let mut rows = vec![
+        [
+            "USER", "JAIL", "PID", "SINCE", "DOOR", "FROM", "TTY", "COMMAND",
+        ]
+        .map(str::to_owned),
+    ];
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    rows.extend(sessions.iter().map(|session| {
+        [
+            session.user.clone(),
+            session.jail.clone(),
+            session.pid.to_string(),
+            or_none(&session.since.and_then(local_time)),
+            or_none(&session.door),
+            or_none(&session.from),
+            or_none(&session.terminal),
+            session.command.clone(),
+        ]
+    }));
+    print_columns(&rows);
+}
+
+/// Writes a time as who(1) does, in the machine's time zone: date(1) knows it.
+fn local_time(seconds: u64) -> Option<String> {
+    let moment = format!("--date=@{seconds}");
+    let answer = ask("date", &[&moment, "+%F %H:%M"]).ok()??;
+    let text = String::from_utf8(answer.stdout).ok()?;
+    Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::connection;
+
+    #[test]
+    fn an_address_is_read_as_the_kernel_writes_it() {
+        if cfg!(target_endian = "big") {
+            return;
+        }
+        let known = BTreeSet::from([38412]);
+        let line = "   1: 0100007F:0016 0200A8C0:C34F 01 00000000:00000000 02:000A 00000000     0        0 38412 2";
+        let peer = connection(line, &known).unwrap();
+        assert_eq!(peer.to_string(), "192.168.0.2:49999");
+        assert_eq!(connection(line, &BTreeSet::from([1])), None);
+        assert_eq!(connection(&line.replace(" 01 ", " 0A "), &known), None);
+        let mapped = line.replace("0200A8C0", "0000000000000000FFFF00000200A8C0");
+        assert_eq!(connection(&mapped, &known), Some(peer));
+    }
+}

@@ -1,0 +1,235 @@
+//! `jailctl sessions` and `kick`: who is inside, and how all of it is ended.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test reports by panicking"
+)]
+
+use login_jail_tests::{Outcome, Pty, Sandbox, roots};
+use serde_json::Value;
+
+/// ann and bob, jailed with a home and the host's system; carl, whom no rule names.
+fn host(isolation: &'static str) -> Sandbox {
+    Sandbox::new()
+        .user("ann")
+        .root(roots::busybox())
+        .isolation(isolation)
+        .user("bob")
+        .root(roots::busybox())
+        .isolation(isolation)
+        .plain_user("carl")
+}
+
+fn jailctl(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    sandbox.run(&[&["jailctl"], arguments].concat())
+}
+
+fn sessions(sandbox: &Sandbox, users: &[&str]) -> Vec<Value> {
+    let listed = jailctl(sandbox, &[&["sessions", "--json"], users].concat());
+    let all: Value = serde_json::from_str(listed.ok()).unwrap();
+    all.as_array().unwrap().clone()
+}
+
+/// Logs in on a terminal and has a shell wait there.
+fn shell(sandbox: &Sandbox, user: &str) -> Pty {
+    let mut pty = sandbox.ssh_tty(user, None);
+    pty.line("echo rea''dy");
+    pty.expect("ready\r\n");
+    pty
+}
+
+/// Starts a login without a terminal that runs a command until it is ended.
+fn start(sandbox: &Sandbox, user: &str, command: &str) {
+    let words = sandbox.ssh_argv(user, &["-T"], Some(command));
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| format!("'{}'", word.replace('\'', r"'\''")))
+        .collect();
+    sandbox.must(&format!(
+        "setsid {} >/dev/null 2>&1 </dev/null &",
+        words.join(" ")
+    ));
+}
+
+fn wait_for(sandbox: &Sandbox, user: &str, count: usize) -> Vec<Value> {
+    wait_until(sandbox, user, |all| all.len() == count)
+}
+
+/// Waits until a session of ann's runs a command: before it does, there is what opened the session.
+fn wait_for_command(sandbox: &Sandbox, command: &str) -> Vec<Value> {
+    wait_until(sandbox, "ann", |all| {
+        all.iter().any(|it| it["command"] == command)
+    })
+}
+
+fn wait_until(sandbox: &Sandbox, user: &str, met: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let found = sandbox.wait_until(|| Some(sessions(sandbox, &[user])).filter(|all| met(all)));
+    found.unwrap_or_else(|| {
+        panic!(
+            "{:?}\n{}",
+            sessions(sandbox, &[user]),
+            processes(sandbox, user)
+        )
+    })
+}
+
+fn processes(sandbox: &Sandbox, user: &str) -> String {
+    sandbox.must(&format!("ps -o stat=,args= -U {user} | grep -v ^Z || true"))
+}
+
+#[test]
+fn a_session_is_listed_with_its_user_door_origin_terminal_and_command() {
+    for isolation in ["full", "chroot"] {
+        let sandbox = host(isolation);
+        assert!(sessions(&sandbox, &[]).is_empty());
+        let mut pty = shell(&sandbox, "ann");
+        start(&sandbox, "ann", "exec sleep 4321");
+        let all = wait_for(&sandbox, "ann", 2);
+        assert!(sessions(&sandbox, &["bob"]).is_empty());
+        for session in &all {
+            assert_eq!(session["user"], "ann", "{isolation}");
+            assert_eq!(session["door"], "sshd", "{isolation} {session}");
+            let from = session["from"].as_str().unwrap();
+            assert!(from.starts_with("127.0.0.1:"), "{isolation} {from}");
+        }
+        let on_terminal = all.iter().find(|it| it["terminal"] != Value::Null).unwrap();
+        let without = all.iter().find(|it| it["terminal"] == Value::Null).unwrap();
+        assert_eq!(without["command"], "sleep 4321", "{isolation}");
+        // The terminal is the one that the host knows the login by.
+        let terminal = on_terminal["terminal"].as_str().unwrap();
+        let sshd = sandbox.must("ps -o args= -C sshd");
+        assert!(
+            sshd.contains(&format!("ann@{terminal}")),
+            "{isolation} {terminal} {sshd}"
+        );
+        let since = on_terminal["since"].as_u64().unwrap();
+        let now: u64 = sandbox.must("date +%s").parse().unwrap();
+        assert!(since <= now + 1 && since + 60 > now, "{since} {now}");
+        let shown = jailctl(&sandbox, &["sessions"]);
+        assert!(shown.ok().contains("sleep 4321"), "{shown}");
+        pty.line("exit");
+        drop(pty.finish());
+        wait_for(&sandbox, "ann", 1);
+    }
+}
+
+#[test]
+fn what_a_process_says_of_itself_is_escaped_and_does_not_hide_it() {
+    let sandbox = host("full");
+    start(
+        &sandbox,
+        "ann",
+        "SSH_CONNECTION='6.6.6.6 1 6.6.6.6 22' exec sh -c 'sleep 4321; :' \"$(printf '\\033[2J')\"",
+    );
+    let all = wait_for(&sandbox, "ann", 1);
+    assert!(all[0]["from"].as_str().unwrap().starts_with("127.0.0.1:"));
+    let shown = jailctl(&sandbox, &["sessions"]);
+    assert!(!shown.ok().contains('\u{1b}'), "{shown}");
+    assert!(shown.ok().contains("sleep 4321"), "{shown}");
+}
+
+#[test]
+fn a_session_behind_pam_and_one_of_su_are_listed_and_kicked() {
+    let sandbox =
+        Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"\nshell = \"/bin/bash\"");
+    start(&sandbox, "ann", "exec sleep 4321");
+    let all = wait_for_command(&sandbox, "sleep 4321");
+    assert_eq!(all[0]["door"], "sshd");
+    assert!(all[0]["from"].as_str().unwrap().starts_with("127.0.0.1:"));
+    sandbox.must("setsid su - ann -c 'exec sleep 4322' >/dev/null 2>&1 </dev/null &");
+    let all = wait_for_command(&sandbox, "sleep 4322");
+    let su = all.iter().find(|it| it["door"] == "su").unwrap();
+    assert_eq!(su["command"], "sleep 4322");
+    let kicked = jailctl(&sandbox, &["kick", "ann"]);
+    assert!(kicked.ok().contains("ended "), "{kicked}");
+    assert_eq!(processes(&sandbox, "ann"), "");
+}
+
+#[test]
+fn kick_ends_everything_of_one_user_and_nothing_of_others() {
+    for isolation in ["full", "chroot"] {
+        let sandbox = host(isolation);
+        let mut pty = shell(&sandbox, "ann");
+        let clinging = "trap '' TERM HUP INT; setsid sleep 4321 & (setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 0.01; done' &)";
+        pty.line(clinging);
+        start(&sandbox, "ann", &format!("{clinging}; kill -STOP $$"));
+        start(&sandbox, "bob", "exec sleep 4323");
+        sandbox.must("setsid su carl -s /bin/sh -c 'exec sleep 4324' >/dev/null 2>&1 </dev/null &");
+        wait_for(&sandbox, "bob", 1);
+        sandbox.wait_until(|| {
+            processes(&sandbox, "ann")
+                .contains("sleep 4321")
+                .then_some(())
+        });
+        let dry = jailctl(&sandbox, &["kick", "--dry-run", "ann"]);
+        assert!(dry.ok().contains("would end"), "{dry}");
+        assert!(
+            processes(&sandbox, "ann").contains("sleep 4321"),
+            "{isolation}"
+        );
+        let kicked = jailctl(&sandbox, &["kick", "--grace", "1", "ann"]);
+        assert!(kicked.ok().contains("by SIGKILL"), "{isolation} {kicked}");
+        assert_eq!(processes(&sandbox, "ann"), "", "{isolation}");
+        assert!(
+            processes(&sandbox, "bob").contains("sleep 4323"),
+            "{isolation}"
+        );
+        assert!(
+            processes(&sandbox, "carl").contains("sleep 4324"),
+            "{isolation}"
+        );
+        assert_eq!(sandbox.ssh("ann", "echo again").ok(), "again");
+        let kicked = jailctl(&sandbox, &["kick", "ann"]);
+        assert!(kicked.ok().contains("has no process"), "{kicked}");
+    }
+}
+
+#[test]
+fn what_lingers_is_a_session_without_a_door_and_is_kicked() {
+    let sandbox = host("full");
+    sandbox
+        .ssh("ann", "setsid sleep 4321 >/dev/null 2>&1 </dev/null &")
+        .ok();
+    let all = wait_for(&sandbox, "ann", 1);
+    assert_eq!(all[0]["command"], "sleep 4321");
+    assert_eq!(all[0]["door"], Value::Null);
+    let kicked = jailctl(&sandbox, &["kick", "ann", "--json"]);
+    let report: Value = serde_json::from_str(kicked.ok()).unwrap();
+    assert_eq!(report["left"].as_array().map(Vec::len), Some(0));
+    assert_eq!(report["sessions"][0]["command"], "sleep 4321");
+    assert!(sessions(&sandbox, &[]).is_empty());
+}
+
+#[test]
+fn kick_refuses_whom_it_is_not_for() {
+    let sandbox = host("full");
+    sandbox.must("setsid su carl -s /bin/sh -c 'exec sleep 4324' >/dev/null 2>&1 </dev/null &");
+    sandbox.wait_until(|| {
+        processes(&sandbox, "carl")
+            .contains("sleep 4324")
+            .then_some(())
+    });
+    for (user, part) in [
+        ("carl", "no rule jails carl"),
+        ("root", "uid 0"),
+        ("nobody-of-that-name", "no such account"),
+    ] {
+        let refused = jailctl(&sandbox, &["kick", user]);
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains(part), "{refused}");
+    }
+    assert!(processes(&sandbox, "carl").contains("sleep 4324"));
+    let refused = jailctl(&sandbox, &["sessions", "carl"]);
+    assert!(refused.stderr.contains("no rule jails carl"), "{refused}");
+    assert_eq!(
+        jailctl(&sandbox, &["kick", "--any", "root"]).code(),
+        Some(3)
+    );
+    sandbox.must("useradd -o -u $(id -u ann) twin");
+    let shared = jailctl(&sandbox, &["kick", "ann"]);
+    assert!(shared.stderr.contains("same uid"), "{shared}");
+    jailctl(&sandbox, &["kick", "--any", "carl"]).ok();
+    assert_eq!(processes(&sandbox, "carl"), "");
+}
