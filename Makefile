@@ -25,13 +25,14 @@ SECURITY   := $(LIBDIR)/security
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help build man try test test-long bench check install uninstall deb rpm reproducible setup clean
+.PHONY: help build man try test test-long fuzz bench check install uninstall deb rpm reproducible setup clean
 
 help:
 	@printf '%s\n' 'make try         build, then watch a jailed login in a throw-away copy of this machine' \
 	  'make try STAY=1  the same, and stay in her session' \
 	  'make test        everything that is tested (installs what it needs by apt-get)' \
-	  'make test-long   the same, then 5,000 logins, every fault at every call, and two builds compared' \
+	  'make test-long   the same, then 5,000 logins, every fault at every call, the fuzzer, and two builds compared' \
+	  'make fuzz        TARGET=elf [SECONDS=60]: the fuzzer; takes cargo-fuzz and a nightly toolchain' \
 	  'make bench       what a login costs, beside chroot(1) and jailkit' \
 	  'make build       build jail-shell, pam_jail.so and jailctl' \
 	  'make man         write the man pages of jailctl anew' \
@@ -60,9 +61,12 @@ try: build
 test: build
 	@tests/run
 
-# The soak, the full sweep of faults and two builds compared as well: some fifteen minutes more.
+# The soak, the full sweep of faults, two builds compared and the fuzzer as well: some half hour more.
 test-long: test
 	$(CARGO) test --locked -p login-jail-tests -- --ignored
+
+fuzz:
+	@fuzz/run "$(TARGET)" "$(or $(SECONDS),60)"
 
 bench: build
 	@packaging/setup bench

@@ -1,47 +1,16 @@
-//! Any bytes as an archive and as a layer of an image: no panic, no more than is allowed, and nothing beside the root.
-//!
-//! It writes files: run it where they do no harm, which is below the directory that ARCHIVE_FUZZ names.
+//! The fuzzer around `bodies/archive.rs`, which writes below the directory that ARCHIVE_FUZZ names.
 
 #![no_main]
 
-use std::{fs, fs::File, path::PathBuf};
+use std::{env, path::Path};
 
-use jailctl::{
-    archive::{Policy, Unpacker},
-    image::decompress,
-    tree::Tree,
-};
 use libfuzzer_sys::fuzz_target;
 
-const POLICY: Policy = Policy {
-    keep_owners: true,
-    keep_set_ids: false,
-    most_bytes: 1 << 20,
-    most_entries: 1000,
-};
+#[path = "../bodies/archive.rs"]
+mod archive;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some(place) = std::env::var_os("ARCHIVE_FUZZ") else {
-        return;
-    };
-    let place = PathBuf::from(place);
-    let (root, canary) = (place.join("root"), place.join("canary"));
-    fs::remove_dir_all(&root).ok();
-    fs::create_dir_all(&root).unwrap();
-    fs::write(&canary, "alive").unwrap();
-
-    let tree = Tree::new(File::open(&root).unwrap().into(), &root);
-    let mut unpacker = Unpacker::new(&tree, POLICY);
-    if let Ok(mut archive) = decompress(bytes) {
-        unpacker.tar(&mut archive, false).ok();
+    if let Some(place) = env::var_os("ARCHIVE_FUZZ") {
+        archive::take(bytes, Path::new(&place));
     }
-    unpacker.tar(bytes, true).ok();
-    let unpacked = unpacker.finish();
-    // One piece may be read before it is seen to be too much.
-    assert!(unpacked.bytes <= POLICY.most_bytes + (128 << 10));
-    assert!(unpacked.entries <= POLICY.most_entries);
-
-    assert_eq!(fs::read(&canary).unwrap(), b"alive");
-    assert_eq!(fs::read_dir(&place).unwrap().count(), 2);
-    assert!(!root.join(".login-jail").exists() || root.join(".login-jail").is_symlink());
 });

@@ -1,18 +1,10 @@
-//! Any bytes as an ELF file: no panic, no answer that is longer than the file allows, and the same answer twice.
+//! The fuzzer around `bodies/elf.rs`.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    let read = jailctl::elf::read(bytes);
-    assert_eq!(read, jailctl::elf::read(bytes));
-    if let Ok(Some(object)) = read {
-        // Each takes at least one entry of 8 bytes.
-        let names = object.needed.len() + object.rpath.len();
-        assert!(names <= bytes.len() / 8);
-        for name in object.needed.iter().chain(&object.interpreter) {
-            assert!(name.len() < 4096);
-        }
-    }
-});
+#[path = "../bodies/elf.rs"]
+mod elf;
+
+fuzz_target!(|bytes: &[u8]| elf::take(bytes));

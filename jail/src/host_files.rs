@@ -21,7 +21,7 @@ use jail_config::{Base, Content, RootOwner};
 use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, openat, readlinkat};
 
 use crate::{
-    plan::Plan,
+    plan::{Ids, Plan},
     refusal::Code,
     rootfs,
     trust::{self, Flaw, Untrusted, number, raw},
@@ -418,26 +418,8 @@ impl Shown<'_> {
         let Some((shown, text)) = self.read("/etc/passwd")? else {
             return Ok(());
         };
-        let ids = &self.plan.ids;
-        for (number, line) in lines(&text) {
-            let fault = |what: String| Err(HostFilesFault::Passwd(shown.clone(), number, what));
-            let mut fields = line.split(|byte| *byte == b':');
-            let name = fields.next().unwrap_or_default();
-            if name.starts_with(b"+") || name.starts_with(b"-") {
-                return fault(INCLUDES.to_owned());
-            }
-            if name != self.plan.user.as_bytes() {
-                continue;
-            }
-            let found = (numeric(fields.nth(1)), numeric(fields.next()));
-            if found != (Some(ids.uid), Some(ids.gid)) {
-                return fault(format!(
-                    "gives the user other ids than the host; make them {}:{}",
-                    ids.uid, ids.gid
-                ));
-            }
-        }
-        Ok(())
+        passwd_agrees(&text, &self.plan.user, &self.plan.ids)
+            .map_err(|(line, what)| HostFilesFault::Passwd(shown, line, what))
     }
 
     /// Insists that the user has the same groups as on the host.
@@ -447,36 +429,11 @@ impl Shown<'_> {
             None => (self.plan.root.join("etc/group"), Vec::new()),
         };
         let ids = &self.plan.ids;
-        let mut inside = vec![ids.gid];
-        for (number, line) in lines(&text) {
-            let mut fields = line.split(|byte| *byte == b':');
-            let name = fields.next().unwrap_or_default();
-            if name.starts_with(b"+") || name.starts_with(b"-") {
-                return Err(HostFilesFault::Passwd(shown, number, INCLUDES.to_owned()));
-            }
-            let gid = numeric(fields.nth(1));
-            // The C library takes all that follows for members, and a colon or any space for what is between them.
-            let between = |byte: &u8| b",:\x0b".contains(byte) || byte.is_ascii_whitespace();
-            let is_member = |field: &[u8]| {
-                field
-                    .split(between)
-                    .any(|name| name == self.plan.user.as_bytes())
-            };
-            if !fields.any(is_member) {
-                continue;
-            }
-            match gid {
-                Some(gid) if ids.has_group(gid) => inside.push(gid),
-                _ => {
-                    return Err(HostFilesFault::Passwd(
-                        shown,
-                        number,
-                        "gives the user a group that the host does not; take the user out of it"
-                            .to_owned(),
-                    ));
-                }
-            }
-        }
+        let mut inside = match group_agrees(&text, &self.plan.user, ids) {
+            Ok(groups) => groups,
+            Err((line, what)) => return Err(HostFilesFault::Passwd(shown, line, what)),
+        };
+        inside.push(ids.gid);
         match ids.groups.iter().find(|gid| !inside.contains(gid)) {
             None => Ok(()),
             Some(gid) => {
@@ -568,15 +525,142 @@ fn names(directory: &Reached) -> Result<Vec<PathBuf>, HostFilesFault> {
     Ok(found)
 }
 
-/// Gives the lines of a file that are no comment, counted from 1.
+/// Insists that every line of a passwd(5) that the C library takes for the user's has the host's ids.
+///
+/// # Errors
+/// The first line that has not, counted from 1, and what is wrong with it.
+pub fn passwd_agrees(text: &[u8], user: &OsStr, ids: &Ids) -> Result<(), (usize, String)> {
+    for (number, line) in lines(text) {
+        let mut fields = line.split(|byte| *byte == b':');
+        let name = fields.next().unwrap_or_default();
+        refuse_oddities(number, line)?;
+        if name != user.as_bytes() {
+            continue;
+        }
+        let found = (numeric(fields.nth(1)), numeric(fields.next()));
+        if found != (Some(ids.uid), Some(ids.gid)) {
+            return Err((
+                number,
+                format!(
+                    "gives the user other ids than the host; make them {}:{}",
+                    ids.uid, ids.gid
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Insists that every line of a group(5) that has the user for a member is a group that the user has on the host; gives
+/// those.
+///
+/// # Errors
+/// The first line that is not, counted from 1, and what is wrong with it.
+pub fn group_agrees(text: &[u8], user: &OsStr, ids: &Ids) -> Result<Vec<u32>, (usize, String)> {
+    let mut groups = Vec::new();
+    for (number, line) in lines(text) {
+        refuse_oddities(number, line)?;
+        let mut fields = line.split(|byte| *byte == b':').skip(1);
+        let gid = numeric(fields.nth(1));
+        // The C library takes all that follows for members, and a colon or any space for what is between them.
+        let between = |byte: &u8| b",:".contains(byte) || is_space(*byte);
+        let is_member = |field: &[u8]| field.split(between).any(|name| name == user.as_bytes());
+        if !fields.any(is_member) {
+            continue;
+        }
+        match gid {
+            Some(gid) if ids.has_group(gid) => groups.push(gid),
+            _ => {
+                return Err((
+                    number,
+                    "gives the user a group that the host does not; take the user out of it"
+                        .to_owned(),
+                ));
+            }
+        }
+    }
+    Ok(groups)
+}
+
+/// Refuses a line that takes in accounts from elsewhere, and one with a NUL byte, behind which the C library goes on with
+/// what was there before (glibc 2.36, in front of the line a space).
+fn refuse_oddities(number: usize, line: &[u8]) -> Result<(), (usize, String)> {
+    if line.starts_with(b"+") || line.starts_with(b"-") {
+        return Err((number, INCLUDES.to_owned()));
+    }
+    if line.contains(&0) {
+        return Err((number, "has a NUL byte; take it away".to_owned()));
+    }
+    Ok(())
+}
+
+/// Gives the lines of a file that are no comment, counted from 1, without the space that the C library skips in front.
 fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     text.split(|byte| *byte == b'\n')
         .enumerate()
-        .map(|(index, line)| (index + 1, line.trim_ascii_start()))
+        .map(|(index, line)| {
+            let start = line.iter().position(|byte| !is_space(*byte));
+            let (_, line) = line.split_at(start.unwrap_or(line.len()));
+            (index + 1, line)
+        })
         .filter(|(_, line)| !line.starts_with(b"#"))
+}
+
+/// Tells what the C library skips in front of a line, and takes for a space within: isspace(3) in the C locale.
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == b'\x0b'
 }
 
 /// Reads a number as the C library does not: with nothing around it. What only the C library takes is no agreement.
 fn numeric(field: Option<&[u8]>) -> Option<u32> {
     std::str::from_utf8(field?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::{group_agrees, passwd_agrees};
+    use crate::plan::Ids;
+
+    fn ids() -> Ids {
+        Ids {
+            uid: 1000,
+            gid: 100,
+            groups: vec![100, 1001],
+        }
+    }
+
+    #[test]
+    fn what_the_c_library_takes_for_the_users_line_is_taken_for_it() {
+        let faulty = |text: &[u8]| passwd_agrees(text, OsStr::new("ann"), &ids()).err();
+        assert_eq!(
+            faulty(b"#ann:x:0:0::/:/bin/sh\nann:x:1000:100::/:/bin/sh"),
+            None
+        );
+        for text in [
+            &b"x\n\x0b ann:x:0:0::/:/bin/sh\n"[..],
+            b"\nann:x:1000:0::/:/bin/sh",
+            b"\nann:x",
+            b"\n +ann::::::",
+            b"\nbob\0\n",
+        ] {
+            assert_eq!(faulty(text).map(|(line, _)| line), Some(2), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_c_library_takes_for_a_member_is_taken_for_it() {
+        let groups = |text: &[u8]| group_agrees(text, OsStr::new("ann"), &ids()).ok();
+        assert_eq!(groups(b"web:x:1001:bob,ann\n"), Some(vec![1001]));
+        assert_eq!(groups(b"web:x:42:bob,anna\n"), Some(vec![]));
+        for text in [
+            &b"web:x:42:ann"[..],
+            b"web:x:42:bob\x0bann",
+            b"web:x:42:bob:ann",
+            b" web:x:1001:an\0",
+        ] {
+            assert_eq!(groups(text), None, "{text:?}");
+        }
+    }
 }
