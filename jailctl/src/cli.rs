@@ -107,7 +107,7 @@ The config: config, config-missing, config-unsafe, config-wrong, not-jailed, und
 
 The way to a root: root, base, mount.
 
-What a login finds inside: home-missing, home-not-writable, interpreter-missing, library-missing, locale-missing, \
+What a login finds inside: home-missing, home-not-writable, interpreter-missing, library-missing, locale-missing, login-shell, \
 nss-library-missing, null-missing, passwd-disagrees, passwd-line-missing, refused, resolver-missing, root-unsearchable, \
 second-root, sftp-missing, sftp-server-broken, sftp-server-missing, shell-missing, step, terminfo-missing, \
 time-zone-missing, weakened.
@@ -251,6 +251,11 @@ pub(crate) struct Enter {
     /// Log this user in: the decision, the plan and every step are those of a login
     #[arg(long, value_name = "NAME", conflicts_with_all = ["root", "mount"])]
     pub(crate) user: Option<String>,
+    /// The door of the rehearsal; by default the one that the user has
+    ///
+    /// Behind pam the account's own login shell is started, as su(1) would start it with "-".
+    #[arg(long, value_enum, requires = "user")]
+    pub(crate) door: Option<Door>,
     /// Mount /proc, /sys, /dev and resolv.conf in it, for this command alone
     #[arg(long)]
     pub(crate) mount: bool,
@@ -277,6 +282,9 @@ pub(crate) struct Man {
 /// Enter a user's jail and print what is seen inside, a line of JSON for each
 #[derive(Debug, Args)]
 pub(crate) struct Rehearse {
+    /// The door that the user comes through
+    #[arg(long, value_enum)]
+    pub(crate) door: Door,
     /// The account
     pub(crate) user: String,
 }

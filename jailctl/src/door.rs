@@ -7,6 +7,8 @@ use jail::{
 };
 use jail_config::Jail;
 
+use crate::check::jailing_pam_services;
+
 /// A door into a jail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Door {
@@ -47,6 +49,23 @@ impl Door {
         Plan::new(jail, identity, request, inherited)
     }
 
+    /// Gives the door that a user has: jail-shell, where that is the login shell, or else pam_jail.so, where a stack has it.
+    pub(crate) fn of(identity: &Identity) -> Door {
+        if !has_jail_shell(identity) && jailing_pam_services().next().is_some() {
+            return Door::Pam;
+        }
+        Door::Login
+    }
+
+    /// Gives the word for it, as the arguments have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Door::Login => "login",
+            Door::ForceCommand => "force-command",
+            Door::Pam => "pam",
+        }
+    }
+
     /// Names the door in a sentence.
     pub(crate) fn words(self) -> &'static str {
         match self {
@@ -66,4 +85,10 @@ pub(crate) const JAIL_SHELL_PATH: &str = "/usr/bin/jail-shell";
 /// Tells whether an account's login shell is jail-shell.
 pub(crate) fn has_jail_shell(identity: &Identity) -> bool {
     identity.shell.file_name() == Some(OsStr::new(JAIL_SHELL))
+}
+
+/// Tells whether an account's login shell is one of the programs that let nobody in.
+pub(crate) fn has_no_shell(identity: &Identity) -> bool {
+    let name = identity.shell.file_name().unwrap_or_default();
+    name == "nologin" || name == "false"
 }

@@ -375,6 +375,67 @@ fn finds_what_users_will_miss_inside() {
     );
 }
 
+/// ann behind the PAM stacks, with bash as login shell, in a root that is a whole system.
+fn behind_pam() -> Sandbox {
+    let sandbox = whole();
+    sandbox.must(
+        "usermod -s /bin/bash ann
+         sed -i 's/^shell = .*/shell = \"\\/bin\\/sh\"/' /etc/login-jail/config.toml
+         sed -i '1i exempt = [\"root\"]' /etc/login-jail/config.toml
+         for service in sshd login su cron atd vsftpd; do
+             [ -e /etc/pam.d/$service ] || continue
+             printf 'account required pam_jail.so\\nsession required pam_jail.so\\n' >>/etc/pam.d/$service
+         done
+         sed -i 's/ user_readenv=1//' /etc/pam.d/*",
+    );
+    sandbox.pam()
+}
+
+#[test]
+fn a_jail_behind_pam_is_rehearsed_as_the_module_enters_it() {
+    let sandbox = behind_pam();
+    let report = check(&sandbox);
+    assert!(
+        report.ok().contains("1 jailed user: 0 errors, 0 warnings"),
+        "{report}"
+    );
+    let root = "/srv/jails/ann";
+    let plant = |what: &str| what.replace("$root", root);
+    planted(
+        &sandbox,
+        "login-shell",
+        &plant("rm $root/bin/bash"),
+        &["find /bin/bash in the jail"],
+    );
+    planted(
+        &sandbox,
+        "login-shell",
+        &plant("find $root -name 'libtinfo.so*' -exec rm {} +"),
+        &["missing are libtinfo.so.6"],
+    );
+    planted(
+        &sandbox,
+        "home-missing",
+        &plant("rm -rf $root/home/ann"),
+        &["/home/ann"],
+    );
+    planted(
+        &sandbox,
+        "root-unsearchable",
+        &plant("chmod 700 $root"),
+        &["chmod go+x"],
+    );
+    // What the module refuses and jail-shell does not mind.
+    sandbox.must(&plant(
+        "chmod 664 $root/etc/passwd; chgrp ann $root/etc/passwd",
+    ));
+    let report = check(&sandbox);
+    let found = of_kind(&report, "root-unsafe");
+    assert_eq!(found.len(), 1, "{report}");
+    let refused = sandbox.su_dash("ann", "echo in");
+    assert!(!refused.stdout.contains("in"), "{refused}");
+}
+
 #[test]
 fn finds_a_missing_null_where_the_root_has_its_own_dev() {
     let sandbox = whole().isolation("chroot");

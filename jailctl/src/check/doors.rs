@@ -14,7 +14,7 @@ use rustix::fs::{StatVfsMountFlags, lgetxattr, statvfs};
 use crate::{
     account::{Accounts, Jailed},
     check::{Finding, Report, pam, sshd, sudo},
-    door::{JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
+    door::{JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
     shell::{quoted, shown},
 };
 
@@ -118,12 +118,6 @@ fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
 /// Tells whether a user can come in by any door: one who can't misses nothing in a root.
 pub(crate) fn lets_in(jailed: &Jailed) -> bool {
     !has_no_shell(&jailed.identity) || pam::jails_anywhere()
-}
-
-/// Tells whether an account's login shell is one of the programs that let nobody in.
-fn has_no_shell(identity: &Identity) -> bool {
-    let name = identity.shell.file_name().unwrap_or_default();
-    name == "nologin" || name == "false"
 }
 
 /// Tells whether the host's home of a user is in a directory that the jail shows writable.

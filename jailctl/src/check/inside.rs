@@ -6,27 +6,23 @@ use std::{
     path::{Component, Path},
 };
 
-use jail::{
-    enter::prepare,
-    plan::Plan,
-    refusal::Refusal,
-    request::{Request, What},
-    start::Inherited,
-    trust,
-};
+use jail::{enter::prepare, refusal::Refusal, start::Inherited, trust};
 use jail_config::{Base, Home, RootOwner};
 
 use crate::{
     account::Jailed,
     check::{Finding, Report, config::walked},
+    door::Door,
     enter::copy_with_libraries,
+    guest::login_shell,
     rehearsal::{self, Seen},
     shell::{pattern, quoted, shown},
 };
 
 /// Checks the jail of one user.
 pub(crate) fn check(report: &mut Report, jailed: &Jailed, directory: &Path) {
-    if let Err(refusal) = opened(jailed) {
+    let door = Door::of(&jailed.identity);
+    if let Err(refusal) = opened(jailed, door) {
         let finding = match &refusal {
             Refusal::Root(untrusted) => owned(walked("root", &refusal, untrusted), jailed),
             Refusal::Base(untrusted) => walked("base", &refusal, untrusted),
@@ -36,7 +32,7 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, directory: &Path) {
         report.add(finding.of(jailed));
         return;
     }
-    let seen = match rehearsal::of(&jailed.identity.name.to_string_lossy(), directory) {
+    let seen = match rehearsal::of(&jailed.identity.name.to_string_lossy(), door, directory) {
         Ok(seen) => seen,
         // One root that can't be looked at must not hide what is wrong with the others.
         Err(failure) => {
@@ -109,13 +105,9 @@ fn can_be_pattern(seen: &Seen) -> bool {
 }
 
 /// Takes the steps of the plan that only look.
-fn opened(jailed: &Jailed) -> Result<(), Refusal> {
-    let request = Request {
-        login: true,
-        what: What::Shell,
-    };
+fn opened(jailed: &Jailed, door: Door) -> Result<(), Refusal> {
     let nothing = Inherited { limits: Vec::new() };
-    let plan = Plan::new(jailed.jail.clone(), &jailed.identity, request, [])?;
+    let plan = door.plan(jailed.jail.clone(), None, &jailed.identity, [])?;
     prepare(plan, nothing).map(drop)
 }
 
@@ -153,6 +145,21 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
             "weakened",
             format!("the second wall is not whole on this kernel: {missing}"),
         ),
+        Seen::LoginShell(reason) => {
+            let finding = Finding::error(
+                "login-shell",
+                format!("host programs behind PAM start the login shell of the account: {reason}"),
+            );
+            match jail.base {
+                Base::None => finding.mended_by(copy_with_libraries(
+                    login_shell(&jailed.identity),
+                    &jail.root,
+                )),
+                Base::Host | Base::Directory(_) => {
+                    finding.mended_by(format!("usermod -s {} {user}", quoted(&jail.shell)))
+                }
+            }
+        }
         Seen::NoHome(home) => Finding::warning(
             "home-missing",
             format!("there is no {home} in the jail, and sessions start in /"),
