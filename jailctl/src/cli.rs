@@ -115,8 +115,8 @@ time-zone-missing, weakened.
 The files of a root: device, file-capabilities, hard-link, set-id, system-owner, system-writable, world-writable; more, \
 where one of them has more than 20.
 
-The doors: at, at-jobs, cron, crontab, door, exempt, home-in-reach, jail-shell, jail-shell-writable, linger, lock-out, \
-no-login, no-rule, pam-control, pam-environment, pam-order, shared-uid, shells, sshd-accept-env, sshd-chroot, \
+The doors: at, at-jobs, cron, crontab, door, exempt, ftp, home-in-reach, jail-shell, jail-shell-writable, linger, lock-out, \
+no-login, no-rule, pam-config, pam-control, pam-environment, pam-no-account, pam-no-session, pam-options, pam-order, pam-twice, shared-uid, shells, sshd-accept-env, sshd-chroot, \
 sshd-forced, sshd-forwarding, sshd-keys, sshd-pam, sshd-sftp, sshd-user-environment, sshd-user-rc, sudo, uid-zero.";
 
 /// List who is jailed where, by which rule and through which door
@@ -244,6 +244,10 @@ pub(crate) struct Release {
 /// With a directory this is chroot(1): the command keeps root's powers and no wall stands around it, so it is for rescue and
 /// maintenance, not for keeping anybody in. Without a command it starts the shell that $SHELL names, or else /bin/sh.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "jailctl enter [--mount] ROOT [-- COMMAND...]\n       \
+                            jailctl enter --user NAME [--door DOOR] [-- COMMAND...]"
+)]
 pub(crate) struct Enter {
     /// The root directory
     #[arg(required_unless_present = "user", value_name = "ROOT")]

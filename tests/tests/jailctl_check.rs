@@ -386,7 +386,8 @@ fn behind_pam() -> Sandbox {
              [ -e /etc/pam.d/$service ] || continue
              printf 'account required pam_jail.so\\nsession required pam_jail.so\\n' >>/etc/pam.d/$service
          done
-         sed -i 's/ user_readenv=1//' /etc/pam.d/*",
+         sed -i 's/ user_readenv=1//' /etc/pam.d/*
+         [ ! -e /etc/vsftpd.conf ] || echo session_support=YES >>/etc/vsftpd.conf",
     );
     sandbox.pam()
 }
@@ -884,6 +885,164 @@ fn finds_what_is_wrong_with_pam_stacks() {
         environment,
         &["/etc/pam.d/trial:1"],
     );
+}
+
+#[test]
+fn finds_words_behind_the_module_that_it_does_not_know_or_that_lead_elsewhere() {
+    let sandbox = behind_pam();
+    let line = |words: &str| {
+        format!(
+            "sed -i 's/^session.*pam_jail.so.*/session required pam_jail.so {words}/' /etc/pam.d/su"
+        )
+    };
+    planted(
+        &sandbox,
+        "pam-options",
+        &line("quiet silent debug"),
+        &["/etc/pam.d/su:", "no option silent"],
+    );
+    let last = sandbox.must("tail -n 1 /etc/pam.d/su");
+    assert_eq!(last, "session required pam_jail.so quiet debug");
+    planted(
+        &sandbox,
+        "pam-options",
+        &line("config=config.toml"),
+        &["config=config.toml needs an absolute path"],
+    );
+    planted(
+        &sandbox,
+        "pam-config",
+        &line("config=\\/etc\\/trial"),
+        &["/etc/trial/config.toml", "does not exist"],
+    );
+    sandbox.must("mkdir /etc/trial; cp /etc/login-jail/config.toml /etc/trial/su.toml");
+    let elsewhere = line("config=\\/etc\\/trial\\/su.toml");
+    planted(
+        &sandbox,
+        "pam-config",
+        &elsewhere,
+        &["/etc/trial/su.toml", "/etc/login-jail/config.toml"],
+    );
+    // The config that is checked is the one that the stack has.
+    sandbox.must("mv /etc/trial/su.toml /etc/trial/config.toml");
+    sandbox.must(&line("config=\\/etc\\/trial"));
+    let report = sandbox.run(&["jailctl", "--config", "/etc/trial", "check"]);
+    assert!(of_kind(&report, "pam-config").is_empty(), "{report}");
+    assert_eq!(of_kind(&check(&sandbox), "pam-config").len(), 1);
+}
+
+#[test]
+fn finds_the_module_twice_and_half() {
+    let sandbox = behind_pam();
+    let line = "session required pam_jail.so";
+    planted(
+        &sandbox,
+        "pam-twice",
+        &format!("echo '{line}' >>/etc/pam.d/su"),
+        &["the session stack of su twice"],
+    );
+    // su-l includes su.
+    planted(
+        &sandbox,
+        "pam-twice",
+        &format!("echo '{line}' >>/etc/pam.d/su-l"),
+        &["/etc/pam.d/su-l:", "/etc/pam.d/su:"],
+    );
+    let log = sandbox.su_dash("ann", "echo in");
+    assert_eq!(log.ok(), "in");
+    planted(
+        &sandbox,
+        "pam-no-session",
+        "sed -i '/^session.*pam_jail/d' /etc/pam.d/su",
+        &["su has an account line"],
+    );
+    planted(
+        &sandbox,
+        "pam-no-account",
+        "sed -i 's/^session.*pam_jail.so/& quiet/; /^account.*pam_jail/d' /etc/pam.d/su",
+        &["su has a session line"],
+    );
+    let last = sandbox.must("tail -n 1 /etc/pam.d/su");
+    assert_eq!(last, "account  required  pam_jail.so quiet");
+    assert_eq!(sandbox.su_dash("ann", "echo in").ok(), "in");
+}
+
+#[test]
+fn finds_an_ftp_server_that_asks_no_session_module() {
+    let sandbox = behind_pam();
+    if sandbox.sh("command -v vsftpd").code() != Some(0) {
+        skipped("what check finds of vsftpd", "it is not installed");
+        return;
+    }
+    sandbox.write(
+        "/etc/vsftpd.conf",
+        "local_enable=YES\nsession_support=YES\npam_service_name=vsftpd\n",
+    );
+    planted(
+        &sandbox,
+        "ftp",
+        "sed -i /^session_support/d /etc/vsftpd.conf",
+        &["without session_support=YES"],
+    );
+    planted(
+        &sandbox,
+        "ftp",
+        "echo session_support=NO >>/etc/vsftpd.conf",
+        &["without session_support=YES"],
+    );
+    planted(
+        &sandbox,
+        "ftp",
+        "sed -i /^pam_service_name/d /etc/vsftpd.conf",
+        &["the service ftp"],
+    );
+    // Nobody of the host's comes in: there is nothing to mend.
+    sandbox.must("sed -i 's/^local_enable=.*/local_enable=NO/; /^session/d' /etc/vsftpd.conf");
+    let report = check(&sandbox);
+    assert!(of_kind(&report, "ftp").is_empty(), "{report}");
+}
+
+#[test]
+fn what_sshd_does_in_the_jail_is_no_finding() {
+    let sandbox = behind_pam();
+    sandbox.must(
+        "sed -i 's/^PermitUserRC.*/PermitUserRC yes/; s/^X11F.*/X11Forwarding yes/; s/^Dis.*/PermitUserEnvironment yes/' /etc/ssh/sshd_config
+         sed -i 's,^Subsystem.*,Subsystem sftp internal-sftp,; s/^AcceptEnv.*/AcceptEnv LD_*/' /etc/ssh/sshd_config
+         printf 'PermitTunnel yes\\nMatch User ann\\n ForceCommand /bin/true\\n' >>/etc/ssh/sshd_config
+         echo 'session required pam_env.so user_readenv=1' >/etc/pam.d/trial; touch /home/ann/.pam_environment
+         sed -i '1i session required pam_env.so user_readenv=1' /etc/pam.d/sshd",
+    );
+    let report = check(&sandbox);
+    assert!(!report.stdout.contains("[sshd-"), "{report}");
+    // The stack that jails nobody is still one, the other is not.
+    let found = of_kind(&report, "pam-environment");
+    assert_eq!(found.len(), 1, "{report}");
+    assert!(found[0].what.contains("/etc/pam.d/trial:1"), "{report}");
+    sandbox.must("sed -i '/^session.*pam_jail/d' /etc/pam.d/sshd");
+    let report = check(&sandbox);
+    for kind in [
+        "forwarding",
+        "user-rc",
+        "user-environment",
+        "accept-env",
+        "forced",
+    ] {
+        let found = of_kind(&report, &format!("sshd-{kind}"));
+        assert_eq!(found.len(), 1, "{kind} in {report}");
+    }
+}
+
+#[test]
+fn a_tunnel_takes_the_device_that_a_jail_has() {
+    let sandbox = behind_pam();
+    sandbox.must("sed -i 's/^DisableForwarding.*/PermitTunnel yes/' /etc/ssh/sshd_config");
+    assert!(of_kind(&check(&sandbox), "sshd-forwarding").is_empty());
+    sandbox.must("sed -i 's/^shell = .*/&\\ndev = \"root\"/' /etc/login-jail/config.toml");
+    let report = check(&sandbox);
+    let found = of_kind(&report, "sshd-forwarding");
+    assert_eq!(found.len(), 1, "{report}");
+    assert!(found[0].what.contains("PermitTunnel"), "{report}");
+    assert!(!found[0].what.contains("AllowTcp"), "{report}");
 }
 
 #[test]
