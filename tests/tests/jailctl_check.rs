@@ -1020,13 +1020,7 @@ fn what_sshd_does_in_the_jail_is_no_finding() {
     assert!(found[0].what.contains("/etc/pam.d/trial:1"), "{report}");
     sandbox.must("sed -i '/^session.*pam_jail/d' /etc/pam.d/sshd");
     let report = check(&sandbox);
-    for kind in [
-        "forwarding",
-        "user-rc",
-        "user-environment",
-        "accept-env",
-        "forced",
-    ] {
+    for kind in ["forwarding", "user-environment", "accept-env", "forced"] {
         let found = of_kind(&report, &format!("sshd-{kind}"));
         assert_eq!(found.len(), 1, "{kind} in {report}");
     }
