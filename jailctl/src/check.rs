@@ -173,11 +173,11 @@ fn print(report: &Report) {
     for finding in &report.findings {
         let user = finding.user.as_ref().map(|user| format!("{user}: "));
         say(format_args!(
-            "{:7}  {}{} [{}]",
+            "{:7}  {}{} {}",
             finding.severity.word(),
             user.unwrap_or_default(),
             shown(&finding.what),
-            finding.kind
+            finding.tags()
         ));
         if let Some(Mend { command, safe }) = &finding.mend {
             say(format_args!(

@@ -69,9 +69,9 @@ pub(crate) struct Output {
 pub(crate) struct Explain {
     /// The account
     pub(crate) user: String,
-    /// The door the user comes through
-    #[arg(long, value_enum, default_value_t = Door::Login)]
-    pub(crate) door: Door,
+    /// The door the user comes through; by default the one that the user has
+    #[arg(long, value_enum)]
+    pub(crate) door: Option<Door>,
     /// The command that ssh or su is asked for, instead of a shell
     #[arg(long, value_name = "CMD")]
     pub(crate) command: Option<OsString>,
@@ -101,13 +101,14 @@ pub(crate) struct Check {
 
 /// The kinds of findings, which stay the same from release to release.
 pub(crate) const KINDS: &str = "\
-Kinds of findings, in brackets behind each:
+Kinds of findings, in brackets behind each; where a login is refused, the code that the user is told stands before it in \
+parentheses:
 
 The config: config, config-missing, config-unsafe, config-wrong, not-jailed, undecided, unknown-group, unknown-user.
 
 The way to a root: root, base, mount.
 
-What a login finds inside: home-missing, home-not-writable, interpreter-missing, library-missing, locale-missing, login-shell, \
+What a login finds inside: behind-pam, home-missing, home-not-writable, host-files, interpreter-missing, library-missing, locale-missing, login-shell, \
 nss-library-missing, null-missing, passwd-disagrees, passwd-line-missing, refused, resolver-missing, root-unsearchable, \
 second-root, sftp-missing, sftp-server-broken, sftp-server-missing, shell-missing, step, terminfo-missing, \
 time-zone-missing, weakened.
@@ -305,7 +306,7 @@ mod tests {
         let mut kinds = Vec::new();
         for file in std::fs::read_dir(sources).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-            for call in ["::error(", "::warning(", "::note(", "walked("] {
+            for call in ["::error(", "::warning(", "::note(", "::refused(", "walked("] {
                 let arguments = text.split(call).skip(1).map(str::trim_start);
                 let words = arguments.filter_map(|it| it.strip_prefix('"')?.split('"').next());
                 kinds.extend(words.map(str::to_owned));

@@ -38,12 +38,8 @@ impl Door {
             (Door::ForceCommand, command) => {
                 (vec!["jail-shell".into()], command.map(OsStr::to_owned))
             }
-            (Door::Pam, None) => return Plan::behind_pam(jail, identity),
-            (Door::Pam, Some(_)) => {
-                return Err(Refusal::Usage(
-                    "what is to run is the host program's own affair behind PAM: leave --command out".to_owned(),
-                ));
-            }
+            // What runs there is the host program's own affair.
+            (Door::Pam, _) => return Plan::behind_pam(jail, identity),
         };
         let request = Request::parse(&arguments, original, self == Door::ForceCommand, identity)?;
         Plan::new(jail, identity, request, inherited)

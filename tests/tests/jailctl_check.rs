@@ -243,6 +243,12 @@ fn finds_what_is_wrong_on_the_way_to_the_root() {
     planted(
         &sandbox,
         "root",
+        "chown ann /srv/jails",
+        &["/srv/jails belongs to"],
+    );
+    planted(
+        &sandbox,
+        "root",
         "mv /srv/jails/ann /srv/jails/other",
         &["does not exist"],
     );
@@ -426,15 +432,92 @@ fn a_jail_behind_pam_is_rehearsed_as_the_module_enters_it() {
         &plant("chmod 700 $root"),
         &["chmod go+x"],
     );
-    // What the module refuses and jail-shell does not mind.
-    sandbox.must(&plant(
-        "chmod 664 $root/etc/passwd; chgrp ann $root/etc/passwd",
-    ));
+    assert_eq!(sandbox.su_dash("ann", "echo in").ok(), "in");
+}
+
+#[test]
+fn finds_what_the_module_refuses_and_jail_shell_does_not_mind() {
+    let sandbox = behind_pam();
+    let root = "/srv/jails/ann";
+    let plant = |what: &str| what.replace("$root", root);
+    let found = planted(
+        &sandbox,
+        "host-files",
+        &plant("chgrp ann $root/etc/passwd; chmod 664 $root/etc/passwd"),
+        &["/etc/passwd is mode 0664", "(root-unsafe)"],
+    );
+    assert!(!found.safe, "{found:?}");
+    for line in ["ann:x:0:0::/:/bin/sh", "ann:x:4711:4711::/:/bin/sh"] {
+        let rewritten = format!("sed -i 's,^ann:.*,{line},' $root/etc/passwd");
+        planted(
+            &sandbox,
+            "host-files",
+            &plant(&rewritten),
+            &["/etc/passwd:", "(account)"],
+        );
+    }
+    sandbox.must(
+        "sed -i 's/^shell = .*/&\\ngroups = \"primary\"/' /etc/login-jail/config.toml; usermod -aG games ann",
+    );
     let report = check(&sandbox);
-    let found = of_kind(&report, "root-unsafe");
+    let found = of_kind(&report, "behind-pam");
     assert_eq!(found.len(), 1, "{report}");
+    assert!(found[0].what.contains("(config-wrong)"), "{report}");
     let refused = sandbox.su_dash("ann", "echo in");
     assert!(!refused.stdout.contains("in"), "{refused}");
+}
+
+#[test]
+fn su_is_a_door_like_any_other() {
+    let sandbox = behind_pam();
+    planted(
+        &sandbox,
+        "door",
+        "sed -i /pam_jail/d /etc/pam.d/su",
+        &["the stack of su has no session line"],
+    );
+    let inside = sandbox.su_dash("ann", "ls -d /srv/jails; echo in");
+    assert_eq!(inside.ok(), "in");
+}
+
+#[test]
+fn says_the_code_that_the_user_is_told() {
+    let sandbox = with_base();
+    for (plant, code, kind) in [
+        ("chmod 777 /srv/jails", "root-unsafe", "root"),
+        (
+            "chmod 755 /srv/jails; mv /srv/jails/ann /srv/other",
+            "root-missing",
+            "root",
+        ),
+        ("touch /srv/jails/ann", "root-not-directory", "root"),
+        (
+            "echo '[' >>/etc/login-jail/config.toml",
+            "config-wrong",
+            "config-wrong",
+        ),
+        (
+            "chmod 666 /etc/login-jail/config.toml",
+            "config-unsafe",
+            "config-unsafe",
+        ),
+    ] {
+        sandbox.must(plant);
+        let report = check(&sandbox);
+        let tags = if code == kind {
+            format!(" [{kind}]\n")
+        } else {
+            format!(" ({code}) [{kind}]\n")
+        };
+        assert!(report.stdout.contains(&tags), "{plant}: {report}");
+        let json = sandbox.run(&["jailctl", "check", "--json"]);
+        let read: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+        assert_eq!(read["findings"][0]["code"], code, "{json}");
+        // And explain says the same.
+        let said = sandbox.run(&["jailctl", "explain", "ann"]);
+        let all = format!("{}{}", said.stdout, said.stderr);
+        assert!(all.contains(&format!("({code})")), "{said}");
+    }
 }
 
 #[test]
@@ -458,6 +541,26 @@ fn finds_dangerous_files_in_a_root() {
             "set-id",
             "cp /bin/true $root/bin/su; chmod 4755 $root/bin/su",
             "/bin/su is mode 4755",
+        ),
+        (
+            "set-id",
+            "cp /bin/true $root/bin/wall; chgrp tty $root/bin/wall; chmod 2755 $root/bin/wall",
+            "/bin/wall is mode 2755",
+        ),
+        (
+            "system-writable",
+            "chmod o+w $(find $root/lib* -name 'ld-linux*' -type f | head -n 1)",
+            "/ld-linux",
+        ),
+        (
+            "system-writable",
+            "chmod o+w $(find $root/lib* $root/usr/lib* -name 'libtinfo.so*' -type f | head -n 1)",
+            "/libtinfo.so",
+        ),
+        (
+            "system-writable",
+            "cp /bin/true $root/bin/acl; setfacl -m u:ann:rwx $root/bin/acl",
+            "/bin/acl is mode 0775, and an access control list",
         ),
         (
             "file-capabilities",
@@ -710,6 +813,12 @@ fn finds_cron_and_at() {
     );
     planted(
         &sandbox,
+        "at",
+        "echo ann >/etc/at.allow",
+        &["/etc/at.allow lists"],
+    );
+    planted(
+        &sandbox,
         "crontab",
         "echo '0 0 1 1 * true' >/var/spool/cron/crontabs/ann; chown ann:crontab /var/spool/cron/crontabs/ann; chmod 600 /var/spool/cron/crontabs/ann",
         &["crontabs/ann"],
@@ -809,6 +918,20 @@ fn finds_what_sshd_does_by_itself() {
         "usermod -d /srv/jails/ann/home/ann ann",
         &["AuthorizedKeysFile"],
     );
+    let elsewhere = "usermod -d /home/ann ann; rm -f /etc/ssh/sshd_config.d/*
+        printf 'AuthorizedKeysFile /srv/jails/%%u/home/%%u/keys\\n' >/etc/ssh/sshd_config.d/98.conf";
+    planted(
+        &sandbox,
+        "sshd-keys",
+        elsewhere,
+        &["/srv/jails/ann/home/ann/keys"],
+    );
+    // Below the root, and root's.
+    sandbox.must(
+        "rm /etc/ssh/sshd_config.d/*; mkdir /srv/jails/ann/keys
+         echo 'AuthorizedKeysFile /srv/jails/ann/keys/%u' >/etc/ssh/sshd_config.d/98.conf",
+    );
+    assert!(of_kind(&check(&sandbox), "sshd-keys").is_empty());
     planted(
         &sandbox,
         "sshd-forced",

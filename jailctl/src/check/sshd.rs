@@ -1,12 +1,17 @@
 //! What sshd does for a jailed user by itself: it never asks the login shell for it. See sshd_config(5).
 
-use std::{ffi::OsStr, fmt::Display, path::Path};
+use std::{
+    ffi::OsStr,
+    fmt::Display,
+    path::{Path, PathBuf},
+};
 
+use jail::identity::Identity;
 use jail_config::Content;
 
 use crate::{
     account::Jailed,
-    check::{Finding, Report, Severity, doors::reaches_home, pam},
+    check::{Finding, Report, Severity, doors::writes, pam},
     door::{JAIL_SHELL, has_jail_shell},
     failure::Failure,
     shell::{self, quoted, shown},
@@ -258,21 +263,39 @@ fn own_code(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding>
 
 /// Finds keys that the user can write from inside: sshd reads them before there is a session.
 fn keys(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Option<Finding> {
-    let keys = resolved.value("AuthorizedKeysFile");
-    let in_home = |file: &str| !file.starts_with('/') || file.starts_with("%h");
-    if reaches_home(jailed) && keys.split_whitespace().any(in_home) {
-        let what = format!(
-            "sshd: AuthorizedKeysFile {} is within the user's reach from inside the jail: options like command= in it bind nobody",
-            shown(keys)
-        );
-        let command = in_match(
-            jailed,
-            &["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"],
-            config,
-        );
-        return Some(Finding::note("sshd-keys", what).mended_by(command));
+    let files = resolved.value("AuthorizedKeysFile");
+    let file = files
+        .split_whitespace()
+        .map(|pattern| expanded(pattern, &jailed.identity))
+        .find(|file| writes(jailed, file))?;
+    let what = format!(
+        "sshd: AuthorizedKeysFile {} is within the user's reach from inside the jail ({}): options like command= in it bind \
+         nobody",
+        shown(files),
+        shown(&file)
+    );
+    let command = in_match(
+        jailed,
+        &["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"],
+        config,
+    );
+    Some(Finding::note("sshd-keys", what).mended_by(command))
+}
+
+/// Gives the file that a pattern means for a user: TOKENS in sshd_config(5).
+fn expanded(pattern: &str, identity: &Identity) -> PathBuf {
+    let mut path = String::new();
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, if letter == '%' { letters.next() } else { None }) {
+            ('%', Some('h')) => path.push_str(&identity.home.to_string_lossy()),
+            ('%', Some('u')) => path.push_str(&identity.name.to_string_lossy()),
+            ('%', Some('U')) => path.push_str(&identity.uid.to_string()),
+            ('%', Some(other)) => path.push(other),
+            (other, _) => path.push(other),
+        }
     }
-    None
+    identity.home.join(path)
 }
 
 /// Finds sftp that sshd serves itself, with the whole host.
@@ -384,7 +407,35 @@ fn appended(lines: &[String], file: &str, config: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Resolved;
+    use std::path::Path;
+
+    use jail::identity::Identity;
+
+    use super::{Resolved, expanded};
+
+    #[test]
+    fn fills_the_tokens_of_a_path() {
+        let identity = Identity {
+            name: "ann".into(),
+            uid: 1001,
+            gid: 1001,
+            group: "ann".into(),
+            groups: vec![1001],
+            group_names: vec!["ann".into()],
+            group_ids: vec![1001],
+            unnamed_group: None,
+            unanswered: None,
+            home: "/home/ann".into(),
+            shell: "/bin/sh".into(),
+        };
+        for (pattern, path) in [
+            (".ssh/authorized_keys", "/home/ann/.ssh/authorized_keys"),
+            ("/etc/keys/%u.%U", "/etc/keys/ann.1001"),
+            ("%h/100%%", "/home/ann/100%"),
+        ] {
+            assert_eq!(expanded(pattern, &identity), Path::new(path));
+        }
+    }
 
     #[test]
     fn reads_keywords_whatever_their_case() {
