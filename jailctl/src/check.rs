@@ -8,9 +8,11 @@ mod config;
 mod cron;
 mod doors;
 mod finding;
+mod ftp;
 mod inside;
 mod pam;
 mod sshd;
+mod stack;
 mod sudo;
 mod tree;
 
@@ -144,6 +146,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     sshd::check(&mut report, &accounts.jailed, &arguments.sshd_config)?;
     let file = directory.join("config.toml");
     pam::check(&mut report, &all, &accounts.jailed, &file);
+    ftp::check(&mut report);
     cron::check(&mut report, &accounts.jailed);
     sudo::check(&mut report, &accounts.jailed)?;
     Ok(report)
@@ -170,11 +173,11 @@ fn print(report: &Report) {
     for finding in &report.findings {
         let user = finding.user.as_ref().map(|user| format!("{user}: "));
         say(format_args!(
-            "{:7}  {}{} [{}]",
+            "{:7}  {}{} {}",
             finding.severity.word(),
             user.unwrap_or_default(),
             shown(&finding.what),
-            finding.kind
+            finding.tags()
         ));
         if let Some(Mend { command, safe }) = &finding.mend {
             say(format_args!(

@@ -69,9 +69,9 @@ pub(crate) struct Output {
 pub(crate) struct Explain {
     /// The account
     pub(crate) user: String,
-    /// The door the user comes through
-    #[arg(long, value_enum, default_value_t = Door::Login)]
-    pub(crate) door: Door,
+    /// The door the user comes through; by default the one that the user has
+    #[arg(long, value_enum)]
+    pub(crate) door: Option<Door>,
     /// The command that ssh or su is asked for, instead of a shell
     #[arg(long, value_name = "CMD")]
     pub(crate) command: Option<OsString>,
@@ -101,13 +101,14 @@ pub(crate) struct Check {
 
 /// The kinds of findings, which stay the same from release to release.
 pub(crate) const KINDS: &str = "\
-Kinds of findings, in brackets behind each:
+Kinds of findings, in brackets behind each; where a login is refused, the code that the user is told stands before it in \
+parentheses:
 
 The config: config, config-missing, config-unsafe, config-wrong, not-jailed, undecided, unknown-group, unknown-user.
 
 The way to a root: root, base, mount.
 
-What a login finds inside: home-missing, home-not-writable, interpreter-missing, library-missing, locale-missing, \
+What a login finds inside: behind-pam, home-missing, home-not-writable, host-files, interpreter-missing, library-missing, locale-missing, login-shell, \
 nss-library-missing, null-missing, passwd-disagrees, passwd-line-missing, refused, resolver-missing, root-unsearchable, \
 second-root, sftp-missing, sftp-server-broken, sftp-server-missing, shell-missing, step, terminfo-missing, \
 time-zone-missing, weakened.
@@ -115,8 +116,8 @@ time-zone-missing, weakened.
 The files of a root: device, file-capabilities, hard-link, set-id, system-owner, system-writable, world-writable; more, \
 where one of them has more than 20.
 
-The doors: at, at-jobs, cron, crontab, door, exempt, home-in-reach, jail-shell, jail-shell-writable, linger, lock-out, \
-no-login, no-rule, pam-control, pam-environment, pam-order, shared-uid, shells, sshd-accept-env, sshd-chroot, \
+The doors: at, at-jobs, cron, crontab, door, exempt, ftp, home-in-reach, jail-shell, jail-shell-writable, linger, lock-out, \
+no-login, no-rule, pam-config, pam-control, pam-environment, pam-no-account, pam-no-session, pam-options, pam-order, pam-twice, shared-uid, shells, sshd-accept-env, sshd-chroot, \
 sshd-forced, sshd-forwarding, sshd-keys, sshd-pam, sshd-sftp, sshd-user-environment, sshd-user-rc, sudo, uid-zero.";
 
 /// List who is jailed where, by which rule and through which door
@@ -244,6 +245,10 @@ pub(crate) struct Release {
 /// With a directory this is chroot(1): the command keeps root's powers and no wall stands around it, so it is for rescue and
 /// maintenance, not for keeping anybody in. Without a command it starts the shell that $SHELL names, or else /bin/sh.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "jailctl enter [--mount] ROOT [-- COMMAND...]\n       \
+                            jailctl enter --user NAME [--door DOOR] [-- COMMAND...]"
+)]
 pub(crate) struct Enter {
     /// The root directory
     #[arg(required_unless_present = "user", value_name = "ROOT")]
@@ -251,6 +256,11 @@ pub(crate) struct Enter {
     /// Log this user in: the decision, the plan and every step are those of a login
     #[arg(long, value_name = "NAME", conflicts_with_all = ["root", "mount"])]
     pub(crate) user: Option<String>,
+    /// The door of the rehearsal; by default the one that the user has
+    ///
+    /// Behind pam the account's own login shell is started, as su(1) would start it with "-".
+    #[arg(long, value_enum, requires = "user")]
+    pub(crate) door: Option<Door>,
     /// Mount /proc, /sys, /dev and resolv.conf in it, for this command alone
     #[arg(long)]
     pub(crate) mount: bool,
@@ -277,6 +287,9 @@ pub(crate) struct Man {
 /// Enter a user's jail and print what is seen inside, a line of JSON for each
 #[derive(Debug, Args)]
 pub(crate) struct Rehearse {
+    /// The door that the user comes through
+    #[arg(long, value_enum)]
+    pub(crate) door: Door,
     /// The account
     pub(crate) user: String,
 }
@@ -293,7 +306,7 @@ mod tests {
         let mut kinds = Vec::new();
         for file in std::fs::read_dir(sources).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-            for call in ["::error(", "::warning(", "::note(", "walked("] {
+            for call in ["::error(", "::warning(", "::note(", "::refused(", "walked("] {
                 let arguments = text.split(call).skip(1).map(str::trim_start);
                 let words = arguments.filter_map(|it| it.strip_prefix('"')?.split('"').next());
                 kinds.extend(words.map(str::to_owned));

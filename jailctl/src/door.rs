@@ -7,6 +7,8 @@ use jail::{
 };
 use jail_config::Jail;
 
+use crate::check::jailing_pam_services;
+
 /// A door into a jail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Door {
@@ -36,15 +38,28 @@ impl Door {
             (Door::ForceCommand, command) => {
                 (vec!["jail-shell".into()], command.map(OsStr::to_owned))
             }
-            (Door::Pam, None) => return Plan::behind_pam(jail, identity),
-            (Door::Pam, Some(_)) => {
-                return Err(Refusal::Usage(
-                    "what is to run is the host program's own affair behind PAM: leave --command out".to_owned(),
-                ));
-            }
+            // What runs there is the host program's own affair.
+            (Door::Pam, _) => return Plan::behind_pam(jail, identity),
         };
         let request = Request::parse(&arguments, original, self == Door::ForceCommand, identity)?;
         Plan::new(jail, identity, request, inherited)
+    }
+
+    /// Gives the door that a user has: jail-shell, where that is the login shell, or else pam_jail.so, where a stack has it.
+    pub(crate) fn of(identity: &Identity) -> Door {
+        if !has_jail_shell(identity) && jailing_pam_services().next().is_some() {
+            return Door::Pam;
+        }
+        Door::Login
+    }
+
+    /// Gives the word for it, as the arguments have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Door::Login => "login",
+            Door::ForceCommand => "force-command",
+            Door::Pam => "pam",
+        }
     }
 
     /// Names the door in a sentence.
@@ -66,4 +81,10 @@ pub(crate) const JAIL_SHELL_PATH: &str = "/usr/bin/jail-shell";
 /// Tells whether an account's login shell is jail-shell.
 pub(crate) fn has_jail_shell(identity: &Identity) -> bool {
     identity.shell.file_name() == Some(OsStr::new(JAIL_SHELL))
+}
+
+/// Tells whether an account's login shell is one of the programs that let nobody in.
+pub(crate) fn has_no_shell(identity: &Identity) -> bool {
+    let name = identity.shell.file_name().unwrap_or_default();
+    name == "nologin" || name == "false"
 }

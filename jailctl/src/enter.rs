@@ -17,12 +17,13 @@ use jail::{
     enter::{Outcome, prepare},
     identity::Identity,
     log::Log,
+    plan::Plan,
     program::{ProgramFault, Root},
     refusal::Refusal,
     session::end_like,
-    start,
+    start::{self, Inherited},
 };
-use jail_config::Decision;
+use jail_config::{Decision, Jail};
 use nix::sched::{CloneFlags, unshare};
 use rustix::{
     fs::{CWD, Mode, OFlags, ResolveFlags, openat2},
@@ -37,11 +38,15 @@ use crate::{
     cli::Enter,
     door::Door,
     failure::{Failure, Verdict},
+    guest::take_ids,
     shell::{quoted, shown},
 };
 
 /// Where a shell is looked for that $SHELL has elsewhere on the host.
 const PROGRAM_DIRECTORIES: [&str; 3] = ["/bin", "/usr/bin", "/usr/local/bin"];
+
+/// Who has called, in the log.
+const CALLER: &str = "jailctl enter --user";
 
 /// What execvp(3) searches where PATH is not set.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -50,7 +55,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub(crate) fn run(config: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
     need_root("enter a root directory")?;
     match (&arguments.user, &arguments.root) {
-        (Some(user), _) => rehearse(config, user, &arguments.command),
+        (Some(user), _) => rehearse(config, user, arguments.door, &arguments.command),
         (None, Some(root)) => enter_root(root, arguments),
         (None, None) => Err(Failure::Usage(
             "name a root directory, or --user".to_owned(),
@@ -69,7 +74,12 @@ pub(crate) fn need_root(what: &str) -> Result<(), Failure> {
 }
 
 /// Follows a login of this user from the decision to the shell.
-fn rehearse(config: &Path, user: &str, command: &[OsString]) -> Result<Verdict, Failure> {
+fn rehearse(
+    config: &Path,
+    user: &str,
+    door: Option<Door>,
+    command: &[OsString],
+) -> Result<Verdict, Failure> {
     let identity = Identity::named(user).map_err(Refusal::Identity)?;
     let command = (!command.is_empty()).then(|| command.join(OsStr::new(" ")));
     let config = Config::read(config)?;
@@ -79,16 +89,22 @@ fn rehearse(config: &Path, user: &str, command: &[OsString]) -> Result<Verdict, 
         Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule).into()),
     };
     drop(config);
+    match door.unwrap_or_else(|| Door::of(&identity)) {
+        Door::Pam => open_session(jail, &identity, command.as_deref()),
+        door => {
+            let plan = door.plan(jail, command.as_deref(), &identity, env::vars_os())?;
+            become_jail_shell(plan, &identity)
+        }
+    }
+}
+
+/// Goes on as jail-shell does.
+fn become_jail_shell(plan: Plan, identity: &Identity) -> Result<Verdict, Failure> {
     start::sanitize()?;
     let log = Log::open();
     let inherited = start::take_limits()?;
-    let plan = Door::Login.plan(jail, command.as_deref(), &identity, env::vars_os())?;
     let prepared = prepare(plan, inherited)?;
-    log.enter(
-        prepared.plan(),
-        None,
-        Some(OsStr::new("jailctl enter --user")),
-    );
+    log.enter(prepared.plan(), None, Some(OsStr::new(CALLER)));
     match prepared.enter()? {
         Outcome::Inside(entered) => {
             if let Some(missing) = entered.missing() {
@@ -102,6 +118,25 @@ fn rehearse(config: &Path, user: &str, command: &[OsString]) -> Result<Verdict, 
         }
         Outcome::Init => Ok(Verdict::Fine),
     }
+}
+
+/// Goes on as pam_jail.so does, and then as the program that has asked it.
+fn open_session(
+    jail: Jail,
+    identity: &Identity,
+    command: Option<&OsStr>,
+) -> Result<Verdict, Failure> {
+    let plan = Door::Pam.plan(jail, None, identity, [])?;
+    let log = Log::open();
+    let prepared = prepare(plan, Inherited { limits: Vec::new() })?;
+    log.enter(prepared.plan(), None, Some(OsStr::new(CALLER)));
+    let guest = take_ids(&prepared.confine()?, identity)?;
+    if let Some(missing) = &guest.missing {
+        log.weakened(missing, Some(&identity.name), identity.uid);
+    }
+    Err(guest
+        .start_shell(identity, command, env::var_os("TERM"))
+        .into())
 }
 
 /// Makes a directory the root of this process and becomes a command there.

@@ -5,7 +5,7 @@
 
 mod words;
 
-use std::path::Path;
+use std::{ffi::OsStr, path::Path};
 
 use jail::{
     decision::Config, enter::prepare, identity::Identity, refusal::Refusal, start::Inherited,
@@ -17,6 +17,7 @@ use rustix::process::geteuid;
 use serde::Serialize;
 
 use crate::{
+    check::{SNIPPETS, jailing_pam_services},
     cli::Explain,
     door::{Door, JAIL_SHELL_PATH, has_jail_shell},
     failure::{Failure, Verdict},
@@ -96,7 +97,8 @@ impl Refused {
 pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure> {
     let identity = Identity::named(&arguments.user).map_err(Refusal::Identity)?;
     let config = Config::read(config)?;
-    let explanation = explain(&config, &identity, arguments)?;
+    let door = arguments.door.unwrap_or_else(|| Door::of(&identity));
+    let explanation = explain(&config, &identity, door, arguments.command.as_deref())?;
     if arguments.output.json {
         print_json(&explanation)?;
     } else {
@@ -108,7 +110,8 @@ pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure
 fn explain(
     config: &Config,
     identity: &Identity,
-    arguments: &Explain,
+    door: Door,
+    command: Option<&OsStr>,
 ) -> Result<Explanation, Failure> {
     let user_file = config.user_file(identity)?;
     let account = identity.account();
@@ -133,7 +136,7 @@ fn explain(
         uid: identity.uid,
         gid: identity.gid,
         groups: identity.group_names.iter().map(shown).collect(),
-        door: arguments.door.words(),
+        door: door.words(),
         decision: Told {
             outcome: "refused",
             rule: winner.map(|(rule, leads_to)| at(&rule, leads_to)),
@@ -147,11 +150,11 @@ fn explain(
     match config.decide(identity) {
         Ok(Decision::Jail(jail)) => {
             explanation.decision.outcome = "jailed";
-            explanation.follow(*jail, identity, arguments);
+            explanation.follow(*jail, identity, door, command);
         }
         Ok(Decision::Exempt(rule)) => {
             explanation.decision.outcome = "exempt";
-            if has_jail_shell(identity) || arguments.door == Door::ForceCommand {
+            if has_jail_shell(identity) || door == Door::ForceCommand {
                 explanation.refused = Some(Refused::of(&Refusal::Exempt(rule)));
             }
         }
@@ -165,19 +168,23 @@ fn explain(
 
 impl Explanation {
     /// Follows a login into its jail, as far as looking goes.
-    fn follow(&mut self, jail: Jail, identity: &Identity, arguments: &Explain) {
+    fn follow(&mut self, jail: Jail, identity: &Identity, door: Door, command: Option<&OsStr>) {
         self.jail = Some(jail.name.clone());
-        if arguments.door == Door::Login && !has_jail_shell(identity) {
-            self.remarks.push(format!(
+        match door {
+            Door::Login if !has_jail_shell(identity) => self.remarks.push(format!(
                 "the login shell is {}, so this door is not in use; usermod -s {JAIL_SHELL_PATH} {} opens it",
                 shown(&identity.shell),
                 self.user
-            ));
+            )),
+            Door::Login | Door::ForceCommand => {}
+            Door::Pam => {
+                self.remarks.push(where_pam_jails());
+                self.remarks.push(words::of_host_program(identity, command));
+            }
         }
         let passed: Vec<&str> = jail.env.pass.iter().map(|glob| glob.as_str()).collect();
         let passed = passed.join(" ");
-        let command = arguments.command.as_deref();
-        let plan = match arguments.door.plan(jail, command, identity, []) {
+        let plan = match door.plan(jail, command, identity, []) {
             Ok(plan) => plan,
             Err(refusal) => {
                 self.refused = Some(Refused::of(&refusal));
@@ -201,6 +208,18 @@ impl Explanation {
             Err(refusal) => self.refused = Some(Refused::of(&refusal)),
         }
     }
+}
+
+/// Names the services whose stack jails, so far as they can be read.
+fn where_pam_jails() -> String {
+    let services: Vec<String> = jailing_pam_services().collect();
+    if services.is_empty() {
+        return format!(
+            "no stack below /etc/pam.d has a session line for pam_jail.so, so this door is not in use; {SNIPPETS} has the lines \
+             for each service"
+        );
+    }
+    format!("the stacks that jail: {}", services.join(", "))
 }
 
 /// Tells whether a walk ended where only root may go on, as a login would.

@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io, path::Path};
 
-use jail::refusal::Refusal;
+use jail::refusal::{Code, Refusal};
 use jailctl::fault::Fault;
 pub(crate) use jailctl::fault::Verdict;
 
@@ -43,10 +43,12 @@ impl fmt::Display for Failure {
             Failure::Refused(Refusal::ConfigWrong(faults)) => {
                 write!(
                     f,
-                    "the config has errors, and every login that depends on it is refused:\n\n{faults}"
+                    "the config has errors, and every login that depends on it is refused ({}):\n\n{faults}",
+                    Code::ConfigWrong
                 )
             }
-            Failure::Refused(refusal) => refusal.fmt(f),
+            // What the user is told, to be looked for.
+            Failure::Refused(refusal) => write!(f, "{refusal} ({})", refusal.code()),
             Failure::Roots(fault) => fault.fmt(f),
         }
     }

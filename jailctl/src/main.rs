@@ -18,6 +18,7 @@ mod enter;
 mod explain;
 mod failure;
 mod generate;
+mod guest;
 mod kick;
 mod list;
 mod membership;

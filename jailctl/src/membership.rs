@@ -12,18 +12,15 @@ use std::{
 
 use jail::{
     decision::Config,
-    enter::prepare,
     identity::{Identity, IdentityError},
-    plan::Plan,
     refusal::Refusal,
-    start::Inherited,
 };
-use jail_config::{Decision, Jail, RuleKind};
+use jail_config::{Decision, RuleKind};
 
 use crate::{
     check::{SNIPPETS, jailing_pam_services, open_pam_services},
     cli::{Add, Release, Through},
-    door::{JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
+    door::{Door, JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
     edit::{self, Lock, with_suffix},
     enter::need_root,
     failure::{Failure, Verdict},
@@ -191,9 +188,6 @@ fn try_out(
     let trial = Trial::new(text)?;
     let config = Config::read(&trial.0)?;
     match config.decide(identity)? {
-        Decision::Jail(jail) if arguments.door == Through::Pam => {
-            return look_behind_pam(*jail, identity);
-        }
         Decision::Jail(_) => {}
         Decision::Exempt(rule) => {
             return Err(Failure::Failed(format!(
@@ -204,32 +198,21 @@ fn try_out(
         }
         Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule).into()),
     }
-    for seen in rehearsal::of(user, &trial.0)? {
+    let door = match arguments.door {
+        Through::LoginShell => Door::Login,
+        Through::Sshd => Door::ForceCommand,
+        Through::Pam => Door::Pam,
+    };
+    for seen in rehearsal::of(user, door, &trial.0)? {
         if let Seen::Refused { code, reason } = seen {
-            return Err(would_be_refused(&code, &reason));
+            return Err(Failure::Failed(format!(
+                "nothing was changed, because a login would be refused ({}): {}",
+                shown(&code),
+                shown(&reason)
+            )));
         }
     }
     Ok(())
-}
-
-/// Looks at what the module looks at in PAM's account stage. Entering takes a session of a host program.
-fn look_behind_pam(jail: Jail, identity: &Identity) -> Result<(), Failure> {
-    let inherited = Inherited { limits: Vec::new() };
-    match Plan::behind_pam(jail, identity).and_then(|plan| prepare(plan, inherited)) {
-        Ok(_) => Ok(()),
-        Err(refusal) => Err(would_be_refused(
-            refusal.code().name(),
-            &refusal.to_string(),
-        )),
-    }
-}
-
-fn would_be_refused(code: &str, reason: &str) -> Failure {
-    Failure::Failed(format!(
-        "nothing was changed, because a login would be refused ({}): {}",
-        shown(code),
-        shown(reason)
-    ))
 }
 
 /// Says which services jail the user now, and how those that don't are made to.

@@ -19,16 +19,17 @@ use jail::{
     plan::Plan,
     program::Root,
     refusal::Refusal,
-    request::{Request, What},
     session::end_like,
-    start,
+    start::{self, Inherited},
 };
 use jail_config::{Decision, Home};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::Rehearse,
+    door::{Door, has_no_shell},
     failure::{Failure, Verdict},
+    guest::{login_shell, take_ids},
     output::say,
     shell,
 };
@@ -46,6 +47,8 @@ pub(crate) enum Seen {
     },
     /// The config lets parts of the second wall be missing, and these are.
     Weakened(String),
+    /// The program that the host starts behind PAM can't start in the jail, and why.
+    LoginShell(String),
     /// The home is not there, and the session starts in `/`.
     NoHome(String),
     /// The user can't write to the home.
@@ -83,8 +86,8 @@ const LONGEST: &str = "30";
 const LARGEST: u64 = 1024 * 1024;
 const MOST_ENTRIES: usize = 100_000;
 
-/// Rehearses a user's login in a process of its own, and gives what was seen.
-pub(crate) fn of(user: &str, config: &Path) -> Result<Vec<Seen>, Failure> {
+/// Rehearses a user's login through a door in a process of its own, and gives what was seen.
+pub(crate) fn of(user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Failure> {
     let own = env::current_exe()
         .map_err(|error| Failure::Failed(format!("find this program: {error}")))?;
     // A root may be made so that whoever reads it never comes to an end.
@@ -93,7 +96,7 @@ pub(crate) fn of(user: &str, config: &Path) -> Result<Vec<Seen>, Failure> {
         .arg(own)
         .arg("--config")
         .arg(config)
-        .args(["rehearse", "--", user])
+        .args(["rehearse", "--door", door.name(), "--", user])
         .stderr(Stdio::piped())
         .output()
         .map_err(|error| Failure::Failed(format!("start a rehearsal: {error}")))?;
@@ -121,16 +124,15 @@ pub(crate) fn look_inside(config: &Path, arguments: &Rehearse) -> Result<Verdict
     let outcome = Identity::named(&arguments.user)
         .map_err(Refusal::Identity)
         .and_then(|identity| {
-            let request = Request {
-                login: true,
-                what: What::Shell,
-            };
-            enter(config, &identity, request).map(|outcome| (outcome, identity))
+            enter(config, &identity, arguments.door).map(|outcome| (outcome, identity))
         });
     match outcome {
         Ok((Stage::Inside(home, missing), identity)) => {
             if let Some(missing) = missing {
                 tell(&Seen::Weakened(missing))?;
+            }
+            if arguments.door == Door::Pam {
+                look_at_login_shell(&identity).iter().try_for_each(tell)?;
             }
             for seen in look(&identity, &home) {
                 tell(&seen)?;
@@ -149,21 +151,24 @@ pub(crate) fn look_inside(config: &Path, arguments: &Rehearse) -> Result<Verdict
 
 /// Where a process is after entering.
 enum Stage {
-    /// Inside: the home that the plan wants, and what of the second wall is missing.
+    /// Inside, as the user: the home that the session starts in, and what of the second wall is missing.
     Inside(Home, Option<String>),
     /// Supervisor or init, whose work is done.
     Around,
 }
 
-fn enter(config: &Path, identity: &Identity, request: Request) -> Result<Stage, Refusal> {
-    start::sanitize()?;
-    let inherited = start::take_limits()?;
+fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusal> {
     let jail = match Config::read(config)?.decide(identity)? {
         Decision::Jail(jail) => *jail,
         Decision::Exempt(rule) => return Err(Refusal::Exempt(rule)),
         Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule)),
     };
-    let plan = Plan::new(jail, identity, request, [])?;
+    let plan = door.plan(jail, None, identity, [])?;
+    if plan.request().is_none() {
+        return confine(plan, identity);
+    }
+    start::sanitize()?;
+    let inherited = start::take_limits()?;
     let home = plan.home.clone();
     match prepare(plan, inherited)?.enter()? {
         Outcome::Inside(entered) => {
@@ -173,6 +178,15 @@ fn enter(config: &Path, identity: &Identity, request: Request) -> Result<Stage, 
         Outcome::Supervisor(ended) => end_like(ended),
         Outcome::Init => Ok(Stage::Around),
     }
+}
+
+/// Enters as pam_jail.so would, in this process, and then takes the user's ids as its host program would.
+fn confine(plan: Plan, identity: &Identity) -> Result<Stage, Refusal> {
+    let nothing = Inherited { limits: Vec::new() };
+    let confined = prepare(plan, nothing)?.confine()?;
+    let missing = take_ids(&confined, identity)?.missing;
+    // Where host programs go is the account's home, whatever the jail's is, and `/` where it is not there.
+    Ok(Stage::Inside(Home::Default(identity.home.clone()), missing))
 }
 
 fn tell(seen: &Seen) -> Result<(), Failure> {
@@ -193,6 +207,17 @@ fn look(identity: &Identity, home: &Home) -> Vec<Seen> {
     seen.extend(look_at_passwd(identity));
     seen.extend(look_at_what_is_loaded_late());
     seen
+}
+
+/// Looks whether the shell that host programs start is there. One that lets nobody in is nobody's loss.
+fn look_at_login_shell(identity: &Identity) -> Option<Seen> {
+    if has_no_shell(identity) {
+        return None;
+    }
+    let checked = Root::current(None).and_then(|root| root.check(login_shell(identity)));
+    checked
+        .err()
+        .map(|fault| Seen::LoginShell(fault.to_string()))
 }
 
 fn look_at_home(home: &Home) -> Vec<Seen> {

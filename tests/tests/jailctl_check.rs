@@ -243,6 +243,12 @@ fn finds_what_is_wrong_on_the_way_to_the_root() {
     planted(
         &sandbox,
         "root",
+        "chown ann /srv/jails",
+        &["/srv/jails belongs to"],
+    );
+    planted(
+        &sandbox,
+        "root",
         "mv /srv/jails/ann /srv/jails/other",
         &["does not exist"],
     );
@@ -375,6 +381,145 @@ fn finds_what_users_will_miss_inside() {
     );
 }
 
+/// ann behind the PAM stacks, with bash as login shell, in a root that is a whole system.
+fn behind_pam() -> Sandbox {
+    let sandbox = whole();
+    sandbox.must(
+        "usermod -s /bin/bash ann
+         sed -i 's/^shell = .*/shell = \"\\/bin\\/sh\"/' /etc/login-jail/config.toml
+         sed -i '1i exempt = [\"root\"]' /etc/login-jail/config.toml
+         for service in sshd login su cron atd vsftpd; do
+             [ -e /etc/pam.d/$service ] || continue
+             printf 'account required pam_jail.so\\nsession required pam_jail.so\\n' >>/etc/pam.d/$service
+         done
+         sed -i 's/ user_readenv=1//' /etc/pam.d/*
+         [ ! -e /etc/vsftpd.conf ] || echo session_support=YES >>/etc/vsftpd.conf",
+    );
+    sandbox.pam()
+}
+
+#[test]
+fn a_jail_behind_pam_is_rehearsed_as_the_module_enters_it() {
+    let sandbox = behind_pam();
+    let report = check(&sandbox);
+    assert!(
+        report.ok().contains("1 jailed user: 0 errors, 0 warnings"),
+        "{report}"
+    );
+    let root = "/srv/jails/ann";
+    let plant = |what: &str| what.replace("$root", root);
+    planted(
+        &sandbox,
+        "login-shell",
+        &plant("rm $root/bin/bash"),
+        &["find /bin/bash in the jail"],
+    );
+    planted(
+        &sandbox,
+        "login-shell",
+        &plant("find $root -name 'libtinfo.so*' -exec rm {} +"),
+        &["missing are libtinfo.so.6"],
+    );
+    planted(
+        &sandbox,
+        "home-missing",
+        &plant("rm -rf $root/home/ann"),
+        &["/home/ann"],
+    );
+    planted(
+        &sandbox,
+        "root-unsearchable",
+        &plant("chmod 700 $root"),
+        &["chmod go+x"],
+    );
+    assert_eq!(sandbox.su_dash("ann", "echo in").ok(), "in");
+}
+
+#[test]
+fn finds_what_the_module_refuses_and_jail_shell_does_not_mind() {
+    let sandbox = behind_pam();
+    let root = "/srv/jails/ann";
+    let plant = |what: &str| what.replace("$root", root);
+    let found = planted(
+        &sandbox,
+        "host-files",
+        &plant("chgrp ann $root/etc/passwd; chmod 664 $root/etc/passwd"),
+        &["/etc/passwd is mode 0664", "(root-unsafe)"],
+    );
+    assert!(!found.safe, "{found:?}");
+    for line in ["ann:x:0:0::/:/bin/sh", "ann:x:4711:4711::/:/bin/sh"] {
+        let rewritten = format!("sed -i 's,^ann:.*,{line},' $root/etc/passwd");
+        planted(
+            &sandbox,
+            "host-files",
+            &plant(&rewritten),
+            &["/etc/passwd:", "(account)"],
+        );
+    }
+    sandbox.must(
+        "sed -i 's/^shell = .*/&\\ngroups = \"primary\"/' /etc/login-jail/config.toml; usermod -aG games ann",
+    );
+    let report = check(&sandbox);
+    let found = of_kind(&report, "behind-pam");
+    assert_eq!(found.len(), 1, "{report}");
+    assert!(found[0].what.contains("(config-wrong)"), "{report}");
+    let refused = sandbox.su_dash("ann", "echo in");
+    assert!(!refused.stdout.contains("in"), "{refused}");
+}
+
+#[test]
+fn su_is_a_door_like_any_other() {
+    let sandbox = behind_pam();
+    planted(
+        &sandbox,
+        "door",
+        "sed -i /pam_jail/d /etc/pam.d/su",
+        &["the stack of su has no session line"],
+    );
+    let inside = sandbox.su_dash("ann", "ls -d /srv/jails; echo in");
+    assert_eq!(inside.ok(), "in");
+}
+
+#[test]
+fn says_the_code_that_the_user_is_told() {
+    let sandbox = with_base();
+    for (plant, code, kind) in [
+        ("chmod 777 /srv/jails", "root-unsafe", "root"),
+        (
+            "chmod 755 /srv/jails; mv /srv/jails/ann /srv/other",
+            "root-missing",
+            "root",
+        ),
+        ("touch /srv/jails/ann", "root-not-directory", "root"),
+        (
+            "echo '[' >>/etc/login-jail/config.toml",
+            "config-wrong",
+            "config-wrong",
+        ),
+        (
+            "chmod 666 /etc/login-jail/config.toml",
+            "config-unsafe",
+            "config-unsafe",
+        ),
+    ] {
+        sandbox.must(plant);
+        let report = check(&sandbox);
+        let tags = if code == kind {
+            format!(" [{kind}]\n")
+        } else {
+            format!(" ({code}) [{kind}]\n")
+        };
+        assert!(report.stdout.contains(&tags), "{plant}: {report}");
+        let json = sandbox.run(&["jailctl", "check", "--json"]);
+        let read: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+        assert_eq!(read["findings"][0]["code"], code, "{json}");
+        // And explain says the same.
+        let said = sandbox.run(&["jailctl", "explain", "ann"]);
+        let all = format!("{}{}", said.stdout, said.stderr);
+        assert!(all.contains(&format!("({code})")), "{said}");
+    }
+}
+
 #[test]
 fn finds_a_missing_null_where_the_root_has_its_own_dev() {
     let sandbox = whole().isolation("chroot");
@@ -396,6 +541,26 @@ fn finds_dangerous_files_in_a_root() {
             "set-id",
             "cp /bin/true $root/bin/su; chmod 4755 $root/bin/su",
             "/bin/su is mode 4755",
+        ),
+        (
+            "set-id",
+            "cp /bin/true $root/bin/wall; chgrp tty $root/bin/wall; chmod 2755 $root/bin/wall",
+            "/bin/wall is mode 2755",
+        ),
+        (
+            "system-writable",
+            "chmod o+w $(find $root/lib* -name 'ld-linux*' -type f | head -n 1)",
+            "/ld-linux",
+        ),
+        (
+            "system-writable",
+            "chmod o+w $(find $root/lib* $root/usr/lib* -name 'libtinfo.so*' -type f | head -n 1)",
+            "/libtinfo.so",
+        ),
+        (
+            "system-writable",
+            "cp /bin/true $root/bin/acl; setfacl -m u:ann:rwx $root/bin/acl",
+            "/bin/acl is mode 0775, and an access control list",
         ),
         (
             "file-capabilities",
@@ -648,6 +813,12 @@ fn finds_cron_and_at() {
     );
     planted(
         &sandbox,
+        "at",
+        "echo ann >/etc/at.allow",
+        &["/etc/at.allow lists"],
+    );
+    planted(
+        &sandbox,
         "crontab",
         "echo '0 0 1 1 * true' >/var/spool/cron/crontabs/ann; chown ann:crontab /var/spool/cron/crontabs/ann; chmod 600 /var/spool/cron/crontabs/ann",
         &["crontabs/ann"],
@@ -747,6 +918,20 @@ fn finds_what_sshd_does_by_itself() {
         "usermod -d /srv/jails/ann/home/ann ann",
         &["AuthorizedKeysFile"],
     );
+    let elsewhere = "usermod -d /home/ann ann; rm -f /etc/ssh/sshd_config.d/*
+        printf 'AuthorizedKeysFile /srv/jails/%%u/home/%%u/keys\\n' >/etc/ssh/sshd_config.d/98.conf";
+    planted(
+        &sandbox,
+        "sshd-keys",
+        elsewhere,
+        &["/srv/jails/ann/home/ann/keys"],
+    );
+    // Below the root, and root's.
+    sandbox.must(
+        "rm /etc/ssh/sshd_config.d/*; mkdir /srv/jails/ann/keys
+         echo 'AuthorizedKeysFile /srv/jails/ann/keys/%u' >/etc/ssh/sshd_config.d/98.conf",
+    );
+    assert!(of_kind(&check(&sandbox), "sshd-keys").is_empty());
     planted(
         &sandbox,
         "sshd-forced",
@@ -823,6 +1008,158 @@ fn finds_what_is_wrong_with_pam_stacks() {
         environment,
         &["/etc/pam.d/trial:1"],
     );
+}
+
+#[test]
+fn finds_words_behind_the_module_that_it_does_not_know_or_that_lead_elsewhere() {
+    let sandbox = behind_pam();
+    let line = |words: &str| {
+        format!(
+            "sed -i 's/^session.*pam_jail.so.*/session required pam_jail.so {words}/' /etc/pam.d/su"
+        )
+    };
+    planted(
+        &sandbox,
+        "pam-options",
+        &line("quiet silent debug"),
+        &["/etc/pam.d/su:", "no option silent"],
+    );
+    let last = sandbox.must("tail -n 1 /etc/pam.d/su");
+    assert_eq!(last, "session required pam_jail.so quiet debug");
+    planted(
+        &sandbox,
+        "pam-options",
+        &line("config=config.toml"),
+        &["config=config.toml needs an absolute path"],
+    );
+    planted(
+        &sandbox,
+        "pam-config",
+        &line("config=\\/etc\\/trial"),
+        &["/etc/trial/config.toml", "does not exist"],
+    );
+    sandbox.must("mkdir /etc/trial; cp /etc/login-jail/config.toml /etc/trial/su.toml");
+    let elsewhere = line("config=\\/etc\\/trial\\/su.toml");
+    planted(
+        &sandbox,
+        "pam-config",
+        &elsewhere,
+        &["/etc/trial/su.toml", "/etc/login-jail/config.toml"],
+    );
+    // The config that is checked is the one that the stack has.
+    sandbox.must("mv /etc/trial/su.toml /etc/trial/config.toml");
+    sandbox.must(&line("config=\\/etc\\/trial"));
+    let report = sandbox.run(&["jailctl", "--config", "/etc/trial", "check"]);
+    assert!(of_kind(&report, "pam-config").is_empty(), "{report}");
+    assert_eq!(of_kind(&check(&sandbox), "pam-config").len(), 1);
+}
+
+#[test]
+fn finds_the_module_twice_and_half() {
+    let sandbox = behind_pam();
+    let line = "session required pam_jail.so";
+    planted(
+        &sandbox,
+        "pam-twice",
+        &format!("echo '{line}' >>/etc/pam.d/su"),
+        &["the session stack of su twice"],
+    );
+    // su-l includes su.
+    planted(
+        &sandbox,
+        "pam-twice",
+        &format!("echo '{line}' >>/etc/pam.d/su-l"),
+        &["/etc/pam.d/su-l:", "/etc/pam.d/su:"],
+    );
+    let log = sandbox.su_dash("ann", "echo in");
+    assert_eq!(log.ok(), "in");
+    planted(
+        &sandbox,
+        "pam-no-session",
+        "sed -i '/^session.*pam_jail/d' /etc/pam.d/su",
+        &["su has an account line"],
+    );
+    planted(
+        &sandbox,
+        "pam-no-account",
+        "sed -i 's/^session.*pam_jail.so/& quiet/; /^account.*pam_jail/d' /etc/pam.d/su",
+        &["su has a session line"],
+    );
+    let last = sandbox.must("tail -n 1 /etc/pam.d/su");
+    assert_eq!(last, "account  required  pam_jail.so quiet");
+    assert_eq!(sandbox.su_dash("ann", "echo in").ok(), "in");
+}
+
+#[test]
+fn finds_an_ftp_server_that_asks_no_session_module() {
+    let sandbox = behind_pam();
+    if sandbox.sh("command -v vsftpd").code() != Some(0) {
+        skipped("what check finds of vsftpd", "it is not installed");
+        return;
+    }
+    sandbox.write(
+        "/etc/vsftpd.conf",
+        "local_enable=YES\nsession_support=YES\npam_service_name=vsftpd\n",
+    );
+    planted(
+        &sandbox,
+        "ftp",
+        "sed -i /^session_support/d /etc/vsftpd.conf",
+        &["without session_support=YES"],
+    );
+    planted(
+        &sandbox,
+        "ftp",
+        "echo session_support=NO >>/etc/vsftpd.conf",
+        &["without session_support=YES"],
+    );
+    planted(
+        &sandbox,
+        "ftp",
+        "sed -i /^pam_service_name/d /etc/vsftpd.conf",
+        &["the service ftp"],
+    );
+    // Nobody of the host's comes in: there is nothing to mend.
+    sandbox.must("sed -i 's/^local_enable=.*/local_enable=NO/; /^session/d' /etc/vsftpd.conf");
+    let report = check(&sandbox);
+    assert!(of_kind(&report, "ftp").is_empty(), "{report}");
+}
+
+#[test]
+fn what_sshd_does_in_the_jail_is_no_finding() {
+    let sandbox = behind_pam();
+    sandbox.must(
+        "sed -i 's/^PermitUserRC.*/PermitUserRC yes/; s/^X11F.*/X11Forwarding yes/; s/^Dis.*/PermitUserEnvironment yes/' /etc/ssh/sshd_config
+         sed -i 's,^Subsystem.*,Subsystem sftp internal-sftp,; s/^AcceptEnv.*/AcceptEnv LD_*/' /etc/ssh/sshd_config
+         printf 'PermitTunnel yes\\nMatch User ann\\n ForceCommand /bin/true\\n' >>/etc/ssh/sshd_config
+         echo 'session required pam_env.so user_readenv=1' >/etc/pam.d/trial; touch /home/ann/.pam_environment
+         sed -i '1i session required pam_env.so user_readenv=1' /etc/pam.d/sshd",
+    );
+    let report = check(&sandbox);
+    assert!(!report.stdout.contains("[sshd-"), "{report}");
+    // The stack that jails nobody is still one, the other is not.
+    let found = of_kind(&report, "pam-environment");
+    assert_eq!(found.len(), 1, "{report}");
+    assert!(found[0].what.contains("/etc/pam.d/trial:1"), "{report}");
+    sandbox.must("sed -i '/^session.*pam_jail/d' /etc/pam.d/sshd");
+    let report = check(&sandbox);
+    for kind in ["forwarding", "user-environment", "accept-env", "forced"] {
+        let found = of_kind(&report, &format!("sshd-{kind}"));
+        assert_eq!(found.len(), 1, "{kind} in {report}");
+    }
+}
+
+#[test]
+fn a_tunnel_takes_the_device_that_a_jail_has() {
+    let sandbox = behind_pam();
+    sandbox.must("sed -i 's/^DisableForwarding.*/PermitTunnel yes/' /etc/ssh/sshd_config");
+    assert!(of_kind(&check(&sandbox), "sshd-forwarding").is_empty());
+    sandbox.must("sed -i 's/^shell = .*/&\\ndev = \"root\"/' /etc/login-jail/config.toml");
+    let report = check(&sandbox);
+    let found = of_kind(&report, "sshd-forwarding");
+    assert_eq!(found.len(), 1, "{report}");
+    assert!(found[0].what.contains("PermitTunnel"), "{report}");
+    assert!(!found[0].what.contains("AllowTcp"), "{report}");
 }
 
 #[test]

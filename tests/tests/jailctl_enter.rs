@@ -212,6 +212,31 @@ fn a_rehearsal_is_refused_for_the_reason_that_the_log_has() {
 }
 
 #[test]
+fn a_rehearsal_behind_pam_is_the_session_of_a_host_program() {
+    let sandbox = Sandbox::with_ann_behind_pam(
+        roots::home(),
+        "base = \"host\"\numask = \"027\"\nlimits = { nofile = 100 }",
+    );
+    let facts = "echo $0; id -u; id -G; pwd; echo $HOME $USER $LOGNAME $SHELL; umask; ulimit -n; echo /*; \
+                 readlink /proc/self/root; grep -E '^(NoNew|Seccomp:|Uid|Gid|CapEff|CapPrm)' /proc/self/status";
+    let enter = ["jailctl", "enter", "--user", "ann"];
+    // Nobody has said which door: the login shell is bash, and the stacks have the module.
+    let rehearsed = sandbox.run_with(&enter, facts.as_bytes());
+    assert_eq!(rehearsed.ok(), sandbox.su_dash("ann", facts).ok());
+    assert!(rehearsed.stdout.starts_with("-bash\n"), "{rehearsed}");
+    assert!(rehearsed.stdout.contains("\n0027\n100\n"), "{rehearsed}");
+    let named = sandbox.run(&[&enter[..], &["--door", "pam", "--", "exit", "7"]].concat());
+    assert_eq!(named.code(), Some(7), "{named}");
+    // The other door starts the shell of the jail.
+    let other = sandbox.run(&[&enter[..], &["--door", "login", "--", "echo $0"]].concat());
+    assert_eq!(other.ok(), "sh");
+    sandbox.must("usermod -s /bin/nowhere ann");
+    let refused = sandbox.run(&[&enter[..], &["--", "id"]].concat());
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert!(refused.stderr.contains("execute /bin/nowhere"), "{refused}");
+}
+
+#[test]
 fn nobody_but_root_enters() {
     let sandbox = Sandbox::new().user("ann").root(roots::busybox());
     for arguments in [&["--user", "ann"][..], &["/srv/jails/ann"]] {

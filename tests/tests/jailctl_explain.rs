@@ -292,3 +292,43 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
         .sh("(sleep 0.3; jailctl explain ann) | true; (sleep 0.3; jailctl check --json) | true");
     assert_eq!(said.stderr, "");
 }
+
+#[test]
+fn behind_pam_it_says_where_and_what_the_host_program_does_after_the_last_step() {
+    let sandbox = Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"\numask = \"027\"");
+    // Nobody has said which door.
+    let said = explain(&sandbox, &["ann", "--command", "echo a  b"]);
+    let text = said.ok();
+    assert!(text.contains("logs in through pam_jail.so"), "{said}");
+    assert!(
+        text.contains("note  the stacks that jail: atd, cron, login, sshd, su"),
+        "{said}"
+    );
+    let uid = sandbox.must("id -u ann");
+    for part in [
+        format!("sets user id {uid}, group id {}", sandbox.must("id -g ann")),
+        format!("the supplementary groups {}", sandbox.must("id -G ann")),
+        "changes to /home/ann, and starts /bin/bash -c 'echo a  b'".to_owned(),
+    ] {
+        assert!(text.contains(&part), "{part} in {said}");
+    }
+    assert_eq!(step(&said, "umask"), "set the umask to 027");
+    let last = text.lines().rfind(|line| line.starts_with(' '));
+    assert!(
+        last.is_some_and(|line| line.contains(" seccomp ")),
+        "{said}"
+    );
+    let login = explain(&sandbox, &["ann", "--door", "login"]);
+    assert!(
+        login
+            .ok()
+            .contains("the login shell is /bin/bash, so this door is not in use"),
+        "{login}"
+    );
+    sandbox.must("sed -i /pam_jail/d /etc/pam.d/*");
+    let unused = explain(&sandbox, &["ann", "--door", "pam"]);
+    assert!(
+        unused.ok().contains("no stack below /etc/pam.d"),
+        "{unused}"
+    );
+}

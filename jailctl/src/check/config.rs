@@ -22,7 +22,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Vec<Finding> {
         Refusal::ConfigMissing(path) => {
             // An empty config is a valid one, and serves nobody.
             let command = format!("install -D -m 644 /dev/null {}", quoted(path));
-            vec![Finding::error("config-missing", refusal.to_string()).mended_by(command)]
+            vec![Finding::refused("config-missing", refusal).mended_by(command)]
         }
         Refusal::ConfigUnsafe(untrusted) => {
             vec![walked("config-unsafe", refusal, untrusted)]
@@ -31,16 +31,17 @@ pub(crate) fn refused(refusal: &Refusal) -> Vec<Finding> {
             .iter()
             .map(|fault| {
                 Finding::error("config-wrong", fault.one_line())
+                    .with_code(refusal.code().name())
                     .mended_by(edit(&fault.file, fault.line))
             })
             .collect(),
-        other => vec![Finding::error("config", other.to_string())],
+        other => vec![Finding::refused("config", other)],
     }
 }
 
 /// Makes a finding of a path that the trusted walk refuses.
 pub(crate) fn walked(kind: &'static str, refusal: &Refusal, untrusted: &Untrusted) -> Finding {
-    let finding = Finding::error(kind, refusal.to_string());
+    let finding = Finding::refused(kind, refusal);
     let component = quoted(&untrusted.component);
     match untrusted.flaw {
         Flaw::Missing => {
@@ -58,9 +59,15 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
         let what = format!("{}: {refusal}", shown(&identity.name));
         match refusal {
             Refusal::ConfigWrong(_) | Refusal::ConfigUnsafe(_) => report.extend(refused(refusal)),
-            _ if has_jail_shell(identity) => report.add(Finding::error("undecided", what)),
-            // Somebody whom no door of ours concerns.
-            _ => report.add(Finding::note("undecided", what)),
+            _ => {
+                let finding = if has_jail_shell(identity) {
+                    Finding::error("undecided", what)
+                } else {
+                    // Somebody whom no door of ours concerns.
+                    Finding::note("undecided", what)
+                };
+                report.add(finding.with_code(refusal.code().name()));
+            }
         }
     }
     let policy = config.policy();
@@ -105,7 +112,7 @@ fn for_nobody(finding: Finding, rule: &Rule, policy: &Policy) -> Finding {
 }
 
 /// Gives the command that shows a line of the config to be mended by hand.
-fn edit(file: &Path, line: usize) -> String {
+pub(crate) fn edit(file: &Path, line: usize) -> String {
     format!("editor +{line} {}", quoted(file))
 }
 

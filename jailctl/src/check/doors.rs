@@ -14,7 +14,7 @@ use rustix::fs::{StatVfsMountFlags, lgetxattr, statvfs};
 use crate::{
     account::{Accounts, Jailed},
     check::{Finding, Report, pam, sshd, sudo},
-    door::{JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
+    door::{JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
     shell::{quoted, shown},
 };
 
@@ -60,7 +60,7 @@ fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
         let finding = if has_no_shell(&jailed.identity) {
             let what = format!("has a rule, but can't log in: the login shell is {shell}");
             Finding::note("no-login", what)
-        } else if sshd::forces_jail_shell(jailed, sshd_config) {
+        } else if open.contains(&"sshd") && sshd::forces_jail_shell(jailed, sshd_config) {
             let what = format!(
                 "sshd forces jail-shell, but the login shell is {shell}: it reads the user's start-up files outside of the jail, and su and login lead out of it"
             );
@@ -120,25 +120,42 @@ pub(crate) fn lets_in(jailed: &Jailed) -> bool {
     !has_no_shell(&jailed.identity) || pam::jails_anywhere()
 }
 
-/// Tells whether an account's login shell is one of the programs that let nobody in.
-fn has_no_shell(identity: &Identity) -> bool {
-    let name = identity.shell.file_name().unwrap_or_default();
-    name == "nologin" || name == "false"
-}
-
 /// Tells whether the host's home of a user is in a directory that the jail shows writable.
 pub(crate) fn reaches_home(jailed: &Jailed) -> bool {
     let home = &jailed.identity.home;
+    home != Path::new("/") && shown_writable(jailed).any(|directory| home.starts_with(directory))
+}
+
+/// Tells whether a user can write a file of the host from inside, or put it there.
+pub(crate) fn writes(jailed: &Jailed, file: &Path) -> bool {
+    let Jailed { identity, .. } = jailed;
+    let may_write = |path: &Path| {
+        fs::metadata(path).is_ok_and(|it| {
+            let mode = it.permissions().mode();
+            let groups = &identity.groups;
+            it.uid() == identity.uid
+                || mode & 0o002 != 0
+                || mode & 0o020 != 0 && (it.gid() == identity.gid || groups.contains(&it.gid()))
+        })
+    };
+    shown_writable(jailed)
+        .filter(|directory| file.starts_with(directory))
+        // Whoever writes a directory above puts another file there.
+        .any(|directory| {
+            let inside = |path: &&Path| path.starts_with(directory);
+            file.ancestors().take_while(inside).any(may_write)
+        })
+}
+
+/// Lists the host's directories that the jail does not show read-only.
+fn shown_writable(jailed: &Jailed) -> impl Iterator<Item = &Path> {
     let writable = jailed
         .jail
         .mounts
         .iter()
         .filter(|mount| mount.mode == MountMode::ReadWrite)
-        .map(|mount| &mount.source);
-    home != Path::new("/")
-        && std::iter::once(&jailed.jail.root)
-            .chain(writable)
-            .any(|directory| home.starts_with(directory))
+        .map(|mount| mount.source.as_path());
+    std::iter::once(jailed.jail.root.as_path()).chain(writable)
 }
 
 /// Finds accounts whose login shell is jail-shell and whom it refuses.

@@ -1,5 +1,6 @@
 //! One thing that is wrong, and what mends it.
 
+use jail::refusal::Refusal;
 use serde::Serialize;
 
 use crate::account::Jailed;
@@ -42,6 +43,9 @@ pub(crate) struct Finding {
     pub(crate) severity: Severity,
     /// A word for the kind, which stays the same from release to release.
     pub(crate) kind: &'static str,
+    /// The code that a login is refused with for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<&'static str>,
     /// Whom it is about, if it is one user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<String>,
@@ -56,6 +60,7 @@ impl Finding {
         Finding {
             severity,
             kind,
+            code: None,
             user: None,
             what: what.into(),
             mend: None,
@@ -64,6 +69,27 @@ impl Finding {
 
     pub(crate) fn error(kind: &'static str, what: impl Into<String>) -> Finding {
         Finding::new(Severity::Error, kind, what)
+    }
+
+    /// Makes a finding of a login that is refused.
+    pub(crate) fn refused(kind: &'static str, refusal: &Refusal) -> Finding {
+        Finding::error(kind, refusal.to_string()).with_code(refusal.code().name())
+    }
+
+    /// Adds the code that the user is told.
+    pub(crate) fn with_code(self, code: &'static str) -> Finding {
+        Finding {
+            code: Some(code),
+            ..self
+        }
+    }
+
+    /// Gives the words behind what is wrong: the code, where it is another word than the kind, and the kind.
+    pub(crate) fn tags(&self) -> String {
+        match self.code.filter(|code| *code != self.kind) {
+            Some(code) => format!("({code}) [{}]", self.kind),
+            None => format!("[{}]", self.kind),
+        }
     }
 
     pub(crate) fn warning(kind: &'static str, what: impl Into<String>) -> Finding {

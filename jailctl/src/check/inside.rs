@@ -8,9 +8,8 @@ use std::{
 
 use jail::{
     enter::prepare,
-    plan::Plan,
-    refusal::Refusal,
-    request::{Request, What},
+    host_files::HostFilesFault,
+    refusal::{Code, Refusal},
     start::Inherited,
     trust,
 };
@@ -18,25 +17,36 @@ use jail_config::{Base, Home, RootOwner};
 
 use crate::{
     account::Jailed,
-    check::{Finding, Report, config::walked},
+    check::{
+        Finding, Mend, Report,
+        config::{edit, walked},
+    },
+    door::Door,
     enter::copy_with_libraries,
+    guest::login_shell,
     rehearsal::{self, Seen},
     shell::{pattern, quoted, shown},
 };
 
 /// Checks the jail of one user.
 pub(crate) fn check(report: &mut Report, jailed: &Jailed, directory: &Path) {
-    if let Err(refusal) = opened(jailed) {
+    let door = Door::of(&jailed.identity);
+    if let Err(refusal) = opened(jailed, door) {
         let finding = match &refusal {
             Refusal::Root(untrusted) => owned(walked("root", &refusal, untrusted), jailed),
             Refusal::Base(untrusted) => walked("base", &refusal, untrusted),
             Refusal::Mount(untrusted) => walked("mount", &refusal, untrusted),
-            other => Finding::error(other.code().name(), other.to_string()),
+            Refusal::HostFiles(fault) => host_files(&refusal, fault, jailed),
+            Refusal::BehindPam(_) => {
+                let rule = &jailed.jail.rule;
+                Finding::refused("behind-pam", &refusal).mended_by(edit(&rule.file, rule.line))
+            }
+            other => Finding::refused(known(other.code().name()).unwrap_or("refused"), other),
         };
         report.add(finding.of(jailed));
         return;
     }
-    let seen = match rehearsal::of(&jailed.identity.name.to_string_lossy(), directory) {
+    let seen = match rehearsal::of(&jailed.identity.name.to_string_lossy(), door, directory) {
         Ok(seen) => seen,
         // One root that can't be looked at must not hide what is wrong with the others.
         Err(failure) => {
@@ -109,13 +119,9 @@ fn can_be_pattern(seen: &Seen) -> bool {
 }
 
 /// Takes the steps of the plan that only look.
-fn opened(jailed: &Jailed) -> Result<(), Refusal> {
-    let request = Request {
-        login: true,
-        what: What::Shell,
-    };
+fn opened(jailed: &Jailed, door: Door) -> Result<(), Refusal> {
     let nothing = Inherited { limits: Vec::new() };
-    let plan = Plan::new(jailed.jail.clone(), &jailed.identity, request, [])?;
+    let plan = door.plan(jailed.jail.clone(), None, &jailed.identity, [])?;
     prepare(plan, nothing).map(drop)
 }
 
@@ -153,6 +159,21 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
             "weakened",
             format!("the second wall is not whole on this kernel: {missing}"),
         ),
+        Seen::LoginShell(reason) => {
+            let finding = Finding::error(
+                "login-shell",
+                format!("host programs behind PAM start the login shell of the account: {reason}"),
+            );
+            match jail.base {
+                Base::None => finding.mended_by(copy_with_libraries(
+                    login_shell(&jailed.identity),
+                    &jail.root,
+                )),
+                Base::Host | Base::Directory(_) => {
+                    finding.mended_by(format!("usermod -s {} {user}", quoted(&jail.shell)))
+                }
+            }
+        }
         Seen::NoHome(home) => Finding::warning(
             "home-missing",
             format!("there is no {home} in the jail, and sessions start in /"),
@@ -299,11 +320,11 @@ fn passwd_line(jailed: &Jailed) -> String {
 /// Makes a finding of a login that would be refused.
 fn refused(code: &str, reason: &str, jailed: &Jailed) -> Finding {
     let jail = &jailed.jail;
-    let kind = KINDS
-        .iter()
-        .find(|kind| **kind == code)
-        .unwrap_or(&"refused");
-    let finding = Finding::error(kind, reason);
+    let finding = Finding::error(known(code).unwrap_or("refused"), reason);
+    let finding = match Code::ALL.iter().find(|one| one.name() == code) {
+        Some(code) => finding.with_code(code.name()),
+        None => finding,
+    };
     let (Home::Set(home) | Home::Default(home)) = &jail.home;
     let root = quoted(&jail.root);
     match (code, &jail.base) {
@@ -313,6 +334,53 @@ fn refused(code: &str, reason: &str, jailed: &Jailed) -> Finding {
         ("home-missing", _) => finding.mended_by(make_home(&home.display().to_string(), jailed)),
         ("root-unsearchable", _) => finding.mended_by(format!("chmod go+x {root}")),
         _ => finding,
+    }
+}
+
+/// Gives the code again, if findings are called by it.
+fn known(code: &str) -> Option<&'static str> {
+    KINDS.into_iter().find(|kind| *kind == code)
+}
+
+/// Makes a finding of what root code of host programs must not read.
+fn host_files(refusal: &Refusal, fault: &HostFilesFault, jailed: &Jailed) -> Finding {
+    let finding = match fault {
+        HostFilesFault::Untrusted(untrusted) => walked("host-files", refusal, untrusted),
+        _ => Finding::refused("host-files", refusal),
+    };
+    let jail = &jailed.jail;
+    let name = jailed.identity.name.to_string_lossy();
+    match fault {
+        HostFilesFault::Untrusted(_) => Finding {
+            // Further down in a root than the walk to it has looked.
+            mend: finding.mend.map(|mend| Mend {
+                safe: false,
+                ..mend
+            }),
+            ..finding
+        },
+        HostFilesFault::Passwd(path, line, _) if *path == jail.root.join("etc/passwd") => {
+            let Some(user) = pattern(&name) else {
+                return finding;
+            };
+            let file = quoted(path);
+            finding.mended_by(format!(
+                "sed -i {line}d {file} && {{ grep -q '^{user}:' {file} || {{ {}; }}; }}",
+                passwd_line(jailed)
+            ))
+        }
+        HostFilesFault::Passwd(path, line, _) => finding.mended_by(edit(path, *line)),
+        HostFilesFault::Group(path, _) => finding.mended_by(edit(path, 1)),
+        HostFilesFault::NoDoor(door) => match jail.base {
+            Base::None => finding.mended_by(copy_with_libraries(door, &jail.root)),
+            Base::Host | Base::Directory(_) => finding.mended_by(format!(
+                "usermod -s {} {}",
+                quoted(&jail.shell),
+                quoted(&*name)
+            )),
+        },
+        HostFilesFault::Mount(_) => finding.mended_by(edit(&jail.rule.file, jail.rule.line)),
+        HostFilesFault::Unreadable(..) => finding,
     }
 }
 

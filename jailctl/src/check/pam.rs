@@ -1,38 +1,30 @@
-//! The PAM stacks: where pam_jail.so stands in them, and what else in them acts for a jailed user. See pam.d(5).
+//! The PAM stacks: where pam_jail.so stands in them, and what else in them acts for a jailed user. See pam_jail(8).
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
 
+use jail::{
+    decision::{CONFIG_DIRECTORY, CONFIG_FILE, decide_by},
+    identity::Identity,
+    refusal::Refusal,
+};
+
 use crate::{
     account::{Accounts, Jailed},
-    check::{Finding, Report, doors::reaches_home},
+    check::{
+        Finding, Report,
+        doors::reaches_home,
+        stack::{self, DIRECTORY, Line, MODULE},
+    },
     shell::{quoted, shown},
 };
 
-const DIRECTORY: &str = "/etc/pam.d";
-const MODULE: &str = "pam_jail.so";
-
-/// How deep files may include each other.
-const DEEPEST: usize = 16;
-
-/// One rule of a stack, and where it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Line {
-    file: PathBuf,
-    number: usize,
-    kind: String,
-    control: String,
-    module: String,
-    arguments: String,
-}
-
 /// Tells whether the session stack of a service jails its users.
 pub(crate) fn jails(service: &str) -> bool {
-    stack(service)
-        .iter()
-        .any(|line| line.kind == "session" && line.module.ends_with(MODULE))
+    stack::of(service).iter().any(|line| line.jails("session"))
 }
 
 /// Tells whether any service jails its users: a login shell is not all that lets somebody in.
@@ -66,9 +58,16 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
     };
     let mut shut = Vec::new();
     for name in names {
-        let stack = stack(&name);
-        report.extend(judge(&name, &stack));
-        report.extend(read_environment(&stack, jailed));
+        let stack = stack::of(&name);
+        report.extend(place(&name, &stack));
+        report.extend(halves(&name, &stack));
+        for line in stack.iter().filter(|line| line.module.ends_with(MODULE)) {
+            report.extend(options(line, config));
+        }
+        // What comes in by these variables stays inside where the session is in the jail.
+        if !stack.iter().any(|line| line.jails("session")) {
+            report.extend(read_environment(&stack, jailed));
+        }
         if shuts_root_out(&stack) {
             shut.push(name);
         }
@@ -87,15 +86,12 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
 /// Tells whether pam_jail.so decides about uid 0 as well: no pam_succeed_if(8) right before it lets root past.
 fn shuts_root_out(stack: &[Line]) -> bool {
     let session: Vec<&Line> = stack.iter().filter(|line| line.kind == "session").collect();
-    let Some(place) = session
-        .iter()
-        .position(|line| line.module.ends_with(MODULE))
-    else {
+    let Some(place) = session.iter().position(|line| line.jails("session")) else {
         return false;
     };
     let before = place.checked_sub(1).and_then(|before| session.get(before));
     !before.is_some_and(|line| {
-        line.module.ends_with("pam_succeed_if.so") && line.arguments.contains("uid = 0")
+        line.module.ends_with("pam_succeed_if.so") && line.arguments.join(" ").contains("uid = 0")
     })
 }
 
@@ -108,20 +104,32 @@ pub(crate) fn open_doors() -> Vec<&'static str> {
 }
 
 /// Judges the place of pam_jail.so in one stack.
-fn judge(service: &str, stack: &[Line]) -> Vec<Finding> {
+fn place(service: &str, stack: &[Line]) -> Vec<Finding> {
     let session: Vec<&Line> = stack.iter().filter(|line| line.kind == "session").collect();
-    let Some(place) = session
-        .iter()
-        .position(|line| line.module.ends_with(MODULE))
-    else {
+    let Some(place) = session.iter().position(|line| line.jails("session")) else {
         return Vec::new();
     };
     let mut found = Vec::new();
     let Some((line, after)) = session.get(place..).and_then(<[&Line]>::split_first) else {
         return found;
     };
-    let at = format!("{}:{}", line.file.display(), line.number);
+    let at = line.place();
     let file = quoted(&line.file);
+    let own = Path::new(DIRECTORY).join(service);
+    let again: Vec<&&Line> = after.iter().filter(|it| it.jails("session")).collect();
+    if let Some(second) = again.first() {
+        let what = format!(
+            "{at} and {}: pam_jail.so is in the session stack of {service} twice: the second finds itself in the jail, \
+             and refuses every session",
+            second.place()
+        );
+        let superfluous = [**second, line].into_iter().find(|it| it.file == own);
+        let finding = Finding::error("pam-twice", what);
+        found.push(match superfluous {
+            Some(it) => finding.mended_by(format!("sed -i {}d {}", it.number, quoted(&own))),
+            None => finding,
+        });
+    }
     if ["optional", "sufficient"].contains(&line.control.as_str()) {
         let what = format!(
             "{at}: pam_jail.so is {}, so that the session goes on where it fails; it is to be required",
@@ -134,12 +142,11 @@ fn judge(service: &str, stack: &[Line]) -> Vec<Finding> {
         // Not by --fix: a module that fails lets nobody in from then on.
         found.push(Finding::error("pam-control", what).mended_by(command));
     }
-    if let Some(next) = after.first() {
+    if let Some(next) = after.iter().find(|it| !it.jails("session")) {
         let what = format!(
             "{at}: {} runs after pam_jail.so in {service}, as root and with the jail's files: pam_jail.so is to be the last",
             shown(&next.module)
         );
-        let own = Path::new(DIRECTORY).join(service);
         let finding = Finding::error("pam-order", what);
         found.push(if line.file == own {
             finding.mended_by(format!(
@@ -151,6 +158,122 @@ fn judge(service: &str, stack: &[Line]) -> Vec<Finding> {
         });
     }
     found
+}
+
+/// Finds a line of one kind that lacks the other.
+fn halves(service: &str, stack: &[Line]) -> Option<Finding> {
+    let of_kind = |kind: &str| stack.iter().find(|line| line.jails(kind));
+    let own = quoted(Path::new(DIRECTORY).join(service));
+    let added = |kind: &str, like: &Line| {
+        let words = std::iter::once(MODULE).chain(like.arguments.iter().map(String::as_str));
+        let line = format!("{kind}  required  {}", words.collect::<Vec<_>>().join(" "));
+        format!("echo {} >>{own}", quoted(line))
+    };
+    match (of_kind("account"), of_kind("session")) {
+        (Some(account), None) => {
+            let what = format!(
+                "{}: {service} has an account line for pam_jail.so and no session line: that one jails nobody",
+                account.place()
+            );
+            Some(Finding::error("pam-no-session", what).mended_by(added("session", account)))
+        }
+        // There the account is that of the user who calls, not of the one who is jailed.
+        (None, Some(_)) if service.starts_with("sudo") => None,
+        (None, Some(session)) if stack.iter().any(|line| line.kind == "account") => {
+            let what = format!(
+                "{}: {service} has a session line for pam_jail.so and no account line: a user who is refused learns it \
+                 after having logged in, or not at all",
+                session.place()
+            );
+            Some(Finding::note("pam-no-account", what).mended_by(added("account", session)))
+        }
+        _ => None,
+    }
+}
+
+/// Judges the words behind pam_jail.so. One that it does not know makes it refuse everybody.
+fn options(line: &Line, checked: &Path) -> Vec<Finding> {
+    let at = line.place();
+    let mut found = Vec::new();
+    for word in &line.arguments {
+        let finding = match word.strip_prefix("config=").map(Path::new) {
+            None if ["debug", "quiet"].contains(&word.as_str()) => continue,
+            None => Finding::error(
+                "pam-options",
+                format!(
+                    "{at}: pam_jail.so has no option {}, and refuses everybody; there are config=PATH, debug and quiet",
+                    shown(word)
+                ),
+            ),
+            Some(path) if !path.is_absolute() => Finding::error(
+                "pam-options",
+                format!(
+                    "{at}: {} needs an absolute path, and pam_jail.so refuses everybody",
+                    shown(word)
+                ),
+            ),
+            Some(path) => match other_config(path, checked) {
+                Some(what) => Finding::warning("pam-config", format!("{at}: {what}")),
+                None => continue,
+            },
+        };
+        found.push(match without(line, word) {
+            Some(command) => finding.mended_by(command),
+            None => finding,
+        });
+    }
+    found
+}
+
+/// Says what is to be known of a config that a line of a stack names, where it is not the one that is checked.
+fn other_config(path: &Path, checked: &Path) -> Option<String> {
+    let (directory, file) = if path.extension() == Some(OsStr::new("toml")) {
+        (path.parent()?, path.file_name()?)
+    } else {
+        (path, OsStr::new(CONFIG_FILE))
+    };
+    let named: PathBuf = directory.join(file);
+    if named == checked || named == Path::new(CONFIG_DIRECTORY).join(CONFIG_FILE) {
+        return None;
+    }
+    let root = Identity::named("root").ok()?;
+    if let Err(
+        refusal @ (Refusal::ConfigMissing(_)
+        | Refusal::ConfigUnreadable(..)
+        | Refusal::ConfigUnsafe(_)
+        | Refusal::ConfigWrong(_)),
+    ) = decide_by(directory, file, &root)
+    {
+        return Some(format!(
+            "pam_jail.so goes by {}, and refuses everybody: {refusal}",
+            shown(&named)
+        ));
+    }
+    Some(format!(
+        "pam_jail.so goes by {}, and this check by {}: what is found here is not what is so there",
+        shown(&named),
+        shown(checked)
+    ))
+}
+
+/// Gives the command that takes a word out of a line of ours, if all others can stand in a command as they are.
+fn without(line: &Line, word: &str) -> Option<String> {
+    let others = line.arguments.iter().filter(|other| *other != word);
+    let words: Vec<&str> = std::iter::once(line.module.as_str())
+        .chain(others.map(String::as_str))
+        .collect();
+    let plain = |word: &&str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"/._-=".contains(&byte))
+    };
+    words.iter().all(plain).then(|| {
+        format!(
+            "sed -i '{}s,[^[:space:]]*pam_jail[.]so.*,{},' {}",
+            line.number,
+            words.join(" "),
+            quoted(&line.file)
+        )
+    })
 }
 
 /// Gives the line of sed(1) that puts root into `exempt`.
@@ -167,10 +290,7 @@ fn exempt_root(config: &Path) -> &'static str {
 fn read_environment(stack: &[Line], jailed: &[Jailed]) -> Vec<Finding> {
     let reads = |line: &&Line| {
         line.module.ends_with("pam_env.so")
-            && line
-                .arguments
-                .split_whitespace()
-                .any(|it| it == "user_readenv=1")
+            && line.arguments.iter().any(|it| it == "user_readenv=1")
     };
     let affected =
         |one: &&Jailed| reaches_home(one) || one.identity.home.join(".pam_environment").exists();
@@ -196,102 +316,4 @@ fn read_environment(stack: &[Line], jailed: &[Jailed]) -> Vec<Finding> {
             Finding::error("pam-environment", what).mended_by(command)
         })
         .collect()
-}
-
-/// Reads the stack of a service, with what it includes in the place where it does.
-fn stack(service: &str) -> Vec<Line> {
-    let mut lines = Vec::new();
-    read(&Path::new(DIRECTORY).join(service), None, 0, &mut lines);
-    lines
-}
-
-fn read(file: &Path, only: Option<&str>, depth: usize, lines: &mut Vec<Line>) {
-    let Ok(text) = fs::read_to_string(file) else {
-        return;
-    };
-    if depth == DEEPEST {
-        return;
-    }
-    for (number, text) in (1..).zip(text.lines()) {
-        let text = text.split('#').next().unwrap_or_default().trim();
-        if let Some(included) = text.strip_prefix("@include") {
-            read(
-                &file.with_file_name(included.trim()),
-                only,
-                depth + 1,
-                lines,
-            );
-            continue;
-        }
-        let Some(line) = parse(file, number, text) else {
-            continue;
-        };
-        if only.is_some_and(|kind| kind != line.kind) {
-            continue;
-        }
-        if ["include", "substack"].contains(&line.control.as_str()) {
-            read(
-                &file.with_file_name(&line.module),
-                Some(&line.kind),
-                depth + 1,
-                lines,
-            );
-        } else {
-            lines.push(line);
-        }
-    }
-}
-
-fn parse(file: &Path, number: usize, text: &str) -> Option<Line> {
-    let (kind, rest) = text.split_once(char::is_whitespace)?;
-    let rest = rest.trim_start();
-    let (control, rest) = if rest.starts_with('[') {
-        let end = rest.find(']')? + 1;
-        rest.split_at_checked(end)?
-    } else {
-        rest.split_once(char::is_whitespace)?
-    };
-    let mut words = rest.split_whitespace();
-    Some(Line {
-        file: file.to_owned(),
-        number,
-        kind: kind.trim_start_matches('-').to_owned(),
-        control: control.to_owned(),
-        module: words.next()?.to_owned(),
-        arguments: words.collect::<Vec<_>>().join(" "),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::parse;
-
-    #[test]
-    fn reads_a_rule_with_either_kind_of_control() {
-        let line = parse(
-            Path::new("f"),
-            3,
-            "session required pam_env.so user_readenv=1 x",
-        )
-        .unwrap();
-        assert_eq!(
-            (line.control.as_str(), line.module.as_str()),
-            ("required", "pam_env.so")
-        );
-        assert_eq!(line.arguments, "user_readenv=1 x");
-        let line = parse(
-            Path::new("f"),
-            3,
-            "-session [success=ok default=die]\tpam_jail.so",
-        )
-        .unwrap();
-        assert_eq!(line.kind, "session");
-        assert_eq!(
-            (line.control.as_str(), line.module.as_str()),
-            ("[success=ok default=die]", "pam_jail.so")
-        );
-        assert!(parse(Path::new("f"), 1, "session required").is_none());
-    }
 }

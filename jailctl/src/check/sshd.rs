@@ -1,10 +1,17 @@
 //! What sshd does for a jailed user by itself: it never asks the login shell for it. See sshd_config(5).
 
-use std::{fmt::Display, path::Path};
+use std::{
+    ffi::OsStr,
+    fmt::Display,
+    path::{Path, PathBuf},
+};
+
+use jail::identity::Identity;
+use jail_config::Content;
 
 use crate::{
     account::Jailed,
-    check::{Finding, Report, Severity, doors::reaches_home, pam},
+    check::{Finding, Report, Severity, doors::writes, pam},
     door::{JAIL_SHELL, has_jail_shell},
     failure::Failure,
     shell::{self, quoted, shown},
@@ -146,6 +153,18 @@ impl Resolved {
         self.value(keyword) == "no"
     }
 
+    /// Gives the service whose PAM stack sshd asks: `sshd` before OpenSSH 9.8, which can't be told another.
+    fn service(&self) -> &str {
+        Some(self.value("PAMServiceName"))
+            .filter(|name| !name.is_empty())
+            .unwrap_or("sshd")
+    }
+
+    /// Tells whether pam_jail.so puts sshd's own process for the connection into the jail.
+    fn session_is_jailed(&self) -> bool {
+        self.value("UsePAM") == "yes" && pam::jails(self.service())
+    }
+
     /// Gives the forced command, if there is one.
     fn forced(&self) -> Option<&str> {
         Some(self.value("ForceCommand")).filter(|command| !["", "none"].contains(command))
@@ -153,19 +172,27 @@ impl Resolved {
 }
 
 fn of_user(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding> {
-    let mut found = own_code(jailed, resolved, config);
-    found.extend(forwardings(jailed, resolved, config));
-    found.extend(sftp(resolved, config));
+    let mut found: Vec<Finding> = keys(jailed, resolved, config).into_iter().collect();
     found.extend(door(jailed, resolved, config));
+    // Otherwise what sshd does for the user it does in the jail, which the session is in before any of it.
+    if !resolved.session_is_jailed() {
+        found.extend(own_code(jailed, resolved, config));
+        found.extend(sftp(resolved, config));
+        found.extend(forced(jailed, resolved));
+    }
+    found.extend(forwardings(jailed, resolved, config));
     found
 }
 
 /// Finds what is forwarded: one finding for all, because one block of sshd's config mends them.
 fn forwardings(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Option<Finding> {
     let disabled = resolved.value("DisableForwarding") == "yes";
+    // In the jail, a tunnel takes the device of the host in its /dev.
+    let inside = resolved.session_is_jailed();
     let open: Vec<&Forwarding> = FORWARDINGS
         .iter()
         .filter(|it| !(resolved.is_no(it.keyword) || it.covered && disabled))
+        .filter(|it| !inside || it.keyword == "PermitTunnel" && jailed.jail.dev == Content::Root)
         .collect();
     let worst = open.iter().map(|it| it.severity).min()?;
     let said: Vec<String> = open
@@ -231,21 +258,44 @@ fn own_code(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding>
             found.push(Finding::error("sshd-accept-env", what).mended_by(command));
         }
     }
-    let keys = resolved.value("AuthorizedKeysFile");
-    let in_home = |file: &str| !file.starts_with('/') || file.starts_with("%h");
-    if reaches_home(jailed) && keys.split_whitespace().any(in_home) {
-        let what = format!(
-            "sshd: AuthorizedKeysFile {} is within the user's reach from inside the jail: options like command= in it bind nobody",
-            shown(keys)
-        );
-        let command = in_match(
-            jailed,
-            &["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"],
-            config,
-        );
-        found.push(Finding::note("sshd-keys", what).mended_by(command));
-    }
     found
+}
+
+/// Finds keys that the user can write from inside: sshd reads them before there is a session.
+fn keys(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Option<Finding> {
+    let files = resolved.value("AuthorizedKeysFile");
+    let file = files
+        .split_whitespace()
+        .map(|pattern| expanded(pattern, &jailed.identity))
+        .find(|file| writes(jailed, file))?;
+    let what = format!(
+        "sshd: AuthorizedKeysFile {} is within the user's reach from inside the jail ({}): options like command= in it bind \
+         nobody",
+        shown(files),
+        shown(&file)
+    );
+    let command = in_match(
+        jailed,
+        &["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"],
+        config,
+    );
+    Some(Finding::note("sshd-keys", what).mended_by(command))
+}
+
+/// Gives the file that a pattern means for a user: TOKENS in sshd_config(5).
+fn expanded(pattern: &str, identity: &Identity) -> PathBuf {
+    let mut path = String::new();
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, if letter == '%' { letters.next() } else { None }) {
+            ('%', Some('h')) => path.push_str(&identity.home.to_string_lossy()),
+            ('%', Some('u')) => path.push_str(&identity.name.to_string_lossy()),
+            ('%', Some('U')) => path.push_str(&identity.uid.to_string()),
+            ('%', Some(other)) => path.push(other),
+            (other, _) => path.push(other),
+        }
+    }
+    identity.home.join(path)
 }
 
 /// Finds sftp that sshd serves itself, with the whole host.
@@ -281,27 +331,29 @@ fn sftp(resolved: &Resolved, config: &Path) -> Option<Finding> {
     }
 }
 
-/// Checks that the forced command and PAM lead where the login shell leads.
+/// Finds a forced command that the login shell runs outside of the jail.
+fn forced(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
+    let forced = resolved.forced()?;
+    let program = forced.split_whitespace().next().unwrap_or_default();
+    let is_jail_shell = Path::new(program).file_name() == Some(OsStr::new(JAIL_SHELL));
+    if has_jail_shell(&jailed.identity) || is_jail_shell {
+        return None;
+    }
+    let what = format!(
+        "sshd: ForceCommand {} runs outside of any jail, because the login shell is {}",
+        shown(forced),
+        shown(&jailed.identity.shell)
+    );
+    let command = format!(
+        "usermod -s /usr/bin/jail-shell {}",
+        quoted(&jailed.identity.name)
+    );
+    Some(Finding::error("sshd-forced", what).mended_by(command))
+}
+
+/// Checks that neither sshd's own chroot nor its way to PAM keeps the door shut.
 fn door(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let (Some(forced), false) = (resolved.forced(), has_jail_shell(&jailed.identity)) {
-        let program = forced.split_whitespace().next().unwrap_or_default();
-        if Path::new(program)
-            .file_name()
-            .is_none_or(|name| name != JAIL_SHELL)
-        {
-            let what = format!(
-                "sshd: ForceCommand {} runs outside of any jail, because the login shell is {}",
-                shown(forced),
-                shown(&jailed.identity.shell)
-            );
-            let command = format!(
-                "usermod -s /usr/bin/jail-shell {}",
-                quoted(&jailed.identity.name)
-            );
-            found.push(Finding::error("sshd-forced", what).mended_by(command));
-        }
-    }
     let chroot = resolved.value("ChrootDirectory");
     if !["", "none"].contains(&chroot) && has_jail_shell(&jailed.identity) {
         let what = format!(
@@ -311,9 +363,13 @@ fn door(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding> {
         let command = in_match(jailed, &["ChrootDirectory none"], config);
         found.push(Finding::error("sshd-chroot", what).mended_by(command));
     }
-    if pam::jails("sshd") && !has_jail_shell(&jailed.identity) && resolved.value("UsePAM") != "yes"
-    {
-        let what = "sshd: UsePAM is no: pam_jail.so in /etc/pam.d/sshd is never asked";
+    let service = resolved.service();
+    let is_asked = resolved.value("UsePAM") == "yes";
+    if pam::jails(service) && !has_jail_shell(&jailed.identity) && !is_asked {
+        let what = format!(
+            "sshd: UsePAM is no: pam_jail.so in /etc/pam.d/{} is never asked",
+            shown(service)
+        );
         let command = globally("UsePAM yes", config);
         found.push(Finding::error("sshd-pam", what).mended_by(command));
     }
@@ -351,7 +407,35 @@ fn appended(lines: &[String], file: &str, config: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Resolved;
+    use std::path::Path;
+
+    use jail::identity::Identity;
+
+    use super::{Resolved, expanded};
+
+    #[test]
+    fn fills_the_tokens_of_a_path() {
+        let identity = Identity {
+            name: "ann".into(),
+            uid: 1001,
+            gid: 1001,
+            group: "ann".into(),
+            groups: vec![1001],
+            group_names: vec!["ann".into()],
+            group_ids: vec![1001],
+            unnamed_group: None,
+            unanswered: None,
+            home: "/home/ann".into(),
+            shell: "/bin/sh".into(),
+        };
+        for (pattern, path) in [
+            (".ssh/authorized_keys", "/home/ann/.ssh/authorized_keys"),
+            ("/etc/keys/%u.%U", "/etc/keys/ann.1001"),
+            ("%h/100%%", "/home/ann/100%"),
+        ] {
+            assert_eq!(expanded(pattern, &identity), Path::new(path));
+        }
+    }
 
     #[test]
     fn reads_keywords_whatever_their_case() {

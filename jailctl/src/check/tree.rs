@@ -80,6 +80,11 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
     }
 }
 
+/// Tells whether more than owner, group and others have a say: acl(5).
+fn has_access_list(path: &Path) -> bool {
+    lgetxattr(path, "system.posix_acl_access", &mut [0_u8; 0]).is_ok()
+}
+
 /// A walk through one root.
 struct Walk<'a> {
     root: &'a Path,
@@ -257,6 +262,15 @@ impl Walk<'_> {
                     ),
                 )
                 .and_mended(Mend { safe: false, ..self.change("chown root", &full, stat) }),
+            );
+        } else if system && mode & 0o020 != 0 && has_access_list(&full) {
+            // The group's bits are the mask of the list then: acl(5).
+            self.add(
+                Finding::error(
+                    "system-writable",
+                    format!("{shown} is mode {mode:04o}, and an access control list may let the user write it"),
+                )
+                .and_mended(self.change("chmod g-w", &full, stat)),
             );
         } else if system && !users_own && mode & 0o020 != 0 && self.is_users_group(stat.st_gid) {
             self.add(

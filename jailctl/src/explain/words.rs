@@ -1,12 +1,18 @@
 //! What each step of a plan does, in a sentence with the values that it would use.
 
+use std::ffi::OsStr;
+
 use jail::{
+    identity::Identity,
     plan::{Plan, Step, View},
     request::What,
 };
 use jail_config::{Base, Content, Home, Landlock, Limits, MountMode, Network, RootOwner, Seccomp};
 
-use crate::shell::{quoted, shown};
+use crate::{
+    guest::login_shell,
+    shell::{quoted, shown},
+};
 
 /// Says what a step does. `passed` is what the jail lets through of the caller's environment, as it is written.
 pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
@@ -113,6 +119,24 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
             if passed.is_empty() { "none" } else { passed }
         ),
     }
+}
+
+/// Says what the program that has asked PAM does after the last step: none of it is ours.
+pub(crate) fn of_host_program(identity: &Identity, command: Option<&OsStr>) -> String {
+    let shell = login_shell(identity);
+    let started = match command {
+        Some(command) => format!("{} -c {}", shown(shell), quoted(command)),
+        None => shown(shell),
+    };
+    let groups: Vec<String> = identity.groups.iter().map(u32::to_string).collect();
+    format!(
+        "the host program goes on by itself, in the jail: it sets user id {}, group id {}, the supplementary groups {} and \
+         an environment of its own, changes to {}, and starts {started}; cron and at start /bin/sh, vsftpd nothing",
+        identity.uid,
+        identity.gid,
+        groups.join(" "),
+        shown(&identity.home)
+    )
 }
 
 fn contents(view: &View) -> String {
