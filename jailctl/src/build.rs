@@ -31,11 +31,11 @@ pub struct Build {
     /// Presets: shell, sftp, rsync, git, ... (jailctl presets lists them)
     #[arg(long, value_delimiter = ',', value_name = "PRESET")]
     with: Vec<String>,
-    /// A further program, by name or path, or a directory; can be given several times
-    #[arg(long = "program", value_name = "PROGRAM")]
+    /// A further program, by name or path, or a directory: sh,ls,cat
+    #[arg(long = "program", value_delimiter = ',', value_name = "PROGRAM")]
     programs: Vec<String>,
-    /// An account that the root's passwd and group know and that has a home in it; can be given several times
-    #[arg(long = "user", value_name = "NAME")]
+    /// An account that the root's passwd and group know and that has a home in it; several with commas between
+    #[arg(long = "user", value_delimiter = ',', value_name = "NAME")]
     users: Vec<String>,
     /// Copy the host's files (the default)
     #[arg(long, group = "method")]
