@@ -104,7 +104,10 @@ impl Build {
 }
 
 /// Finds the accounts of a recipe.
-fn accounts(recipe: &Recipe) -> Result<Vec<Account>, Fault> {
+///
+/// # Errors
+/// One that there is not.
+pub fn accounts(recipe: &Recipe) -> Result<Vec<Account>, Fault> {
     let find = |name: &String| {
         let missing = || Fault::Failed(format!("look up user {name}: there is no such account"));
         Account::find(name)?.ok_or_else(missing)

@@ -25,6 +25,7 @@ pub mod presets;
 pub mod progress;
 pub mod registry;
 pub mod shebang;
+pub mod tape;
 pub mod terminal;
 pub mod tree;
 pub mod update;

@@ -157,11 +157,11 @@ impl Tree {
     }
 
     /// Does what [`Tree::place`] does, and follows links on the way to the directory, as they lead inside. Directories
-    /// that are missing are made.
+    /// that are missing are made, and added to `made`, whatever comes of it.
     ///
     /// # Errors
     /// As [`Tree::place`]; ENOTDIR or ELOOP where the way leads through something else.
-    pub fn place_through_links(&self, path: &Path) -> Result<Place, Errno> {
+    pub fn place_through_links(&self, path: &Path, made: &mut u64) -> Result<Place, Errno> {
         let name = path.file_name().ok_or(Errno::INVAL)?.to_owned();
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
@@ -176,12 +176,13 @@ impl Tree {
         };
         let mut opened = open(parent);
         if matches!(opened, Err(Errno::NOENT)) {
-            let mut made = PathBuf::new();
+            let mut walked = PathBuf::new();
             for component in parent.components() {
-                let above = open(&made)?;
-                made.push(component);
+                let above = open(&walked)?;
+                walked.push(component);
                 match mkdirat(&above, component.as_os_str(), Mode::from_raw_mode(0o755)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
+                    Ok(()) => *made += 1,
+                    Err(Errno::EXIST) => {}
                     Err(errno) => return Err(errno),
                 }
             }
@@ -201,6 +202,22 @@ impl Tree {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(errno) => Err(Fault::io("stat", &self.show(path))(errno)),
         }
+    }
+
+    /// Tells whether a path leads to a regular file, following links as they lead inside.
+    #[must_use]
+    pub fn leads_to_file(&self, path: &Path) -> bool {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let found = openat2(
+            &self.directory,
+            relative(path),
+            flags,
+            Mode::empty(),
+            resolve,
+        );
+        let stat = found.and_then(fstat);
+        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     }
 
     /// Makes a directory, if there is none, and gives it this mode.
