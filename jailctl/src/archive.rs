@@ -5,11 +5,11 @@
 //! what is too much ends the import.
 
 use std::{
-    collections::HashSet,
-    ffi::{OsStr, OsString},
+    collections::BTreeSet,
+    ffi::OsStr,
     fs::File,
-    io::{self, Read, Write},
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::ffi::OsStrExt,
     path::{Component, Path, PathBuf},
 };
 
@@ -18,17 +18,17 @@ use rustix::{
     io::Errno,
 };
 use serde::Serialize;
-use tar::{EntryType, PaxExtensions};
 
 use crate::{
     fault::Fault,
     manifest::CONTROL,
     progress::Progress,
+    tape::Tape,
     tree::{Place, Tree, set_times},
 };
 
-/// The longest name or set of pax records that an entry may have, in bytes.
-const LONGEST_NAMES: u64 = 1024 * 1024;
+/// How many refused entries are reported one by one.
+const MOST_REFUSED: usize = 1000;
 /// What an entry takes in an archive beside its bytes, with what fills its last block, on average at most.
 const LARGEST_HEADER: u64 = 2048;
 /// What marks an entry as the absence of another: the OCI image specification's layer format.
@@ -51,8 +51,8 @@ pub struct Policy {
 /// Something of an archive that was not put into the root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refused {
-    /// Its path, as the archive has it.
-    pub path: PathBuf,
+    /// Its path as the archive has it, as far as it is text.
+    pub path: String,
     /// Why.
     pub why: String,
 }
@@ -68,8 +68,12 @@ pub struct Unpacked {
     pub devices: u64,
     /// How many files lost their set-id bits.
     pub set_ids: u64,
-    /// What no honest archive has.
+    /// What no honest archive has: the first thousand.
     pub refused: Vec<Refused>,
+    /// How many more there are.
+    pub refused_more: u64,
+    /// How many directories of a source were left empty because something else is mounted there.
+    pub mounts: u64,
 }
 
 /// What kind of thing an entry is.
@@ -83,8 +87,21 @@ pub enum Content {
     Symlink(PathBuf),
     /// Another name of an entry.
     HardLink(PathBuf),
+    /// A regular file with holes: its pieces, whose bytes come by a reader, and its length.
+    Sparse(Vec<Piece>, u64),
     /// A device node, FIFO or the like.
     Device,
+    /// What its type, a byte, does not tell.
+    Unknown(u8),
+}
+
+/// A part of a file that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where in the file it begins.
+    pub at: u64,
+    /// How many bytes it has.
+    pub length: u64,
 }
 
 /// An entry of an archive, without its bytes.
@@ -104,6 +121,25 @@ pub struct Item {
     pub modified: i64,
 }
 
+/// A reader that fails, and does not end, where more follows than is allowed.
+struct Bounded<Source> {
+    source: Source,
+    left: u64,
+}
+
+impl<Source: Read> Read for Bounded<Source> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 && self.source.read(&mut [0])? > 0 {
+            return Err(io::Error::other(
+                "it has more than may come out of it; --max-size allows more",
+            ));
+        }
+        let count = (&mut self.source).take(self.left).read(buffer)?;
+        self.left = self.left.saturating_sub(u64::try_from(count).unwrap_or(0));
+        Ok(count)
+    }
+}
+
 /// Puts entries into a root.
 #[derive(Debug)]
 pub struct Unpacker<'tree> {
@@ -112,7 +148,7 @@ pub struct Unpacker<'tree> {
     unpacked: Unpacked,
     seen: u64,
     /// What the layer at hand has brought, which its own whiteouts don't take away.
-    layer: HashSet<PathBuf>,
+    layer: BTreeSet<PathBuf>,
     progress: Progress,
 }
 
@@ -148,7 +184,7 @@ impl<'tree> Unpacker<'tree> {
             policy,
             unpacked: Unpacked::default(),
             seen: 0,
-            layer: HashSet::new(),
+            layer: BTreeSet::new(),
             progress: Progress::new(0),
         }
     }
@@ -168,35 +204,13 @@ impl<'tree> Unpacker<'tree> {
         self.layer.clear();
         // What is skipped costs time, too: no more is read than what may be unpacked, and its headers.
         let headers = self.policy.most_entries.saturating_mul(LARGEST_HEADER);
-        let most = self.policy.most_bytes.saturating_add(headers);
-        let mut archive = tar::Archive::new(archive.take(most));
-        // Raw: the library would take a name of any length into memory.
-        let entries = archive.entries().map_err(damaged)?.raw(true);
-        let mut names = Names::default();
-        for entry in entries {
-            let mut entry = entry.map_err(damaged)?;
-            self.count()?;
-            let kind = entry.header().entry_type();
-            let names_next = match kind {
-                EntryType::GNULongName => &mut names.path,
-                EntryType::GNULongLink => &mut names.link,
-                EntryType::XHeader => &mut names.pax,
-                EntryType::XGlobalHeader => continue,
-                _ => {
-                    let item = std::mem::take(&mut names).item(&entry)?;
-                    self.place(&item, layer, &mut entry)?;
-                    continue;
-                }
-            };
-            let mut text = Vec::new();
-            let length = entry.header().entry_size().map_err(damaged)?;
-            if length > LONGEST_NAMES {
-                return Err(Fault::Failed(format!(
-                    "read the archive: a name of {length} bytes"
-                )));
-            }
-            entry.read_to_end(&mut text).map_err(damaged)?;
-            *names_next = Some(text);
+        let mut tape = Tape::new(Bounded {
+            source: archive,
+            left: self.policy.most_bytes.saturating_add(headers),
+        });
+        while let Some(item) = tape.forward().map_err(damaged)? {
+            self.count(1)?;
+            self.place(&item, layer, &mut tape)?;
         }
         Ok(())
     }
@@ -206,13 +220,18 @@ impl<'tree> Unpacker<'tree> {
     /// # Errors
     /// There are too many or too large ones, or a write failed.
     pub fn put(&mut self, item: &Item, bytes: &mut dyn Read) -> Result<(), Fault> {
-        self.count()?;
+        self.count(1)?;
         self.place(item, false, bytes)
     }
 
-    fn count(&mut self) -> Result<(), Fault> {
-        self.seen += 1;
-        self.progress.add(1);
+    /// Notes a directory of a source that is made without what is mounted on it.
+    pub fn leave_mount(&mut self) {
+        self.unpacked.mounts += 1;
+    }
+
+    fn count(&mut self, entries: u64) -> Result<(), Fault> {
+        self.seen = self.seen.saturating_add(entries);
+        self.progress.add(entries);
         if self.seen > self.policy.most_entries {
             let most = self.policy.most_entries;
             return Err(Fault::Failed(format!(
@@ -226,8 +245,12 @@ impl<'tree> Unpacker<'tree> {
         match self.try_place(item, layer, bytes) {
             Ok(()) => Ok(()),
             Err(Stop::Refuse(why)) => {
-                let path = item.path.clone();
-                self.unpacked.refused.push(Refused { path, why });
+                if self.unpacked.refused.len() < MOST_REFUSED {
+                    let path = item.path.to_string_lossy().into_owned();
+                    self.unpacked.refused.push(Refused { path, why });
+                } else {
+                    self.unpacked.refused_more += 1;
+                }
                 Ok(())
             }
             Err(Stop::Fault(fault)) => Err(fault),
@@ -243,27 +266,49 @@ impl<'tree> Unpacker<'tree> {
         if layer && name.as_bytes().starts_with(WHITEOUT) {
             return self.white_out(&path, name);
         }
-        if matches!(item.content, Content::Device) {
-            self.unpacked.devices += 1;
-            return Ok(());
+        match item.content {
+            Content::Device => {
+                self.unpacked.devices += 1;
+                return Ok(());
+            }
+            Content::Unknown(kind) => {
+                let kind = char::from(kind);
+                return Err(Stop::Refuse(format!(
+                    "its type is {kind:?}, which is not known"
+                )));
+            }
+            _ => {}
         }
-        let place = self.root.place_through_links(&path)?;
+        let place = self.reach(&path)?;
         match &item.content {
             Content::Directory => self.directory(item, &place)?,
-            Content::File => self.file(item, &place, bytes)?,
+            Content::File => {
+                self.file(item, &place, |unpacker, file| unpacker.copy(bytes, file))?
+            }
+            Content::Sparse(pieces, length) => self.file(item, &place, |unpacker, file| {
+                unpacker.copy_pieces(pieces, *length, bytes, file)
+            })?,
             Content::Symlink(to) => {
                 place.remove()?;
                 place.symlink(to)?;
                 self.own(item, &place)?;
             }
             Content::HardLink(to) => self.hard_link(to, &place)?,
-            Content::Device => {}
+            Content::Device | Content::Unknown(_) => {}
         }
         self.unpacked.entries += 1;
         if layer {
             self.layer.insert(path);
         }
         Ok(())
+    }
+
+    /// Goes to where a path leads. Directories that are made on the way count as entries: a short name may take many.
+    fn reach(&mut self, path: &Path) -> Result<Place, Stop> {
+        let mut made = 0;
+        let place = self.root.place_through_links(path, &mut made);
+        self.count(made).map_err(Stop::Fault)?;
+        Ok(place?)
     }
 
     fn directory(&mut self, item: &Item, place: &Place) -> Result<(), Stop> {
@@ -283,10 +328,15 @@ impl<'tree> Unpacker<'tree> {
         Ok(())
     }
 
-    fn file(&mut self, item: &Item, place: &Place, bytes: &mut dyn Read) -> Result<(), Stop> {
+    fn file(
+        &mut self,
+        item: &Item,
+        place: &Place,
+        write: impl FnOnce(&mut Self, &mut File) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         place.remove()?;
         let mut file = place.create()?;
-        self.copy(bytes, &mut file)?;
+        write(self, &mut file)?;
         self.own(item, place)?;
         let mut mode = item.mode & 0o7777;
         if mode & 0o6000 != 0 && !self.policy.keep_set_ids {
@@ -308,19 +358,45 @@ impl<'tree> Unpacker<'tree> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(damaged(error)),
             };
-            self.unpacked.bytes += u64::try_from(count).unwrap_or(u64::MAX);
-            if self.unpacked.bytes > self.policy.most_bytes {
-                let most = self.policy.most_bytes;
-                let what = format!("unpack: more than {most} bytes; --max-size allows more");
-                return Err(Stop::Fault(Fault::Failed(what)));
-            }
+            self.charge(u64::try_from(count).unwrap_or(u64::MAX))?;
             file.write_all(buffer.get(..count).unwrap_or_default())
                 .map_err(damaged)?;
         }
     }
 
+    /// Writes the pieces of a file where they belong. Holes count like bytes: whoever copies the root may fill them.
+    fn copy_pieces(
+        &mut self,
+        pieces: &[Piece],
+        length: u64,
+        mut bytes: &mut dyn Read,
+        file: &mut File,
+    ) -> Result<(), Stop> {
+        let damaged = |error| Stop::Fault(Fault::Failed(format!("unpack: {error}")));
+        let stored: u64 = pieces.iter().map(|piece| piece.length).sum();
+        self.charge(length.saturating_sub(stored))?;
+        file.set_len(length).map_err(damaged)?;
+        for piece in pieces {
+            file.seek(SeekFrom::Start(piece.at)).map_err(damaged)?;
+            self.copy(&mut (&mut bytes).take(piece.length), file)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what files have, before it is written.
+    fn charge(&mut self, bytes: u64) -> Result<(), Stop> {
+        let bytes = self.unpacked.bytes.saturating_add(bytes);
+        let most = self.policy.most_bytes;
+        if bytes > most {
+            let what = format!("unpack: more than {most} bytes; --max-size allows more");
+            return Err(Stop::Fault(Fault::Failed(what)));
+        }
+        self.unpacked.bytes = bytes;
+        Ok(())
+    }
+
     fn hard_link(&mut self, to: &Path, place: &Place) -> Result<(), Stop> {
-        let target = self.root.place_through_links(&inside(to)?)?;
+        let target = self.reach(&inside(to)?)?;
         let stat = target.stat()?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if !matches!(kind, FileType::RegularFile | FileType::Symlink) {
@@ -347,10 +423,10 @@ impl<'tree> Unpacker<'tree> {
     /// Takes away what earlier layers have brought.
     fn white_out(&mut self, path: &Path, name: &OsStr) -> Result<(), Stop> {
         let directory = path.parent().unwrap_or(Path::new(""));
-        let place = self.root.place_through_links(path)?;
         if name.as_bytes() == OPAQUE {
             return self.clear(directory);
         }
+        let place = self.reach(path)?;
         let gone = OsStr::from_bytes(name.as_bytes().strip_prefix(WHITEOUT).unwrap_or_default());
         let path = directory.join(gone);
         if inside(&path)? != path || self.layer.contains(&path) {
@@ -371,7 +447,9 @@ impl<'tree> Unpacker<'tree> {
         for (name, kind) in listed {
             let path = directory.join(name);
             let kept = self.layer.contains(&path);
-            let above = || self.layer.iter().any(|known| known.starts_with(&path));
+            // What is below a path comes right behind it.
+            let next = || self.layer.range(path.clone()..).next();
+            let above = || next().is_some_and(|known| known.starts_with(&path));
             if kind == FileType::Directory && (kept || above()) {
                 self.clear(&path)?;
             } else if !kept {
@@ -398,91 +476,4 @@ fn inside(path: &Path) -> Result<PathBuf, Stop> {
         }
     }
     Ok(inside)
-}
-
-/// What comes before an entry and says more of it than its header can.
-#[derive(Debug, Default)]
-struct Names {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    pax: Option<Vec<u8>>,
-}
-
-impl Names {
-    /// Puts an entry's description together.
-    fn item<Source: Read>(self, entry: &tar::Entry<'_, Source>) -> Result<Item, Fault> {
-        let damaged = |error: io::Error| Fault::Failed(format!("read the archive: {error}"));
-        let header = entry.header();
-        let mut path = self
-            .path
-            .map(end_at_nul)
-            .unwrap_or_else(|| header.path_bytes().into_owned());
-        let own_link = || header.link_name_bytes().map(std::borrow::Cow::into_owned);
-        let mut link = self
-            .link
-            .map(end_at_nul)
-            .or_else(own_link)
-            .unwrap_or_default();
-        let (mut uid, mut gid) = (
-            header.uid().map_err(damaged)?,
-            header.gid().map_err(damaged)?,
-        );
-        let size = header.entry_size().map_err(damaged)?;
-        let mut kind = header.entry_type();
-        for record in PaxExtensions::new(self.pax.as_deref().unwrap_or_default()) {
-            let record = record.map_err(damaged)?;
-            let value = record.value_bytes();
-            let number = || {
-                std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| text.parse::<u64>().ok())
-            };
-            match record.key_bytes() {
-                b"path" => path = value.to_vec(),
-                b"linkpath" => link = value.to_vec(),
-                b"uid" => uid = number().unwrap_or(uid),
-                b"gid" => gid = number().unwrap_or(gid),
-                b"size" if number() != Some(size) => {
-                    return Err(Fault::Failed(
-                        "read the archive: an entry of two sizes".to_owned(),
-                    ));
-                }
-                key if key.starts_with(b"GNU.sparse.") => kind = EntryType::GNUSparse,
-                _ => {}
-            }
-        }
-        let link = PathBuf::from(OsString::from_vec(link));
-        let content = match kind {
-            EntryType::Regular | EntryType::Continuous => Content::File,
-            EntryType::Directory => Content::Directory,
-            EntryType::Symlink => Content::Symlink(link),
-            EntryType::Link => Content::HardLink(link),
-            EntryType::GNUSparse => {
-                let path = String::from_utf8_lossy(&path).into_owned();
-                return Err(Fault::Failed(format!(
-                    "read the archive: {path} is a sparse file; pack it anew without --sparse"
-                )));
-            }
-            _ => Content::Device,
-        };
-        Ok(Item {
-            path: PathBuf::from(OsString::from_vec(path)),
-            content,
-            mode: header.mode().map_err(damaged)?,
-            // No account has the number that chown(2) takes for "leave it".
-            uid: u32::try_from(uid).unwrap_or(0).min(u32::MAX - 1),
-            gid: u32::try_from(gid).unwrap_or(0).min(u32::MAX - 1),
-            modified: header
-                .mtime()
-                .ok()
-                .and_then(|at| i64::try_from(at).ok())
-                .unwrap_or(0),
-        })
-    }
-}
-
-fn end_at_nul(mut text: Vec<u8>) -> Vec<u8> {
-    let end = text.iter().position(|byte| *byte == 0);
-    text.truncate(end.unwrap_or(text.len()));
-    text
 }

@@ -2,24 +2,23 @@
 
 use std::{
     collections::HashSet,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
-use rustix::{
-    fs::{FileType, RenameFlags},
-    process::{Resource, Rlimit, getrlimit, setrlimit},
-};
-use serde_json::json;
+use rustix::fs::{FileType, Gid, RenameFlags, Uid, fchown};
+use serde_json::json as object;
 
 use crate::{
     closure::{Collector, Note, OWN},
     etc::{self, Account},
     fault::{Fault, Verdict},
     generation::{self, Plan},
-    manifest::{Manifest, Method, Recipe, Record},
+    manifest::{CONTROL, Manifest, Method, Recipe, Record},
     presets::Presets,
     registry,
+    terminal::{json, shown},
     tree::Tree,
 };
 
@@ -31,11 +30,11 @@ pub struct Build {
     /// Presets: shell, sftp, rsync, git, ... (jailctl presets lists them)
     #[arg(long, value_delimiter = ',', value_name = "PRESET")]
     with: Vec<String>,
-    /// A further program, by name or path, or a directory; can be given several times
-    #[arg(long = "program", value_name = "PROGRAM")]
+    /// A further program, by name or path, or a directory: sh,ls,cat
+    #[arg(long = "program", value_delimiter = ',', value_name = "PROGRAM")]
     programs: Vec<String>,
-    /// An account that the root's passwd and group know and that has a home in it; can be given several times
-    #[arg(long = "user", value_name = "NAME")]
+    /// An account that the root's passwd and group know and that has a home in it; several with commas between
+    #[arg(long = "user", value_delimiter = ',', value_name = "NAME")]
     users: Vec<String>,
     /// Copy the host's files (the default)
     #[arg(long, group = "method")]
@@ -105,7 +104,10 @@ impl Build {
 }
 
 /// Finds the accounts of a recipe.
-fn accounts(recipe: &Recipe) -> Result<Vec<Account>, Fault> {
+///
+/// # Errors
+/// One that there is not.
+pub fn accounts(recipe: &Recipe) -> Result<Vec<Account>, Fault> {
     let find = |name: &String| {
         let missing = || Fault::Failed(format!("look up user {name}: there is no such account"));
         Account::find(name)?.ok_or_else(missing)
@@ -133,13 +135,19 @@ pub fn collect(recipe: &Recipe) -> Result<crate::closure::Closure, Fault> {
 /// Makes a path absolute, and refuses one that is not plain.
 ///
 /// # Errors
-/// It has `..` in it, or is `/`.
+/// It has `..` or control characters in it, or is `/`.
 pub fn absolute(path: &Path) -> Result<PathBuf, Fault> {
     let absolute = std::path::absolute(path).map_err(Fault::io("find", path))?;
     let plain = !absolute
         .components()
         .any(|part| part == std::path::Component::ParentDir);
-    if plain && absolute.file_name().is_some() {
+    // The list of roots has one a line.
+    let printable = !absolute
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .any(u8::is_ascii_control);
+    if plain && printable && absolute.file_name().is_some() {
         return Ok(absolute.components().collect());
     }
     Err(Fault::Usage(format!(
@@ -156,7 +164,11 @@ fn build(
 ) -> Result<Manifest, Fault> {
     if path.symlink_metadata().is_ok() {
         let root = Tree::open(path)?;
-        let _held = root.lock()?;
+        if root.stat(Path::new(CONTROL))?.is_none() {
+            refuse_foreign(&root)?;
+            root.make_directory(Path::new(CONTROL), 0o700)?;
+        }
+        let _held = generation::hold(&root)?;
         generation::recover(&root)?;
         if Manifest::read(&root)?.is_none() {
             refuse_foreign(&root)?;
@@ -171,7 +183,6 @@ fn build(
 /// # Errors
 /// What `fill` says; a directory above is not root's alone; something has taken the name in the meantime.
 pub fn new_root<T>(path: &Path, fill: impl FnOnce(&Tree) -> Result<T, Fault>) -> Result<T, Fault> {
-    raise_limit();
     let parent = Tree::open_above(path)?;
     let name = path.file_name().unwrap_or_default();
     let mut beside = std::ffi::OsString::from(".");
@@ -198,17 +209,6 @@ pub fn new_root<T>(path: &Path, fill: impl FnOnce(&Tree) -> Result<T, Fault>) ->
     filled
 }
 
-/// Allows as many descriptors as may be: removing a tree takes one for each level, and its maker chose how many.
-fn raise_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let most = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    // With the old one all works that does not nest as deep.
-    setrlimit(Resource::Nofile, most).ok();
-}
-
 /// Fills a root that is locked and recovered.
 fn fill(root: &Tree, plan: &Plan, accounts: &[Account]) -> Result<Manifest, Fault> {
     generation::make_skeleton(root)?;
@@ -227,12 +227,12 @@ pub fn make_homes(root: &Tree, accounts: &[Account]) -> Result<(), Fault> {
         if root.stat(&home)?.is_none() {
             root.make_directory(&home, 0o700)?;
             let (uid, gid) = (account.user.uid.as_raw(), account.user.gid.as_raw());
-            let place = root
-                .place(&home)
-                .map_err(Fault::io("open", &root.show(&home)))?;
-            place
-                .chown(uid, gid)
-                .map_err(Fault::io("chown", &root.show(&home)))?;
+            // By its descriptor: whoever could write to /home could have put something else there by now.
+            let chowned = root.place(&home).and_then(|place| {
+                let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+                fchown(place.open_directory()?, Some(uid), Some(gid))
+            });
+            chowned.map_err(Fault::io("chown", &root.show(&home)))?;
         }
     }
     Ok(())
@@ -273,7 +273,7 @@ fn print(root: &Path, manifest: &Manifest, notes: &[Note]) {
         .filter(|note| !matches!(note, Note::NotInstalled { .. }))
     {
         let kind = if note.is_finding() { "finding" } else { "note" };
-        eprintln!("{kind}: {note}");
+        eprintln!("{kind}: {}", shown(note.to_string()));
     }
     let missing: Vec<&str> = notes
         .iter()
@@ -283,11 +283,14 @@ fn print(root: &Path, manifest: &Manifest, notes: &[Note]) {
         })
         .collect();
     if !missing.is_empty() {
-        eprintln!("note: not on this host and left out: {}", missing.join(" "));
+        eprintln!(
+            "note: not on this host and left out: {}",
+            shown(missing.join(" "))
+        );
     }
     println!(
         "{}: {files} files, {} MiB",
-        root.display(),
+        shown(root),
         bytes.div_ceil(1 << 20)
     );
 }
@@ -295,13 +298,13 @@ fn print(root: &Path, manifest: &Manifest, notes: &[Note]) {
 fn print_json(root: &Path, manifest: &Manifest, notes: &[Note]) {
     let (files, bytes) = count(manifest);
     let findings = notes.iter().filter(|note| note.is_finding()).count();
-    let report = json!({
-        "root": root,
+    let report = object!({
+        "root": root.to_string_lossy(),
         "files": files,
         "bytes": bytes,
         "recipe": manifest.recipe,
         "findings": findings,
         "notes": notes,
     });
-    println!("{report:#}");
+    println!("{}", json(&report));
 }

@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     ffi::{OsStr, OsString},
     fmt,
-    fs::{self, File, Metadata},
+    fs::{self, Metadata},
     io::Read,
     os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::{
     elf::Abi,
     fault::Fault,
+    host,
     loader::{self, Loader},
     pattern,
     presets::Preset,
@@ -392,8 +393,9 @@ impl Collector {
             return;
         }
         let mut start = [0; shebang::LONGEST_LINE];
-        let length = File::open(&path).and_then(|mut file| file.read(&mut start));
-        let start = start.get(..length.unwrap_or(0)).unwrap_or_default();
+        let length = host::look_at(&path).map(|mut file| file.read(&mut start));
+        let length = length.ok().and_then(Result::ok).unwrap_or(0);
+        let start = start.get(..length).unwrap_or_default();
         if let Some(script) = shebang::parse(start) {
             self.interpreters(&path, script, role);
         } else if start.starts_with(b"\x7fELF") {

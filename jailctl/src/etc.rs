@@ -66,6 +66,54 @@ pub struct Made {
     pub text: Vec<u8>,
 }
 
+/// Lines by the name that each begins with.
+type Lines = BTreeMap<String, String>;
+
+/// Gives the lines of passwd and group for accounts of the host.
+fn lines(accounts: &[Account], shell: &str) -> (Lines, Lines) {
+    let mut passwd = Lines::new();
+    let mut members: BTreeMap<&str, (u32, Vec<&str>)> = BTreeMap::new();
+    for account in accounts {
+        let User { name, uid, gid, .. } = &account.user;
+        let home = account.home();
+        let line = format!("{name}:x:{uid}:{gid}::{}:{shell}", home.display());
+        passwd.insert(name.clone(), line);
+        for known in &account.groups {
+            let entry = members
+                .entry(&known.name)
+                .or_insert((known.gid.as_raw(), Vec::new()));
+            if known.gid != *gid {
+                entry.1.push(name);
+            }
+        }
+    }
+    let line = |(name, (gid, users)): (&str, (u32, Vec<&str>))| {
+        let line = format!("{name}:x:{gid}:{}", users.join(","));
+        (name.to_owned(), line)
+    };
+    (passwd, members.into_iter().map(line).collect())
+}
+
+/// Makes accounts of the host known to a root that has a passwd and group of its own, or none: their lines go first, so
+/// that a number which the root has under another name too is theirs, and take the place of lines of the same name.
+///
+/// # Errors
+/// /etc or one of the files is a link or the like; a file can't be read or written.
+pub fn add_accounts(root: &Tree, accounts: &[Account]) -> Result<(), Fault> {
+    let bash = Path::new("bin/bash");
+    let shell = if root.leads_to_file(bash) {
+        "/bin/bash"
+    } else {
+        "/bin/sh"
+    };
+    let (passwd, group) = lines(accounts, shell);
+    for (path, table) in [("/etc/passwd", passwd), ("/etc/group", group)] {
+        let text = merged(table, path, Some(root))?;
+        root.replace(Path::new(path), &text, 0o644)?;
+    }
+    Ok(())
+}
+
 /// Makes the files. What the root's own passwd and group know beside these accounts is kept: `before` is the root as it
 /// was.
 ///
@@ -88,38 +136,15 @@ pub fn make(
         "/bin/sh"
     };
 
-    let mut passwd = BTreeMap::new();
+    let (mut passwd, mut group) = lines(accounts, shell);
     passwd.insert("root".to_owned(), format!("root:x:0:0:root:/root:{shell}"));
     passwd.insert(
         "nobody".to_owned(),
         "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin".to_owned(),
     );
-    let mut group = BTreeMap::new();
     group.insert("root".to_owned(), "root:x:0:".to_owned());
     group.insert("tty".to_owned(), "tty:x:5:".to_owned());
     group.insert("nogroup".to_owned(), "nogroup:x:65534:".to_owned());
-    let mut members: BTreeMap<&str, (u32, Vec<&str>)> = BTreeMap::new();
-    for account in accounts {
-        let User { name, uid, gid, .. } = &account.user;
-        let home = account.home();
-        let line = format!("{name}:x:{uid}:{gid}::{}:{shell}", home.display());
-        passwd.insert(name.clone(), line);
-        for known in &account.groups {
-            let entry = members
-                .entry(&known.name)
-                .or_insert((known.gid.as_raw(), Vec::new()));
-            if known.gid != *gid {
-                entry.1.push(name);
-            }
-        }
-    }
-    for (name, (gid, users)) in members {
-        group.insert(
-            name.to_owned(),
-            format!("{name}:x:{gid}:{}", users.join(",")),
-        );
-    }
-
     let mut made = vec![
         Made {
             path: "/etc/passwd".into(),
@@ -148,11 +173,7 @@ pub fn make(
 }
 
 /// Puts the lines of a table and those that a root had for other names into one text.
-fn merged(
-    table: BTreeMap<String, String>,
-    path: &str,
-    before: Option<&Tree>,
-) -> Result<Vec<u8>, Fault> {
+fn merged(table: Lines, path: &str, before: Option<&Tree>) -> Result<Vec<u8>, Fault> {
     let old = before
         .map(|root| root.read(Path::new(path), LONGEST))
         .transpose()?

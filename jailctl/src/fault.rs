@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::terminal::shown;
+
 /// What a command that ran to its end says: exit status 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -74,15 +76,16 @@ impl Fault {
     }
 }
 
+/// One line, whatever names are in it.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Usage(what) | Fault::Failed(what) => f.write_str(what),
+            Fault::Usage(what) | Fault::Failed(what) => f.write_str(&shown(what)),
             Fault::Io {
                 action,
                 object,
                 error,
-            } => write!(f, "{action} {}: {error}", object.display()),
+            } => write!(f, "{action} {}: {error}", shown(object)),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     fs::File,
     io::{self, Write},
+    os::fd::OwnedFd,
     path::{Component, Path, PathBuf},
 };
 
@@ -23,6 +24,7 @@ use crate::{
     closure::{Closure, Entry, OWN},
     etc::Made,
     fault::Fault,
+    host,
     manifest::{
         CONTROL, FILE, Manifest, Method, Recipe, Record, check_control, digest, digest_text,
     },
@@ -116,6 +118,23 @@ pub fn make_skeleton(root: &Tree) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Holds a root against other runs of this program, until the returned descriptor is closed: flock(2) on its control
+/// directory, which nobody inside can open and so hold in his turn.
+///
+/// # Errors
+/// There is none, others can open it, or another run holds it.
+pub fn hold(root: &Tree) -> Result<OwnedFd, Fault> {
+    check_control(root)?;
+    let control = Path::new(CONTROL);
+    if root.stat(control)?.is_none() {
+        return Err(Fault::Failed(format!(
+            "open {}: there is none; jailctl build and import make roots that have one",
+            root.show(control).display()
+        )));
+    }
+    root.subtree(control)?.lock()
+}
+
 /// Completes what a killed run has begun, and throws away what it had not finished making. The root must be locked.
 ///
 /// # Errors
@@ -143,6 +162,25 @@ pub fn put_in_place(
     old: Option<&Manifest>,
     intact: &HashSet<PathBuf>,
 ) -> Result<Manifest, Fault> {
+    match prepare(root, plan, old, intact) {
+        Ok(manifest) => {
+            exchange(root, Path::new(NEXT), old, &manifest)?;
+            Ok(manifest)
+        }
+        Err(fault) => {
+            root.remove(Path::new(NEXT))?;
+            Err(fault)
+        }
+    }
+}
+
+/// Makes a new generation beside the old one.
+fn prepare(
+    root: &Tree,
+    plan: &Plan,
+    old: Option<&Manifest>,
+    intact: &HashSet<PathBuf>,
+) -> Result<Manifest, Fault> {
     root.make_directory(Path::new(NEXT), 0o700)?;
     let stage_path = Path::new(NEXT).join("root");
     root.make_directory(&stage_path, 0o755)?;
@@ -160,7 +198,6 @@ pub fn put_in_place(
         let file = root.open_file(&path)?;
         rustix::fs::syncfs(&file).map_err(Fault::io("sync", root.shown()))?;
     }
-    exchange(root, Path::new(NEXT), old, &manifest)?;
     Ok(manifest)
 }
 
@@ -180,6 +217,11 @@ pub fn roll_back(root: &Tree) -> Result<Manifest, Fault> {
     let previous: Manifest = serde_json::from_slice(&text)
         .map_err(|error| Fault::Failed(format!("roll back {}: {error}", root.shown().display())))?;
     let current = Manifest::read(root)?;
+    if let Some(current) = &current {
+        let stage = root.subtree(&Path::new(PREVIOUS).join("root"))?;
+        drop_strangers(&stage, &previous)?;
+        carry_over(&stage, root, current, &previous.entries)?;
+    }
     exchange(root, Path::new(PREVIOUS), current.as_ref(), &previous)?;
     Ok(previous)
 }
@@ -274,14 +316,8 @@ fn bring(
         let file = stage.open_file(path)?;
         return digest(file, |_| Ok(())).map_err(Fault::io("read", &stage.show(path)));
     }
-    let source = File::open(path).map_err(Fault::io("open", path))?;
+    let source = host::open(path)?;
     let stat = rustix::fs::fstat(&source).map_err(Fault::io("stat", path))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        let path = path.display();
-        return Err(Fault::Failed(format!(
-            "open {path}: it was a regular file, and is none any more"
-        )));
-    }
     // Under another name it is the same file, owner and mode included; one that others could change is copied.
     if method == Method::Hardlink && stat.st_uid == 0 && stat.st_mode & 0o7777 == mode {
         let place = stage
@@ -320,7 +356,15 @@ impl crate::tree::Place {
         let (directory, name) = self.parts();
         // By descriptor where the kernel lets us, so that it is the file that was looked at.
         match linkat(file, "", directory, name, AtFlags::EMPTY_PATH) {
-            Err(Errno::NOENT | Errno::PERM) => linkat(CWD, path, directory, name, AtFlags::empty()),
+            Err(Errno::NOENT | Errno::PERM) => {
+                linkat(CWD, path, directory, name, AtFlags::empty())?;
+                let (wanted, linked) = (rustix::fs::fstat(file)?, self.stat()?);
+                if (wanted.st_dev, wanted.st_ino) == (linked.st_dev, linked.st_ino) {
+                    return Ok(());
+                }
+                self.remove()?;
+                Err(Errno::STALE)
+            }
             result => result,
         }
     }
@@ -342,6 +386,13 @@ fn carry_over(
         stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
     });
     while let Some(directory) = open.pop() {
+        if root.is_mount_point(&directory)? {
+            return Err(Fault::Failed(format!(
+                "exchange {0}: something is mounted on it, and would go with the old generation; umount {0}, and mount it \
+                 below /srv, /mnt or /media in the root",
+                root.show(&directory).display()
+            )));
+        }
         for (name, kind) in root.list(&directory)? {
             let path = directory.join(name);
             let known = old.entries.contains_key(&path) || new.contains_key(&path);
@@ -354,15 +405,30 @@ fn carry_over(
                     open.push(path);
                 }
                 _ if known => {}
-                FileType::Symlink => {
-                    stage.make_directories(&directory)?;
-                    stage.symlink(&root.read_link(&path)?, &path)?;
-                }
-                FileType::RegularFile => {
+                // Links, sockets and the rest as well: linkat(2) takes what it is given, and follows nothing.
+                _ => {
                     stage.make_directories(&directory)?;
                     stage.link_from(root, &path)?;
                 }
-                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a generation has beside what its manifest knows: it was somebody's own, and who it belongs to may have
+/// changed or deleted it since.
+fn drop_strangers(stage: &Tree, manifest: &Manifest) -> Result<(), Fault> {
+    let known = manifest.entries.keys().flat_map(|path| path.ancestors());
+    let known: HashSet<&Path> = known.collect();
+    let mut open = vec![PathBuf::from("/")];
+    while let Some(directory) = open.pop() {
+        for (name, kind) in stage.list(&directory)? {
+            let path = directory.join(name);
+            if !known.contains(path.as_path()) {
+                stage.remove(&path)?;
+            } else if kind == FileType::Directory {
+                open.push(path);
             }
         }
     }

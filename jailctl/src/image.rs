@@ -3,14 +3,14 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Chain, Cursor, Read, Write},
     os::unix::fs::FileExt,
     path::{Component, Path, PathBuf},
 };
 
 use flate2::bufread::MultiGzDecoder;
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use serde_json::Value;
 use tar::EntryType;
 
@@ -69,7 +69,7 @@ pub fn decompress<'read>(from: impl Read + 'read) -> io::Result<Box<dyn Read + '
     }
     if start.starts_with(GZIP) {
         Ok(Box::new(MultiGzDecoder::new(from)))
-    } else if start.starts_with(ZSTD) {
+    } else if start.starts_with(ZSTD) || is_skippable(start) {
         Ok(Box::new(Frames {
             source: Some(from),
             decoder: None,
@@ -79,11 +79,14 @@ pub fn decompress<'read>(from: impl Read + 'read) -> io::Result<Box<dyn Read + '
     }
 }
 
-/// The frames of a zstd file, one after the other: RFC 8878, 3.
+/// The frames of a zstd file, one after the other, without those that are to be skipped: RFC 8878, 3.
 struct Frames<Source: Read> {
     source: Option<BufReader<Source>>,
-    decoder: Option<StreamingDecoder<BufReader<Source>, ruzstd::decoding::FrameDecoder>>,
+    decoder: Option<Frame<Source>>,
 }
+
+/// A frame that is being read: its magic number, which was read before, and what follows.
+type Frame<Source> = StreamingDecoder<Chain<Cursor<[u8; 4]>, BufReader<Source>>, FrameDecoder>;
 
 impl<Source: Read> Read for Frames<Source> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -93,7 +96,8 @@ impl<Source: Read> Read for Frames<Source> {
                 if count > 0 || buffer.is_empty() {
                     return Ok(count);
                 }
-                self.source = self.decoder.take().map(StreamingDecoder::into_inner);
+                let source = self.decoder.take().map(StreamingDecoder::into_inner);
+                self.source = source.map(|source| source.into_inner().1);
             }
             let Some(mut source) = self.source.take() else {
                 return Ok(0);
@@ -101,13 +105,30 @@ impl<Source: Read> Read for Frames<Source> {
             if source.fill_buf()?.is_empty() {
                 return Ok(0);
             }
-            let decoder = StreamingDecoder::new(source);
+            let mut magic = [0; 4];
+            source.read_exact(&mut magic)?;
+            if is_skippable(&magic) {
+                let mut length = [0; 4];
+                source.read_exact(&mut length)?;
+                let length = u64::from(u32::from_le_bytes(length));
+                if io::copy(&mut source.by_ref().take(length), &mut io::sink())? < length {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                self.source = Some(source);
+                continue;
+            }
+            let decoder = StreamingDecoder::new(Cursor::new(magic).chain(source));
             self.decoder =
                 Some(decoder.map_err(|error| {
                     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
                 })?);
         }
     }
+}
+
+/// Whether a frame of zstd begins that is no part of what was compressed.
+fn is_skippable(start: &[u8]) -> bool {
+    matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 /// Reads the name of an archive's first entry, and says whether it is that of an image. What was read is given back.

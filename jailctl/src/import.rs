@@ -5,21 +5,24 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::{self, Cursor, Read},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use clap::{Args, ValueEnum};
-use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
-use serde_json::json;
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use serde_json::json as object;
 
 use crate::{
     archive::{Content, Item, Policy, Unpacked, Unpacker},
-    build::{absolute, new_root},
+    build::{absolute, accounts, make_homes, new_root},
+    etc,
     fault::{Fault, Verdict},
     generation,
     image::{Store, decompress, is_image},
     manifest::{CONTROL, FILE, Manifest, Recipe},
+    terminal::{json, shown},
     tree::Tree,
 };
 
@@ -30,7 +33,8 @@ const MOST_SHOWN: usize = 20;
 /// debootstrap:SUITE
 #[derive(Debug, Args)]
 pub struct Import {
-    /// An archive (tar, plain or compressed with gzip or zstd), an OCI layout, a directory, or debootstrap:SUITE
+    /// An archive (tar, plain or compressed with gzip or zstd; - for standard input), an OCI layout, a directory, or
+    /// debootstrap:SUITE
     source: PathBuf,
     /// The root directory, which must not be there yet
     root: PathBuf,
@@ -43,6 +47,9 @@ pub struct Import {
     /// What becomes of set-user-ID and set-group-ID bits, which nothing inside a jail can use
     #[arg(long, value_enum, default_value = "drop")]
     set_id: SetId,
+    /// An account that the root's passwd and group know and that has a home in it; several with commas between
+    #[arg(long = "user", value_delimiter = ',', value_name = "NAME")]
+    users: Vec<String>,
     /// The most bytes that its files may have together; K, M, G and T are understood
     #[arg(long, default_value = "16G", value_parser = size)]
     max_size: u64,
@@ -88,20 +95,27 @@ impl Import {
                 root.display()
             )));
         }
+        let recipe = Recipe {
+            users: self.users.clone(),
+            imported: Some(self.source.display().to_string()),
+            ..Recipe::default()
+        };
+        let accounts = accounts(&recipe)?;
         let unpacked = new_root(&root, |tree| {
             // The directory of the manifest is made after it: what is not there can't be led to.
             let unpacked = self.unpack(tree)?;
             generation::make_skeleton(tree)?;
-            let recipe = Recipe {
-                imported: Some(self.source.display().to_string()),
-                ..Recipe::default()
-            };
+            if !accounts.is_empty() {
+                etc::add_accounts(tree, &accounts)?;
+                make_homes(tree, &accounts)?;
+            }
             let manifest = Manifest::new(recipe, BTreeMap::new());
             tree.replace(Path::new(FILE), &manifest.text()?, 0o600)?;
             Ok(unpacked)
         })?;
         if self.json {
-            println!("{:#}", json!({ "root": root, "unpacked": unpacked }));
+            let report = object!({ "root": root.to_string_lossy(), "unpacked": unpacked });
+            println!("{}", json(&report));
         } else {
             print(&root, &unpacked);
         }
@@ -126,7 +140,7 @@ impl Import {
             let made = Path::new(CONTROL);
             root.make_directory(made, 0o700)?;
             self.debootstrap(suite, &root.show(made))?;
-            unpack_directory(&mut unpacker, &root.subtree(made)?)?;
+            unpack_directory(&mut unpacker, &root.subtree(made)?, root)?;
             root.remove(made)?;
             return Ok(unpacker.finish());
         }
@@ -137,7 +151,7 @@ impl Import {
             if tree.stat(Path::new("oci-layout"))?.is_some() {
                 self.unpack_image(&mut unpacker, &Store::Directory(tree))?;
             } else {
-                unpack_directory(&mut unpacker, &tree)?;
+                unpack_directory(&mut unpacker, &tree, root)?;
             }
             return Ok(unpacker.finish());
         }
@@ -151,7 +165,8 @@ impl Import {
             return Ok(unpacker.finish());
         }
         let mut own = [0; 512];
-        let seen = std::os::unix::fs::FileExt::read_at(&again, &mut own, 0).map_err(failed)?;
+        // Nothing, of a pipe.
+        let seen = std::os::unix::fs::FileExt::read_at(&again, &mut own, 0).unwrap_or(0);
         // Not compressed: it is there already, and need not be written once more.
         let store = if own.get(..seen) == Some(start.as_slice()) {
             Store::of_file(again)?
@@ -207,13 +222,18 @@ impl Import {
 
 /// Opens a source for reading, without waiting for a FIFO.
 fn open(source: &Path) -> Result<File, Fault> {
+    if source == Path::new("-") {
+        let input = io::stdin().as_fd().try_clone_to_owned();
+        return input.map(File::from).map_err(Fault::io("open", source));
+    }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let opened = openat(CWD, source, flags, Mode::empty());
     opened.map(File::from).map_err(Fault::io("open", source))
 }
 
-/// Copies a directory with all that is below it.
-fn unpack_directory(unpacker: &mut Unpacker<'_>, source: &Tree) -> Result<(), Fault> {
+/// Copies a directory with all that is below it, but for what is mounted there, and for the root that it is copied to.
+fn unpack_directory(unpacker: &mut Unpacker<'_>, source: &Tree, root: &Tree) -> Result<(), Fault> {
+    let own = fstat(root).map_err(Fault::io("stat", root.shown()))?;
     let mut open = vec![PathBuf::new()];
     while let Some(directory) = open.pop() {
         for (name, _) in source.list(&directory)? {
@@ -224,10 +244,17 @@ fn unpack_directory(unpacker: &mut Unpacker<'_>, source: &Tree) -> Result<(), Fa
             let Some(stat) = source.stat(&path)? else {
                 continue;
             };
+            if (stat.st_dev, stat.st_ino) == (own.st_dev, own.st_ino) {
+                continue;
+            }
             let mut bytes: Box<dyn Read> = Box::new(io::empty());
             let content = match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => {
-                    open.push(path.clone());
+                    if source.is_mount_point(&path)? {
+                        unpacker.leave_mount();
+                    } else {
+                        open.push(path.clone());
+                    }
                     Content::Directory
                 }
                 FileType::RegularFile => {
@@ -274,13 +301,19 @@ fn size(text: &str) -> Result<u64, String> {
 
 fn print(root: &Path, unpacked: &Unpacked) {
     for refused in unpacked.refused.iter().take(MOST_SHOWN) {
-        eprintln!("finding: refused {:?}: {}", refused.path, refused.why);
-    }
-    if unpacked.refused.len() > MOST_SHOWN {
         eprintln!(
-            "finding: and {} more were refused",
-            unpacked.refused.len() - MOST_SHOWN
+            "finding: refused {:?}: {}",
+            refused.path,
+            shown(&refused.why)
         );
+    }
+    let more = unpacked.refused.len().saturating_sub(MOST_SHOWN);
+    let more = unpacked.refused_more.saturating_add(more as u64);
+    if more > 0 {
+        eprintln!("finding: and {more} more were refused");
+    }
+    if unpacked.mounts > 0 {
+        eprintln!("note: {} mount points were left empty", unpacked.mounts);
     }
     if unpacked.devices > 0 {
         eprintln!(
@@ -295,9 +328,5 @@ fn print(root: &Path, unpacked: &Unpacked) {
         );
     }
     let mib = unpacked.bytes.div_ceil(1 << 20);
-    println!(
-        "{}: {} entries, {mib} MiB",
-        root.display(),
-        unpacked.entries
-    );
+    println!("{}: {} entries, {mib} MiB", shown(root), unpacked.entries);
 }

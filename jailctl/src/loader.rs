@@ -16,7 +16,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::elf::{self, Abi, Object};
+use crate::{
+    elf::{self, Abi, Object},
+    host,
+};
 
 /// The first bytes of the format that glibc has written since 2.2, and alone since 2.32.
 const CACHE_MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
@@ -172,9 +175,8 @@ impl Loader {
         if let Some(known) = self.objects.get(path) {
             return known.clone();
         }
-        let object = File::open(path)
+        let object = host::look_at(path)
             .ok()
-            .filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))
             .and_then(|file| elf::read_file(&file).ok().flatten());
         self.objects.insert(path.to_owned(), object.clone());
         object

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -40,8 +42,12 @@ pub fn add(root: &Path) -> Result<(), Fault> {
 }
 
 fn known() -> Result<BTreeSet<PathBuf>, Fault> {
-    match fs::read_to_string(FILE) {
-        Ok(text) => Ok(text.lines().map(PathBuf::from).collect()),
+    match fs::read(FILE) {
+        Ok(text) => {
+            let lines = text.split(|byte| *byte == b'\n');
+            let lines = lines.filter(|line| !line.is_empty());
+            Ok(lines.map(|line| OsStr::from_bytes(line).into()).collect())
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
         Err(error) => Err(Fault::io("read", Path::new(FILE))(error)),
     }

@@ -17,16 +17,18 @@ use std::{
 use rustix::{
     fs::{
         AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Stat,
-        Timestamps, Uid, chownat, fchmod, flock, linkat, mkdirat, openat, openat2, readlinkat,
-        renameat_with, statat, symlinkat, unlinkat,
+        Timestamps, Uid, chownat, fchmod, flock, fstat, linkat, mkdirat, openat, openat2,
+        readlinkat, renameat_with, statat, symlinkat, unlinkat,
     },
     io::Errno,
 };
 
 use crate::fault::Fault;
 
-/// Symbolic links nest no deeper than a file system allows paths to be.
-const DEEPEST: usize = 2048;
+/// How many directories are open at once when a tree is removed.
+const DEEPEST: usize = 64;
+/// How often a directory that is being removed may turn out to be none the emptier.
+const MOST_TIMES: u32 = 100;
 
 /// A directory and the name it goes by in messages.
 #[derive(Debug)]
@@ -124,6 +126,26 @@ impl Tree {
         openat2(&self.directory, path, flags, Mode::empty(), resolve)
     }
 
+    /// Tells whether something else is mounted on a directory in it, or on one above.
+    ///
+    /// # Errors
+    /// It is no directory.
+    pub fn is_mount_point(&self, path: &Path) -> Result<bool, Fault> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        match openat2(
+            &self.directory,
+            relative(path),
+            flags,
+            Mode::empty(),
+            resolve,
+        ) {
+            Ok(_) => Ok(false),
+            Err(Errno::XDEV) => Ok(true),
+            Err(errno) => Err(Fault::io("open", &self.show(path))(errno)),
+        }
+    }
+
     /// Opens the directory that a path's last name is in.
     ///
     /// # Errors
@@ -135,11 +157,11 @@ impl Tree {
     }
 
     /// Does what [`Tree::place`] does, and follows links on the way to the directory, as they lead inside. Directories
-    /// that are missing are made.
+    /// that are missing are made, and added to `made`, whatever comes of it.
     ///
     /// # Errors
     /// As [`Tree::place`]; ENOTDIR or ELOOP where the way leads through something else.
-    pub fn place_through_links(&self, path: &Path) -> Result<Place, Errno> {
+    pub fn place_through_links(&self, path: &Path, made: &mut u64) -> Result<Place, Errno> {
         let name = path.file_name().ok_or(Errno::INVAL)?.to_owned();
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
@@ -154,12 +176,13 @@ impl Tree {
         };
         let mut opened = open(parent);
         if matches!(opened, Err(Errno::NOENT)) {
-            let mut made = PathBuf::new();
+            let mut walked = PathBuf::new();
             for component in parent.components() {
-                let above = open(&made)?;
-                made.push(component);
+                let above = open(&walked)?;
+                walked.push(component);
                 match mkdirat(&above, component.as_os_str(), Mode::from_raw_mode(0o755)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
+                    Ok(()) => *made += 1,
+                    Err(Errno::EXIST) => {}
                     Err(errno) => return Err(errno),
                 }
             }
@@ -179,6 +202,22 @@ impl Tree {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(errno) => Err(Fault::io("stat", &self.show(path))(errno)),
         }
+    }
+
+    /// Tells whether a path leads to a regular file, following links as they lead inside.
+    #[must_use]
+    pub fn leads_to_file(&self, path: &Path) -> bool {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let found = openat2(
+            &self.directory,
+            relative(path),
+            flags,
+            Mode::empty(),
+            resolve,
+        );
+        let stat = found.and_then(fstat);
+        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     }
 
     /// Makes a directory, if there is none, and gives it this mode.
@@ -340,7 +379,8 @@ impl Tree {
         self.rename(new, path, RenameFlags::empty())
     }
 
-    /// Holds the tree against other runs of this program, until the returned descriptor is closed: flock(2).
+    /// Holds the tree against other runs of this program, until the returned descriptor is closed: flock(2). Whoever can
+    /// open the directory can hold it as well.
     ///
     /// # Errors
     /// Another run holds it.
@@ -392,10 +432,16 @@ impl Place {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         // Looked at before it is opened: opening a device may do something.
-        if FileType::from_raw_mode(self.stat()?.st_mode) != FileType::RegularFile {
+        let is_file = |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if !is_file(self.stat()?) {
             return Err(Errno::INVAL);
         }
-        openat(&self.directory, &self.name, flags, Mode::empty()).map(File::from)
+        let file = openat(&self.directory, &self.name, flags, Mode::empty())?;
+        // And after: something else may have taken the name.
+        if !is_file(fstat(&file)?) {
+            return Err(Errno::INVAL);
+        }
+        Ok(File::from(file))
     }
 
     /// Opens a directory.
@@ -534,35 +580,87 @@ pub fn set_times(file: &File, modified: i64) -> Result<(), Errno> {
     rustix::fs::futimens(file, &times)
 }
 
-/// Removes everything in a directory. An own stack, not the thread's: the depth is the tree's maker's choice.
-fn empty(directory: OwnedFd) -> Result<(), Errno> {
-    // Directories on the way down, and the name of each in the one before.
-    let mut open = vec![(directory, OsString::new())];
-    while let Some((directory, _)) = open.last() {
-        let mut below = None;
-        for (name, kind) in list(directory.as_fd())? {
-            if kind == FileType::Directory {
-                below = Some(name);
-            } else {
-                unlinkat(directory, &name, AtFlags::empty())?;
+/// A directory that is being emptied.
+struct Emptied {
+    directory: OwnedFd,
+    /// Its name in the one above.
+    name: OsString,
+    left: Vec<(OsString, FileType)>,
+}
+
+impl Emptied {
+    fn of(directory: OwnedFd, name: OsString) -> Result<Emptied, Errno> {
+        let left = list(directory.as_fd())?;
+        Ok(Emptied {
+            directory,
+            name,
+            left,
+        })
+    }
+}
+
+/// Removes everything in a directory. Its depth is its maker's choice and may be more than the descriptors that there are:
+/// what is far down is brought to the top, and goes from there.
+fn empty(top: OwnedFd) -> Result<(), Errno> {
+    let mut open = vec![Emptied::of(top, OsString::new())?];
+    let (mut brought, mut again) = (0, 0);
+    while let Some(mut here) = open.pop() {
+        let deep = open.len() > DEEPEST;
+        match (here.left.pop(), open.first_mut()) {
+            (Some((name, FileType::Directory)), Some(top)) if deep => {
+                bring_up(&here, &name, top, &mut brought)?;
+                open.push(here);
             }
-        }
-        match below {
-            Some(_) if open.len() > DEEPEST => return Err(Errno::NAMETOOLONG),
-            Some(name) => {
+            (Some((name, FileType::Directory)), _) => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let next = openat(directory, &name, flags, Mode::empty())?;
-                open.push((next, name));
+                let below = openat(&here.directory, &name, flags, Mode::empty())?;
+                let below = Emptied::of(below, name)?;
+                open.extend([here, below]);
             }
-            None => {
-                let done = open.pop();
-                if let (Some((above, _)), Some((_, name))) = (open.last(), done) {
-                    unlinkat(above, &name, AtFlags::REMOVEDIR)?;
+            (Some((name, _)), _) => {
+                match unlinkat(&here.directory, &name, AtFlags::empty()) {
+                    Ok(()) | Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(errno),
+                }
+                open.push(here);
+            }
+            (None, _) => {
+                let above = open.last().map(|above| &above.directory);
+                let gone = above.map(|above| unlinkat(above, &here.name, AtFlags::REMOVEDIR));
+                match gone.transpose() {
+                    // Somebody who is in there has made something since.
+                    Err(Errno::NOTEMPTY) if again < MOST_TIMES => {
+                        again += 1;
+                        open.push(Emptied::of(here.directory, here.name)?);
+                    }
+                    gone => drop(gone?),
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Moves a directory that is far down to the top, under a name that nothing has there.
+fn bring_up(
+    here: &Emptied,
+    name: &OsStr,
+    top: &mut Emptied,
+    brought: &mut u64,
+) -> Result<(), Errno> {
+    loop {
+        let new = OsString::from(format!(".jailctl-{brought}"));
+        *brought += 1;
+        let flags = RenameFlags::NOREPLACE;
+        match renameat_with(&here.directory, name, &top.directory, &new, flags) {
+            Ok(()) => {
+                top.left.push((new, FileType::Directory));
+                return Ok(());
+            }
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 fn list(directory: BorrowedFd<'_>) -> Result<Vec<(OsString, FileType)>, Errno> {

@@ -24,6 +24,15 @@ fn header(kind: EntryType, mode: u32, size: usize) -> Header {
     header
 }
 
+/// One record of a pax header: its length counts itself.
+fn record(key: &str, value: &str) -> String {
+    let rest = key.len() + value.len() + 3;
+    let length = (1..6)
+        .map(|digits| rest + digits)
+        .find(|length| length.to_string().len() + rest == *length);
+    format!("{} {key}={value}\n", length.unwrap())
+}
+
 /// An archive in the making, which takes any name.
 struct Archive(Builder<Vec<u8>>);
 
@@ -32,14 +41,64 @@ impl Archive {
         Archive(Builder::new(Vec::new()))
     }
 
-    fn add(mut self, kind: EntryType, name: &str, link: &str, mode: u32, bytes: &[u8]) -> Archive {
+    fn add(self, kind: EntryType, name: &str, link: &str, mode: u32, bytes: &[u8]) -> Archive {
+        self.raw(kind, name.as_bytes(), link.as_bytes(), mode, bytes)
+    }
+
+    fn raw(
+        mut self,
+        kind: EntryType,
+        name: &[u8],
+        link: &[u8],
+        mode: u32,
+        bytes: &[u8],
+    ) -> Archive {
         let mut header = header(kind, mode, bytes.len());
         // Past the library's own checks.
-        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-        header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
+        header.as_old_mut().name[..name.len()].copy_from_slice(name);
+        header.as_old_mut().linkname[..link.len()].copy_from_slice(link);
         header.set_cksum();
         self.0.append(&header, bytes).unwrap();
         self
+    }
+
+    /// Gives the entry that follows a name that its header has no place for.
+    fn long_name(self, name: &str) -> Archive {
+        let text = format!("{name}\0");
+        self.blob_of(EntryType::GNULongName, "././@LongLink", text.as_bytes())
+    }
+
+    fn long_link(self, to: &str) -> Archive {
+        let text = format!("{to}\0");
+        self.blob_of(EntryType::GNULongLink, "././@LongLink", text.as_bytes())
+    }
+
+    /// Gives the entry that follows these pax records.
+    fn pax(self, records: &[(&str, &str)]) -> Archive {
+        let text: String = records
+            .iter()
+            .map(|(key, value)| record(key, value))
+            .collect();
+        self.blob_of(EntryType::XHeader, "pax", text.as_bytes())
+    }
+
+    /// Adds a sparse file of GNU's own kind: where its pieces are, and how long it is.
+    fn sparse(mut self, pieces: &[(u64, u64)], real: u64, bytes: &[u8]) -> Archive {
+        let mut header = header(EntryType::GNUSparse, 0o644, bytes.len());
+        header.as_old_mut().name[..6].copy_from_slice(b"sparse");
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.set_real_size(real);
+        for ((at, length), field) in pieces.iter().zip(&mut gnu.sparse) {
+            field.set_offset(*at);
+            field.set_length(*length);
+        }
+        header.set_cksum();
+        self.0.append(&header, bytes).unwrap();
+        self
+    }
+
+    fn blob_of(self, kind: EntryType, name: &str, bytes: &[u8]) -> Archive {
+        self.add(kind, name, "", 0o644, bytes)
     }
 
     fn file(self, name: &str, text: &str) -> Archive {
@@ -264,13 +323,17 @@ fn what_is_too_much_ends_it_and_leaves_nothing() {
             archive.file(&format!("f{n}"), "")
         })
         .bytes();
-    let sparse = Archive::new()
-        .add(EntryType::GNUSparse, "sparse", "", 0o644, b"")
-        .bytes();
+    let sparse = Archive::new().sparse(&[], 8 << 20, b"").bytes();
     let long = Archive::new()
         .add(EntryType::GNULongName, "././@LongLink", "", 0o644, &zeros)
         .bytes();
     let cut = &bomb[..1 << 20];
+    let ignored = gzipped(
+        &Archive::new()
+            .blob("../zeros", &zeros)
+            .file("a", "")
+            .bytes(),
+    );
     for (archive, options, reason) in [
         (
             gzip.finish().unwrap().as_slice(),
@@ -278,9 +341,19 @@ fn what_is_too_much_ends_it_and_leaves_nothing() {
             "more than 4194304 bytes",
         ),
         (&many, &["--max-entries", "50"], "more than 50 entries"),
-        (&sparse, &[], "is a sparse file"),
+        (&sparse, &["--max-size", "4M"], "more than 4194304 bytes"),
+        (
+            &sparse,
+            &["--max-size", "8388607"],
+            "more than 8388607 bytes",
+        ),
         (&long, &[], "a name of 8388608 bytes"),
-        (cut, &[], "unexpected EOF"),
+        (cut, &[], "it ends too early"),
+        (
+            &ignored,
+            &["--max-size", "1M", "--max-entries", "10"],
+            "more than may come out",
+        ),
         (
             b"no archive at all".repeat(100).as_slice(),
             &[],
@@ -466,4 +539,447 @@ mount -t proc none "$3/etc/../dev" || true
     let outcome = sandbox.jailctl(&["import", "debootstrap:--help", "/srv/jails/bea"]);
     assert_eq!(outcome.code(), Some(2), "{outcome}");
     assert_eq!(sandbox.must("ls -A /srv/jails"), "ann");
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// Nothing of what jailctl says would move a cursor.
+#[track_caller]
+fn assert_printable(outcome: &Outcome) {
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    let hidden = |letter: char| letter.is_control() && letter != '\n';
+    assert!(!said.contains(hidden), "{said:?}");
+}
+
+#[test]
+fn no_name_of_an_archive_writes_to_the_terminal() {
+    let evil = "\u{1b}[2J\rroot: fine\u{9b}K";
+    let layer = Archive::new().link("a", "/nowhere").file(evil, "").bytes();
+    let saved = |manifest: &str| {
+        Archive::new()
+            .file("manifest.json", manifest)
+            .blob("l", &layer)
+            .bytes()
+    };
+    let escaped = serde_json::Value::from(evil).to_string();
+    for archive in [
+        Archive::new().file(&format!("../{evil}"), "x").bytes(),
+        Archive::new()
+            .file(evil, "x")
+            .hard_link("b", evil)
+            .link(evil, "c")
+            .bytes(),
+        Archive::new()
+            .blob_of(EntryType::GNUSparse, evil, b"")
+            .bytes(),
+        Archive::new()
+            .pax(&[("size", evil), ("path", evil)])
+            .file("a", "x")
+            .bytes(),
+        saved(&format!(r#"[{{"Layers":[{escaped}]}}]"#)),
+        saved(&format!(
+            r#"[{{"RepoTags":[{escaped}]}},{{"RepoTags":[{escaped}]}}]"#
+        )),
+        saved(&format!(r#"[{{"Layers":["l"]}},{escaped}]"#)),
+        Archive::new()
+            .file(
+                "index.json",
+                &format!(r#"{{"manifests":[{{"digest":{escaped}}}]}}"#),
+            )
+            .bytes(),
+        Archive::new()
+            .directory(evil)
+            .file(&format!("{evil}/.wh..wh..opq"), "")
+            .bytes(),
+    ] {
+        let (sandbox, outcome) = import(&archive, &[]);
+        assert_printable(&outcome);
+        sandbox.must(&format!("rm -rf {ROOT}"));
+        assert_printable(&sandbox.jailctl(&["import", "/srv/source", ROOT, "--json"]));
+    }
+}
+
+#[test]
+fn names_that_are_no_text_are_reported_as_json_too() {
+    let archive = Archive::new()
+        .raw(EntryType::Regular, b"../\xff", b"", 0o644, b"")
+        .raw(EntryType::Regular, b"kept\xff", b"", 0o644, b"text")
+        .bytes();
+    let (sandbox, outcome) = import(&archive, &["--json"]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["unpacked"]["refused"][0]["path"], "../\u{fffd}");
+    assert_eq!(sandbox.must(&format!("cat {ROOT}/kept*")), "text");
+}
+
+#[test]
+fn a_name_that_no_file_can_have_is_not_kept_in_memory() {
+    let long = "x/".repeat(3000);
+    let archive = Archive::new().long_name(&long).file("a", "").bytes();
+    let (_, outcome) = import(&archive, &[]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(outcome.stderr.contains("a name of 6001 bytes"), "{outcome}");
+    let pax = Archive::new().pax(&[("path", &long)]).file("a", "").bytes();
+    let (_, outcome) = import(&pax, &[]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(outcome.stderr.contains("a name of 6000 bytes"), "{outcome}");
+    let many = (0..3000).fold(Archive::new(), |archive, n| {
+        archive.file(&format!("../{n}"), "")
+    });
+    let (_, outcome) = import(&many.bytes(), &["--json"]);
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(
+        report["unpacked"]["refused"].as_array().unwrap().len(),
+        1000
+    );
+    assert_eq!(report["unpacked"]["refused_more"], 2000);
+}
+
+#[test]
+fn directories_that_are_made_on_the_way_count_as_entries() {
+    let archive = (0..10).fold(Archive::new(), |archive, n| {
+        archive.file(&format!("{n}/{}file", "d/".repeat(20)), "x")
+    });
+    let archive = archive.bytes();
+    let (sandbox, outcome) = import(&archive, &["--max-entries", "100"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(
+        outcome.stderr.contains("more than 100 entries"),
+        "{outcome}"
+    );
+    assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+    let outcome = sandbox.jailctl(&["import", "/srv/source", ROOT, "--max-entries", "220"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+}
+
+/// Links of the archive's own lead on from where no path reaches any more.
+#[test]
+fn a_tree_that_is_deeper_than_any_path_is_taken_away_again() {
+    let down = "d/".repeat(1000);
+    let down = down.trim_end_matches('/');
+    let mut archive = Archive::new();
+    let mut from = String::new();
+    for n in 0..5 {
+        let deeper = format!("{from}{down}");
+        archive = archive.long_name(&format!("{deeper}/f")).file("f", "x");
+        archive = archive.long_link(&deeper).link(&format!("l{n}"), "");
+        from = format!("l{n}/");
+    }
+    let archive = archive.blob("zeros", &[0; 2 << 20]).bytes();
+    let (sandbox, outcome) = import(&archive, &["--max-size", "1M"]);
+    assert!(
+        outcome.stderr.contains("--max-size allows more"),
+        "{outcome}"
+    );
+    assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+}
+
+#[test]
+fn many_entries_take_time_as_their_number() {
+    let mut archive = Archive::new();
+    for n in 0..30_000 {
+        archive = archive.directory(&format!("d/{n}"));
+    }
+    let archive = archive.blob("zeros", &[0; 2 << 20]).bytes();
+    let started = std::time::Instant::now();
+    let (sandbox, outcome) = import(&gzipped(&archive), &["--max-size", "1M"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+    let taken = started.elapsed();
+    assert!(taken.as_secs() < 10, "taken away in {taken:?}");
+
+    let first = (0..10_000).fold(Archive::new(), |it, n| it.directory(&format!("d/low{n}")));
+    let second = (0..10_000).fold(Archive::new(), |it, n| it.file(&format!("d/up{n}"), ""));
+    let second = second.file("d/.wh..wh..opq", "");
+    let image = Archive::new()
+        .file("manifest.json", r#"[{"Layers":["a","b"]}]"#)
+        .blob("a", &first.bytes())
+        .blob("b", &second.bytes());
+    let started = std::time::Instant::now();
+    let (sandbox, outcome) = import(&gzipped(&image.bytes()), &[]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(sandbox.must(&format!("ls {ROOT}/d | wc -l")), "10000");
+    let taken = started.elapsed();
+    assert!(taken.as_secs() < 10, "emptied in {taken:?}");
+}
+
+#[test]
+fn a_directory_is_not_copied_into_itself_and_other_file_systems_stay_out() {
+    let sandbox = Sandbox::bare();
+    sandbox.must(
+        "mkdir -p /srv/jails /srv/own /srv/mounted /srv/bound; echo text >/srv/own/file
+         mount -t tmpfs none /srv/mounted; echo secret >/srv/mounted/file
+         mount --bind /srv/own /srv/bound",
+    );
+    let outcome = sandbox.jailctl(&["import", "/srv", ROOT, "--max-size", "10M"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert!(
+        outcome.stderr.contains("2 mount points were left empty"),
+        "{outcome}"
+    );
+    let found = format!(
+        "cd {ROOT}; find . -path ./dev -prune -o -type f -print | sort; ls jails mounted bound"
+    );
+    assert_eq!(
+        sandbox.must(&found),
+        "./.login-jail/manifest.json\n./own/file\nbound:\n\njails:\n\nmounted:"
+    );
+}
+
+/// RFC 8878, 3.1.2: what zstd:chunked has behind a layer, and pzstd before each frame.
+#[test]
+fn frames_of_zstd_that_are_to_be_skipped_are_skipped() {
+    let sandbox = Sandbox::bare();
+    if sandbox.sh("command -v zstd").code() != Some(0) {
+        return skipped("zstd archives", "zstd is not on this machine");
+    }
+    let archive = Archive::new().file("a", "text").bytes();
+    sandbox.must("mkdir -p /srv/jails");
+    sandbox.write("/srv/archive", archive);
+    sandbox.write("/srv/skip", b"\x5f\x2a\x4d\x18\x04\0\0\0abcd");
+    sandbox.must("cd /srv; zstd -q archive; cat skip archive.zst skip >first; cat archive.zst skip skip >last");
+    for source in ["/srv/first", "/srv/last"] {
+        let outcome = sandbox.jailctl(&["import", source, ROOT]);
+        assert_eq!(outcome.code(), Some(0), "{source}: {outcome}");
+        assert_eq!(sandbox.read(&format!("{ROOT}/a")), "text");
+        sandbox.must(&format!("rm -rf {ROOT}"));
+    }
+    // A length that the file does not have, and a window larger than memory.
+    sandbox.write("/srv/cut", b"\x50\x2a\x4d\x18\xff\xff\xff\xff");
+    sandbox.write("/srv/window", b"\x28\xb5\x2f\xfd\0\xff\x01\0\0");
+    for source in ["/srv/cut", "/srv/window"] {
+        let outcome = sandbox.sh(&format!(
+            "ulimit -v 1000000; {} import {source} {ROOT}",
+            login_jail_tests::jailctl()
+        ));
+        assert_eq!(outcome.code(), Some(3), "{source}: {outcome}");
+        assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+    }
+}
+
+#[test]
+fn an_archive_is_read_from_a_pipe() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/jails");
+    for (archive, file) in [
+        (Archive::new().file("a", "text").bytes(), "a"),
+        (oci(false), "etc/kept"),
+    ] {
+        let command = [
+            login_jail_tests::jailctl(),
+            "import".to_owned(),
+            "-".to_owned(),
+            ROOT.to_owned(),
+        ];
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        let outcome = sandbox.run_with(&command, &archive);
+        assert!(matches!(outcome.code(), Some(0 | 1)), "{outcome}");
+        sandbox.must(&format!("test -s {ROOT}/{file} && rm -rf {ROOT}"));
+    }
+}
+
+#[test]
+fn pax_records_name_and_own_what_follows_and_nothing_else() {
+    let capability = "\u{1}\0\0\u{2}\0\u{20}\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let archive = Archive::new()
+        .pax(&[("path", "../../escaped"), ("uid", "4294967295")])
+        .file("a", "x")
+        .pax(&[
+            ("path", "real"),
+            ("uid", "99999999999"),
+            ("SCHILY.xattr.security.capability", capability),
+        ])
+        .file("header", "x")
+        .pax(&[("linkpath", "../../../../../etc/passwd")])
+        .hard_link("h", "real")
+        .pax(&[("path", ".login-jail/manifest.json")])
+        .file("m", "{}")
+        .bytes();
+    let (sandbox, outcome) = import(&archive, &[]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert_eq!(outside(&sandbox), UNTOUCHED);
+    assert_eq!(
+        sandbox.must(&format!(
+            "cd {ROOT}; ls -A; stat -c %u real; getcap -r . 2>/dev/null; cat real"
+        )),
+        ".login-jail\ndev\netc\nhome\nproc\nreal\nrun\ntmp\nvar\n0\nx"
+    );
+    let two_sizes = Archive::new()
+        .pax(&[("size", "600")])
+        .file("a", "x")
+        .file("b", "x")
+        .bytes();
+    let (sandbox, outcome) = import(&two_sizes, &[]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+}
+
+#[test]
+fn an_entry_of_an_unknown_kind_is_said_and_an_old_directory_is_one() {
+    let archive = Archive::new()
+        .add(EntryType::new(b'V'), "label", "", 0o644, b"")
+        .add(EntryType::Regular, "old/", "", 0o755, b"")
+        .file("old/file", "text")
+        .bytes();
+    let (sandbox, outcome) = import(&archive, &[]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("label"), "{outcome}");
+    assert_eq!(sandbox.read(&format!("{ROOT}/old/file")), "text");
+}
+
+#[test]
+fn sparse_files_of_every_kind_are_what_they_were() {
+    let sandbox = Sandbox::bare();
+    if !sandbox.sh("tar --version").stdout.contains("GNU tar") {
+        return skipped("sparse archives", "tar is not GNU's");
+    }
+    // More pieces than a header has room for, and one that ends with a hole.
+    sandbox.must(
+        "mkdir -p /srv/jails /srv/tree; cd /srv/tree; truncate -s 20M many end all
+         for n in $(seq 0 2 60); do printf piece$n | dd of=many bs=1 seek=$((n * 300000)) conv=notrunc status=none; done
+         printf start | dd of=end conv=notrunc status=none; echo plain >plain; chmod 600 many",
+    );
+    for format in [
+        "gnu",
+        "pax --sparse-version=0.0",
+        "pax --sparse-version=0.1",
+        "pax --sparse-version=1.0",
+    ] {
+        sandbox.must(&format!(
+            "tar -C /srv/tree -S --format={format} -cf /srv/source ."
+        ));
+        assert!(
+            sandbox.must("stat -c %s /srv/source").len() < 7,
+            "{format} is sparse"
+        );
+        let outcome = sandbox.jailctl(&["import", "/srv/source", ROOT]);
+        assert_eq!(outcome.code(), Some(0), "{format}: {outcome}");
+        sandbox.must(&format!(
+            "cd /srv/tree; for file in *; do cmp $file {ROOT}/$file; done"
+        ));
+        let used = sandbox.must(&format!(
+            "du -k {ROOT}/many {ROOT}/end {ROOT}/all | awk '{{ n += $1 }} END {{ print n }}'"
+        ));
+        assert!(used.parse::<u64>().unwrap() < 2000, "{format}: {used}");
+        assert_eq!(sandbox.must(&format!("stat -c %a {ROOT}/many")), "600");
+        sandbox.must(&format!("rm -rf {ROOT}"));
+    }
+}
+
+#[test]
+fn sparse_files_that_make_no_sense_end_the_import() {
+    let one = |records: &[(&str, &str)], bytes: &[u8]| {
+        Archive::new()
+            .pax(records)
+            .blob("sparse", bytes)
+            .file("b", "x")
+            .bytes()
+    };
+    let version = [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")];
+    let real = |size| [&version[..], &[("GNU.sparse.realsize", size)]].concat();
+    let mut map = b"1\n0\n5\n".to_vec();
+    map.resize(512, 0);
+    map.extend(b"start");
+    for (archive, why) in [
+        (
+            Archive::new()
+                .sparse(&[(600, 5), (0, 5)], 605, &[1; 10])
+                .bytes(),
+            "overlap",
+        ),
+        (
+            Archive::new()
+                .sparse(&[(0, 5), (4, 5)], 9, &[1; 10])
+                .bytes(),
+            "overlap",
+        ),
+        (
+            Archive::new().sparse(&[(0, 600)], 600, &[1; 10]).bytes(),
+            "do not fit",
+        ),
+        (
+            Archive::new().sparse(&[(0, 5)], 5, &[1; 600]).bytes(),
+            "do not fit",
+        ),
+        (
+            Archive::new().sparse(&[(100, 10)], 50, &[1; 10]).bytes(),
+            "do not fit",
+        ),
+        (
+            Archive::new()
+                .sparse(&[(u64::MAX, 10)], 50, &[1; 10])
+                .bytes(),
+            "too large",
+        ),
+        (one(&[("GNU.sparse.map", "0,5,7")], b"start"), "no length"),
+        (
+            one(&[("GNU.sparse.numbytes", "5")], b"start"),
+            "begins nowhere",
+        ),
+        (one(&[("GNU.sparse.map", "0,5")], b"start"), "no size"),
+        (
+            one(
+                &[("GNU.sparse.map", "0,x"), ("GNU.sparse.size", "5")],
+                b"start",
+            ),
+            "wants a number",
+        ),
+        (one(&real("5"), b"2\n0\nzz"), "no list of numbers"),
+        (
+            one(&real("5"), b"99999999999999999999999\n"),
+            "too large a number",
+        ),
+        (one(&real("5"), b"9999999\n"), "too many pieces"),
+        (one(&real("5"), b"1\n0\n"), "does not end"),
+        (one(&real("4"), &map), "do not fit"),
+    ] {
+        let (sandbox, outcome) = import(&archive, &[]);
+        assert_eq!(outcome.code(), Some(3), "{why}: {outcome}");
+        assert!(outcome.stderr.contains(why), "{why}: {outcome}");
+        assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+    }
+    let (sandbox, outcome) = import(&one(&real("7"), &map), &[]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(
+        sandbox.must(&format!("od -An -c {ROOT}/sparse")),
+        "   s   t   a   r   t  \\0  \\0"
+    );
+}
+
+#[test]
+fn a_user_is_known_in_an_imported_root_and_has_a_home() {
+    let sandbox = Sandbox::new()
+        .user("bea")
+        .root(roots::busybox())
+        .user("ann");
+    let ann = sandbox.must("id -u ann");
+    sandbox.must(&format!(
+        "usermod -aG games ann; cd /srv/jails/bea; rm -rf home
+         echo image:x:{ann}:{ann}::/:/bin/sh >>etc/passwd; echo ann:x:77:77::/:/bin/nothing >>etc/passwd
+         echo games:x:99:image >>etc/group; tar -cf /srv/source ."
+    ));
+    let import = ["import", "/srv/source", ROOT, "--user"];
+    let nobody = sandbox.jailctl(&[&import[..], &["nobody-such"]].concat());
+    assert_eq!(nobody.code(), Some(3), "{nobody}");
+    assert_eq!(sandbox.must("ls /srv/jails"), "bea");
+    sandbox.jailctl(&[&import[..], &["ann"]].concat()).ok();
+    assert_eq!(
+        sandbox
+            .ssh(
+                "ann",
+                "id -un; id -Gn; pwd; echo text >file && cat file; grep -c image /etc/passwd"
+            )
+            .ok(),
+        "ann\nann games\n/home/ann\ntext\n1"
+    );
+    // An /etc that leads elsewhere is not written through.
+    let archive = Archive::new().link("etc", "/tmp").directory("tmp").bytes();
+    sandbox.write("/srv/linked", archive);
+    let outcome = sandbox.jailctl(&["import", "/srv/linked", "/srv/jails/new", "--user", "ann"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert_eq!(sandbox.must("ls /srv/jails"), "ann\nbea");
 }

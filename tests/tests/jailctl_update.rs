@@ -1,5 +1,9 @@
 //! `jailctl update` and `rollback`: what differs is found and mended, what is somebody's own stays.
 
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+use std::process::Stdio;
+
 use login_jail_tests::{Outcome, Sandbox, skipped};
 
 const ROOT: &str = "/srv/jails/ann";
@@ -192,7 +196,7 @@ fn refuses_a_manifest_that_somebody_else_could_have_written() {
 fn two_runs_at_once_do_not_mix() {
     let sandbox = built();
     let script = format!(
-        "exec 9<{ROOT}; flock -n 9 && {} update {ROOT}",
+        "exec 9<{ROOT}/.login-jail; flock -n 9 && {} update {ROOT}",
         login_jail_tests::jailctl()
     );
     let outcome = sandbox.sh(&script);
@@ -230,4 +234,155 @@ fn a_dpkg_trigger_brings_roots_up_to_date() {
     );
     sandbox.must(&script);
     assert_eq!(sandbox.ssh("ann", "tac").ok(), "new");
+}
+
+/// A lock that a user can take is one that a user can hold.
+#[test]
+fn nobody_inside_holds_an_update_up() {
+    let sandbox = built();
+    sandbox.must("echo '# new' >>/etc/bash.bashrc");
+    let script = format!("echo held; exec flock {ROOT} sh -c 'echo locked; sleep 15'");
+    let mut holder = sandbox.command(&[
+        "setpriv",
+        "--reuid",
+        "ann",
+        "--clear-groups",
+        "sh",
+        "-c",
+        &script,
+    ]);
+    let mut holder = holder
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(
+        sandbox.sh(&format!("flock -n {ROOT} true")).code(),
+        Some(1),
+        "it is held"
+    );
+    let outcome = sandbox.jailctl(&["update", ROOT]);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(
+        differences(&outcome),
+        ["stale: /etc/bash.bashrc"],
+        "{outcome}"
+    );
+}
+
+#[test]
+fn rolling_back_keeps_what_somebody_has_put_there_since() {
+    let sandbox = built();
+    sandbox.must(&format!(
+        "mkdir -p {ROOT}/usr/local/own; cd {ROOT}/usr/local/own; echo old >changed; echo old >deleted; chown -R ann .
+         echo '# new' >>/etc/bash.bashrc"
+    ));
+    sandbox.jailctl(&["update", ROOT]).ok();
+    sandbox.must(&format!(
+        "cd {ROOT}/usr/local/own; echo new >n && mv n changed; rm deleted; mkdir -m 700 made; echo new >made/file
+         mkfifo pipe; ln -s made link; chown -R -h ann ."
+    ));
+    let state = format!(
+        "cd {ROOT}/usr/local/own; find . -printf '%p %M %u %l\\n' | sort; cat changed made/file"
+    );
+    let before = sandbox.must(&state);
+    for _ in 0..3 {
+        sandbox.jailctl(&["rollback", ROOT]).ok();
+        assert_eq!(sandbox.must(&state), before);
+    }
+    assert_ne!(
+        sandbox.must(&format!("tail -1 {ROOT}/etc/bash.bashrc")),
+        "# new"
+    );
+    sandbox.jailctl(&["update", ROOT]).ok();
+    assert_eq!(sandbox.must(&state), before);
+}
+
+/// A hard link shows the host's change at once: there is nothing that somebody inside has done.
+#[test]
+fn what_is_as_the_host_has_it_is_not_said_to_be_changed_inside() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/jails; cp /bin/ls /opt/tool; cp /bin/ls /opt/other");
+    let build = ["build", ROOT, "--program", "/opt/tool,/opt/other", "--copy"];
+    sandbox.jailctl(&build).ok();
+    sandbox.must(&format!(
+        "echo x >>/opt/tool; cp /opt/tool {ROOT}/opt/tool; echo x >>{ROOT}/opt/other"
+    ));
+    let outcome = sandbox.jailctl(&["update", ROOT]);
+    assert_eq!(
+        differences(&outcome),
+        ["changed inside: /opt/other", "stale: /opt/tool"],
+        "{outcome}"
+    );
+    assert_eq!(
+        sandbox.jailctl(&["update", ROOT, "--dry-run"]).code(),
+        Some(0)
+    );
+}
+
+/// The owner of a directory of the host's swaps a file for a link to what nobody may read.
+#[test]
+fn a_file_that_is_swapped_while_it_is_read_leaks_nothing() {
+    let sandbox = Sandbox::bare().plain_user("bob");
+    if sandbox.sh("command -v python3").code() != Some(0) {
+        return skipped("swapping files", "python3 is not on this machine");
+    }
+    let swap = "import ctypes, os\nc = ctypes.CDLL(None)\nos.chdir('/opt/bob')\nwhile True: c.renameat2(-100, b'tool', -100, b'trap', 2)\n";
+    sandbox.must("mkdir -p /srv/jails /opt/bob; cp /bin/true /opt/bob/tool; ln -s /etc/shadow /opt/bob/trap; chown -R -h bob /opt/bob");
+    let mut swapper = sandbox.command(&[
+        "setpriv",
+        "--reuid",
+        "bob",
+        "--clear-groups",
+        "python3",
+        "-c",
+        swap,
+    ]);
+    let mut swapper = swapper.stdin(Stdio::null()).spawn().unwrap();
+    let script = format!(
+        "set +e; for i in $(seq 60); do
+             {} build {ROOT} --program /opt/bob/tool >/dev/null 2>&1
+             grep -s ^root: {ROOT}/opt/bob/* && echo leaked
+             rm -rf {ROOT}
+         done; true",
+        login_jail_tests::jailctl()
+    );
+    let leaked = sandbox.must(&script);
+    swapper.kill().unwrap();
+    swapper.wait().unwrap();
+    assert_eq!(leaked, "");
+}
+
+/// A program may ask for a library in a directory where somebody can put anything.
+#[test]
+fn a_library_that_is_a_pipe_keeps_nobody_waiting() {
+    let sandbox = Sandbox::bare();
+    let compiled = sandbox.sh(
+        "mkdir -p /srv/jails /opt/lib; cd /opt/lib; echo 'int f(void) { return 0; }' >f.c; echo 'int f(void); int main(void) { return f(); }' >m.c
+         cc -shared -o libf.so f.c && cc -o ../tool m.c -L. -lf -Wl,-rpath,/opt/lib && rm libf.so && mkfifo libf.so",
+    );
+    if compiled.code() != Some(0) {
+        return skipped("a library that is a pipe", "there is no C compiler");
+    }
+    let outcome = sandbox.jailctl(&["build", ROOT, "--program", "/opt/tool"]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("asks for libf.so"), "{outcome}");
+}
+
+#[test]
+fn a_list_of_roots_with_names_that_are_no_text_is_read() {
+    let sandbox = built();
+    sandbox.must(
+        "printf '/srv/\\377\\n' >>/var/lib/login-jail/roots; mkdir \"$(printf '/srv/\\377')\"",
+    );
+    let outcome = sandbox.jailctl(&["update", "--dry-run"]);
+    assert!(
+        outcome.stdout.contains(&format!("{ROOT}: up to date")),
+        "{outcome}"
+    );
+    let outcome = sandbox.jailctl(&["build", "/srv/jails/new\nline", "--program", "ls"]);
+    assert_eq!(outcome.code(), Some(2), "{outcome}");
 }

@@ -1,0 +1,69 @@
+//! Text from elsewhere, made fit for a terminal: names in archives, roots and configs are chosen by others.
+
+use std::ffi::OsStr;
+
+use serde_json::Value;
+
+/// Escapes what would move the cursor, reorder or hide.
+#[must_use]
+pub fn shown(text: impl AsRef<OsStr>) -> String {
+    let text = text.as_ref().to_string_lossy();
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_hidden(letter) {
+            safe.extend(letter.escape_default());
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
+}
+
+/// Tells what a terminal would not show as it is: controls, and the marks that change direction or have no width.
+#[must_use]
+pub fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Gives a report as JSON for people and programs: the same value, with each hidden letter of its strings escaped.
+#[must_use]
+pub fn json(report: &Value) -> String {
+    let text = format!("{report:#}");
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        // JSON itself escapes the controls of ASCII, and has newlines between its parts only.
+        if is_hidden(letter) && letter != '\n' {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_hidden, json, shown};
+
+    #[test]
+    fn what_is_printed_can_not_write_to_the_terminal() {
+        for word in ["a\u{1b}[2Jb", "a\u{9b}b", "a\rb", "a\u{202e}b"] {
+            assert!(!shown(word).contains(is_hidden), "{word:?}");
+        }
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_value() {
+        let report = serde_json::json!({ "a\u{9b}\u{1b}": ["b\u{202e}\n", "é\u{feff}", 1] });
+        let text = json(&report);
+        assert!(!text.replace('\n', "").contains(is_hidden), "{text:?}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            report
+        );
+    }
+}
