@@ -582,28 +582,28 @@ pub fn group_agrees(text: &[u8], user: &OsStr, ids: &Ids) -> Result<Vec<u32>, (u
     Ok(groups)
 }
 
-/// Refuses a line that takes in accounts from elsewhere, and one with a NUL byte, behind which the C library goes on with
-/// what was there before (glibc 2.36, in front of the line a space).
+/// Refuses a line that takes in accounts from elsewhere, and those that the C library does not read as they stand: with a
+/// NUL byte, or with space in front. glibc 2.36 moves such a line to the front of its buffer without the end, behind which
+/// is what was there before.
 fn refuse_oddities(number: usize, line: &[u8]) -> Result<(), (usize, String)> {
-    if line.starts_with(b"+") || line.starts_with(b"-") {
-        return Err((number, INCLUDES.to_owned()));
-    }
-    if line.contains(&0) {
-        return Err((number, "has a NUL byte; take it away".to_owned()));
-    }
-    Ok(())
+    let what = match line.first() {
+        Some(b'+' | b'-') => INCLUDES,
+        Some(byte) if is_space(*byte) => "has space in front; take it away",
+        _ if line.contains(&0) => "has a NUL byte; take it away",
+        _ => return Ok(()),
+    };
+    Err((number, what.to_owned()))
 }
 
-/// Gives the lines of a file that are no comment, counted from 1, without the space that the C library skips in front.
+/// Gives the lines of a file that are neither blank nor a comment, counted from 1.
 fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     text.split(|byte| *byte == b'\n')
         .enumerate()
-        .map(|(index, line)| {
-            let start = line.iter().position(|byte| !is_space(*byte));
-            let (_, line) = line.split_at(start.unwrap_or(line.len()));
-            (index + 1, line)
+        .map(|(index, line)| (index + 1, line))
+        .filter(|(_, line)| {
+            let meant = line.iter().find(|byte| !is_space(**byte));
+            !matches!(meant, None | Some(b'#'))
         })
-        .filter(|(_, line)| !line.starts_with(b"#"))
 }
 
 /// Tells what the C library skips in front of a line, and takes for a space within: isspace(3) in the C locale.
@@ -642,7 +642,8 @@ mod tests {
             &b"x\n\x0b ann:x:0:0::/:/bin/sh\n"[..],
             b"\nann:x:1000:0::/:/bin/sh",
             b"\nann:x",
-            b"\n +ann::::::",
+            b"\n+ann::::::",
+            b"\n ann:x:1000:100",
             b"\nbob\0\n",
         ] {
             assert_eq!(faulty(text).map(|(line, _)| line), Some(2), "{text:?}");
