@@ -474,7 +474,7 @@ fn su_is_a_door_like_any_other() {
         &sandbox,
         "door",
         "sed -i /pam_jail/d /etc/pam.d/su",
-        &["the stack of su has no session line"],
+        &["no session line for pam_jail.so in the stack of su"],
     );
     let inside = sandbox.su_dash("ann", "ls -d /srv/jails; echo in");
     assert_eq!(inside.ok(), "in");
@@ -959,7 +959,7 @@ fn says_what_could_not_be_checked() {
 #[test]
 fn finds_what_is_wrong_with_pam_stacks() {
     let sandbox = with_base();
-    let stack = |lines: &str| format!("printf '{lines}' >/etc/pam.d/trial");
+    let stack = |lines: &str| format!("printf '%b' '{lines}' >/etc/pam.d/trial");
     let order = "auth required pam_unix.so\\nsession required pam_jail.so\\nsession required pam_unix.so\\n";
     planted(
         &sandbox,
@@ -980,6 +980,35 @@ fn finds_what_is_wrong_with_pam_stacks() {
         )
         .safe
     );
+    for line in [
+        "-session required pam_jail.so quiet\\n",
+        "session [success=ok default=ignore] pam_jail.so quiet\\n",
+        "session sufficient pam_jail.so quiet\\n",
+    ] {
+        planted(
+            &sandbox,
+            "pam-control",
+            &stack(line),
+            &["/etc/pam.d/trial:1"],
+        );
+        let mended = sandbox.read("/etc/pam.d/trial");
+        assert_eq!(mended, "session required pam_jail.so quiet");
+    }
+    let module =
+        "$(ls /lib/*/security/pam_jail.so /lib*/security/pam_jail.so 2>/dev/null | head -n 1)";
+    for plant in [format!("chmod g+w {module}"), format!("chown ann {module}")] {
+        planted(&sandbox, "pam-module", &plant, &["security/pam_jail.so"]);
+    }
+    let gone = format!("cp -p {module} /srv/kept; rm {module}");
+    sandbox.must(&format!("echo {module} >/srv/where; {gone}"));
+    let report = check(&sandbox);
+    assert!(
+        of_kind(&report, "pam-module")[0]
+            .what
+            .contains("/etc/pam.d/trial:1: pam_jail.so is not installed"),
+        "{report}"
+    );
+    sandbox.must("mv /srv/kept $(cat /srv/where)");
     planted(
         &sandbox,
         "lock-out",

@@ -67,13 +67,17 @@ fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
             Finding::warning("door", what)
         } else if pam::jails_anywhere() {
             let what = format!(
-                "has a rule, but the login shell is {shell}, and the stack of {} has no session line for pam_jail.so: it leads \
-                 out of the jail",
+                "has a rule, but the login shell is {shell}, and there is no session line for pam_jail.so in the stack of {}: \
+                 that leads out of the jail",
                 open.join(", ")
             );
             let command = open
                 .iter()
-                .map(|name| format!("cat {SNIPPETS}/{name} >>/etc/pam.d/{name}"))
+                .map(|name| {
+                    // The same command is printed for every user.
+                    let file = format!("/etc/pam.d/{name}");
+                    format!("grep -q '^session.*pam_jail' {file} || cat {SNIPPETS}/{name} >>{file}")
+                })
                 .collect::<Vec<_>>()
                 .join("; ");
             report.add(Finding::error("door", what).of(jailed).mended_by(command));

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -63,7 +64,10 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
         report.extend(halves(&name, &stack));
         for line in stack.iter().filter(|line| line.module.ends_with(MODULE)) {
             report.extend(options(line, config));
+            report.extend(module(line));
         }
+        let session = stack.iter().filter(|line| line.jails("session"));
+        report.extend(session.filter_map(control));
         // What comes in by these variables stays inside where the session is in the jail.
         if !stack.iter().any(|line| line.jails("session")) {
             report.extend(read_environment(&stack, jailed));
@@ -126,21 +130,13 @@ fn place(service: &str, stack: &[Line]) -> Vec<Finding> {
         let superfluous = [**second, line].into_iter().find(|it| it.file == own);
         let finding = Finding::error("pam-twice", what);
         found.push(match superfluous {
-            Some(it) => finding.mended_by(format!("sed -i {}d {}", it.number, quoted(&own))),
+            Some(it) => {
+                // Twice in a row it takes no other line away.
+                let (number, own) = (it.number, quoted(&own));
+                finding.mended_by(format!("sed -i '{number}{{/pam_jail[.]so/d}}' {own}"))
+            }
             None => finding,
         });
-    }
-    if ["optional", "sufficient"].contains(&line.control.as_str()) {
-        let what = format!(
-            "{at}: pam_jail.so is {}, so that the session goes on where it fails; it is to be required",
-            line.control
-        );
-        let command = format!(
-            "sed -i '{}s/{}/required/' {file}",
-            line.number, line.control
-        );
-        // Not by --fix: a module that fails lets nobody in from then on.
-        found.push(Finding::error("pam-control", what).mended_by(command));
     }
     if let Some(next) = after.iter().find(|it| !it.jails("session")) {
         let what = format!(
@@ -158,6 +154,77 @@ fn place(service: &str, stack: &[Line]) -> Vec<Finding> {
         });
     }
     found
+}
+
+/// Finds a line behind which a session goes on where the module refuses.
+fn control(line: &Line) -> Option<Finding> {
+    if line.fails_closed() {
+        return None;
+    }
+    let (at, number, file) = (line.place(), line.number, quoted(&line.file));
+    let what = if line.dispensable {
+        format!(
+            "{at}: the dash before session lets everybody in unjailed where pam_jail.so can't be loaded"
+        )
+    } else {
+        format!(
+            "{at}: pam_jail.so is {}, so that the session goes on where it fails; it is to be required",
+            shown(&line.control)
+        )
+    };
+    let replaced = r"s/^[[:space:]]*-?(session[[:space:]]+)(\[[^]]*\]|[^[:space:]]+)/\1required/I";
+    // Not by --fix: a module that fails lets nobody in from then on.
+    let command = format!("sed -E -i '{number}{replaced}' {file}");
+    Some(Finding::error("pam-control", what).mended_by(command))
+}
+
+/// Looks at the module itself, which every program that opens a session runs as root.
+fn module(line: &Line) -> Option<Finding> {
+    let named = Path::new(&line.module);
+    let installed = if named.is_absolute() {
+        Some(named.to_owned()).filter(|file| file.exists())
+    } else {
+        module_directories()
+            .map(|directory| directory.join(named))
+            .find(|file| file.exists())
+    };
+    let Some(file) = installed else {
+        let what = format!(
+            "{}: {} is not installed: PAM refuses every session there",
+            line.place(),
+            shown(&line.module)
+        );
+        return Some(Finding::error("pam-module", what));
+    };
+    let metadata = fs::metadata(&file).ok()?;
+    let (mode, shown) = (metadata.permissions().mode() & 0o7777, shown(&file));
+    if metadata.uid() != 0 {
+        let what = format!(
+            "{shown} belongs to uid {}, who may replace what runs as root",
+            metadata.uid()
+        );
+        let command = format!("chown root {}", quoted(&file));
+        return Some(Finding::error("pam-module", what).mended_by(command));
+    }
+    (mode & 0o022 != 0).then(|| {
+        let what = format!("{shown} is mode {mode:04o}: others may replace what runs as root");
+        let command = format!("chmod go-w {}", quoted(&file));
+        Finding::error("pam-module", what).safely_mended_by(command)
+    })
+}
+
+/// Lists where libpam may look for modules: which one is compiled into it.
+fn module_directories() -> impl Iterator<Item = PathBuf> {
+    let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
+    ["/lib", "/usr/lib", "/lib64", "/usr/lib64"]
+        .into_iter()
+        .flat_map(move |library| {
+            let library = Path::new(library);
+            [
+                library.join(&triplet).join("security"),
+                library.join("security"),
+            ]
+        })
 }
 
 /// Finds a line of one kind that lacks the other.

@@ -11,6 +11,15 @@ pub(crate) const DIRECTORY: &str = "/etc/pam.d";
 /// The name of our module.
 pub(crate) const MODULE: &str = "pam_jail.so";
 
+/// What pam_jail.so returns where it refuses or can't begin, and libpam where it can't load it: pam.conf(5).
+const FAILURES: [&str; 5] = [
+    "abort",
+    "system_err",
+    "service_err",
+    "module_unknown",
+    "open_err",
+];
+
 /// How deep files may include each other.
 const DEEPEST: usize = 16;
 
@@ -19,6 +28,8 @@ const DEEPEST: usize = 16;
 pub(crate) struct Line {
     pub(crate) file: PathBuf,
     pub(crate) number: usize,
+    /// Whether a module that can't be loaded is passed over.
+    pub(crate) dispensable: bool,
     pub(crate) kind: String,
     pub(crate) control: String,
     pub(crate) module: String,
@@ -29,6 +40,29 @@ impl Line {
     /// Tells whether it is of this kind, and our module's.
     pub(crate) fn jails(&self, kind: &str) -> bool {
         self.kind == kind && self.module.ends_with(MODULE)
+    }
+
+    /// Tells whether nobody gets in where the module refuses, or fails.
+    pub(crate) fn fails_closed(&self) -> bool {
+        if self.dispensable {
+            return false;
+        }
+        let Some(pairs) = self.control.strip_prefix('[') else {
+            return ["required", "requisite"].contains(&self.control.as_str());
+        };
+        let action = |result: &str| {
+            pairs
+                .trim_end_matches(']')
+                .split_whitespace()
+                .filter_map(|pair| pair.split_once('='))
+                .filter(|(name, _)| *name == result)
+                .map(|(_, action)| action)
+                .next_back()
+        };
+        FAILURES.iter().all(|failure| {
+            let action = action(failure).or(action("default"));
+            action.is_some_and(|action| ["bad", "die"].contains(&action))
+        })
     }
 
     /// Says where it is written.
@@ -94,8 +128,9 @@ fn parse(file: &Path, number: usize, text: &str) -> Option<Line> {
     Some(Line {
         file: file.to_owned(),
         number,
-        kind: kind.trim_start_matches('-').to_owned(),
-        control: control.to_owned(),
+        dispensable: kind.starts_with('-'),
+        kind: kind.trim_start_matches('-').to_ascii_lowercase(),
+        control: control.to_ascii_lowercase(),
         module: words.next()?.to_owned(),
         arguments: words.collect(),
     })
@@ -140,6 +175,30 @@ mod tests {
     use std::path::Path;
 
     use super::parse;
+
+    #[test]
+    fn tells_what_lets_nobody_in_where_the_module_fails() {
+        let closed = |text: &str| parse(Path::new("f"), 1, text).unwrap().fails_closed();
+        for text in [
+            "session required pam_jail.so",
+            "SESSION Requisite pam_jail.so",
+            "session [success=ok ignore=ignore default=bad] pam_jail.so",
+            "session [default=die success=1] pam_jail.so",
+        ] {
+            assert!(closed(text), "{text}");
+        }
+        for text in [
+            "session optional pam_jail.so",
+            "session sufficient pam_jail.so",
+            "-session required pam_jail.so",
+            "session [success=ok default=ignore] pam_jail.so",
+            "session [success=ok] pam_jail.so",
+            "session [default=bad module_unknown=ignore] pam_jail.so",
+            "session [default=bad abort=2] pam_jail.so",
+        ] {
+            assert!(!closed(text), "{text}");
+        }
+    }
 
     #[test]
     fn reads_a_rule_with_either_kind_of_control() {
