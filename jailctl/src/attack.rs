@@ -318,9 +318,17 @@ impl Judge<'_> {
             },
             Answer::Held(number) => {
                 let errno = number.map(Errno::from_raw);
-                Outcome::Held {
-                    wall: standing().find(|wall| wall.answers(errno)),
-                    errno,
+                let wall = standing().find(|wall| wall.answers(errno));
+                match (wall, errno) {
+                    (None, Some(errno)) if is_unknown(errno) => Outcome::Absent {
+                        why: format!("this kernel has none ({errno:?})"),
+                    },
+                    // Nothing of that name is below the root.
+                    (None, Some(Errno::ENOENT)) => Outcome::Held {
+                        wall: Some(Wall::Root),
+                        errno,
+                    },
+                    _ => Outcome::Held { wall, errno },
                 }
             }
             Answer::Reached if standing().next().is_some() => Outcome::Reached {
@@ -351,6 +359,17 @@ impl Judge<'_> {
     }
 }
 
+/// Tells how a kernel says that it was built without something.
+fn is_unknown(errno: Errno) -> bool {
+    let words = [
+        Errno::ENOSYS,
+        Errno::EAFNOSUPPORT,
+        Errno::EPROTONOSUPPORT,
+        Errno::EOPNOTSUPP,
+    ];
+    words.contains(&errno)
+}
+
 /// Makes a finding of each probe that got through, and a note of each that could not be tried.
 fn findings(attempts: &[Attempt], jailed: &Jailed) -> Found {
     let mut found = Found::default();
@@ -360,7 +379,7 @@ fn findings(attempts: &[Attempt], jailed: &Jailed) -> Found {
             Outcome::Reached { walls } => found.findings.push(
                 Finding::error(
                     "reached",
-                    format!("{threat}: {probe}: got through {}", Names(walls)),
+                    format!("{threat}: {probe}: got through, past: {}", Names(walls)),
                 )
                 .of(jailed),
             ),

@@ -36,7 +36,7 @@ pub(super) const PROBES: &[Probe] = &[
     Probe::new(
         "root",
         "/etc/shadow",
-        &[Wall::Root, Wall::Privileges],
+        &[Wall::Place("/etc/shadow"), Wall::Privileges],
         |it| {
             let file = File::open("/etc/shadow")?;
             it.is_host("/etc/shadow", &file.metadata()?)
@@ -53,7 +53,9 @@ pub(super) const PROBES: &[Probe] = &[
             above(it, &open_directory(".")?)
         },
     ),
-    Probe::new("root", "/tmp", &[Wall::Root], |it| place(it, "/tmp")),
+    Probe::new("root", "/tmp", &[Wall::Place("/tmp")], |it| {
+        place(it, "/tmp")
+    }),
     Probe::new(
         "descriptors",
         "inherited",
@@ -95,19 +97,16 @@ pub(super) const PROBES: &[Probe] = &[
         statat(&it.root, "etc/passwd", rustix::fs::AtFlags::empty())?;
         Ok(())
     }),
-    Probe::new(
-        "proc",
-        "/proc of the host",
-        &[Wall::Proc, Wall::Root],
-        |it| place(it, "/proc"),
-    ),
+    Probe::new("proc", "/proc of the host", &[Wall::Proc], |it| {
+        place(it, "/proc")
+    }),
     Probe::new(
         "proc",
         "/proc/1/root",
         &[Wall::Proc, Wall::Landlock, Wall::Privileges],
         |it| it.is_host("/", &fs::metadata("/proc/1/root/.")?),
     ),
-    Probe::new("proc", "/proc/PID", OTHERS_PROC, |it| {
+    Probe::new("proc", "/proc/PID", &[Wall::Proc, Wall::Pids], |it| {
         fs::metadata(of_target(it, "cmdline")?).map(drop)
     }),
     Probe::new("proc", "/proc/PID/root", OTHERS_PROC, |it| {
@@ -131,8 +130,12 @@ pub(super) const PROBES: &[Probe] = &[
         &[Wall::Proc, Wall::Privileges],
         |_| to_write("/proc/sysrq-trigger"),
     ),
-    Probe::new("ipc", "/dev/shm", &[Wall::Root], |it| place(it, "/dev/shm")),
-    Probe::new("ipc", "/dev/pts", &[Wall::Root], |it| place(it, "/dev/pts")),
+    Probe::new("ipc", "/dev/shm", &[Wall::Place("/dev/shm")], |it| {
+        place(it, "/dev/shm")
+    }),
+    Probe::new("ipc", "/dev/pts", &[Wall::Place("/dev/pts")], |it| {
+        place(it, "/dev/pts")
+    }),
     Probe::new(
         "programs",
         "set-user-ID files count",

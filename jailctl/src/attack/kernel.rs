@@ -13,7 +13,7 @@ use super::{
     wall::Wall,
 };
 
-/// Where the kernel itself asks for no privilege.
+/// Where the kernel itself asks for no privilege, or its settings decide.
 const FILTER: &[Wall] = &[Wall::Seccomp];
 /// Where it does.
 const BOTH: &[Wall] = &[Wall::Seccomp, Wall::Privileges];
@@ -60,7 +60,7 @@ pub(super) const PROBES: &[Probe] = &[
     kernel("fsmount", BOTH, |_| looked(make(Call::Fsmount))),
     kernel("fspick", BOTH, |_| looked(make(Call::Fspick))),
     kernel("open_by_handle_at", BOTH, |it| {
-        raw::open_by_handle(&it.root).map(drop)
+        looked(raw::open_by_handle(&it.root))
     }),
     kernel("fanotify_init", FILTER, |_| {
         looked(make(Call::FanotifyInit))
@@ -68,12 +68,12 @@ pub(super) const PROBES: &[Probe] = &[
     kernel("fanotify_init, content", BOTH, |_| {
         looked(make(Call::FanotifyInitContent))
     }),
-    kernel("bpf", BOTH, |_| looked(make(Call::Bpf))),
+    kernel("bpf", FILTER, |_| looked(make(Call::Bpf))),
     kernel("userfaultfd", FILTER, |_| looked(make(Call::Userfaultfd))),
     kernel("io_uring_setup", FILTER, |_| {
         looked(make(Call::IoUringSetup))
     }),
-    kernel("perf_event_open", BOTH, |_| {
+    kernel("perf_event_open", FILTER, |_| {
         looked(make(Call::PerfEventOpen))
     }),
     kernel("personality", FILTER, |_| looked(make(Call::Personality))),
@@ -93,7 +93,7 @@ pub(super) const PROBES: &[Probe] = &[
     kernel("clock_settime", FILTER, |_| {
         looked(make(Call::ClockSettime))
     }),
-    kernel("syslog", BOTH, |_| looked(make(Call::Syslog))),
+    kernel("syslog", FILTER, |_| looked(make(Call::Syslog))),
     kernel("sethostname", BOTH, |_| looked(make(Call::Sethostname))),
     kernel("modify_ldt", FILTER, |_| looked(make(Call::ModifyLdt))),
     kernel("iopl", BOTH, |_| looked(make(Call::Iopl))),

@@ -18,7 +18,9 @@ use nix::{
         stat::Mode,
         uio::{RemoteIoVec, process_vm_readv},
     },
-    unistd::{Gid, Uid, getgroups, getpid, setgroups, setresgid, setresuid, setuid},
+    unistd::{
+        Gid, Uid, getegid, getgid, getgroups, getpid, setgroups, setresgid, setresuid, setuid,
+    },
 };
 use rustix::{
     net::{AddressFamily, Protocol, SocketFlags, SocketType, netlink, socket_with},
@@ -95,7 +97,7 @@ pub(super) const PROBES: &[Probe] = &[
     Probe::new("ipc", "shmget", &[Wall::Ipc], |it| ipc(it, Ipc::Memory)),
     Probe::new("ipc", "msgget", &[Wall::Ipc], |it| ipc(it, Ipc::Messages)),
     Probe::new("ipc", "semget", &[Wall::Ipc], |it| ipc(it, Ipc::Semaphores)),
-    Probe::new("ipc", "mq_open", &[Wall::Ipc], |it| {
+    Probe::new("ipc", "mq_open", &[Wall::Ipc, Wall::Landlock], |it| {
         let Some(queue) = &it.told.target.queue else {
             return Err(absent("this kernel has none"));
         };
@@ -187,7 +189,8 @@ pub(super) const PROBES: &[Probe] = &[
         "left-over groups",
         &[Wall::Privileges],
         |it| {
-            let groups = getgroups()?;
+            let mut groups = getgroups()?;
+            groups.extend([getgid(), getegid()]);
             let known = |group: &Gid| it.told.target.groups.contains(&group.as_raw());
             is_left(!groups.iter().all(known))
         },

@@ -509,7 +509,7 @@ pub(super) fn ipc_remove(object: Ipc, id: i32) -> io::Result<()> {
 /// Opens a directory by the kernel's number for it, whatever the root: name_to_handle_at(2), open_by_handle_at(2).
 ///
 /// # Errors
-/// EPERM where it is refused, EOPNOTSUPP where the file system has no such numbers.
+/// EPERM where it is refused; ESTALE or EOPNOTSUPP where the file system has no such numbers.
 pub(super) fn open_by_handle(directory: impl AsFd) -> io::Result<OwnedFd> {
     /// struct file_handle: the length of what follows, its type, and room for the longest, MAX_HANDLE_SZ.
     #[repr(C)]
@@ -525,22 +525,25 @@ pub(super) fn open_by_handle(directory: impl AsFd) -> io::Result<OwnedFd> {
     };
     let mut mount = 0_i32;
     let number = c_long::from(directory.as_fd().as_raw_fd());
-    let handle_place = &raw mut handle;
     // SAFETY: the handle has the room that its length says, and `mount` is the int that the kernel fills in.
     let named = unsafe {
         libc::syscall(
             libc::SYS_name_to_handle_at,
             number,
             EMPTY.as_ptr(),
-            handle_place,
+            &raw mut handle,
             &raw mut mount,
             libc::AT_EMPTY_PATH,
         )
     };
-    Errno::result(named)?;
+    if named < 0 {
+        // No file system like this one gives numbers out. One of nobody's asks for the right all the same.
+        handle.length = 8;
+    }
     let flags = c_long::from(libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC);
-    // SAFETY: the kernel has filled the handle in.
-    let opened = unsafe { libc::syscall(libc::SYS_open_by_handle_at, number, handle_place, flags) };
+    // SAFETY: the handle is as long as it says.
+    let opened =
+        unsafe { libc::syscall(libc::SYS_open_by_handle_at, number, &raw mut handle, flags) };
     let opened = Errno::result(opened)?;
     let opened = RawFd::try_from(opened).map_err(io::Error::other)?;
     // SAFETY: a new descriptor, which nothing else owns.

@@ -1,5 +1,7 @@
 //! The walls of a jail: which of them a plan raises, and how each answers.
 
+use std::path::Path;
+
 use jail::plan::{HandOver, Plan, Processes};
 use jail_config::{Content, Landlock, Network, Seccomp};
 use nix::errno::Errno;
@@ -9,6 +11,8 @@ use nix::errno::Errno;
 pub(crate) enum Wall {
     /// The root directory: no path leads out of it.
     Root,
+    /// The same, for a directory of the host's that `mounts` may show.
+    Place(&'static str),
     /// Descriptors are closed before anything else is done.
     Descriptors,
     /// A pid namespace: no number means a process outside.
@@ -43,7 +47,7 @@ impl Wall {
     /// Gives the name, which stays the same from release to release.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Wall::Root => "root",
+            Wall::Root | Wall::Place(_) => "root",
             Wall::Descriptors => "closed-descriptors",
             Wall::Pids => "pid-namespace",
             Wall::Proc => "own-proc",
@@ -66,7 +70,7 @@ impl Wall {
             return true;
         };
         let known: &[Errno] = match self {
-            Wall::Root | Wall::Ipc => &[Errno::ENOENT, Errno::ENOTDIR],
+            Wall::Root | Wall::Place(_) | Wall::Ipc => &[Errno::ENOENT, Errno::ENOTDIR],
             Wall::Proc => &[Errno::ENOENT, Errno::EROFS, Errno::ENOTDIR],
             Wall::Descriptors => &[Errno::EBADF],
             // EINVAL: pidfd_send_signal(2) for a process of no descendant namespace.
@@ -95,6 +99,11 @@ impl Wall {
         let shell = matches!(plan.hand_over, HandOver::Shell(_));
         match self {
             Wall::Root | Wall::Privileges | Wall::Keyring => None,
+            Wall::Place(path) => {
+                let mut mounts = plan.view.iter().flat_map(|view| &view.mounts);
+                let shown = mounts.find(|mount| Path::new(path).starts_with(&mount.source))?;
+                Some(format!("mounts shows {}", shown.source.display()))
+            }
             Wall::Descriptors => (!shell).then(|| {
                 "behind PAM the host program's descriptors are closed when it starts another"
                     .to_owned()
