@@ -6,7 +6,10 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
 };
 
-use nix::sys::stat::{Mode as NodeMode, SFlag, makedev, mknod};
+use nix::{
+    errno::Errno,
+    sys::stat::{Mode as NodeMode, SFlag, makedev, mknod},
+};
 use rustix::{
     fs::{CWD, Mode, OFlags, StatVfsMountFlags, openat, statat, statvfs},
     process::{chroot, fchdir},
@@ -62,7 +65,7 @@ pub(super) const PROBES: &[Probe] = &[
         &[Wall::Descriptors],
         |it| match raw::is_open(it.told.inherited) {
             true => Ok(()),
-            false => Err(nix::errno::Errno::EBADF.into()),
+            false => Err(Errno::EBADF.into()),
         },
     ),
     Probe::new("descriptors", "sent in, openat", &[Wall::Landlock], |it| {
@@ -204,19 +207,15 @@ fn is_without(flag: StatVfsMountFlags) -> io::Result<()> {
 /// Makes the device that gives zeros, and takes it away at once.
 fn make_device() -> io::Result<()> {
     let name = format!("login-jail-probe-{}", std::process::id());
-    let mut tried = Err(absent("there is no directory to make one in"));
     for directory in ["/tmp", "."] {
         let path = format!("{directory}/{name}");
-        tried = mknod(
-            path.as_str(),
-            SFlag::S_IFCHR,
-            NodeMode::S_IRUSR,
-            makedev(1, 5),
-        )
-        .map_err(io::Error::from);
-        if tried.is_ok() {
-            return fs::remove_file(path);
+        let mode = NodeMode::S_IRUSR;
+        match mknod(path.as_str(), SFlag::S_IFCHR, mode, makedev(1, 5)) {
+            Ok(()) => return fs::remove_file(path),
+            // No directory to make one in says nothing of the right to.
+            Err(Errno::ENOENT | Errno::EROFS | Errno::EACCES) => {}
+            Err(errno) => return Err(errno.into()),
         }
     }
-    tried
+    Err(absent("there is no directory to make one in"))
 }

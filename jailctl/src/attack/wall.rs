@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jail::plan::{HandOver, Plan, Processes};
+use jail::plan::{HandOver, Plan, Processes, Step};
 use jail_config::{Content, Landlock, Network, Seccomp};
 use nix::errno::Errno;
 
@@ -93,9 +93,10 @@ impl Wall {
 
     /// Says why the wall does not stand in a jail of this plan; nothing where it does. `port` is what is connected to.
     pub(crate) fn lowered(self, plan: &Plan, port: u16) -> Option<String> {
-        let behind_pam = || "behind PAM there is none".to_owned();
+        let behind_pam = || format!("behind PAM: no {}", self.name());
         let isolation = || "isolation = \"chroot\"".to_owned();
         let full = plan.view.is_some();
+        let takes = |wanted: fn(&Step<'_>) -> bool| plan.steps().iter().any(wanted);
         let shell = matches!(plan.hand_over, HandOver::Shell(_));
         match self {
             Wall::Root | Wall::Privileges | Wall::Keyring => None,
@@ -105,7 +106,7 @@ impl Wall {
                 Some(format!("mounts shows {}", shown.source.display()))
             }
             Wall::Descriptors => (!shell).then(|| {
-                "behind PAM the host program's descriptors are closed when it starts another"
+                "behind PAM: the host program's own are closed when it starts another program"
                     .to_owned()
             }),
             Wall::Pids => match &plan.view {
@@ -134,11 +135,11 @@ impl Wall {
             Wall::SeccompOfShell => match plan.seccomp {
                 Seccomp::Off => Some("seccomp = \"off\"".to_owned()),
                 Seccomp::Default => {
-                    (!shell).then(|| "behind PAM host programs may call it".to_owned())
+                    (!shell).then(|| "behind PAM: host programs call it".to_owned())
                 }
             },
-            Wall::Bounds | Wall::NoNewPrivs => (!shell)
-                .then(|| "behind PAM privileges are the host program's own to give up".to_owned()),
+            Wall::Bounds => (!takes(|step| matches!(step, Step::BoundingSet))).then(behind_pam),
+            Wall::NoNewPrivs => (!takes(|step| matches!(step, Step::NoNewPrivs))).then(behind_pam),
         }
     }
 }
