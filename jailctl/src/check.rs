@@ -22,7 +22,8 @@ use jail::decision::Config;
 use serde::Serialize;
 
 use crate::{
-    account::Accounts,
+    account::{Accounts, Jailed},
+    attack::{self, Attack},
     cli::Check,
     enter::need_root,
     failure::{Failure, Verdict},
@@ -41,6 +42,9 @@ pub(crate) struct Report {
     /// How many accounts were looked at.
     users: usize,
     findings: Vec<Finding>,
+    /// What came of the probes, for each jail that was attacked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attacks: Vec<Attack>,
     /// What could not be checked, and why.
     unchecked: Vec<String>,
     /// What --fix did.
@@ -141,6 +145,9 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     );
     for jailed in accounts.jailed.iter().filter(|it| doors::lets_in(it)) {
         inside::check(&mut report, jailed, directory);
+        if arguments.attack {
+            attack(&mut report, jailed, directory);
+        }
     }
     tree::check(&mut report, &accounts.jailed);
     sshd::check(&mut report, &accounts.jailed, &arguments.sshd_config)?;
@@ -150,6 +157,21 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     cron::check(&mut report, &accounts.jailed);
     sudo::check(&mut report, &accounts.jailed)?;
     Ok(report)
+}
+
+/// Attacks one user's jail. One that can't be attacked must not hide what others have.
+fn attack(report: &mut Report, jailed: &Jailed, directory: &Path) {
+    match attack::run(jailed, directory) {
+        Ok((attack, found)) => {
+            report.attacks.push(attack);
+            report.extend(found.findings);
+            found
+                .unchecked
+                .into_iter()
+                .for_each(|what| report.leave_unchecked(what));
+        }
+        Err(failure) => report.leave_unchecked(failure.to_string()),
+    }
 }
 
 /// Runs the commands that can do no harm: each takes a permission away or switches something off.
@@ -170,6 +192,7 @@ fn fix(report: &Report) -> Vec<Fixed> {
 }
 
 fn print(report: &Report) {
+    report.attacks.iter().for_each(Attack::print);
     for finding in &report.findings {
         let user = finding.user.as_ref().map(|user| format!("{user}: "));
         say(format_args!(

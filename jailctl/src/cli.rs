@@ -51,6 +51,10 @@ pub(crate) enum Command {
     Man(Man),
     #[command(hide = true)]
     Rehearse(Rehearse),
+    #[command(hide = true)]
+    Accomplice(Accomplice),
+    #[command(hide = true)]
+    Unwalled(Unwalled),
 }
 
 /// How a command reports.
@@ -92,6 +96,13 @@ pub(crate) struct Check {
     /// Run the commands that only take permissions away or switch something off, show each, and check again
     #[arg(long)]
     pub(crate) fix: bool,
+    /// Try to get out of each jail, as its user, and say which wall stopped each try
+    ///
+    /// The probes are this program's own, change nothing and leave nothing; some 100 for each jail, in less than a second.
+    /// One that gets through a wall that the config raises is an error. One that gets through where the config has taken
+    /// its walls down says which line did, and is none.
+    #[arg(long)]
+    pub(crate) attack: bool,
     /// sshd's config, for hosts that start it with another one
     #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config")]
     pub(crate) sshd_config: PathBuf,
@@ -117,8 +128,15 @@ The files of a root: device, file-capabilities, hard-link, set-id, system-owner,
 where one of them has more than 20.
 
 The doors: at, at-jobs, cron, crontab, door, exempt, ftp, home-in-reach, jail-shell, jail-shell-writable, linger, lock-out, \
+<<<<<<< HEAD
 no-login, no-rule, pam-config, pam-control, pam-environment, pam-module, pam-no-account, pam-no-session, pam-options, pam-order, pam-twice, shared-uid, shells, sshd-accept-env, sshd-chroot, \
 sshd-forced, sshd-forwarding, sshd-keys, sshd-pam, sshd-sftp, sshd-user-environment, sshd-user-rc, sudo, uid-zero.";
+=======
+no-login, no-rule, pam-config, pam-control, pam-environment, pam-no-account, pam-no-session, pam-options, pam-order, pam-twice, shared-uid, shells, sshd-accept-env, sshd-chroot, \
+sshd-forced, sshd-forwarding, sshd-keys, sshd-pam, sshd-sftp, sshd-user-environment, sshd-user-rc, sudo, uid-zero.
+
+What --attack finds: reached.";
+>>>>>>> d8e83f9f74d45943215ee22825f23266d81f8c84
 
 /// List who is jailed where, by which rule and through which door
 #[derive(Debug, Args)]
@@ -290,7 +308,30 @@ pub(crate) struct Rehearse {
     /// The door that the user comes through
     #[arg(long, value_enum)]
     pub(crate) door: Door,
+    /// Try the probes instead of looking around; what they are told, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(crate) attack: Option<String>,
     /// The account
+    pub(crate) user: String,
+}
+
+/// Stand outside of a jail for the probes to reach, until the end of standard input
+#[derive(Debug, Args)]
+pub(crate) struct Accomplice {
+    /// The account
+    pub(crate) user: String,
+}
+
+/// Try the probes where no wall stands, to show that each gets through there
+#[derive(Debug, Args)]
+pub(crate) struct Unwalled {
+    /// As root, not as the user
+    #[arg(long)]
+    pub(crate) root: bool,
+    /// What the probes are told, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(crate) told: Option<String>,
+    /// The account whose process stands outside
     pub(crate) user: String,
 }
 

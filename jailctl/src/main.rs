@@ -10,6 +10,7 @@
 )]
 
 mod account;
+mod attack;
 mod check;
 mod cli;
 mod door;
@@ -58,6 +59,8 @@ fn main() -> ExitCode {
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Man(arguments) => generate::man_pages(&arguments),
         Command::Rehearse(arguments) => rehearsal::look_inside(&config, &arguments),
+        Command::Accomplice(arguments) => attack::be_accomplice(&arguments),
+        Command::Unwalled(arguments) => attack::try_unwalled(&arguments),
     };
     match done {
         Ok(verdict) => ExitCode::from(verdict.status()),

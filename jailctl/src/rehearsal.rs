@@ -26,6 +26,7 @@ use jail_config::{Decision, Home};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    attack::{self, Tried},
     cli::Rehearse,
     door::{Door, has_no_shell},
     failure::{Failure, Verdict},
@@ -75,6 +76,8 @@ pub(crate) enum Seen {
     NoResolver,
     /// nsswitch.conf names a service whose library is not there.
     NoNssLibrary(String),
+    /// A probe was tried, and this came of it.
+    Tried(Tried),
     /// All has been looked at.
     Done,
 }
@@ -101,10 +104,7 @@ pub(crate) fn of(user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Fai
         .output()
         .map_err(|error| Failure::Failed(format!("start a rehearsal: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let seen: Vec<Seen> = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
+    let seen = read_back(&text);
     if seen
         .iter()
         .any(|it| matches!(it, Seen::Done | Seen::Refused { .. }))
@@ -119,6 +119,13 @@ pub(crate) fn of(user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Fai
     )))
 }
 
+/// Reads what a rehearsal has printed.
+pub(crate) fn read_back(text: &str) -> Vec<Seen> {
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
 /// The rehearsal itself: enters and prints, a line for each thing seen.
 pub(crate) fn look_inside(config: &Path, arguments: &Rehearse) -> Result<Verdict, Failure> {
     let outcome = Identity::named(&arguments.user)
@@ -130,6 +137,10 @@ pub(crate) fn look_inside(config: &Path, arguments: &Rehearse) -> Result<Verdict
         Ok((Stage::Inside(home, missing), identity)) => {
             if let Some(missing) = missing {
                 tell(&Seen::Weakened(missing))?;
+            }
+            if let Some(told) = &arguments.attack {
+                attack::try_all(told)?;
+                return tell(&Seen::Done).map(|()| Verdict::Fine);
             }
             if arguments.door == Door::Pam {
                 look_at_login_shell(&identity).iter().try_for_each(tell)?;

@@ -153,7 +153,8 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
     };
     let copied = |what: &str| format!("cp -aL --parents {what} {root}");
     Some(match seen {
-        Seen::Done => return None,
+        // What an attack found has its own way out.
+        Seen::Done | Seen::Tried(_) => return None,
         Seen::Refused { code, reason } => return Some(refused(code, reason, jailed)),
         Seen::Weakened(missing) => Finding::warning(
             "weakened",

@@ -1,0 +1,442 @@
+//! `jailctl check --attack`: enters a jail as its user and tries what is known to lead out of jails.
+//!
+//! The probes are calls of this program's own, made behind every wall of a rehearsal. They read, or ask for what changes
+//! nothing: arguments are such that a kernel that lets the call through finds nothing to do, and what a call makes ends
+//! with the process that made it. Each is a process of its own. What there is to reach outside is put up for it, see
+//! [`outside`].
+//!
+//! Each line of the list of threats "from inside" has probes here, but for what can't be tried without harm, or can't be
+//! told from inside:
+//!
+//! * renaming a directory out of the root: it takes a rename on the host, in the user's root, and leaves a file when it
+//!   is stopped half-way;
+//! * writing through a descriptor that was sent in (create, unlink, truncate, rename, link, chmod): it would change the
+//!   host's files where the wall is missing. The rule that refuses to open is the one that refuses these;
+//! * signals that arrive, kill(-1), SIGIO, memory that is written: signal 0 and reading ask for the same right;
+//! * reboot(2): never called;
+//! * TIOCSTI and socket(2) by `int 0x80`: the entry is refused before its arguments are looked at;
+//! * keys of the user's keyring: keyctl(2) itself is refused;
+//! * a set-user-ID file, a hard link to one, a file with capabilities, a device node: none is planted. Whether it would
+//!   count is asked of the mounts and of no_new_privs.
+
+mod files;
+mod kernel;
+mod outside;
+mod probe;
+mod processes;
+mod raw;
+mod wall;
+
+use std::{env, fmt, path::Path, process::Stdio};
+
+use jail::{identity::Identity, plan::Plan, refusal::Refusal};
+use nix::errno::Errno;
+use serde::{Serialize, Serializer};
+
+use self::{
+    outside::{Outside, Told},
+    probe::{Answer, Inside, Probe},
+    wall::Wall,
+};
+use crate::{
+    account::Jailed,
+    check::Finding,
+    cli::Unwalled,
+    door::Door,
+    failure::{Failure, Verdict},
+    output::{print_columns, say},
+    rehearsal::{self, Seen},
+    shell::{self, shown},
+};
+
+pub(crate) use outside::be_accomplice;
+pub(crate) use probe::Tried;
+
+/// How long all probes may take, in seconds.
+const LONGEST: &str = "30";
+
+/// What a probe has come to, held against what the config asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+enum Outcome {
+    /// It got through a jail that should have held it.
+    Reached {
+        /// The walls that stand, and should have.
+        walls: Vec<Wall>,
+    },
+    /// It did not get through.
+    Held {
+        /// The wall that stopped it; none where the kernel did, or its settings.
+        wall: Option<Wall>,
+        /// What the call said.
+        #[serde(serialize_with = "by_name")]
+        errno: Option<Errno>,
+    },
+    /// It got through, and no wall stands there.
+    NotWalled {
+        /// The lines of the config that take the walls down.
+        why: String,
+    },
+    /// There is nothing to reach.
+    Absent {
+        /// What there is not.
+        why: String,
+    },
+    /// It could not be tried.
+    Untried {
+        /// What failed.
+        why: String,
+    },
+}
+
+fn by_name<S: Serializer>(errno: &Option<Errno>, to: S) -> Result<S::Ok, S::Error> {
+    errno.map(|errno| format!("{errno:?}")).serialize(to)
+}
+
+impl Serialize for Wall {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.name().serialize(to)
+    }
+}
+
+/// One probe of one user's jail.
+#[derive(Clone, Debug, Serialize)]
+struct Attempt {
+    threat: String,
+    probe: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+/// All probes of one user's jail.
+#[derive(Debug, Serialize)]
+pub(crate) struct Attack {
+    user: String,
+    door: &'static str,
+    probes: Vec<Attempt>,
+}
+
+/// What an attack has found besides the table.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) unchecked: Vec<String>,
+}
+
+/// Attacks the jail of a user through the door that they have.
+///
+/// # Errors
+/// Nothing could be put up outside, or the login that is attacked does not get into its jail.
+pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Failure> {
+    let door = Door::of(&jailed.identity);
+    let plan = door.plan(jailed.jail.clone(), None, &jailed.identity, [])?;
+    let user = jailed.identity.name.to_string_lossy().into_owned();
+    let outside = Outside::of(&user)?;
+    let told = to_json(&outside.told)?;
+    let said = probed(
+        &outside,
+        &[
+            "--config".as_ref(),
+            config.as_os_str(),
+            "rehearse".as_ref(),
+            "--door".as_ref(),
+            door.name().as_ref(),
+            "--attack".as_ref(),
+            told.as_ref(),
+            "--".as_ref(),
+            user.as_ref(),
+        ],
+    )?;
+    let seen = rehearsal::read_back(&said);
+    let mut missing = None;
+    let mut tried = Vec::new();
+    let mut is_done = false;
+    for seen in seen {
+        match seen {
+            Seen::Refused { reason, .. } => {
+                return Err(Failure::Failed(format!(
+                    "attack the jail of {}: the login is refused: {}",
+                    jailed.name(),
+                    shown(reason)
+                )));
+            }
+            Seen::Weakened(what) => missing = Some(what),
+            Seen::Tried(one) => tried.push(one),
+            Seen::Done => is_done = true,
+            _ => {}
+        }
+    }
+    if !is_done {
+        return Err(Failure::Failed(format!(
+            "attack the jail of {}: it ended after {} of {} probes",
+            jailed.name(),
+            tried.len(),
+            all().count()
+        )));
+    }
+    let judge = Judge {
+        plan: &plan,
+        missing: missing.as_deref(),
+        port: outside.told.target.port,
+    };
+    let attempts: Vec<Attempt> = tried.into_iter().map(|one| judge.attempt(one)).collect();
+    let found = findings(&attempts, jailed);
+    let attack = Attack {
+        user: jailed.name(),
+        door: door.name(),
+        probes: attempts,
+    };
+    Ok((attack, found))
+}
+
+/// Runs this program with the descriptors of the outside as its standard input, and gives what it printed.
+fn probed(outside: &Outside, arguments: &[&std::ffi::OsStr]) -> Result<String, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::Failed(format!("attack: start the probes: {error}"));
+    let own = env::current_exe().map_err(failed)?;
+    let output = shell::program("timeout")
+        .args(["--kill-after=5", LONGEST])
+        .arg(own)
+        .args(arguments)
+        .stdin(Stdio::from(outside.sent().map_err(failed)?))
+        .stderr(Stdio::piped())
+        .output()
+        .map_err(failed)?;
+    if !output.stderr.is_empty() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure::Failed(format!("attack: {}", shown(said.trim()))));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| Failure::Failed(format!("print JSON: {error}")))
+}
+
+/// Gives every probe, in the order in which they are tried.
+fn all() -> impl Iterator<Item = &'static Probe> {
+    files::PROBES
+        .iter()
+        .chain(processes::PROBES)
+        .chain(kernel::PROBES)
+}
+
+/// Tries all probes from where this process is, and prints each.
+///
+/// # Errors
+/// What was told can't be read, or the descriptors did not come in.
+pub(crate) fn try_all(told: &str) -> Result<(), Failure> {
+    let told: Told =
+        serde_json::from_str(told).map_err(|error| Failure::Usage(format!("--attack: {error}")))?;
+    let inside = Inside::receive(told).map_err(|error| {
+        Failure::Failed(format!("take the descriptors that are sent in: {error}"))
+    })?;
+    for probe in all() {
+        say(to_json(&Seen::Tried(probe.attempt(&inside)))?);
+    }
+    Ok(())
+}
+
+/// Tries all probes where no wall stands: as the user, or as root with a user's objects outside. It is what shows that a
+/// probe that is held somewhere would otherwise have got through.
+///
+/// # Errors
+/// Nothing could be put up outside.
+pub(crate) fn try_unwalled(arguments: &Unwalled) -> Result<Verdict, Failure> {
+    if let Some(told) = &arguments.told {
+        try_all(told)?;
+        return Ok(Verdict::Fine);
+    }
+    let user = arguments.user.as_str();
+    let identity = Identity::named(user).map_err(Refusal::Identity)?;
+    let outside = Outside::of(user)?;
+    let told = to_json(&outside.told)?;
+    let own = env::current_exe()
+        .map_err(|error| Failure::Failed(format!("find this program: {error}")))?;
+    let mut command = shell::program("timeout");
+    command.arg(LONGEST);
+    if !arguments.root {
+        let group = identity.gid.to_string();
+        command.args([
+            "setpriv",
+            "--reuid",
+            user,
+            "--regid",
+            &group,
+            "--init-groups",
+        ]);
+    }
+    let sent = outside
+        .sent()
+        .map_err(|error| Failure::Failed(format!("send descriptors: {error}")))?;
+    let status = command
+        .arg(own)
+        .args(["unwalled", "--told", &told, "--", user])
+        .stdin(Stdio::from(sent))
+        .status()
+        .map_err(|error| Failure::Failed(format!("start the probes: {error}")))?;
+    Ok(Verdict::of(!status.success()))
+}
+
+/// What answers are held against.
+#[derive(Debug)]
+struct Judge<'a> {
+    plan: &'a Plan,
+    /// What of Landlock the kernel lacks and the config lets be missing.
+    missing: Option<&'a str>,
+    port: u16,
+}
+
+impl Judge<'_> {
+    fn attempt(&self, tried: Tried) -> Attempt {
+        let probe = all().find(|it| it.threat == tried.threat && it.name == tried.probe);
+        let walls = probe.map_or(&[][..], |probe| probe.walls);
+        Attempt {
+            outcome: self.outcome(walls, tried.answer),
+            threat: tried.threat,
+            probe: tried.probe,
+        }
+    }
+
+    fn outcome(&self, walls: &[Wall], answer: Answer) -> Outcome {
+        let lowered: Vec<(Wall, Option<String>)> = walls
+            .iter()
+            .map(|wall| (*wall, self.lowered(*wall)))
+            .collect();
+        let standing = || {
+            lowered
+                .iter()
+                .filter(|(_, why)| why.is_none())
+                .map(|(wall, _)| *wall)
+        };
+        match answer {
+            Answer::Absent(why) => Outcome::Absent { why },
+            Answer::Broken(why) => Outcome::Untried { why },
+            Answer::Killed => Outcome::Held {
+                wall: standing().find(|wall| wall.name() == Wall::Seccomp.name()),
+                errno: None,
+            },
+            Answer::Held(number) => {
+                let errno = number.map(Errno::from_raw);
+                let wall = standing().find(|wall| wall.answers(errno));
+                match (wall, errno) {
+                    (None, Some(errno)) if is_unknown(errno) => Outcome::Absent {
+                        why: format!("this kernel has none ({errno:?})"),
+                    },
+                    // Nothing of that name is below the root.
+                    (None, Some(Errno::ENOENT)) => Outcome::Held {
+                        wall: Some(Wall::Root),
+                        errno,
+                    },
+                    _ => Outcome::Held { wall, errno },
+                }
+            }
+            Answer::Reached if standing().next().is_some() => Outcome::Reached {
+                walls: standing().collect(),
+            },
+            Answer::Reached => Outcome::NotWalled {
+                why: self.why(lowered.into_iter().filter_map(|(_, why)| why)),
+            },
+        }
+    }
+
+    fn lowered(&self, wall: Wall) -> Option<String> {
+        match (wall, self.missing) {
+            (Wall::Landlock | Wall::Ports, Some(missing)) => Some(format!(
+                "landlock = \"best-effort\", and this kernel lacks {missing}"
+            )),
+            _ => wall.lowered(self.plan, self.port),
+        }
+    }
+
+    fn why(&self, lowered: impl Iterator<Item = String>) -> String {
+        let mut reasons: Vec<String> = lowered.collect();
+        reasons.dedup();
+        if reasons.is_empty() {
+            return "Landlock has no rule for it so far".to_owned();
+        }
+        reasons.join(", ")
+    }
+}
+
+/// Tells how a kernel says that it was built without something.
+fn is_unknown(errno: Errno) -> bool {
+    let words = [
+        Errno::ENOSYS,
+        Errno::EAFNOSUPPORT,
+        Errno::EPROTONOSUPPORT,
+        Errno::EOPNOTSUPP,
+    ];
+    words.contains(&errno)
+}
+
+/// Makes a finding of each probe that got through, and a note of each that could not be tried.
+fn findings(attempts: &[Attempt], jailed: &Jailed) -> Found {
+    let mut found = Found::default();
+    for attempt in attempts {
+        let Attempt { threat, probe, .. } = attempt;
+        match &attempt.outcome {
+            Outcome::Reached { walls } => found.findings.push(
+                Finding::error(
+                    "reached",
+                    format!("{threat}: {probe}: got through, past: {}", Names(walls)),
+                )
+                .of(jailed),
+            ),
+            Outcome::Untried { why } => found
+                .unchecked
+                .push(format!("{}: {threat}: {probe}: {why}", jailed.name())),
+            Outcome::Held { .. } | Outcome::NotWalled { .. } | Outcome::Absent { .. } => {}
+        }
+    }
+    found
+}
+
+/// The names of walls, as a sentence has them.
+struct Names<'a>(&'a [Wall]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.0.iter().map(|wall| wall.name()).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
+impl Attack {
+    /// Prints the table.
+    pub(crate) fn print(&self) {
+        say(format_args!("{}, {}:", self.user, self.door));
+        let rows: Vec<[String; 4]> = self
+            .probes
+            .iter()
+            .map(|attempt| {
+                let [word, by] = attempt.outcome.words();
+                [
+                    format!("  {}", attempt.threat),
+                    attempt.probe.clone(),
+                    word.to_owned(),
+                    by,
+                ]
+            })
+            .collect();
+        print_columns(&rows);
+    }
+}
+
+impl Outcome {
+    /// Says it in two cells of a row.
+    fn words(&self) -> [String; 2] {
+        let (word, by) = match self {
+            Outcome::Reached { walls } => ("GOT THROUGH", Names(walls).to_string()),
+            Outcome::Held { wall, errno } => {
+                let by = wall.map_or("no wall of the jail", Wall::name);
+                let errno = errno.map(|errno| format!(" ({errno:?})"));
+                ("held by", format!("{by}{}", errno.unwrap_or_default()))
+            }
+            Outcome::NotWalled { why } => ("not walled", why.clone()),
+            Outcome::Absent { why } => ("absent", why.clone()),
+            Outcome::Untried { why } => ("not tried", why.clone()),
+        };
+        [word.to_owned(), shown(by)]
+    }
+}
