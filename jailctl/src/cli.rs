@@ -128,15 +128,10 @@ The files of a root: device, file-capabilities, hard-link, set-id, system-owner,
 where one of them has more than 20.
 
 The doors: at, at-jobs, cron, crontab, door, exempt, ftp, home-in-reach, jail-shell, jail-shell-writable, linger, lock-out, \
-<<<<<<< HEAD
 no-login, no-rule, pam-config, pam-control, pam-environment, pam-module, pam-no-account, pam-no-session, pam-options, pam-order, pam-twice, shared-uid, shells, sshd-accept-env, sshd-chroot, \
-sshd-forced, sshd-forwarding, sshd-keys, sshd-pam, sshd-sftp, sshd-user-environment, sshd-user-rc, sudo, uid-zero.";
-=======
-no-login, no-rule, pam-config, pam-control, pam-environment, pam-no-account, pam-no-session, pam-options, pam-order, pam-twice, shared-uid, shells, sshd-accept-env, sshd-chroot, \
 sshd-forced, sshd-forwarding, sshd-keys, sshd-pam, sshd-sftp, sshd-user-environment, sshd-user-rc, sudo, uid-zero.
 
 What --attack finds: reached.";
->>>>>>> d8e83f9f74d45943215ee22825f23266d81f8c84
 
 /// List who is jailed where, by which rule and through which door
 #[derive(Debug, Args)]
