@@ -8,6 +8,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    ffi::OsString,
     fs::File,
     io::{self, Write},
     os::fd::OwnedFd,
@@ -36,6 +37,8 @@ const NEXT: &str = ".login-jail/next";
 const PREVIOUS: &str = ".login-jail/previous";
 const JOURNAL: &str = ".login-jail/journal.json";
 const LARGEST_JOURNAL: u64 = 1024 * 1024;
+/// How often a file that somebody keeps exchanging is tried.
+const MOST_TRIES: u32 = 100;
 
 /// The device nodes that a root's own /dev has, by null(4), random(4) and tty(4). A fully isolated session has a /dev
 /// of its own and does not see them.
@@ -381,39 +384,69 @@ fn carry_over(
         .iter()
         .map(|top| Path::new("/").join(top))
         .collect();
-    open.retain(|path| {
-        let stat = root.stat(path).ok().flatten();
-        stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
-    });
+    open.retain(|path| is_directory(root, path).unwrap_or(false));
     while let Some(directory) = open.pop() {
-        if root.is_mount_point(&directory)? {
-            return Err(Fault::Failed(format!(
-                "exchange {0}: something is mounted on it, and would go with the old generation; umount {0}, and mount it \
-                 below /srv, /mnt or /media in the root",
-                root.show(&directory).display()
-            )));
-        }
-        for (name, kind) in root.list(&directory)? {
+        let known = old.entries.contains_key(&directory) || new.contains_key(&directory);
+        let listed = list_unmounted(root, &directory);
+        let listed = match listed {
+            // Its owner has taken it away since, or put something else there.
+            Err(fault) if !known && is_gone(&fault) => continue,
+            listed => listed?,
+        };
+        for (name, kind) in listed {
             let path = directory.join(name);
             let known = old.entries.contains_key(&path) || new.contains_key(&path);
-            match kind {
-                FileType::Directory => {
-                    if !known {
-                        stage.make_directories(&path)?;
-                        copy_owner(stage, root, &path)?;
-                    }
-                    open.push(path);
+            if kind == FileType::Directory {
+                if !known {
+                    stage.make_directories(&path)?;
+                    copy_owner(stage, root, &path)?;
                 }
-                _ if known => {}
-                // Links, sockets and the rest as well: linkat(2) takes what it is given, and follows nothing.
-                _ => {
-                    stage.make_directories(&directory)?;
-                    stage.link_from(root, &path)?;
-                }
+                open.push(path);
+            } else if !known {
+                stage.make_directories(&directory)?;
+                take_along(stage, root, &path)?;
             }
         }
     }
     Ok(())
+}
+
+/// Gives a file of somebody's own its name in the new generation as well; links, sockets and the rest too, for linkat(2)
+/// takes what it is given and follows nothing. What its owner turns into a directory meanwhile stays behind.
+fn take_along(stage: &Tree, root: &Tree, path: &Path) -> Result<(), Fault> {
+    let mut tries = 0;
+    loop {
+        match stage.link_from(root, path) {
+            Err(fault) if is_gone(&fault) => return Ok(()),
+            Err(_) if is_directory(root, path)? => return Ok(()),
+            // It may have been one for a moment.
+            Err(_) if tries < MOST_TRIES => tries += 1,
+            linked => return linked,
+        }
+    }
+}
+
+/// Lists a directory that goes with its generation, and nothing else with it.
+fn list_unmounted(root: &Tree, directory: &Path) -> Result<Vec<(OsString, FileType)>, Fault> {
+    if root.is_mount_point(directory)? {
+        return Err(Fault::Failed(format!(
+            "exchange {0}: something is mounted on it, and would go with the old generation; umount {0}, and mount it \
+             below /srv, /mnt or /media in the root",
+            root.show(directory).display()
+        )));
+    }
+    root.list(directory)
+}
+
+/// Whether something was not where it was found a moment before.
+fn is_gone(fault: &Fault) -> bool {
+    let gone = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].map(|errno| Some(errno.raw_os_error()));
+    matches!(fault, Fault::Io { error, .. } if gone.contains(&error.raw_os_error()))
+}
+
+fn is_directory(root: &Tree, path: &Path) -> Result<bool, Fault> {
+    let stat = root.stat(path)?;
+    Ok(stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory))
 }
 
 /// Removes what a generation has beside what its manifest knows: it was somebody's own, and who it belongs to may have

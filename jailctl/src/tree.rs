@@ -17,7 +17,7 @@ use std::{
 use rustix::{
     fs::{
         AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Stat,
-        Timestamps, Uid, chownat, fchmod, flock, fstat, linkat, mkdirat, openat, openat2,
+        Timestamps, Uid, chownat, fchmod, fchown, flock, fstat, linkat, mkdirat, openat, openat2,
         readlinkat, renameat_with, statat, symlinkat, unlinkat,
     },
     io::Errno,
@@ -27,8 +27,6 @@ use crate::fault::Fault;
 
 /// How many directories are open at once when a tree is removed.
 const DEEPEST: usize = 64;
-/// How often a directory that is being removed may turn out to be none the emptier.
-const MOST_TIMES: u32 = 100;
 
 /// A directory and the name it goes by in messages.
 #[derive(Debug)]
@@ -545,7 +543,7 @@ impl Place {
             Ok(()) | Err(Errno::NOENT) => return Ok(()),
             Err(errno) => return Err(errno),
         }
-        empty(self.open_directory()?)?;
+        empty(open_unmounted(self.directory.as_fd(), &self.name)?)?;
         unlinkat(&self.directory, &self.name, AtFlags::REMOVEDIR)
     }
 
@@ -589,7 +587,13 @@ struct Emptied {
 }
 
 impl Emptied {
+    /// Shuts a directory to everybody else, who could go on changing it from inside, and lists it.
     fn of(directory: OwnedFd, name: OsString) -> Result<Emptied, Errno> {
+        let stat = fstat(&directory)?;
+        if stat.st_uid != 0 || stat.st_mode & 0o022 != 0 {
+            fchown(&directory, Some(Uid::ROOT), Some(Gid::ROOT))?;
+            fchmod(&directory, Mode::RWXU)?;
+        }
         let left = list(directory.as_fd())?;
         Ok(Emptied {
             directory,
@@ -603,7 +607,7 @@ impl Emptied {
 /// what is far down is brought to the top, and goes from there.
 fn empty(top: OwnedFd) -> Result<(), Errno> {
     let mut open = vec![Emptied::of(top, OsString::new())?];
-    let (mut brought, mut again) = (0, 0);
+    let mut brought = 0;
     while let Some(mut here) = open.pop() {
         let deep = open.len() > DEEPEST;
         match (here.left.pop(), open.first_mut()) {
@@ -612,33 +616,29 @@ fn empty(top: OwnedFd) -> Result<(), Errno> {
                 open.push(here);
             }
             (Some((name, FileType::Directory)), _) => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let below = openat(&here.directory, &name, flags, Mode::empty())?;
+                let below = open_unmounted(here.directory.as_fd(), &name)?;
                 let below = Emptied::of(below, name)?;
                 open.extend([here, below]);
             }
             (Some((name, _)), _) => {
-                match unlinkat(&here.directory, &name, AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(errno) => return Err(errno),
-                }
+                unlinkat(&here.directory, &name, AtFlags::empty())?;
                 open.push(here);
             }
             (None, _) => {
                 let above = open.last().map(|above| &above.directory);
                 let gone = above.map(|above| unlinkat(above, &here.name, AtFlags::REMOVEDIR));
-                match gone.transpose() {
-                    // Somebody who is in there has made something since.
-                    Err(Errno::NOTEMPTY) if again < MOST_TIMES => {
-                        again += 1;
-                        open.push(Emptied::of(here.directory, here.name)?);
-                    }
-                    gone => drop(gone?),
-                }
+                gone.transpose()?;
             }
         }
     }
     Ok(())
+}
+
+/// Opens a directory to remove what is in it: never what is mounted there.
+fn open_unmounted(directory: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+    openat2(directory, name, flags, Mode::empty(), resolve)
 }
 
 /// Moves a directory that is far down to the top, under a name that nothing has there.

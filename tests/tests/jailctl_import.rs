@@ -983,3 +983,53 @@ fn a_user_is_known_in_an_imported_root_and_has_a_home() {
     assert_eq!(outcome.code(), Some(3), "{outcome}");
     assert_eq!(sandbox.must("ls /srv/jails"), "ann\nbea");
 }
+
+#[test]
+fn a_directory_brings_no_manifest_no_hard_link_and_no_power() {
+    let sandbox = Sandbox::bare();
+    sandbox.must(
+        "mkdir -p /srv/jails /srv/tree/.login-jail /srv/tree/below/.login-jail; cd /srv/tree; echo '{}' >.login-jail/manifest.json
+         echo '{}' >below/.login-jail/journal.json; echo text >outer; ln outer linked; cp /bin/cat set; chmod 6755 set
+         cp /bin/cat able; setcap cap_setuid+ep able 2>/dev/null; mkfifo pipe; chown 4000:4000 linked",
+    );
+    let outcome = sandbox.jailctl(&["import", "/srv/tree", ROOT, "--owner", "root"]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    let seen = format!(
+        "cd {ROOT}; grep -c '\"imported\"' .login-jail/manifest.json; ls -A below; stat -c '%n %h %a %u' outer linked set able
+         getcap -r . 2>/dev/null; test ! -e pipe"
+    );
+    assert_eq!(
+        sandbox.must(&seen),
+        "1\nouter 1 644 0\nlinked 1 644 0\nset 1 755 0\nable 1 755 0"
+    );
+    sandbox.must(&format!("rm -rf {ROOT}"));
+    sandbox.jailctl(&["import", "/srv/tree", ROOT]);
+    assert_eq!(
+        sandbox.must(&format!("stat -c %u:%g {ROOT}/linked")),
+        "4000:4000"
+    );
+}
+
+/// Kills imports after ever longer times: there is a whole root or none, and what is left is taken away by the next run.
+#[test]
+fn killed_at_any_moment_an_import_leaves_a_whole_root_or_none() {
+    let sandbox = Sandbox::bare();
+    let archive = (0..2000).fold(Archive::new(), |it, n| {
+        it.file(&format!("d{}/{n}", n % 50), "text")
+    });
+    sandbox.write("/srv/source", archive.file("last", "text").bytes());
+    let script = format!(
+        "mkdir -p /srv/jails; set +e; kills=0
+         for i in $(seq 30); do
+             timeout -s KILL 0.$(printf %03d $((i * 4))) {} import /srv/source {ROOT} >/dev/null 2>&1
+             [ $? = 137 ] && kills=$((kills + 1))
+             [ ! -e {ROOT} ] || [ -e {ROOT}/last -a -e {ROOT}/.login-jail/manifest.json ] || echo half a root
+             rm -rf {ROOT}
+         done
+         [ $kills -gt 3 ] || echo only $kills kills
+         {0} import /srv/source {ROOT} >/dev/null || echo failed
+         ls -A /srv/jails; cat {ROOT}/last",
+        login_jail_tests::jailctl()
+    );
+    assert_eq!(sandbox.must(&script), "ann\ntext");
+}

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use login_jail_tests::{Outcome, Sandbox, skipped};
 
@@ -385,4 +385,150 @@ fn a_list_of_roots_with_names_that_are_no_text_is_read() {
     );
     let outcome = sandbox.jailctl(&["build", "/srv/jails/new\nline", "--program", "ls"]);
     assert_eq!(outcome.code(), Some(2), "{outcome}");
+}
+
+/// Starts something of a user's that goes on until it is killed.
+fn start_as(sandbox: &Sandbox, user: &str, argv: &[&str]) -> Child {
+    let argv = [&["setpriv", "--reuid", user, "--clear-groups"], argv].concat();
+    let mut command = sandbox.command(&argv);
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// A user who has a directory between the system's files makes of it what they like while root works on it.
+#[test]
+fn what_is_swapped_during_an_update_neither_leads_out_nor_stops_it() {
+    let sandbox = built();
+    if sandbox.sh("command -v python3").code() != Some(0) {
+        return skipped("swapping directories", "python3 is not on this machine");
+    }
+    sandbox.must(&format!(
+        "mkdir -p {ROOT}/usr/local/own; cd {ROOT}/usr/local/own
+         for n in $(seq 100); do
+             mkdir -p dir$n/below; echo text >dir$n/below/file; mkfifo pipe$n
+             [ $((n % 2)) = 0 ] && ln -s /etc link$n || ln -s ../../../../../../etc link$n
+         done
+         chown -R -h ann ."
+    ));
+    let swap = format!(
+        "import ctypes, os\nc = ctypes.CDLL(None)\nos.chdir('{ROOT}/usr/local/own')\nwhile True:\n\
+         \x20for n in range(1, 101):\n\
+         \x20 for a, b in (b'dir%d', b'link%d'), (b'link%d', b'pipe%d'): c.renameat2(-100, a % n, -100, b % n, 2)\n"
+    );
+    let state = format!(
+        "stat -c '%n %a %U %i' /etc /etc/passwd; stat -c '%n %a %U' {ROOT}/etc {ROOT}/etc/* {ROOT}/usr/local"
+    );
+    let before = sandbox.must(&state);
+    let mut swapper = start_as(&sandbox, "ann", &["python3", "-c", &swap]);
+    let script = format!(
+        "set +e; for i in $(seq 25); do
+             [ -e {ROOT}/usr/bin/rev ] && with= || with=,rev
+             {} build {ROOT} --with basicshell --program tac$with --user ann 2>&1 >/dev/null || echo failed
+         done",
+        login_jail_tests::jailctl()
+    );
+    let said = sandbox.sh(&script).stdout;
+    swapper.kill().unwrap();
+    swapper.wait().unwrap();
+    assert!(!said.contains("failed"), "{said}");
+    assert_eq!(sandbox.must(&state), before);
+    assert_eq!(sandbox.must(&format!("find {ROOT} ! -path '{ROOT}/.login-jail*' -user ann ! -path '{ROOT}/usr/local/own*' ! -path '{ROOT}/home/*'")), "");
+}
+
+#[test]
+fn a_file_of_any_length_in_place_of_one_of_the_hosts_is_not_read() {
+    let sandbox = built();
+    sandbox.must(&format!("truncate -s 4T {ROOT}/usr/bin/sed"));
+    let outcome = sandbox.jailctl(&["update", ROOT, "--dry-run"]);
+    assert!(
+        differences(&outcome).contains(&"changed inside: /usr/bin/sed".to_owned()),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn what_is_mounted_between_the_systems_files_stops_an_update_and_stays() {
+    let sandbox = built();
+    sandbox.must(&format!(
+        "mkdir -p {ROOT}/usr/data {ROOT}/srv/data; mount -t tmpfs none {ROOT}/usr/data; mount -t tmpfs none {ROOT}/srv/data
+         echo '# new' >>/etc/bash.bashrc"
+    ));
+    let outcome = sandbox.jailctl(&["update", ROOT]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(
+        outcome.stderr.contains(&format!("umount {ROOT}/usr/data")),
+        "{outcome}"
+    );
+    assert_eq!(
+        sandbox.must(&format!(
+            "ls {ROOT}/.login-jail; mountpoint -q {ROOT}/usr/data && echo mounted"
+        )),
+        "manifest.json\nmounted"
+    );
+    sandbox.must(&format!("umount {ROOT}/usr/data"));
+    sandbox.jailctl(&["update", ROOT]).ok();
+    sandbox.must(&format!("mountpoint -q {ROOT}/srv/data"));
+    // Nor is what is mounted in the generation before removed with it.
+    let before = format!("{ROOT}/.login-jail/previous/root/usr/local");
+    sandbox.must(&format!("mkdir -p {before}; mount -t tmpfs none {before}; echo text >{before}/file; echo '# newer' >>/etc/bash.bashrc"));
+    let outcome = sandbox.jailctl(&["update", ROOT]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert_eq!(sandbox.read(&format!("{before}/file")), "text");
+    sandbox.must(&format!("umount {before}"));
+    sandbox.jailctl(&["update", ROOT]).ok();
+    assert_eq!(
+        sandbox.jailctl(&["update", ROOT, "--dry-run"]).code(),
+        Some(0)
+    );
+}
+
+#[test]
+fn a_full_disk_leaves_the_root_as_it_was() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/small; mount -t tmpfs -o mode=755,size=8M none /srv/small; cp /bin/ls /opt/tool");
+    let build = ["build", "/srv/small/root", "--program", "/opt/tool,cat"];
+    sandbox.jailctl(&build).ok();
+    sandbox.must("head -c 9M /dev/urandom >>/opt/tool");
+    let state = "cd /srv/small; find . -printf '%p %M %s\\n' | sort; sha256sum root/opt/tool";
+    let before = sandbox.must(state);
+    let outcome = sandbox.jailctl(&["update", "/srv/small/root"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(outcome.stderr.contains("No space left"), "{outcome}");
+    assert_eq!(sandbox.must(state), before);
+    let outcome = sandbox.jailctl(&["build", "/srv/small/other", "--program", "/opt/tool"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert_eq!(sandbox.must(state), before);
+}
+
+/// Stops a rollback just before each of its renames and removals, by strace's fault injection.
+#[test]
+fn a_rollback_that_is_killed_leaves_one_generation_or_the_other() {
+    let sandbox = built();
+    if sandbox.sh("command -v strace").code() != Some(0) {
+        return skipped("killing a rollback", "strace is not on this machine");
+    }
+    sandbox.must(&format!("mkdir -p {ROOT}/usr/local/own; echo mine >{ROOT}/usr/local/own/file; echo '# new' >>/etc/bash.bashrc"));
+    sandbox.jailctl(&["update", ROOT]).ok();
+    let script = format!(
+        "set +e; ended=0
+         for call in renameat2 unlinkat linkat; do
+             n=0; status=137
+             while [ $status = 137 ] && [ $n -lt 15 ]; do
+                 n=$((n + 1))
+                 strace -f -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n {jailctl} rollback {ROOT} >/dev/null 2>&1
+                 status=$?
+                 chroot {ROOT} /bin/bash -c 'ls / && id ann && cat /usr/local/own/file' >/dev/null 2>&1 || echo broken at $call $n
+                 {jailctl} update {ROOT} --dry-run | grep -vE 'bash.bashrc|up to date|differences' && echo neither at $call $n
+             done
+             [ $n -gt 1 ] || echo $call is never called
+         done
+         {jailctl} rollback {ROOT} >/dev/null || echo no rollback
+         {jailctl} update {ROOT} >/dev/null || echo no update
+         cat {ROOT}/usr/local/own/file; tail -1 {ROOT}/etc/bash.bashrc; ls {ROOT}/.login-jail",
+        jailctl = login_jail_tests::jailctl()
+    );
+    assert_eq!(
+        sandbox.must(&script),
+        "mine\n# new\nmanifest.json\nprevious"
+    );
 }
