@@ -219,6 +219,7 @@ fn a_rehearsal_behind_pam_is_the_session_of_a_host_program() {
     );
     let facts = "echo $0; id -u; id -G; pwd; echo $HOME $USER $LOGNAME $SHELL; umask; ulimit -n; echo /*; \
                  readlink /proc/self/root; grep -E '^(NoNew|Seccomp:|Uid|Gid|CapEff|CapPrm)' /proc/self/status";
+    sandbox.must("usermod --append --groups games ann");
     let enter = ["jailctl", "enter", "--user", "ann"];
     // Nobody has said which door: the login shell is bash, and the stacks have the module.
     let rehearsed = sandbox.run_with(&enter, facts.as_bytes());
