@@ -72,6 +72,7 @@ bench: build
 	@packaging/setup bench
 	$(CARGO) bench --locked -p login-jail-tests --bench login
 	$(CARGO) bench --locked -p login-jail-tests --bench pam
+	$(CARGO) bench --locked -p login-jail-tests --bench build
 
 check:
 	$(CARGO) fmt --check
