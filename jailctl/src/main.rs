@@ -26,6 +26,7 @@ mod membership;
 mod output;
 mod page;
 mod process;
+mod programs;
 mod rehearsal;
 mod sessions;
 mod shell;

@@ -32,6 +32,7 @@ use crate::{
     failure::{Failure, Verdict},
     guest::{login_shell, take_ids},
     output::say,
+    programs::broken,
     shell,
 };
 
@@ -50,6 +51,10 @@ pub(crate) enum Seen {
     Weakened(String),
     /// The program that the host starts behind PAM can't start in the jail, and why.
     LoginShell(String),
+    /// A program that is there can't start, and why.
+    Program(PathBuf, String),
+    /// How many more such programs there are.
+    MorePrograms(usize),
     /// The home is not there, and the session starts in `/`.
     NoHome(String),
     /// The user can't write to the home.
@@ -88,6 +93,9 @@ const LONGEST: &str = "30";
 /// How much of a file is read, in bytes, and how many entries of a directory.
 const LARGEST: u64 = 1024 * 1024;
 const MOST_ENTRIES: usize = 100_000;
+
+/// How many programs that can't start are listed.
+const LISTED: usize = 10;
 
 /// Rehearses a user's login through a door in a process of its own, and gives what was seen.
 pub(crate) fn of(user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Failure> {
@@ -216,6 +224,7 @@ fn look(identity: &Identity, home: &Home) -> Vec<Seen> {
         seen.push(Seen::NoNull);
     }
     seen.extend(look_at_passwd(identity));
+    seen.extend(look_at_programs(identity));
     seen.extend(look_at_what_is_loaded_late());
     seen
 }
@@ -286,21 +295,21 @@ fn look_at_what_is_loaded_late() -> Vec<Seen> {
     if !libraries.has("libc.so.6") {
         return seen;
     }
-    let any_of = |paths: &[&str]| paths.iter().any(|path| Path::new(path).exists());
     let uses_terminal = libraries.has("libtinfo.so.") || libraries.has("libncurses");
-    if uses_terminal
-        && !any_of(&[
-            "/usr/share/terminfo",
-            "/lib/terminfo",
-            "/etc/terminfo",
-            "/usr/lib/terminfo",
-        ])
-    {
+    let terminals = [
+        "/usr/share/terminfo",
+        "/lib/terminfo",
+        "/etc/terminfo",
+        "/usr/lib/terminfo",
+    ];
+    if uses_terminal && !terminals.iter().any(|path| has_entries(path)) {
         seen.push(Seen::NoTerminfo);
     }
-    if !any_of(&["/usr/lib/locale", "/usr/share/locale"]) {
+    // /usr/share/locale has what programs say in a language, and no locale.
+    if !has_entries("/usr/lib/locale") {
         seen.push(Seen::NoLocale);
     }
+    let any_of = |paths: &[&str]| paths.iter().any(|path| Path::new(path).exists());
     if !any_of(&["/etc/localtime", "/usr/share/zoneinfo"]) {
         seen.push(Seen::NoTimeZone);
     }
@@ -314,6 +323,25 @@ fn look_at_what_is_loaded_late() -> Vec<Seen> {
         }
     }
     seen
+}
+
+/// Tells whether a directory is there and holds something; for one of directories, whether one of these does.
+fn has_entries(path: &str) -> bool {
+    let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
+    entries(Path::new(path))
+        .take(MOST_ENTRIES)
+        .any(|entry| !entry.path().is_dir() || entries(&entry.path()).next().is_some())
+}
+
+/// Looks at the programs besides the shell, whose absence keeps everybody out.
+fn look_at_programs(identity: &Identity) -> Vec<Seen> {
+    let broken = broken(&[login_shell(identity)]);
+    let more = broken.len().saturating_sub(LISTED);
+    let listed = broken.into_iter().take(LISTED);
+    listed
+        .map(|(program, fault)| Seen::Program(program, fault))
+        .chain((more > 0).then_some(Seen::MorePrograms(more)))
+        .collect()
 }
 
 /// Reads the beginning of a regular file: a FIFO is not waited for, and a device not read without end.

@@ -357,6 +357,32 @@ fn finds_what_users_will_miss_inside() {
     );
     planted(
         &sandbox,
+        "terminfo-missing",
+        &plant("rm -rf $root/lib/terminfo $root/usr/share/terminfo; mkdir -p $root/lib/terminfo/x"),
+        &[],
+    );
+    planted(
+        &sandbox,
+        "program-broken",
+        &plant("cp -L --parents /usr/bin/ssh $root"),
+        &["/usr/bin/ssh", "libcrypto.so"],
+    );
+    planted(
+        &sandbox,
+        "program-broken",
+        &plant("printf '#!/usr/bin/nowhere\\n' >$root/usr/bin/tool; chmod 755 $root/usr/bin/tool"),
+        &["/usr/bin/tool", "/usr/bin/nowhere"],
+    );
+    planted(
+        &sandbox,
+        "locale-missing",
+        &plant(
+            "rm -rf $root/usr/lib/locale; mkdir -p $root/usr/lib/locale $root/usr/share/locale/de",
+        ),
+        &[],
+    );
+    planted(
+        &sandbox,
         "locale-missing",
         &plant("rm -rf $root/usr/lib/locale"),
         &[],

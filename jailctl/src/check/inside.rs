@@ -93,7 +93,7 @@ fn top_is_roots(root: &Path) -> bool {
 }
 
 /// What the mending commands write to.
-const MENDED: [&str; 13] = [
+const MENDED: [&str; 17] = [
     "bin",
     "dev",
     "etc",
@@ -106,6 +106,10 @@ const MENDED: [&str; 13] = [
     "usr/bin",
     "usr/lib",
     "usr/lib/openssh",
+    "usr/local",
+    "usr/local/bin",
+    "usr/local/sbin",
+    "usr/sbin",
     "usr/share",
 ];
 const MENDED_FILES: [&str; 2] = ["etc/passwd", "etc/nsswitch.conf"];
@@ -174,6 +178,18 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
                     finding.mended_by(format!("usermod -s {} {user}", quoted(&jail.shell)))
                 }
             }
+        }
+        Seen::Program(program, reason) => {
+            let finding = Finding::note("program-broken", reason.clone());
+            // What is the host's as well can be copied once more.
+            if program.exists() {
+                with_command(finding, copy_with_libraries(program, &jail.root))
+            } else {
+                with_command(finding, format!("rm {}", below(&program.to_string_lossy())))
+            }
+        }
+        Seen::MorePrograms(number) => {
+            Finding::note("more", format!("{number} more programs that can't start"))
         }
         Seen::NoHome(home) => Finding::warning(
             "home-missing",
