@@ -494,6 +494,22 @@ fn finds_what_the_module_refuses_and_jail_shell_does_not_mind() {
 }
 
 #[test]
+fn an_administrator_whom_no_rule_names_is_locked_out_behind_pam() {
+    let sandbox = behind_pam();
+    planted(
+        &sandbox,
+        "lock-out",
+        "useradd -m -s /bin/bash -G sudo chief",
+        &["chief: is in the group sudo", "sshd"],
+    );
+    let entered = sandbox.su_dash("chief", "echo in");
+    assert_eq!(entered.ok(), "in");
+    sandbox.must("sed -i 's/\"@sudo\", //' /etc/login-jail/config.toml");
+    let refused = sandbox.su_dash("chief", "echo in");
+    assert_eq!(refused.stdout, "", "{refused}");
+}
+
+#[test]
 fn su_is_a_door_like_any_other() {
     let sandbox = behind_pam();
     planted(

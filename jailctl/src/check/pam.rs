@@ -19,6 +19,7 @@ use crate::{
         Finding, Report,
         doors::reaches_home,
         stack::{self, DIRECTORY, Line, MODULE},
+        sudo,
     },
     shell::{quoted, shown},
 };
@@ -76,13 +77,14 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
             shut.push(name);
         }
     }
+    report.extend(administrators(all, config));
     let root_exempt = all.exempt.iter().any(|identity| identity.is_root());
     if !root_exempt && !shut.is_empty() {
         let what = format!(
             "{}: pam_jail.so is in the stack, and the config does not exempt uid 0: nobody can log in there to mend anything",
             shut.join(", ")
         );
-        let command = format!("sed -i '{}' {}", exempt_root(config), quoted(config));
+        let command = format!("sed -i '{}' {}", exempting("root", config), quoted(config));
         report.add(Finding::error("lock-out", what).mended_by(command));
     }
 }
@@ -343,13 +345,35 @@ fn without(line: &Line, word: &str) -> Option<String> {
     })
 }
 
-/// Gives the line of sed(1) that puts root into `exempt`.
-fn exempt_root(config: &Path) -> &'static str {
+/// Finds administrators whom the module refuses, because no rule names them: they learn it at their next login.
+fn administrators(all: &Accounts, config: &Path) -> Vec<Finding> {
+    let services: Vec<String> = jailing().collect();
+    if services.is_empty() {
+        return Vec::new();
+    }
+    let refused = |identity: &Identity| {
+        let group = sudo::GROUPS
+            .iter()
+            .find(|group| identity.group_names.iter().any(|it| it == *group))?;
+        let what = format!(
+            "{}: is in the group {group}, and no rule names the user: pam_jail.so refuses every login by {}",
+            shown(&identity.name),
+            services.join(", ")
+        );
+        let name = format!("@{group}");
+        let command = format!("sed -i '{}' {}", exempting(&name, config), quoted(config));
+        Some(Finding::error("lock-out", what).mended_by(command))
+    };
+    all.unlisted.iter().filter_map(refused).collect()
+}
+
+/// Gives the line of sed(1) that puts somebody into `exempt`.
+fn exempting(name: &str, config: &Path) -> String {
     let text = fs::read_to_string(config).unwrap_or_default();
     if text.lines().any(|line| line.starts_with("exempt")) {
-        "s/^exempt[[:space:]]*=[[:space:]]*\\[/&\"root\", /"
+        format!("s/^exempt[[:space:]]*=[[:space:]]*\\[/&\"{name}\", /")
     } else {
-        "1i exempt = [\"root\"]"
+        format!("1i exempt = [\"{name}\"]")
     }
 }
 
