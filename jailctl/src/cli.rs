@@ -152,7 +152,18 @@ The doors: at, at-jobs, cron, crontab, door, exempt, ftp, home-in-reach, jail-sh
 no-login, no-rule, pam-config, pam-control, pam-environment, pam-module, pam-no-account, pam-no-session, pam-options, pam-order, pam-twice, shared-uid, shells, sshd-accept-env, sshd-chroot, \
 sshd-forced, sshd-forwarding, sshd-keys, sshd-pam, sshd-sftp, sshd-user-environment, sshd-user-rc, sudo, uid-zero.
 
-What --attack finds: reached.";
+What --attack finds: reached.
+
+The walls that --attack names: bounding-set (with the locked securebits), closed-descriptors, ipc-namespace, landlock, \
+landlock-ports, mount-flags (nosuid and nodev), network-namespace, no-new-privs, own-proc, pid-namespace, privileges (the \
+user's ids, no capabilities), root (no path leads out), seccomp, session-keyring. \"No wall of the jail\" is the kernel, or a \
+setting of it that is the host's own.
+
+Examples:
+  jailctl check                         every jail and its doors
+  jailctl check --fix ann               one user's, mended where that takes nothing but permissions
+  jailctl check --attack ann            and which wall stops which way out
+  jailctl check --attack --json | jq '.attacks[].probes[] | select(.outcome == \"reached\")'";
 
 /// List who is jailed where, by which rule and through which door
 #[derive(Debug, Args)]
@@ -423,6 +434,14 @@ mod tests {
                 .split([' ', ',', '.', ';', '\n'])
                 .any(|word| word == kind);
             assert!(listed, "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_help_lists_every_wall() {
+        for wall in crate::attack::wall_names() {
+            let listed = KINDS.split([' ', ',', '.']).any(|word| word == wall);
+            assert!(listed, "{wall}");
         }
     }
 
