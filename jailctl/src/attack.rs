@@ -221,6 +221,12 @@ fn all() -> impl Iterator<Item = &'static Probe> {
         .chain(kernel::PROBES)
 }
 
+/// Gives the names of the walls that probes have, for the test of the help.
+#[cfg(test)]
+pub(crate) fn wall_names() -> impl Iterator<Item = &'static str> {
+    all().flat_map(|probe| probe.walls).map(|wall| wall.name())
+}
+
 /// Tries all probes from where this process is, and prints each.
 ///
 /// # Errors
@@ -420,6 +426,17 @@ impl Attack {
             })
             .collect();
         print_columns(&rows);
+        let count =
+            |is: fn(&Outcome) -> bool| self.probes.iter().filter(|it| is(&it.outcome)).count();
+        say(format_args!(
+            "{}: {} held, {} not walled, {} absent, {} not tried, {} got through",
+            self.user,
+            count(|it| matches!(it, Outcome::Held { .. })),
+            count(|it| matches!(it, Outcome::NotWalled { .. })),
+            count(|it| matches!(it, Outcome::Absent { .. })),
+            count(|it| matches!(it, Outcome::Untried { .. })),
+            count(|it| matches!(it, Outcome::Reached { .. })),
+        ));
     }
 }
 
@@ -438,5 +455,35 @@ impl Outcome {
             Outcome::Untried { why } => ("not tried", why.clone()),
         };
         [word.to_owned(), shown(by)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::{all, wall::Wall};
+
+    #[test]
+    fn every_probe_has_a_name_of_its_own_and_a_wall() {
+        let mut names = HashSet::new();
+        for probe in all() {
+            assert!(names.insert((probe.threat, probe.name)), "{}", probe.name);
+            assert!(
+                !probe.walls.is_empty() || probe.name == "sent in, stat",
+                "{}",
+                probe.name
+            );
+        }
+        assert!(names.len() > 100, "{}", names.len());
+    }
+
+    #[test]
+    fn what_was_found_and_is_not_the_hosts_is_any_walls_answer() {
+        for wall in all().flat_map(|probe| probe.walls) {
+            assert!(wall.answers(None), "{wall:?}");
+            assert!(!wall.answers(Some(nix::errno::Errno::EIO)), "{wall:?}");
+        }
+        assert!(!Wall::Pids.answers(Some(nix::errno::Errno::EPERM)));
     }
 }

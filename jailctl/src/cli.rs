@@ -102,7 +102,7 @@ Examples:
 /// as the user and behind every wall, up to the last step before the shell is started; nothing of the user's runs.
 /// Needs root. Notes alone leave the exit status at 0; what could not be checked is said, and makes it 1.
 #[derive(Debug, Args)]
-#[command(after_long_help = format!("{KINDS}\n\n{CHECK_EXAMPLES}"))]
+#[command(after_long_help = format!("{WALLS}\n\n{KINDS}\n\n{CHECK_EXAMPLES}"))]
 pub(crate) struct Check {
     /// The accounts; by default all whom a rule puts into a jail
     pub(crate) users: Vec<String>,
@@ -128,8 +128,16 @@ Examples:
   jailctl check                                              every jailed user, every root and every door
   jailctl check ann bob                                      these two, and the doors as they find them
   jailctl check --fix                                        mend what only takes something away, then check again
+  jailctl check --attack ann                                 and which wall stops each known way out
   jailctl check --sshd-config /etc/ssh/sshd_sftp.conf ann    where an sshd has a config of its own
   jailctl check --json                                       for a program; exit status 1 says that something was found";
+
+/// The names of walls, which stay the same from release to release.
+pub(crate) const WALLS: &str = "\
+The walls that --attack names: bounding-set (with the locked securebits), closed-descriptors, ipc-namespace, landlock, \
+landlock-ports, mount-flags (nosuid and nodev), network-namespace, no-new-privs, own-proc, pid-namespace, privileges (the \
+user's ids, no capabilities), root (no path leads out), seccomp, session-keyring. \"No wall of the jail\" is the kernel, or a \
+setting of it that is the host's own.";
 
 /// The kinds of findings, which stay the same from release to release.
 pub(crate) const KINDS: &str = "\
@@ -398,7 +406,7 @@ pub(crate) struct Unwalled {
 mod tests {
     use clap::CommandFactory;
 
-    use super::{Cli, KINDS};
+    use super::{Cli, KINDS, WALLS};
 
     /// Gives the words that the sources of `check` call findings by.
     fn kinds() -> Vec<String> {
@@ -423,6 +431,14 @@ mod tests {
                 .split([' ', ',', '.', ';', '\n'])
                 .any(|word| word == kind);
             assert!(listed, "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_help_lists_every_wall() {
+        for wall in crate::attack::wall_names() {
+            let listed = WALLS.split([' ', ',', '.']).any(|word| word == wall);
+            assert!(listed, "{wall}");
         }
     }
 

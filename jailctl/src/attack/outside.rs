@@ -37,7 +37,10 @@ use rustix::{
         AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
         SocketType, sendmsg, socketpair,
     },
-    process::{DumpableBehavior, Pid, PidfdFlags, pidfd_open, set_dumpable_behavior, setsid},
+    process::{
+        DumpableBehavior, Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal,
+        set_dumpable_behavior, setsid,
+    },
     pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt},
     thread::set_no_new_privs,
 };
@@ -50,6 +53,12 @@ use crate::{
     output::say,
     shell::shown,
 };
+
+/// How long it may stand there, in seconds: longer than all probes take.
+const LONGEST: &str = "60";
+
+/// Where timeout(1) is.
+const PATH: &str = "/usr/bin:/bin";
 
 /// The objects that are made, with keys that follow each other.
 pub(super) const IPC: [Ipc; 3] = [Ipc::Memory, Ipc::Messages, Ipc::Semaphores];
@@ -160,9 +169,13 @@ impl Outside {
             move |error: io::Error| Failure::Failed(format!("attack: {what}: {error}"))
         };
         let own = env::current_exe().map_err(failed("find this program"))?;
-        let mut process = Command::new(own)
+        // Whoever has its uid can stop it. Its environment is not to tell of the administrator's.
+        let mut process = Command::new("timeout")
+            .args(["--signal=KILL", LONGEST])
+            .arg(own)
             .args(["accomplice", "--", user])
             .env_clear()
+            .env("PATH", PATH)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // Not the administrator's terminal.
@@ -231,10 +244,10 @@ impl Outside {
 
 impl Drop for Outside {
     fn drop(&mut self) {
-        // It ends at the end of its input.
+        // It would end at the end of its input, if it was not stopped.
         drop(self.process.stdin.take());
+        pidfd_send_signal(&self.pidfd, Signal::KILL).ok();
         drop(self.process.wait());
-        // In case that it was killed.
         self.told.target.remove();
     }
 }

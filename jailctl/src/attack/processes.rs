@@ -25,8 +25,8 @@ use nix::{
 use rustix::{
     net::{AddressFamily, Protocol, SocketFlags, SocketType, netlink, socket_with},
     process::{
-        Pid, PidfdGetfdFlags, Resource, Rlimit, ioctl_tiocsctty, pidfd_getfd, prlimit,
-        setpriority_process, setsid,
+        Pid, PidfdGetfdFlags, Resource, Rlimit, getpriority_process, ioctl_tiocsctty, pidfd_getfd,
+        prlimit, setpriority_process, setsid,
     },
     thread::{
         CapabilitySet, CapabilitySets, CpuSet, capabilities, capabilities_secure_bits,
@@ -56,7 +56,9 @@ pub(super) const PROBES: &[Probe] = &[
         raw::pidfd_signal_nothing(&it.pidfd)
     }),
     Probe::new("priorities", "setpriority", &[Wall::Pids], |it| {
-        Ok(setpriority_process(target(it)?, 1)?)
+        // What it is already: less would take a privilege.
+        let now = getpriority_process(target(it)?)?;
+        Ok(setpriority_process(target(it)?, now)?)
     }),
     Probe::new("priorities", "prlimit", &[Wall::Pids], |it| {
         let none = Rlimit {
