@@ -325,7 +325,8 @@ impl Store {
                 .collect()
         };
         let chosen = choose(&here, image, names)?;
-        let (name, _) = blob(chosen)?;
+        let (name, sha256) = blob(chosen)?;
+        self.verify(&name, &sha256)?;
         let document = self.document(&name)?;
         if document.get("manifests").is_some() && depth < DEEPEST_INDEX {
             return self.of_index(&document, None, depth + 1);
@@ -348,6 +349,19 @@ impl Store {
             .collect()
     }
 
+    /// Makes sure that a part is the one that was meant.
+    fn verify(&self, name: &Path, wanted: &str) -> Result<(), Fault> {
+        let found = digest(self.open(name)?, |_| Ok(()));
+        let (found, _) = found.map_err(Fault::io("read", name))?;
+        if found == wanted {
+            return Ok(());
+        }
+        let name = name.display();
+        Err(Fault::Failed(format!(
+            "read {name} of the image: its digest is {found}"
+        )))
+    }
+
     /// Opens a layer's archive, once its bytes are known to be those that the image names.
     ///
     /// # Errors
@@ -357,14 +371,7 @@ impl Store {
         layer: &Layer,
     ) -> Result<Box<dyn Read + 'store>, Fault> {
         if let Some(wanted) = &layer.sha256 {
-            let found = digest(self.open(&layer.name)?, |_| Ok(()));
-            let (found, _) = found.map_err(Fault::io("read", &layer.name))?;
-            if found != *wanted {
-                let name = layer.name.display();
-                return Err(Fault::Failed(format!(
-                    "read {name} of the image: its digest is {found}"
-                )));
-            }
+            self.verify(&layer.name, wanted)?;
         }
         decompress(self.open(&layer.name)?).map_err(Fault::io("read", &layer.name))
     }
