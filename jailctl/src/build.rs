@@ -192,8 +192,9 @@ fn build(
         }
         let _held = generation::hold(&root)?;
         generation::recover(&root)?;
-        if Manifest::read(&root)?.is_none() {
-            refuse_foreign(&root)?;
+        match Manifest::read(&root)? {
+            None => refuse_foreign(&root)?,
+            Some(Manifest { recipe, .. }) => refuse_imported(&root, &recipe)?,
         }
         return fill(&root, &plan(Some(&root))?, accounts);
     }
@@ -267,6 +268,17 @@ pub fn make_homes(root: &Tree, accounts: &[Account]) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Refuses a root whose system came from elsewhere: nobody who names it wants the host's in its place.
+fn refuse_imported(root: &Tree, recipe: &Recipe) -> Result<(), Fault> {
+    let Some(source) = &recipe.imported else {
+        return Ok(());
+    };
+    Err(Fault::Failed(format!(
+        "build {}: it was imported from {source}; move it away, or build in another directory",
+        root.shown().display()
+    )))
 }
 
 /// Refuses a root that has a system in it which no manifest tells of.

@@ -530,6 +530,23 @@ fn a_root_that_is_there_is_not_imported_over() {
     let outcome = sandbox.jailctl(&["import", "/srv/source", ROOT]);
     assert_eq!(outcome.code(), Some(3), "{outcome}");
     assert!(outcome.stderr.contains("it is there already"), "{outcome}");
+    // Nor is the host's system built in the place of the imported one, or taken for its newer version.
+    for (arguments, reason) in [
+        (
+            &["build", ROOT, "--program", "cat"][..],
+            "it was imported from /srv/source",
+        ),
+        (&["update", ROOT], "it was imported from /srv/source"),
+        (&["rollback", ROOT], "no generation before this one"),
+    ] {
+        let outcome = sandbox.jailctl(arguments);
+        assert_eq!(outcome.code(), Some(3), "{outcome}");
+        assert!(outcome.stderr.contains(reason), "{outcome}");
+    }
+    assert_eq!(
+        sandbox.must(&format!("cat {ROOT}/a; ls {ROOT}")),
+        "texta\ndev\netc\nhome\nproc\nrun\nsys\ntmp\nvar"
+    );
 }
 
 /// The real one takes a network, which the sandbox has not: a stand-in takes its place.
