@@ -68,6 +68,7 @@ pub struct Import {
 const EXAMPLES: &str = "\
 Examples:
   jailctl import debian.tar /srv/jails/bob                      what docker export has written, or tar
+  docker export web | jailctl import - /srv/jails/web           the same, without a file between
   jailctl import --image debian:12 images.tar /srv/jails/bob    one of several of docker save
   jailctl import --owner root --set-id keep tree /srv/jails/bob    a directory
   jailctl import --max-size 500M --max-entries 20000 debian.tar /srv/jails/bob    refuse what is larger
@@ -202,7 +203,9 @@ impl Import {
 
     fn unpack_image(&self, unpacker: &mut Unpacker<'_>, store: &Store) -> Result<(), Fault> {
         for layer in store.layers(self.image.as_deref())? {
-            unpacker.tar(store.open_layer(&layer)?, true)?;
+            // What is more than that is too much for a root as well.
+            let most = self.max_size.saturating_mul(2);
+            unpacker.tar(store.open_layer(&layer, most)?, true)?;
         }
         Ok(())
     }

@@ -1079,3 +1079,44 @@ fn killed_at_any_moment_an_import_leaves_a_whole_root_or_none() {
     );
     assert_eq!(sandbox.must(&script), "ann\ntext");
 }
+
+#[test]
+fn the_layers_of_a_saved_image_are_those_of_its_configuration() {
+    let [first, second] = layers();
+    let saved = |digests: &[String]| {
+        let digests: Vec<String> = digests
+            .iter()
+            .map(|it| format!("\"sha256:{it}\""))
+            .collect();
+        Archive::new()
+            .file(
+                "manifest.json",
+                r#"[{"Config":"config.json","Layers":["a/layer.tar","b/layer.tar"]}]"#,
+            )
+            .file(
+                "config.json",
+                &format!(r#"{{"rootfs":{{"diff_ids":[{}]}}}}"#, digests.join(",")),
+            )
+            // The digest is of what is in there, compressed or not.
+            .blob("a/layer.tar", &gzipped(&first))
+            .blob("b/layer.tar", &second)
+            .bytes()
+    };
+    let digests = [hexadecimal(&first), hexadecimal(&second)];
+    let (sandbox, outcome) = import(&saved(&digests), &[]);
+    check_layers(&sandbox, &outcome);
+    let swapped = [digests[1].clone(), digests[0].clone()];
+    for (digests, reason) in [
+        (&swapped[..], "its digest is"),
+        (&digests[..1], "it has 2 layers, and digests of 1"),
+        (
+            &["../x".to_owned(), digests[1].clone()],
+            "no digest of SHA-256",
+        ),
+    ] {
+        let (sandbox, outcome) = import(&saved(digests), &[]);
+        assert_eq!(outcome.code(), Some(3), "{outcome}");
+        assert!(outcome.stderr.contains(reason), "{reason}: {outcome}");
+        assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+    }
+}
