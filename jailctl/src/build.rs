@@ -7,11 +7,11 @@ use std::{
 };
 
 use clap::Args;
-use rustix::fs::{FileType, Gid, RenameFlags, Uid, fchown};
+use rustix::fs::{FileType, Gid, RenameFlags, Uid, fchown, fstat};
 use serde_json::json as object;
 
 use crate::{
-    closure::{Collector, Note, OWN},
+    closure::{Closure, Collector, Note, OWN, find_program},
     etc::{self, Account},
     fault::{Fault, Verdict},
     generation::{self, Plan},
@@ -73,7 +73,7 @@ impl Build {
         let root = absolute(&self.root)?;
         let recipe = self.recipe();
         let accounts = accounts(&recipe)?;
-        let collected = collect(&recipe)?;
+        let collected = collect(&recipe, Missing::Refuse)?;
         let notes: Vec<Note> = collected.notes.iter().cloned().collect();
         let manifest = build(
             &root,
@@ -124,19 +124,32 @@ pub fn accounts(recipe: &Recipe) -> Result<Vec<Account>, Fault> {
     recipe.users.iter().map(find).collect()
 }
 
+/// What becomes of a recipe that asks for what the host does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Nothing is built.
+    Refuse,
+    /// All else is: a package that was removed must not keep the others' files from being brought up to date.
+    Report,
+}
+
 /// Puts together what a recipe needs of the host as it is now.
 ///
 /// # Errors
-/// A preset or program that is not known or not there.
-pub fn collect(recipe: &Recipe) -> Result<crate::closure::Closure, Fault> {
+/// A preset that is not known; what is not there, if that is to be refused.
+pub fn collect(recipe: &Recipe, missing: Missing) -> Result<Closure, Fault> {
     let presets = Presets::load()?;
     let mut collector = Collector::new();
     for (name, preset) in presets.choose(&recipe.with)? {
         let asked = recipe.with.iter().any(|with| with == name);
-        collector.preset(name, preset, asked)?;
+        collector.preset(name, preset, asked && missing == Missing::Refuse)?;
     }
     for program in &recipe.programs {
-        collector.program(program)?;
+        if find_program(program).is_none() && missing == Missing::Report {
+            collector.note_removed(program);
+        } else {
+            collector.program(program)?;
+        }
     }
     Ok(collector.finish())
 }
@@ -179,8 +192,9 @@ fn build(
         }
         let _held = generation::hold(&root)?;
         generation::recover(&root)?;
-        if Manifest::read(&root)?.is_none() {
-            refuse_foreign(&root)?;
+        match Manifest::read(&root)? {
+            None => refuse_foreign(&root)?,
+            Some(Manifest { recipe, .. }) => refuse_imported(&root, &recipe)?,
         }
         return fill(&root, &plan(Some(&root))?, accounts);
     }
@@ -207,6 +221,15 @@ pub fn new_root<T>(path: &Path, fill: impl FnOnce(&Tree) -> Result<T, Fault>) ->
     parent.make_directory(beside, 0o700)?;
     let root = parent.subtree(beside)?;
     let _held = root.lock()?;
+    // Another run may have taken it for a killed one's before it was locked, and begun anew.
+    let own = fstat(&root).map_err(Fault::io("stat", root.shown()))?;
+    let there = parent.stat(beside)?;
+    if there.is_none_or(|there| there.st_ino != own.st_ino) {
+        return Err(Fault::Failed(format!(
+            "make {}: another jailctl is at work on it",
+            path.display()
+        )));
+    }
     let filled = fill(&root).and_then(|filled| {
         root.chmod(0o755)?;
         parent.rename(beside, Path::new(name), RenameFlags::NOREPLACE)?;
@@ -245,6 +268,17 @@ pub fn make_homes(root: &Tree, accounts: &[Account]) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Refuses a root whose system came from elsewhere: nobody who names it wants the host's in its place.
+fn refuse_imported(root: &Tree, recipe: &Recipe) -> Result<(), Fault> {
+    let Some(source) = &recipe.imported else {
+        return Ok(());
+    };
+    Err(Fault::Failed(format!(
+        "build {}: it was imported from {source}; move it away, or build in another directory",
+        root.shown().display()
+    )))
 }
 
 /// Refuses a root that has a system in it which no manifest tells of.

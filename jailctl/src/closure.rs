@@ -102,6 +102,11 @@ pub enum Note {
         /// The preset.
         preset: String,
     },
+    /// A program that was asked for by name when the root was built, and that the host does not have any more.
+    Removed {
+        /// The program.
+        program: String,
+    },
     /// A library that the host does not have; the program that asks for it would not start.
     MissingLibrary {
         /// The library's name.
@@ -144,6 +149,7 @@ impl Note {
     #[must_use]
     pub fn is_finding(&self) -> bool {
         match self {
+            Note::Removed { .. } => true,
             Note::MissingLibrary { needed, .. } | Note::MissingInterpreter { needed, .. } => {
                 *needed
             }
@@ -157,6 +163,12 @@ impl fmt::Display for Note {
         match self {
             Note::NotInstalled { program, preset } => {
                 write!(f, "{program} of {preset} is not on this host; left out")
+            }
+            Note::Removed { program } => {
+                write!(
+                    f,
+                    "{program} is not on this host any more; the root is without it now"
+                )
             }
             Note::MissingLibrary { library, by, .. } => {
                 write!(
@@ -315,6 +327,12 @@ impl Collector {
         let why = self.closure.notes.difference(&before).next();
         let why = why.map_or_else(|| "is not to be had".to_owned(), Note::to_string);
         Err(Fault::Failed(format!("program {name}: {why}")))
+    }
+
+    /// Notes a program that the host has no more.
+    pub fn note_removed(&mut self, program: &str) {
+        let program = program.to_owned();
+        self.closure.notes.insert(Note::Removed { program });
     }
 
     /// Takes in an empty directory.

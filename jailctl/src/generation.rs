@@ -52,12 +52,13 @@ const DEVICES: [(&str, u32, u32); 6] = [
 ];
 
 /// Directories that every root has, and their modes.
-const SKELETON: [(&str, u32); 8] = [
+const SKELETON: [(&str, u32); 9] = [
     ("/dev", 0o755),
     ("/etc", 0o755),
     ("/home", 0o755),
     ("/proc", 0o755),
     ("/run", 0o755),
+    ("/sys", 0o755),
     ("/tmp", 0o1777),
     ("/var", 0o755),
     ("/var/tmp", 0o1777),

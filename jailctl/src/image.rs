@@ -46,7 +46,10 @@ pub enum Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
     name: PathBuf,
+    /// The digest of its bytes as they are stored, where the image has it.
     sha256: Option<String>,
+    /// The digest of its archive, which may be compressed, where the image has it.
+    diff_id: Option<String>,
 }
 
 /// Undoes gzip or zstd, or nothing, as the first bytes say.
@@ -291,13 +294,37 @@ impl Store {
         let layers = layers.ok_or_else(|| {
             Fault::Failed("read manifest.json of the image: it lists no layers".to_owned())
         })?;
-        let names = layers.iter().filter_map(Value::as_str);
-        Ok(names
-            .map(|name| Layer {
-                name: plain(Path::new(name)),
-                sha256: None,
-            })
-            .collect())
+        let names: Vec<&str> = layers.iter().filter_map(Value::as_str).collect();
+        let mut diff_ids = self.diff_ids(manifest)?.into_iter();
+        if diff_ids.len() != 0 && diff_ids.len() != names.len() {
+            return Err(Fault::Failed(format!(
+                "read the image: it has {} layers, and digests of {}",
+                names.len(),
+                diff_ids.len()
+            )));
+        }
+        let layer = |name: &str| Layer {
+            name: plain(Path::new(name)),
+            sha256: None,
+            diff_id: diff_ids.next(),
+        };
+        Ok(names.into_iter().map(layer).collect())
+    }
+
+    /// Gives the digests of the layers that the configuration of a saved image lists. Those of old have none.
+    fn diff_ids(&self, manifest: &Value) -> Result<Vec<String>, Fault> {
+        let config = manifest.get("Config").and_then(Value::as_str);
+        let Some(config) = config.map(|name| plain(Path::new(name))) else {
+            return Ok(Vec::new());
+        };
+        let config = self.document(&config)?;
+        let listed = config.get("rootfs").and_then(|root| root.get("diff_ids"));
+        let listed = listed.and_then(Value::as_array);
+        listed
+            .into_iter()
+            .flatten()
+            .map(|digest| hexadecimal(digest).map(str::to_owned))
+            .collect()
     }
 
     fn of_index(
@@ -325,7 +352,8 @@ impl Store {
                 .collect()
         };
         let chosen = choose(&here, image, names)?;
-        let (name, _) = blob(chosen)?;
+        let (name, sha256) = blob(chosen)?;
+        self.verify(&name, &sha256)?;
         let document = self.document(&name)?;
         if document.get("manifests").is_some() && depth < DEEPEST_INDEX {
             return self.of_index(&document, None, depth + 1);
@@ -343,31 +371,48 @@ impl Store {
                 blob(layer).map(|(name, sha256)| Layer {
                     name,
                     sha256: Some(sha256),
+                    diff_id: None,
                 })
             })
             .collect()
     }
 
-    /// Opens a layer's archive, once its bytes are known to be those that the image names.
+    /// Makes sure that a part is the one that was meant.
+    fn verify(&self, name: &Path, wanted: &str) -> Result<(), Fault> {
+        compare(self.open(name)?, name, wanted)
+    }
+
+    /// Opens a layer's archive, once its bytes are known to be those that the image names. No more than `most` bytes of it
+    /// are looked at for that.
     ///
     /// # Errors
     /// They are not, or can't be read.
     pub fn open_layer<'store>(
         &'store self,
         layer: &Layer,
+        most: u64,
     ) -> Result<Box<dyn Read + 'store>, Fault> {
+        let open = || decompress(self.open(&layer.name)?).map_err(Fault::io("read", &layer.name));
         if let Some(wanted) = &layer.sha256 {
-            let found = digest(self.open(&layer.name)?, |_| Ok(()));
-            let (found, _) = found.map_err(Fault::io("read", &layer.name))?;
-            if found != *wanted {
-                let name = layer.name.display();
-                return Err(Fault::Failed(format!(
-                    "read {name} of the image: its digest is {found}"
-                )));
-            }
+            self.verify(&layer.name, wanted)?;
         }
-        decompress(self.open(&layer.name)?).map_err(Fault::io("read", &layer.name))
+        if let Some(wanted) = &layer.diff_id {
+            compare(open()?.take(most), &layer.name, wanted)?;
+        }
+        open()
     }
+}
+
+/// Makes sure that bytes have a digest.
+fn compare(bytes: impl Read, name: &Path, wanted: &str) -> Result<(), Fault> {
+    let (found, _) = digest(bytes, |_| Ok(())).map_err(Fault::io("read", name))?;
+    if found == wanted {
+        return Ok(());
+    }
+    let name = name.display();
+    Err(Fault::Failed(format!(
+        "read {name} of the image: its digest is {found}"
+    )))
 }
 
 /// Picks the one image there is, or the one that is named.
@@ -416,25 +461,18 @@ fn is_for_here(manifest: &Value) -> bool {
 
 /// Gives the name and digest of what a descriptor describes.
 fn blob(descriptor: &Value) -> Result<(PathBuf, String), Fault> {
-    let digest = descriptor
-        .get("digest")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let hexadecimal = digest.strip_prefix("sha256:").filter(|text| {
-        text.len() == 64
-            && text
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    let digest = hexadecimal(descriptor.get("digest").unwrap_or(&Value::Null))?;
+    Ok((Path::new("blobs/sha256").join(digest), digest.to_owned()))
+}
+
+/// Gives the digits of a digest, which are fit to be a name.
+fn hexadecimal(digest: &Value) -> Result<&str, Fault> {
+    let text = digest.as_str().unwrap_or_default();
+    let digits = text.strip_prefix("sha256:").filter(|digits| {
+        let digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        digits.len() == 64 && digits.bytes().all(digit)
     });
-    let hexadecimal = hexadecimal.ok_or_else(|| {
-        Fault::Failed(format!(
-            "read the image: {digest:?} is no digest of SHA-256"
-        ))
-    })?;
-    Ok((
-        Path::new("blobs/sha256").join(hexadecimal),
-        hexadecimal.to_owned(),
-    ))
+    digits.ok_or_else(|| Fault::Failed(format!("read the image: {text:?} is no digest of SHA-256")))
 }
 
 /// Takes `.` and `..` out of a name within a store. It is looked up in a table or below a descriptor, never opened.

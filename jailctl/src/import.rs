@@ -68,6 +68,7 @@ pub struct Import {
 const EXAMPLES: &str = "\
 Examples:
   jailctl import debian.tar /srv/jails/bob                      what docker export has written, or tar
+  docker export web | jailctl import - /srv/jails/web           the same, without a file between
   jailctl import --image debian:12 images.tar /srv/jails/bob    one of several of docker save
   jailctl import --owner root --set-id keep tree /srv/jails/bob    a directory
   jailctl import --max-size 500M --max-entries 20000 debian.tar /srv/jails/bob    refuse what is larger
@@ -161,6 +162,7 @@ impl Import {
             if tree.stat(Path::new("oci-layout"))?.is_some() {
                 self.unpack_image(&mut unpacker, &Store::Directory(tree))?;
             } else {
+                self.refuse_image_name()?;
                 unpack_directory(&mut unpacker, &tree, root)?;
             }
             return Ok(unpacker.finish());
@@ -171,8 +173,9 @@ impl Import {
         let (image, start) = is_image(&mut archive).map_err(failed)?;
         let mut archive = Cursor::new(start.clone()).chain(archive);
         if !image {
+            self.refuse_image_name()?;
             unpacker.tar(&mut archive, false)?;
-            return Ok(unpacker.finish());
+            return finish_some(unpacker);
         }
         let mut own = [0; 512];
         // Nothing, of a pipe.
@@ -187,9 +190,22 @@ impl Import {
         Ok(unpacker.finish())
     }
 
+    /// Refuses a name of an image where there are no images.
+    fn refuse_image_name(&self) -> Result<(), Fault> {
+        match &self.image {
+            None => Ok(()),
+            Some(_) => Err(Fault::Usage(format!(
+                "--image: {} is no archive or directory of images; leave it out",
+                self.source.display()
+            ))),
+        }
+    }
+
     fn unpack_image(&self, unpacker: &mut Unpacker<'_>, store: &Store) -> Result<(), Fault> {
         for layer in store.layers(self.image.as_deref())? {
-            unpacker.tar(store.open_layer(&layer)?, true)?;
+            // What is more than that is too much for a root as well.
+            let most = self.max_size.saturating_mul(2);
+            unpacker.tar(store.open_layer(&layer, most)?, true)?;
         }
         Ok(())
     }
@@ -217,17 +233,34 @@ impl Import {
             ])
             .arg(target)
             .args(&self.mirror)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        let status = command.status();
-        let status = status.map_err(Fault::io("start", Path::new("unshare")))?;
-        if status.success() {
+            .stdin(Stdio::null());
+        let ended = command.output();
+        let ended = ended.map_err(Fault::io("start", Path::new("unshare")))?;
+        if ended.status.success() {
             return Ok(());
         }
+        // It says on either what went wrong, and much before that.
+        let said = [ended.stderr, ended.stdout].concat();
+        let said = String::from_utf8_lossy(&said);
+        let said = said.lines().filter(|line| !line.starts_with("I: "));
+        let said: Vec<&str> = said.take(MOST_SHOWN).collect();
         Err(Fault::Failed(format!(
-            "debootstrap {suite}: {status}; its reasons are above, and whether it is there: apt-get install debootstrap"
+            "debootstrap {suite}: {}: {}; where it is missing: apt-get install debootstrap",
+            ended.status,
+            said.join("; ")
         )))
     }
+}
+
+/// Gives what became of an archive that has something in it.
+fn finish_some(unpacker: Unpacker<'_>) -> Result<Unpacked, Fault> {
+    let unpacked = unpacker.finish();
+    if unpacked == Unpacked::default() {
+        return Err(Fault::Failed(
+            "read the archive: there is nothing in it".to_owned(),
+        ));
+    }
+    Ok(unpacked)
 }
 
 /// Opens a source for reading, without waiting for a FIFO.

@@ -6,21 +6,24 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
-    fs,
     path::{Component, Path, PathBuf},
 };
 
 use clap::Args;
-use serde_json::json;
+use serde_json::json as object;
 use toml::de::{DeTable, DeValue};
 
 use crate::{
     closure::find_program,
     fault::{Fault, Verdict},
+    terminal::{json, shown},
+    tree::Tree,
 };
 
 /// Where an administrator's own presets are.
 pub const DIRECTORY: &str = "/etc/login-jail/presets.d";
+/// More than any file of presets, in bytes.
+const LONGEST: u64 = 1024 * 1024;
 
 /// What comes with jailctl.
 const BUILT_IN: [(&str, &str); 4] = [
@@ -80,7 +83,7 @@ impl List {
                     .iter()
                     .any(|name| find_program(name).is_some());
             if self.json {
-                reports.push(json!({
+                reports.push(object!({
                     "name": name,
                     "about": preset.about,
                     "presets": preset.presets,
@@ -94,10 +97,10 @@ impl List {
                 (Some(package), _) => format!(" (not on this host: apt-get install {package})"),
                 (None, _) => " (not on this host)".to_owned(),
             };
-            println!("{name:<18} {}{mark}", preset.about);
+            println!("{name:<18} {}{}", shown(&preset.about), shown(mark));
         }
         if self.json {
-            println!("{:#}", json!({ "presets": reports }));
+            println!("{}", json(&object!({ "presets": reports })));
         }
         Ok(Verdict::Fine)
     }
@@ -115,16 +118,21 @@ impl Presets {
     pub fn load() -> Result<Presets, Fault> {
         let mut presets = Presets::built_in()?;
         let directory = Path::new(DIRECTORY);
-        let mut files: Vec<PathBuf> = match fs::read_dir(directory) {
-            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(Fault::io("read", directory)(error)),
-        };
-        files.retain(|file| file.extension() == Some(OsStr::new("toml")));
-        files.sort();
-        for file in files {
-            let text = fs::read_to_string(&file).map_err(Fault::io("read", &file))?;
-            presets.add(&file.display().to_string(), &text)?;
+        if directory.symlink_metadata().is_err() {
+            return Ok(presets);
+        }
+        // Root's alone: who writes presets says what comes into roots.
+        let directory = Tree::open(directory)?;
+        let names = directory.list(Path::new(""))?;
+        let mut names: Vec<PathBuf> = names.into_iter().map(|(name, _)| name.into()).collect();
+        names.retain(|name| name.extension() == Some(OsStr::new("toml")));
+        names.sort();
+        for name in names {
+            let file = directory.show(&name).display().to_string();
+            let text = directory.read(&name, LONGEST)?.unwrap_or_default();
+            let text = String::from_utf8(text);
+            let text = text.map_err(|_| Fault::Failed(format!("read {file}: it is no UTF-8")))?;
+            presets.add(&file, &text)?;
         }
         Ok(presets)
     }

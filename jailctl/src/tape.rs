@@ -101,8 +101,10 @@ impl<Source: Read> Tape<Source> {
                 }
             })
             .sum();
-        if header.cksum()? != sum {
-            return Err(damaged("a header's checksum is wrong"));
+        if header.cksum().ok() != Some(sum) {
+            return Err(damaged(
+                "it is no tar archive, or damaged: the checksum of a header is wrong",
+            ));
         }
         Ok(Some(header))
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json as object;
 
 use crate::{
-    build::{absolute, collect, make_homes},
+    build::{Missing, absolute, collect, make_homes},
     closure::{Entry, Note},
     etc::{self, Account},
     fault::{Fault, Verdict},
@@ -188,7 +188,7 @@ fn update(path: &Path, dry_run: bool) -> Result<Report, Fault> {
     for name in &manifest.recipe.users {
         accounts.extend(Account::find(name)?);
     }
-    let closure = collect(&manifest.recipe)?;
+    let closure = collect(&manifest.recipe, Missing::Report)?;
     let made = etc::make(&closure, &accounts, Some(&root))?;
     let plan = Plan {
         recipe: manifest.recipe.clone(),

@@ -267,6 +267,108 @@ fn a_preset_of_the_administrators_is_known() {
 }
 
 #[test]
+fn presets_that_others_could_have_written_are_refused() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/jails");
+    sandbox.write(
+        "/etc/login-jail/presets.d/own.toml",
+        "[own]\nprograms = [\"cat\"]\n",
+    );
+    sandbox.must("chmod 777 /etc/login-jail/presets.d");
+    let outcome = sandbox.jailctl(&["build", ROOT, "--with", "own"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(
+        outcome
+            .stderr
+            .contains("chmod go-w /etc/login-jail/presets.d"),
+        "{outcome}"
+    );
+    assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+}
+
+#[test]
+fn a_disk_that_can_share_no_blocks_is_said_and_one_that_can_is_used() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/jails; cp /bin/ls /opt/tool");
+    let outcome = sandbox.jailctl(&["build", ROOT, "--program", "/opt/tool", "--reflink"]);
+    // The sandbox's own file system is of the machine's choice.
+    match outcome.code() {
+        Some(0) => {
+            sandbox.must(&format!(
+                "cmp /opt/tool {ROOT}/opt/tool && [ ! {ROOT}/opt/tool -ef /opt/tool ]"
+            ));
+        }
+        _ => {
+            assert_eq!(outcome.code(), Some(3), "{outcome}");
+            assert!(
+                outcome.stderr.contains("--copy works anywhere"),
+                "{outcome}"
+            );
+            assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+            skipped("sharing the disk's blocks", "this machine's disk can't");
+        }
+    }
+    let both = sandbox.jailctl(&["build", ROOT, "--program", "cat", "--copy", "--hardlink"]);
+    assert_eq!(both.code(), Some(2), "{both}");
+}
+
+/// What these do at work, not only that they start.
+#[test]
+fn node_php_composer_mosh_and_what_vs_code_needs_do_their_work() {
+    let wanted = [
+        "node",
+        "php",
+        "composer",
+        "mosh-server",
+        "flock",
+        "wget",
+        "curl",
+    ];
+    if !wanted.into_iter().all(has) {
+        return;
+    }
+    let sandbox = built("node,php,composer,mosh,vscode-remote");
+    for (command, expected) in [
+        (
+            "node -e 'console.log(require(\"zlib\").gunzipSync(require(\"zlib\").gzipSync(\"text\")).toString())'",
+            "text",
+        ),
+        (
+            "node -e 'console.log(require(\"tls\").rootCertificates.length > 50)'",
+            "true",
+        ),
+        (
+            "php -r 'echo json_encode([1, \"a\" => 2]);'",
+            "{\"0\":1,\"a\":2}",
+        ),
+        (
+            "php -r 'echo extension_loaded(\"openssl\") && is_readable(openssl_get_cert_locations()[\"default_cert_file\"]) ? 1 : 0;'",
+            "1",
+        ),
+        (
+            "composer --no-ansi --no-interaction --version 2>/dev/null | grep -c ^Composer",
+            "1",
+        ),
+        (
+            "mkdir p && cd p && echo '{\"name\": \"a/b\"}' >composer.json && composer --no-ansi -q validate --no-check-publish --no-check-lock 2>&1; echo $?",
+            "0",
+        ),
+        (
+            "LC_ALL=C.UTF-8 mosh-server new -i 127.0.0.1 -- /bin/true 2>/dev/null | grep -c '^MOSH CONNECT'",
+            "1",
+        ),
+        ("flock lock ps -o comm= | tail -n 1", "ps"),
+        ("tar -czf t.tgz lock && tar -tzf t.tgz", "lock"),
+        (
+            "getconf GNU_LIBC_VERSION | cut -d' ' -f1; ldd /bin/sh | grep -c libc.so; /sbin/ldconfig -p | grep -c 'libstdc++.so.6 ' ",
+            "glibc\n1\n1",
+        ),
+    ] {
+        assert_eq!(sandbox.ssh("ann", command).ok(), expected, "{command}");
+    }
+}
+
+#[test]
 fn a_link_to_what_a_root_has_of_its_own_is_left_out_and_said() {
     let sandbox = Sandbox::bare();
     // A minimal Debian has no /etc/mtab.

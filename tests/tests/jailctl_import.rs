@@ -246,7 +246,7 @@ fn hard_links_out_and_to_nothing_are_refused() {
     assert_eq!(sandbox.read(&format!("{ROOT}/d")), "over");
     assert_eq!(
         sandbox.must(&format!("ls {ROOT}")),
-        "d\ndev\netc\nhome\nl\nproc\nrun\ntmp\nvar"
+        "d\ndev\netc\nhome\nl\nproc\nrun\nsys\ntmp\nvar"
     );
 }
 
@@ -479,6 +479,31 @@ fn a_layer_that_is_not_what_the_image_says_is_refused() {
     assert_eq!(outcome.code(), Some(3), "{outcome}");
     assert!(outcome.stderr.contains("its digest is"), "{outcome}");
     assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+    // Nor one whose list of layers is not the one that its index means.
+    let mut archive = oci(false);
+    let text = br#"[{"digest":"sha256:"#;
+    let list = archive.windows(text.len()).rposition(|part| part == text);
+    archive[list.unwrap()] = b' ';
+    let (sandbox, outcome) = import(&archive, &[]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(outcome.stderr.contains("its digest is"), "{outcome}");
+    assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+}
+
+#[test]
+fn what_is_no_archive_or_has_nothing_in_it_or_no_image_is_said() {
+    let plain = Archive::new().file("a", "text").bytes();
+    for (archive, options, status, reason) in [
+        (&b""[..], &[][..], 3, "there is nothing in it"),
+        (&[0; 1024], &[], 3, "there is nothing in it"),
+        (&[1; 1024], &[], 3, "it is no tar archive"),
+        (&plain, &["--image", "x"], 2, "leave it out"),
+    ] {
+        let (sandbox, outcome) = import(archive, options);
+        assert_eq!(outcome.code(), Some(status), "{outcome}");
+        assert!(outcome.stderr.contains(reason), "{reason}: {outcome}");
+        assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+    }
 }
 
 #[test]
@@ -505,6 +530,23 @@ fn a_root_that_is_there_is_not_imported_over() {
     let outcome = sandbox.jailctl(&["import", "/srv/source", ROOT]);
     assert_eq!(outcome.code(), Some(3), "{outcome}");
     assert!(outcome.stderr.contains("it is there already"), "{outcome}");
+    // Nor is the host's system built in the place of the imported one, or taken for its newer version.
+    for (arguments, reason) in [
+        (
+            &["build", ROOT, "--program", "cat"][..],
+            "it was imported from /srv/source",
+        ),
+        (&["update", ROOT], "it was imported from /srv/source"),
+        (&["rollback", ROOT], "no generation before this one"),
+    ] {
+        let outcome = sandbox.jailctl(arguments);
+        assert_eq!(outcome.code(), Some(3), "{outcome}");
+        assert!(outcome.stderr.contains(reason), "{outcome}");
+    }
+    assert_eq!(
+        sandbox.must(&format!("cat {ROOT}/a; ls {ROOT}")),
+        "texta\ndev\netc\nhome\nproc\nrun\nsys\ntmp\nvar"
+    );
 }
 
 /// The real one takes a network, which the sandbox has not: a stand-in takes its place.
@@ -536,6 +578,10 @@ mount -t proc none "$3/etc/../dev" || true
     );
     let outcome = sandbox.jailctl(&["import", "debootstrap:sid", "/srv/jails/bea"]);
     assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(
+        outcome.stderr.contains("--variant=minbase sid"),
+        "its reason: {outcome}"
+    );
     let outcome = sandbox.jailctl(&["import", "debootstrap:--help", "/srv/jails/bea"]);
     assert_eq!(outcome.code(), Some(2), "{outcome}");
     assert_eq!(sandbox.must("ls -A /srv/jails"), "ann");
@@ -806,7 +852,7 @@ fn pax_records_name_and_own_what_follows_and_nothing_else() {
         sandbox.must(&format!(
             "cd {ROOT}; ls -A; stat -c %u real; getcap -r . 2>/dev/null; cat real"
         )),
-        ".login-jail\ndev\netc\nhome\nproc\nreal\nrun\ntmp\nvar\n0\nx"
+        ".login-jail\ndev\netc\nhome\nproc\nreal\nrun\nsys\ntmp\nvar\n0\nx"
     );
     let two_sizes = Archive::new()
         .pax(&[("size", "600")])
@@ -1032,4 +1078,45 @@ fn killed_at_any_moment_an_import_leaves_a_whole_root_or_none() {
         login_jail_tests::jailctl()
     );
     assert_eq!(sandbox.must(&script), "ann\ntext");
+}
+
+#[test]
+fn the_layers_of_a_saved_image_are_those_of_its_configuration() {
+    let [first, second] = layers();
+    let saved = |digests: &[String]| {
+        let digests: Vec<String> = digests
+            .iter()
+            .map(|it| format!("\"sha256:{it}\""))
+            .collect();
+        Archive::new()
+            .file(
+                "manifest.json",
+                r#"[{"Config":"config.json","Layers":["a/layer.tar","b/layer.tar"]}]"#,
+            )
+            .file(
+                "config.json",
+                &format!(r#"{{"rootfs":{{"diff_ids":[{}]}}}}"#, digests.join(",")),
+            )
+            // The digest is of what is in there, compressed or not.
+            .blob("a/layer.tar", &gzipped(&first))
+            .blob("b/layer.tar", &second)
+            .bytes()
+    };
+    let digests = [hexadecimal(&first), hexadecimal(&second)];
+    let (sandbox, outcome) = import(&saved(&digests), &[]);
+    check_layers(&sandbox, &outcome);
+    let swapped = [digests[1].clone(), digests[0].clone()];
+    for (digests, reason) in [
+        (&swapped[..], "its digest is"),
+        (&digests[..1], "it has 2 layers, and digests of 1"),
+        (
+            &["../x".to_owned(), digests[1].clone()],
+            "no digest of SHA-256",
+        ),
+    ] {
+        let (sandbox, outcome) = import(&saved(digests), &[]);
+        assert_eq!(outcome.code(), Some(3), "{outcome}");
+        assert!(outcome.stderr.contains(reason), "{reason}: {outcome}");
+        assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+    }
 }

@@ -532,3 +532,56 @@ fn a_rollback_that_is_killed_leaves_one_generation_or_the_other() {
         "mine\n# new\nmanifest.json\nprevious"
     );
 }
+
+#[test]
+fn a_program_that_the_host_has_no_more_keeps_no_other_from_being_updated() {
+    let sandbox = built();
+    sandbox.must("rm -f /usr/bin/tac; echo '# new' >>/etc/bash.bashrc");
+    let outcome = sandbox.jailctl(&["update", ROOT]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert!(
+        outcome
+            .stderr
+            .contains("finding: tac is not on this host any more"),
+        "{outcome}"
+    );
+    assert_eq!(
+        differences(&outcome),
+        ["orphaned: /usr/bin/tac", "stale: /etc/bash.bashrc"],
+        "{outcome}"
+    );
+    // To build it anew is to ask for it anew.
+    let outcome = sandbox.jailctl(&["build", ROOT, "--program", "tac"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+}
+
+#[test]
+fn a_library_that_nothing_needs_any_more_is_orphaned() {
+    let sandbox = Sandbox::bare();
+    let compiled = sandbox.sh(
+        "mkdir -p /srv/jails /opt/lib; cd /opt/lib; echo 'int f(void) { return 0; }' >f.c; echo 'int f(void); int main(void) { return f(); }' >m.c
+         echo 'int main(void) { return 0; }' >n.c; cc -shared -o libf.so f.c && cc -o ../tool m.c -L. -lf -Wl,-rpath,/opt/lib && cc -o ../new n.c",
+    );
+    if compiled.code() != Some(0) {
+        return skipped("an orphaned library", "there is no C compiler");
+    }
+    sandbox
+        .jailctl(&["build", ROOT, "--program", "/opt/tool"])
+        .ok();
+    sandbox.must(&format!(
+        "test -e {ROOT}/opt/lib/libf.so; mv /opt/new /opt/tool"
+    ));
+    let outcome = sandbox.jailctl(&["update", ROOT]);
+    assert_eq!(
+        differences(&outcome),
+        [
+            "orphaned: /opt/lib",
+            "orphaned: /opt/lib/libf.so",
+            "stale: /opt/tool"
+        ],
+        "{outcome}"
+    );
+    sandbox.must(&format!(
+        "test ! -e {ROOT}/opt/lib; chroot {ROOT} /opt/tool"
+    ));
+}
