@@ -24,6 +24,7 @@ use crate::{
 
 /// Make a root directory from this machine's own programs and what they need.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Build {
     /// The root directory; made if it is not there. One that was built before is built anew, users' files stay.
     root: PathBuf,
@@ -49,6 +50,14 @@ pub struct Build {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl build --with shell,sftp,rsync,git --user ann /srv/jails/ann    a whole system for ann
+  jailctl build --program jq --program /opt/report /srv/jails/bob    these programs and what they need
+  jailctl build --with shell --hardlink /srv/jails/ann      the host's own files, on one file system
+  jailctl build --with shell --reflink /srv/jails/ann       on Btrfs or XFS
+  jailctl build --with sftp --copy --json /srv/jails/ann    files of its own, and a report for a program";
 
 impl Build {
     /// Builds the root and reports.

@@ -19,7 +19,7 @@ use crate::door::Door;
 /// Exit status: 0 when all is fine, 1 when there is something to report (findings of check, a login that explain says
 /// would be refused), 2 for wrong arguments, 3 when the command failed. `jailctl enter` ends as what it runs ends.
 #[derive(Debug, Parser)]
-#[command(name = "jailctl", version, disable_help_subcommand = true)]
+#[command(name = "jailctl", version, disable_help_subcommand = true, after_long_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// Read config.toml and users.d below this directory
     ///
@@ -29,6 +29,11 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl --config /root/new check          try the config in /root/new before it is installed
+  jailctl --config /root/new explain ann    what it would do with ann";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -70,6 +75,7 @@ pub(crate) struct Output {
 /// Prints the rule that decides, with file and line, the rules that name the user and lost, and the plan of the login step
 /// by step, with the values it would use. Nothing is entered. Needs no root for oneself where the config is readable.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct Explain {
     /// The account
     pub(crate) user: String,
@@ -83,13 +89,20 @@ pub(crate) struct Explain {
     pub(crate) output: Output,
 }
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  jailctl explain ann                                           what her next login would do
+  jailctl explain --door pam postgres                           what a job of cron for postgres would do
+  jailctl explain --door force-command --command 'ls -l' ann    what ssh ann@host ls -l would do
+  jailctl explain --json ann                                    the same for a program";
+
 /// Find what is wrong with the config, the jails and the doors
 ///
 /// Each finding names the thing, its state, and the command that mends it. Every jail is entered as a login would enter it,
 /// as the user and behind every wall, up to the last step before the shell is started; nothing of the user's runs.
 /// Needs root. Notes alone leave the exit status at 0; what could not be checked is said, and makes it 1.
 #[derive(Debug, Args)]
-#[command(after_long_help = KINDS)]
+#[command(after_long_help = format!("{KINDS}\n\n{CHECK_EXAMPLES}"))]
 pub(crate) struct Check {
     /// The accounts; by default all whom a rule puts into a jail
     pub(crate) users: Vec<String>,
@@ -109,6 +122,14 @@ pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) output: Output,
 }
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  jailctl check                                              every jailed user, every root and every door
+  jailctl check ann bob                                      these two, and the doors as they find them
+  jailctl check --fix                                        mend what only takes something away, then check again
+  jailctl check --sshd-config /etc/ssh/sshd_sftp.conf ann    where an sshd has a config of its own
+  jailctl check --json                                       for a program; exit status 1 says that something was found";
 
 /// The kinds of findings, which stay the same from release to release.
 pub(crate) const KINDS: &str = "\
@@ -135,19 +156,31 @@ What --attack finds: reached.";
 
 /// List who is jailed where, by which rule and through which door
 #[derive(Debug, Args)]
+#[command(after_long_help = LIST_EXAMPLES)]
 pub(crate) struct List {
     #[command(flatten)]
     pub(crate) output: Output,
 }
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  jailctl list           a line for each user and each rule
+  jailctl list --json    the same for a program";
+
 /// Say whether the doors are in working order, and what jailed users have running
 ///
 /// Needs root. Exit status 1 when a root can't be opened, or a jailed user has a process outside of the jail.
 #[derive(Debug, Args)]
+#[command(after_long_help = STATUS_EXAMPLES)]
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) output: Output,
 }
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  jailctl status           the doors, the roots and what is running
+  jailctl status --json    the same for a program";
 
 /// List the sessions that are in a jail: who, since when, from where, on which terminal, with what
 ///
@@ -165,9 +198,9 @@ pub(crate) struct Sessions {
 
 const SESSIONS_EXAMPLES: &str = "\
 Examples:
-  jailctl sessions
-  jailctl sessions ann bob
-  jailctl sessions --json";
+  jailctl sessions            everybody's
+  jailctl sessions ann bob    those of these two
+  jailctl sessions --json     the same for a program";
 
 /// End all that a jailed user has running
 ///
@@ -194,9 +227,9 @@ pub(crate) struct Kick {
 
 const KICK_EXAMPLES: &str = "\
 Examples:
-  jailctl kick ann
+  jailctl kick ann                 end what ann has running
   jailctl kick --grace 0 ann       kill at once
-  jailctl kick --dry-run ann
+  jailctl kick --dry-run ann       only show what would be ended
   jailctl kick --any --json bob    bob is in no jail";
 
 /// Put a user into a jail
@@ -204,6 +237,7 @@ Examples:
 /// Writes the rule to [users] of config.toml and keeps its comments and layout, then makes jail-shell the login shell. The
 /// new config is checked before it takes the place of the old one, which stays beside it as config.toml~.
 #[derive(Debug, Args)]
+#[command(after_long_help = ADD_EXAMPLES)]
 pub(crate) struct Add {
     /// The account
     pub(crate) user: String,
@@ -226,6 +260,13 @@ pub(crate) struct Add {
     pub(crate) dry_run: bool,
 }
 
+const ADD_EXAMPLES: &str = "\
+Examples:
+  jailctl add --jail web ann               into the jail [jails.web] of the config
+  jailctl add --root /srv/jails/bob bob    into a root, with the keys of [defaults]
+  jailctl add --jail web --door pam ann    kept inside by pam_jail.so: the login shell stays
+  jailctl add --jail web --dry-run ann     only show what would change";
+
 /// What puts a user into the jail of their rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Through {
@@ -242,6 +283,7 @@ pub(crate) enum Through {
 /// Gives the account an ordinary login shell, then takes the rule out of [users] or removes users.d/NAME.toml. Says so when
 /// a rule for a group would put the user into a jail all the same.
 #[derive(Debug, Args)]
+#[command(after_long_help = RELEASE_EXAMPLES)]
 pub(crate) struct Release {
     /// The account
     pub(crate) user: String,
@@ -253,6 +295,12 @@ pub(crate) struct Release {
     pub(crate) dry_run: bool,
 }
 
+const RELEASE_EXAMPLES: &str = "\
+Examples:
+  jailctl release ann                              back to the host, with /bin/bash
+  jailctl release --shell /usr/sbin/nologin ann    out of the jail, and not onto the host
+  jailctl release --dry-run ann                    only show what would change";
+
 /// Run a command in a root directory as root, or rehearse a user's login
 ///
 /// With a directory this is chroot(1): the command keeps root's powers and no wall stands around it, so it is for rescue and
@@ -260,7 +308,8 @@ pub(crate) struct Release {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "jailctl enter [--mount] ROOT [-- COMMAND...]\n       \
-                            jailctl enter --user NAME [--door DOOR] [-- COMMAND...]"
+                            jailctl enter --user NAME [--door DOOR] [-- COMMAND...]",
+    after_long_help = ENTER_EXAMPLES
 )]
 pub(crate) struct Enter {
     /// The root directory
@@ -282,13 +331,28 @@ pub(crate) struct Enter {
     pub(crate) command: Vec<OsString>,
 }
 
+const ENTER_EXAMPLES: &str = "\
+Examples:
+  jailctl enter /srv/jails/ann                                  a shell in the root, as root
+  jailctl enter --mount /srv/images/debian -- apt-get update    with /proc, /sys, /dev and resolv.conf for as long as it runs
+  jailctl enter --user ann                                      her login, before she does it
+  jailctl enter --user ann --door pam                           the same as behind pam_jail.so
+  jailctl enter --user ann -- id -un                            one command of hers";
+
 /// Print the completions for a shell
 #[derive(Debug, Args)]
+#[command(after_long_help = COMPLETIONS_EXAMPLES)]
 pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
 }
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  jailctl completions bash >/usr/share/bash-completion/completions/jailctl
+  jailctl completions zsh >/usr/share/zsh/vendor-completions/_jailctl
+  jailctl completions fish >/usr/share/fish/vendor_completions.d/jailctl.fish";
 
 /// Write the man pages of this tool into a directory
 #[derive(Debug, Args)]

@@ -32,6 +32,7 @@ const MOST_SHOWN: usize = 20;
 /// Make a root directory of what docker export, docker save, an OCI tool or tar has packed, of a directory, or of
 /// debootstrap:SUITE
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Import {
     /// An archive (tar, plain or compressed with gzip or zstd; - for standard input), an OCI layout, a directory, or
     /// debootstrap:SUITE
@@ -63,6 +64,15 @@ pub struct Import {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl import debian.tar /srv/jails/bob                      what docker export has written, or tar
+  jailctl import --image debian:12 images.tar /srv/jails/bob    one of several of docker save
+  jailctl import --owner root --set-id keep tree /srv/jails/bob    a directory
+  jailctl import --max-size 500M --max-entries 20000 debian.tar /srv/jails/bob    refuse what is larger
+  jailctl import --mirror http://deb.debian.org/debian debootstrap:bookworm /srv/jails/cid    made by debootstrap(8)
+  jailctl import --user bob --json debian.tar /srv/jails/bob    with an account and a home; a report for a program";
 
 /// Whose imported files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

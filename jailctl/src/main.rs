@@ -24,6 +24,7 @@ mod kick;
 mod list;
 mod membership;
 mod output;
+mod page;
 mod process;
 mod rehearsal;
 mod sessions;

@@ -53,11 +53,17 @@ pub struct Preset {
 
 /// List what `jailctl build --with` knows, and which of it this machine has the programs for.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct List {
     /// Report as JSON
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl presets           what --with knows
+  jailctl presets --json    the same for a program";
 
 impl List {
     /// Prints the presets by name.

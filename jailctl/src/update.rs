@@ -31,6 +31,7 @@ const LONGEST_MADE: u64 = 64 * 1024 * 1024;
 
 /// Bring roots up to date with this machine, and mend what has changed in them.
 #[derive(Debug, Args)]
+#[command(after_long_help = UPDATE_EXAMPLES)]
 pub struct Update {
     /// Roots that were made by jailctl build; without any, all that are known
     roots: Vec<PathBuf>,
@@ -42,12 +43,23 @@ pub struct Update {
     json: bool,
 }
 
+const UPDATE_EXAMPLES: &str = "\
+Examples:
+  jailctl update                             all roots that jailctl build has made
+  jailctl update --dry-run /srv/jails/ann    only look at this one
+  jailctl update --json                      a report for a program";
+
 /// Put the generation of a root before the last update or build into use again.
 #[derive(Debug, Args)]
+#[command(after_long_help = ROLLBACK_EXAMPLES)]
 pub struct Rollback {
     /// The root; a second call undoes the first
     root: PathBuf,
 }
+
+const ROLLBACK_EXAMPLES: &str = "\
+Examples:
+  jailctl rollback /srv/jails/ann    the generation before; once more, and it is the newer one again";
 
 /// How a path differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
