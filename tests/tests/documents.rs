@@ -4,6 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use jail::refusal::Code;
@@ -11,6 +12,7 @@ use login_jail_tests::{Sandbox, skipped};
 
 const SECURITY: &str = include_str!("../../docs/security.md");
 const QUICK_START: &str = include_str!("../../docs/quick-start.md");
+const TROUBLESHOOTING: &str = include_str!("../../docs/troubleshooting.md");
 
 /// A command of a document, and what the document says that it prints.
 #[derive(Debug, Default)]
@@ -162,13 +164,58 @@ fn every_recipe_of_the_quick_start_is_tried() {
 
 #[test]
 fn every_code_of_a_refusal_is_explained_and_no_other() {
-    let text = include_str!("../../docs/troubleshooting.md");
-    let explained: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("### "))
-        .collect();
     let codes = Code::ALL.map(|code| format!("{code} ({})", code.status()));
-    assert_eq!(explained, codes);
+    assert_eq!(headings("By code"), codes);
+}
+
+/// Gives the headings below one of the parts of the page on troubles.
+fn headings(part: &str) -> Vec<&'static str> {
+    let (_, rest) = TROUBLESHOOTING
+        .split_once(&format!("\n## {part}\n"))
+        .unwrap();
+    let part = rest.split("\n## ").next().unwrap();
+    part.lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .collect()
+}
+
+/// Asks `jailctl check` which kinds of findings it has.
+fn kinds() -> Vec<String> {
+    let help = Command::new(repository().join("target/tool/jailctl"))
+        .args(["check", "--help"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (_, behind) = help.split_once("Kinds of findings").unwrap();
+    let (kinds, _) = behind.split_once("Examples:").unwrap();
+    let mut kinds: Vec<String> = kinds
+        .split("\n\n")
+        .filter_map(|paragraph| paragraph.split_once(": "))
+        .flat_map(|(_, list)| list.split([',', ';']))
+        .filter_map(|word| word.split_whitespace().next())
+        .map(|word| word.trim_end_matches('.').to_owned())
+        .filter(|word| word != "where")
+        .collect();
+    kinds.sort();
+    kinds
+}
+
+#[test]
+fn every_kind_of_a_finding_is_explained_and_no_other() {
+    let codes = Code::ALL.map(|code| code.name());
+    let explained = headings("By kind of finding");
+    let kinds = kinds();
+    assert!(kinds.len() > 50, "{kinds:?}");
+    for kind in &kinds {
+        let there = explained.contains(&kind.as_str()) || codes.contains(&kind.as_str());
+        assert!(there, "{kind} is not in docs/troubleshooting.md");
+    }
+    for heading in explained {
+        assert!(
+            kinds.iter().any(|kind| kind == heading),
+            "{heading} is no kind"
+        );
+    }
 }
 
 #[test]
