@@ -128,6 +128,7 @@ Examples:
   jailctl check                                              every jailed user, every root and every door
   jailctl check ann bob                                      these two, and the doors as they find them
   jailctl check --fix                                        mend what only takes something away, then check again
+  jailctl check --attack ann                                 try to get out of ann's jail, and say what stopped each try
   jailctl check --sshd-config /etc/ssh/sshd_sftp.conf ann    where an sshd has a config of its own
   jailctl check --json                                       for a program; exit status 1 says that something was found";
 
