@@ -102,11 +102,7 @@ Examples:
 /// as the user and behind every wall, up to the last step before the shell is started; nothing of the user's runs.
 /// Needs root. Notes alone leave the exit status at 0; what could not be checked is said, and makes it 1.
 #[derive(Debug, Args)]
-<<<<<<< HEAD
 #[command(after_long_help = format!("{WALLS}\n\n{KINDS}\n\n{CHECK_EXAMPLES}"))]
-=======
-#[command(after_long_help = format!("{KINDS}\n\n{CHECK_EXAMPLES}"))]
->>>>>>> 209efa6e33fdb5385cde172cc3f2d5b16409174b
 pub(crate) struct Check {
     /// The accounts; by default all whom a rule puts into a jail
     pub(crate) users: Vec<String>,
@@ -132,7 +128,6 @@ Examples:
   jailctl check                                              every jailed user, every root and every door
   jailctl check ann bob                                      these two, and the doors as they find them
   jailctl check --fix                                        mend what only takes something away, then check again
-<<<<<<< HEAD
   jailctl check --attack ann                                 and which wall stops each known way out
   jailctl check --sshd-config /etc/ssh/sshd_sftp.conf ann    where an sshd has a config of its own
   jailctl check --json                                       for a program; exit status 1 says that something was found";
@@ -144,12 +139,6 @@ landlock-ports, mount-flags (nosuid and nodev), network-namespace, no-new-privs,
 user's ids, no capabilities), root (no path leads out), seccomp, session-keyring. \"No wall of the jail\" is the kernel, or a \
 setting of it that is the host's own.";
 
-=======
-  jailctl check --attack ann                                 try to get out of ann's jail, and say what stopped each try
-  jailctl check --sshd-config /etc/ssh/sshd_sftp.conf ann    where an sshd has a config of its own
-  jailctl check --json                                       for a program; exit status 1 says that something was found";
-
->>>>>>> 209efa6e33fdb5385cde172cc3f2d5b16409174b
 /// The kinds of findings, which stay the same from release to release.
 pub(crate) const KINDS: &str = "\
 Kinds of findings, in brackets behind each; where a login is refused, the code that the user is told stands before it in \

@@ -68,10 +68,7 @@ pub struct Import {
 const EXAMPLES: &str = "\
 Examples:
   jailctl import debian.tar /srv/jails/bob                      what docker export has written, or tar
-<<<<<<< HEAD
   docker export web | jailctl import - /srv/jails/web           the same, without a file between
-=======
->>>>>>> 209efa6e33fdb5385cde172cc3f2d5b16409174b
   jailctl import --image debian:12 images.tar /srv/jails/bob    one of several of docker save
   jailctl import --owner root --set-id keep tree /srv/jails/bob    a directory
   jailctl import --max-size 500M --max-entries 20000 debian.tar /srv/jails/bob    refuse what is larger
