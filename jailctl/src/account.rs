@@ -83,16 +83,21 @@ impl Accounts {
 }
 
 /// Lists the accounts that the host's database lists; a directory service may have more.
-fn listed() -> Result<BTreeSet<String>, Failure> {
-    let answer = shell::ask("getent", &["passwd"])?
-        .filter(|answer| answer.status.success())
-        .ok_or_else(|| Failure::Failed("list the accounts: getent passwd failed".to_owned()))?;
-    Ok(String::from_utf8_lossy(&answer.stdout)
+pub(crate) fn listed() -> Result<BTreeSet<String>, Failure> {
+    Ok(passwd()?
         .lines()
         .filter_map(|line| line.split(':').next())
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect())
+}
+
+/// Gives what the host's database lists, as lines of passwd(5).
+pub(crate) fn passwd() -> Result<String, Failure> {
+    let answer = shell::ask("getent", &["passwd"])?
+        .filter(|answer| answer.status.success())
+        .ok_or_else(|| Failure::Failed("list the accounts: getent passwd failed".to_owned()))?;
+    Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
 }
 
 /// Lists who has a file in `users.d`. What else lies there is nobody's.

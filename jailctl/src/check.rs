@@ -33,7 +33,9 @@ use crate::{
 
 pub(crate) use doors::SNIPPETS;
 pub(crate) use finding::{Finding, Mend, Severity};
-pub(crate) use pam::{jailing as jailing_pam_services, open_doors as open_pam_services};
+pub(crate) use pam::{
+    jailing as jailing_pam_services, open_doors as open_pam_services, open_jobs as open_pam_jobs,
+};
 pub(crate) use sshd::forces_jail_shell as sshd_forces_jail_shell;
 
 /// What a check has found, and what it could not look at.

@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Kick(Kick),
     Add(Add),
     Release(Release),
+    Migrate(Migrate),
     Enter(Enter),
     Build(Build),
     Import(Import),
@@ -308,6 +309,62 @@ Examples:
   jailctl release ann                              back to the host, with /bin/bash
   jailctl release --shell /usr/sbin/nologin ann    out of the jail, and not onto the host
   jailctl release --dry-run ann                    only show what would change";
+
+/// Print the config that does what jailkit, sshd or pam_chroot does now
+///
+/// Reads their configuration and the accounts, and writes nothing: what is printed is a config.toml that login-jail takes,
+/// by which every account of this machine comes into the root that it comes into now. Lines that could not be carried over
+/// stand in it as comments, and make the exit status 1. What remains to be done stands at its end.
+#[derive(Debug, Args)]
+#[command(after_long_help = MIGRATIONS)]
+pub(crate) struct Migrate {
+    #[command(subcommand)]
+    pub(crate) from: Source,
+}
+
+const MIGRATIONS: &str = "\
+Examples:
+  jailctl migrate jailkit >/etc/login-jail/config.toml
+  jailctl migrate sshd >config.toml; jailctl --config . explain ann";
+
+/// Where users are put into roots until now.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Source {
+    Jailkit(FromJailkit),
+    Sshd(FromSshd),
+    #[command(name = "pam_chroot")]
+    PamChroot(FromPamChroot),
+}
+
+/// Users of jk_chrootsh
+#[derive(Debug, Args)]
+pub(crate) struct FromJailkit {
+    /// Where jailkit's files are
+    #[arg(long, value_name = "DIR", default_value = "/etc/jailkit")]
+    pub(crate) directory: PathBuf,
+    /// Accounts from a file like /etc/passwd, in place of those of this machine
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passwd: Option<PathBuf>,
+}
+
+/// ChrootDirectory and ForceCommand internal-sftp of sshd_config(5)
+#[derive(Debug, Args)]
+pub(crate) struct FromSshd {
+    /// sshd's config; what it includes is read, too
+    #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config")]
+    pub(crate) file: PathBuf,
+}
+
+/// Lines of pam_chroot's chroot.conf
+#[derive(Debug, Args)]
+pub(crate) struct FromPamChroot {
+    /// pam_chroot's file
+    #[arg(long, value_name = "FILE", default_value = "/etc/security/chroot.conf")]
+    pub(crate) file: PathBuf,
+    /// The PAM stacks, for the module's options
+    #[arg(long, value_name = "DIR", default_value = "/etc/pam.d")]
+    pub(crate) pam: PathBuf,
+}
 
 /// Run a command in a root directory as root, or rehearse a user's login
 ///

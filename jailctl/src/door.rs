@@ -1,6 +1,9 @@
 //! The doors, and the request that each makes of what a client asks for.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
 use jail::{
     environment::Variable, identity::Identity, plan::Plan, refusal::Refusal, request::Request,
@@ -80,7 +83,12 @@ pub(crate) const JAIL_SHELL_PATH: &str = "/usr/bin/jail-shell";
 
 /// Tells whether an account's login shell is jail-shell.
 pub(crate) fn has_jail_shell(identity: &Identity) -> bool {
-    identity.shell.file_name() == Some(OsStr::new(JAIL_SHELL))
+    is_jail_shell(&identity.shell)
+}
+
+/// Tells whether a program is jail-shell, by its name.
+pub(crate) fn is_jail_shell(program: &Path) -> bool {
+    program.file_name() == Some(OsStr::new(JAIL_SHELL))
 }
 
 /// Tells whether an account's login shell is one of the programs that let nobody in.

@@ -23,6 +23,7 @@ mod guest;
 mod kick;
 mod list;
 mod membership;
+mod migrate;
 mod output;
 mod page;
 mod process;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Kick(arguments) => kick::run(&config, &arguments),
         Command::Add(arguments) => membership::add(&config, &arguments),
         Command::Release(arguments) => membership::release(&config, &arguments),
+        Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Enter(arguments) => enter::run(&config, &arguments),
         Command::Build(build) => build.run().map_err(Failure::from),
         Command::Import(import) => import.run().map_err(Failure::from),

@@ -18,7 +18,7 @@ use jail::{
 use jail_config::{Decision, RuleKind};
 
 use crate::{
-    check::{SNIPPETS, jailing_pam_services, open_pam_services},
+    check::{SNIPPETS, jailing_pam_services, open_pam_jobs, open_pam_services},
     cli::{Add, Release, Through},
     door::{Door, JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
     edit::{self, Lock, with_suffix},
@@ -222,7 +222,7 @@ fn say_behind_pam() {
         [] => say("no PAM stack has pam_jail.so yet: nothing keeps the user in"),
         services => say(format_args!("jailed by PAM at: {}", services.join(", "))),
     }
-    for service in open_pam_services() {
+    for service in open_pam_services().into_iter().chain(open_pam_jobs()) {
         say(format_args!(
             "not yet at {service}: cat {SNIPPETS}/{service} >>/etc/pam.d/{service}"
         ));

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::{
     account::{Accounts, Jailed},
+    check::{jailing_pam_services, open_pam_jobs, open_pam_services},
     cli::Status,
     door::{JAIL_SHELL_PATH, has_jail_shell},
     enter::need_root,
@@ -33,6 +34,10 @@ const AROUND_SESSIONS: [&str; 4] = ["jail-shell", "jailctl", "sshd", "sshd-sessi
 struct State {
     config: String,
     jail_shell: String,
+    /// The PAM services whose sessions are jailed.
+    pam: Vec<String>,
+    /// Those that people log in by, or that run their jobs, and that jail nobody.
+    pam_open: Vec<&'static str>,
     users: Vec<User>,
 }
 
@@ -56,6 +61,11 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
     let state = State {
         config: directory.join("config.toml").display().to_string(),
         jail_shell: jail_shell(),
+        pam: jailing_pam_services().collect(),
+        pam_open: open_pam_services()
+            .into_iter()
+            .chain(open_pam_jobs())
+            .collect(),
         users: accounts.jailed.iter().map(user).collect(),
     };
     if arguments.output.json {
@@ -118,23 +128,44 @@ fn refused(jailed: &Jailed) -> Option<String> {
         .map(|refusal| refusal.to_string())
 }
 
+/// Says which services have pam_jail.so, and which have not.
+fn pam(state: &State) -> String {
+    let jailing: Vec<String> = state.pam.iter().map(shown).collect();
+    match (jailing.as_slice(), state.pam_open.as_slice()) {
+        ([], _) => "pam_jail.so is in no stack".to_owned(),
+        (jailing, []) => format!("jails by {}", jailing.join(", ")),
+        (jailing, open) => format!(
+            "jails by {}; not by {}",
+            jailing.join(", "),
+            open.join(", ")
+        ),
+    }
+}
+
 fn print(state: &State) {
     say(format_args!("config      {}", shown(&state.config)));
     say(format_args!("jail-shell  {}", state.jail_shell));
+    say(format_args!("PAM         {}", pam(state)));
     say("");
     let mut rows = vec![["USER", "JAIL", "INSIDE", "OUTSIDE", "STATE"].map(str::to_owned)];
     rows.extend(state.users.iter().map(|user| {
-        let state = match (&user.refused, user.login_shell) {
+        let condition = match (&user.refused, user.login_shell) {
             (Some(reason), _) => format!("refused: {}", shown(reason)),
             (None, true) => "ready".to_owned(),
-            (None, false) => "ready, but jail-shell is not the login shell".to_owned(),
+            (None, false) if state.pam.is_empty() => {
+                "ready, but jail-shell is not the login shell".to_owned()
+            }
+            (None, false) => format!(
+                "ready, by PAM only: {}",
+                state.pam.iter().map(shown).collect::<Vec<_>>().join(", ")
+            ),
         };
         [
             user.user.clone(),
             user.jail.clone(),
             user.inside.to_string(),
             user.outside.to_string(),
-            state,
+            condition,
         ]
     }));
     print_columns(&rows);

@@ -56,7 +56,21 @@ fn add_for_the_pam_door_writes_the_rule_and_says_where_the_lines_are_missing() {
         .stdout
         .lines()
         .find_map(|line| line.strip_prefix("not yet at su: "));
+    for service in ["cron", "atd"] {
+        let there = sandbox.sh(&format!("test -e /etc/pam.d/{service}")).code() == Some(0);
+        let said = added.stdout.contains(&format!("not yet at {service}: "));
+        assert_eq!(said, there, "{added}");
+    }
+    let status = |part: &str| {
+        let status = jailctl(&sandbox, &["status"]);
+        assert!(status.stdout.contains(part), "{part} in {status}");
+    };
+    status("PAM         pam_jail.so is in no stack");
+    status("ready, but jail-shell is not the login shell");
     sandbox.must(line.unwrap());
+    status("PAM         jails by su");
+    status("; not by sshd, login");
+    status("ready, by PAM only: su");
     assert_eq!(
         sandbox.su_dash_c("bob", "pwd; ls /home").ok(),
         "/home/bob\nbob"

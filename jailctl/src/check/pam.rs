@@ -103,8 +103,18 @@ fn shuts_root_out(stack: &[Line]) -> bool {
 
 /// Lists the installed services by which people log in and whose session stack jails nobody.
 pub(crate) fn open_doors() -> Vec<&'static str> {
-    ["sshd", "login", "su", "vsftpd"]
-        .into_iter()
+    open(&["sshd", "login", "su", "vsftpd"])
+}
+
+/// Lists the installed services that run jobs of a user's, as he likes, and whose session stack jails nobody.
+pub(crate) fn open_jobs() -> Vec<&'static str> {
+    open(&["cron", "atd"])
+}
+
+fn open(services: &[&'static str]) -> Vec<&'static str> {
+    services
+        .iter()
+        .copied()
         .filter(|service| Path::new(DIRECTORY).join(service).exists() && !jails(service))
         .collect()
 }

@@ -1,0 +1,47 @@
+//! `jailctl migrate`: the config that does what jailkit, sshd or pam_chroot does now, printed and nothing else.
+//!
+//! What can't be said in a config is a comment with the line that says it there. The draft is read by the parser of the
+//! doors before it is printed, and every account of this machine is decided by it once: who would come elsewhere than now
+//! gets a rule of their own.
+
+mod draft;
+mod jailkit;
+mod pam_chroot;
+mod sshd;
+
+use jail::identity::{Identity, IdentityError};
+
+use crate::{
+    account,
+    cli::{Migrate, Source},
+    failure::{Failure, Verdict},
+    output::say,
+};
+
+/// Prints the config.
+pub(crate) fn run(arguments: &Migrate) -> Result<Verdict, Failure> {
+    let draft = match &arguments.from {
+        Source::Jailkit(from) => jailkit::draft(from)?,
+        Source::Sshd(from) => sshd::draft(from)?,
+        Source::PamChroot(from) => pam_chroot::draft(from)?,
+    };
+    let text = draft.text();
+    draft::parse(&text)?;
+    say(text.trim_end());
+    Ok(Verdict::of(draft.lost_something()))
+}
+
+/// Gives the accounts of this machine, without root.
+fn accounts() -> Result<Vec<Identity>, Failure> {
+    let mut found = Vec::new();
+    for name in account::listed()? {
+        match Identity::named(&name) {
+            Ok(identity) if identity.is_root() => {}
+            Ok(identity) => found.push(identity),
+            // Gone since it was listed, or of a name that no rule could have.
+            Err(IdentityError::Unknown(_) | IdentityError::Name(_)) => {}
+            Err(error) => return Err(jail::refusal::Refusal::Identity(error).into()),
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,330 @@
+//! `jailctl migrate`: users of jailkit, sshd and pam_chroot land in the same root as before.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+use login_jail_tests::{Outcome, Sandbox, roots, skipped};
+
+/// Migrates, and makes what was printed the config.
+fn migrate(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    let before = sandbox.must("find /etc /srv /home | sort | sha256sum");
+    let printed = sandbox.run(&[&["jailctl", "migrate"], arguments].concat());
+    assert_eq!(
+        sandbox.must("find /etc /srv /home | sort | sha256sum"),
+        before
+    );
+    if matches!(printed.code(), Some(0 | 1)) {
+        sandbox.write("/etc/login-jail/config.toml", &printed.stdout);
+        let list = sandbox.run(&["jailctl", "list"]);
+        list.ok();
+    }
+    printed
+}
+
+/// The root that `explain` decides for, or how else it decides.
+fn decided(sandbox: &Sandbox, user: &str, door: &str) -> String {
+    let told = sandbox.run(&["jailctl", "explain", user, "--door", door, "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let text = |at: &str| told.pointer(at).and_then(|it| it.as_str());
+    assert_eq!(text("/refused/reason"), None, "{told}");
+    if text("/decision/outcome") != Some("jailed") {
+        return text("/decision/outcome").unwrap_or_default().to_owned();
+    }
+    let steps = told.pointer("/steps").unwrap().as_array().unwrap();
+    let roots = steps.iter().filter_map(|it| it["does"].as_str());
+    let mut words = roots.flat_map(|it| it.split([' ', ',', ';', ':']));
+    words
+        .find(|it| it.starts_with("/srv/") || it.starts_with("/home/"))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Runs the commands that the comments at the end have, those that begin with these words.
+fn do_what_remains(sandbox: &Sandbox, printed: &Outcome, words: &str) -> usize {
+    let (_, remaining) = printed.stdout.split_once("# What remains").unwrap();
+    let lines = remaining.lines().filter_map(|it| it.strip_prefix("#   "));
+    let commands: Vec<&str> = lines.filter(|it| it.starts_with(words)).collect();
+    for command in &commands {
+        sandbox.must(command);
+    }
+    commands.len()
+}
+
+fn has(sandbox: &Sandbox, program: &str) -> bool {
+    sandbox.sh(&format!("command -v {program}")).code() == Some(0)
+}
+
+#[test]
+fn users_of_jailkit_land_in_the_same_root_and_home_with_the_same_shell() {
+    let sandbox = Sandbox::new()
+        .plain_user("ann")
+        .plain_user("bob")
+        .plain_user("cid");
+    if !has(&sandbox, "jk_jailuser") {
+        skipped("migrate jailkit", "jailkit is not installed");
+        return;
+    }
+    sandbox.must(
+        "mkdir /srv/j /srv/k; jk_init -j /srv/j basicshell jk_lsh >/dev/null 2>&1; jk_init -j /srv/k basicshell >/dev/null 2>&1
+         jk_jailuser -m -n -j /srv/j -s /bin/bash ann; jk_jailuser -m -n -j /srv/j bob; jk_jailuser -m -n -j /srv/k -s /bin/bash cid
+         printf '[ann]\\nenv = TERM, LD_PRELOAD, FOO\\nrelax_home_group=1\\n' >/etc/jailkit/jk_chrootsh.ini
+         printf '[/srv/j/dev/log]\\nbase = 1\\n' >/etc/jailkit/jk_socketd.ini
+         printf '[bob]\\nexecutables = /bin/true\\npaths = /bin\\n' >/srv/j/etc/jailkit/jk_lsh.ini
+         useradd -M -d /srv/none/./home/dot -s /usr/sbin/jk_chrootsh john.doe; useradd -M -s /usr/sbin/jk_lsh free",
+    );
+    let script = "pwd; ls -di /; echo $FOO";
+    let before = sandbox.sh(&format!("FOO=bar su ann -c '{script}'"));
+    let before = before.ok().replace("bar", "");
+    let printed = migrate(&sandbox, &["jailkit"]);
+    assert_eq!(printed.code(), Some(1), "{printed}");
+    for part in [
+        "\"john.doe\" = \"none\"",
+        "env = { pass = [\"TERM\", \"FOO\"] }",
+        "/etc/jailkit/jk_chrootsh.ini: env LD_PRELOAD",
+        "/etc/jailkit/jk_chrootsh.ini:3: [ann] relax_home_group = 1",
+        "/etc/jailkit/jk_socketd.ini:1: [/srv/j/dev/log]",
+        "free: login shell /usr/sbin/jk_lsh",
+    ] {
+        assert!(printed.stdout.contains(part), "{part} in {printed}");
+    }
+    sandbox.must("sed -i /john.doe/d /etc/login-jail/config.toml");
+    for (user, root) in [("ann", "/srv/j"), ("bob", "/srv/j"), ("cid", "/srv/k")] {
+        assert_eq!(decided(&sandbox, user, "login"), root, "{printed}");
+    }
+    let three = printed.stdout.replace("jailctl add john.doe", "");
+    let printed = Outcome {
+        stdout: three,
+        ..printed
+    };
+    assert_eq!(do_what_remains(&sandbox, &printed, "jailctl add "), 3);
+    let after = sandbox.sh(&format!("FOO=bar su ann -c '{script}'"));
+    assert_eq!(after.ok().replace("bar", ""), before);
+    // jk_lsh goes on limiting: it is the shell inside.
+    assert_eq!(sandbox.su_c("bob", "/bin/true").code(), Some(0));
+    assert_ne!(sandbox.su_c("bob", "/bin/ls").code(), Some(0));
+    assert!(sandbox.su_c("cid", "pwd").ok().starts_with("/home/cid"));
+}
+
+#[test]
+fn accounts_and_settings_of_another_machine_are_read_from_files() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "/tmp/passwd",
+        "root:x:0:0::/root:/bin/sh\nzed:x:3000:3000::/data/j/./home/zed:/usr/sbin/jk_chrootsh\n",
+    );
+    sandbox.write(
+        "/tmp/jk/jk_chrootsh.ini",
+        "[zed]\nskip_injail_passwd_check=1\ninjail_shell=/bin/zsh\n",
+    );
+    let printed = sandbox.run(&[
+        "jailctl",
+        "migrate",
+        "jailkit",
+        "--passwd",
+        "/tmp/passwd",
+        "--directory",
+        "/tmp/jk",
+    ]);
+    for part in ["zed = \"j\"", "root = \"/data/j\"", "shell = \"/bin/zsh\""] {
+        assert!(printed.ok().contains(part), "{part} in {printed}");
+    }
+    let missing = sandbox.run(&["jailctl", "migrate", "sshd", "--file", "/nowhere"]);
+    assert_eq!(missing.code(), Some(3), "{missing}");
+    assert!(missing.stderr.contains("read /nowhere"), "{missing}");
+}
+
+const SSHD: &str = "Subsystem sftp internal-sftp\n\
+    Match User eve\n\tChrootDirectory none\n\
+    Match Group drop\n\tChrootDirectory /srv/drop/%u\n\tForceCommand internal-sftp -u 027\n\
+    Match User web*,!webmaster\n\tChrootDirectory /srv/web\n\
+    Match User bob\n\tChrootDirectory %h\n\tForceCommand internal-sftp\n\
+    Match Address 10.0.0.0/8\n\tChrootDirectory /srv/far\n";
+
+fn sshd_host() -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    for user in ["ann", "bob", "eve", "web1", "webmaster"] {
+        sandbox = sandbox.plain_user(user);
+    }
+    sandbox.must(
+        "groupadd drop; usermod -aG drop ann; usermod -aG drop eve
+         install -d /srv/drop/ann /srv/web; install -d -o ann /srv/drop/ann/up
+         chown root: /home/bob; chmod 755 /home/bob; install -d -o bob /home/bob/up",
+    );
+    roots_web(&sandbox);
+    sandbox.sshd(SSHD)
+}
+
+/// A root with a shell of its own.
+fn roots_web(sandbox: &Sandbox) {
+    sandbox.must(
+        "install -d /srv/web/bin /srv/web/home /srv/web/home/web1; chown web1: /srv/web/home/web1; cp -aL --parents /bin/busybox /srv/web
+         ln -s busybox /srv/web/bin/sh; for p in /bin/bash; do cp -L --parents $p $(ldd $p | grep -o '/[^ ]*') /srv/web; done",
+    );
+}
+
+#[test]
+fn users_of_chroot_directory_land_in_the_same_root() {
+    let sandbox = sshd_host();
+    let listing =
+        |sandbox: &Sandbox, user: &str| sandbox.sftp(user, "ls -1 /").ok().replace("/", "");
+    assert_eq!(listing(&sandbox, "ann").lines().last(), Some("up"));
+    assert_eq!(sandbox.ssh("web1", "pwd").ok(), "/home/web1");
+    let printed = migrate(
+        &sandbox,
+        &["sshd", "--file", "/etc/ssh/sandbox/sshd_config"],
+    );
+    assert_eq!(printed.code(), Some(1), "{printed}");
+    for part in [
+        "drop = \"drop\"",
+        "\"eve\", # in no other root until now",
+        "web1 = ",
+        "root = \"/srv/drop/{user}\"",
+        "root = \"{home}\"",
+        "Match Address is nothing that a rule can ask for",
+        "Match User web*,!webmaster\n#     a rule names one user",
+        "ForceCommand /usr/lib/openssh/sftp-server -u 027 in place of",
+    ] {
+        assert!(printed.stdout.contains(part), "{part} in {printed}");
+    }
+    assert!(!printed.stdout.contains("webmaster = "), "{printed}");
+    for (user, root) in [
+        ("ann", "/srv/drop/ann"),
+        ("bob", "/home/bob"),
+        ("web1", "/srv/web"),
+        ("eve", "exempt"),
+    ] {
+        assert_eq!(
+            decided(&sandbox, user, if user == "eve" { "pam" } else { "login" }),
+            root,
+            "{printed}"
+        );
+    }
+    assert_eq!(
+        do_what_remains(&sandbox, &printed, "jailctl add ")
+            + do_what_remains(&sandbox, &printed, "usermod "),
+        3
+    );
+    // A second machine, whose sshd has what the comments ask for.
+    let config = sandbox.read("/etc/login-jail/config.toml");
+    sandbox.must(
+        "kill $(cat /run/sandbox-sshd.pid); cd /etc/ssh/sandbox
+         sed -i -e '/ChrootDirectory/d' -e 's,internal-sftp,/usr/lib/openssh/sftp-server,' sshd_config
+         /usr/sbin/sshd -f sshd_config -E /run/sandbox-sshd.log; sleep 0.3",
+    );
+    assert!(
+        listing(&sandbox, "ann").lines().any(|it| it == "up"),
+        "{config}"
+    );
+    assert!(
+        listing(&sandbox, "bob").lines().any(|it| it == "up"),
+        "{config}"
+    );
+    assert_eq!(sandbox.ssh("web1", "pwd").ok(), "/home/web1");
+    // She was in no root before: sshd's sftp served her the host.
+    let host = sandbox.sftp("eve", "ls -1 /srv");
+    assert!(host.ok().contains("web"), "{host}");
+    sandbox.must("echo hello >/tmp/x");
+    sandbox.sftp("ann", "put /tmp/x up/x").ok();
+    assert_eq!(sandbox.must("stat -c %a /srv/drop/ann/up/x"), "640");
+}
+
+#[test]
+fn included_files_count_in_the_place_where_they_are() {
+    let sandbox = Sandbox::new().plain_user("ann").plain_user("bob");
+    sandbox.write(
+        "/tmp/d/1.conf",
+        "Match User ann\nChrootDirectory \"/srv/one\" # quoted\n",
+    );
+    sandbox.write(
+        "/tmp/d/2.conf",
+        "ChrootDirectory=/srv/two\nMatch User bob\nChrootDirectory /srv/x\n",
+    );
+    sandbox.write(
+        "/tmp/sshd",
+        "Include /tmp/d/1.conf\nMatch User ann,bob\nInclude /tmp/d/2.conf\n",
+    );
+    let printed = migrate(&sandbox, &["sshd", "--file", "/tmp/sshd"]);
+    sandbox.must("mkdir /srv/one /srv/two");
+    assert!(
+        printed
+            .stdout
+            .contains("a Match in a file that a Match block includes"),
+        "{printed}"
+    );
+    assert_eq!(decided(&sandbox, "ann", "login"), "/srv/one", "{printed}");
+    assert_eq!(decided(&sandbox, "bob", "login"), "/srv/two", "{printed}");
+}
+
+#[test]
+fn users_of_pam_chroot_land_in_the_same_root() {
+    let sandbox = Sandbox::new();
+    if sandbox
+        .sh("find /lib /usr/lib -name pam_chroot.so | grep .")
+        .code()
+        != Some(0)
+    {
+        skipped("migrate pam_chroot", "libpam-chroot is not installed");
+        return;
+    }
+    let mut sandbox = sandbox;
+    for user in ["ann", "bob", "cid", "dan"] {
+        sandbox = sandbox
+            .user_with_shell(user, "/bin/sh")
+            .jailed(user)
+            .root(roots::busybox());
+    }
+    sandbox.must(
+        "groupadd shut; usermod -aG shut cid; getent group shut >>/srv/jails/cid/etc/group
+         printf 'nobody-there\\n^ANN$ /srv/jails/ann\\n^b.b$ /srv/jails/%%u # x\\n@^shut$ /srv/jails/%%u\\n^z\\\\(.*\\\\)$ /srv/%%1\\n' >/etc/security/chroot.conf
+         echo 'session required pam_chroot.so use_regex use_groups' >>/etc/pam.d/su",
+    );
+    let look = |user: &str| {
+        let seen = sandbox.su_c(user, "ls -di /bin | cut -d' ' -f1; cat /etc/issue");
+        seen.stdout
+    };
+    let before: Vec<String> = ["ann", "bob", "cid", "dan"].map(look).into();
+    assert!(
+        before.first().unwrap().contains("a jail of busybox"),
+        "{before:?}"
+    );
+    let printed = migrate(&sandbox, &["pam_chroot"]);
+    assert_eq!(printed.code(), Some(1), "{printed}");
+    for part in [
+        "unlisted = \"exempt\"",
+        "shut = ",
+        "bob = ",
+        "ann = ",
+        "chroot.conf:1: nobody-there",
+        "chroot.conf:5: ^z",
+    ] {
+        assert!(printed.stdout.contains(part), "{part} in {printed}");
+    }
+    sandbox.must("sed -i /pam_chroot/d /etc/pam.d/su; cat /usr/share/doc/login-jail/pam.d/su >>/etc/pam.d/su");
+    for user in ["ann", "bob", "cid"] {
+        assert_eq!(
+            decided(&sandbox, user, "pam"),
+            format!("/srv/jails/{user}"),
+            "{printed}"
+        );
+    }
+    let after: Vec<String> = ["ann", "bob", "cid", "dan"].map(look).into();
+    assert_eq!(before, after, "{printed}");
+}
+
+#[test]
+fn hostile_names_stay_names() {
+    let sandbox = Sandbox::new();
+    let line = "x\\033[2J\\\"\\nroot = \\\"/etc\\\"";
+    sandbox.must(&format!("printf 'Match User %b\\n ChrootDirectory /srv/\\033]0;x\\n' '{line}' >/tmp/sshd; printf '%b /srv/x\\n' '{line}' >/tmp/chroot.conf"));
+    for arguments in [
+        &["sshd", "--file", "/tmp/sshd"][..],
+        &["pam_chroot", "--file", "/tmp/chroot.conf"],
+    ] {
+        let printed = migrate(&sandbox, arguments);
+        assert_eq!(printed.code(), Some(1), "{printed}");
+        assert!(!printed.stdout.contains('\u{1b}'), "{printed}");
+        assert!(
+            printed.stdout.lines().all(|it| it != "root = \"/etc\""),
+            "{printed}"
+        );
+    }
+}
