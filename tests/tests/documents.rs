@@ -12,6 +12,8 @@ use login_jail_tests::{Sandbox, skipped};
 
 const SECURITY: &str = include_str!("../../docs/security.md");
 const QUICK_START: &str = include_str!("../../docs/quick-start.md");
+const COMING_FROM: &str = include_str!("../../docs/coming-from.md");
+const MANY_MACHINES: &str = include_str!("../../docs/many-machines.md");
 const TROUBLESHOOTING: &str = include_str!("../../docs/troubleshooting.md");
 
 /// A command of a document, and what the document says that it prints.
@@ -146,19 +148,59 @@ fn the_quick_start_to_a_build_host_works() {
 }
 
 #[test]
-fn every_recipe_of_the_quick_start_is_tried() {
+fn the_way_from_jailkit_works() {
+    if Path::new("/usr/sbin/jk_init").exists() {
+        type_in(COMING_FROM, "From jailkit");
+    } else {
+        skipped("the way from jailkit", "it is not installed");
+    }
+}
+
+#[test]
+fn the_way_from_sshd_works() {
+    type_in(COMING_FROM, "From sshd's ChrootDirectory");
+}
+
+#[test]
+fn the_way_from_pam_chroot_works() {
+    type_in(COMING_FROM, "From pam_chroot");
+}
+
+#[test]
+fn groups_as_rules_work() {
+    type_in(MANY_MACHINES, "Groups as rules");
+}
+
+#[test]
+fn what_is_said_of_a_directory_service_works() {
+    type_in(MANY_MACHINES, "Users of a directory service");
+}
+
+#[test]
+fn a_config_for_every_machine_works() {
+    type_in(MANY_MACHINES, "The same config everywhere");
+}
+
+#[test]
+fn every_part_with_commands_is_tried() {
     let tests = include_str!("documents.rs");
-    let (preface, recipes) = QUICK_START.split_once("\n## ").unwrap();
-    assert!(
-        typed(preface).is_empty(),
-        "what is not in a recipe is not run"
-    );
-    for recipe in recipes.split("\n## ") {
-        let heading = recipe.lines().next().unwrap();
+    for (name, document) in [
+        ("QUICK_START", QUICK_START),
+        ("COMING_FROM", COMING_FROM),
+        ("MANY_MACHINES", MANY_MACHINES),
+    ] {
+        let (preface, parts) = document.split_once("\n## ").unwrap();
         assert!(
-            tests.contains(&format!("type_in(QUICK_START, \"{heading}\")")),
-            "{heading}"
+            typed(preface).is_empty(),
+            "what is not in a part is not run"
         );
+        for part in parts.split("\n## ") {
+            let heading = part.lines().next().unwrap();
+            assert!(
+                tests.contains(&format!("type_in({name}, \"{heading}\")")),
+                "{heading}"
+            );
+        }
     }
 }
 
@@ -255,6 +297,8 @@ fn every_file_that_a_document_names_is_there() {
         "docs/security.md",
         "docs/audit.md",
         "docs/quick-start.md",
+        "docs/coming-from.md",
+        "docs/many-machines.md",
         "docs/troubleshooting.md",
     ] {
         let text = fs::read_to_string(repository().join(name)).unwrap();
