@@ -8,8 +8,9 @@ use std::{
 };
 
 use jail::refusal::Code;
-use login_jail_tests::{Sandbox, skipped};
+use login_jail_tests::{Sandbox, roots, skipped};
 
+const README: &str = include_str!("../../README.md");
 const SECURITY: &str = include_str!("../../docs/security.md");
 const QUICK_START: &str = include_str!("../../docs/quick-start.md");
 const COMING_FROM: &str = include_str!("../../docs/coming-from.md");
@@ -120,6 +121,97 @@ fn type_in(document: &str, heading: &str) {
             assert!(is_like(line, shown), "{command}: {line:?} is not {shown:?}");
         }
     }
+}
+
+/// Runs commands of README in their order; before some of them happens what the reader's machine has, or what time does.
+#[track_caller]
+fn type_readme(sandbox: &Sandbox, part: &str, before: &[(&str, &str)]) {
+    let commands = typed(part);
+    assert!(commands.len() > 3, "{commands:?}");
+    for Typed { command, .. } in &commands {
+        for (_, script) in before
+            .iter()
+            .filter(|(start, _)| command.starts_with(start))
+        {
+            sandbox.must(script);
+        }
+        let outcome = sandbox.run(&["bash", "-c", &format!("cd /root; {command}")]);
+        let findings = ["jailctl check", "jailctl update"];
+        let may_find = findings.iter().any(|start| command.starts_with(start));
+        let fine = outcome.code() == Some(0) || (may_find && outcome.code() == Some(1));
+        assert!(fine, "{command}: {outcome}");
+    }
+    for (start, _) in before {
+        assert!(
+            commands.iter().any(|it| it.command.starts_with(start)),
+            "{start}"
+        );
+    }
+}
+
+#[test]
+fn the_first_screen_of_readme_works() {
+    let screen = README.split("\n## ").next().unwrap();
+    let (_, config) = screen.split_once("```toml\n").unwrap();
+    let (config, _) = config.split_once("```").unwrap();
+    let sandbox = Sandbox::new().user_with_shell("ann", "/bin/bash");
+    sandbox.write("/etc/login-jail/config.toml", config);
+    type_readme(&sandbox, screen, &[]);
+    assert_eq!(
+        sandbox.su_dash_c("ann", "pwd; ls /home").ok(),
+        "/home/ann\nann"
+    );
+}
+
+#[test]
+fn readmes_commands_for_roots_work() {
+    let (_, part) = README.split_once("\n## Roots\n").unwrap();
+    let sandbox = Sandbox::new().plain_user("ann");
+    sandbox.must("mkdir -p /srv/jails");
+    type_readme(
+        &sandbox,
+        part.split("\n## ").next().unwrap(),
+        &[
+            (
+                "jailctl import debian.tar",
+                "mkdir -p /root/debian/bin && cp /bin/busybox /root/debian/bin/sh && tar -cf /root/debian.tar -C /root/debian .",
+            ),
+            (
+                "jailctl update",
+                "echo changed >>/srv/jails/ann/usr/bin/git",
+            ),
+        ],
+    );
+    assert_eq!(
+        sandbox.must("chroot /srv/jails/bob /bin/sh -c 'echo here'"),
+        "here"
+    );
+}
+
+#[test]
+fn the_refusals_that_readme_shows_are_the_logs() {
+    let without_uid = |line: &str| {
+        let (before, behind) = line.split_once(" uid=").unwrap();
+        let (_, behind) = behind.split_once(' ').unwrap();
+        format!("{before} {behind}")
+    };
+    let mut shown = README
+        .lines()
+        .filter(|line| line.starts_with("refused code="));
+    for sandbox in [
+        Sandbox::new()
+            .user("ann")
+            .root(roots::dynamic())
+            .with("chmod 777 /srv/jails"),
+        Sandbox::new().user("ann").root(roots::missing_library()),
+    ] {
+        assert!(!sandbox.ssh("ann", "true").status.success());
+        let line = sandbox.logged(&["refused", "reason="]);
+        let (_, line) = line.split_once("refused ").unwrap();
+        let line = without_uid(&format!("refused {line}"));
+        assert_eq!(without_uid(shown.next().unwrap()), line);
+    }
+    assert_eq!(shown.next(), None);
 }
 
 #[test]
