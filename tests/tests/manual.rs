@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -12,6 +13,7 @@ use login_jail_tests::{JAIL_SHELL, Sandbox, skipped};
 
 const JAIL_SHELL_8: &str = include_str!("../../packaging/man/jail-shell.8");
 const LOGIN_JAIL_7: &str = include_str!("../../packaging/man/login-jail.7");
+const PAM_JAIL_8: &str = include_str!("../../packaging/man/pam_jail.8");
 const CONFIG_5: &str = include_str!("../../packaging/man/login-jail.toml.5");
 
 /// Gives the examples of a page, each as a reader sees it.
@@ -255,4 +257,60 @@ fn every_config_in_the_manual_is_one() {
         let parsed = jail_config::Policy::parse(Path::new("config.toml"), config.as_bytes());
         assert!(parsed.is_ok(), "{config}: {parsed:?}");
     }
+}
+
+/// Every key that the config has: a seed of the fuzzer, which the parser takes.
+const EVERY_KEY: &str = include_str!("../../fuzz/corpus/config/every-key.toml");
+
+/// Gives the words that stand before a `=`, besides those in tables of names.
+fn keys(config: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut named = false;
+    for line in config.lines() {
+        if line.starts_with('[') {
+            named = ["[users]", "[groups]"].contains(&line);
+        }
+        if named {
+            continue;
+        }
+        let (line, _) = line.split_once(" set = ").unwrap_or((line, ""));
+        for part in line.split('=').rev().skip(1) {
+            let word = part.trim_end().rsplit([' ', '{', ',']).next().unwrap();
+            if !word.contains('.') {
+                found.insert(word.to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_key_and_option_has_an_example() {
+    let shown: BTreeSet<String> = examples(CONFIG_5).iter().flat_map(|it| keys(it)).collect();
+    let all = keys(EVERY_KEY);
+    assert!(all.len() > 25, "{all:?}");
+    let missing: Vec<_> = all.difference(&shown).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for (page, options) in [
+        (PAM_JAIL_8, &["config=", "debug", "quiet"]),
+        (JAIL_SHELL_8, &["-c ", "--help", "--version"]),
+    ] {
+        for option in options {
+            assert!(
+                examples(page).iter().any(|it| it.contains(option)),
+                "{option}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_jail_shell_is_asked_by_hand_it_answers() {
+    let sandbox = without_root("base = \"host\"");
+    sandbox.must("mkdir -p /srv/jails/ann/home");
+    let shown = sandbox.must(&example(JAIL_SHELL_8, &["--version", "--help"]));
+    assert!(
+        shown.starts_with("bin\n") && shown.contains("jail-shell 0."),
+        "{shown}"
+    );
 }
