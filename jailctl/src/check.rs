@@ -19,6 +19,7 @@ mod tree;
 use std::{collections::HashSet, path::Path};
 
 use jail::decision::Config;
+use jailctl::progress::Progress;
 use serde::Serialize;
 
 use crate::{
@@ -145,14 +146,25 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
         directory,
         &arguments.sshd_config,
     );
+    // Each is entered, and asked about of sshd.
+    let users = u64::try_from(accounts.jailed.len()).unwrap_or(0);
+    let mut progress = Progress::new(users.saturating_mul(2));
     for jailed in accounts.jailed.iter().filter(|it| doors::lets_in(it)) {
+        progress.add(1);
+
         inside::check(&mut report, jailed, directory);
         if arguments.attack {
             attack(&mut report, jailed, directory);
         }
     }
     tree::check(&mut report, &accounts.jailed);
-    sshd::check(&mut report, &accounts.jailed, &arguments.sshd_config)?;
+    sshd::check(
+        &mut report,
+        &accounts.jailed,
+        &arguments.sshd_config,
+        &mut progress,
+    )?;
+    drop(progress);
     let file = directory.join("config.toml");
     pam::check(&mut report, &all, &accounts.jailed, &file);
     ftp::check(&mut report);

@@ -1453,3 +1453,21 @@ fn a_hostile_root_harms_nobody_who_checks_it() {
         assert_eq!(of_kind(&report, kind).len(), 1, "{report}");
     }
 }
+
+#[test]
+fn who_waits_at_a_terminal_sees_how_far_it_is() {
+    let sandbox = Sandbox::new().config(
+        "exempt = [\"root\"]\n[groups]\nmany = \"home\"\n[jails.home]\nroot = \"/srv/{user}\"\nbase = \"host\"\n",
+    );
+    sandbox.must(
+        "echo many:x:2900: >>/etc/group; for n in $(seq 150); do
+             id=$((3000 + n)); echo \"u$n:x:$id:2900::/home/u$n:/usr/bin/jail-shell\" >>/etc/passwd
+             mkdir -p /srv/u$n/home/u$n; chown $id /srv/u$n/home/u$n
+         done",
+    );
+    let mut pty = sandbox.terminal(&["jailctl", "check"]);
+    // Two looks at each.
+    pty.expect("/300");
+    pty.expect("150 jailed users");
+    drop(pty.finish());
+}

@@ -8,6 +8,7 @@ use std::{
 
 use jail::identity::Identity;
 use jail_config::Content;
+use jailctl::progress::Progress;
 
 use crate::{
     account::Jailed,
@@ -70,8 +71,14 @@ const FORWARDINGS: [Forwarding; 5] = [
 ];
 
 /// Checks what sshd resolves for each jailed user.
-pub(crate) fn check(report: &mut Report, jailed: &[Jailed], config: &Path) -> Result<(), Failure> {
+pub(crate) fn check(
+    report: &mut Report,
+    jailed: &[Jailed],
+    config: &Path,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
     for one in jailed {
+        progress.add(1);
         match Resolved::of(one, config)? {
             Some(Ok(resolved)) => {
                 report.extend(
