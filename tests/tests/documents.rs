@@ -13,6 +13,7 @@ use login_jail_tests::{Sandbox, roots, skipped};
 const README: &str = include_str!("../../README.md");
 const SECURITY: &str = include_str!("../../docs/security.md");
 const QUICK_START: &str = include_str!("../../docs/quick-start.md");
+const AUDIT: &str = include_str!("../../docs/audit.md");
 const COMING_FROM: &str = include_str!("../../docs/coming-from.md");
 const MANY_MACHINES: &str = include_str!("../../docs/many-machines.md");
 const TROUBLESHOOTING: &str = include_str!("../../docs/troubleshooting.md");
@@ -293,6 +294,10 @@ fn every_part_with_commands_is_tried() {
                 "{heading}"
             );
         }
+    }
+    for document in [AUDIT, SECURITY, TROUBLESHOOTING] {
+        let commands = typed(document);
+        assert!(commands.is_empty(), "{commands:?} are not run");
     }
 }
 
