@@ -22,7 +22,16 @@ use crate::{
     tree::Tree,
 };
 
-/// Make a root directory from this machine's own programs and what they need.
+/// Make a root directory from this machine's own programs and what they need
+///
+/// Programs, their libraries and interpreters (read from the files, which are never run), and what is loaded at run time:
+/// NSS, gconv, terminfo, locales, time zones, certificates. The root is built beside and takes its place by a rename, so
+/// that killed at any moment the old one is still whole; the one before is kept for `jailctl rollback`. What was put
+/// where from which package, with a digest, is in ROOT/.login-jail/manifest.json, which the user can't read. The root is
+/// noted in /var/lib/login-jail/roots, where `jailctl update` finds it.
+///
+/// A user of the root needs a rule as well: `jailctl add`. Who needs the host's programs and nothing of their own needs
+/// no such root: base = "host" in login-jail.toml(5).
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Build {

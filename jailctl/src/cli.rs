@@ -245,6 +245,9 @@ Examples:
 ///
 /// Writes the rule to [users] of config.toml and keeps its comments and layout, then makes jail-shell the login shell. The
 /// new config is checked before it takes the place of the old one, which stays beside it as config.toml~.
+///
+/// It makes no account, no root and no home: useradd(8), `jailctl build` or `jailctl import`, and install(1) do; with
+/// base = "host" a home below the root is enough. `jailctl check USER` says what is missing.
 #[derive(Debug, Args)]
 #[command(after_long_help = ADD_EXAMPLES)]
 pub(crate) struct Add {

@@ -29,7 +29,18 @@ use crate::{
 /// No file that is made for a root is longer: `etc` reads none that is.
 const LONGEST_MADE: u64 = 64 * 1024 * 1024;
 
-/// Bring roots up to date with this machine, and mend what has changed in them.
+/// Bring roots up to date with this machine, and mend what has changed in them
+///
+/// Compares manifest, root and host, and prints a line for each path that differs: stale (the host has another version),
+/// missing, changed inside, orphaned (nothing needs it any more), new. Then puts a root that is right in the place of the
+/// old one, by a rename. What users made themselves stays.
+///
+/// A generation is what jailctl put into a root in one run. The one before is kept in ROOT/.login-jail/previous and can be
+/// put back by `jailctl rollback`.
+///
+/// The Debian package calls this after each run of dpkg that changed programs, libraries or /etc, by a trigger on their
+/// directories; a root that can't be updated never stops dpkg. To keep a root out of it, take its line out of
+/// /var/lib/login-jail/roots.
 #[derive(Debug, Args)]
 #[command(after_long_help = UPDATE_EXAMPLES)]
 pub struct Update {
@@ -49,7 +60,13 @@ Examples:
   jailctl update --dry-run /srv/jails/ann    only look at this one
   jailctl update --json                      a report for a program";
 
-/// Put the generation of a root before the last update or build into use again.
+/// Put the generation of a root before the last update or build into use again
+///
+/// Only what jailctl put there changes back; users' files stay as they are. The generation that was in use is kept, so
+/// that a second call undoes the first. One generation is kept, not more; see jailctl-update(8).
+///
+/// The next `jailctl update`, and the package's trigger with it, brings the root forward again: to stay with the old
+/// programs, take the root's line out of /var/lib/login-jail/roots.
 #[derive(Debug, Args)]
 #[command(after_long_help = ROLLBACK_EXAMPLES)]
 pub struct Rollback {
