@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Accomplice(Accomplice),
     #[command(hide = true)]
     Unwalled(Unwalled),
+    #[command(hide = true)]
+    KillAll(KillAll),
 }
 
 /// How a command reports.
@@ -159,7 +161,7 @@ where one of them has more than 20.
 
 The doors: at, at-jobs, cron, crontab, door, exempt, ftp, home-in-reach, jail-shell, jail-shell-writable, linger, lock-out, \
 no-login, no-rule, pam-config, pam-control, pam-environment, pam-module, pam-no-account, pam-no-session, pam-options, pam-order, pam-twice, shared-uid, shells, sshd-accept-env, sshd-chroot, \
-sshd-forced, sshd-forwarding, sshd-keys, sshd-pam, sshd-sftp, sshd-user-environment, sshd-user-rc, sudo, uid-zero.
+sshd-forced, sshd-forwarding, sshd-keys, sshd-locked, sshd-pam, sshd-sftp, sshd-user-environment, sshd-user-rc, sudo, uid-zero.
 
 What --attack finds: reached.";
 
@@ -213,9 +215,9 @@ Examples:
 
 /// End all that a jailed user has running
 ///
-/// Asks every process of the user to end (SIGTERM and SIGHUP), waits, and kills what is left until there is nothing: those in
-/// the jail, what lingers in the background, and what stands around them, such as sshd's process for the connection. Nobody
-/// else's processes are touched, and the user can log in again. Exit status 1 when a process would not end. Needs root.
+/// Asks every process of the user to end (SIGTERM and SIGHUP), waits, and kills all that is left in one call, which no
+/// process outruns: those in the jail, what lingers in the background, and what stands around them, such as sshd's process
+/// for the connection. Nobody else's processes are touched, and the user can log in again. Exit status 1 when a process would not end. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = KICK_EXAMPLES)]
 pub(crate) struct Kick {
@@ -460,6 +462,13 @@ pub(crate) struct Unwalled {
     pub(crate) told: Option<String>,
     /// The account whose process stands outside
     pub(crate) user: String,
+}
+
+/// Kill all processes with a user id, by that user
+#[derive(Debug, Args)]
+pub(crate) struct KillAll {
+    /// The user id
+    pub(crate) uid: u32,
 }
 
 #[cfg(test)]

@@ -1,19 +1,25 @@
 //! `jailctl kick`: ends all that a jailed user has running.
 
 use std::{
+    env, io,
     path::Path,
+    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use jail::{decision::Config, identity::Identity, refusal::Refusal};
 use jailctl::progress::Progress;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use rustix::{
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal},
+};
 use serde::Serialize;
 
 use crate::{
     account::Accounts,
-    cli::Kick,
+    cli::{Kick, KillAll},
     enter::need_root,
     failure::{Failure, Verdict},
     output::{print_json, say},
@@ -27,6 +33,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long processes may take to end after SIGKILL: one in an uninterruptible call ends when that returns.
 const AFTER_KILL: Duration = Duration::from_secs(10);
+
+/// The group of who kills: nogroup of Debian. kill(2) does not ask for it.
+const NOBODYS_GROUP: u32 = 65534;
 
 /// What was done about a user.
 #[derive(Debug, Serialize)]
@@ -44,7 +53,8 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct Left {
     pid: i32,
-    command: String,
+    /// None where it has ended by now.
+    command: Option<String>,
 }
 
 /// Ends the processes of a user.
@@ -66,9 +76,8 @@ pub(crate) fn run(directory: &Path, arguments: &Kick) -> Result<Verdict, Failure
     };
     if !arguments.dry_run {
         ask_to_end(uid);
-        if !wait(uid, Duration::from_secs(arguments.grace.into())) {
-            report.killed = kill(uid);
-        }
+        wait(uid, Duration::from_secs(arguments.grace.into()));
+        report.killed = kill(uid)?;
         let left = running(uid).into_iter().map(|process| Left {
             pid: process.pid,
             command: process.command(),
@@ -150,42 +159,64 @@ fn ask_to_end(uid: u32) {
     }
 }
 
-/// Waits until nothing of the user's runs; tells whether that came about.
-fn wait(uid: u32, limit: Duration) -> bool {
+/// Waits until nothing of the user's is seen to run.
+fn wait(uid: u32, limit: Duration) {
     let started = Instant::now();
     let mut progress = Progress::new(0);
-    loop {
-        if running(uid).is_empty() {
-            return true;
-        }
-        if started.elapsed() >= limit {
-            return false;
-        }
+    while started.elapsed() < limit && !running(uid).is_empty() {
         sleep(PAUSE);
         progress.add(1);
     }
 }
 
-/// Kills until nothing is left; gives how many it were.
-fn kill(uid: u32) -> usize {
+/// Kills all that is left; gives how many were seen before. It is done where none is seen, too: of processes that fork and
+/// end faster than /proc is read, each is missed.
+fn kill(uid: u32) -> Result<usize, Failure> {
     let started = Instant::now();
-    let mut killed = 0;
-    while started.elapsed() < AFTER_KILL {
-        let left = running(uid);
-        if left.is_empty() {
-            break;
-        }
-        // All are stopped before the first is killed, so that none is busy with replacing what has gone.
-        for process in &left {
-            send(process, uid, Signal::STOP);
-        }
-        killed += left
-            .iter()
-            .filter(|process| send(process, uid, Signal::KILL))
-            .count();
-        sleep(PAUSE);
+    let seen = running(uid).len();
+    while !kill_at_once(uid)? && started.elapsed() < AFTER_KILL {}
+    wait(uid, AFTER_KILL);
+    Ok(seen)
+}
+
+/// Tells whether the process that kills all of a user's came to that: with the user's id, it can be killed by them first.
+fn kill_at_once(uid: u32) -> Result<bool, Failure> {
+    let failed = |what: String| Failure::Failed(format!("kill all of uid {uid}: {what}"));
+    let output = env::current_exe()
+        .and_then(|own| {
+            Command::new(own)
+                .args(["kill-all", &uid.to_string()])
+                .output()
+        })
+        .map_err(|error| failed(error.to_string()))?;
+    match output.status.code() {
+        None => Ok(false),
+        Some(0) => Ok(true),
+        Some(_) => Err(failed(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        )),
     }
-    killed
+}
+
+/// Takes a user's id and kills all that may be killed with it. One call of kill(2) for all: whatever forks meanwhile waits
+/// for it and ends as well, where processes that are killed one by one can outrun that.
+pub(crate) fn kill_all(arguments: &KillAll) -> Result<Verdict, Failure> {
+    let failed = |what: &str, errno: i32| {
+        let error = io::Error::from_raw_os_error(errno);
+        Failure::Failed(format!("{what}: {error}"))
+    };
+    let (uid, gid) = (Uid::from_raw(arguments.uid), Gid::from_raw(NOBODYS_GROUP));
+    if uid.is_root() {
+        return Err(Refusal::UidZero.into());
+    }
+    setgroups(&[]).map_err(|errno| failed("setgroups", errno as i32))?;
+    setresgid(gid, gid, gid).map_err(|errno| failed("setresgid", errno as i32))?;
+    setresuid(uid, uid, uid).map_err(|errno| failed("setresuid", errno as i32))?;
+    // A process group of 1 is all processes, as kill(-1): kill(2).
+    match kill_process_group(Pid::INIT, Signal::KILL) {
+        Ok(()) | Err(Errno::SRCH) => Ok(Verdict::Fine),
+        Err(errno) => Err(failed("kill", errno.raw_os_error())),
+    }
 }
 
 fn print(report: &Report, dry_run: bool) {
@@ -207,7 +238,8 @@ fn print(report: &Report, dry_run: bool) {
         return;
     }
     for left in &report.left {
-        say(format_args!("still there: {} {}", left.pid, left.command));
+        let command = left.command.as_deref().unwrap_or_default();
+        say(format_args!("still there: {} {command}", left.pid));
     }
     match (report.left.len(), report.killed) {
         (0, 0) => say(format_args!("ended {count} of {user}")),

@@ -65,6 +65,7 @@ fn main() -> ExitCode {
         Command::Rehearse(arguments) => rehearsal::look_inside(&config, &arguments),
         Command::Accomplice(arguments) => attack::be_accomplice(&arguments),
         Command::Unwalled(arguments) => attack::try_unwalled(&arguments),
+        Command::KillAll(arguments) => kick::kill_all(&arguments),
     };
     match done {
         Ok(verdict) => ExitCode::from(verdict.status()),

@@ -72,7 +72,27 @@ impl Process {
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
             .map(Process::new)
             .filter(|process| process.real_uid() == Some(uid))
+            .map(Process::seen_by_a_thread_that_runs)
             .collect()
+    }
+
+    /// Looks at a process by another thread where the first one has ended: then that is a zombie, without a root, and
+    /// all the others go on.
+    fn seen_by_a_thread_that_runs(self) -> Process {
+        if self.stat().is_none_or(|stat| !stat.zombie) {
+            return self;
+        }
+        let threads = fs::read_dir(self.directory.join("task"));
+        let mut runs = threads
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| Process {
+                pid: self.pid,
+                directory: entry.path(),
+            });
+        let found = runs.find(|thread| thread.stat().is_some_and(|stat| !stat.zombie));
+        found.unwrap_or(self)
     }
 
     /// Gives the real user id. The owner of the directory is root where the process is not dumpable.
@@ -89,9 +109,15 @@ impl Process {
     }
 
     fn status(&self, key: &str) -> Option<String> {
-        let status = fs::read_to_string(self.directory.join("status")).ok()?;
+        let status = self.read("status")?;
         let line = status.lines().find_map(|line| line.strip_prefix(key))?;
         Some(line.trim().to_owned())
+    }
+
+    /// Reads one of its files. Its name is in some of them, and need not be UTF-8.
+    fn read(&self, name: &str) -> Option<String> {
+        let text = fs::read(self.directory.join(name)).ok()?;
+        Some(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Gives what its root directory is.
@@ -112,23 +138,21 @@ impl Process {
 
     /// Gives the name of the program that it runs, which it can change.
     pub(crate) fn name(&self) -> Option<String> {
-        let name = fs::read_to_string(self.directory.join("comm")).ok()?;
-        Some(name.trim_end_matches('\n').to_owned())
+        Some(self.read("comm")?.trim_end_matches('\n').to_owned())
     }
 
-    /// Gives its arguments for a terminal, or its name where it has none.
-    pub(crate) fn command(&self) -> String {
-        let arguments = fs::read(self.directory.join("cmdline")).unwrap_or_default();
-        let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+    /// Gives its arguments for a terminal, or its name where it has none; nothing where it has ended.
+    pub(crate) fn command(&self) -> Option<String> {
+        let arguments = self.read("cmdline")?.replace('\0', " ");
         match arguments.trim_end() {
-            "" => format!("[{}]", shown(self.name().unwrap_or_default())),
-            arguments => shown(arguments),
+            "" => Some(format!("[{}]", shown(self.name()?))),
+            arguments => Some(shown(arguments)),
         }
     }
 
     /// Reads stat.
     pub(crate) fn stat(&self) -> Option<Stat> {
-        Stat::parse(&fs::read_to_string(self.directory.join("stat")).ok()?)
+        Stat::parse(&self.read("stat")?)
     }
 
     /// Gives the processes above it, the nearest first, up to the host's init.
@@ -157,7 +181,7 @@ impl Process {
 
     /// Reads a table of the network that it is in, such as `tcp`.
     pub(crate) fn network_table(&self, name: &str) -> String {
-        fs::read_to_string(self.directory.join("net").join(name)).unwrap_or_default()
+        self.read(&format!("net/{name}")).unwrap_or_default()
     }
 }
 

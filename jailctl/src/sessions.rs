@@ -38,7 +38,8 @@ pub(crate) struct Session {
     terminal: Option<String>,
     /// The program that opened the session; none where it has ended and processes linger.
     door: Option<String>,
-    command: String,
+    /// None where the main process has ended in the meantime.
+    command: Option<String>,
     processes: usize,
 }
 
@@ -143,7 +144,13 @@ fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Sessi
     let outermost = init.map_or(main, |(process, _)| process);
     let above: Vec<Process> = outermost.ancestors().collect();
     let opener = above.iter().find(|process| !is_jail_shell(process));
-    let outside = init.and(above.first()).and_then(Process::stat);
+    let inside = stat.terminal();
+    let terminal = match (init, above.first()) {
+        (Some(_), Some(supervisor)) => supervisor.stat().and_then(|it| it.terminal()).or(inside),
+        // The number is one of the jail's own: the login's terminal went with the supervisor.
+        (Some(_), None) => None,
+        (None, _) => inside,
+    };
     Some(Session {
         user: jailed.name(),
         jail: shown(&jailed.jail.name),
@@ -154,10 +161,7 @@ fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Sessi
             .filter(|process| is_sshd(process))
             .find_map(peer)
             .map(|peer| peer.to_string()),
-        terminal: outside
-            .as_ref()
-            .and_then(Stat::terminal)
-            .or_else(|| stat.terminal()),
+        terminal,
         door: opener
             .and_then(Process::name)
             .map(|name| shown(door_of(&name))),
@@ -247,7 +251,7 @@ pub(crate) fn print(sessions: &[Session]) {
             or_none(&session.door),
             or_none(&session.from),
             or_none(&session.terminal),
-            session.command.clone(),
+            or_none(&session.command),
         ]
     }));
     print_columns(&rows);

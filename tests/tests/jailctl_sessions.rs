@@ -7,7 +7,7 @@
     reason = "a test reports by panicking"
 )]
 
-use login_jail_tests::{Outcome, Pty, Sandbox, roots};
+use login_jail_tests::{Outcome, Pty, Sandbox, fault::install_probe, roots};
 use serde_json::Value;
 
 /// ann and bob, jailed with a home and the host's system; carl, whom no rule names.
@@ -183,6 +183,44 @@ fn kick_ends_everything_of_one_user_and_nothing_of_others() {
         assert_eq!(sandbox.ssh("ann", "echo again").ok(), "again");
         let kicked = jailctl(&sandbox, &["kick", "ann"]);
         assert!(kicked.ok().contains("has no process"), "{kicked}");
+    }
+}
+
+/// Counts the threads of a user that run, with those whose process looks ended.
+fn threads(sandbox: &Sandbox, user: &str) -> usize {
+    let states = sandbox.must(&format!("ps -L -o stat= -U {user} || true"));
+    states.lines().filter(|it| !it.starts_with('Z')).count()
+}
+
+#[test]
+fn nobody_hides_by_an_odd_name_or_by_ending_their_first_thread() {
+    for isolation in ["full", "chroot"] {
+        let sandbox = host(isolation);
+        for how in ["name", "leader"] {
+            let probe = install_probe(&sandbox, "unseen");
+            sandbox.must(&format!("install {probe} /srv/jails/ann/bin/"));
+            start(&sandbox, "ann", &format!("exec /bin/unseen {how}"));
+            let all = wait_for_command(&sandbox, &format!("/bin/unseen {how}"));
+            assert_eq!(all.len(), 1, "{isolation} {how}: {all:?}");
+            assert!(threads(&sandbox, "ann") > 0, "{isolation} {how}");
+            let kicked = jailctl(&sandbox, &["kick", "--grace", "0", "ann"]);
+            assert!(kicked.ok().contains("ended"), "{isolation} {how}: {kicked}");
+            assert_eq!(threads(&sandbox, "ann"), 0, "{isolation} {how}: {kicked}");
+        }
+    }
+}
+
+#[test]
+fn nobody_outruns_kick_by_forking_on() {
+    for isolation in ["full", "chroot"] {
+        let sandbox = host(isolation);
+        let probe = install_probe(&sandbox, "unseen");
+        sandbox.must(&format!("install {probe} /srv/jails/ann/bin/"));
+        start(&sandbox, "ann", "exec /bin/unseen hop");
+        wait_until(&sandbox, "ann", |all| !all.is_empty());
+        let kicked = jailctl(&sandbox, &["kick", "--grace", "0", "ann"]);
+        assert!(kicked.ok().contains("ended"), "{isolation}: {kicked}");
+        assert_eq!(threads(&sandbox, "ann"), 0, "{isolation}: {kicked}");
     }
 }
 
