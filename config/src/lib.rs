@@ -32,6 +32,7 @@ pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use glob::Glob;
 pub use jail::{Home, Jail};
+pub use nearest::nearest;
 pub use policy::{Groups, Limits, Policy, UserFile};
 pub use template::TemplateError;
 pub use user_file::{UnsafeName, user_file_name};

@@ -3,8 +3,9 @@
 /// Longer words are not compared: nobody mistypes them by two letters.
 const LONGEST: usize = 64;
 
-/// Finds the word that is one typing error away for every three letters, and at most two.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// Finds the word among `known` that is at most one typing error away from `word` for every three letters of that, and at
+/// most two. None is near to a word of less than three letters or of more than 64.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.chars().take(LONGEST + 1).collect();
     if word.len() > LONGEST {
         return None;

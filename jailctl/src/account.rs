@@ -7,6 +7,9 @@ use jail_config::{Decision, Jail, RuleKind};
 
 use crate::{failure::Failure, shell};
 
+/// Accounts below are the system's, which a rule for everybody or a misspelt name is not meant for: login.defs(5), UID_MIN.
+pub(crate) const FIRST_ORDINARY: u32 = 1000;
+
 /// An account that some rule puts into a jail.
 #[derive(Debug)]
 pub(crate) struct Jailed {

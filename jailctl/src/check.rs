@@ -141,6 +141,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     }
     doors::check(
         &mut report,
+        &config,
         &all,
         accounts,
         directory,

@@ -180,6 +180,31 @@ fn a_rule_for_nobody_is_an_error_where_others_are_let_in_unjailed() {
 }
 
 #[test]
+fn a_misspelt_name_is_shown_beside_the_account_that_was_meant() {
+    let sandbox = with_base();
+    sandbox.must(
+        "useradd -m -s /usr/bin/jail-shell william
+         sed -i 's/^ann = .*/&\\nwiliam = \"web\"/' /etc/login-jail/config.toml",
+    );
+    let outcome = check(&sandbox);
+    for (kind, part) in [
+        ("unknown-user", "was william meant?"),
+        ("no-rule", "[users] wiliam"),
+    ] {
+        let found = of_kind(&outcome, kind);
+        assert!(found[0].what.contains(part), "{kind}: {outcome}");
+        let command = found[0].command.as_deref();
+        let edit = "editor +4 /etc/login-jail/config.toml";
+        assert_eq!(command, Some(edit), "{kind}: {outcome}");
+    }
+    // Whom nobody's name is near to is to have a rule.
+    sandbox.must("sed -i 's/^wiliam/zoe/' /etc/login-jail/config.toml");
+    let found = of_kind(&check(&sandbox), "no-rule");
+    let command = found[0].command.as_deref().unwrap_or_default();
+    assert!(command.starts_with("jailctl add william"), "{command}");
+}
+
+#[test]
 fn says_of_a_user_asked_for_by_name_that_no_rule_jails_them() {
     let sandbox = with_base();
     sandbox.must("useradd -m -s /bin/bash zoe");
@@ -986,6 +1011,31 @@ fn finds_what_sshd_does_by_itself() {
         "usermod -s /bin/bash ann; printf 'Match User ann\\n ForceCommand /usr/bin/jail-shell\\n' >/etc/ssh/sshd_config.d/99.conf",
         &["sshd forces jail-shell"],
     );
+}
+
+#[test]
+fn finds_an_account_that_sshd_takes_for_locked() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox());
+    sandbox.must("usermod -p '!' ann");
+    let login = || sandbox.ssh("ann", "echo in").code();
+    assert_eq!(login(), Some(255), "sshd is to refuse keys as well");
+    let check = || {
+        sandbox.run(&[
+            "jailctl",
+            "check",
+            "--sshd-config",
+            "/etc/ssh/sandbox/sshd_config",
+            "ann",
+        ])
+    };
+    let report = check();
+    let found = of_kind(&report, "sshd-locked");
+    let Some(command) = found.first().and_then(|it| it.command.as_deref()) else {
+        panic!("{report}");
+    };
+    sandbox.must(command);
+    assert_eq!(login(), Some(0), "{command}");
+    assert!(of_kind(&check(), "sshd-locked").is_empty());
 }
 
 #[test]

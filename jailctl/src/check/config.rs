@@ -1,16 +1,16 @@
 //! The config itself, and the names in it.
 
-use std::path::Path;
+use std::{ffi::OsStr, path::Path};
 
 use jail::{
     decision::Config,
     refusal::Refusal,
     trust::{Flaw, Untrusted},
 };
-use jail_config::{Decision, Policy, Rule, RuleKind};
+use jail_config::{Decision, Policy, Rule, RuleKind, nearest};
 
 use crate::{
-    account::Accounts,
+    account::{Accounts, FIRST_ORDINARY},
     check::{Finding, Report},
     door::has_jail_shell,
     shell::{self, quoted, shown},
@@ -75,10 +75,7 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
         let rule = &named.rule;
         match &rule.kind {
             RuleKind::User(user) if accounts.unknown.contains(user) => {
-                let finding =
-                    Finding::warning("unknown-user", format!("{rule}: there is no such account"))
-                        .mended_by(format!("jailctl release {}", quoted(user)));
-                report.add(for_nobody(finding, rule, policy));
+                report.add(for_nobody(unknown_user(rule, user, accounts), rule, policy));
             }
             RuleKind::Group(group) if !has_group(group) => {
                 let finding =
@@ -96,6 +93,34 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
             _ => {}
         }
     }
+}
+
+/// Makes a finding of a rule for an account that does not exist.
+fn unknown_user(rule: &Rule, user: &str, accounts: &Accounts) -> Finding {
+    let what = format!("{rule}: there is no such account");
+    let without_rule = accounts.unlisted.iter().chain(&accounts.exempt);
+    let people = without_rule.filter(|it| it.uid >= FIRST_ORDINARY);
+    match nearest(user, people.filter_map(|it| it.name.to_str())) {
+        Some(meant) => Finding::warning(
+            "unknown-user",
+            format!("{what}; was {} meant?", shown(meant)),
+        )
+        .mended_by(edit(&rule.file, rule.line)),
+        None => Finding::warning("unknown-user", what)
+            .mended_by(format!("jailctl release {}", quoted(user))),
+    }
+}
+
+/// Finds the rule for an account that does not exist by which this one was probably meant.
+pub(crate) fn misspelt(policy: &Policy, all: &Accounts, name: &OsStr) -> Option<Rule> {
+    let name = name.to_str()?;
+    policy
+        .rules()
+        .map(|named| named.rule)
+        .find(|rule| match &rule.kind {
+            RuleKind::User(user) => all.unknown.contains(user) && nearest(user, [name]).is_some(),
+            _ => false,
+        })
 }
 
 /// Makes an error of a rule for nobody where others are let in: taking it away, or making a group of that name, would not

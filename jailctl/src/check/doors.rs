@@ -7,13 +7,20 @@ use std::{
     path::Path,
 };
 
-use jail::{decision::CONFIG_DIRECTORY, identity::Identity};
-use jail_config::MountMode;
+use jail::{
+    decision::{CONFIG_DIRECTORY, Config},
+    identity::Identity,
+};
+use jail_config::{MountMode, Policy};
 use rustix::fs::{StatVfsMountFlags, lgetxattr, statvfs};
 
 use crate::{
     account::{Accounts, Jailed},
-    check::{Finding, Report, pam, sshd, sudo},
+    check::{
+        Finding, Report,
+        config::{edit, misspelt},
+        pam, sshd, sudo,
+    },
     door::{JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
     shell::{quoted, shown},
 };
@@ -23,6 +30,7 @@ const SHELLS: &str = "/etc/shells";
 /// Checks the accounts against the map, and the program that most of them go through.
 pub(crate) fn check(
     report: &mut Report,
+    config: &Config,
     all: &Accounts,
     chosen: &Accounts,
     directory: &Path,
@@ -31,7 +39,7 @@ pub(crate) fn check(
     for jailed in &chosen.jailed {
         account(report, jailed, sshd_config);
     }
-    without_rule(report, chosen, directory);
+    without_rule(report, config.policy(), all, chosen, directory);
     shared_uids(report, all);
     shells(report);
     program(report, all);
@@ -163,7 +171,13 @@ fn shown_writable(jailed: &Jailed) -> impl Iterator<Item = &Path> {
 }
 
 /// Finds accounts whose login shell is jail-shell and whom it refuses.
-fn without_rule(report: &mut Report, accounts: &Accounts, directory: &Path) {
+fn without_rule(
+    report: &mut Report,
+    policy: &Policy,
+    all: &Accounts,
+    accounts: &Accounts,
+    directory: &Path,
+) {
     let option = if directory == Path::new(CONFIG_DIRECTORY) {
         String::new()
     } else {
@@ -175,9 +189,19 @@ fn without_rule(report: &mut Report, accounts: &Accounts, directory: &Path) {
             "{}: the login shell is jail-shell, and no rule names the user: every login is refused",
             shown(name)
         );
-        let root = quoted(Path::new("/srv/jails").join(name));
-        let command = format!("jailctl {option}add {} --root {root}", quoted(name));
-        report.add(Finding::error("no-rule", what).mended_by(command));
+        let finding = match misspelt(policy, all, name) {
+            Some(rule) => Finding::error(
+                "no-rule",
+                format!("{what}; is {rule} meant, an account that is not there?"),
+            )
+            .mended_by(edit(&rule.file, rule.line)),
+            None => {
+                let root = quoted(Path::new("/srv/jails").join(name));
+                let command = format!("jailctl {option}add {} --root {root}", quoted(name));
+                Finding::error("no-rule", what).mended_by(command)
+            }
+        };
+        report.add(finding);
     }
     for identity in accounts.exempt.iter().filter(|it| has_jail_shell(it)) {
         if identity.is_root() {

@@ -12,7 +12,7 @@ use jail::identity::Identity;
 use jailctl::pattern::{expand, fits};
 
 use super::draft::{Draft, Now, Sketch};
-use crate::{cli::FromSshd, failure::Failure};
+use crate::{account::FIRST_ORDINARY, cli::FromSshd, failure::Failure};
 
 /// How deep files may include each other, as in sshd.
 const DEEPEST: usize = 16;
@@ -22,9 +22,6 @@ const DIRECTORY: &str = "/etc/ssh";
 
 const SFTP_SERVER: &str = "/usr/lib/openssh/sftp-server";
 const INTERNAL: &str = "internal-sftp";
-
-/// Accounts below are the system's, which a block for everybody or by pattern is not meant for: login.defs(5), UID_MIN.
-const FIRST_ORDINARY: u32 = 1000;
 
 /// A value, and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
