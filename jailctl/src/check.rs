@@ -28,7 +28,7 @@ use crate::{
     cli::Check,
     enter::need_root,
     failure::{Failure, Verdict},
-    output::{print_json, say},
+    output::{counted, print_json, say},
     shell::{self, shown},
 };
 
@@ -252,8 +252,4 @@ fn print(report: &Report) {
             "What follows # mends it, and --fix runs it; what follows #? mends it, and is left to you."
         ));
     }
-}
-
-fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

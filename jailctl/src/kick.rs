@@ -22,7 +22,7 @@ use crate::{
     cli::{Kick, KillAll},
     enter::need_root,
     failure::{Failure, Verdict},
-    output::{print_json, say},
+    output::{counted, print_json, say},
     process::Process,
     sessions::{self, Session},
     shell::{ask, shown},
@@ -225,14 +225,11 @@ fn print(report: &Report, dry_run: bool) {
         say("");
     }
     let user = &report.user;
-    let count = match report.found {
-        0 => {
-            say(format_args!("{user} has no process"));
-            return;
-        }
-        1 => "1 process".to_owned(),
-        found => format!("{found} processes"),
-    };
+    if report.found == 0 {
+        say(format_args!("{user} has no process"));
+        return;
+    }
+    let count = counted(report.found, "process");
     if dry_run {
         say(format_args!("would end {count} of {user}"));
         return;

@@ -24,7 +24,7 @@ use crate::{
     edit::{self, Lock, with_suffix},
     enter::need_root,
     failure::{Failure, Verdict},
-    output::say,
+    output::{counted, say},
     process::Process,
     rehearsal::{self, Seen},
     shell::{self, quoted, shown},
@@ -90,7 +90,7 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
             shown(&identity.name)
         )),
     }
-    note_on_processes(running, &identity);
+    note_on_processes(running, &identity, "");
     Ok(Verdict::Fine)
 }
 
@@ -152,7 +152,8 @@ pub(crate) fn release(directory: &Path, arguments: &Release) -> Result<Verdict, 
     }
     if let Some(identity) = &identity {
         let running = Process::of_user(identity.uid).len();
-        note_on_processes(running, identity);
+        // No rule is for the user any more.
+        note_on_processes(running, identity, "--any ");
     }
     Ok(Verdict::Fine)
 }
@@ -337,12 +338,13 @@ fn print_difference(old: &str, new: &str) {
     }
 }
 
-fn note_on_processes(running: usize, identity: &Identity) {
+fn note_on_processes(running: usize, identity: &Identity, option: &str) {
     if running > 0 {
         eprintln!(
-            "note: {running} processes of {} are from before, and keep the root they have until they end; pkill -u {} ends them",
+            "note: what {} has running ({}) is from before, and keeps the root it has until it ends; jailctl kick {option}{} ends it",
             shown(&identity.name),
-            identity.uid
+            counted(running, "process"),
+            quoted(&identity.name)
         );
     }
 }

@@ -14,6 +14,16 @@ pub(crate) fn say(text: impl Display) {
     drop(writeln!(io::stdout(), "{text}"));
 }
 
+/// Gives a number with the word for what was counted, in the plural where it is not one.
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    let plural = match number {
+        1 => "",
+        _ if what.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{number} {what}{plural}")
+}
+
 /// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)

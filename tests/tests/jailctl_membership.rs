@@ -288,7 +288,7 @@ fn tells_of_processes_from_before() {
          until pgrep -u bob sleep >/dev/null; do sleep 0.01; done",
     );
     let told = jailctl(&sandbox, &["add", "bob", "--jail", "web"]);
-    let note = "note: 1 processes of bob are from before, and keep the root they have";
+    let note = "note: what bob has running (1 process) is from before, and keeps the root it has until it ends; jailctl kick bob";
     assert!(told.stderr.contains(note), "{told}");
     // The login that add tries first leaves none behind that it would tell of.
     let again = jailctl(&sandbox, &["add", "ann", "--jail", "web"]);
