@@ -4,12 +4,16 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 static void hop(void) {
+    /* Zombies that nobody has collected yet count as well: no more than this of the machine is taken. */
+    struct rlimit most = {400, 400};
     time_t end = time(0) + 60;
     int i;
+    setrlimit(RLIMIT_NPROC, &most);
     for (i = 0; i < 24; i++)
         if (fork() == 0) break;
     while (time(0) < end) {
