@@ -348,6 +348,10 @@ fn refuses_values_a_key_does_not_have() {
              for example: nofile = 1024",
         ),
         (
+            "limits.nproc = 0",
+            "16: \"nproc\" = 0 lets nobody in: a session is a process itself; for example: nproc = 100",
+        ),
+        (
             "limits.as = \"10M\"",
             "13: \"as\" wants a whole number from 0 up, or \"unlimited\", not \"10M\"; \
              for example: as = 4_000_000_000",

@@ -10,7 +10,7 @@ use jail::{
 };
 use jail_config::Jail;
 
-use crate::check::jailing_pam_services;
+use crate::check::{jailing_pam_services, sshd_forces_jail_shell};
 
 /// A door into a jail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -48,12 +48,21 @@ impl Door {
         Plan::new(jail, identity, request, inherited)
     }
 
-    /// Gives the door that a user has: jail-shell, where that is the login shell, or else pam_jail.so, where a stack has it.
-    pub(crate) fn of(identity: &Identity) -> Door {
-        if !has_jail_shell(identity) && jailing_pam_services().next().is_some() {
-            return Door::Pam;
+    /// Gives the door that is in this user's way: jail-shell, where that is the login shell, or else pam_jail.so, where a
+    /// stack has it, or else sshd's ForceCommand, so far as sshd can be asked. None: logins lead to the host.
+    pub(crate) fn used_by(identity: &Identity) -> Option<Door> {
+        if has_jail_shell(identity) {
+            Some(Door::Login)
+        } else if jailing_pam_services().next().is_some() {
+            Some(Door::Pam)
+        } else {
+            sshd_forces_jail_shell(identity, Path::new(SSHD_CONFIG)).then_some(Door::ForceCommand)
         }
-        Door::Login
+    }
+
+    /// Gives the door that a user has; where none is in use, the one that would be opened first.
+    pub(crate) fn of(identity: &Identity) -> Door {
+        Door::used_by(identity).unwrap_or(Door::Login)
     }
 
     /// Gives the word for it, as the arguments have it.
@@ -74,6 +83,9 @@ impl Door {
         }
     }
 }
+
+/// What sshd reads.
+pub(crate) const SSHD_CONFIG: &str = "/etc/ssh/sshd_config";
 
 /// The name of the program that is a login shell and a ForceCommand.
 pub(crate) const JAIL_SHELL: &str = "jail-shell";

@@ -33,6 +33,10 @@ struct Explanation {
     gid: u32,
     groups: Vec<String>,
     door: &'static str,
+    /// Whether the user comes that way; where not, and none was asked for, logins lead to the host.
+    in_use: bool,
+    /// The login shell of the account database.
+    shell: String,
     decision: Told,
     lost: Vec<Lost>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,14 +101,17 @@ impl Refused {
 pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure> {
     let identity = Identity::named(&arguments.user).map_err(Refusal::Identity)?;
     let config = Config::read(config)?;
-    let door = arguments.door.unwrap_or_else(|| Door::of(&identity));
-    let explanation = explain(&config, &identity, door, arguments.command.as_deref())?;
+    let used = Door::used_by(&identity);
+    let door = arguments.door.or(used).unwrap_or(Door::Login);
+    let mut explanation = explain(&config, &identity, door, arguments.command.as_deref())?;
+    explanation.in_use = arguments.door.or(used).is_some();
     if arguments.output.json {
         print_json(&explanation)?;
     } else {
         print(&explanation);
     }
-    Ok(Verdict::of(explanation.refused.is_some()))
+    let led_past = explanation.jail.is_some() && !explanation.in_use;
+    Ok(Verdict::of(explanation.refused.is_some() || led_past))
 }
 
 fn explain(
@@ -137,6 +144,8 @@ fn explain(
         gid: identity.gid,
         groups: identity.group_names.iter().map(shown).collect(),
         door: door.words(),
+        in_use: true,
+        shell: shown(&identity.shell),
         decision: Told {
             outcome: "refused",
             rule: winner.map(|(rule, leads_to)| at(&rule, leads_to)),
@@ -269,10 +278,16 @@ fn print(explanation: &Explanation) {
         [] => String::new(),
         names => format!(", groups {}", names.join(" ")),
     };
-    say(format_args!(
-        "{user} (uid {uid}{groups}) logs in {door}: {}",
-        decision.outcome
-    ));
+    let who = format!("{user} (uid {uid}{groups})");
+    if explanation.in_use {
+        say(format_args!("{who} logs in {door}: {}", decision.outcome));
+    } else {
+        say(format_args!(
+            "{who} is NOT JAILED: no door of login-jail is in the way, and logins lead to the host, to {}\n\
+             {door} it would be: {}",
+            explanation.shell, decision.outcome
+        ));
+    }
     if let Some(rule) = &decision.rule {
         say(format_args!(
             "\nrule  {} -> {}",
@@ -297,8 +312,13 @@ fn print(explanation: &Explanation) {
         say(format_args!("\nnote  {remark}"));
     }
     if let Some(Refused { code, reason, .. }) = &explanation.refused {
+        let as_things_are = if explanation.in_use {
+            "As things are, this login is"
+        } else {
+            "It would be"
+        };
         say(format_args!(
-            "\nAs things are, this login is refused ({code}):\n  {}",
+            "\n{as_things_are} refused ({code}):\n  {}",
             shown(reason)
         ));
     }

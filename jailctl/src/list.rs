@@ -9,7 +9,7 @@ use crate::{
     account::{Accounts, Jailed},
     check::{jailing_pam_services, sshd_forces_jail_shell},
     cli::List,
-    door::has_jail_shell,
+    door::{SSHD_CONFIG, has_jail_shell},
     failure::{Failure, Verdict},
     output::{print_columns, print_json},
     shell::shown,
@@ -54,8 +54,8 @@ pub(crate) fn run(directory: &Path, arguments: &List) -> Result<Verdict, Failure
 fn entry(jailed: &Jailed, pam: &[String]) -> Entry {
     let login = has_jail_shell(&jailed.identity).then_some("login-shell");
     // sshd takes its time to answer, and who comes in by ssh comes through the login shell anyway.
-    let config = Path::new("/etc/ssh/sshd_config");
-    let forced = login.is_none() && sshd_forces_jail_shell(jailed, config);
+    let config = Path::new(SSHD_CONFIG);
+    let forced = login.is_none() && sshd_forces_jail_shell(&jailed.identity, config);
     Entry {
         user: jailed.name(),
         uid: jailed.identity.uid,

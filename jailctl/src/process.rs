@@ -141,6 +141,20 @@ impl Process {
         Some(self.read("comm")?.trim_end_matches('\n').to_owned())
     }
 
+    /// Gives the name of the file that it runs, where root alone can write that: it can choose the name that it goes by,
+    /// not this one.
+    pub(crate) fn program(&self) -> Option<String> {
+        let link = self.directory.join("exe");
+        let file = fs::metadata(&link).ok()?;
+        if file.uid() != 0 || file.mode() & 0o022 != 0 {
+            return None;
+        }
+        let path = fs::read_link(link).ok()?;
+        let name = path.file_name()?.to_str()?;
+        // Replaced by an upgrade since it was started: proc_pid_exe(5).
+        Some(name.strip_suffix(" (deleted)").unwrap_or(name).to_owned())
+    }
+
     /// Gives its arguments for a terminal, or its name where it has none; nothing where it has ended.
     pub(crate) fn command(&self) -> Option<String> {
         let arguments = self.read("cmdline")?.replace('\0', " ");

@@ -23,6 +23,7 @@ use jail::{
     start::{self, Inherited},
 };
 use jail_config::{Decision, Home};
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -188,15 +189,22 @@ fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusa
     }
     start::sanitize()?;
     let inherited = start::take_limits()?;
-    let home = plan.home.clone();
+    let (home, shell) = (plan.home.clone(), plan.shell.clone());
     match prepare(plan, inherited)?.enter()? {
         Outcome::Inside(entered) => {
+            executable(&shell)?;
             let missing = entered.missing().map(str::to_owned);
             Ok(Stage::Inside(home, missing))
         }
         Outcome::Supervisor(ended) => end_like(ended),
         Outcome::Init => Ok(Stage::Around),
     }
+}
+
+/// Makes sure of what execve(2) asks for first, and nothing before it: the execute bit, on a file system that has such.
+fn executable(program: &Path) -> Result<(), Refusal> {
+    rustix::fs::access(program, rustix::fs::Access::EXEC_OK)
+        .map_err(|errno| Refusal::Exec(program.to_owned(), Errno::from_raw(errno.raw_os_error())))
 }
 
 /// Enters as pam_jail.so would, in this process, and then takes the user's ids as its host program would.
@@ -234,10 +242,13 @@ fn look_at_login_shell(identity: &Identity) -> Option<Seen> {
     if has_no_shell(identity) {
         return None;
     }
-    let checked = Root::current(None).and_then(|root| root.check(login_shell(identity)));
-    checked
+    let shell = login_shell(identity);
+    Root::current(None)
+        .and_then(|root| root.check(shell))
+        .map_err(Refusal::Program)
+        .and_then(|()| executable(shell))
         .err()
-        .map(|fault| Seen::LoginShell(fault.to_string()))
+        .map(|refusal| Seen::LoginShell(refusal.to_string()))
 }
 
 fn look_at_home(home: &Home) -> Vec<Seen> {

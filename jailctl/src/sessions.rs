@@ -163,7 +163,7 @@ fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Sessi
             .map(|peer| peer.to_string()),
         terminal,
         door: opener
-            .and_then(Process::name)
+            .and_then(|opener| opener.program().or_else(|| opener.name()))
             .map(|name| shown(door_of(&name))),
         command: main.command(),
         processes: processes.len(),
@@ -180,11 +180,13 @@ fn door_of(name: &str) -> &str {
 }
 
 fn is_jail_shell(process: &Process) -> bool {
-    process.name().is_some_and(|name| name == JAIL_SHELL)
+    process.program().is_some_and(|name| name == JAIL_SHELL)
 }
 
 fn is_sshd(process: &Process) -> bool {
-    process.name().is_some_and(|name| name.starts_with("sshd"))
+    process
+        .program()
+        .is_some_and(|name| name.starts_with("sshd"))
 }
 
 fn is_around(process: &Process) -> bool {

@@ -6,25 +6,19 @@ use std::{
     path::Path,
 };
 
-use jail::{
-    decision::Config,
-    enter::prepare,
-    plan::Plan,
-    request::{Request, What},
-    start::Inherited,
-};
+use jail::{decision::Config, enter::prepare, start::Inherited};
 use serde::Serialize;
 
 use crate::{
     account::{Accounts, Jailed},
     check::{jailing_pam_services, open_pam_jobs, open_pam_services},
     cli::Status,
-    door::{JAIL_SHELL_PATH, has_jail_shell},
+    door::{Door, JAIL_SHELL_PATH, has_no_shell},
     enter::need_root,
     failure::{Failure, Verdict},
-    output::{print_columns, print_json, say},
+    output::{counted, print_columns, print_json, say},
     process::Process,
-    shell::shown,
+    shell::{quoted, shown},
 };
 
 /// What stands around a session and has the user's ids: our supervisor, and sshd's process for the connection.
@@ -48,7 +42,12 @@ struct User {
     /// What keeps the plan's first steps from being taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
-    login_shell: bool,
+    /// The door that is in the user's way; none where logins lead to the host.
+    door: Option<&'static str>,
+    /// The login shell of the account database.
+    shell: String,
+    /// Whether that lets anybody in.
+    can_log_in: bool,
     inside: usize,
     outside: usize,
 }
@@ -73,7 +72,8 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
     } else {
         print(&state);
     }
-    let bad = |user: &User| user.refused.is_some() || user.outside > 0;
+    let led_past = |user: &User| user.door.is_none() && user.can_log_in;
+    let bad = |user: &User| user.refused.is_some() || user.outside > 0 || led_past(user);
     Ok(Verdict::of(state.users.iter().any(bad)))
 }
 
@@ -99,11 +99,14 @@ fn user(jailed: &Jailed) -> User {
             outside += 1;
         }
     }
+    let door = Door::used_by(&jailed.identity);
     User {
         user: jailed.name(),
         jail: shown(&jailed.jail.name),
-        refused: refused(jailed),
-        login_shell: has_jail_shell(&jailed.identity),
+        refused: refused(jailed, door.unwrap_or(Door::Login)),
+        door: door.map(Door::name),
+        shell: shown(&jailed.identity.shell),
+        can_log_in: !has_no_shell(&jailed.identity),
         inside,
         outside,
     }
@@ -112,17 +115,13 @@ fn user(jailed: &Jailed) -> User {
 /// Tells whether a process stands around a session: that one is outside by design.
 fn is_supervisor(process: &Process) -> bool {
     process
-        .name()
+        .program()
         .is_some_and(|name| AROUND_SESSIONS.contains(&name.as_str()))
 }
 
-fn refused(jailed: &Jailed) -> Option<String> {
-    let request = Request {
-        login: true,
-        what: What::Shell,
-    };
+fn refused(jailed: &Jailed, door: Door) -> Option<String> {
     let nothing = Inherited { limits: Vec::new() };
-    Plan::new(jailed.jail.clone(), &jailed.identity, request, [])
+    door.plan(jailed.jail.clone(), None, &jailed.identity, [])
         .and_then(|plan| prepare(plan, nothing))
         .err()
         .map(|refusal| refusal.to_string())
@@ -142,6 +141,23 @@ fn pam(state: &State) -> String {
     }
 }
 
+/// Says what becomes of a user's logins.
+fn condition(user: &User, pam: &[String]) -> String {
+    match (&user.refused, user.door) {
+        (Some(reason), _) => format!("refused: {}", shown(reason)),
+        (None, Some("pam")) => {
+            let services: Vec<String> = pam.iter().map(shown).collect();
+            format!("ready, by PAM only: {}", services.join(", "))
+        }
+        (None, Some("force-command")) => "ready, by sshd's ForceCommand only".to_owned(),
+        (None, Some(_)) => "ready".to_owned(),
+        (None, None) if user.can_log_in => {
+            format!("NOT JAILED: no door is in the way of {}", user.shell)
+        }
+        (None, None) => format!("no login: {}", user.shell),
+    }
+}
+
 fn print(state: &State) {
     say(format_args!("config      {}", shown(&state.config)));
     say(format_args!("jail-shell  {}", state.jail_shell));
@@ -149,17 +165,14 @@ fn print(state: &State) {
     say("");
     let mut rows = vec![["USER", "JAIL", "INSIDE", "OUTSIDE", "STATE"].map(str::to_owned)];
     rows.extend(state.users.iter().map(|user| {
-        let condition = match (&user.refused, user.login_shell) {
-            (Some(reason), _) => format!("refused: {}", shown(reason)),
-            (None, true) => "ready".to_owned(),
-            (None, false) if state.pam.is_empty() => {
-                "ready, but jail-shell is not the login shell".to_owned()
-            }
-            (None, false) => format!(
-                "ready, by PAM only: {}",
-                state.pam.iter().map(shown).collect::<Vec<_>>().join(", ")
-            ),
-        };
+        let mut condition = condition(user, &state.pam);
+        if user.outside > 0 {
+            let outside = counted(user.outside, "process");
+            condition.push_str(&format!(
+                "; {outside} outside of the jail, which jailctl kick {} ends",
+                quoted(&user.user)
+            ));
+        }
         [
             user.user.clone(),
             user.jail.clone(),

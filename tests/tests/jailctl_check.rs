@@ -214,7 +214,9 @@ fn says_of_a_user_asked_for_by_name_that_no_rule_jails_them() {
         let is_told = |it: &Found| parts.iter().all(|part| it.what.contains(part));
         assert!(found.iter().any(is_told), "{outcome}");
     };
-    told(&["zoe", "refuse"]);
+    told(&["zoe", "logins lead to the host, to /bin/bash"]);
+    sandbox.must("usermod -s /usr/bin/jail-shell zoe");
+    told(&["zoe", "through jail-shell as login shell are refused"]);
     sandbox.must("sed -i '1i unlisted = \"exempt\"' /etc/login-jail/config.toml");
     told(&["not jailed, by", "config.toml"]);
     assert_eq!(of_kind(&check(&sandbox), "not-jailed").len(), 0);
@@ -1036,6 +1038,26 @@ fn finds_an_account_that_sshd_takes_for_locked() {
     sandbox.must(command);
     assert_eq!(login(), Some(0), "{command}");
     assert!(of_kind(&check(), "sshd-locked").is_empty());
+}
+
+#[test]
+fn finds_a_shell_that_could_not_be_started() {
+    let sandbox = whole();
+    planted(
+        &sandbox,
+        "exec",
+        "chmod 644 /srv/jails/ann/bin/bash",
+        &["/bin/bash", "execute bit"],
+    );
+    let noexec = "cp -a /srv/jails/ann/. /mnt/; mount -t tmpfs -o noexec tmpfs /srv/jails/ann
+        cp -a /mnt/. /srv/jails/ann/";
+    sandbox.must(noexec);
+    let report = check(&sandbox);
+    let found = of_kind(&report, "exec");
+    assert!(
+        found.iter().any(|it| it.what.contains("noexec")),
+        "{report}"
+    );
 }
 
 #[test]

@@ -286,6 +286,43 @@ fn prints_json_that_says_the_same() {
 }
 
 #[test]
+fn whom_no_door_keeps_in_is_said_to_be_on_the_host() {
+    let sandbox = ann();
+    sandbox.must("usermod -s /bin/bash ann; useradd -m -s /bin/bash zoe");
+    let said = explain(&sandbox, &["ann"]);
+    assert_eq!(said.code(), Some(1), "{said}");
+    assert!(said.stdout.contains("is NOT JAILED"), "{said}");
+    assert!(said.stdout.contains("to the host, to /bin/bash"), "{said}");
+    // What it would be is still told.
+    assert!(said.stdout.contains("\nsteps\n"), "{said}");
+    let status = sandbox.run(&["jailctl", "status"]);
+    assert_eq!(status.code(), Some(1), "{status}");
+    assert!(status.stdout.contains("NOT JAILED: no door"), "{status}");
+    let said = explain(&sandbox, &["zoe"]);
+    assert_eq!(said.code(), Some(1), "{said}");
+    assert!(said.stdout.contains("is NOT JAILED"), "{said}");
+    assert!(said.stdout.contains("It would be refused"), "{said}");
+    let check = sandbox.run(&["jailctl", "check", "zoe"]);
+    assert!(check.stdout.contains("logins lead to the host"), "{check}");
+
+    sandbox.must(
+        "ssh-keygen -A >/dev/null
+         printf 'Match User ann\\n ForceCommand /usr/bin/jail-shell\\n' >>/etc/ssh/sshd_config",
+    );
+    let said = explain(&sandbox, &["ann"]);
+    let forced = "logs in through sshd's ForceCommand: jailed";
+    assert!(said.ok().contains(forced), "{said}");
+    let status = sandbox.run(&["jailctl", "status"]);
+    assert!(
+        status.stdout.contains("by sshd's ForceCommand only"),
+        "{status}"
+    );
+    // Asked for a door, it does not ask whether that is in use.
+    let said = explain(&sandbox, &["ann", "--door", "login"]);
+    assert!(said.ok().contains("as login shell: jailed"), "{said}");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let sandbox = ann();
     let said = sandbox

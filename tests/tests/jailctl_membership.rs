@@ -66,7 +66,7 @@ fn add_for_the_pam_door_writes_the_rule_and_says_where_the_lines_are_missing() {
         assert!(status.stdout.contains(part), "{part} in {status}");
     };
     status("PAM         pam_jail.so is in no stack");
-    status("ready, but jail-shell is not the login shell");
+    status("NOT JAILED: no door is in the way of /bin/bash");
     sandbox.must(line.unwrap());
     status("PAM         jails by su");
     status("; not by sshd, login");

@@ -248,6 +248,12 @@ impl Reader<'_> {
             let help = format!("for example: {}", key.example);
             self.fault(value.span(), Complaint::new(message).help(help));
         }
+        if key.name == "nproc" && limit == Some(0) {
+            // execve(2) fails with EAGAIN for whoever has more than the limit by then.
+            let message = "\"nproc\" = 0 lets nobody in: a session is a process itself";
+            let help = format!("for example: {}", key.example);
+            self.fault(value.span(), Complaint::new(message).help(help));
+        }
         limit
     }
 }

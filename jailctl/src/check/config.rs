@@ -12,7 +12,7 @@ use jail_config::{Decision, Policy, Rule, RuleKind, nearest};
 use crate::{
     account::{Accounts, FIRST_ORDINARY},
     check::{Finding, Report},
-    door::has_jail_shell,
+    door::{Door, has_jail_shell},
     shell::{self, quoted, shown},
 };
 
@@ -147,11 +147,16 @@ pub(crate) fn not_jailed(report: &mut Report, config: &Config, accounts: &Accoun
         let name = shown(&identity.name);
         let what = match config.decide(identity) {
             Ok(Decision::Exempt(rule)) => format!("{name}: not jailed, by {rule}"),
-            Ok(Decision::Unlisted(rule)) => {
-                format!(
-                    "{name}: not jailed: no rule names the user; jail-shell and pam_jail.so refuse every login, by {rule}"
-                )
-            }
+            Ok(Decision::Unlisted(rule)) => match Door::used_by(identity) {
+                Some(door) => format!(
+                    "{name}: not jailed: no rule names the user; logins {} are refused, by {rule}",
+                    door.words()
+                ),
+                None => format!(
+                    "{name}: not jailed: no rule names the user, no door of login-jail is in the way, and logins lead to the host, to {}",
+                    shown(&identity.shell)
+                ),
+            },
             // Decided otherwise in the meantime: the next check has it.
             Ok(Decision::Jail(_)) | Err(_) => continue,
         };

@@ -68,7 +68,7 @@ fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
         let finding = if has_no_shell(&jailed.identity) {
             let what = format!("has a rule, but can't log in: the login shell is {shell}");
             Finding::note("no-login", what)
-        } else if open.contains(&"sshd") && sshd::forces_jail_shell(jailed, sshd_config) {
+        } else if open.contains(&"sshd") && sshd::forces_jail_shell(&jailed.identity, sshd_config) {
             let what = format!(
                 "sshd forces jail-shell, but the login shell is {shell}: it reads the user's start-up files outside of the jail, and su and login lead out of it"
             );

@@ -349,6 +349,16 @@ fn refused(code: &str, reason: &str, jailed: &Jailed) -> Finding {
             finding.mended_by(copy_with_libraries(&jail.shell, &jail.root))
         }
         ("home-missing", _) => finding.mended_by(make_home(&home.display().to_string(), jailed)),
+        ("exec", Base::None) => {
+            let shell = jail.shell.strip_prefix("/").unwrap_or(&jail.shell);
+            let shell = jail.root.join(shell);
+            // A link in the jail leads elsewhere on the host.
+            if fs::symlink_metadata(&shell).is_ok_and(|it| it.is_file()) {
+                finding.mended_by(format!("chmod a+rx {}", quoted(shell)))
+            } else {
+                finding
+            }
+        }
         ("root-unsearchable", _) => finding.mended_by(format!("chmod go+x {root}")),
         _ => finding,
     }
@@ -402,7 +412,7 @@ fn host_files(refusal: &Refusal, fault: &HostFilesFault, jailed: &Jailed) -> Fin
 }
 
 /// The codes that a login can be refused with once its root was opened.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "shell-missing",
     "interpreter-missing",
     "library-missing",
@@ -411,4 +421,5 @@ const KINDS: [&str; 8] = [
     "root-unsearchable",
     "uid-zero",
     "step",
+    "exec",
 ];

@@ -79,7 +79,7 @@ pub(crate) fn check(
 ) -> Result<(), Failure> {
     for one in jailed {
         progress.add(1);
-        match Resolved::of(one, config)? {
+        match Resolved::of(&one.identity, config)? {
             Some(Ok(resolved)) => {
                 report.extend(
                     of_user(one, &resolved, config)
@@ -98,8 +98,8 @@ pub(crate) fn check(
 }
 
 /// Tells whether sshd forces jail-shell on a user, as far as sshd can be asked.
-pub(crate) fn forces_jail_shell(jailed: &Jailed, config: &Path) -> bool {
-    let Ok(Some(Ok(resolved))) = Resolved::of(jailed, config) else {
+pub(crate) fn forces_jail_shell(identity: &Identity, config: &Path) -> bool {
+    let Ok(Some(Ok(resolved))) = Resolved::of(identity, config) else {
         return false;
     };
     let forced = resolved
@@ -117,8 +117,8 @@ struct Resolved(String);
 
 impl Resolved {
     /// Asks sshd; nothing where it is not installed, and what it said where it did not answer.
-    fn of(jailed: &Jailed, config: &Path) -> Result<Option<Result<Resolved, String>>, Failure> {
-        let user = jailed.identity.name.to_string_lossy();
+    fn of(identity: &Identity, config: &Path) -> Result<Option<Result<Resolved, String>>, Failure> {
+        let user = identity.name.to_string_lossy();
         let criteria = format!("user={user},host=localhost,addr=127.0.0.1");
         let config = config.to_string_lossy();
         let asked = ["-T", "-f", &config, "-C", &criteria];
