@@ -452,7 +452,7 @@ impl Entered {
         self.missing.as_deref()
     }
 
-    /// Becomes the shell. Returns only when execve(2) failed.
+    /// Becomes the shell, or the sftp-server. Returns only when execve(2) failed.
     #[must_use]
     pub fn exec(self) -> Refusal {
         let Entered {
@@ -462,9 +462,12 @@ impl Entered {
             ..
         } = self;
         let home = ("HOME".into(), home.into_os_string());
-        let arguments = plan.arguments(sftp_server.as_deref());
+        let Some(start) = plan.start(sftp_server.as_deref()) else {
+            let fault = StepFault::NotInForce("there is something to start".to_owned());
+            return Refusal::Step("exec", fault);
+        };
         let environment = [&home].into_iter().chain(&plan.environment);
-        program::execute(&plan.shell, &arguments, environment)
+        program::execute(&start, environment)
     }
 }
 
@@ -709,7 +712,7 @@ pub(crate) fn go_home(home: &Home) -> Result<PathBuf, Refusal> {
     Err(Refusal::Home(wanted.clone(), Errno::EXDEV))
 }
 
-/// Checks the shell and, where sftp is asked for, finds and checks the sftp-server.
+/// Checks what a request takes: the shell or the sftp-server, which it finds, or both.
 fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> {
     let library_path = plan
         .environment
@@ -717,9 +720,10 @@ fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> 
         .find(|(name, _)| name == "LD_LIBRARY_PATH")
         .map(|(_, value)| value.as_os_str());
     let root = program::Root::current(library_path).map_err(Refusal::Program)?;
-    root.check(shell).map_err(Refusal::Program)?;
-    plan.request()
-        .map_or(Ok(None), |request| root.server_for(&request.what))
+    match plan.request() {
+        Some(request) => root.check_for(request, shell),
+        None => root.check(shell).map(|()| None).map_err(Refusal::Program),
+    }
 }
 
 fn failed(call: &'static str, result: rustix::io::Result<()>) -> Result<(), StepFault> {

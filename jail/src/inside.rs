@@ -45,14 +45,13 @@ pub fn exec(
         .into_iter()
         .filter(|(name, _)| own.iter().all(|(own, _)| own != name))
         .collect();
-    let arguments = request.arguments(&mark.shell, server.as_deref());
-    program::execute(&mark.shell, &arguments, own.iter().chain(&inherited))
+    let start = request.start(&mark.shell, server.as_deref());
+    program::execute(&start, own.iter().chain(&inherited))
 }
 
 /// Changes to the home directory, and looks at the shell and the sftp-server as every login does.
 fn look(mark: &Mark, request: &Request) -> Result<(PathBuf, Option<PathBuf>), Refusal> {
     let home = go_home(&mark.home)?;
     let root = Root::current(None).map_err(Refusal::Program)?;
-    root.check(&mark.shell).map_err(Refusal::Program)?;
-    Ok((home, root.server_for(&request.what)?))
+    Ok((home, root.check_for(request, &mark.shell)?))
 }

@@ -17,7 +17,7 @@ use crate::{
     environment::{self, Variable},
     identity::Identity,
     refusal::Refusal,
-    request::Request,
+    request::{Request, Start},
 };
 
 /// Everything that entering takes.
@@ -470,12 +470,11 @@ impl Plan {
         }
     }
 
-    /// Gives the shell's arguments. `sftp_server` is its path in the jail, found where the request asks for it.
+    /// Says what is started; nothing behind PAM. `sftp_server` is its path in the jail, found where the request asks for it.
     #[must_use]
-    pub fn arguments(&self, sftp_server: Option<&Path>) -> Vec<OsString> {
-        self.request()
-            .map(|request| request.arguments(&self.shell, sftp_server))
-            .unwrap_or_default()
+    pub fn start(&self, sftp_server: Option<&Path>) -> Option<Start> {
+        let request = self.request()?;
+        Some(request.start(&self.shell, sftp_server))
     }
 
     /// Gives the path of jail-shell where that is the account's login shell, and so will be started in the jail.

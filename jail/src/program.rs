@@ -25,7 +25,7 @@ use crate::{
     elf::{self, Dynamic},
     environment::Variable,
     refusal::{Code, Refusal},
-    request::What,
+    request::{Request, Start, What},
     trust::raw,
 };
 
@@ -159,13 +159,12 @@ impl fmt::Display for ProgramFault {
 
 /// Becomes a program. Returns only with why that failed.
 pub(crate) fn execute<'a>(
-    program: &Path,
-    arguments: &[OsString],
+    start: &Start,
     environment: impl IntoIterator<Item = &'a Variable>,
 ) -> Refusal {
     let strings = || -> Result<_, Errno> {
-        let path = c_string(program.as_os_str())?;
-        let arguments = arguments.iter().map(|argument| c_string(argument));
+        let path = c_string(start.program.as_os_str())?;
+        let arguments = start.arguments.iter().map(|argument| c_string(argument));
         let environment = environment
             .into_iter()
             .map(|(name, value)| c_string(&[name, OsStr::new("="), value].join(OsStr::new(""))));
@@ -178,7 +177,7 @@ pub(crate) fn execute<'a>(
     let tried = strings()
         .and_then(|(path, arguments, environment)| execve(&path, &arguments, &environment));
     match tried {
-        Err(errno) => Refusal::Exec(program.to_owned(), errno),
+        Err(errno) => Refusal::Exec(start.program.clone(), errno),
     }
 }
 
@@ -225,11 +224,23 @@ impl Root {
             .map(Path::to_owned)
     }
 
-    /// Finds and checks the sftp-server, where that is what was asked for.
+    /// Checks what a request takes of the root: the shell, unless the sftp-server is started without it, and the
+    /// sftp-server where that is what was asked for, which it finds.
     ///
     /// # Errors
-    /// There is none, or it could not work.
-    pub(crate) fn server_for(&self, what: &What) -> Result<Option<PathBuf>, Refusal> {
+    /// One of them is not there, or could not work.
+    pub(crate) fn check_for(
+        &self,
+        request: &Request,
+        shell: &Path,
+    ) -> Result<Option<PathBuf>, Refusal> {
+        if request.options_without_shell(shell).is_none() {
+            self.check(shell).map_err(Refusal::Program)?;
+        }
+        self.server_for(&request.what)
+    }
+
+    fn server_for(&self, what: &What) -> Result<Option<PathBuf>, Refusal> {
         let What::Sftp { asked, .. } = what else {
             return Ok(None);
         };

@@ -15,6 +15,20 @@ pub const LONGEST_COMMAND: usize = 32 * 4096 - 1;
 /// What sshd puts into SSH_ORIGINAL_COMMAND for `Subsystem sftp internal-sftp`: sshd_config(5).
 const INTERNAL_SFTP: &str = "internal-sftp";
 
+/// Shells that do nothing with a server's path and plain options but start it.
+const USUAL_SHELLS: [&str; 11] = [
+    "ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "rc", "sh", "tcsh", "zsh",
+];
+
+/// A program of the jail, and its arguments, argv\[0\] included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Its path in the jail.
+    pub program: PathBuf,
+    /// What it is given.
+    pub arguments: Vec<OsString>,
+}
+
 /// A request, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -104,24 +118,64 @@ impl Request {
 }
 
 impl Request {
-    /// Gives the arguments that ask a shell for it. `sftp_server` is a path in the jail, found where it is asked for.
-    pub(crate) fn arguments(&self, shell: &Path, sftp_server: Option<&Path>) -> Vec<OsString> {
+    /// Says what is to be started. `sftp_server` is a path in the jail, found where it is asked for.
+    pub(crate) fn start(&self, shell: &Path, sftp_server: Option<&Path>) -> Start {
+        if let (Some(options), Some(server)) = (self.options_without_shell(shell), sftp_server) {
+            let mut arguments = vec![server.file_name().unwrap_or_default().to_owned()];
+            arguments.extend(options);
+            return Start {
+                program: server.to_owned(),
+                arguments,
+            };
+        }
         let mut name = OsString::from(if self.login { "-" } else { "" });
         name.push(shell.file_name().unwrap_or(shell.as_os_str()));
-        let mut all = vec![name];
+        let mut arguments = vec![name];
         match (&self.what, sftp_server) {
             (What::Shell, _) | (What::Sftp { .. }, None) => {}
-            (What::Command { command, arguments }, _) => {
-                all.extend(["-c".into(), command.clone()]);
-                all.extend_from_slice(arguments);
+            (
+                What::Command {
+                    command,
+                    arguments: more,
+                },
+                _,
+            ) => {
+                arguments.extend(["-c".into(), command.clone()]);
+                arguments.extend_from_slice(more);
             }
             (What::Sftp { options, .. }, Some(server)) => {
                 let mut command = server.as_os_str().to_owned();
                 command.push(options);
-                all.extend(["-c".into(), command]);
+                arguments.extend(["-c".into(), command]);
             }
         }
-        all
+        Start {
+            program: shell.to_owned(),
+            arguments,
+        }
+    }
+
+    /// Gives the sftp-server's options where it is started itself, and the shell plays no part. Whoever has SFTP and nothing
+    /// else must not find a shell beside the server: it reads start-up files of theirs (bash, where SSH_CLIENT is set), and
+    /// where it waits for the server, its memory can be written through /proc/PID/mem, which the server serves. A shell that
+    /// is none of the usual may be there to refuse sftp, and options with what shells read are for a shell.
+    #[must_use]
+    pub fn options_without_shell(&self, shell: &Path) -> Option<Vec<OsString>> {
+        let What::Sftp { options, .. } = &self.what else {
+            return None;
+        };
+        let name = shell.file_name()?.to_str()?;
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" %+,-./:=@_".contains(byte);
+        if !USUAL_SHELLS.contains(&name) || !options.as_bytes().iter().all(plain) {
+            return None;
+        }
+        let words = options.as_bytes().split(|byte| *byte == b' ');
+        let words = words.filter(|word| !word.is_empty());
+        Some(
+            words
+                .map(|word| OsStr::from_bytes(word).to_owned())
+                .collect(),
+        )
     }
 }
 
@@ -165,7 +219,7 @@ fn usage(what: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
+    use std::{ffi::OsString, path::Path};
 
     use super::{LONGEST_COMMAND, Request, What};
     use crate::{identity::Identity, refusal::Code};
@@ -285,6 +339,36 @@ mod tests {
         assert_eq!(what, sftp(server, ""));
         let what = parse(&["jail-shell"], Some("internal-sftpd")).unwrap().what;
         assert_eq!(what, command("internal-sftpd"));
+    }
+
+    #[test]
+    fn sftp_is_started_without_a_usual_shell() {
+        let server = Path::new("/usr/lib/sftp-server");
+        let start = |shell: &str, command: &str| {
+            let request = parse(&["jail-shell"], Some(command)).unwrap();
+            let start = request.start(Path::new(shell), Some(server));
+            (start.program, start.arguments)
+        };
+        let itself = (
+            server.to_owned(),
+            ["sftp-server", "-l", "INFO"].map(OsString::from).to_vec(),
+        );
+        assert_eq!(start("/bin/sh", "internal-sftp  -l INFO"), itself);
+        assert_eq!(start("/usr/bin/bash", "internal-sftp -l INFO"), itself);
+        let through = |shell: &str, options: &str| {
+            let command = format!("/usr/lib/sftp-server{options}");
+            let name = Path::new(shell).file_name().unwrap().to_owned();
+            let arguments = vec![name, "-c".into(), command.into()];
+            assert_eq!(
+                start(shell, &format!("internal-sftp{options}")),
+                (shell.into(), arguments)
+            );
+        };
+        // It may be there to refuse sftp.
+        through("/usr/bin/git-shell", "");
+        for options in [" -d \"$HOME\"", " ; id", " -d ~", " -d %d\n"] {
+            through("/bin/sh", options);
+        }
     }
 
     #[test]

@@ -329,3 +329,40 @@ fn descriptors_of_the_caller_do_not_come_in(isolation: &'static str) {
     assert!(seen.stderr.contains("7"), "{seen}");
     assert_ne!(seen.code(), Some(0));
 }
+
+/// What an SFTP client can write must never become code: no shell reads its start-up files, and none waits beside the server
+/// for its memory to be written through /proc, which the server serves.
+#[test]
+fn sftp_starts_no_shell_that_a_client_could_make_its_own() {
+    for shell in ["/bin/bash", "/bin/sh"] {
+        let sandbox = Sandbox::new()
+            .user("ann")
+            .root(roots::home())
+            .config(&format!(
+                "[users]\nann = \"drop\"\n[jails.drop]\nroot = \"/srv/jails/{{user}}\"\nbase = \"host\"\nshell = \"{shell}\"\n"
+            ))
+            .sshd("Match User ann\n ForceCommand /usr/lib/openssh/sftp-server");
+        sandbox.write("/tmp/rc", "echo read >/home/ann/read\n");
+        let put = "put /tmp/rc .bashrc\nput /tmp/rc .profile\nput /tmp/rc .bash_profile\n";
+        sandbox.sftp("ann", put).ok();
+        sandbox.sftp("ann", "ls\n").ok();
+        let home = sandbox.must("ls -A /srv/jails/ann/home/ann");
+        assert_eq!(home, ".bash_profile\n.bashrc\n.profile", "{shell}");
+        let words = sandbox.ssh_argv("ann", &["-s"], Some("sftp")).join(" ");
+        sandbox.must(&format!(
+            "(sleep 30 | setsid {words}) >/dev/null 2>&1 &
+             until pgrep -u ann -x sftp-server >/dev/null; do sleep 0.01; done"
+        ));
+        // The supervisor, init and the server; sshd's own process is around them.
+        let processes = sandbox.must("ps -o args= -U ann | grep -v '^sshd'");
+        let (around, inside): (Vec<_>, Vec<_>) = processes
+            .lines()
+            .partition(|line| line.starts_with("jail-shell "));
+        assert_eq!(
+            (around.len(), inside.as_slice()),
+            (2, &["sftp-server"][..]),
+            "{shell}: {processes}"
+        );
+        sandbox.must("pkill -KILL -u ann; true");
+    }
+}

@@ -216,13 +216,22 @@ fn groups_in_words(groups: &[u32], plan: &Plan) -> String {
 
 fn command_line(plan: &Plan) -> String {
     if let Some(What::Sftp { asked, options }) = plan.request().map(|request| &request.what) {
-        return format!(
-            "-c with the jail's own sftp-server in place of {}{}",
-            shown(asked),
-            shown(options)
-        );
+        let (asked, options) = (shown(asked), shown(options));
+        let server = format!("the jail's own sftp-server in place of {asked}{options}");
+        let itself = plan
+            .request()
+            .and_then(|it| it.options_without_shell(&plan.shell));
+        return match itself {
+            Some(_) => format!("{server}, itself and without the shell"),
+            None => format!("-c with {server}"),
+        };
     }
-    let arguments: Vec<String> = plan.arguments(None).iter().map(quoted).collect();
+    let start = plan.start(None);
+    let arguments: Vec<String> = start
+        .iter()
+        .flat_map(|it| &it.arguments)
+        .map(quoted)
+        .collect();
     format!("arguments {}", arguments.join(" "))
 }
 
