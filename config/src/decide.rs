@@ -222,6 +222,11 @@ impl Policy {
         exempt_users.chain(exempt_groups).chain(users).chain(groups)
     }
 
+    /// Lists the names of the jails, in the order of the file.
+    pub fn jail_names(&self) -> impl Iterator<Item = &str> {
+        self.jails.iter().filter_map(|jail| jail.name.as_deref())
+    }
+
     /// Tells whether an account that no rule names is let in unjailed.
     #[must_use]
     pub fn lets_others_in(&self) -> bool {

@@ -80,6 +80,10 @@ impl fmt::Display for Untrusted {
                 f,
                 "belongs to uid {uid}, not to root; chown root {component}"
             ),
+            Flaw::Writable(mode) if mode & 0o1000 != 0 => write!(
+                f,
+                "is mode {mode:04o}, and everybody may make files in it; choose another place"
+            ),
             Flaw::Writable(mode) => write!(f, "is mode {mode:04o}; chmod go-w {component}"),
             Flaw::HostRoot => {
                 f.write_str("is the host's own root directory, mounted there; that is no jail")

@@ -34,6 +34,7 @@ use crate::{
 
 pub(crate) use doors::SNIPPETS;
 pub(crate) use finding::{Finding, Mend, Severity};
+pub(crate) use inside::top_is_roots;
 pub(crate) use pam::{
     jailing as jailing_pam_services, open_doors as open_pam_services, open_jobs as open_pam_jobs,
 };
@@ -136,7 +137,9 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     }
     report.users = accounts.jailed.len();
     config::names(&mut report, &config, accounts);
-    if !arguments.users.is_empty() {
+    if arguments.users.is_empty() {
+        config::stray_files(&mut report, directory, accounts);
+    } else {
         config::not_jailed(&mut report, &config, accounts);
     }
     doors::check(

@@ -147,7 +147,7 @@ pub(crate) const KINDS: &str = "\
 Kinds of findings, in brackets behind each; where a login is refused, the code that the user is told stands before it in \
 parentheses:
 
-The config: config, config-missing, config-unsafe, config-wrong, not-jailed, undecided, unknown-group, unknown-user.
+The config: config, config-missing, config-unsafe, config-wrong, not-jailed, undecided, unknown-group, unknown-user, users-file.
 
 The way to a root: root, base, mount.
 
@@ -196,7 +196,7 @@ Examples:
 /// List the sessions that are in a jail: who, since when, from where, on which terminal, with what
 ///
 /// A session is what one login has running, background processes included; where the login has ended and processes linger,
-/// the column DOOR is empty. The address is the other side of sshd's connection, as the kernel has it; the command is what the
+/// the column DOOR has a dash. The address is the other side of sshd's connection, as the kernel has it; the command is what the
 /// process calls itself. The jail is the one that the config gives the user now. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = SESSIONS_EXAMPLES)]
@@ -246,7 +246,8 @@ Examples:
 /// Put a user into a jail
 ///
 /// Writes the rule to [users] of config.toml and keeps its comments and layout, then makes jail-shell the login shell. The
-/// new config is checked before it takes the place of the old one, which stays beside it as config.toml~.
+/// new config is checked before it takes the place of the old one, which stays beside it as config.toml~. With --config DIR
+/// only that config changes, and never an account.
 ///
 /// It makes no account, no root and no home: useradd(8), `jailctl build` or `jailctl import`, and install(1) do; with
 /// base = "host" a home below the root is enough. `jailctl check USER` says what is missing.
@@ -255,13 +256,8 @@ Examples:
 pub(crate) struct Add {
     /// The account
     pub(crate) user: String,
-    /// A jail of the config
-    #[arg(
-        long,
-        value_name = "NAME",
-        required_unless_present = "root",
-        conflicts_with = "root"
-    )]
+    /// A jail of the config; with neither this nor --root the rule that there is stays, and its door is opened
+    #[arg(long, value_name = "NAME", conflicts_with = "root")]
     pub(crate) jail: Option<String>,
     /// A root directory
     #[arg(long, value_name = "DIR")]
@@ -279,6 +275,7 @@ Examples:
   jailctl add --jail web ann               into the jail [jails.web] of the config
   jailctl add --root /srv/jails/bob bob    into a root, with the keys of [defaults]
   jailctl add --jail web --door pam ann    kept inside by pam_jail.so: the login shell stays
+  jailctl add ann                          a rule of hers, or of a group, is there: only the login shell changes
   jailctl add --jail web --dry-run ann     only show what would change";
 
 /// What puts a user into the jail of their rule.
@@ -294,8 +291,9 @@ pub(crate) enum Through {
 
 /// Take a user out of their jail
 ///
-/// Gives the account an ordinary login shell, then takes the rule out of [users] or removes users.d/NAME.toml. Says so when
-/// a rule for a group would put the user into a jail all the same.
+/// Gives the account an ordinary login shell, then takes the rule out of [users] or renames users.d/NAME.toml. Refuses where
+/// a rule for a group would put the user into a jail all the same. With --config DIR only that config changes, and never an
+/// account.
 #[derive(Debug, Args)]
 #[command(after_long_help = RELEASE_EXAMPLES)]
 pub(crate) struct Release {

@@ -3,10 +3,15 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs, io,
+    fs,
+    io::{self, IsTerminal},
     os::{
         fd::OwnedFd,
-        unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
+        unix::{
+            ffi::{OsStrExt, OsStringExt},
+            fs::PermissionsExt,
+            process::CommandExt,
+        },
     },
     path::{Path, PathBuf},
     process::Command,
@@ -23,7 +28,7 @@ use jail::{
     session::end_like,
     start::{self, Inherited},
 };
-use jail_config::{Decision, Jail};
+use jail_config::{Decision, Isolation, Jail};
 use nix::sched::{CloneFlags, unshare};
 use rustix::{
     fs::{CWD, Mode, OFlags, ResolveFlags, openat2},
@@ -35,6 +40,7 @@ use rustix::{
 };
 
 use crate::{
+    check::top_is_roots,
     cli::Enter,
     door::Door,
     failure::{Failure, Verdict},
@@ -81,7 +87,7 @@ fn rehearse(
     command: &[OsString],
 ) -> Result<Verdict, Failure> {
     let identity = Identity::named(user).map_err(Refusal::Identity)?;
-    let command = (!command.is_empty()).then(|| command.join(OsStr::new(" ")));
+    let command = command_line(command);
     let config = Config::read(config)?;
     let jail = match config.decide(&identity)? {
         Decision::Jail(jail) => *jail,
@@ -89,13 +95,59 @@ fn rehearse(
         Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule).into()),
     };
     drop(config);
-    match door.unwrap_or_else(|| Door::of(&identity)) {
+    let door = door.unwrap_or_else(|| Door::of(&identity));
+    let no_supervisor = jail.isolation == Isolation::Chroot || door == Door::Pam;
+    if no_supervisor && io::stdin().is_terminal() {
+        // There is no supervisor that could stand between the two.
+        eprintln!(
+            "jailctl: this session has your terminal, and what it leaves behind can go on reading it: leave by closing that, \
+             or have one made for it: script -qc 'jailctl enter --user {}' /dev/null",
+            quoted(&identity.name)
+        );
+    }
+    match door {
         Door::Pam => open_session(jail, &identity, command.as_deref()),
         door => {
             let plan = door.plan(jail, command.as_deref(), &identity, env::vars_os())?;
             become_jail_shell(plan, &identity)
         }
     }
+}
+
+/// Makes a line for the shell of words. One word is a line already, as ssh(1) and su(1) have it; several keep their bounds.
+fn command_line(words: &[OsString]) -> Option<OsString> {
+    match words {
+        [] => None,
+        [line] => Some(line.clone()),
+        words => {
+            let mut line = Vec::new();
+            for word in words {
+                if !line.is_empty() {
+                    line.push(b' ');
+                }
+                line.extend(within_quotes(word));
+            }
+            Some(OsString::from_vec(line))
+        }
+    }
+}
+
+/// Quotes a word for sh(1), whatever bytes it has; what is plain stays as it is.
+fn within_quotes(word: &OsStr) -> Vec<u8> {
+    let bytes = word.as_bytes();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(byte);
+    if !bytes.is_empty() && bytes.iter().all(plain) {
+        return bytes.to_vec();
+    }
+    let mut quoted = vec![b'\''];
+    for byte in bytes {
+        match byte {
+            b'\'' => quoted.extend(br"'\''"),
+            other => quoted.push(*other),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
 }
 
 /// Goes on as jail-shell does.
@@ -150,6 +202,7 @@ fn enter_root(root: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", private).map_err(|errno| tried("make the mounts private for", errno))?;
     }
+    let roots_own = std::path::absolute(root).is_ok_and(|root| top_is_roots(&root));
     // After the namespace: a directory opened before is on a mount of the other one.
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = openat2(CWD, root, flags, Mode::empty(), ResolveFlags::empty())
@@ -168,7 +221,7 @@ fn enter_root(root: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
     // The kernel says "no such file" of a program whose loader or library is missing.
     Root::current(env::var_os("LD_LIBRARY_PATH").as_deref())
         .and_then(|inside| inside.check(&program))
-        .map_err(|fault| unfit(&fault, root))?;
+        .map_err(|fault| unfit(&fault, root, roots_own))?;
     let mut command = Command::new(&program);
     if let Some(name) = arguments.command.first() {
         command.arg0(name);
@@ -177,9 +230,12 @@ fn enter_root(root: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
     Err(Failure::io("execute in the root", &program, &error))
 }
 
-/// Says why a program can't start, with the command that mends it.
-fn unfit(fault: &ProgramFault, root: &Path) -> Failure {
-    let mend = mend_program(fault, root).map(|command| format!("\n  {command}"));
+/// Says why a program can't start, with the command that mends it; none where somebody else could have put a link in the
+/// way of that, by which it would write to the host.
+fn unfit(fault: &ProgramFault, root: &Path, roots_own: bool) -> Failure {
+    let mend = mend_program(fault, root)
+        .filter(|_| roots_own)
+        .map(|command| format!("\n  {command}"));
     Failure::Failed(format!(
         "{}{}",
         shown(fault.to_string()),

@@ -11,7 +11,7 @@ use std::{
 };
 
 use jail::{
-    decision::Config,
+    decision::{CONFIG_DIRECTORY, Config},
     identity::{Identity, IdentityError},
     refusal::Refusal,
 };
@@ -50,32 +50,49 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
     let file = directory.join("config.toml");
     let text = read(&file)?;
     let target = match (&arguments.jail, &arguments.root) {
-        (Some(jail), _) => jail,
-        (None, Some(root)) if root.starts_with('/') => root,
-        (None, root) => {
-            let root = root.clone().unwrap_or_default();
+        (Some(jail), _) => Some(jail),
+        (None, Some(root)) if !root.starts_with('/') => {
             return Err(Failure::Usage(format!(
                 "--root {}: give an absolute path",
                 shown(root)
             )));
         }
+        (None, root) => root.as_ref(),
     };
-    let new = edit::set_user(&text, &arguments.user, target)
-        .map_err(|error| Failure::Failed(format!("read {}: {error}", file.display())))?;
-    try_out(directory, &new, &identity, arguments)?;
+    let new = match target {
+        Some(target) => {
+            refuse_own_file(directory, &arguments.user)?;
+            edit::set_user(&text, &arguments.user, target)
+                .map_err(|error| Failure::Failed(format!("read {}: {error}", file.display())))?
+        }
+        None => text.clone(),
+    };
+    if new == text {
+        try_out(directory, &identity, arguments)?;
+    } else {
+        let trial = Trial::new(&new)?;
+        try_out(&trial.0, &identity, arguments).map_err(|failure| trial.named(failure, &file))?;
+    }
 
-    if arguments.dry_run {
+    if new == text {
+        say(format_args!(
+            "the rule of {} is there already",
+            shown(&arguments.user)
+        ));
+    } else if arguments.dry_run {
         say(format_args!("would write to {}:", file.display()));
         print_difference(&text, &new);
-    } else if new != text {
+    } else {
         edit::replace(&file, &new)?;
         say(format_args!(
-            "{}: {} = {target:?}",
+            "{}: {} = {:?}",
             file.display(),
-            shown(&arguments.user)
+            shown(&arguments.user),
+            target.map_or("", String::as_str)
         ));
     }
     match arguments.door {
+        Through::LoginShell if !is_installed(directory) => say_account_stays(&identity),
         Through::Pam => say_behind_pam(),
         Through::LoginShell if has_jail_shell(&identity) => {}
         Through::LoginShell => {
@@ -86,7 +103,7 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
             changed?;
         }
         Through::Sshd => say(format_args!(
-            "now for sshd_config:\nMatch User {}\n\tForceCommand {JAIL_SHELL_PATH}\n\tDisableForwarding yes\n\tX11Forwarding no\n\tPermitTunnel no",
+            "now for sshd_config, and then sshd -t && systemctl reload ssh:\nMatch User {}\n\tForceCommand {JAIL_SHELL_PATH}\n\tDisableForwarding yes\n\tX11Forwarding no\n\tPermitTunnel no\n\tPermitUserRC no\nMatch all",
             shown(&identity.name)
         )),
     }
@@ -120,42 +137,78 @@ pub(crate) fn release(directory: &Path, arguments: &Release) -> Result<Verdict, 
             shown(&arguments.user)
         )));
     }
-    if let Some(identity) = identity.as_ref().filter(|it| has_jail_shell(it)) {
+    let changing = identity.as_ref().filter(|it| has_jail_shell(it));
+    let changing = match changing {
+        Some(identity) if !is_installed(directory) => {
+            say_account_stays(identity);
+            None
+        }
+        other => other,
+    };
+    if let Some(identity) = changing {
         usable_shell(&arguments.shell)?;
         change_shell(identity, &arguments.shell, arguments.dry_run)?;
     }
-    if let Some(new) = new {
-        if arguments.dry_run {
-            say(format_args!("would write to {}:", file.display()));
-            print_difference(&text, &new);
-        } else {
-            edit::replace(&file, &new)?;
-            say(format_args!(
-                "{}: the rule of {} is gone",
-                file.display(),
-                shown(&arguments.user)
-            ));
-        }
+    let gone = new
+        .map_or(Ok(()), |new| remove_rule(&file, &text, &new, arguments))
+        .and_then(|()| own.map_or(Ok(()), |own| put_aside(&own, arguments)));
+    if let (Err(_), Some(identity), false) = (&gone, changing, arguments.dry_run) {
+        // The rule is there still: who has it is not to be on the host for that.
+        change_shell(identity, &identity.shell, false)?;
     }
-    if let Some(own) = own {
-        let kept = with_suffix(&own, "~");
-        if arguments.dry_run {
-            say(format_args!(
-                "would rename {} to {}",
-                own.display(),
-                kept.display()
-            ));
-        } else {
-            fs::rename(&own, &kept).map_err(|error| Failure::io("rename", &own, &error))?;
-            say(format_args!("{} is {} now", own.display(), kept.display()));
-        }
-    }
+    gone?;
     if let Some(identity) = &identity {
         let running = Process::of_user(identity.uid).len();
         // No rule is for the user any more.
         note_on_processes(running, identity, "--any ");
     }
     Ok(Verdict::Fine)
+}
+
+/// Writes a config without a user's rule, or shows what would be gone.
+fn remove_rule(file: &Path, text: &str, new: &str, arguments: &Release) -> Result<(), Failure> {
+    if arguments.dry_run {
+        say(format_args!("would write to {}:", file.display()));
+        print_difference(text, new);
+        return Ok(());
+    }
+    edit::replace(file, new)?;
+    let user = shown(&arguments.user);
+    say(format_args!(
+        "{}: the rule of {user} is gone",
+        file.display()
+    ));
+    Ok(())
+}
+
+/// Renames a user's own file, so that it is nobody's, or says what it would be called.
+fn put_aside(own: &Path, arguments: &Release) -> Result<(), Failure> {
+    let kept = with_suffix(own, "~");
+    if arguments.dry_run {
+        say(format_args!(
+            "would rename {} to {}",
+            own.display(),
+            kept.display()
+        ));
+        return Ok(());
+    }
+    fs::rename(own, &kept).map_err(|error| Failure::io("rename", own, &error))?;
+    say(format_args!("{} is {} now", own.display(), kept.display()));
+    Ok(())
+}
+
+/// Tells whether a config is the one that the doors go by.
+fn is_installed(directory: &Path) -> bool {
+    directory == Path::new(CONFIG_DIRECTORY)
+}
+
+/// Says that a config that no door reads changes no account.
+fn say_account_stays(identity: &Identity) {
+    say(format_args!(
+        "the login shell of {} stays {}: the doors read {CONFIG_DIRECTORY}",
+        shown(&identity.name),
+        shown(&identity.shell)
+    ));
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
@@ -170,24 +223,22 @@ fn own_file(directory: &Path, user: &str) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
-/// Tries a new config in a place of its own: the decision must be the user's new rule, and a login by it must come as far
-/// as the shell.
-fn try_out(
-    directory: &Path,
-    text: &str,
-    identity: &Identity,
-    arguments: &Add,
-) -> Result<(), Failure> {
-    let user = &arguments.user;
-    if let Some(own) = own_file(directory, user)?.filter(|own| own.exists()) {
-        return Err(Failure::Failed(format!(
-            "{} is there and comes before [users]; change it, or take it away by jailctl release {}",
+/// Refuses a rule in [users] where the user has a file that goes before it.
+fn refuse_own_file(directory: &Path, user: &str) -> Result<(), Failure> {
+    match own_file(directory, user)?.filter(|own| own.exists()) {
+        None => Ok(()),
+        Some(own) => Err(Failure::Failed(format!(
+            "{} is there and comes before [users]; jailctl add {1} goes by it, without --jail and --root; or change it, or take it away by jailctl release {1}",
             own.display(),
             quoted(user)
-        )));
+        ))),
     }
-    let trial = Trial::new(text)?;
-    let config = Config::read(&trial.0)?;
+}
+
+/// Tries a config: the decision must be a jail, and a login by it must come as far as the shell.
+fn try_out(directory: &Path, identity: &Identity, arguments: &Add) -> Result<(), Failure> {
+    let user = &arguments.user;
+    let config = Config::read(directory)?;
     match config.decide(identity)? {
         Decision::Jail(_) => {}
         Decision::Exempt(rule) => {
@@ -197,14 +248,25 @@ fn try_out(
                 shown(user)
             )));
         }
-        Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule).into()),
+        Decision::Unlisted(_) => {
+            let names: Vec<String> = config.policy().jail_names().map(quoted).collect();
+            let jails = if names.is_empty() {
+                "--root DIR".to_owned()
+            } else {
+                format!("--jail NAME ({}) or --root DIR", names.join(", "))
+            };
+            return Err(Failure::Usage(format!(
+                "no rule names {}; give {jails}",
+                shown(user)
+            )));
+        }
     }
     let door = match arguments.door {
         Through::LoginShell => Door::Login,
         Through::Sshd => Door::ForceCommand,
         Through::Pam => Door::Pam,
     };
-    for seen in rehearsal::of(user, door, &trial.0)? {
+    for seen in rehearsal::of(user, door, directory)? {
         if let Seen::Refused { code, reason } = seen {
             return Err(Failure::Failed(format!(
                 "nothing was changed, because a login would be refused ({}): {}",
@@ -254,6 +316,20 @@ impl Trial {
     }
 }
 
+impl Trial {
+    /// Names the file that the config is for, where what failed names the one that was tried.
+    fn named(&self, failure: Failure, file: &Path) -> Failure {
+        let tried = self.0.join("config.toml").display().to_string();
+        match failure {
+            Failure::Usage(what) => Failure::Usage(what),
+            other => {
+                let what = other.to_string();
+                Failure::Failed(what.replace(&tried, &file.display().to_string()))
+            }
+        }
+    }
+}
+
 impl Drop for Trial {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
@@ -271,12 +347,18 @@ fn refuse_if_jailed_by_group(config: &Config, identity: &Identity) -> Result<(),
         .find(|it| !matches!(it.rule.kind, RuleKind::User(_) | RuleKind::UserFile));
     match first_for_a_group.map(|it| it.rule) {
         Some(rule) => match &rule.kind {
-            RuleKind::Group(group) => Err(Failure::Failed(format!(
-                "nothing was changed, because {rule} puts {} into a jail all the same; gpasswd -d {} {} first",
-                shown(&identity.name),
-                quoted(&identity.name),
-                quoted(group)
-            ))),
+            RuleKind::Group(group) => {
+                let (user, group) = (quoted(&identity.name), quoted(group));
+                let first = if identity.group == *group {
+                    format!("the group is the primary one; usermod -g GROUP {user}")
+                } else {
+                    format!("gpasswd -d {user} {group}")
+                };
+                Err(Failure::Failed(format!(
+                    "nothing was changed, because {rule} puts {} into a jail all the same; {first} first",
+                    shown(&identity.name)
+                )))
+            }
             _ => Ok(()),
         },
         None => Ok(()),
@@ -284,7 +366,9 @@ fn refuse_if_jailed_by_group(config: &Config, identity: &Identity) -> Result<(),
 }
 
 fn usable_shell(path: &Path) -> Result<(), Failure> {
-    if path.file_name().is_some_and(|name| name == JAIL_SHELL) || !path.is_file() {
+    let is_door = |path: &Path| path.file_name().is_some_and(|name| name == JAIL_SHELL);
+    let leads_to_door = fs::canonicalize(path).is_ok_and(|path| is_door(&path));
+    if is_door(path) || leads_to_door || !path.is_file() {
         return Err(Failure::Usage(format!(
             "--shell {}: give an ordinary shell of the host",
             shown(path)

@@ -145,10 +145,28 @@ fn finds_what_is_wrong_with_the_config() {
     );
     planted(
         &sandbox,
-        "unknown-group",
-        "printf '[groups]\\nnobodies = \"web\"\\n' >>/etc/login-jail/config.toml",
-        &["[groups] nobodies"],
+        "users-file",
+        "mkdir -p /etc/login-jail/users.d; echo 'jail = \"web\"' >/etc/login-jail/users.d/annn.toml",
+        &["annn.toml", "no account"],
     );
+    planted(
+        &sandbox,
+        "users-file",
+        "echo 'jail = \"web\"' >/etc/login-jail/users.d/ann",
+        &["users.d/ann", ".toml"],
+    );
+    sandbox.must("rm /etc/login-jail/users.d/*");
+    sandbox.must("printf '[groups]\\nann2 = \"web\"\\n' >>/etc/login-jail/config.toml");
+    let found = of_kind(&check(&sandbox), "unknown-group");
+    assert!(
+        found.iter().any(|it| it.what.contains("[groups] ann2")
+            && it
+                .command
+                .as_deref()
+                .is_some_and(|it| it.starts_with("editor +"))),
+        "{found:?}"
+    );
+    sandbox.must("sed -i '/ann2/d; /groups/d' /etc/login-jail/config.toml");
     planted(
         &sandbox,
         "config-missing",
@@ -201,7 +219,10 @@ fn a_misspelt_name_is_shown_beside_the_account_that_was_meant() {
     sandbox.must("sed -i 's/^wiliam/zoe/' /etc/login-jail/config.toml");
     let found = of_kind(&check(&sandbox), "no-rule");
     let command = found[0].command.as_deref().unwrap_or_default();
-    assert!(command.starts_with("jailctl add william"), "{command}");
+    assert!(
+        command.starts_with("jailctl add --jail web -- william"),
+        "{command}"
+    );
 }
 
 #[test]
@@ -215,8 +236,6 @@ fn says_of_a_user_asked_for_by_name_that_no_rule_jails_them() {
         assert!(found.iter().any(is_told), "{outcome}");
     };
     told(&["zoe", "logins lead to the host, to /bin/bash"]);
-    sandbox.must("usermod -s /usr/bin/jail-shell zoe");
-    told(&["zoe", "through jail-shell as login shell are refused"]);
     sandbox.must("sed -i '1i unlisted = \"exempt\"' /etc/login-jail/config.toml");
     told(&["not jailed, by", "config.toml"]);
     assert_eq!(of_kind(&check(&sandbox), "not-jailed").len(), 0);
@@ -762,7 +781,7 @@ fn finds_what_is_wrong_with_the_doors() {
     planted(
         &sandbox,
         "no-rule",
-        "useradd -m -s /usr/bin/jail-shell zoe; install -d -o zoe /srv/jails/zoe/home/zoe; chown root /srv/jails/zoe /srv/jails/zoe/home; cp -aL --parents /bin/busybox /srv/jails/zoe; ln -s busybox /srv/jails/zoe/bin/sh",
+        "useradd -m -s /usr/bin/jail-shell zoe; install -d -o zoe /srv/jails/zoe/home/zoe; chown root /srv/jails/zoe /srv/jails/zoe/home",
         &["zoe"],
     );
     planted(
@@ -1012,6 +1031,65 @@ fn finds_what_sshd_does_by_itself() {
         "door",
         "usermod -s /bin/bash ann; printf 'Match User ann\\n ForceCommand /usr/bin/jail-shell\\n' >/etc/ssh/sshd_config.d/99.conf",
         &["sshd forces jail-shell"],
+    );
+}
+
+#[test]
+fn what_is_added_to_a_list_does_not_run_into_its_last_line() {
+    let sandbox = with_base();
+    sandbox.must("printf eve >/etc/cron.deny; printf eve >/etc/at.deny");
+    sandbox.run(&["jailctl", "check", "--fix", "ann"]);
+    assert_eq!(sandbox.read("/etc/cron.deny"), "eve\nann");
+    assert_eq!(sandbox.read("/etc/at.deny"), "eve\nann");
+    sandbox.must("printf 'Match all' >/etc/ssh/sshd_config.d/10-login-jail.conf; sed -i /PermitUserRC/d /etc/ssh/sshd_config");
+    let report = check(&sandbox);
+    let found = of_kind(&report, "sshd-user-rc");
+    sandbox.must(found[0].command.as_deref().unwrap_or("false"));
+    let lines = sandbox.read("/etc/ssh/sshd_config.d/10-login-jail.conf");
+    assert!(lines.starts_with("Match all\nMatch User ann\n"), "{lines}");
+}
+
+#[test]
+fn a_directory_that_everybody_needs_is_left_as_it_is() {
+    let sandbox = with_base();
+    sandbox.must("cp -a /etc/login-jail /tmp/new");
+    let report = sandbox.run(&["jailctl", "--config", "/tmp/new", "check", "--fix"]);
+    assert!(report.stdout.contains("choose another place"), "{report}");
+    assert_eq!(sandbox.must("stat -c %a /tmp"), "1777", "{report}");
+}
+
+#[test]
+fn keys_go_along_where_sshd_is_told_to_look_elsewhere() {
+    let mend = |kind: &str, keys: &str| {
+        let sandbox = with_base();
+        let plant = format!(
+            "usermod -d /srv/jails/ann/home/ann ann; cd /srv/jails/ann/home/ann; mkdir .ssh; {keys}; chown -hR ann: .ssh"
+        );
+        let command = planted(&sandbox, kind, &plant, &["/srv/jails/ann/home/ann"]).command;
+        assert!(command.is_some_and(|it| it.contains("setpriv")), "{kind}");
+        sandbox
+            .sh("cat /etc/ssh/authorized_keys.d/ann /home/ann/.ssh/authorized_keys 2>/dev/null")
+            .stdout
+    };
+    for kind in ["sshd-keys", "home-in-reach"] {
+        let key = mend(kind, "echo ssh-ed25519 AAAA >.ssh/authorized_keys");
+        assert_eq!(key, "ssh-ed25519 AAAA\n", "{kind}");
+    }
+    // As the user, who may have put a link there.
+    let sandbox = with_base();
+    sandbox.must(
+        "usermod -d /srv/jails/ann/home/ann ann; cd /srv/jails/ann/home/ann; mkdir .ssh
+         ln -s /etc/shadow .ssh/authorized_keys; chown -hR ann: .ssh",
+    );
+    let report = check(&sandbox);
+    let found = of_kind(&report, "home-in-reach");
+    let mended = sandbox.sh(found[0].command.as_deref().unwrap_or("true"));
+    assert_ne!(mended.code(), Some(0), "{mended}");
+    assert_eq!(
+        sandbox
+            .sh("grep -c root /home/ann/.ssh/authorized_keys")
+            .stdout,
+        "0\n"
     );
 }
 

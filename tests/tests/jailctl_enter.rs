@@ -246,3 +246,35 @@ fn nobody_but_root_enters() {
         assert!(refused.stderr.contains("takes root"), "{refused}");
     }
 }
+
+#[test]
+fn words_behind_a_rehearsal_keep_their_bounds_and_one_is_a_line() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox());
+    let said = sandbox.run(&[
+        "jailctl",
+        "enter",
+        "--user",
+        "ann",
+        "--",
+        "printf",
+        "[%s]\\n",
+        "a  b",
+        "it's $HOME",
+        "",
+    ]);
+    assert_eq!(said.ok(), "[a  b]\n[it's $HOME]\n[]");
+    let said = sandbox.run(&["jailctl", "enter", "--user", "ann", "--", "cd /; echo $PWD"]);
+    assert_eq!(said.ok(), "/");
+}
+
+#[test]
+fn no_command_is_given_for_a_tree_in_which_somebody_else_could_put_a_link() {
+    let sandbox = Sandbox::new().user("ann").root(roots::missing_library());
+    let enter = || sandbox.run(&["jailctl", "enter", "/srv/jails/ann", "--", "/bin/bash"]);
+    let said = enter();
+    assert!(said.stderr.contains("cp -L --parents"), "{said}");
+    sandbox.must("chown ann /srv/jails/ann/lib* /srv/jails/ann/usr 2>/dev/null; chown ann /srv/jails/ann/bin");
+    let said = enter();
+    assert_eq!(said.code(), Some(3), "{said}");
+    assert!(!said.stderr.contains("cp "), "{said}");
+}

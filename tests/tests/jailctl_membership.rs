@@ -117,7 +117,7 @@ fn add_for_sshd_writes_the_rule_and_prints_lines_that_jail() {
     let host = host();
     let added = jailctl(&host, &["add", "bob", "--jail", "web", "--door", "sshd"]);
     assert_eq!(shell_of(&host, "bob"), "/bin/bash");
-    let (_, lines) = added.ok().split_once("now for sshd_config:\n").unwrap();
+    let (_, lines) = added.ok().split_once("systemctl reload ssh:\n").unwrap();
     let sandbox = Sandbox::new()
         .user_with_shell("bob", "/bin/bash")
         .jailed("bob")
@@ -396,4 +396,58 @@ fn list_and_status_print_json() {
             "{printed}"
         );
     }
+}
+
+#[test]
+fn add_without_a_jail_opens_the_door_of_the_rule_that_is_there() {
+    let sandbox = host();
+    let none = jailctl(&sandbox, &["add", "bob"]);
+    assert_eq!(none.code(), Some(2), "{none}");
+    assert!(
+        none.stderr.contains("--jail NAME (web") && none.stderr.contains("--root DIR"),
+        "{none}"
+    );
+    sandbox.must(
+        "mkdir -p /etc/login-jail/users.d; echo 'jail = \"web\"' >/etc/login-jail/users.d/bob.toml",
+    );
+    let other = jailctl(&sandbox, &["add", "bob", "--jail", "web"]);
+    assert!(
+        other.stderr.contains("jailctl add bob goes by it"),
+        "{other}"
+    );
+    let before = sandbox.read("/etc/login-jail/config.toml");
+    jailctl(&sandbox, &["add", "bob"]).ok();
+    assert_eq!(sandbox.must("getent passwd bob | cut -d: -f7"), JAIL_SHELL);
+    assert_eq!(sandbox.read("/etc/login-jail/config.toml"), before);
+}
+
+#[test]
+fn a_config_that_no_door_reads_changes_no_account() {
+    let sandbox = host();
+    sandbox.must("cp -a /etc/login-jail /srv/new");
+    let shell = |user: &str| sandbox.must(&format!("getent passwd {user} | cut -d: -f7"));
+    let (ann, bob) = (shell("ann"), shell("bob"));
+    let elsewhere = |arguments: &[&str]| {
+        let said = jailctl(&sandbox, &[&["--config", "/srv/new"], arguments].concat());
+        assert!(
+            said.ok().contains("the doors read /etc/login-jail"),
+            "{said}"
+        );
+    };
+    elsewhere(&["release", "ann"]);
+    elsewhere(&["add", "bob", "--jail", "web"]);
+    assert_eq!((shell("ann"), shell("bob")), (ann, bob));
+    let new = sandbox.read("/srv/new/config.toml");
+    assert!(new.contains("bob = ") && !new.contains("ann = "), "{new}");
+}
+
+#[test]
+fn a_release_that_can_not_write_the_config_leaves_the_user_in_the_jail() {
+    let sandbox = host();
+    sandbox.must(
+        "mount --bind /etc/login-jail /etc/login-jail; mount -o remount,bind,ro /etc/login-jail",
+    );
+    let refused = jailctl(&sandbox, &["release", "ann"]);
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert_eq!(sandbox.must("getent passwd ann | cut -d: -f7"), JAIL_SHELL);
 }

@@ -171,7 +171,26 @@ fn a_purge_takes_the_config_and_keeps_the_rules_of_accounts_that_are_left() {
     sandbox.must(&format!("dpkg -i {package}"));
     shut_out(&sandbox.ssh("ann", "echo ran"));
 
-    sandbox.must("usermod -s /bin/bash ann; dpkg --purge login-jail");
+    // A directory service has accounts that it does not list.
+    sandbox.must("usermod -s /bin/bash ann");
+    sandbox.must(
+        "cat >/usr/local/sbin/getent <<'END'
+#!/bin/sh
+if [ \"$#\" = 3 ]; then [ \"$3\" = ann ] && echo ann:x:9:9::/:/usr/bin/jail-shell; else exec /usr/bin/getent \"$@\"; fi
+END
+         chmod 755 /usr/local/sbin/getent",
+    );
+    let purged = sandbox.sh("PATH=/usr/local/sbin:$PATH dpkg --purge login-jail");
+    assert!(purged.stderr.contains("as login shell: ann\n"), "{purged}");
+    sandbox.must("test -e /etc/login-jail/users.d/ann.toml; rm /usr/local/sbin/getent");
+    sandbox.must(&format!("dpkg -i {package}"));
+
+    // Without such accounts all of it goes, and nothing is said to stay.
+    let purged = sandbox.sh("dpkg --purge login-jail");
+    assert!(
+        !purged.ok().contains("stay") && !purged.stderr.contains("stay"),
+        "{purged}"
+    );
     sandbox
         .must("test ! -e /etc/login-jail; test ! -e /var/lib/login-jail; test -d /srv/jails/ann");
 }
@@ -265,7 +284,7 @@ fn removing_it_is_refused_while_a_stack_names_the_module() {
     let remove = |forced: &str| sandbox.sh(&format!("{forced} dpkg --remove login-jail"));
     let stack = |line: &str| {
         sandbox.must(&format!(
-            "sed -i /pam_jail/d /etc/pam.d/su; echo '{line}' >>/etc/pam.d/su"
+            "sed -i '/pam_jail/d; /@include.*jail/d' /etc/pam.d/su; echo '{line}' >>/etc/pam.d/su"
         ))
     };
     let force = "LOGIN_JAIL_REMOVE=lock-out";
@@ -286,6 +305,23 @@ fn removing_it_is_refused_while_a_stack_names_the_module() {
         let last = line.lines().last().unwrap_or_default();
         assert!(refused.stderr.contains(last), "{line}: {refused}");
         sandbox.must("test -u /usr/bin/jail-shell; ls /usr/lib/*/security/pam_jail.so");
+    }
+    // Included from below, from elsewhere, and where libpam looks besides.
+    stack("@include local.d/jail\n@include /srv/jail");
+    let optional = "session optional pam_jail.so";
+    for file in [
+        "/etc/pam.d/local.d/jail",
+        "/srv/jail",
+        "/usr/lib/pam.d/trial",
+    ] {
+        sandbox.must(
+            "mkdir -p /etc/pam.d/local.d /usr/lib/pam.d; : >/etc/pam.d/local.d/jail; : >/srv/jail",
+        );
+        sandbox.must(&format!("echo '{optional}' >{file}"));
+        let refused = remove(force);
+        assert_ne!(refused.code(), Some(0), "{file}: {refused}");
+        assert!(refused.stderr.contains(file), "{file}: {refused}");
+        sandbox.must(&format!("rm {file}"));
     }
     stack("session required pam_jail.so");
     let refused = remove("");

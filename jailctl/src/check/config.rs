@@ -1,6 +1,10 @@
 //! The config itself, and the names in it.
 
-use std::{ffi::OsStr, path::Path};
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    path::Path,
+};
 
 use jail::{
     decision::Config,
@@ -48,6 +52,8 @@ pub(crate) fn walked(kind: &'static str, refusal: &Refusal, untrusted: &Untruste
             finding.mended_by(format!("install -d -m 755 {}", quoted(&untrusted.path)))
         }
         Flaw::Owner(_) => finding.mended_by(format!("chown root {component}")),
+        // It is the host's /tmp or the like: others need it as it is.
+        Flaw::Writable(mode) if mode & 0o1000 != 0 => finding,
         Flaw::Writable(_) => finding.safely_mended_by(format!("chmod go-w {component}")),
         _ => finding,
     }
@@ -78,10 +84,7 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
                 report.add(for_nobody(unknown_user(rule, user, accounts), rule, policy));
             }
             RuleKind::Group(group) if !has_group(group) => {
-                let finding =
-                    Finding::warning("unknown-group", format!("{rule}: there is no such group"))
-                        .mended_by(format!("groupadd -- {}", quoted(group)));
-                report.add(for_nobody(finding, rule, policy));
+                report.add(for_nobody(unknown_group(rule, group), rule, policy));
             }
             RuleKind::ExemptUser(user) if accounts.unknown.contains(user) => report.add(
                 Finding::note("unknown-user", format!("{rule}: there is no such account")),
@@ -108,6 +111,57 @@ fn unknown_user(rule: &Rule, user: &str, accounts: &Accounts) -> Finding {
         .mended_by(edit(&rule.file, rule.line)),
         None => Finding::warning("unknown-user", what)
             .mended_by(format!("jailctl release {}", quoted(user))),
+    }
+}
+
+/// Makes a finding of a rule for a group that does not exist: misspelt, or renamed. Making one of that name would put
+/// nobody into it.
+fn unknown_group(rule: &Rule, group: &str) -> Finding {
+    let listed = shell::ask("getent", &["group"]).ok().flatten();
+    let text = listed.map(|answer| String::from_utf8_lossy(&answer.stdout).into_owned());
+    let text = text.unwrap_or_default();
+    let names = text.lines().filter_map(|line| line.split(':').next());
+    let meant = nearest(group, names).map(|name| format!("; was {} meant?", shown(name)));
+    let what = format!(
+        "{rule}: there is no such group{}",
+        meant.unwrap_or_default()
+    );
+    Finding::warning("unknown-group", what).mended_by(edit(&rule.file, rule.line))
+}
+
+/// Finds files of users.d that are nobody's: no login reads them.
+pub(crate) fn stray_files(report: &mut Report, directory: &Path, accounts: &Accounts) {
+    let directory = directory.join("users.d");
+    let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+    let mut names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
+    names.sort();
+    for name in names {
+        let path = directory.join(&name);
+        let name = name.to_string_lossy();
+        // What an editor, dpkg or jailctl keeps beside a file.
+        if name.ends_with('~') || name.starts_with('.') || name.contains(".dpkg-") {
+            continue;
+        }
+        let finding = match name.strip_suffix(".toml") {
+            Some(user) if accounts.unknown.iter().any(|it| it == user) => Finding::warning(
+                "users-file",
+                format!("{}: there is no account of that name", shown(&path)),
+            )
+            .mended_by(format!("mv {0} {0}~", quoted(&path))),
+            Some(_) => continue,
+            None => {
+                let right = directory.join(format!("{name}.toml"));
+                Finding::warning(
+                    "users-file",
+                    format!(
+                        "{}: nobody reads it, because its name does not end in .toml",
+                        shown(&path)
+                    ),
+                )
+                .mended_by(format!("mv -n {} {}", quoted(&path), quoted(&right)))
+            }
+        };
+        report.add(finding);
     }
 }
 
@@ -147,6 +201,8 @@ pub(crate) fn not_jailed(report: &mut Report, config: &Config, accounts: &Accoun
         let name = shown(&identity.name);
         let what = match config.decide(identity) {
             Ok(Decision::Exempt(rule)) => format!("{name}: not jailed, by {rule}"),
+            // Said with the command that mends it.
+            Ok(Decision::Unlisted(_)) if has_jail_shell(identity) => continue,
             Ok(Decision::Unlisted(rule)) => match Door::used_by(identity) {
                 Some(door) => format!(
                     "{name}: not jailed: no rule names the user; logins {} are refused, by {rule}",

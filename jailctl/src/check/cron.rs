@@ -82,7 +82,8 @@ impl Lists {
             ),
             (None, Some(false)) => (
                 format!("{deny} does not list the user"),
-                format!("echo {user} >>{deny}"),
+                // Behind a last line that does not end, it would make another name of both.
+                format!("sed -i '$a\\' {deny} && echo {user} >>{deny}"),
             ),
             (None, None) => (
                 format!("there is no {deny}"),

@@ -100,16 +100,27 @@ fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
         report.add(finding.of(jailed).mended_by(command));
     }
     if reaches_home(jailed) {
-        let home = jailed.identity.home.display();
-        let away = quoted(Path::new("/home").join(&jailed.identity.name));
+        let home = &jailed.identity.home;
+        let away = Path::new("/home").join(&jailed.identity.name);
         let what = format!(
-            "the host's home {home} can be written from inside the jail: programs of the host that act for the user \
-             (sshd, PAM, systemd, mail) read files there"
+            "the host's home {} can be written from inside the jail: programs of the host that act for the user \
+             (sshd, PAM, systemd, mail) read files there",
+            home.display()
         );
         let finding = Finding::warning("home-in-reach", what).of(jailed);
-        report.add(finding.mended_by(format!(
-            "install -d -m 755 {away} && usermod -d {away} {user}"
-        )));
+        let reached = away.exists() && writes(jailed, &away) || *home == away;
+        report.add(if reached {
+            // Where homes are kept on purpose, it is the services that are to be told to look elsewhere.
+            finding
+        } else {
+            let keys = away.join(".ssh/authorized_keys");
+            let old = [home.join(".ssh/authorized_keys")];
+            let away = quoted(&away);
+            finding.mended_by(format!(
+                "install -d -m 755 {away} && {}usermod -d {away} {user}",
+                sshd::keys_to(jailed, &old, &keys)
+            ))
+        });
     }
     let linger = Path::new("/var/lib/systemd/linger").join(&jailed.identity.name);
     if linger.exists() {
@@ -196,8 +207,11 @@ fn without_rule(
             )
             .mended_by(edit(&rule.file, rule.line)),
             None => {
-                let root = quoted(Path::new("/srv/jails").join(name));
-                let command = format!("jailctl {option}add {} --root {root}", quoted(name));
+                let jail = match policy.jail_names().next() {
+                    Some(jail) => format!("--jail {}", quoted(jail)),
+                    None => format!("--root {}", quoted(Path::new("/srv/jails").join(name))),
+                };
+                let command = format!("jailctl {option}add {jail} -- {}", quoted(name));
                 Finding::error("no-rule", what).mended_by(command)
             }
         };

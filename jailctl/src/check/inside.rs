@@ -69,7 +69,7 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, directory: &Path) {
 
 /// Tells whether what lies at the top of a root is root's alone, and no link of it leads out; the same of the files that
 /// a mending command writes to.
-fn top_is_roots(root: &Path) -> bool {
+pub(crate) fn top_is_roots(root: &Path) -> bool {
     if trust::open_directory(root).is_err() {
         return false;
     }

@@ -260,7 +260,8 @@ fn own_code(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding>
                 quoted(config)
             );
             let command = format!(
-                "sed -i '/^[[:space:]]*AcceptEnv.*[[:space:]]{word}\\([[:space:]]\\|$\\)/Id' {files}"
+                "sed -i '/^[[:space:]]*AcceptEnv.*[[:space:]]{word}\\([[:space:]]\\|$\\)/Id' {files}{}",
+                reload()
             );
             found.push(Finding::error("sshd-accept-env", what).mended_by(command));
         }
@@ -271,22 +272,45 @@ fn own_code(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding>
 /// Finds keys that the user can write from inside: sshd reads them before there is a session.
 fn keys(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Option<Finding> {
     let files = resolved.value("AuthorizedKeysFile");
-    let file = files
+    let written: Vec<PathBuf> = files
         .split_whitespace()
         .map(|pattern| expanded(pattern, &jailed.identity))
-        .find(|file| writes(jailed, file))?;
+        .filter(|file| writes(jailed, file))
+        .collect();
+    let file = written.first()?;
     let what = format!(
         "sshd: AuthorizedKeysFile {} is within the user's reach from inside the jail ({}): options like command= in it bind \
          nobody",
         shown(files),
-        shown(&file)
+        shown(file)
     );
-    let command = in_match(
-        jailed,
-        &["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"],
-        config,
+    let place = Path::new("/etc/ssh/authorized_keys.d").join(&jailed.identity.name);
+    let command = format!(
+        "{}{}",
+        keys_to(jailed, &written, &place),
+        in_match(
+            jailed,
+            &["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"],
+            config,
+        )
     );
     Some(Finding::note("sshd-keys", what).mended_by(command))
+}
+
+/// Gives the beginning of a command that takes a user's keys along to a file of root's, where that is not there yet; nothing
+/// where there are none. They are read as the user: what looks like a file of keys may be a link to anything.
+pub(crate) fn keys_to(jailed: &Jailed, from: &[PathBuf], to: &Path) -> String {
+    let there: Vec<String> = from.iter().filter(|it| it.is_file()).map(quoted).collect();
+    let (false, Some(directory)) = (there.is_empty(), to.parent()) else {
+        return String::new();
+    };
+    let Identity { uid, gid, .. } = jailed.identity;
+    format!(
+        "install -d -m 755 {} && {{ [ -e {to} ] || setpriv --reuid {uid} --regid {gid} --clear-groups cat {} >{to}; }} && ",
+        quoted(directory),
+        there.join(" "),
+        to = quoted(to)
+    )
 }
 
 /// Gives the file that a pattern means for a user: TOKENS in sshd_config(5).
@@ -318,7 +342,8 @@ fn sftp(resolved: &Resolved, config: &Path) -> Option<Finding> {
         Some(forced) if internal(forced) && !chrooted => {
             let what = "sshd: ForceCommand internal-sftp: sshd serves the whole host by sftp and never starts jail-shell";
             let command = format!(
-                "sed -i 's,\\(ForceCommand[[:space:]=]\\+\\)internal-sftp,\\1{server},I' {files}"
+                "sed -i 's,^\\([[:space:]]*ForceCommand[[:space:]=]\\+\\)internal-sftp,\\1{server},I' {files}{}",
+                reload()
             );
             Some(Finding::error("sshd-sftp", what).mended_by(command))
         }
@@ -330,7 +355,8 @@ fn sftp(resolved: &Resolved, config: &Path) -> Option<Finding> {
         {
             let what = "sshd: Subsystem sftp internal-sftp without a ForceCommand: sshd serves the whole host by sftp and never starts jail-shell";
             let command = format!(
-                "sed -i 's,\\(Subsystem[[:space:]=]\\+sftp[[:space:]]\\+\\)internal-sftp,\\1{server},I' {files}"
+                "sed -i 's,^\\([[:space:]]*Subsystem[[:space:]=]\\+sftp[[:space:]]\\+\\)internal-sftp,\\1{server},I' {files}{}",
+                reload()
             );
             Some(Finding::error("sshd-sftp", what).mended_by(command))
         }
@@ -420,15 +446,24 @@ fn globally(line: &str, config: &Path) -> String {
 fn appended(lines: &[String], file: &str, config: &Path) -> String {
     let config = quoted(config);
     let lines = lines.iter().map(quoted).collect::<Vec<_>>().join(" ");
-    let reload = if Path::new("/run/systemd/system").exists() {
-        " && sshd -t && systemctl reload ssh"
-    } else {
-        ""
-    };
+    // A last line that does not end would take the first one in.
     format!(
         "install -d /etc/ssh/sshd_config.d && {{ grep -qi '^Include /etc/ssh/sshd_config.d/\\*.conf' {config} || \
-         sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' {config}; }} && printf '%s\\n' {lines} >>{file}{reload}"
+         sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' {config}; }} && {{ [ ! -e {file} ] || sed -i '$a\\' {file}; }} && \
+         printf '%s\\n' {lines} >>{file}{}",
+        reload()
     )
+}
+
+/// Gives the end of a command that changes sshd's config: until it is reloaded, sshd goes by the old one.
+fn reload() -> &'static str {
+    if Path::new("/run/systemd/system").exists() {
+        " && sshd -t && systemctl reload ssh"
+    } else if Path::new("/etc/init.d/ssh").exists() {
+        " && { [ ! -e /run/sshd.pid ] || service ssh reload; }"
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
