@@ -111,7 +111,7 @@ impl Import {
             imported: Some(self.source.display().to_string()),
             ..Recipe::default()
         };
-        let accounts = accounts(&recipe)?;
+        let accounts = accounts(&recipe, &recipe)?;
         let unpacked = new_root(&root, |tree| {
             // The directory of the manifest is made after it: what is not there can't be led to.
             let unpacked = self.unpack(tree)?;

@@ -413,6 +413,143 @@ fn a_home_that_is_there_already_stays() {
     assert_eq!(sandbox.ssh("ann", "cat /home/ann/file ").code(), Some(0));
 }
 
+/// What the manifest says that the root was asked for.
+fn asked(sandbox: &Sandbox) -> Option<serde_json::Value> {
+    let manifest = sandbox.read(&format!("{ROOT}/.login-jail/manifest.json"));
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).ok()?;
+    manifest.get("recipe").cloned()
+}
+
+/// ann's root, asked for these, as copies.
+fn recipe(with: &[&str], programs: &[&str], users: &[&str]) -> Option<serde_json::Value> {
+    Some(
+        serde_json::json!({ "with": with, "programs": programs, "users": users, "method": "copy" }),
+    )
+}
+
+#[test]
+fn what_is_named_now_comes_to_what_was_asked_for_before() {
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("mkdir -p /srv/jails");
+    let build = |arguments: &[&str]| sandbox.jailctl(&[&["build", ROOT], arguments].concat());
+    let first = build(&["--with", "basicshell", "--program", "tac", "--user", "ann"]);
+    assert!(!first.ok().contains("before"), "{first}");
+
+    let added = build(&["--with", "sftp", "--program", "rev"]);
+    let kept = format!("{ROOT}: kept from before: basicshell, tac; the accounts ann\n");
+    assert_eq!(added.code(), Some(0), "{added}");
+    assert!(added.stdout.contains(&kept), "{added}");
+    assert_eq!(
+        asked(&sandbox),
+        recipe(&["basicshell", "sftp"], &["tac", "rev"], &["ann"])
+    );
+    let works = "echo ab >f; tac f; rev f; id -un";
+    assert_eq!(sandbox.ssh("ann", works).ok(), "ab\nba\nann");
+    assert!(sandbox.sftp("ann", "ls").ok().contains('f'));
+
+    // Nothing named: as it was asked for, and what was changed in it is mended.
+    sandbox.must(&format!("rm {ROOT}/usr/bin/rev"));
+    let anew = build(&[]);
+    assert_eq!(anew.code(), Some(0), "{anew}");
+    assert_eq!(
+        asked(&sandbox),
+        recipe(&["basicshell", "sftp"], &["tac", "rev"], &["ann"])
+    );
+    let same = sandbox.jailctl(&["update", "--dry-run", ROOT]);
+    assert_eq!(same.code(), Some(0), "{same}");
+
+    // What is named a second time is no news.
+    let twice = build(&["--json", "--with", "sftp,basicshell", "--program", "tac"]);
+    let report: serde_json::Value = serde_json::from_str(twice.ok()).unwrap();
+    let change = serde_json::json!({ "kept": { "with": [], "programs": ["rev"], "users": ["ann"] }, "dropped": [] });
+    assert_eq!(report["change"], change, "{twice}");
+    assert_eq!(
+        asked(&sandbox),
+        recipe(&["basicshell", "sftp"], &["tac", "rev"], &["ann"])
+    );
+}
+
+#[test]
+fn only_lets_go_of_presets_and_programs_and_of_nobody() {
+    let sandbox = built("extendedshell");
+    let build = |arguments: &[&str]| sandbox.jailctl(&[&["build", ROOT], arguments].concat());
+    let nothing = build(&["--only"]);
+    assert_eq!(nothing.code(), Some(2), "{nothing}");
+    let only = build(&["--only", "--with", "basicshell"]);
+    assert_eq!(only.code(), Some(0), "{only}");
+    for line in [
+        "kept from before: the accounts ann\n",
+        "gone: extendedshell\n",
+    ] {
+        assert!(
+            only.stdout.contains(&format!("{ROOT}: {line}")),
+            "{line}: {only}"
+        );
+    }
+    assert_eq!(asked(&sandbox), recipe(&["basicshell"], &[], &["ann"]));
+    assert_eq!(sandbox.ssh("ann", "type watch >&2 || id -un").ok(), "ann");
+    assert_eq!(sandbox.jailctl(&["rollback", ROOT]).code(), Some(0));
+    assert_eq!(sandbox.ssh("ann", "type watch >/dev/null").code(), Some(0));
+}
+
+#[test]
+fn files_come_in_as_before_unless_another_way_is_named() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/jails; cp /bin/ls /opt/one; cp /bin/cat /opt/two");
+    let build = |arguments: &[&str]| {
+        let outcome = sandbox.jailctl(&[&["build", ROOT], arguments].concat());
+        assert_eq!(outcome.code(), Some(0), "{outcome}");
+        outcome.stdout
+    };
+    let same = |name: &str| {
+        let script = format!("[ {ROOT}/opt/{name} -ef /opt/{name} ]");
+        sandbox.sh(&script).code() == Some(0)
+    };
+    build(&["--program", "/opt/one", "--hardlink"]);
+    let said = build(&["--program", "/opt/two"]);
+    assert!(!said.contains("from now on"), "{said}");
+    assert!(same("one") && same("two"));
+    let said = build(&["--copy"]);
+    let expected = format!("{ROOT}: all files copied from now on, and not hard-linked as before\n");
+    assert!(said.contains(&expected), "{said}");
+    assert!(!same("one") && !same("two"));
+}
+
+#[test]
+fn what_the_host_has_no_more_keeps_nobody_from_adding() {
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("mkdir -p /srv/jails; cp /bin/ls /opt/gone; useradd bob");
+    let first = ["--with", "basicshell", "--program", "/opt/gone"];
+    let first = [&["build", ROOT, "--user", "ann,bob"], &first[..]].concat();
+    assert_eq!(sandbox.jailctl(&first).code(), Some(0));
+    sandbox.must("rm /opt/gone; userdel bob");
+    let added = sandbox.jailctl(&["build", ROOT, "--program", "tac"]);
+    assert_eq!(added.code(), Some(1), "{added}");
+    let finding = "/opt/gone is not on this host any more";
+    assert!(added.stderr.contains(finding), "{added}");
+    assert_eq!(
+        asked(&sandbox),
+        recipe(&["basicshell"], &["/opt/gone", "tac"], &["ann", "bob"])
+    );
+    assert_eq!(sandbox.ssh("ann", "echo a | tac").ok(), "a");
+    // Asked for by name now, they are missed.
+    for arguments in [["--program", "/opt/gone"], ["--user", "bob"]] {
+        let refused = sandbox.jailctl(&[&["build", ROOT], &arguments[..]].concat());
+        assert_eq!(refused.code(), Some(3), "{refused}");
+    }
+}
+
+#[test]
+fn a_directory_that_can_not_be_built_in_is_left_as_it_was() {
+    let sandbox = Sandbox::bare();
+    sandbox.must(&format!("mkdir -p {ROOT}"));
+    let refused = sandbox.jailctl(&["build", ROOT, "--with", "rsink"]);
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert_eq!(sandbox.must(&format!("ls -A {ROOT}")), "");
+    let built = sandbox.jailctl(&["build", ROOT, "--with", "basicshell"]);
+    assert!(!built.ok().contains("before"), "{built}");
+}
+
 /// Kills jailctl after ever longer times while it makes a root anew, and looks whether the root still works.
 #[test]
 fn killed_at_any_moment_the_root_still_works() {
@@ -424,13 +561,13 @@ fn killed_at_any_moment_the_root_still_works() {
          while [ $i -lt 60 ]; do
              i=$((i + 1))
              with=basicshell; [ $((i % 2)) = 0 ] || with=basicshell,extendedshell
-             timeout -s KILL 0.$(printf %03d $((i * 7))) {jailctl} build {ROOT} --with $with --user ann >/dev/null 2>&1
+             timeout -s KILL 0.$(printf %03d $((i * 7))) {jailctl} build {ROOT} --only --with $with --user ann >/dev/null 2>&1
              [ $? = 137 ] && kills=$((kills + 1))
              chroot {ROOT} /bin/bash -c 'ls / && cat /home/ann/file && id ann' >/dev/null 2>&1 || broken=$((broken + 1))
          done
          echo broken $broken
          [ $kills -gt 5 ] || echo only $kills kills
-         {jailctl} build {ROOT} --with basicshell --user ann >/dev/null 2>&1 || echo not mended
+         {jailctl} build {ROOT} --only --with basicshell --user ann >/dev/null 2>&1 || echo not mended
          ls -A {ROOT}/.login-jail"
     );
     assert_eq!(sandbox.must(&script), "broken 0\nmanifest.json\nprevious");
@@ -451,7 +588,7 @@ fn killed_at_each_rename_the_root_still_works() {
          while [ $n -le 12 ]; do
              {jailctl} build {ROOT} --with basicshell,extendedshell --user ann >/dev/null 2>&1
              strace -f -o /dev/null -e trace=renameat2 -e inject=renameat2:signal=KILL:when=$n \
-                 {jailctl} build {ROOT} --with basicshell --user ann >/dev/null 2>&1
+                 {jailctl} build {ROOT} --only --with basicshell --user ann >/dev/null 2>&1
              status=$?
              chroot {ROOT} /bin/bash -c 'ls / && id ann' >/dev/null 2>&1 || echo broken at $n
              {jailctl} update {ROOT} --dry-run >/dev/null || echo neither generation at $n
