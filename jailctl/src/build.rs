@@ -1,7 +1,7 @@
 //! `jailctl build`: a small populated root from the host's own files.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
 };
@@ -429,7 +429,8 @@ fn print(root: &Path, manifest: &Manifest, change: &Change, notes: &[Note]) {
         let kind = if note.is_finding() { "finding" } else { "note" };
         eprintln!("{kind}: {}", shown(note.to_string()));
     }
-    let missing: Vec<&str> = notes
+    // Once, of however many presets it is.
+    let missing: BTreeSet<&str> = notes
         .iter()
         .filter_map(|note| match note {
             Note::NotInstalled { program, .. } => Some(program.as_str()),
@@ -437,6 +438,7 @@ fn print(root: &Path, manifest: &Manifest, change: &Change, notes: &[Note]) {
         })
         .collect();
     if !missing.is_empty() {
+        let missing: Vec<&str> = missing.into_iter().collect();
         eprintln!(
             "note: not on this host and left out: {}",
             shown(missing.join(" "))

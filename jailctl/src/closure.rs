@@ -97,7 +97,7 @@ pub enum Entry {
 pub enum Note {
     /// A program that a preset names, and that the host does not have.
     NotInstalled {
-        /// The program.
+        /// The program; its name alone, where the preset names several places for it.
         program: String,
         /// The preset.
         preset: String,
@@ -271,27 +271,33 @@ impl Collector {
     pub fn preset(&mut self, name: &str, preset: &Preset, asked: bool) -> Result<(), Fault> {
         let excluded = self.exclude.len();
         self.exclude.extend(preset.exclude.iter().cloned());
-        let mut found = 0;
-        for program in &preset.programs {
-            match find_program(program) {
-                Some(path) => {
-                    found += 1;
-                    self.add(&path, Role::Program { depth: 0 });
-                }
-                None => {
-                    self.closure.notes.insert(Note::NotInstalled {
-                        program: program.clone(),
-                        preset: name.to_owned(),
-                    });
-                }
+        let mut found = false;
+        let mut missing = Vec::new();
+        for places in by_name(&preset.programs) {
+            let there: Vec<PathBuf> = places.iter().filter_map(|it| find_program(it)).collect();
+            for path in &there {
+                self.add(path, Role::Program { depth: 0 });
+            }
+            found |= !there.is_empty();
+            match places.as_slice() {
+                _ if !there.is_empty() => {}
+                [place] => missing.push((*place).to_owned()),
+                [place, ..] => missing.push(file_name(place).to_owned()),
+                [] => {}
             }
         }
-        if asked && found == 0 && !preset.programs.is_empty() {
+        for program in &missing {
+            self.closure.notes.insert(Note::NotInstalled {
+                program: program.clone(),
+                preset: name.to_owned(),
+            });
+        }
+        if asked && !found && !missing.is_empty() {
             let mend = preset.package.as_ref();
             let mend = mend.map_or_else(String::new, |package| {
                 format!("; apt-get install {package}")
             });
-            let programs = preset.programs.join(", ");
+            let programs = missing.join(", ");
             return Err(Fault::Failed(format!(
                 "preset {name}: the host has no {programs}{mend}"
             )));
@@ -576,6 +582,26 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .iter()
         .map(|directory| Path::new(directory).join(name))
         .find(is_there)
+}
+
+/// Puts programs of the same name together: the places of one, which each distribution has elsewhere.
+fn by_name(programs: &[String]) -> Vec<Vec<&str>> {
+    let mut named: Vec<Vec<&str>> = Vec::new();
+    for program in programs {
+        let is_same = |places: &&mut Vec<&str>| {
+            let first = places.first();
+            first.is_some_and(|first| file_name(first) == file_name(program))
+        };
+        match named.iter_mut().find(is_same) {
+            Some(places) => places.push(program),
+            None => named.push(vec![program]),
+        }
+    }
+    named
+}
+
+fn file_name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
 }
 
 /// Gives the patterns that a preset's path stands for.

@@ -234,6 +234,30 @@ fn what_is_not_there_is_named_with_its_package() {
 }
 
 #[test]
+fn a_program_that_was_found_is_not_left_out_elsewhere_as_well() {
+    let sandbox = Sandbox::bare();
+    sandbox.must(
+        "mkdir -p /srv/jails
+         [ -e /usr/lib/openssh/sftp-server ] || { mkdir -p /usr/lib/openssh; cp /bin/true /usr/lib/openssh/sftp-server; }",
+    );
+    let both = "[one]\nprograms = [\"cat\", \"nowhere\"]\n[two]\nprograms = [\"nowhere\"]\npresets = [\"one\"]\n[three]\npresets = [\"two\"]\n";
+    sandbox.write("/etc/login-jail/presets.d/own.toml", both);
+    let outcome = sandbox.jailctl(&["build", ROOT, "--with", "sftp,three"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert!(!outcome.stderr.contains("sftp-server"), "{outcome}");
+    assert_eq!(outcome.stderr.matches("nowhere").count(), 1, "{outcome}");
+
+    sandbox.must("find /usr/lib* -name 'sftp-server*' -exec rm {} +");
+    let outcome = sandbox.jailctl(&["build", ROOT, "--only", "--with", "netutils"]);
+    let named = outcome.stderr.matches("sftp-server").count();
+    assert_eq!(named, 1, "{outcome}");
+    let outcome = sandbox.jailctl(&["build", ROOT, "--only", "--with", "sftp"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    let expected = "the host has no sftp-server; apt-get install openssh-sftp-server";
+    assert!(outcome.stderr.contains(expected), "{outcome}");
+}
+
+#[test]
 fn the_presets_are_listed_for_people_and_for_programs() {
     let sandbox = Sandbox::bare();
     sandbox.must("rm -f /usr/bin/rsync");
