@@ -203,6 +203,9 @@ pub fn collect(recipe: &Recipe, named: &Recipe) -> Result<Closure, Fault> {
             collector.program(program)?;
         }
     }
+    if !recipe.users.is_empty() {
+        collector.note_shell();
+    }
     Ok(collector.finish())
 }
 

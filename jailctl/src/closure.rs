@@ -127,6 +127,8 @@ pub enum Note {
         /// Whether a script was asked for by name.
         needed: bool,
     },
+    /// There is no `sh` for the logins of the accounts that a root is built for.
+    NoShell,
     /// A path that is left out because not everybody may read it on the host.
     Private {
         /// The path.
@@ -189,6 +191,10 @@ impl fmt::Display for Note {
                 if *scripts == 1 { "" } else { "s" },
                 script.display(),
                 if *scripts == 1 { "is" } else { "are" },
+            ),
+            Note::NoShell => f.write_str(
+                "no /bin/sh is brought along, and logins are refused without the jail's shell; add --with login, or --with \
+                 shell for people, or say shell = in the jail's config",
             ),
             Note::Private { path } => write!(
                 f,
@@ -333,6 +339,14 @@ impl Collector {
         let why = self.closure.notes.difference(&before).next();
         let why = why.map_or_else(|| "is not to be had".to_owned(), Note::to_string);
         Err(Fault::Failed(format!("program {name}: {why}")))
+    }
+
+    /// Notes it if nothing brings the shell that a jail has by default.
+    pub fn note_shell(&mut self) {
+        let brought = |path| self.closure.entries.contains_key(Path::new(path));
+        if !["/bin/sh", "/usr/bin/sh"].into_iter().any(brought) {
+            self.closure.notes.insert(Note::NoShell);
+        }
     }
 
     /// Notes a program that the host has no more.

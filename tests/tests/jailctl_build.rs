@@ -96,6 +96,53 @@ fn sftp_scp_and_rsync_move_files_both_ways() {
     }
 }
 
+/// Where nothing else is asked for: the jail's shell starts what serves each of them.
+#[test]
+fn a_root_for_sftp_or_rsync_alone_is_one_that_can_be_logged_in_to() {
+    let sandbox = built("sftp");
+    sandbox.must("echo text >/root/file");
+    let batch = "put /root/file sent\nget sent /root/back\nls";
+    assert!(sandbox.sftp("ann", batch).ok().contains("sent"));
+    assert_eq!(sandbox.read("/root/back"), "text");
+    let programs = sandbox.must(&format!("ls {ROOT}/usr/bin"));
+    assert!(programs.lines().all(|it| it.contains("sh")), "{programs}");
+    for (with, script) in [
+        ("scp", "scp -O $SSH /root/file ann@127.0.0.1:copied"),
+        (
+            "rsync",
+            "rsync -e \"ssh $SSH\" /root/file ann@127.0.0.1:synced",
+        ),
+    ] {
+        if !has(with) {
+            continue;
+        }
+        let sandbox = built(with);
+        sandbox.must("echo text >/root/file");
+        sandbox.must(&format!(
+            "SSH='-F /dev/null -i /etc/ssh/sandbox/client -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'
+             {script}; cmp /root/file {ROOT}/home/ann/*ed"
+        ));
+    }
+}
+
+#[test]
+fn a_root_for_somebody_in_which_nobody_can_log_in_is_noted() {
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("mkdir -p /srv/jails");
+    let build = ["build", ROOT, "--program", "cat"];
+    let note = "no /bin/sh is brought along";
+    let nobody = sandbox.jailctl(&build);
+    nobody.ok();
+    assert!(!nobody.stderr.contains(note), "{nobody}");
+    let ann = sandbox.jailctl(&[&build[..], &["--user", "ann"]].concat());
+    ann.ok();
+    assert!(ann.stderr.contains(note), "{ann}");
+    let mended = sandbox.jailctl(&["build", ROOT, "--with", "login"]);
+    mended.ok();
+    assert!(!mended.stderr.contains(note), "{mended}");
+    assert_eq!(sandbox.ssh("ann", "echo in | cat").ok(), "in");
+}
+
 #[test]
 fn git_commits_and_is_cloned_from() {
     if !has("git") {
