@@ -40,7 +40,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Build {
-    /// The root directory; made if it is not there. One that was built before is built anew, users' files stay
+    /// The root directory; made if it is not there, with those above it, root's and mode 0755. One that was built before is built anew, users' files stay
     root: PathBuf,
     /// Presets: shell, sftp, rsync, git, ... (jailctl presets lists them)
     #[arg(long, value_delimiter = ',', value_name = "PRESET")]
@@ -315,12 +315,26 @@ fn hold(root: &Tree) -> Result<State, Fault> {
     Ok(State::Held(held, recipe))
 }
 
-/// Makes a root beside its place and gives it its name once it is complete.
+/// Makes a root, and the directories above it that are missing.
 ///
 /// # Errors
-/// What `fill` says; a directory above is not root's alone; something has taken the name in the meantime.
+/// What `fill` says; a directory above is not root's alone; something has taken the name in the meantime. Nothing is left
+/// then of what was made.
 pub fn new_root<T>(path: &Path, fill: impl FnOnce(&Tree) -> Result<T, Fault>) -> Result<T, Fault> {
-    let parent = Tree::open_above(path)?;
+    let mut made = Vec::new();
+    let filled = Tree::make_above(path, &mut made).and_then(|parent| root_in(&parent, path, fill));
+    if filled.is_err() {
+        Tree::remove_above(&made);
+    }
+    filled
+}
+
+/// Makes a root beside its place and gives it its name once it is complete.
+fn root_in<T>(
+    parent: &Tree,
+    path: &Path,
+    fill: impl FnOnce(&Tree) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     let name = path.file_name().unwrap_or_default();
     let mut beside = std::ffi::OsString::from(".");
     beside.push(name);

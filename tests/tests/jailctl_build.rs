@@ -476,6 +476,65 @@ fn refuses_to_build_where_others_can_write_and_over_what_it_did_not_make() {
 }
 
 #[test]
+fn the_manuals_first_example_works_on_a_fresh_machine() {
+    let page = include_str!("../../packaging/man/jailctl-build.8").replace("\\-", "-");
+    let (_, examples) = page.split_once(".SH \"EXAMPLES\"").unwrap();
+    let first = examples.lines().find_map(|line| line.strip_prefix("\\fB"));
+    let first = first.unwrap().trim_end_matches("\\fR");
+    let words: Vec<&str> = first.split(' ').collect();
+    assert_eq!(words.last(), Some(&ROOT), "{first}");
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("rmdir /srv/jails 2>/dev/null; test ! -e /srv/jails");
+    let outcome = sandbox.jailctl(words.get(1..).unwrap());
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(sandbox.ssh("ann", "id -un").ok(), "ann");
+}
+
+#[test]
+fn what_is_missing_above_a_root_is_made_and_roots_alone() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/x /root/tree/bin; cp /bin/busybox /root/tree/bin/sh");
+    let jailctl = jailctl();
+    for (umask, made) in [
+        ("000", "build /srv/x/a/b/one --program cat"),
+        ("077", "build /srv/x/c/d/two --program cat"),
+        ("077", "import /root/tree /srv/x/e/f/three"),
+    ] {
+        sandbox.must(&format!("umask {umask}; {jailctl} {made}"));
+    }
+    let stat = "cd /srv/x; stat -c '%a %u:%g' a a/b a/b/one c c/d c/d/two e e/f e/f/three | uniq";
+    assert_eq!(sandbox.must(stat), "755 0:0");
+}
+
+#[test]
+fn nothing_is_left_above_a_root_that_could_not_be_built() {
+    let sandbox = Sandbox::bare().plain_user("ann");
+    sandbox.must(
+        "mkdir -p /srv/x /srv/x/open; chmod 777 /srv/x/open; ln -s / /srv/x/link; touch /srv/x/file
+         mkdir -m 755 /srv/x/small; mount -t tmpfs -o size=1M,mode=755 none /srv/x/small",
+    );
+    let state = "cd /srv/x; find . -printf '%p %M\\n' | sort";
+    let before = sandbox.must(state);
+    for (root, reason) in [
+        (
+            "open/a/b/root",
+            "/srv/x/open is mode 0777; chmod go-w /srv/x/open",
+        ),
+        ("link/srv/a/root", "/srv/x/link is a symbolic link"),
+        ("file/a/root", "/srv/x/file is a regular file"),
+        ("small/a/b/root", "No space left"),
+    ] {
+        let root = format!("/srv/x/{root}");
+        let outcome = sandbox.jailctl(&["build", &root, "--program", "bash"]);
+        assert_eq!(outcome.code(), Some(3), "{outcome}");
+        assert!(outcome.stderr.contains(reason), "{outcome}");
+        assert!(!outcome.stderr.contains("config"), "{outcome}");
+        assert_eq!(sandbox.must(state), before, "{outcome}");
+    }
+    assert_eq!(sandbox.must("ls -d /srv/a 2>/dev/null || true"), "");
+}
+
+#[test]
 fn a_home_that_is_there_already_stays() {
     let sandbox = Sandbox::new().user("ann");
     sandbox.must(&format!("mkdir -p {ROOT}/home && install -d -m 700 -o ann {ROOT}/home/ann && echo mine >{ROOT}/home/ann/file"));
