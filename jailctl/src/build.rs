@@ -1,8 +1,8 @@
 //! `jailctl build`: a small populated root from the host's own files.
 
 use std::{
-    collections::HashSet,
-    os::unix::ffi::OsStrExt,
+    collections::{BTreeSet, HashSet},
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,7 @@ use rustix::fs::{FileType, Gid, RenameFlags, Uid, fchown, fstat};
 use serde_json::json as object;
 
 use crate::{
+    change::Change,
     closure::{Closure, Collector, Note, OWN, find_program},
     etc::{self, Account},
     fault::{Fault, Verdict},
@@ -30,12 +31,16 @@ use crate::{
 /// where from which package, with a digest, is in ROOT/.login-jail/manifest.json, which the user can't read. The root is
 /// noted in /var/lib/login-jail/roots, where `jailctl update` finds it.
 ///
+/// On a root that was built before, what is named comes to what was asked for before: its presets, programs and accounts
+/// are kept, and so is the way files come in, unless another one is named, which then holds for all files. Without anything
+/// named the root is built anew as it was asked for. `--only` lets go of the presets and programs of before.
+///
 /// A user of the root needs a rule as well: `jailctl add`. Who needs the host's programs and nothing of their own needs
 /// no such root: base = "host" in login-jail.toml(5).
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Build {
-    /// The root directory; made if it is not there. One that was built before is built anew, users' files stay.
+    /// The root directory; made if it is not there, with those above it, root's and mode 0755. One that was built before is built anew, users' files stay
     root: PathBuf,
     /// Presets: shell, sftp, rsync, git, ... (jailctl presets lists them)
     #[arg(long, value_delimiter = ',', value_name = "PRESET")]
@@ -43,10 +48,13 @@ pub struct Build {
     /// A further program, by name or path, or a directory: sh,ls,cat
     #[arg(long = "program", value_delimiter = ',', value_name = "PROGRAM")]
     programs: Vec<String>,
+    /// Just what is named now: the presets and programs of before go, accounts and homes stay
+    #[arg(long)]
+    only: bool,
     /// An account that the root's passwd and group know and that has a home in it; several with commas between
     #[arg(long = "user", value_delimiter = ',', value_name = "NAME")]
     users: Vec<String>,
-    /// Copy the host's files (the default)
+    /// Copy the host's files (the default for a new root)
     #[arg(long, group = "method")]
     copy: bool,
     /// Hard-link them instead: no disk use, on one file system
@@ -63,6 +71,8 @@ pub struct Build {
 const EXAMPLES: &str = "\
 Examples:
   jailctl build --with shell,sftp,rsync,git --user ann /srv/jails/ann    a whole system for ann
+  jailctl build --with php /srv/jails/ann                   php too, beside what she has
+  jailctl build --only --with sftp /srv/jails/ann           nothing but sftp from now on
   jailctl build --program jq --program /opt/report /srv/jails/bob    these programs and what they need
   jailctl build --with shell --hardlink /srv/jails/ann      the host's own files, on one file system
   jailctl build --with shell --reflink /srv/jails/ann       on Btrfs or XFS
@@ -74,91 +84,127 @@ impl Build {
     /// # Errors
     /// Something asked for is not there, or a system call failed; a root that was there works as before.
     pub fn run(self) -> Result<Verdict, Fault> {
-        if self.with.is_empty() && self.programs.is_empty() {
+        let root = absolute(&self.root)?;
+        let there = There::open(&root)?;
+        let before = there.as_ref().and_then(There::recipe);
+        let named = self.named();
+        let recipe = self.recipe(&named, before);
+        if recipe.with.is_empty() && recipe.programs.is_empty() {
             return Err(Fault::Usage(
                 "say what the root is for: --with shell,sftp,git or --program NAME".to_owned(),
             ));
         }
-        let root = absolute(&self.root)?;
-        let recipe = self.recipe();
-        let accounts = accounts(&recipe)?;
-        let collected = collect(&recipe, Missing::Refuse)?;
+        let accounts = accounts(&recipe, &named)?;
+        let collected = collect(&recipe, &named)?;
         let notes: Vec<Note> = collected.notes.iter().cloned().collect();
-        let manifest = build(
-            &root,
-            |before| {
-                let made = etc::make(&collected, &accounts, before)?;
-                Ok(Plan {
-                    recipe: recipe.clone(),
-                    closure: collected.clone(),
-                    made,
-                })
-            },
+        let made = etc::make(
+            &collected,
             &accounts,
+            there.as_ref().map(|there| &there.root),
         )?;
+        let plan = Plan {
+            recipe: recipe.clone(),
+            closure: collected,
+            made,
+        };
+        let manifest = match &there {
+            Some(there) => there.fill(&plan, &accounts)?,
+            None => new_root(&root, |root| fill(root, &plan, &accounts))?,
+        };
         registry::add(&root)?;
+        let change = Change::of(before, &named, &recipe);
         if self.json {
-            print_json(&root, &manifest, &notes);
+            print_json(&root, &manifest, &change, &notes);
         } else {
-            print(&root, &manifest, &notes);
+            print(&root, &manifest, &change, &notes);
         }
         Ok(Verdict::of(notes.iter().any(Note::is_finding)))
     }
 
-    fn recipe(&self) -> Recipe {
-        let method = match (self.hardlink, self.reflink) {
-            (true, _) => Method::Hardlink,
-            (_, true) => Method::Reflink,
-            _ => Method::Copy,
-        };
+    /// What is named now, and nothing of before.
+    fn named(&self) -> Recipe {
         Recipe {
             with: self.with.clone(),
             programs: self.programs.clone(),
             users: self.users.clone(),
-            method,
+            ..Recipe::default()
+        }
+    }
+
+    /// What the root is to be: what is named now, beside what is kept of before.
+    fn recipe(&self, named: &Recipe, before: Option<&Recipe>) -> Recipe {
+        let method = match (self.copy, self.hardlink, self.reflink) {
+            (true, ..) => Some(Method::Copy),
+            (_, true, _) => Some(Method::Hardlink),
+            (.., true) => Some(Method::Reflink),
+            _ => before.map(|before| before.method),
+        };
+        let nothing = Recipe::default();
+        let before = before.unwrap_or(&nothing);
+        let content = if self.only { &nothing } else { before };
+        Recipe {
+            with: joined(&content.with, &named.with),
+            programs: joined(&content.programs, &named.programs),
+            users: joined(&before.users, &named.users),
+            method: method.unwrap_or_default(),
             imported: None,
         }
     }
 }
 
-/// Finds the accounts of a recipe.
-///
-/// # Errors
-/// One that there is not.
-pub fn accounts(recipe: &Recipe) -> Result<Vec<Account>, Fault> {
-    let find = |name: &String| {
-        let missing = || Fault::Failed(format!("look up user {name}: there is no such account"));
-        Account::find(name)?.ok_or_else(missing)
-    };
-    recipe.users.iter().map(find).collect()
+/// Gives the names of both, each once.
+fn joined(first: &[String], second: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in first.iter().chain(second) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
-/// What becomes of a recipe that asks for what the host does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
-    /// Nothing is built.
-    Refuse,
-    /// All else is: a package that was removed must not keep the others' files from being brought up to date.
-    Report,
-}
-
-/// Puts together what a recipe needs of the host as it is now.
+/// Finds the accounts of a recipe. One that is only kept and that the host has no more keeps its line, as all that the
+/// root's passwd knows beside the host's accounts.
 ///
 /// # Errors
-/// A preset that is not known; what is not there, if that is to be refused.
-pub fn collect(recipe: &Recipe, missing: Missing) -> Result<Closure, Fault> {
+/// One that is named now and that there is not.
+pub fn accounts(recipe: &Recipe, named: &Recipe) -> Result<Vec<Account>, Fault> {
+    let mut accounts = Vec::new();
+    for name in &recipe.users {
+        match Account::find(name)? {
+            Some(account) => accounts.push(account),
+            None if named.users.contains(name) => {
+                return Err(Fault::Failed(format!(
+                    "look up user {name}: there is no such account"
+                )));
+            }
+            None => {}
+        }
+    }
+    Ok(accounts)
+}
+
+/// Puts together what a recipe needs of the host as it is now. What is named now has to be there; what was asked for
+/// before is noted if it is not: a package that was removed must not keep the others' files from being brought up to date.
+///
+/// # Errors
+/// A preset that is not known; what is named now and not there.
+pub fn collect(recipe: &Recipe, named: &Recipe) -> Result<Closure, Fault> {
     let presets = Presets::load()?;
     let mut collector = Collector::new();
     for (name, preset) in presets.choose(&recipe.with)? {
-        let asked = recipe.with.iter().any(|with| with == name);
-        collector.preset(name, preset, asked && missing == Missing::Refuse)?;
+        let asked = named.with.iter().any(|with| with == name);
+        collector.preset(name, preset, asked)?;
     }
     for program in &recipe.programs {
-        if find_program(program).is_none() && missing == Missing::Report {
+        if find_program(program).is_none() && !named.programs.contains(program) {
             collector.note_removed(program);
         } else {
             collector.program(program)?;
         }
+    }
+    if !recipe.users.is_empty() {
+        collector.note_shell();
     }
     Ok(collector.finish())
 }
@@ -187,35 +233,108 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Fault> {
     )))
 }
 
-/// Builds a root: a new one beside its place, an existing one within itself.
-fn build(
-    path: &Path,
-    plan: impl Fn(Option<&Tree>) -> Result<Plan, Fault>,
-    accounts: &[Account],
-) -> Result<Manifest, Fault> {
-    if path.symlink_metadata().is_ok() {
+/// A root that is there already.
+struct There {
+    root: Tree,
+    state: State,
+}
+
+/// What jailctl knows of a directory that is there.
+enum State {
+    /// Nothing: no system is in it.
+    Empty,
+    /// It is held against other runs, and was asked for this; for nothing, if its first build was killed.
+    Held(
+        #[expect(dead_code, reason = "held until it is dropped")] OwnedFd,
+        Option<Recipe>,
+    ),
+}
+
+impl There {
+    /// Opens a root that was built before, and holds it, or a directory with no system in it. `None` where there is
+    /// nothing.
+    ///
+    /// # Errors
+    /// It was imported, or made by somebody else; another run holds it; a system call failed.
+    fn open(path: &Path) -> Result<Option<There>, Fault> {
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
         let root = Tree::open(path)?;
-        if root.stat(Path::new(CONTROL))?.is_none() {
+        // It gets no directory of ours before it is known that anything can be built.
+        let state = if root.stat(Path::new(CONTROL))?.is_none() {
             refuse_foreign(&root)?;
-            root.make_directory(Path::new(CONTROL), 0o700)?;
-        }
-        let _held = generation::hold(&root)?;
-        generation::recover(&root)?;
-        match Manifest::read(&root)? {
-            None => refuse_foreign(&root)?,
-            Some(Manifest { recipe, .. }) => refuse_imported(&root, &recipe)?,
-        }
-        return fill(&root, &plan(Some(&root))?, accounts);
+            State::Empty
+        } else {
+            hold(&root)?
+        };
+        Ok(Some(There { root, state }))
     }
-    new_root(path, |root| fill(root, &plan(None)?, accounts))
+
+    /// What it was asked for.
+    fn recipe(&self) -> Option<&Recipe> {
+        match &self.state {
+            State::Held(_, recipe) => recipe.as_ref(),
+            State::Empty => None,
+        }
+    }
+
+    fn fill(&self, plan: &Plan, accounts: &[Account]) -> Result<Manifest, Fault> {
+        let _held = match self.state {
+            State::Held(..) => None,
+            State::Empty => {
+                self.root.make_directory(Path::new(CONTROL), 0o700)?;
+                let state = hold(&self.root)?;
+                if matches!(state, State::Held(_, Some(_))) {
+                    return Err(Fault::Failed(format!(
+                        "build {}: another jailctl has just built it",
+                        self.root.shown().display()
+                    )));
+                }
+                Some(state)
+            }
+        };
+        fill(&self.root, plan, accounts)
+    }
+}
+
+/// Holds a root against other runs, completes what one was killed in, and reads what it was asked for.
+fn hold(root: &Tree) -> Result<State, Fault> {
+    let held = generation::hold(root)?;
+    generation::recover(root)?;
+    let recipe = match Manifest::read(root)? {
+        None => {
+            refuse_foreign(root)?;
+            None
+        }
+        Some(Manifest { recipe, .. }) => {
+            refuse_imported(root, &recipe)?;
+            Some(recipe)
+        }
+    };
+    Ok(State::Held(held, recipe))
+}
+
+/// Makes a root, and the directories above it that are missing.
+///
+/// # Errors
+/// What `fill` says; a directory above is not root's alone; something has taken the name in the meantime. Nothing is left
+/// then of what was made.
+pub fn new_root<T>(path: &Path, fill: impl FnOnce(&Tree) -> Result<T, Fault>) -> Result<T, Fault> {
+    let mut made = Vec::new();
+    let filled = Tree::make_above(path, &mut made).and_then(|parent| root_in(&parent, path, fill));
+    if filled.is_err() {
+        Tree::remove_above(&made);
+    }
+    filled
 }
 
 /// Makes a root beside its place and gives it its name once it is complete.
-///
-/// # Errors
-/// What `fill` says; a directory above is not root's alone; something has taken the name in the meantime.
-pub fn new_root<T>(path: &Path, fill: impl FnOnce(&Tree) -> Result<T, Fault>) -> Result<T, Fault> {
-    let parent = Tree::open_above(path)?;
+fn root_in<T>(
+    parent: &Tree,
+    path: &Path,
+    fill: impl FnOnce(&Tree) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     let name = path.file_name().unwrap_or_default();
     let mut beside = std::ffi::OsString::from(".");
     beside.push(name);
@@ -318,7 +437,7 @@ fn count(manifest: &Manifest) -> (usize, u64) {
         })
 }
 
-fn print(root: &Path, manifest: &Manifest, notes: &[Note]) {
+fn print(root: &Path, manifest: &Manifest, change: &Change, notes: &[Note]) {
     let (files, bytes) = count(manifest);
     for note in notes
         .iter()
@@ -327,7 +446,8 @@ fn print(root: &Path, manifest: &Manifest, notes: &[Note]) {
         let kind = if note.is_finding() { "finding" } else { "note" };
         eprintln!("{kind}: {}", shown(note.to_string()));
     }
-    let missing: Vec<&str> = notes
+    // Once, of however many presets it is.
+    let missing: BTreeSet<&str> = notes
         .iter()
         .filter_map(|note| match note {
             Note::NotInstalled { program, .. } => Some(program.as_str()),
@@ -335,10 +455,14 @@ fn print(root: &Path, manifest: &Manifest, notes: &[Note]) {
         })
         .collect();
     if !missing.is_empty() {
+        let missing: Vec<&str> = missing.into_iter().collect();
         eprintln!(
             "note: not on this host and left out: {}",
             shown(missing.join(" "))
         );
+    }
+    for line in change.lines(manifest.recipe.method) {
+        println!("{}: {}", shown(root), shown(line));
     }
     println!(
         "{}: {files} files, {} MiB",
@@ -347,7 +471,7 @@ fn print(root: &Path, manifest: &Manifest, notes: &[Note]) {
     );
 }
 
-fn print_json(root: &Path, manifest: &Manifest, notes: &[Note]) {
+fn print_json(root: &Path, manifest: &Manifest, change: &Change, notes: &[Note]) {
     let (files, bytes) = count(manifest);
     let findings = notes.iter().filter(|note| note.is_finding()).count();
     let report = object!({
@@ -355,6 +479,7 @@ fn print_json(root: &Path, manifest: &Manifest, notes: &[Note]) {
         "files": files,
         "bytes": bytes,
         "recipe": manifest.recipe,
+        "change": change,
         "findings": findings,
         "notes": notes,
     });

@@ -97,7 +97,7 @@ pub enum Entry {
 pub enum Note {
     /// A program that a preset names, and that the host does not have.
     NotInstalled {
-        /// The program.
+        /// The program; its name alone, where the preset names several places for it.
         program: String,
         /// The preset.
         preset: String,
@@ -127,6 +127,8 @@ pub enum Note {
         /// Whether a script was asked for by name.
         needed: bool,
     },
+    /// There is no `sh` for the logins of the accounts that a root is built for.
+    NoShell,
     /// A path that is left out because not everybody may read it on the host.
     Private {
         /// The path.
@@ -189,6 +191,10 @@ impl fmt::Display for Note {
                 if *scripts == 1 { "" } else { "s" },
                 script.display(),
                 if *scripts == 1 { "is" } else { "are" },
+            ),
+            Note::NoShell => f.write_str(
+                "no /bin/sh is brought along, and logins are refused without the jail's shell; add --with login, or --with \
+                 shell for people, or say shell = in the jail's config",
             ),
             Note::Private { path } => write!(
                 f,
@@ -271,27 +277,33 @@ impl Collector {
     pub fn preset(&mut self, name: &str, preset: &Preset, asked: bool) -> Result<(), Fault> {
         let excluded = self.exclude.len();
         self.exclude.extend(preset.exclude.iter().cloned());
-        let mut found = 0;
-        for program in &preset.programs {
-            match find_program(program) {
-                Some(path) => {
-                    found += 1;
-                    self.add(&path, Role::Program { depth: 0 });
-                }
-                None => {
-                    self.closure.notes.insert(Note::NotInstalled {
-                        program: program.clone(),
-                        preset: name.to_owned(),
-                    });
-                }
+        let mut found = false;
+        let mut missing = Vec::new();
+        for places in by_name(&preset.programs) {
+            let there: Vec<PathBuf> = places.iter().filter_map(|it| find_program(it)).collect();
+            for path in &there {
+                self.add(path, Role::Program { depth: 0 });
+            }
+            found |= !there.is_empty();
+            match places.as_slice() {
+                _ if !there.is_empty() => {}
+                [place] => missing.push((*place).to_owned()),
+                [place, ..] => missing.push(file_name(place).to_owned()),
+                [] => {}
             }
         }
-        if asked && found == 0 && !preset.programs.is_empty() {
+        for program in &missing {
+            self.closure.notes.insert(Note::NotInstalled {
+                program: program.clone(),
+                preset: name.to_owned(),
+            });
+        }
+        if asked && !found && !missing.is_empty() {
             let mend = preset.package.as_ref();
             let mend = mend.map_or_else(String::new, |package| {
                 format!("; apt-get install {package}")
             });
-            let programs = preset.programs.join(", ");
+            let programs = missing.join(", ");
             return Err(Fault::Failed(format!(
                 "preset {name}: the host has no {programs}{mend}"
             )));
@@ -327,6 +339,14 @@ impl Collector {
         let why = self.closure.notes.difference(&before).next();
         let why = why.map_or_else(|| "is not to be had".to_owned(), Note::to_string);
         Err(Fault::Failed(format!("program {name}: {why}")))
+    }
+
+    /// Notes it if nothing brings the shell that a jail has by default.
+    pub fn note_shell(&mut self) {
+        let brought = |path| self.closure.entries.contains_key(Path::new(path));
+        if !["/bin/sh", "/usr/bin/sh"].into_iter().any(brought) {
+            self.closure.notes.insert(Note::NoShell);
+        }
     }
 
     /// Notes a program that the host has no more.
@@ -576,6 +596,26 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .iter()
         .map(|directory| Path::new(directory).join(name))
         .find(is_there)
+}
+
+/// Puts programs of the same name together: the places of one, which each distribution has elsewhere.
+fn by_name(programs: &[String]) -> Vec<Vec<&str>> {
+    let mut named: Vec<Vec<&str>> = Vec::new();
+    for program in programs {
+        let is_same = |places: &&mut Vec<&str>| {
+            let first = places.first();
+            first.is_some_and(|first| file_name(first) == file_name(program))
+        };
+        match named.iter_mut().find(is_same) {
+            Some(places) => places.push(program),
+            None => named.push(vec![program]),
+        }
+    }
+    named
+}
+
+fn file_name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
 }
 
 /// Gives the patterns that a preset's path stands for.

@@ -243,14 +243,16 @@ fn unfit(fault: &ProgramFault, root: &Path, roots_own: bool) -> Failure {
     ))
 }
 
+/// Copies files of the host to their own paths. A link that is in the way goes, where cp(1) would find the host's file behind
+/// it, and so does a hard link to the host's file, which cp(1) would refuse as the same.
+const COPY: &str = "cp -L --parents --remove-destination";
+
 /// Gives the command that copies what a program lacks from the host.
 pub(crate) fn mend_program(fault: &ProgramFault, root: &Path) -> Option<String> {
     match fault {
-        ProgramFault::Interpreter(_, interpreter) => Some(format!(
-            "cp -L --parents {} {}",
-            quoted(interpreter),
-            quoted(root)
-        )),
+        ProgramFault::Interpreter(_, interpreter) => {
+            Some(format!("{COPY} {} {}", quoted(interpreter), quoted(root)))
+        }
         ProgramFault::Libraries(program, _) => Some(copy_with_libraries(program, root)),
         _ => None,
     }
@@ -260,7 +262,7 @@ pub(crate) fn mend_program(fault: &ProgramFault, root: &Path) -> Option<String> 
 pub(crate) fn copy_with_libraries(program: &Path, root: &Path) -> String {
     let program = quoted(program);
     format!(
-        "cp -L --parents {program} $(ldd {program} | grep -o '/[^ ]*') {}",
+        "{COPY} {program} $(ldd {program} | grep -o '/[^ ]*') {}",
         quoted(root)
     )
 }

@@ -37,7 +37,7 @@ pub struct Import {
     /// An archive (tar, plain or compressed with gzip or zstd; - for standard input), an OCI layout, a directory, or
     /// debootstrap:SUITE
     source: PathBuf,
-    /// The root directory, which must not be there yet
+    /// The root directory, which must not be there yet; made with those above it, root's and mode 0755
     root: PathBuf,
     /// Which image, where an archive has several
     #[arg(long, value_name = "NAME")]
@@ -111,7 +111,7 @@ impl Import {
             imported: Some(self.source.display().to_string()),
             ..Recipe::default()
         };
-        let accounts = accounts(&recipe)?;
+        let accounts = accounts(&recipe, &recipe)?;
         let unpacked = new_root(&root, |tree| {
             // The directory of the manifest is made after it: what is not there can't be led to.
             let unpacked = self.unpack(tree)?;

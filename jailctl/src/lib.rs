@@ -10,6 +10,7 @@
 
 pub mod archive;
 pub mod build;
+pub mod change;
 pub mod closure;
 pub mod elf;
 pub mod etc;

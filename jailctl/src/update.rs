@@ -13,13 +13,13 @@ use serde::Serialize;
 use serde_json::json as object;
 
 use crate::{
-    build::{Missing, absolute, collect, make_homes},
+    build::{absolute, accounts, collect, make_homes},
     closure::{Entry, Note},
-    etc::{self, Account},
+    etc,
     fault::{Fault, Verdict},
     generation::{self, Plan},
     host,
-    manifest::{Manifest, Record, digest, digest_text},
+    manifest::{Manifest, Recipe, Record, digest, digest_text},
     progress::Progress,
     registry,
     terminal::{json, shown},
@@ -200,12 +200,10 @@ fn update(path: &Path, dry_run: bool) -> Result<Report, Fault> {
             path.display()
         )));
     }
-    // One that the host has no more keeps its line, as all that the root's passwd knows beside the host's accounts.
-    let mut accounts = Vec::new();
-    for name in &manifest.recipe.users {
-        accounts.extend(Account::find(name)?);
-    }
-    let closure = collect(&manifest.recipe, Missing::Report)?;
+    // Nothing is named now: what the host has no more is noted.
+    let named = Recipe::default();
+    let accounts = accounts(&manifest.recipe, &named)?;
+    let closure = collect(&manifest.recipe, &named)?;
     let made = etc::make(&closure, &accounts, Some(&root))?;
     let plan = Plan {
         recipe: manifest.recipe.clone(),

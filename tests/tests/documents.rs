@@ -168,7 +168,6 @@ fn the_first_screen_of_readme_works() {
 fn readmes_commands_for_roots_work() {
     let (_, part) = README.split_once("\n## Roots\n").unwrap();
     let sandbox = Sandbox::new().plain_user("ann");
-    sandbox.must("mkdir -p /srv/jails");
     type_readme(
         &sandbox,
         part.split("\n## ").next().unwrap(),

@@ -96,6 +96,53 @@ fn sftp_scp_and_rsync_move_files_both_ways() {
     }
 }
 
+/// Where nothing else is asked for: the jail's shell starts what serves each of them.
+#[test]
+fn a_root_for_sftp_or_rsync_alone_is_one_that_can_be_logged_in_to() {
+    let sandbox = built("sftp");
+    sandbox.must("echo text >/root/file");
+    let batch = "put /root/file sent\nget sent /root/back\nls";
+    assert!(sandbox.sftp("ann", batch).ok().contains("sent"));
+    assert_eq!(sandbox.read("/root/back"), "text");
+    let programs = sandbox.must(&format!("ls {ROOT}/usr/bin"));
+    assert!(programs.lines().all(|it| it.contains("sh")), "{programs}");
+    for (with, script) in [
+        ("scp", "scp -O $SSH /root/file ann@127.0.0.1:copied"),
+        (
+            "rsync",
+            "rsync -e \"ssh $SSH\" /root/file ann@127.0.0.1:synced",
+        ),
+    ] {
+        if !has(with) {
+            continue;
+        }
+        let sandbox = built(with);
+        sandbox.must("echo text >/root/file");
+        sandbox.must(&format!(
+            "SSH='-F /dev/null -i /etc/ssh/sandbox/client -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'
+             {script}; cmp /root/file {ROOT}/home/ann/*ed"
+        ));
+    }
+}
+
+#[test]
+fn a_root_for_somebody_in_which_nobody_can_log_in_is_noted() {
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("mkdir -p /srv/jails");
+    let build = ["build", ROOT, "--program", "cat"];
+    let note = "no /bin/sh is brought along";
+    let nobody = sandbox.jailctl(&build);
+    nobody.ok();
+    assert!(!nobody.stderr.contains(note), "{nobody}");
+    let ann = sandbox.jailctl(&[&build[..], &["--user", "ann"]].concat());
+    ann.ok();
+    assert!(ann.stderr.contains(note), "{ann}");
+    let mended = sandbox.jailctl(&["build", ROOT, "--with", "login"]);
+    mended.ok();
+    assert!(!mended.stderr.contains(note), "{mended}");
+    assert_eq!(sandbox.ssh("ann", "echo in | cat").ok(), "in");
+}
+
 #[test]
 fn git_commits_and_is_cloned_from() {
     if !has("git") {
@@ -231,6 +278,30 @@ fn what_is_not_there_is_named_with_its_package() {
     let outcome = sandbox.jailctl(&["build", ROOT, "--with", "rsink"]);
     assert_eq!(outcome.code(), Some(2), "{outcome}");
     assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+}
+
+#[test]
+fn a_program_that_was_found_is_not_left_out_elsewhere_as_well() {
+    let sandbox = Sandbox::bare();
+    sandbox.must(
+        "mkdir -p /srv/jails
+         [ -e /usr/lib/openssh/sftp-server ] || { mkdir -p /usr/lib/openssh; cp /bin/true /usr/lib/openssh/sftp-server; }",
+    );
+    let both = "[one]\nprograms = [\"cat\", \"nowhere\"]\n[two]\nprograms = [\"nowhere\"]\npresets = [\"one\"]\n[three]\npresets = [\"two\"]\n";
+    sandbox.write("/etc/login-jail/presets.d/own.toml", both);
+    let outcome = sandbox.jailctl(&["build", ROOT, "--with", "sftp,three"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert!(!outcome.stderr.contains("sftp-server"), "{outcome}");
+    assert_eq!(outcome.stderr.matches("nowhere").count(), 1, "{outcome}");
+
+    sandbox.must("find /usr/lib* -name 'sftp-server*' -exec rm {} +");
+    let outcome = sandbox.jailctl(&["build", ROOT, "--only", "--with", "netutils"]);
+    let named = outcome.stderr.matches("sftp-server").count();
+    assert_eq!(named, 1, "{outcome}");
+    let outcome = sandbox.jailctl(&["build", ROOT, "--only", "--with", "sftp"]);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    let expected = "the host has no sftp-server; apt-get install openssh-sftp-server";
+    assert!(outcome.stderr.contains(expected), "{outcome}");
 }
 
 #[test]
@@ -405,12 +476,208 @@ fn refuses_to_build_where_others_can_write_and_over_what_it_did_not_make() {
 }
 
 #[test]
+fn the_manuals_first_example_works_on_a_fresh_machine() {
+    let page = include_str!("../../packaging/man/jailctl-build.8").replace("\\-", "-");
+    let (_, examples) = page.split_once(".SH \"EXAMPLES\"").unwrap();
+    let first = examples.lines().find_map(|line| line.strip_prefix("\\fB"));
+    let first = first.unwrap().trim_end_matches("\\fR");
+    let words: Vec<&str> = first.split(' ').collect();
+    assert_eq!(words.last(), Some(&ROOT), "{first}");
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("rmdir /srv/jails 2>/dev/null; test ! -e /srv/jails");
+    let outcome = sandbox.jailctl(words.get(1..).unwrap());
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(sandbox.ssh("ann", "id -un").ok(), "ann");
+}
+
+#[test]
+fn what_is_missing_above_a_root_is_made_and_roots_alone() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/x /root/tree/bin; cp /bin/busybox /root/tree/bin/sh");
+    let jailctl = jailctl();
+    for (umask, made) in [
+        ("000", "build /srv/x/a/b/one --program cat"),
+        ("077", "build /srv/x/c/d/two --program cat"),
+        ("077", "import /root/tree /srv/x/e/f/three"),
+    ] {
+        sandbox.must(&format!("umask {umask}; {jailctl} {made}"));
+    }
+    let stat = "cd /srv/x; stat -c '%a %u:%g' a a/b a/b/one c c/d c/d/two e e/f e/f/three | uniq";
+    assert_eq!(sandbox.must(stat), "755 0:0");
+}
+
+#[test]
+fn nothing_is_left_above_a_root_that_could_not_be_built() {
+    let sandbox = Sandbox::bare().plain_user("ann");
+    sandbox.must(
+        "mkdir -p /srv/x /srv/x/open; chmod 777 /srv/x/open; ln -s / /srv/x/link; touch /srv/x/file
+         mkdir -m 755 /srv/x/small; mount -t tmpfs -o size=1M,mode=755 none /srv/x/small",
+    );
+    let state = "cd /srv/x; find . -printf '%p %M\\n' | sort";
+    let before = sandbox.must(state);
+    for (root, reason) in [
+        (
+            "open/a/b/root",
+            "/srv/x/open is mode 0777; chmod go-w /srv/x/open",
+        ),
+        ("link/srv/a/root", "/srv/x/link is a symbolic link"),
+        ("file/a/root", "/srv/x/file is a regular file"),
+        ("small/a/b/root", "No space left"),
+    ] {
+        let root = format!("/srv/x/{root}");
+        let outcome = sandbox.jailctl(&["build", &root, "--program", "bash"]);
+        assert_eq!(outcome.code(), Some(3), "{outcome}");
+        assert!(outcome.stderr.contains(reason), "{outcome}");
+        assert!(!outcome.stderr.contains("config"), "{outcome}");
+        assert_eq!(sandbox.must(state), before, "{outcome}");
+    }
+    assert_eq!(sandbox.must("ls -d /srv/a 2>/dev/null || true"), "");
+}
+
+#[test]
 fn a_home_that_is_there_already_stays() {
     let sandbox = Sandbox::new().user("ann");
     sandbox.must(&format!("mkdir -p {ROOT}/home && install -d -m 700 -o ann {ROOT}/home/ann && echo mine >{ROOT}/home/ann/file"));
     let outcome = sandbox.jailctl(&["build", ROOT, "--with", "basicshell", "--user", "ann"]);
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     assert_eq!(sandbox.ssh("ann", "cat /home/ann/file ").code(), Some(0));
+}
+
+/// What the manifest says that the root was asked for.
+fn asked(sandbox: &Sandbox) -> Option<serde_json::Value> {
+    let manifest = sandbox.read(&format!("{ROOT}/.login-jail/manifest.json"));
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).ok()?;
+    manifest.get("recipe").cloned()
+}
+
+/// ann's root, asked for these, as copies.
+fn recipe(with: &[&str], programs: &[&str], users: &[&str]) -> Option<serde_json::Value> {
+    Some(
+        serde_json::json!({ "with": with, "programs": programs, "users": users, "method": "copy" }),
+    )
+}
+
+#[test]
+fn what_is_named_now_comes_to_what_was_asked_for_before() {
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("mkdir -p /srv/jails");
+    let build = |arguments: &[&str]| sandbox.jailctl(&[&["build", ROOT], arguments].concat());
+    let first = build(&["--with", "basicshell", "--program", "tac", "--user", "ann"]);
+    assert!(!first.ok().contains("before"), "{first}");
+
+    let added = build(&["--with", "sftp", "--program", "rev"]);
+    let kept = format!("{ROOT}: kept from before: basicshell, tac; the accounts ann\n");
+    assert_eq!(added.code(), Some(0), "{added}");
+    assert!(added.stdout.contains(&kept), "{added}");
+    assert_eq!(
+        asked(&sandbox),
+        recipe(&["basicshell", "sftp"], &["tac", "rev"], &["ann"])
+    );
+    let works = "echo ab >f; tac f; rev f; id -un";
+    assert_eq!(sandbox.ssh("ann", works).ok(), "ab\nba\nann");
+    assert!(sandbox.sftp("ann", "ls").ok().contains('f'));
+
+    // Nothing named: as it was asked for, and what was changed in it is mended.
+    sandbox.must(&format!("rm {ROOT}/usr/bin/rev"));
+    let anew = build(&[]);
+    assert_eq!(anew.code(), Some(0), "{anew}");
+    assert_eq!(
+        asked(&sandbox),
+        recipe(&["basicshell", "sftp"], &["tac", "rev"], &["ann"])
+    );
+    let same = sandbox.jailctl(&["update", "--dry-run", ROOT]);
+    assert_eq!(same.code(), Some(0), "{same}");
+
+    // What is named a second time is no news.
+    let twice = build(&["--json", "--with", "sftp,basicshell", "--program", "tac"]);
+    let report: serde_json::Value = serde_json::from_str(twice.ok()).unwrap();
+    let change = serde_json::json!({ "kept": { "with": [], "programs": ["rev"], "users": ["ann"] }, "dropped": [] });
+    assert_eq!(report["change"], change, "{twice}");
+    assert_eq!(
+        asked(&sandbox),
+        recipe(&["basicshell", "sftp"], &["tac", "rev"], &["ann"])
+    );
+}
+
+#[test]
+fn only_lets_go_of_presets_and_programs_and_of_nobody() {
+    let sandbox = built("extendedshell");
+    let build = |arguments: &[&str]| sandbox.jailctl(&[&["build", ROOT], arguments].concat());
+    let nothing = build(&["--only"]);
+    assert_eq!(nothing.code(), Some(2), "{nothing}");
+    let only = build(&["--only", "--with", "basicshell"]);
+    assert_eq!(only.code(), Some(0), "{only}");
+    for line in [
+        "kept from before: the accounts ann\n",
+        "gone: extendedshell\n",
+    ] {
+        assert!(
+            only.stdout.contains(&format!("{ROOT}: {line}")),
+            "{line}: {only}"
+        );
+    }
+    assert_eq!(asked(&sandbox), recipe(&["basicshell"], &[], &["ann"]));
+    assert_eq!(sandbox.ssh("ann", "type watch >&2 || id -un").ok(), "ann");
+    assert_eq!(sandbox.jailctl(&["rollback", ROOT]).code(), Some(0));
+    assert_eq!(sandbox.ssh("ann", "type watch >/dev/null").code(), Some(0));
+}
+
+#[test]
+fn files_come_in_as_before_unless_another_way_is_named() {
+    let sandbox = Sandbox::bare();
+    sandbox.must("mkdir -p /srv/jails; cp /bin/ls /opt/one; cp /bin/cat /opt/two");
+    let build = |arguments: &[&str]| {
+        let outcome = sandbox.jailctl(&[&["build", ROOT], arguments].concat());
+        assert_eq!(outcome.code(), Some(0), "{outcome}");
+        outcome.stdout
+    };
+    let same = |name: &str| {
+        let script = format!("[ {ROOT}/opt/{name} -ef /opt/{name} ]");
+        sandbox.sh(&script).code() == Some(0)
+    };
+    build(&["--program", "/opt/one", "--hardlink"]);
+    let said = build(&["--program", "/opt/two"]);
+    assert!(!said.contains("from now on"), "{said}");
+    assert!(same("one") && same("two"));
+    let said = build(&["--copy"]);
+    let expected = format!("{ROOT}: all files copied from now on, and not hard-linked as before\n");
+    assert!(said.contains(&expected), "{said}");
+    assert!(!same("one") && !same("two"));
+}
+
+#[test]
+fn what_the_host_has_no_more_keeps_nobody_from_adding() {
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("mkdir -p /srv/jails; cp /bin/ls /opt/gone; useradd bob");
+    let first = ["--with", "basicshell", "--program", "/opt/gone"];
+    let first = [&["build", ROOT, "--user", "ann,bob"], &first[..]].concat();
+    assert_eq!(sandbox.jailctl(&first).code(), Some(0));
+    sandbox.must("rm /opt/gone; userdel bob");
+    let added = sandbox.jailctl(&["build", ROOT, "--program", "tac"]);
+    assert_eq!(added.code(), Some(1), "{added}");
+    let finding = "/opt/gone is not on this host any more";
+    assert!(added.stderr.contains(finding), "{added}");
+    assert_eq!(
+        asked(&sandbox),
+        recipe(&["basicshell"], &["/opt/gone", "tac"], &["ann", "bob"])
+    );
+    assert_eq!(sandbox.ssh("ann", "echo a | tac").ok(), "a");
+    // Asked for by name now, they are missed.
+    for arguments in [["--program", "/opt/gone"], ["--user", "bob"]] {
+        let refused = sandbox.jailctl(&[&["build", ROOT], &arguments[..]].concat());
+        assert_eq!(refused.code(), Some(3), "{refused}");
+    }
+}
+
+#[test]
+fn a_directory_that_can_not_be_built_in_is_left_as_it_was() {
+    let sandbox = Sandbox::bare();
+    sandbox.must(&format!("mkdir -p {ROOT}"));
+    let refused = sandbox.jailctl(&["build", ROOT, "--with", "rsink"]);
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert_eq!(sandbox.must(&format!("ls -A {ROOT}")), "");
+    let built = sandbox.jailctl(&["build", ROOT, "--with", "basicshell"]);
+    assert!(!built.ok().contains("before"), "{built}");
 }
 
 /// Kills jailctl after ever longer times while it makes a root anew, and looks whether the root still works.
@@ -424,13 +691,13 @@ fn killed_at_any_moment_the_root_still_works() {
          while [ $i -lt 60 ]; do
              i=$((i + 1))
              with=basicshell; [ $((i % 2)) = 0 ] || with=basicshell,extendedshell
-             timeout -s KILL 0.$(printf %03d $((i * 7))) {jailctl} build {ROOT} --with $with --user ann >/dev/null 2>&1
+             timeout -s KILL 0.$(printf %03d $((i * 7))) {jailctl} build {ROOT} --only --with $with --user ann >/dev/null 2>&1
              [ $? = 137 ] && kills=$((kills + 1))
              chroot {ROOT} /bin/bash -c 'ls / && cat /home/ann/file && id ann' >/dev/null 2>&1 || broken=$((broken + 1))
          done
          echo broken $broken
          [ $kills -gt 5 ] || echo only $kills kills
-         {jailctl} build {ROOT} --with basicshell --user ann >/dev/null 2>&1 || echo not mended
+         {jailctl} build {ROOT} --only --with basicshell --user ann >/dev/null 2>&1 || echo not mended
          ls -A {ROOT}/.login-jail"
     );
     assert_eq!(sandbox.must(&script), "broken 0\nmanifest.json\nprevious");
@@ -451,7 +718,7 @@ fn killed_at_each_rename_the_root_still_works() {
          while [ $n -le 12 ]; do
              {jailctl} build {ROOT} --with basicshell,extendedshell --user ann >/dev/null 2>&1
              strace -f -o /dev/null -e trace=renameat2 -e inject=renameat2:signal=KILL:when=$n \
-                 {jailctl} build {ROOT} --with basicshell --user ann >/dev/null 2>&1
+                 {jailctl} build {ROOT} --only --with basicshell --user ann >/dev/null 2>&1
              status=$?
              chroot {ROOT} /bin/bash -c 'ls / && id ann' >/dev/null 2>&1 || echo broken at $n
              {jailctl} update {ROOT} --dry-run >/dev/null || echo neither generation at $n

@@ -60,8 +60,12 @@ fn planted(sandbox: &Sandbox, kind: &str, plant: &str, parts: &[&str]) -> Found 
     let Some(command) = &found.command else {
         panic!("{kind} has no command: {after}");
     };
-    let mended = sandbox.sh(command);
+    // Not in `/`, where a path that lost its first slash would be found all the same.
+    let mended = sandbox.sh(&format!("cd /root; {command}"));
     assert_eq!(mended.code(), Some(0), "{kind}: {mended}");
+    if command.contains("cp ") {
+        assert_eq!(mended.stderr, "", "{kind}: {mended}");
+    }
     let again = check(sandbox);
     assert!(
         !of_kind(&again, kind).iter().any(has),
@@ -451,6 +455,45 @@ fn finds_what_users_will_miss_inside() {
         &plant("printf 'passwd: files oracle\\n' >$root/etc/nsswitch.conf"),
         &["libnss_oracle.so.2"],
     );
+}
+
+/// Roots have the least, or hard links to the host's files, or links that lead to them from outside.
+#[test]
+fn what_is_copied_from_the_host_comes_into_any_root() {
+    let root = "/srv/jails/ann";
+    let plant = |what: &str| what.replace("$root", root);
+    let sandbox = whole();
+    planted(
+        &sandbox,
+        "terminfo-missing",
+        &plant("rm -rf $root/lib/terminfo $root/usr/share"),
+        &[],
+    );
+    planted(
+        &sandbox,
+        "locale-missing",
+        &plant("rm -rf $root/usr/lib"),
+        &[],
+    );
+    planted(
+        &sandbox,
+        "program-broken",
+        // Moved, so that the sandbox's own file system has it.
+        &plant(
+            "cp -p /usr/bin/ssh /usr/bin/moved; mv /usr/bin/moved /usr/bin/ssh; ln /usr/bin/ssh $root/usr/bin",
+        ),
+        &["/usr/bin/ssh", "libcrypto.so"],
+    );
+    planted(
+        &sandbox,
+        "program-broken",
+        &plant(
+            "find $root -name 'libcrypto.so*' -exec rm {} +
+             ln -s /usr/bin/ssh /usr/bin/tool; ln -s /usr/bin/ssh $root/usr/bin/tool",
+        ),
+        &["/usr/bin/tool", "libcrypto.so"],
+    );
+    sandbox.must("cmp /usr/bin/ssh /srv/jails/ann/usr/bin/tool");
 }
 
 /// ann behind the PAM stacks, with bash as login shell, in a root that is a whole system.

@@ -423,7 +423,7 @@ fn what_is_swapped_during_an_update_neither_leads_out_nor_stops_it() {
     let script = format!(
         "set +e; for i in $(seq 25); do
              [ -e {ROOT}/usr/bin/rev ] && with= || with=,rev
-             {} build {ROOT} --with basicshell --program tac$with --user ann 2>&1 >/dev/null || echo failed
+             {} build {ROOT} --only --with basicshell --program tac$with --user ann 2>&1 >/dev/null || echo failed
          done",
         login_jail_tests::jailctl()
     );

@@ -155,7 +155,14 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
         Base::None => finding.mended_by(command),
         Base::Host | Base::Directory(_) => finding,
     };
-    let copied = |what: &str| format!("cp -aL --parents {what} {root}");
+    // With -a, cp(1) fails on a directory that --parents has made.
+    let copied = |parents: &[&str], what: &str| {
+        let parents: Vec<String> = parents.iter().map(|path| below(path)).collect();
+        format!(
+            "mkdir -p -m 755 {} && cp -aL --parents --remove-destination {what} {root}",
+            parents.join(" ")
+        )
+    };
     Some(match seen {
         // What an attack found has its own way out.
         Seen::Done | Seen::Tried(_) => return None,
@@ -265,14 +272,17 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
                 "terminfo-missing",
                 "there is no terminfo in the jail: editors, less and clear misbehave",
             ),
-            copied("$(ls -d /lib/terminfo /usr/share/terminfo 2>/dev/null)"),
+            copied(
+                &["lib", "usr", "usr/share"],
+                "$(ls -d /lib/terminfo /usr/share/terminfo 2>/dev/null)",
+            ),
         ),
         Seen::NoLocale => with_command(
             Finding::note(
                 "locale-missing",
                 "there is no locale in the jail: LANG has no effect",
             ),
-            copied("/usr/lib/locale"),
+            copied(&["usr", "usr/lib"], "/usr/lib/locale"),
         ),
         Seen::NoTimeZone => with_command(
             Finding::note(
