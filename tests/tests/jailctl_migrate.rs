@@ -289,7 +289,8 @@ fn users_of_pam_chroot_land_in_the_same_root() {
     let printed = migrate(&sandbox, &["pam_chroot"]);
     assert_eq!(printed.code(), Some(1), "{printed}");
     for part in [
-        "unlisted = \"exempt\"",
+        // Whom the last line would put somewhere must not be on the host instead.
+        "unlisted = \"refuse\"",
         "shut = ",
         "bob = ",
         "ann = ",
@@ -308,6 +309,64 @@ fn users_of_pam_chroot_land_in_the_same_root() {
     }
     let after: Vec<String> = ["ann", "bob", "cid", "dan"].map(look).into();
     assert_eq!(before, after, "{printed}");
+}
+
+/// Each row: the module's options, chroot.conf, and whether the config lets others pass.
+#[test]
+fn whom_pam_chroot_refused_or_jailed_is_not_on_the_host_afterwards() {
+    for (options, text, others_pass) in [
+        ("", "ann /srv/jails/ann", true),
+        ("onerr=fail", "ann /srv/jails/ann", false),
+        ("notfound=failure onerr=succeed", "ann /srv/jails/ann", true),
+        ("chroot_dir=/srv/jails/bob", "", false),
+        ("", "ann /srv/jails/bob/../ann", false),
+        ("", "ann /srv/jails/ann\nbob srv/jails/bob", false),
+        ("", "ann /srv/jails/ann\n@bob /srv/jails/bob", false),
+        ("notfound=failure use_groups", "@bob /srv/jails/bob", false),
+    ] {
+        let sandbox = Sandbox::new();
+        if sandbox
+            .sh("find /lib /usr/lib -name pam_chroot.so | grep .")
+            .code()
+            != Some(0)
+        {
+            skipped("migrate pam_chroot", "libpam-chroot is not installed");
+            return;
+        }
+        let mut sandbox = sandbox;
+        for user in ["ann", "bob", "cid"] {
+            sandbox = sandbox
+                .user_with_shell(user, "/bin/sh")
+                .jailed(user)
+                .root(roots::busybox());
+        }
+        sandbox.must(&format!(
+            "printf '%b\\n' '{text}' >/etc/security/chroot.conf; cp /etc/pam.d/su /srv/su
+             echo 'session required pam_chroot.so {options}' >>/etc/pam.d/su"
+        ));
+        let look = |user: &str| sandbox.su_c(user, "cat /etc/issue").stdout;
+        let before = ["ann", "bob", "cid"].map(look);
+        let printed = migrate(&sandbox, &["pam_chroot"]);
+        let row = format!("{options}: {text}: {printed}");
+        assert_eq!(
+            printed.stdout.contains("unlisted = \"exempt\""),
+            others_pass,
+            "{row}"
+        );
+        sandbox.must(
+            "cp /srv/su /etc/pam.d/su; cat /usr/share/doc/login-jail/pam.d/su >>/etc/pam.d/su",
+        );
+        let after = ["ann", "bob", "cid"].map(look);
+        for (before, after) in before.iter().zip(&after) {
+            // Refused is as good as a root that could not be carried over.
+            assert!(
+                after == before || after.is_empty(),
+                "{before} {after} {row}"
+            );
+            let was_on_host = !before.contains("a jail of") && !before.is_empty();
+            assert!(after == before || !was_on_host, "{before} {after} {row}");
+        }
+    }
 }
 
 #[test]

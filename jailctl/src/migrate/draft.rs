@@ -19,6 +19,8 @@ pub(super) struct Draft {
     source: String,
     /// Whether users without a rule pass: behind PAM only.
     lets_others_pass: bool,
+    /// Whether everybody's session is asked about, not only whose login shell is changed.
+    asks_everybody: bool,
     exempt: Vec<Entry>,
     users: Vec<Entry>,
     groups: Vec<Entry>,
@@ -96,6 +98,8 @@ pub(super) enum Now {
     In(String),
     /// In no root but the host's.
     Free,
+    /// Refused, or in a root that could not be carried over: what is put in place of that must let nobody in.
+    Refused,
 }
 
 impl Draft {
@@ -103,6 +107,7 @@ impl Draft {
         Draft {
             source: source.into(),
             lets_others_pass: false,
+            asks_everybody: false,
             exempt: vec![Entry {
                 name: "root".to_owned(),
                 jail: String::new(),
@@ -114,6 +119,11 @@ impl Draft {
             lost: Vec::new(),
             remaining: Vec::new(),
         }
+    }
+
+    /// Says that the door stands in everybody's way: who passes now has to pass by name, where others don't.
+    pub(super) fn ask_everybody(&mut self) {
+        self.asks_everybody = true;
     }
 
     /// Lets users without a rule pass, as long as no door but PAM's is theirs.
@@ -241,9 +251,10 @@ impl Draft {
     ) -> Result<(), Failure> {
         let policy = parse(&self.text())?;
         for (identity, now) in accounts {
-            let decided = match policy.decide(&identity.account(), None) {
-                Ok(Decision::Jail(jail)) => Some(jail.name),
-                Ok(_) => None,
+            let (decided, passes) = match policy.decide(&identity.account(), None) {
+                Ok(Decision::Jail(jail)) => (Some(jail.name), false),
+                Ok(Decision::Exempt(_)) => (None, true),
+                Ok(Decision::Unlisted(_)) => (None, policy.lets_others_in()),
                 // Names that can't be part of a path: the login is refused, and says so.
                 Err(_) => continue,
             };
@@ -255,7 +266,7 @@ impl Draft {
                     self.users.retain(|it| it.name != name);
                     self.user(name, &jail, "an account that is there now");
                 }
-                Now::Free if decided.is_some() => {
+                Now::Free if decided.is_some() || self.asks_everybody && !passes => {
                     self.users.retain(|it| it.name != name);
                     self.exempt.push(Entry {
                         name: name.to_owned(),
@@ -263,7 +274,7 @@ impl Draft {
                         remark: "in no other root until now".to_owned(),
                     });
                 }
-                Now::In(_) | Now::Free => {}
+                Now::In(_) | Now::Free | Now::Refused => {}
             }
         }
         Ok(())

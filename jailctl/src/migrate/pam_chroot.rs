@@ -55,20 +55,19 @@ pub(super) fn draft(from: &FromPamChroot) -> Result<Draft, Failure> {
     let mut draft = Draft::new(format!("pam_chroot's {}", from.file.display()));
     let text = fs::read(&from.file).map_err(|error| Failure::io("read", &from.file, &error))?;
     let places = places(&from.pam)?;
-    let options = common_options(&mut draft, &places, &from.pam);
-    if !options.refuses_others {
-        draft.let_others_pass();
-    }
+    let Reading {
+        options,
+        is_clear,
+        roots,
+    } = reading(&mut draft, &places, &from.pam);
     let accounts = super::accounts()?;
     // Each account is the first line's that matches it.
     let mut left: Vec<&Identity> = accounts.iter().collect();
     let mut now: Vec<(&Identity, Now)> = Vec::new();
-    for line in lines(
-        &mut draft,
-        &from.file,
-        &String::from_utf8_lossy(&text),
-        &options,
-    ) {
+    let text = String::from_utf8_lossy(&text);
+    let mut all_carried = true;
+    let (lines, ends_early) = lines(&mut draft, &from.file, &text, &options);
+    for line in lines {
         let Some(found) = matching(&line, &options, &left)? else {
             draft.lose(
                 line.title,
@@ -80,6 +79,8 @@ pub(super) fn draft(from: &FromPamChroot) -> Result<Draft, Failure> {
             left.iter().partition(|it| found.contains(&it.uid));
         left = others;
         let Some(jail) = jail(&mut draft, &line) else {
+            all_carried = false;
+            now.extend(members.into_iter().map(|it| (it, Now::Refused)));
             continue;
         };
         let plain = if options.regex {
@@ -100,7 +101,35 @@ pub(super) fn draft(from: &FromPamChroot) -> Result<Draft, Failure> {
         }
         now.extend(members.into_iter().map(|it| (it, Now::In(jail.clone()))));
     }
-    now.extend(left.into_iter().map(|it| (it, Now::Free)));
+    // Whom a service with a root of its own puts there, it puts nowhere else: none of them may be left on the host by a
+    // config that has other roots, or none, for them.
+    let others_pass = !options.refuses_others && !ends_early && is_clear;
+    match roots.as_slice() {
+        [] => now.extend(left.into_iter().map(|it| {
+            let where_to = if others_pass { Now::Free } else { Now::Refused };
+            (it, where_to)
+        })),
+        [(place, directory)] if places.len() == 1 => {
+            let line = Line {
+                title: place.clone(),
+                name: "everybody".to_owned(),
+                is_group: false,
+                directory: directory.clone(),
+            };
+            let jail = jail(&mut draft, &line);
+            now = accounts
+                .iter()
+                .map(|it| (it, jail.clone().map_or(Now::Refused, Now::In)))
+                .collect();
+            draft.lose(&**place, "everybody there is, root as well: the accounts that there are have a rule each, later ones are refused until they have one, and root is exempt");
+        }
+        _ => now.extend(left.into_iter().map(|it| (it, Now::Refused))),
+    }
+    // Otherwise whom no rule names is refused from then on, and who passes now is exempt by name.
+    if others_pass && all_carried && roots.is_empty() {
+        draft.let_others_pass();
+    }
+    draft.ask_everybody();
     draft.settle(now)?;
     remaining(&mut draft, &places);
     Ok(draft)
@@ -153,9 +182,9 @@ impl Options {
                 "use_regex" => options.regex = true,
                 "use_ext_regex" => (options.regex, options.extended) = (true, true),
                 "use_groups" => options.groups = true,
-                "notfound=failure" | "onerr=fail" => {
-                    options.refuses_others |= word.starts_with("notfound")
-                }
+                // Two names for one setting, of which the last counts.
+                "notfound=failure" | "onerr=fail" => options.refuses_others = true,
+                "notfound=success" | "onerr=succeed" => options.refuses_others = false,
                 _ => {
                     if let Some(directory) = word.strip_prefix("chroot_dir=") {
                         options.chroot_dir = Some(directory.to_owned());
@@ -167,15 +196,33 @@ impl Options {
     }
 }
 
-/// Gives the options that chroot.conf is to be read with: those of the first line that does not name a directory itself.
-fn common_options(draft: &mut Draft, places: &[Place], directory: &Path) -> Options {
+/// How chroot.conf is to be read.
+struct Reading {
+    /// The options of the first line that does not name a directory itself.
+    options: Options,
+    /// Whether all such lines have the same.
+    is_clear: bool,
+    /// The lines that name a directory for everybody, each with that.
+    roots: Vec<(String, String)>,
+}
+
+/// Finds out how chroot.conf is read by the stacks.
+fn reading(draft: &mut Draft, places: &[Place], directory: &Path) -> Reading {
     let mut common: Option<&Options> = None;
+    let mut is_clear = true;
+    let mut roots = Vec::new();
     for Place { line, options, .. } in places {
         match (&options.chroot_dir, common) {
-            (Some(_), _) => draft.lose(&**line, "a root for all of a service, whoever it is: a rule is for an account, through every door"),
+            (Some(root), _) => {
+                if places.len() > 1 {
+                    draft.lose(&**line, "a root for all of a service, whoever it is: a rule is for an account, through every door; whom no line names is refused");
+                }
+                roots.push((line.clone(), root.clone()));
+            }
             (None, None) => common = Some(options),
             (None, Some(first)) if first != options => {
-                draft.lose(&**line, "other options than in the stack before, by which the file was read");
+                is_clear = false;
+                draft.lose(&**line, "other options than in the stack before, by which the file was read: whom no line names then is refused");
             }
             (None, Some(_)) => {}
         }
@@ -186,12 +233,18 @@ fn common_options(draft: &mut Draft, places: &[Place], directory: &Path) -> Opti
             "the lines were read as without options; users are put nowhere now",
         );
     }
-    common.cloned().unwrap_or_default()
+    Reading {
+        options: common.cloned().unwrap_or_default(),
+        is_clear,
+        roots,
+    }
 }
 
-/// Cuts the file into lines as the module does.
-fn lines(draft: &mut Draft, file: &Path, text: &str, options: &Options) -> Vec<Line> {
+/// Cuts the file into lines as the module does, and tells whether it ends before its end, at a line by which everybody is
+/// refused whom none before names.
+fn lines(draft: &mut Draft, file: &Path, text: &str, options: &Options) -> (Vec<Line>, bool) {
     let mut found = Vec::new();
+    let mut ends_early = false;
     for (number, text) in (1_usize..).zip(text.lines()) {
         let mut words = text
             .split('#')
@@ -209,6 +262,7 @@ fn lines(draft: &mut Draft, file: &Path, text: &str, options: &Options) -> Vec<L
         let group = name.strip_prefix('@');
         if group.is_some() && !options.groups {
             draft.lose(title, "a group without use_groups: pam_chroot refuses everybody whom no line before names, and reads no further");
+            ends_early = true;
             break;
         }
         found.push(Line {
@@ -218,7 +272,7 @@ fn lines(draft: &mut Draft, file: &Path, text: &str, options: &Options) -> Vec<L
             directory: directory.to_owned(),
         });
     }
-    found
+    (found, ends_early)
 }
 
 /// Gives the uids of those whom a line is for; nothing where it is no expression.
@@ -312,7 +366,7 @@ fn jail(draft: &mut Draft, line: &Line) -> Option<String> {
             Some(draft.jail(&line.name, sketch))
         }
         Err(why) => {
-            draft.lose(&*line.title, why);
+            draft.lose(&*line.title, format!("{why}; whoever it is for is refused"));
             None
         }
     }
@@ -394,7 +448,8 @@ mod tests {
     fn reads_the_options_of_a_stack() {
         let read = |line: &str| Options::of(line.split_whitespace());
         assert!(read("debug use_ext_regex").regex);
-        assert!(!read("onerr=fail").refuses_others);
+        assert!(read("onerr=fail").refuses_others);
+        assert!(!read("notfound=failure onerr=succeed").refuses_others);
         assert!(read("notfound=failure").refuses_others);
         assert_eq!(read("chroot_dir=/x").chroot_dir.as_deref(), Some("/x"));
     }
