@@ -311,6 +311,50 @@ fn users_of_pam_chroot_land_in_the_same_root() {
     assert_eq!(before, after, "{printed}");
 }
 
+#[test]
+fn accounts_of_the_system_are_in_a_jail_or_shut_out() {
+    let sandbox = Sandbox::new().plain_user("ann");
+    sandbox.must(
+        "groupadd drop; usermod -aG drop ann; useradd -r -u 500 -M -s /bin/bash -G drop svc
+         useradd -r -u 501 -M -s /bin/bash other; install -d /srv/drop/ann /srv/drop/svc",
+    );
+    let block = "Match Group drop\n\tChrootDirectory /srv/drop/%u\n\tForceCommand internal-sftp\n";
+    sandbox.write("/tmp/sshd", block);
+    let printed = migrate(&sandbox, &["sshd", "--file", "/tmp/sshd"]);
+    assert!(
+        printed.stdout.contains("\nnetwork = \"none\"\n"),
+        "{printed}"
+    );
+    let at = |part: &str| {
+        let found = printed.stdout.find(part);
+        found.unwrap_or_else(|| panic!("{part} in {printed}"))
+    };
+    // Between the two nobody is let in; the other way round everybody would be, to the host.
+    assert!(
+        at("usermod -s /usr/bin/jail-shell svc") < at("take ChrootDirectory"),
+        "{printed}"
+    );
+    assert!(!printed.stdout.contains("other"), "{printed}");
+    assert_eq!(decided(&sandbox, "svc", "login"), "/srv/drop/svc");
+
+    sandbox.write(
+        "/tmp/sshd",
+        format!("ChrootDirectory /srv/drop/%u\n{block}"),
+    );
+    let printed = migrate(&sandbox, &["sshd", "--file", "/tmp/sshd"]);
+    assert_eq!(printed.code(), Some(1), "{printed}");
+    let denied = printed
+        .stdout
+        .lines()
+        .find(|line| line.contains("  DenyUsers "));
+    let denied = denied.unwrap_or_else(|| panic!("{printed}"));
+    assert!(
+        denied.contains(" other") && !denied.contains(" svc"),
+        "{printed}"
+    );
+    assert!(printed.stdout.contains("PermitRootLogin no"), "{printed}");
+}
+
 /// Each row: the module's options, chroot.conf, and whether the config lets others pass.
 #[test]
 fn whom_pam_chroot_refused_or_jailed_is_not_on_the_host_afterwards() {

@@ -12,7 +12,9 @@ use jail::identity::Identity;
 use jailctl::pattern::{expand, fits};
 
 use super::draft::{Draft, Now, Sketch};
-use crate::{account::FIRST_ORDINARY, cli::FromSshd, failure::Failure};
+use crate::{
+    account::FIRST_ORDINARY, cli::FromSshd, door::has_no_shell, failure::Failure, shell::shown,
+};
 
 /// How deep files may include each other, as in sshd.
 const DEEPEST: usize = 16;
@@ -105,7 +107,7 @@ pub(super) fn draft(from: &FromSshd) -> Result<Draft, Failure> {
                     "{}: ChrootDirectory {}",
                     outcome.chroot.place, outcome.chroot.value
                 ),
-                why,
+                format!("{why}; it is to stay in sshd's config"),
             ),
         }
     }
@@ -116,21 +118,29 @@ pub(super) fn draft(from: &FromSshd) -> Result<Draft, Failure> {
             .map(|(_, name)| name.clone())
     };
     config.rules(&mut draft, jail_of);
+    let is_carried = |identity: &Identity| {
+        identity.uid >= FIRST_ORDINARY || config.names(identity) && !has_no_shell(identity)
+    };
     let now = sorted
         .iter()
         .filter_map(|(identity, outcome)| match outcome {
-            Some(outcome) if identity.uid >= FIRST_ORDINARY => {
-                Some((*identity, Now::In(jail_of(outcome)?)))
-            }
+            Some(outcome) if is_carried(identity) => Some((*identity, Now::In(jail_of(outcome)?))),
             Some(_) => None,
             None => Some((*identity, Now::Free)),
         });
     draft.settle(now)?;
-    let members = sorted.iter().filter(|(identity, outcome)| {
-        identity.uid >= FIRST_ORDINARY && outcome.as_ref().and_then(jail_of).is_some()
-    });
-    let members: Vec<&Identity> = members.map(|(identity, _)| *identity).collect();
-    remaining(&mut draft, &config, &members);
+    let (mut members, mut shut) = (Vec::new(), Vec::new());
+    for (identity, outcome) in &sorted {
+        if outcome.as_ref().and_then(jail_of).is_none() {
+            continue;
+        }
+        if is_carried(identity) {
+            members.push(*identity);
+        } else if !has_no_shell(identity) {
+            shut.push(*identity);
+        }
+    }
+    remaining(&mut draft, &config, jail_of, &members, &shut);
     Ok(draft)
 }
 
@@ -288,6 +298,15 @@ impl Config {
         )
     }
 
+    /// Tells whether the block that puts an account into a root names it, or a group of its: not one for everybody, or by
+    /// pattern, in which accounts of the system are by chance.
+    fn names(&self, identity: &Identity) -> bool {
+        let mut matching = self.blocks.iter().filter(|block| block.is_for(identity));
+        matching
+            .find(|block| block.chroot.is_some())
+            .is_some_and(|block| block.plain().is_some())
+    }
+
     /// Gives what a block alone comes to.
     fn outcome_in(&self, block: &Block) -> Option<Outcome> {
         let outside = self.everybody();
@@ -341,6 +360,12 @@ impl Config {
             let Some(jail) = self.outcome_in(block).and_then(|it| jail_of(&it)) else {
                 continue;
             };
+            if matches!(block.whom, Whom::Everybody) {
+                draft.lose(
+                    &*line,
+                    "root is in it, too, and is never jailed: PermitRootLogin no keeps root out",
+                );
+            }
             match block.plain() {
                 Some((names, is_group)) => {
                     for name in names.split(',').filter(|it| !it.is_empty()) {
@@ -481,6 +506,10 @@ fn sketch(draft: &mut Draft, outcome: &Outcome, members: &[&Identity]) -> Result
     } else if !outcome.is_sftp() && shells.len() > 1 {
         draft.lose(format!("{}: ChrootDirectory {}", outcome.chroot.place, outcome.chroot.value), "its users have different login shells: all get /bin/sh, which shell = in the jail or a file in users.d changes");
     }
+    if outcome.is_sftp() {
+        // internal-sftp reaches no network.
+        sketch.set_text("network", "none")?;
+    }
     home(draft, &mut sketch, outcome, members)?;
     if all_have(Path::new("/tmp")) {
         sketch.set_text("tmp", "root")?;
@@ -523,15 +552,31 @@ fn home(
 }
 
 /// Says what is to be changed in sshd's config and the accounts.
-fn remaining(draft: &mut Draft, config: &Config, members: &[&Identity]) {
+fn remaining(
+    draft: &mut Draft,
+    config: &Config,
+    jail_of: impl Fn(&Outcome) -> Option<String>,
+    members: &[&Identity],
+    shut: &[&Identity],
+) {
     let in_force = |block: &&Block| !matches!(block.whom, Whom::Unclear(_));
     let blocks: Vec<&Block> = config.blocks.iter().filter(in_force).collect();
     if !blocks.iter().any(|it| it.chroot.is_some()) {
         return;
     }
-    draft.remains("install this as /etc/login-jail/config.toml, then:");
+    draft.remains("install this as /etc/login-jail/config.toml, then the login shell of each user; until ChrootDirectory is out it is not found, and nobody gets in:");
+    draft.remains_shell(members.iter().copied());
+    draft.remains("then in sshd's config:");
     for block in blocks {
         if let Some(chroot) = &block.chroot {
+            // What could not be carried over stays as it is.
+            if config
+                .outcome_in(block)
+                .and_then(|it| jail_of(&it))
+                .is_none()
+            {
+                continue;
+            }
             draft.remains(format!(
                 "{}: take ChrootDirectory {} out: it would hide jail-shell",
                 chroot.place, chroot.value
@@ -549,8 +594,16 @@ fn remaining(draft: &mut Draft, config: &Config, members: &[&Identity]) {
         }
     }
     draft.remains(format!("Subsystem sftp {SFTP_SERVER}, if it is internal-sftp; in the Match blocks also DisableForwarding yes, PermitUserRC no, X11Forwarding no, PermitTunnel no"));
-    draft.remains("sshd -t && systemctl reload ssh, and for each user the login shell:");
-    draft.remains_shell(members.iter().copied());
+    if !shut.is_empty() {
+        let names: Vec<String> = shut.iter().map(|it| shown(&it.name)).collect();
+        let names = names.join(" ");
+        draft.lose(
+            format!("accounts of the system that have a login shell: {names}"),
+            "ChrootDirectory is for them as well, and a jail is not: without DenyUsers sshd would let them onto the host",
+        );
+        draft.remains(format!("DenyUsers {names}, before any Match"));
+    }
+    draft.remains("sshd -t && systemctl reload ssh");
     draft.remains("jailctl check");
 }
 
