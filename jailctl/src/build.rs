@@ -40,7 +40,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Build {
-    /// The root directory; made if it is not there, with those above it, root's and mode 0755. One that was built before is built anew, users' files stay
+    /// The root directory; made if it is not there, with those above it, root's and mode 0755. One that was built before is
+    /// built anew, users' files stay
     root: PathBuf,
     /// Presets: shell, sftp, rsync, git, ... (jailctl presets lists them)
     #[arg(long, value_delimiter = ',', value_name = "PRESET")]
