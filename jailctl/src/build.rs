@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use rustix::fs::{FileType, Gid, RenameFlags, Uid, fchown, fstat};
 use serde_json::json as object;
 
@@ -40,7 +40,9 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Build {
-    /// The root directory; made if it is not there, with those above it, root's and mode 0755. One that was built before is built anew, users' files stay
+    /// The root directory; made if it is not there, with those above it, root's and mode 0755. One that was built before is
+    /// built anew, users' files stay
+    #[arg(value_hint = ValueHint::DirPath)]
     root: PathBuf,
     /// Presets: shell, sftp, rsync, git, ... (jailctl presets lists them)
     #[arg(long, value_delimiter = ',', value_name = "PRESET")]
@@ -52,7 +54,7 @@ pub struct Build {
     #[arg(long)]
     only: bool,
     /// An account that the root's passwd and group know and that has a home in it; several with commas between
-    #[arg(long = "user", value_delimiter = ',', value_name = "NAME")]
+    #[arg(long = "user", value_delimiter = ',', value_name = "NAME", value_hint = ValueHint::Username)]
     users: Vec<String>,
     /// Copy the host's files (the default for a new root)
     #[arg(long, group = "method")]

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use jail::decision::CONFIG_DIRECTORY;
 use jailctl::{
@@ -24,7 +24,7 @@ pub(crate) struct Cli {
     /// Read config.toml and users.d below this directory
     ///
     /// For trying a config before it is installed; the doors always read /etc/login-jail.
-    #[arg(long, global = true, value_name = "DIR", default_value = CONFIG_DIRECTORY)]
+    #[arg(long, global = true, value_name = "DIR", default_value = CONFIG_DIRECTORY, value_hint = ValueHint::DirPath)]
     pub(crate) config: PathBuf,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -81,12 +81,13 @@ pub(crate) struct Output {
 #[command(after_long_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct Explain {
     /// The account
+    #[arg(value_hint = ValueHint::Username)]
     pub(crate) user: String,
     /// The door the user comes through; by default the one that the user has
     #[arg(long, value_enum)]
     pub(crate) door: Option<Door>,
     /// The command that ssh or su is asked for, instead of a shell
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandString)]
     pub(crate) command: Option<OsString>,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -108,6 +109,7 @@ Examples:
 #[command(after_long_help = format!("{WALLS}\n\n{KINDS}\n\n{CHECK_EXAMPLES}"))]
 pub(crate) struct Check {
     /// The accounts; by default all whom a rule puts into a jail
+    #[arg(value_hint = ValueHint::Username)]
     pub(crate) users: Vec<String>,
     /// Run the commands that only take permissions away or switch something off, show each, and check again
     #[arg(long)]
@@ -120,7 +122,7 @@ pub(crate) struct Check {
     #[arg(long)]
     pub(crate) attack: bool,
     /// sshd's config, for hosts that start it with another one
-    #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config")]
+    #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config", value_hint = ValueHint::FilePath)]
     pub(crate) sshd_config: PathBuf,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -202,6 +204,7 @@ Examples:
 #[command(after_long_help = SESSIONS_EXAMPLES)]
 pub(crate) struct Sessions {
     /// The accounts; by default all whom a rule puts into a jail
+    #[arg(value_hint = ValueHint::Username)]
     pub(crate) users: Vec<String>,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -222,9 +225,10 @@ Examples:
 #[command(after_long_help = KICK_EXAMPLES)]
 pub(crate) struct Kick {
     /// The account
+    #[arg(value_hint = ValueHint::Username)]
     pub(crate) user: String,
     /// How long the processes get to end by themselves, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_hint = ValueHint::Other)]
     pub(crate) grace: u16,
     /// Also when no rule jails the user
     #[arg(long)]
@@ -255,12 +259,13 @@ Examples:
 #[command(after_long_help = ADD_EXAMPLES)]
 pub(crate) struct Add {
     /// The account
+    #[arg(value_hint = ValueHint::Username)]
     pub(crate) user: String,
     /// A jail of the config; with neither this nor --root the rule that there is stays, and its door is opened
-    #[arg(long, value_name = "NAME", conflicts_with = "root")]
+    #[arg(long, value_name = "NAME", conflicts_with = "root", value_hint = ValueHint::Other)]
     pub(crate) jail: Option<String>,
     /// A root directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<String>,
     /// What keeps the user inside
     #[arg(long, value_enum, default_value_t = Through::LoginShell)]
@@ -298,9 +303,10 @@ pub(crate) enum Through {
 #[command(after_long_help = RELEASE_EXAMPLES)]
 pub(crate) struct Release {
     /// The account
+    #[arg(value_hint = ValueHint::Username)]
     pub(crate) user: String,
     /// The login shell from now on
-    #[arg(long, value_name = "SHELL", default_value = "/bin/bash")]
+    #[arg(long, value_name = "SHELL", default_value = "/bin/bash", value_hint = ValueHint::FilePath)]
     pub(crate) shell: PathBuf,
     /// Show what would change, and change nothing
     #[arg(long)]
@@ -343,10 +349,10 @@ pub(crate) enum Source {
 #[derive(Debug, Args)]
 pub(crate) struct FromJailkit {
     /// Where jailkit's files are
-    #[arg(long, value_name = "DIR", default_value = "/etc/jailkit")]
+    #[arg(long, value_name = "DIR", default_value = "/etc/jailkit", value_hint = ValueHint::DirPath)]
     pub(crate) directory: PathBuf,
     /// Accounts from a file like /etc/passwd, in place of those of this machine
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) passwd: Option<PathBuf>,
 }
 
@@ -354,7 +360,7 @@ pub(crate) struct FromJailkit {
 #[derive(Debug, Args)]
 pub(crate) struct FromSshd {
     /// sshd's config; what it includes is read, too
-    #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config")]
+    #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
 }
 
@@ -362,10 +368,10 @@ pub(crate) struct FromSshd {
 #[derive(Debug, Args)]
 pub(crate) struct FromPamChroot {
     /// pam_chroot's file
-    #[arg(long, value_name = "FILE", default_value = "/etc/security/chroot.conf")]
+    #[arg(long, value_name = "FILE", default_value = "/etc/security/chroot.conf", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
     /// The PAM stacks, for the module's options
-    #[arg(long, value_name = "DIR", default_value = "/etc/pam.d")]
+    #[arg(long, value_name = "DIR", default_value = "/etc/pam.d", value_hint = ValueHint::DirPath)]
     pub(crate) pam: PathBuf,
 }
 
@@ -381,10 +387,10 @@ pub(crate) struct FromPamChroot {
 )]
 pub(crate) struct Enter {
     /// The root directory
-    #[arg(required_unless_present = "user", value_name = "ROOT")]
+    #[arg(required_unless_present = "user", value_name = "ROOT", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<PathBuf>,
     /// Log this user in: the decision, the plan and every step are those of a login
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["root", "mount"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["root", "mount"], value_hint = ValueHint::Username)]
     pub(crate) user: Option<String>,
     /// The door of the rehearsal; by default the one that the user has
     ///

@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use serde_json::json as object;
 
@@ -38,9 +38,10 @@ pub struct Import {
     /// debootstrap:SUITE
     source: PathBuf,
     /// The root directory, which must not be there yet; made with those above it, root's and mode 0755
+    #[arg(value_hint = ValueHint::DirPath)]
     root: PathBuf,
     /// Which image, where an archive has several
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     image: Option<String>,
     /// Whose the files are: of the numbers that the source has, or all of root
     #[arg(long, value_enum, default_value = "keep")]
@@ -49,16 +50,16 @@ pub struct Import {
     #[arg(long, value_enum, default_value = "drop")]
     set_id: SetId,
     /// An account that the root's passwd and group know and that has a home in it; several with commas between
-    #[arg(long = "user", value_delimiter = ',', value_name = "NAME")]
+    #[arg(long = "user", value_delimiter = ',', value_name = "NAME", value_hint = ValueHint::Username)]
     users: Vec<String>,
     /// The most bytes that its files may have together; K, M, G and T are understood
-    #[arg(long, default_value = "16G", value_parser = size)]
+    #[arg(long, default_value = "16G", value_parser = size, value_hint = ValueHint::Other)]
     max_size: u64,
     /// The most entries
-    #[arg(long, default_value_t = 2_000_000)]
+    #[arg(long, default_value_t = 2_000_000, value_hint = ValueHint::Other)]
     max_entries: u64,
     /// Where debootstrap fetches from, if not from where it does by itself
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     mirror: Option<String>,
     /// Report as JSON
     #[arg(long)]

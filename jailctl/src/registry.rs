@@ -10,7 +10,6 @@ use std::{
 
 use crate::{fault::Fault, tree::Tree};
 
-const DIRECTORY: &str = "/var/lib/login-jail";
 const FILE: &str = "/var/lib/login-jail/roots";
 
 /// Gives the roots that are known and still there.
@@ -31,14 +30,17 @@ pub fn add(root: &Path) -> Result<(), Fault> {
     if !roots.insert(root.to_owned()) {
         return Ok(());
     }
-    fs::create_dir_all(DIRECTORY).map_err(Fault::io("make", Path::new(DIRECTORY)))?;
+    let file = Path::new(FILE);
+    // Whatever the umask is: in a directory that others can write to, the list would be refused from then on.
+    let directory = Tree::make_above(file, &mut Vec::new())?;
     let mut text = Vec::new();
     // One that is gone is forgotten on this occasion.
     for root in roots.iter().filter(|root| root.is_dir()) {
         text.extend_from_slice(root.as_os_str().as_encoded_bytes());
         text.push(b'\n');
     }
-    Tree::open(Path::new(DIRECTORY))?.replace(Path::new("roots"), &text, 0o644)
+    let name = file.file_name().unwrap_or_default();
+    directory.replace(Path::new(name), &text, 0o644)
 }
 
 fn known() -> Result<BTreeSet<PathBuf>, Fault> {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use rustix::fs::FileType;
 use serde::Serialize;
 use serde_json::json as object;
@@ -45,6 +45,7 @@ const LONGEST_MADE: u64 = 64 * 1024 * 1024;
 #[command(after_long_help = UPDATE_EXAMPLES)]
 pub struct Update {
     /// Roots that were made by jailctl build; without any, all that are known
+    #[arg(value_hint = ValueHint::DirPath)]
     roots: Vec<PathBuf>,
     /// Say what differs and change nothing; exit status 1 if something does
     #[arg(long)]
@@ -71,6 +72,7 @@ Examples:
 #[command(after_long_help = ROLLBACK_EXAMPLES)]
 pub struct Rollback {
     /// The root; a second call undoes the first
+    #[arg(value_hint = ValueHint::DirPath)]
     root: PathBuf,
 }
 

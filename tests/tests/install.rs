@@ -1,7 +1,7 @@
 //! `make install` puts everything where the documentation says, with the modes that the product
 //! itself insists on.
 
-use login_jail_tests::{JAIL_SHELL, Sandbox};
+use login_jail_tests::{JAIL_SHELL, Sandbox, skipped};
 
 #[test]
 fn installs_a_setuid_binary_and_a_config_that_only_root_writes() {
@@ -38,8 +38,75 @@ fn installs_the_administrators_tool_without_privileges_of_its_own() {
     assert_eq!(sandbox.must(stat), "755 root");
     let pages = sandbox.must("ls /usr/share/man/man8 | grep -c '^jailctl'");
     assert_eq!(pages, "17");
-    let completed = ". /usr/share/bash-completion/completions/jailctl; COMP_WORDS=(jailctl exp); COMP_CWORD=1; _jailctl jailctl exp jailctl; echo ${COMPREPLY[*]}";
-    assert_eq!(sandbox.run(&["bash", "-c", completed]).ok(), "explain");
+}
+
+/// What bash completes the last of these words to, as readline asks for it.
+fn completed(sandbox: &Sandbox, words: &str) -> String {
+    let script = format!(
+        "cd /root; . /usr/share/bash-completion/completions/jailctl; compopt() {{ :; }}
+         COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+         _jailctl jailctl \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; echo ${{COMPREPLY[*]}}"
+    );
+    sandbox.run(&["bash", "-c", &script]).ok().to_owned()
+}
+
+#[test]
+fn bash_completes_commands_presets_and_accounts() {
+    let sandbox = Sandbox::new().plain_user("zoe").plain_user("zora");
+    // The names of files are what nothing else is completed by.
+    sandbox.must("touch /root/zofile /root/sftfile");
+    for (words, expected) in [
+        ("jailctl exp", "explain"),
+        ("jailctl un", ""),
+        ("jailctl build --with sft", "sftp"),
+        ("jailctl build --with shell,sft", "shell,sftp"),
+        ("jailctl build --only", "--only"),
+        ("jailctl build --user zo", "zoe zora"),
+        ("jailctl build --user ann,zoe,zor", "ann,zoe,zora"),
+        ("jailctl enter --user zor", "zora"),
+        ("jailctl explain zo", "zoe zora"),
+        ("jailctl check zoe zor", "zora"),
+        ("jailctl explain --js", "--json"),
+        ("jailctl add --jail sft", "sft"),
+        ("jailctl completions z", "zsh"),
+    ] {
+        assert_eq!(completed(&sandbox, words), expected, "{words}");
+    }
+    let commands = completed(&sandbox, "jailctl ''");
+    for hidden in ["man", "rehearse", "accomplice", "unwalled", "kill-all"] {
+        assert!(!commands.split(' ').any(|it| it == hidden), "{commands}");
+    }
+    assert!(commands.contains("completions"), "{commands}");
+}
+
+#[test]
+fn no_shell_is_offered_what_is_hidden() {
+    let sandbox = Sandbox::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = sandbox.run(&["jailctl", "completions", shell]);
+        let script = script.ok();
+        // By name, and by what is said of each.
+        for hidden in [
+            "accomplice",
+            "unwalled",
+            "kill-all",
+            "man pages",
+            "seen inside",
+        ] {
+            assert!(!script.contains(hidden), "{shell}: {hidden}");
+        }
+        assert!(script.contains("sessions"), "{shell}");
+    }
+    if sandbox.sh("command -v fish").code() != Some(0) {
+        return skipped("completions for fish", "it is not installed");
+    }
+    let fish = |typed: &str| {
+        let script = format!("complete --do-complete '{typed}' | cut -f1");
+        sandbox.run(&["fish", "-c", &script]).ok().to_owned()
+    };
+    assert_eq!(fish("jailctl build --with sft"), "sftp");
+    assert_eq!(fish("jailctl add --jail /et"), "");
+    assert_eq!(fish("jailctl enter --user roo"), "root");
 }
 
 #[test]
