@@ -1,23 +1,22 @@
 //! Completions and man pages, made of the description of the arguments.
 
-use std::{fs, io};
+use std::fs;
 
 use clap::CommandFactory;
 
 use crate::{
     cli::{Cli, Completions, Man},
     failure::{Failure, Verdict},
+    output::say,
     page,
 };
 
 /// Prints the completions for a shell.
 pub(crate) fn completions(arguments: &Completions) -> Result<Verdict, Failure> {
-    clap_complete::generate(
-        arguments.shell,
-        &mut Cli::command(),
-        "jailctl",
-        &mut io::stdout(),
-    );
+    // It would panic where this can't be written.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Cli::command(), "jailctl", &mut script);
+    say(String::from_utf8_lossy(&script).trim_end());
     Ok(Verdict::Fine)
 }
 
