@@ -32,6 +32,7 @@ mod status;
 use std::{
     fmt::Display,
     io::{self, Write},
+    path::{self, Component, Path, PathBuf},
     process::ExitCode,
 };
 
@@ -77,8 +78,9 @@ fn complain(why: &impl Display) {
 }
 
 fn run(cli: Cli) -> Result<Verdict, Failure> {
-    let Cli { config, command } = cli;
-    match command {
+    let config = from_root(&cli.config)
+        .map_err(|error| Failure::io("find the config below", &cli.config, &error))?;
+    match cli.command {
         Command::Explain(arguments) => explain::run(&config, &arguments),
         Command::Check(arguments) => check::run(&config, &arguments),
         Command::List(arguments) => list::run(&config, &arguments),
@@ -101,4 +103,16 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Unwalled(arguments) => attack::try_unwalled(&arguments),
         Command::KillAll(arguments) => kick::kill_all(&arguments),
     }
+}
+
+/// Gives a path as it is from `/` on, which is how the core walks to a config; `..` leads back the way it came.
+fn from_root(path: &Path) -> io::Result<PathBuf> {
+    let mut whole = PathBuf::new();
+    for component in path::absolute(path)?.components() {
+        match component {
+            Component::ParentDir => drop(whole.pop()),
+            other => whole.push(other),
+        }
+    }
+    Ok(whole)
 }
