@@ -19,6 +19,7 @@ use crate::{
     manifest::{CONTROL, Manifest, Method, Recipe, Record},
     presets::Presets,
     registry,
+    stdout::say,
     terminal::{json, shown},
     tree::Tree,
 };
@@ -464,13 +465,13 @@ fn print(root: &Path, manifest: &Manifest, change: &Change, notes: &[Note]) {
         );
     }
     for line in change.lines(manifest.recipe.method) {
-        println!("{}: {}", shown(root), shown(line));
+        say(format_args!("{}: {}", shown(root), shown(line)));
     }
-    println!(
+    say(format_args!(
         "{}: {files} files, {} MiB",
         shown(root),
         bytes.div_ceil(1 << 20)
-    );
+    ));
 }
 
 fn print_json(root: &Path, manifest: &Manifest, change: &Change, notes: &[Note]) {
@@ -485,5 +486,5 @@ fn print_json(root: &Path, manifest: &Manifest, change: &Change, notes: &[Note])
         "findings": findings,
         "notes": notes,
     });
-    println!("{}", json(&report));
+    say(json(&report));
 }

@@ -1,9 +1,6 @@
 //! Completions and man pages, made of the description of the arguments.
 
-use std::{
-    fs,
-    io::{self, Write},
-};
+use std::fs;
 
 use clap::{Arg, Command, CommandFactory, ValueHint, builder::PossibleValuesParser};
 use clap_complete::Shell;
@@ -12,6 +9,7 @@ use jailctl::presets::Presets;
 use crate::{
     cli::{Cli, Completions, Man},
     failure::{Failure, Verdict},
+    output::say,
     page,
 };
 
@@ -29,8 +27,7 @@ pub(crate) fn completions(arguments: &Completions) -> Result<Verdict, Failure> {
     if shell == Shell::Bash {
         script = for_bash(&String::from_utf8_lossy(&script), &presets).into_bytes();
     }
-    let written = io::stdout().write_all(&script);
-    written.map_err(|error| Failure::Failed(format!("write the completions: {error}")))?;
+    say(String::from_utf8_lossy(&script).trim_end());
     Ok(Verdict::Fine)
 }
 

@@ -22,6 +22,7 @@ use crate::{
     generation,
     image::{Store, decompress, is_image},
     manifest::{CONTROL, FILE, Manifest, Recipe},
+    stdout::say,
     terminal::{json, shown},
     tree::Tree,
 };
@@ -127,7 +128,7 @@ impl Import {
         })?;
         if self.json {
             let report = object!({ "root": root.to_string_lossy(), "unpacked": unpacked });
-            println!("{}", json(&report));
+            say(json(&report));
         } else {
             print(&root, &unpacked);
         }
@@ -372,5 +373,9 @@ fn print(root: &Path, unpacked: &Unpacked) {
         );
     }
     let mib = unpacked.bytes.div_ceil(1 << 20);
-    println!("{}: {} entries, {mib} MiB", shown(root), unpacked.entries);
+    say(format_args!(
+        "{}: {} entries, {mib} MiB",
+        shown(root),
+        unpacked.entries
+    ));
 }

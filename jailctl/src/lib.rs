@@ -3,7 +3,6 @@
 //! [`elf`] and [`loader`] say what a program needs, [`presets`] what people mean by a name, [`closure`] puts both
 //! together; [`tree`] writes into a root by descriptor only; [`build`], [`update`] and [`import`] are the commands.
 #![allow(
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "an administrator's tool, which talks to whoever runs it"
 )]
@@ -26,6 +25,7 @@ pub mod presets;
 pub mod progress;
 pub mod registry;
 pub mod shebang;
+pub mod stdout;
 pub mod tape;
 pub mod terminal;
 pub mod tree;

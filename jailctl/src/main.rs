@@ -3,11 +3,7 @@
 //!
 //! Nothing here is set-user-ID, and nothing here decides: what a login does is asked of the core, whose plan is printed,
 //! taken in part, or rehearsed, and never made up a second time.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line program"
-)]
+#![allow(clippy::print_stderr, reason = "a command-line program")]
 
 mod account;
 mod attack;
@@ -33,18 +29,58 @@ mod sessions;
 mod shell;
 mod status;
 
-use std::process::ExitCode;
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    path::{self, Component, Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Parser;
+use jailctl::stdout;
 
 use crate::{
     cli::{Cli, Command},
-    failure::Failure,
+    failure::{Failure, Verdict},
 };
 
 fn main() -> ExitCode {
-    let Cli { config, command } = Cli::parse();
-    let done = match command {
+    let status = match Cli::try_parse() {
+        Ok(cli) => match run(cli) {
+            Ok(verdict) => verdict.status(),
+            Err(failure) => {
+                complain(&failure);
+                failure.status()
+            }
+        },
+        Err(told) => {
+            let printed = told.print();
+            // The help, which was asked for: what is wrong with the arguments goes elsewhere.
+            if !told.use_stderr() {
+                stdout::record(printed);
+            }
+            u8::try_from(told.exit_code()).unwrap_or(2)
+        }
+    };
+    match stdout::finish() {
+        Ok(()) => ExitCode::from(status),
+        Err(error) => {
+            let failure = Failure::Failed(format!("write to standard output: {error}"));
+            complain(&failure);
+            ExitCode::from(status.max(failure.status()))
+        }
+    }
+}
+
+/// Says why something failed. Where that can't be written, the exit status still says that it did.
+fn complain(why: &impl Display) {
+    drop(writeln!(io::stderr(), "jailctl: {why}"));
+}
+
+fn run(cli: Cli) -> Result<Verdict, Failure> {
+    let config = from_root(&cli.config)
+        .map_err(|error| Failure::io("find the config below", &cli.config, &error))?;
+    match cli.command {
         Command::Explain(arguments) => explain::run(&config, &arguments),
         Command::Check(arguments) => check::run(&config, &arguments),
         Command::List(arguments) => list::run(&config, &arguments),
@@ -66,12 +102,17 @@ fn main() -> ExitCode {
         Command::Accomplice(arguments) => attack::be_accomplice(&arguments),
         Command::Unwalled(arguments) => attack::try_unwalled(&arguments),
         Command::KillAll(arguments) => kick::kill_all(&arguments),
-    };
-    match done {
-        Ok(verdict) => ExitCode::from(verdict.status()),
-        Err(failure) => {
-            eprintln!("jailctl: {failure}");
-            ExitCode::from(failure.status())
+    }
+}
+
+/// Gives a path as it is from `/` on, which is how the core walks to a config; `..` leads back the way it came.
+fn from_root(path: &Path) -> io::Result<PathBuf> {
+    let mut whole = PathBuf::new();
+    for component in path::absolute(path)?.components() {
+        match component {
+            Component::ParentDir => drop(whole.pop()),
+            other => whole.push(other),
         }
     }
+    Ok(whole)
 }

@@ -1,18 +1,9 @@
 //! What reports have in common: JSON, and columns.
 
-use std::{
-    fmt::Display,
-    io::{self, Write},
-};
-
+pub(crate) use jailctl::stdout::say;
 use serde::Serialize;
 
 use crate::failure::Failure;
-
-/// Prints a line. A reader that has seen enough is no failure of what is reported.
-pub(crate) fn say(text: impl Display) {
-    drop(writeln!(io::stdout(), "{text}"));
-}
 
 /// Gives a number with the word for what was counted, in the plural where it is not one.
 pub(crate) fn counted(number: usize, what: &str) -> String {

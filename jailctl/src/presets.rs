@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 use crate::{
     closure::find_program,
     fault::{Fault, Verdict},
+    stdout::say,
     terminal::{json, shown},
     tree::Tree,
 };
@@ -97,10 +98,14 @@ impl List {
                 (Some(package), _) => format!(" (not on this host: apt-get install {package})"),
                 (None, _) => " (not on this host)".to_owned(),
             };
-            println!("{name:<18} {}{}", shown(&preset.about), shown(mark));
+            say(format_args!(
+                "{name:<18} {}{}",
+                shown(&preset.about),
+                shown(mark)
+            ));
         }
         if self.json {
-            println!("{}", json(&object!({ "presets": reports })));
+            say(json(&object!({ "presets": reports })));
         }
         Ok(Verdict::Fine)
     }

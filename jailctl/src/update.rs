@@ -22,6 +22,7 @@ use crate::{
     manifest::{Manifest, Recipe, Record, digest, digest_text},
     progress::Progress,
     registry,
+    stdout::say,
     terminal::{json, shown},
     tree::Tree,
 };
@@ -159,7 +160,7 @@ impl Update {
             }
         }
         if self.json {
-            println!("{}", json(&object!({ "roots": reports })));
+            say(json(&object!({ "roots": reports })));
         }
         failed.map_or_else(|| Ok(Verdict::of(findings)), Err)
     }
@@ -177,11 +178,11 @@ impl Rollback {
         generation::recover(&root)?;
         let manifest = generation::roll_back(&root)?;
         let with = manifest.recipe.with.join(",");
-        println!(
+        say(format_args!(
             "{}: rolled back to what was built with {}",
             shown(&path),
             shown(with)
-        );
+        ));
         Ok(Verdict::Fine)
     }
 }
@@ -364,7 +365,7 @@ fn print(root: &Path, report: &Report) {
         eprintln!("finding: {}", shown(note.to_string()));
     }
     for (path, kind) in &report.drift {
-        println!("{}: {kind}: {}", root, shown(path));
+        say(format_args!("{}: {kind}: {}", root, shown(path)));
     }
     let what = match (report.drift.is_empty(), report.repaired) {
         (true, _) => "up to date".to_owned(),
@@ -375,7 +376,7 @@ fn print(root: &Path, report: &Report) {
             root
         ),
     };
-    println!("{}: {what}", root);
+    say(format_args!("{}: {what}", root));
 }
 
 fn as_json(root: &Path, report: &Report) -> serde_json::Value {

@@ -331,6 +331,65 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 }
 
 #[test]
+fn what_can_not_be_written_is_a_failure_and_who_reads_no_more_is_none() {
+    let sandbox = ann();
+    for command in [
+        "explain ann",
+        "list --json",
+        "migrate sshd --file /etc/login-jail/config.toml",
+        "presets",
+        "presets --json",
+        "completions bash",
+        "build /srv/made --program true --json",
+        "build /srv/made --program true",
+        "update /srv/made",
+        "rollback /srv/made",
+        "explain --help",
+        "--version",
+    ] {
+        let said = sandbox.sh(&format!("jailctl {command} >/dev/full"));
+        assert_eq!(said.code(), Some(3), "{command}: {said}");
+        assert!(
+            said.stderr
+                .contains("jailctl: write to standard output: No space left on device"),
+            "{command}: {said}"
+        );
+        let said = sandbox.sh(&format!(
+            "(sleep 0.1; jailctl {command}; echo $? >/tmp/ended) | true; exit $(cat /tmp/ended)"
+        ));
+        assert!(matches!(said.code(), Some(0 | 1)), "{command}: {said}");
+    }
+    // Where nothing can be said at all, the exit status still does.
+    let said = sandbox.sh("jailctl explain nobody-there >/dev/full 2>/dev/full");
+    assert_eq!(said.code(), Some(3), "{said}");
+}
+
+#[test]
+fn a_config_is_found_from_where_one_is() {
+    let sandbox = ann();
+    sandbox.must("mkdir -p /root/new/deep; cp /etc/login-jail/config.toml /root/new");
+    for (directory, config) in [
+        ("/root/new", "."),
+        ("/root", "./new/"),
+        ("/root/new/deep", ".."),
+        ("/", "root/new/deep/.."),
+    ] {
+        let said = sandbox.sh(&format!(
+            "cd {directory} && jailctl --config {config} explain ann"
+        ));
+        assert!(
+            said.ok()
+                .contains("rule  /root/new/config.toml:4 [users] ann"),
+            "{said}"
+        );
+    }
+    // It is entered by another process.
+    let said = sandbox.sh("cd /root/new && jailctl --config . check ann");
+    assert!(matches!(said.code(), Some(0 | 1)), "{said}");
+    assert!(!said.stdout.contains("[config"), "{said}");
+}
+
+#[test]
 fn behind_pam_it_says_where_and_what_the_host_program_does_after_the_last_step() {
     let sandbox = Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"\numask = \"027\"");
     // Nobody has said which door.

@@ -1,0 +1,38 @@
+//! Standard output, and whether all that was to go there could be written: a report that is cut short, or a config, is not
+//! taken for a whole one.
+//!
+//! What reports is told nothing, and goes on: the end of the program asks. So the first error is kept here, in the one
+//! variable that this program has for all of it.
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    sync::OnceLock,
+};
+
+static FIRST_ERROR: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints a line.
+pub fn say(text: impl Display) {
+    record(writeln!(io::stdout(), "{text}"));
+}
+
+/// Keeps in mind how writing there went. A reader that has seen enough is no failure of what is reported.
+pub fn record(written: io::Result<()>) {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            // The first says why.
+            FIRST_ERROR.get_or_init(|| error);
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Writes what is still held back.
+///
+/// # Errors
+/// Something could not be written, now or before.
+pub fn finish() -> Result<(), &'static io::Error> {
+    record(io::stdout().flush());
+    FIRST_ERROR.get().map_or(Ok(()), Err)
+}
