@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Unwalled(Unwalled),
     #[command(hide = true)]
     KillAll(KillAll),
+    #[command(hide = true)]
+    Watch(Watch),
 }
 
 /// How a command reports.
@@ -469,6 +471,17 @@ pub(crate) struct Unwalled {
 pub(crate) struct KillAll {
     /// The user id
     pub(crate) uid: u32,
+}
+
+/// Run this program with other arguments, and end all that comes of it
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// How long it may take, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) longest: u64,
+    /// The arguments
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ mod rehearsal;
 mod sessions;
 mod shell;
 mod status;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         Command::Accomplice(arguments) => attack::be_accomplice(&arguments),
         Command::Unwalled(arguments) => attack::try_unwalled(&arguments),
         Command::KillAll(arguments) => kick::kill_all(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
     };
     match done {
         Ok(verdict) => ExitCode::from(verdict.status()),

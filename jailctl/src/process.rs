@@ -37,6 +37,8 @@ pub(crate) struct Process {
 pub(crate) struct Stat {
     /// It has ended, and its parent has not asked how.
     pub(crate) zombie: bool,
+    /// A signal has stopped it.
+    pub(crate) stopped: bool,
     pub(crate) parent: i32,
     /// The session of setsid(2).
     pub(crate) session: i32,
@@ -63,17 +65,38 @@ impl Process {
         }
     }
 
+    fn all() -> impl Iterator<Item = Process> {
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+        all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .map(Process::new)
+    }
+
     /// Lists the processes with this real user id.
     pub(crate) fn of_user(uid: u32) -> Vec<Process> {
-        let Ok(all) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        all.flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .map(Process::new)
+        Process::all()
             .filter(|process| process.real_uid() == Some(uid))
             .map(Process::seen_by_a_thread_that_runs)
             .collect()
+    }
+
+    /// Lists the processes that have this one as parent, in whatever pid namespace they are.
+    pub(crate) fn children(&self) -> Vec<Process> {
+        let has_parent = |child: &Process| child.stat().is_some_and(|it| it.parent == self.pid);
+        Process::all().filter(has_parent).collect()
+    }
+
+    /// Lists its children, theirs, and so on.
+    pub(crate) fn descendants(&self) -> Vec<Process> {
+        let mut found: Vec<Process> = Vec::new();
+        let mut next = self.children();
+        while let Some(process) = next.pop() {
+            // Ids are taken again while this looks: no circle must have no end.
+            if found.iter().all(|known| known.pid != process.pid) {
+                next.extend(process.children());
+                found.push(process);
+            }
+        }
+        found
     }
 
     /// Looks at a process by another thread where the first one has ended: then that is a zombie, without a root, and
@@ -207,6 +230,7 @@ impl Stat {
         let field = |index: usize| fields.get(index).copied();
         Some(Stat {
             zombie: matches!(field(STATE)?, "Z" | "X"),
+            stopped: field(STATE)? == "T",
             parent: field(PARENT)?.parse().ok()?,
             session: field(SESSION)?.parse().ok()?,
             terminal: field(TERMINAL)?.parse().ok()?,
