@@ -182,7 +182,9 @@ Examples:
 
 /// Say whether the doors are in working order, and what jailed users have running
 ///
-/// Needs root. Exit status 1 when a root can't be opened, or a jailed user has a process outside of the jail.
+/// A process is inside where root and namespaces are those of the jail that the config gives the user now: what a weaker one
+/// holds since before a change counts as outside, and so does what can't be judged. Needs root. Exit status 1 when a root
+/// can't be opened, or a jailed user has a process outside of the jail.
 #[derive(Debug, Args)]
 #[command(after_long_help = STATUS_EXAMPLES)]
 pub(crate) struct Status {
