@@ -47,6 +47,7 @@ use crate::{
     output::{print_columns, say},
     rehearsal::{self, Seen},
     shell::{self, shown},
+    watch,
 };
 
 pub(crate) use outside::be_accomplice;
@@ -133,6 +134,9 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
     let user = jailed.identity.name.to_string_lossy().into_owned();
     let outside = Outside::of(&user)?;
     let told = to_json(&outside.told)?;
+    let attack_failed = |why: &dyn fmt::Display| {
+        Failure::Failed(format!("attack the jail of {}: {why}", jailed.name()))
+    };
     let said = probed(
         &outside,
         &[
@@ -146,7 +150,14 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
             "--".as_ref(),
             user.as_ref(),
         ],
-    )?;
+    )
+    .map_err(|why| attack_failed(&why))?;
+    // What is not there any more is not reached, and no wall has held.
+    if !outside.stands() {
+        return Err(attack_failed(
+            &"what stood outside to be reached was ended, by another process of the user's",
+        ));
+    }
     let seen = rehearsal::read_back(&said);
     let mut missing = None;
     let mut tried = Vec::new();
@@ -154,9 +165,8 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
     for seen in seen {
         match seen {
             Seen::Refused { reason, .. } => {
-                return Err(Failure::Failed(format!(
-                    "attack the jail of {}: the login is refused: {}",
-                    jailed.name(),
+                return Err(attack_failed(&format!(
+                    "the login is refused: {}",
                     shown(reason)
                 )));
             }
@@ -167,9 +177,8 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
         }
     }
     if !is_done {
-        return Err(Failure::Failed(format!(
-            "attack the jail of {}: it ended after {} of {} probes",
-            jailed.name(),
+        return Err(attack_failed(&format!(
+            "it ended after {} of {} probes",
             tried.len(),
             all().count()
         )));
@@ -189,22 +198,21 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
     Ok((attack, found))
 }
 
-/// Runs this program with the descriptors of the outside as its standard input, and gives what it printed.
-fn probed(outside: &Outside, arguments: &[&std::ffi::OsStr]) -> Result<String, Failure> {
-    let failed =
-        |error: std::io::Error| Failure::Failed(format!("attack: start the probes: {error}"));
-    let own = env::current_exe().map_err(failed)?;
-    let output = shell::program("timeout")
-        .args(["--kill-after=5", LONGEST])
-        .arg(own)
+/// Runs this program with the descriptors of the outside as its standard input, and gives what it printed, or why it did
+/// not come to that.
+fn probed(outside: &Outside, arguments: &[&std::ffi::OsStr]) -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("start the probes: {error}");
+    let mut command = watch::command(LONGEST).map_err(failed)?;
+    command
         .args(arguments)
-        .stdin(Stdio::from(outside.sent().map_err(failed)?))
-        .stderr(Stdio::piped())
-        .output()
-        .map_err(failed)?;
+        .stdin(Stdio::from(outside.sent().map_err(failed)?));
+    let output = watch::output(command).map_err(failed)?;
+    if let Some(why) = watch::cut_short(output.status) {
+        return Err(why.to_owned());
+    }
     if !output.stderr.is_empty() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(Failure::Failed(format!("attack: {}", shown(said.trim()))));
+        return Err(shown(said.trim()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

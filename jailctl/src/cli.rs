@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Unwalled(Unwalled),
     #[command(hide = true)]
     KillAll(KillAll),
+    #[command(hide = true)]
+    Watch(Watch),
 }
 
 /// How a command reports.
@@ -182,7 +184,9 @@ Examples:
 
 /// Say whether the doors are in working order, and what jailed users have running
 ///
-/// Needs root. Exit status 1 when a root can't be opened, or a jailed user has a process outside of the jail.
+/// A process is inside where root and namespaces are those of the jail that the config gives the user now: what a weaker one
+/// holds since before a change counts as outside, and so does what can't be judged. Needs root. Exit status 1 when a root
+/// can't be opened, or a jailed user has a process outside of the jail.
 #[derive(Debug, Args)]
 #[command(after_long_help = STATUS_EXAMPLES)]
 pub(crate) struct Status {
@@ -473,6 +477,17 @@ pub(crate) struct Unwalled {
 pub(crate) struct KillAll {
     /// The user id
     pub(crate) uid: u32,
+}
+
+/// Run this program with other arguments, and end all that comes of it
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// How long it may take, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) longest: u64,
+    /// The arguments
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! `jailctl kick`: ends all that a jailed user has running.
 
 use std::{
-    env, io,
+    io,
     path::Path,
-    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -26,6 +25,7 @@ use crate::{
     process::Process,
     sessions::{self, Session},
     shell::{ask, shown},
+    watch,
 };
 
 /// How often is looked whether all have ended.
@@ -33,6 +33,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long processes may take to end after SIGKILL: one in an uninterruptible call ends when that returns.
 const AFTER_KILL: Duration = Duration::from_secs(10);
+
+/// How long one try may take, in seconds.
+const LONGEST: &str = "5";
 
 /// The group of who kills: nogroup of Debian. kill(2) does not ask for it.
 const NOBODYS_GROUP: u32 = 65534;
@@ -179,18 +182,16 @@ fn kill(uid: u32) -> Result<usize, Failure> {
     Ok(seen)
 }
 
-/// Tells whether the process that kills all of a user's came to that: with the user's id, it can be killed by them first.
+/// Tells whether the process that kills all of a user's came to that: with the user's id, it can be stopped or killed by
+/// them first.
 fn kill_at_once(uid: u32) -> Result<bool, Failure> {
     let failed = |what: String| Failure::Failed(format!("kill all of uid {uid}: {what}"));
-    let output = env::current_exe()
-        .and_then(|own| {
-            Command::new(own)
-                .args(["kill-all", &uid.to_string()])
-                .output()
-        })
-        .map_err(|error| failed(error.to_string()))?;
+    let mut command = watch::command(LONGEST).map_err(|error| failed(error.to_string()))?;
+    command.args(["kill-all", &uid.to_string()]);
+    let output = watch::output(command).map_err(|error| failed(error.to_string()))?;
     match output.status.code() {
         None => Ok(false),
+        Some(_) if watch::cut_short(output.status).is_some() => Ok(false),
         Some(0) => Ok(true),
         Some(_) => Err(failed(
             String::from_utf8_lossy(&output.stderr).trim().to_owned(),

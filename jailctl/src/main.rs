@@ -28,6 +28,7 @@ mod rehearsal;
 mod sessions;
 mod shell;
 mod status;
+mod watch;
 
 use std::{
     fmt::Display,
@@ -102,6 +103,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Accomplice(arguments) => attack::be_accomplice(&arguments),
         Command::Unwalled(arguments) => attack::try_unwalled(&arguments),
         Command::KillAll(arguments) => kick::kill_all(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
     }
 }
 

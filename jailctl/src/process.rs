@@ -9,7 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::shell::shown;
+use jail_config::{Isolation, Jail, Seccomp};
+
+use crate::{check::jailing_pam_services, shell::shown};
 
 /// Where the fields of stat are, counted from the one behind the name: proc_pid_stat(5).
 const STATE: usize = 0;
@@ -23,6 +25,25 @@ const START: usize = 19;
 pub(crate) enum Namespace {
     Pid,
     Mount,
+    User,
+}
+
+/// What jails are held against: where this process is, and how sessions come into jails here.
+#[derive(Debug)]
+pub(crate) struct Host {
+    own: Process,
+    /// Whether pam_jail.so is in a stack: it makes no pid namespace, and its host program has no no_new_privs.
+    has_module: bool,
+}
+
+impl Host {
+    /// Looks at the host.
+    pub(crate) fn new() -> Host {
+        Host {
+            own: Process::own(),
+            has_module: jailing_pam_services().next().is_some(),
+        }
+    }
 }
 
 /// A process, which may end at any time: then nothing is said of it.
@@ -37,6 +58,8 @@ pub(crate) struct Process {
 pub(crate) struct Stat {
     /// It has ended, and its parent has not asked how.
     pub(crate) zombie: bool,
+    /// A signal has stopped it.
+    pub(crate) stopped: bool,
     pub(crate) parent: i32,
     /// The session of setsid(2).
     pub(crate) session: i32,
@@ -63,17 +86,38 @@ impl Process {
         }
     }
 
+    fn all() -> impl Iterator<Item = Process> {
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+        all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .map(Process::new)
+    }
+
     /// Lists the processes with this real user id.
     pub(crate) fn of_user(uid: u32) -> Vec<Process> {
-        let Ok(all) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        all.flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .map(Process::new)
+        Process::all()
             .filter(|process| process.real_uid() == Some(uid))
             .map(Process::seen_by_a_thread_that_runs)
             .collect()
+    }
+
+    /// Lists the processes that have this one as parent, in whatever pid namespace they are.
+    pub(crate) fn children(&self) -> Vec<Process> {
+        let has_parent = |child: &Process| child.stat().is_some_and(|it| it.parent == self.pid);
+        Process::all().filter(has_parent).collect()
+    }
+
+    /// Lists its children, theirs, and so on.
+    pub(crate) fn descendants(&self) -> Vec<Process> {
+        let mut found: Vec<Process> = Vec::new();
+        let mut next = self.children();
+        while let Some(process) = next.pop() {
+            // Ids are taken again while this looks: no circle must have no end.
+            if found.iter().all(|known| known.pid != process.pid) {
+                next.extend(process.children());
+                found.push(process);
+            }
+        }
+        found
     }
 
     /// Looks at a process by another thread where the first one has ended: then that is a zombie, without a root, and
@@ -108,6 +152,51 @@ impl Process {
         })
     }
 
+    /// Tells whether it is in a jail like this one, by what no user can bring about outside of it: without privileges a
+    /// root or a mount namespace takes a user namespace first, and no jail makes one.
+    pub(crate) fn is_inside(&self, jail: &Jail, host: &Host) -> bool {
+        if !self.shares(Namespace::User, &host.own) {
+            // Where the filter of system calls is off it may have made one inside: then it is where it comes from.
+            let from = || {
+                let mut above = self.ancestors();
+                above.find(|it| it.shares(Namespace::User, &host.own))
+            };
+            return jail.seccomp == Seccomp::Off
+                && from().is_some_and(|it| it.is_inside(jail, host));
+        }
+        let apart = |kind| self.namespace(kind).is_some() && !self.shares(kind, &host.own);
+        let has_root = self
+            .root()
+            .is_some_and(|root| Some(root) != host.own.root());
+        let is_walled = match jail.isolation {
+            Isolation::Full => {
+                apart(Namespace::Mount) && (host.has_module || apart(Namespace::Pid))
+            }
+            Isolation::Chroot => {
+                host.has_module || self.status("NoNewPrivs:").is_some_and(|set| set == "1")
+            }
+        };
+        has_root && is_walled
+    }
+
+    fn shares(&self, kind: Namespace, other: &Process) -> bool {
+        let own = self.namespace(kind);
+        own.is_some() && own == other.namespace(kind)
+    }
+
+    /// Tells whether root has taken every capability out of its reach, in whatever it may start too: users can't.
+    pub(crate) fn has_empty_bounding_set(&self, host: &Host) -> bool {
+        let bounding = self.status("CapBnd:");
+        let bounding = bounding.and_then(|set| u64::from_str_radix(&set, 16).ok());
+        bounding == Some(0) && self.shares(Namespace::User, &host.own)
+    }
+
+    /// Tells whether it has not ended meanwhile.
+    pub(crate) fn is_there(&self) -> bool {
+        let again = Process::new(self.pid).seen_by_a_thread_that_runs();
+        again.stat().is_some_and(|stat| !stat.zombie)
+    }
+
     fn status(&self, key: &str) -> Option<String> {
         let status = self.read("status")?;
         let line = status.lines().find_map(|line| line.strip_prefix(key))?;
@@ -131,6 +220,7 @@ impl Process {
         let name = match kind {
             Namespace::Pid => "ns/pid",
             Namespace::Mount => "ns/mnt",
+            Namespace::User => "ns/user",
         };
         let entry = fs::metadata(self.directory.join(name)).ok()?;
         Some(entry.ino())
@@ -207,6 +297,7 @@ impl Stat {
         let field = |index: usize| fields.get(index).copied();
         Some(Stat {
             zombie: matches!(field(STATE)?, "Z" | "X"),
+            stopped: field(STATE)? == "T",
             parent: field(PARENT)?.parse().ok()?,
             session: field(SESSION)?.parse().ok()?,
             terminal: field(TERMINAL)?.parse().ok()?,

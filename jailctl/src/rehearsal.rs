@@ -6,10 +6,9 @@
 use std::{
     env,
     fs::{self, OpenOptions},
-    io::Read,
+    io::{self, Read},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    process::Stdio,
 };
 
 use jail::{
@@ -34,7 +33,7 @@ use crate::{
     guest::{login_shell, take_ids},
     output::say,
     programs::broken,
-    shell,
+    shell, watch,
 };
 
 /// One thing that was seen.
@@ -100,31 +99,33 @@ const LISTED: usize = 10;
 
 /// Rehearses a user's login through a door in a process of its own, and gives what was seen.
 pub(crate) fn of(user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Failure> {
-    let own = env::current_exe()
-        .map_err(|error| Failure::Failed(format!("find this program: {error}")))?;
+    let failed = |error: io::Error| Failure::Failed(format!("start a rehearsal: {error}"));
     // A root may be made so that whoever reads it never comes to an end.
-    let output = shell::program("timeout")
-        .args(["--kill-after=5", LONGEST])
-        .arg(own)
+    let mut command = watch::command(LONGEST).map_err(failed)?;
+    command
         .arg("--config")
         .arg(config)
-        .args(["rehearse", "--door", door.name(), "--", user])
-        .stderr(Stdio::piped())
-        .output()
-        .map_err(|error| Failure::Failed(format!("start a rehearsal: {error}")))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let seen = read_back(&text);
-    if seen
-        .iter()
-        .any(|it| matches!(it, Seen::Done | Seen::Refused { .. }))
-    {
+        .args(["rehearse", "--door", door.name(), "--", user]);
+    let output = watch::output(command).map_err(failed)?;
+    let cut_short = watch::cut_short(output.status);
+    let seen = read_back(&String::from_utf8_lossy(&output.stdout));
+    // Where part of a session was killed, the rest of it says that the login was refused.
+    let by_itself = cut_short.is_none() && output.status.code().is_some();
+    let is_whole = |it: &Seen| matches!(it, Seen::Done | Seen::Refused { .. });
+    if by_itself && seen.iter().any(is_whole) {
         return Ok(seen);
     }
+    let why = match cut_short {
+        Some(why) => why.to_owned(),
+        None => format!(
+            "it ended with {} before all was seen; {}",
+            output.status,
+            shell::shown(String::from_utf8_lossy(&output.stderr).trim())
+        ),
+    };
     Err(Failure::Failed(format!(
-        "rehearse the login of {}: it ended with {} before all was seen; {}",
-        shell::shown(user),
-        output.status,
-        shell::shown(String::from_utf8_lossy(&output.stderr).trim())
+        "rehearse the login of {}: {why}",
+        shell::shown(user)
     )))
 }
 

@@ -16,7 +16,7 @@ use crate::{
     enter::need_root,
     failure::{Failure, Verdict},
     output::{print_columns, print_json},
-    process::{Namespace, Process, Stat, boot_time},
+    process::{Host, Namespace, Process, Stat, boot_time},
     shell::{ask, shown},
 };
 
@@ -94,14 +94,13 @@ fn asked_for(config: &Config, users: &[String]) -> Result<Accounts, Failure> {
 
 /// Gives the sessions of a user that are in a jail, the oldest first.
 pub(crate) fn of(jailed: &Jailed) -> Vec<Session> {
-    let own = Process::own();
-    let own_root = own.root();
+    let (own, host) = (Process::own(), Host::new());
     let mut groups: BTreeMap<Common, Vec<(Process, Stat)>> = BTreeMap::new();
     for process in Process::of_user(jailed.identity.uid) {
         let Some(stat) = process.stat().filter(|stat| !stat.zombie) else {
             continue;
         };
-        if process.root().is_none_or(|root| Some(root) == own_root) {
+        if !process.is_inside(&jailed.jail, &host) {
             continue;
         }
         let common = Common::of(&process, &stat, &own);

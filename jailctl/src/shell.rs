@@ -54,7 +54,7 @@ pub(crate) fn pattern(text: &str) -> Option<String> {
 }
 
 /// Prepares a program of the host, with a fixed PATH, in the C locale, and without input.
-pub(crate) fn program(name: &str) -> Command {
+pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     command
         .env("PATH", PATH)

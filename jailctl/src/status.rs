@@ -17,12 +17,9 @@ use crate::{
     enter::need_root,
     failure::{Failure, Verdict},
     output::{counted, print_columns, print_json, say},
-    process::Process,
+    process::{Host, Process},
     shell::{quoted, shown},
 };
-
-/// What stands around a session and has the user's ids: our supervisor, and sshd's process for the connection.
-const AROUND_SESSIONS: [&str; 4] = ["jail-shell", "jailctl", "sshd", "sshd-session"];
 
 #[derive(Debug, Serialize)]
 struct State {
@@ -57,6 +54,7 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
     need_root("see the processes of others")?;
     let config = Config::read(directory)?;
     let accounts = Accounts::all(&config, directory)?;
+    let host = Host::new();
     let state = State {
         config: directory.join("config.toml").display().to_string(),
         jail_shell: jail_shell(),
@@ -65,7 +63,7 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
             .into_iter()
             .chain(open_pam_jobs())
             .collect(),
-        users: accounts.jailed.iter().map(user).collect(),
+        users: accounts.jailed.iter().map(|it| user(it, &host)).collect(),
     };
     if arguments.output.json {
         print_json(&state)?;
@@ -88,14 +86,13 @@ fn jail_shell() -> String {
     }
 }
 
-fn user(jailed: &Jailed) -> User {
-    let own_root = Process::own().root();
+fn user(jailed: &Jailed, host: &Host) -> User {
     let (mut inside, mut outside) = (0, 0);
     for process in Process::of_user(jailed.identity.uid) {
         // A process that can't be examined is not known to be inside.
-        if process.root().is_some_and(|root| Some(root) != own_root) {
+        if process.is_inside(&jailed.jail, host) {
             inside += 1;
-        } else if !is_supervisor(&process) {
+        } else if !is_supervisor(&process, host) && process.is_there() {
             outside += 1;
         }
     }
@@ -112,11 +109,18 @@ fn user(jailed: &Jailed) -> User {
     }
 }
 
-/// Tells whether a process stands around a session: that one is outside by design.
-fn is_supervisor(process: &Process) -> bool {
-    process
-        .program()
-        .is_some_and(|name| AROUND_SESSIONS.contains(&name.as_str()))
+/// Tells whether a process stands around a session, with the user's ids: our supervisor, or sshd's process for the
+/// connection. That one is outside by design. The user can start both programs too, and make of them what they like: but
+/// not with an empty bounding set, nor as a child of root's sshd.
+fn is_supervisor(process: &Process, host: &Host) -> bool {
+    match process.program().as_deref() {
+        Some("jail-shell" | "jailctl") => process.has_empty_bounding_set(host),
+        Some(name) if name.starts_with("sshd") => process.ancestors().next().is_some_and(|it| {
+            let program = it.program();
+            it.real_uid() == Some(0) && program.is_some_and(|name| name.starts_with("sshd"))
+        }),
+        _ => false,
+    }
 }
 
 fn refused(jailed: &Jailed, door: Door) -> Option<String> {

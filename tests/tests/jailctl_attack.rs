@@ -347,6 +347,54 @@ fn what_could_not_be_attacked_is_said() {
     assert!(outcome.stdout.contains(said), "{outcome}");
 }
 
+/// Has a process of ann's outside do something to her others, over and over.
+fn harass(sandbox: &Sandbox, what: &str) {
+    sandbox.must(&format!(
+        "setsid setpriv --reuid ann --regid ann --init-groups sh -c 'while :; do {what}; done' >/dev/null 2>&1 </dev/null &
+         echo $! >/run/harasser"
+    ));
+}
+
+#[test]
+fn what_another_process_of_the_users_stops_is_not_waited_for_and_not_left_behind() {
+    let sandbox = quiet("");
+    for door in [
+        "",
+        "usermod -s /bin/bash ann; echo 'session required pam_jail.so' >>/etc/pam.d/su",
+    ] {
+        sandbox.must(&format!("true; {door}"));
+        harass(&sandbox, "kill -STOP -1");
+        let outcome = sandbox.jailctl(&["check", "--attack", "ann"]);
+        assert_eq!(outcome.code(), Some(1), "{outcome}");
+        for what in ["rehearse the login of ann: ", "attack the jail of ann: "] {
+            let line = format!("not checked: {what}");
+            let mut lines = outcome.stdout.lines();
+            let found = lines.find(|it| it.starts_with(&line));
+            assert!(
+                found.is_some_and(|it| it.contains("stopped by another process of the user's")),
+                "{outcome}"
+            );
+        }
+        // What is left of a session that was killed is no finding.
+        assert!(!outcome.stdout.contains("[step]"), "{outcome}");
+        sandbox.must("kill -KILL $(cat /run/harasser)");
+        let left = sandbox.must("ps -e -o stat=,user=,args= | grep '[j]ailctl' || true");
+        assert_eq!(left, "", "{outcome}");
+    }
+    let outcome = sandbox.jailctl(&["check", "--attack", "ann"]);
+    assert!(!outcome.stdout.contains("not checked"), "{outcome}");
+}
+
+#[test]
+fn no_wall_has_held_where_what_stood_outside_was_ended() {
+    let sandbox = quiet("");
+    harass(&sandbox, "pkill -KILL -u ann -f [a]ccomplice");
+    let outcome = sandbox.jailctl(&["check", "--attack", "ann"]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    let line = "not checked: attack the jail of ann: ";
+    assert!(outcome.stdout.contains(line), "{outcome}");
+}
+
 #[test]
 fn behind_pam_the_walls_are_those_of_the_module() {
     let sandbox = quiet("");

@@ -7,7 +7,7 @@
     reason = "a test reports by panicking"
 )]
 
-use login_jail_tests::{Outcome, Pty, Sandbox, fault::install_probe, roots};
+use login_jail_tests::{Outcome, Pty, Sandbox, fault::install_probe, roots, skipped};
 use serde_json::Value;
 
 /// ann and bob, jailed with a home and the host's system; carl, whom no rule names.
@@ -272,4 +272,77 @@ fn kick_refuses_whom_it_is_not_for() {
     assert!(shared.stderr.contains("same uid"), "{shared}");
     jailctl(&sandbox, &["kick", "--any", "carl"]).ok();
     assert_eq!(processes(&sandbox, "carl"), "");
+}
+
+/// How many processes of ann's `status` counts inside, and how many outside.
+fn counted(sandbox: &Sandbox) -> (u64, u64) {
+    let status = jailctl(sandbox, &["status", "--json"]);
+    let report: Value = serde_json::from_str(&status.stdout).unwrap();
+    let users = report["users"].as_array().unwrap();
+    let ann = users.iter().find(|it| it["user"] == "ann").unwrap();
+    let count = |key: &str| ann[key].as_u64().unwrap();
+    // Outside is what the exit status says.
+    assert_eq!(status.code() == Some(1), count("outside") > 0, "{status}");
+    (count("inside"), count("outside"))
+}
+
+/// Starts a command as ann on the host, outside of any jail, and waits until `status` counts so much.
+fn start_outside(sandbox: &Sandbox, command: &str, wanted: (u64, u64)) {
+    sandbox.must(&format!(
+        "setsid setpriv --reuid ann --regid ann --init-groups {command} >/dev/null 2>&1 </dev/null &"
+    ));
+    let met = sandbox.wait_until(|| (counted(sandbox) == wanted).then_some(()));
+    assert!(
+        met.is_some(),
+        "{command}: {:?}\n{}",
+        counted(sandbox),
+        processes(sandbox, "ann")
+    );
+}
+
+#[test]
+fn what_a_user_makes_to_look_like_a_jail_is_outside() {
+    for isolation in ["full", "chroot"] {
+        let sandbox = host(isolation);
+        if sandbox.run_as("ann", &["unshare", "-Ur", "true"]).code() != Some(0) {
+            skipped("what looks like a jail", "users make no namespaces here");
+            return;
+        }
+        assert_eq!(counted(&sandbox), (0, 0));
+        // A root of its own takes a user namespace, and everything else can be had there.
+        for (own, count) in [("-Ur", 1), ("-Urmpf --kill-child", 2)] {
+            let command = format!("unshare {own} chroot /srv/jails/ann /bin/sleep 4321");
+            start_outside(&sandbox, &command, (0, count));
+            assert!(sessions(&sandbox, &[]).is_empty(), "{isolation} {own}");
+            jailctl(&sandbox, &["kick", "--grace", "0", "ann"]).ok();
+        }
+    }
+}
+
+#[test]
+fn what_stands_around_sessions_is_told_from_what_a_user_starts() {
+    let sandbox = host("full");
+    start(&sandbox, "ann", "exec sleep 4321");
+    wait_for_command(&sandbox, "sleep 4321");
+    // Init and sleep; sshd's process and the supervisor are neither.
+    assert_eq!(counted(&sandbox), (2, 0));
+    sandbox.must(
+        "ssh-keygen -q -t ed25519 -N '' -f /srv/key; chown ann /srv/key; cp /bin/sleep /srv/jail-shell",
+    );
+    let sshd =
+        "$(command -v sshd) -D -f /dev/null -h /srv/key -p 4022 -o UsePAM=no -o PidFile=none";
+    start_outside(&sandbox, sshd, (2, 1));
+    // In place of one that a loader has brought something of hers into.
+    start_outside(&sandbox, "/srv/jail-shell 4322", (2, 2));
+    let left = sandbox.must("ps -o args= -U ann");
+    assert!(left.contains("4022") && left.contains("4322"), "{left}");
+}
+
+#[test]
+fn what_makes_a_user_namespace_inside_is_inside() {
+    let sandbox = host("full");
+    sandbox.must("sed -i '/^shell/a seccomp = \"off\"' /etc/login-jail/config.toml");
+    start(&sandbox, "ann", "exec unshare -Ur sleep 4321");
+    wait_for_command(&sandbox, "sleep 4321");
+    assert_eq!(counted(&sandbox), (2, 0));
 }

@@ -5,7 +5,7 @@
 //! get none: whoever takes it over has gained a pid. It ends, and takes its objects with it, when its caller ends.
 
 use std::{
-    env, fs,
+    fs,
     io::{self, BufRead, BufReader, IoSlice, Read},
     mem::MaybeUninit,
     net::{Ipv4Addr, TcpListener},
@@ -18,7 +18,7 @@ use std::{
         },
     },
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use jail::{
@@ -32,6 +32,7 @@ use nix::{
     unistd::{Gid, Uid, setgroups, setresgid, setresuid},
 };
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd},
     net::{
         AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
@@ -52,6 +53,7 @@ use crate::{
     failure::{Failure, Verdict},
     output::say,
     shell::shown,
+    watch,
 };
 
 /// How long it may stand there, in seconds: longer than all probes take.
@@ -166,13 +168,14 @@ impl Outside {
     /// The process outside could not be started, or the host's own files not be opened.
     pub(crate) fn of(user: &str) -> Result<Outside, Failure> {
         let failed = |what: &'static str| {
-            move |error: io::Error| Failure::Failed(format!("attack: {what}: {error}"))
+            move |error: io::Error| {
+                let user = shown(user);
+                Failure::Failed(format!("attack the jail of {user}: {what}: {error}"))
+            }
         };
-        let own = env::current_exe().map_err(failed("find this program"))?;
         // Whoever has its uid can stop it. Its environment is not to tell of the administrator's.
-        let mut process = Command::new("timeout")
-            .args(["--signal=KILL", LONGEST])
-            .arg(own)
+        let mut process = watch::command(LONGEST)
+            .map_err(failed("find this program"))?
             .args(["accomplice", "--", user])
             .env_clear()
             .env("PATH", PATH)
@@ -240,6 +243,12 @@ impl Outside {
         )?;
         Ok(there)
     }
+
+    /// Tells whether the process is there still, and no other process of the user's has ended it.
+    pub(crate) fn stands(&self) -> bool {
+        let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        matches!(poll(&mut polled, Some(&Timespec::default())), Ok(0))
+    }
 }
 
 impl Drop for Outside {
@@ -258,9 +267,13 @@ fn told_by(process: &mut Child) -> io::Result<Target> {
         BufReader::new(output).read_line(&mut line)?;
     }
     if line.is_empty() {
-        let mut why = String::new();
-        if let Some(errors) = &mut process.stderr {
+        let status = process.wait()?;
+        let mut why = watch::cut_short(status).unwrap_or_default().to_owned();
+        if let (true, Some(errors)) = (why.is_empty(), &mut process.stderr) {
             errors.read_to_string(&mut why)?;
+        }
+        if why.trim().is_empty() {
+            why = format!("it ended with {status}");
         }
         return Err(io::Error::other(shown(why.trim())));
     }
