@@ -193,7 +193,7 @@ impl fmt::Display for Note {
                 if *scripts == 1 { "is" } else { "are" },
             ),
             Note::NoShell => f.write_str(
-                "no /bin/sh is brought along, and logins are refused without the jail's shell; add --with login, or --with \
+                "no /bin/sh is brought along, and without the jail's shell every login but sftp is refused; add --with login, or --with \
                  shell for people, or say shell = in the jail's config",
             ),
             Note::Private { path } => write!(
