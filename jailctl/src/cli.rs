@@ -337,8 +337,10 @@ pub(crate) struct Migrate {
 
 const MIGRATIONS: &str = "\
 Examples:
-  jailctl migrate jailkit >/etc/login-jail/config.toml
-  jailctl migrate sshd >config.toml; jailctl --config . explain ann";
+  jailctl migrate sshd >config.toml; jailctl --config . explain ann    what it would do with ann, before it is installed
+  jailctl migrate sshd --file /etc/ssh/sshd_sftp.conf                  where an sshd has a config of its own
+  jailctl migrate jailkit --passwd passwd --directory jailkit          from files of another machine
+  jailctl migrate pam_chroot --file chroot.conf --pam pam.d            the same";
 
 /// Where users are put into roots until now.
 #[derive(Debug, Subcommand)]

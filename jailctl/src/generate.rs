@@ -156,8 +156,12 @@ mod tests {
     #[test]
     fn every_option_is_in_an_example_of_its_command() {
         with_examples(|command, examples| {
-            let own = command.get_arguments().filter(|it| {
-                let of_all = it.is_global_set() && command.get_name() != "jailctl";
+            let is_tool = command.get_name() == "jailctl";
+            // Those of commands within a command stand in its page, as their examples do.
+            let nested = command.get_subcommands().filter(|_| !is_tool);
+            let nested = nested.flat_map(clap::Command::get_arguments);
+            let own = command.get_arguments().chain(nested).filter(|it| {
+                let of_all = it.is_global_set() && !is_tool;
                 !it.is_hide_set() && !of_all && !["help", "version"].contains(&it.get_id().as_str())
             });
             for long in own.filter_map(clap::Arg::get_long) {

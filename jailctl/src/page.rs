@@ -26,8 +26,11 @@ pub(crate) fn of(command: &mut Command, name: &str) -> String {
     page.synopsis(command);
     page.heading("DESCRIPTION");
     page.text(&about(command));
-    page.options(command);
-    page.commands(command);
+    page.heading("OPTIONS");
+    // A command's own come before those that all commands have.
+    page.arguments(command, |it| !is_everywhere(it));
+    page.arguments(command, is_everywhere);
+    page.commands(command, name);
     let behind = behind(command);
     let (notes, examples) = parted(&behind);
     if !notes.is_empty() {
@@ -223,19 +226,19 @@ impl Page {
         self.line(&shown);
     }
 
-    fn options(&mut self, command: &Command) {
-        let shown = || command.get_arguments().filter(|it| !it.is_hide_set());
-        self.heading("OPTIONS");
+    /// Writes those of a command's arguments that are asked for, what has no name before what has one.
+    fn arguments(&mut self, command: &Command, asked: impl Fn(&Arg) -> bool) {
+        let shown = || {
+            command
+                .get_arguments()
+                .filter(|it| !it.is_hide_set() && asked(it))
+        };
         for argument in shown().filter(|it| it.is_positional()) {
             self.line(".TP");
             self.line(&italic(&values(argument)));
             self.explanation(argument);
         }
-        // A command's own come before those that all commands have.
-        let (everywhere, own): (Vec<_>, Vec<_>) = shown()
-            .filter(|it| !it.is_positional())
-            .partition(|it| is_everywhere(it));
-        for argument in own.into_iter().chain(everywhere) {
+        for argument in shown() {
             let Some(long) = argument.get_long() else {
                 continue;
             };
@@ -284,7 +287,9 @@ impl Page {
         }
     }
 
-    fn commands(&mut self, command: &Command) {
+    /// Writes the commands of a command: those of the tool have a page each, and those of theirs stand in it, options and
+    /// all.
+    fn commands(&mut self, command: &Command, name: &str) {
         let mut shown = command
             .get_subcommands()
             .filter(|it| !it.is_hide_set())
@@ -294,8 +299,16 @@ impl Page {
         }
         for it in shown {
             self.line(".TP");
-            self.line(&reference(&format!("jailctl-{}", it.get_name()), "8"));
-            self.line(&escaped(&plain(it.get_about())));
+            if name == command.get_name() {
+                self.line(&reference(&format!("{name}-{}", it.get_name()), "8"));
+                self.line(&escaped(&plain(it.get_about())));
+            } else {
+                self.line(&bold(it.get_name()));
+                self.line(&escaped(&plain(it.get_about())));
+                self.line(".RS");
+                self.arguments(it, |it| !is_everywhere(it));
+                self.line(".RE");
+            }
         }
     }
 
