@@ -10,6 +10,7 @@ mod doors;
 mod finding;
 mod ftp;
 mod inside;
+mod mounts;
 mod pam;
 mod sshd;
 mod stack;
@@ -162,6 +163,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
         }
     }
     tree::check(&mut report, &accounts.jailed);
+    mounts::check(&mut report, &accounts.jailed);
     sshd::check(
         &mut report,
         &accounts.jailed,

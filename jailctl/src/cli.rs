@@ -160,8 +160,8 @@ nss-library-missing, null-missing, passwd-disagrees, passwd-line-missing, progra
 second-root, sftp-missing, sftp-server-broken, sftp-server-missing, shell-missing, step, terminfo-missing, \
 time-zone-missing, weakened.
 
-The files of a root: device, file-capabilities, hard-link, set-id, system-owner, system-writable, world-writable; more, \
-where one of them has more than 20.
+The files of a root: device, file-capabilities, hard-link, mount-in-root, set-id, system-owner, system-writable, world-writable; \
+more, where one of them has more than 20.
 
 The doors: at, at-jobs, cron, crontab, door, exempt, ftp, home-in-reach, jail-shell, jail-shell-writable, linger, lock-out, \
 no-login, no-rule, pam-config, pam-control, pam-environment, pam-module, pam-no-account, pam-no-session, pam-options, pam-order, pam-twice, shared-uid, shells, sshd-accept-env, sshd-chroot, \

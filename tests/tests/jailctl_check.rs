@@ -787,9 +787,59 @@ fn a_root_is_walked_without_leaving_it() {
     );
     let report = check(&sandbox);
     assert!(
-        report.ok().contains("0 errors, 0 warnings, 0 notes"),
+        report.ok().contains("0 errors, 0 warnings, 1 note"),
         "{report}"
     );
+    let found = of_kind(&report, "mount-in-root");
+    assert!(
+        found[0]
+            .what
+            .contains("/srv/jails/ann/mnt has /srv/m of the host mounted"),
+        "{report}"
+    );
+}
+
+#[test]
+fn finds_what_of_the_host_is_mounted_below_a_root() {
+    let sandbox = whole();
+    let root = "/srv/jails/ann";
+    sandbox.must(&format!("mkdir {root}/host '{root}/a b' {root}/proc"));
+    let severity = |how: &str, parts: &[&str]| {
+        let plant = how.replace("$root", root);
+        planted(&sandbox, "mount-in-root", &plant, parts).severity
+    };
+    for (how, part) in [
+        ("mount --bind / $root/host", "/host has / of the host"),
+        // With all that is mounted below it, of which the host loses nothing by the command.
+        (
+            "mount --make-rshared /; mount --rbind / $root/host",
+            "/host has / of the host",
+        ),
+        ("mount --bind /etc $root/etc", "/etc has /etc of the host"),
+        (
+            "mount --bind /srv '$root/a b'; mount -o remount,bind,ro '$root/a b'",
+            "/a b has /srv of the host",
+        ),
+    ] {
+        let how = format!("true; {how}");
+        assert_eq!(severity(&how, &[part]), "error", "{how}");
+    }
+    let shared = "mount --bind /tmp $root/host; mount -o remount,bind,ro $root/host";
+    let parts = ["/host has /tmp of the host", "read-only"];
+    assert_eq!(severity(shared, &parts), "warning");
+    sandbox.must("test -e /proc/self && test -e /dev/null");
+    // What a session has of its own covers these.
+    sandbox.must(&format!(
+        "mount --bind /tmp {root}/tmp; mount -t proc proc {root}/proc; mount -t tmpfs -o mode=755 home {root}/home
+         install -d -o ann {root}/home/ann"
+    ));
+    let report = check(&sandbox);
+    let found = of_kind(&report, "mount-in-root");
+    assert_eq!(found.len(), 1, "{report}");
+    assert_eq!(found[0].severity, "note", "{report}");
+    let part = "/home has a file system of its own mounted (tmpfs on home, read-write)";
+    assert!(found[0].what.contains(part), "{report}");
+    assert_eq!(report.code(), Some(0), "{report}");
 }
 
 #[test]
@@ -1511,6 +1561,32 @@ fn finds_what_is_wrong_with_base_and_mounts() {
         "mkdir /srv/data/ann; usermod -d /srv/data/ann ann",
         &["/srv/data/ann"],
     );
+}
+
+#[test]
+fn finds_what_the_config_shows_of_the_hosts_own() {
+    for (source, count) in [
+        ("/etc", 1),
+        ("/home", 1),
+        ("/proc", 1),
+        ("/srv/jails", 1),
+        ("/opt", 0),
+    ] {
+        let sandbox = with_base();
+        let mount =
+            format!("mounts = [{{ source = \"{source}\", target = \"/shown\", mode = \"ro\" }}]");
+        sandbox.must(&format!("echo '{mount}' >>/etc/login-jail/config.toml"));
+        let report = check(&sandbox);
+        let found = of_kind(&report, "mount-in-root");
+        assert_eq!(found.len(), count, "{report}");
+        for found in found {
+            assert_eq!(found.severity, "warning", "{report}");
+            let part = format!("mounts shows {source} of the host at /shown, read-only");
+            assert!(found.what.contains(&part), "{report}");
+            let command = found.command.unwrap_or_default();
+            assert!(command.starts_with("editor +"), "{report}");
+        }
+    }
 }
 
 #[test]

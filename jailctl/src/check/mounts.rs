@@ -1,0 +1,318 @@
+//! What is mounted below a root. A login shows it as part of the jail, whoever mounted it and whatever it is.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs, iter,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
+};
+
+use jail_config::{Content, Isolation, MountMode};
+
+use crate::{
+    account::Jailed,
+    check::{Finding, Report, config::edit},
+    shell::{quoted, shown},
+};
+
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// What is the host's own, and is in no jail: accounts and secrets, the homes of others, sockets of services. All of it,
+/// where a part may be meant.
+const OWN: [&str; 6] = ["/boot", "/etc", "/home", "/root", "/run", "/var"];
+
+/// What everybody on the host shares.
+const SHARED: [&str; 4] = ["/dev", "/dev/shm", "/tmp", "/var/tmp"];
+
+/// What the kernel says of itself and of all processes.
+const KERNEL: [&str; 2] = ["/proc", "/sys"];
+
+/// A mount of this mount namespace: proc_pid_mountinfo(5).
+#[derive(Debug, PartialEq, Eq)]
+struct Mounted {
+    /// The numbers of the file system.
+    device: OsString,
+    /// The directory of that file system which is shown.
+    top: PathBuf,
+    point: PathBuf,
+    writable: bool,
+    kind: String,
+    source: OsString,
+}
+
+/// How much of the host a directory of its is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Own,
+    Shared,
+    /// A directory that may be there for the jail.
+    Other,
+}
+
+/// Checks every root, once for all who share it, and what the config mounts into it.
+pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
+    let text = match fs::read(MOUNTS) {
+        Ok(text) => text,
+        Err(error) => return report.leave_unchecked(format!("{MOUNTS}: {error}")),
+    };
+    let all: Vec<Mounted> = text
+        .split(|byte| *byte == b'\n')
+        .filter_map(Mounted::parse)
+        .collect();
+    let mut roots: BTreeMap<&Path, Vec<&Jailed>> = BTreeMap::new();
+    for one in jailed {
+        roots.entry(&one.jail.root).or_default().push(one);
+        report.extend(configured(one));
+    }
+    let (inside, host): (Vec<&Mounted>, Vec<&Mounted>) = all
+        .iter()
+        .partition(|mount| roots.keys().any(|root| mount.is_below(root)));
+    for (root, users) in roots {
+        let below = inside
+            .iter()
+            .filter(|it| it.is_below(root) && !is_covered(it, root, &users));
+        report.extend(
+            judge(below.copied(), root, &host).map(|finding| match users.as_slice() {
+                [only] => finding.of(only),
+                _ => finding,
+            }),
+        );
+    }
+}
+
+impl Mounted {
+    fn parse(line: &[u8]) -> Option<Mounted> {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let mut next = || fields.next().map(unescaped);
+        let (_id, _parent, device, top, point) = (next()?, next()?, next()?, next()?, next()?);
+        let own = next()?;
+        // Any number of further fields, up to a dash.
+        iter::from_fn(&mut next).find(|field| field == "-")?;
+        let (kind, source, of_all) = (next()?, next()?, next()?);
+        let may_write = |options: &OsStr| {
+            let mut options = options.as_bytes().split(|byte| *byte == b',');
+            options.any(|option| option == b"rw")
+        };
+        Some(Mounted {
+            device,
+            top: top.into(),
+            point: point.into(),
+            writable: may_write(&own) && may_write(&of_all),
+            kind: kind.to_string_lossy().into_owned(),
+            source,
+        })
+    }
+
+    fn is_below(&self, root: &Path) -> bool {
+        self.point != root && self.point.starts_with(root)
+    }
+
+    /// Finds where the host has the same directory, by the shortest path to it.
+    fn on_host(&self, host: &[&Mounted]) -> Option<PathBuf> {
+        let same = host.iter().filter(|it| it.device == self.device);
+        let paths = same.filter_map(|it| match self.top.strip_prefix(&it.top) {
+            // Without the slash that an empty path would add.
+            Ok(below) => Some(it.point.join(below).components().collect()),
+            // More than the host shows of it has that in it.
+            Err(_) => it.top.starts_with(&self.top).then(|| it.point.clone()),
+        });
+        let kernel = match self.kind.as_str() {
+            // Each mount of it is a file system of its own by number, and has the same in it.
+            "proc" => Some(PathBuf::from("/proc")),
+            "devtmpfs" => Some(PathBuf::from("/dev")),
+            _ => None,
+        };
+        paths
+            .chain(kernel)
+            .min_by_key(|path: &PathBuf| path.components().count())
+    }
+
+    /// Says what is mounted where.
+    fn words(&self, path: Option<&Path>) -> String {
+        let what = match path {
+            Some(path) => format!("{} of the host", path.display()),
+            None => "a file system of its own".to_owned(),
+        };
+        format!(
+            "{} has {what} mounted ({} on {}, {})",
+            self.point.display(),
+            self.kind,
+            shown(&self.source),
+            if self.writable {
+                "read-write"
+            } else {
+                "read-only"
+            },
+        )
+    }
+}
+
+/// Undoes how the kernel writes blanks and backslashes: three octal digits.
+fn unescaped(field: &[u8]) -> OsString {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((byte, behind)) = rest.split_first() {
+        let octal = behind.get(..3).filter(|_| *byte == b'\\');
+        let octal = octal.and_then(|it| u8::from_str_radix(std::str::from_utf8(it).ok()?, 8).ok());
+        bytes.push(octal.unwrap_or(*byte));
+        rest = behind.get(octal.map_or(0, |_| 3)..).unwrap_or_default();
+    }
+    OsString::from_vec(bytes)
+}
+
+/// Tells whether a session has something of its own in the place, whoever of these users it is of.
+fn is_covered(mount: &Mounted, root: &Path, users: &[&Jailed]) -> bool {
+    let is_below = |name: &str| mount.point.starts_with(root.join(name));
+    users.iter().all(|one| {
+        let jail = &one.jail;
+        let private = [("proc", jail.proc), ("dev", jail.dev), ("tmp", jail.tmp)];
+        let mut hidden = private
+            .into_iter()
+            .filter(|(_, content)| *content == Content::Private);
+        jail.isolation == Isolation::Full && hidden.any(|(name, _)| is_below(name))
+    })
+}
+
+/// Tells how much of the host is reached by a directory of its.
+fn part(path: &Path, root: &Path) -> Part {
+    let is = |one: &str| path == Path::new(one);
+    // With what is above the root come the roots of others; root's home is shut by its own mode alone.
+    if root.starts_with(path) || path.starts_with("/root") || OWN.into_iter().any(is) {
+        Part::Own
+    } else if SHARED.into_iter().any(is) {
+        Part::Shared
+    } else {
+        Part::Other
+    }
+}
+
+/// Makes a finding of each mount below a root, but for those below one that is wrong itself.
+fn judge<'a>(
+    below: impl Iterator<Item = &'a Mounted>,
+    root: &Path,
+    host: &[&Mounted],
+) -> impl Iterator<Item = Finding> {
+    let judged: Vec<(&Mounted, Option<PathBuf>)> =
+        below.map(|mount| (mount, mount.on_host(host))).collect();
+    let part_of = |path: &Option<PathBuf>| match path {
+        Some(path) => part(path, root),
+        None => Part::Other,
+    };
+    let is_above = |one: &Mounted, other: &Mounted| other.is_below(&one.point);
+    let mut findings = Vec::new();
+    for (mount, path) in &judged {
+        let mut wrong = judged.iter().filter(|(_, path)| part_of(path) == Part::Own);
+        if wrong.any(|(above, _)| is_above(above, mount)) {
+            continue;
+        }
+        let what = mount.words(path.as_deref());
+        let point = quoted(&mount.point);
+        let unmount = if judged.iter().any(|(other, _)| is_above(mount, other)) {
+            // What is mounted below may be one with the host's own mounts, which would go as well.
+            format!("mount --make-rprivate {point} && umount -R {point}")
+        } else {
+            format!("umount {point}")
+        };
+        findings.push(match part_of(path) {
+            Part::Own => Finding::error(
+                "mount-in-root",
+                format!("{what}: whoever is jailed there reaches it as far as its modes let them"),
+            )
+            .mended_by(unmount),
+            Part::Shared => Finding::warning(
+                "mount-in-root",
+                format!("{what}: everybody on the host shares it"),
+            )
+            .mended_by(unmount),
+            Part::Other => Finding::note(
+                "mount-in-root",
+                format!("{what}: it is part of the jail, and was not searched for dangerous files"),
+            ),
+        });
+    }
+    findings.into_iter()
+}
+
+/// Warns of what the config itself shows of the host's own.
+fn configured(jailed: &Jailed) -> impl Iterator<Item = Finding> {
+    let jail = &jailed.jail;
+    let is_meant = |source: &Path| {
+        let kernel = KERNEL.into_iter().any(|one| source == Path::new(one));
+        !kernel && part(source, &jail.root) == Part::Other
+    };
+    let wrong = jail.mounts.iter().filter(move |it| !is_meant(&it.source));
+    wrong.map(|mount| {
+        let mode = match mount.mode {
+            MountMode::ReadOnly => "read-only",
+            MountMode::ReadWrite => "read-write",
+        };
+        Finding::warning(
+            "mount-in-root",
+            format!(
+                "{}: mounts shows {} of the host at {}, {mode}: whoever is jailed there reaches it as far as its modes let them",
+                shown(&jail.name),
+                mount.source.display(),
+                mount.target.display()
+            ),
+        )
+        .mended_by(edit(&jail.rule.file, jail.rule.line))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::{Mounted, Part, part};
+
+    #[test]
+    fn a_mount_is_read_as_the_kernel_writes_it() {
+        let line = br"36 35 98:0 /mnt1 /srv/a\040b\134\012 rw,noatime master:1 shared:2 - ext3 /dev/ro\040ot ro,errors=continue";
+        let mount = Mounted::parse(line).unwrap();
+        assert_eq!(mount.point, Path::new("/srv/a b\\\n"));
+        assert_eq!((mount.kind.as_str(), mount.writable), ("ext3", false));
+        assert_eq!(mount.source, "/dev/ro ot");
+        assert!(Mounted::parse(b"36 35 98:0 / /srv rw").is_none());
+        assert!(Mounted::parse(b"").is_none());
+    }
+
+    #[test]
+    fn what_is_mounted_is_found_on_the_host() {
+        let mounts = [
+            "1 0 8:1 / / rw - ext4 /dev/sda1 rw",
+            "2 1 8:2 /@home /home rw - btrfs /dev/sda2 rw",
+            "3 1 8:1 /etc /mnt/etc rw - ext4 /dev/sda1 rw",
+        ]
+        .map(|line| Mounted::parse(line.as_bytes()).unwrap());
+        let host: Vec<&Mounted> = mounts.iter().collect();
+        for (line, path) in [
+            ("8:1 / /srv/x/h rw - ext4 d rw", Some("/")),
+            ("8:1 /etc /srv/x/h rw - ext4 d rw", Some("/etc")),
+            ("8:2 /@home/ann /srv/x/h rw - btrfs d rw", Some("/home/ann")),
+            ("8:2 / /srv/x/h rw - btrfs d rw", Some("/home")),
+            ("0:9 / /srv/x/h rw - proc proc rw", Some("/proc")),
+            ("8:9 / /srv/x/h rw - ext4 d rw", None),
+        ] {
+            let mount = Mounted::parse(format!("9 1 {line}").as_bytes()).unwrap();
+            assert_eq!(mount.on_host(&host), path.map(PathBuf::from), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_above_the_root_is_the_hosts_own() {
+        let root = Path::new("/srv/jails/ann");
+        for (path, is) in [
+            ("/", Part::Own),
+            ("/srv", Part::Own),
+            ("/etc", Part::Own),
+            ("/root/x", Part::Own),
+            ("/dev", Part::Shared),
+            ("/srv/data", Part::Other),
+            ("/home/ann", Part::Other),
+            ("/srv/jails/ann/data", Part::Other),
+        ] {
+            assert_eq!(part(Path::new(path), root), is, "{path}");
+        }
+    }
+}
