@@ -29,12 +29,15 @@ use crate::{
 
 /// No file that is made for a root is longer: `etc` reads none that is.
 const LONGEST_MADE: u64 = 64 * 1024 * 1024;
+/// How many notes about what is left out are printed.
+const MOST_NOTES: usize = 20;
 
 /// Bring roots up to date with this machine, and mend what has changed in them
 ///
 /// Compares manifest, root and host, and prints a line for each path that differs: stale (the host has another version),
 /// missing, changed inside, orphaned (nothing needs it any more), new. Then puts a root that is right in the place of the
-/// old one, by a rename. What users made themselves stays.
+/// old one, by a rename. What users made themselves stays. What not everybody can read on this machine is left out, and
+/// what has become so since is taken away.
 ///
 /// A generation is what jailctl put into a root in one run. The one before is kept in ROOT/.login-jail/previous and can be
 /// put back by `jailctl rollback`.
@@ -140,6 +143,7 @@ impl Update {
         };
         let mut failed = None;
         let mut findings = false;
+        let mut left_out = BTreeSet::new();
         let mut reports = Vec::new();
         for root in roots {
             match update(&root, self.dry_run) {
@@ -151,6 +155,8 @@ impl Update {
                     } else {
                         print(&root, &report);
                     }
+                    let notes = report.notes.into_iter();
+                    left_out.extend(notes.filter(Note::is_left_out));
                 }
                 Err(fault) => {
                     if let Some(before) = failed.replace(fault) {
@@ -161,6 +167,8 @@ impl Update {
         }
         if self.json {
             say(json(&object!({ "roots": reports })));
+        } else {
+            print_left_out(&left_out);
         }
         failed.map_or_else(|| Ok(Verdict::of(findings)), Err)
     }
@@ -377,6 +385,16 @@ fn print(root: &Path, report: &Report) {
         ),
     };
     say(format_args!("{}: {what}", root));
+}
+
+/// Says what of the host is left out, once for all roots. How much there is may be its owner's choice.
+fn print_left_out(notes: &BTreeSet<Note>) {
+    for note in notes.iter().take(MOST_NOTES) {
+        eprintln!("note: {}", shown(note.to_string()));
+    }
+    if let more @ 1.. = notes.len().saturating_sub(MOST_NOTES) {
+        eprintln!("note: {more} more of the kind; jailctl update --json has them all");
+    }
 }
 
 fn as_json(root: &Path, report: &Report) -> serde_json::Value {
