@@ -133,16 +133,23 @@ impl Update {
     /// # Errors
     /// What went wrong with the last root that something went wrong with.
     pub fn run(self) -> Result<Verdict, Fault> {
-        let roots = if self.roots.is_empty() {
+        let (roots, gone) = if self.roots.is_empty() {
             registry::roots()?
         } else {
-            self.roots
-                .iter()
-                .map(|root| absolute(root))
-                .collect::<Result<_, _>>()?
+            let named = self.roots.iter().map(|root| absolute(root));
+            (named.collect::<Result<_, _>>()?, Vec::new())
         };
+        if !self.json {
+            for root in &gone {
+                eprintln!(
+                    "finding: {} is not there; bring it back, or take its line out of {}",
+                    shown(root),
+                    registry::FILE
+                );
+            }
+        }
         let mut failed = None;
-        let mut findings = false;
+        let mut findings = !gone.is_empty();
         let mut left_out = BTreeSet::new();
         let mut reports = Vec::new();
         for root in roots {
@@ -166,7 +173,8 @@ impl Update {
             }
         }
         if self.json {
-            say(json(&object!({ "roots": reports })));
+            let gone: Vec<_> = gone.iter().map(|root| root.to_string_lossy()).collect();
+            say(json(&object!({ "roots": reports, "gone": gone })));
         } else {
             print_left_out(&left_out);
         }

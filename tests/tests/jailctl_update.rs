@@ -769,3 +769,41 @@ fn a_directory_that_is_swapped_while_it_is_listed_leaks_nothing() {
     swapper.wait().unwrap();
     assert_eq!(leaked, "");
 }
+
+#[test]
+fn an_update_takes_root_and_says_which_roots_are_gone() {
+    let sandbox = built();
+    let jailctl = login_jail_tests::jailctl();
+    sandbox.must(&format!("cp {jailctl} /usr/bin/jailctl"));
+    for arguments in [
+        &["jailctl", "update"][..],
+        &["jailctl", "update", "--dry-run"],
+    ] {
+        let refused = sandbox.run_as("ann", arguments);
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains("takes root"), "{refused}");
+    }
+    sandbox.must("echo /srv/gone >>/var/lib/login-jail/roots; echo '# new' >>/etc/bash.bashrc");
+    let outcome = sandbox.jailctl(&["update"]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert!(
+        outcome.stderr.contains(
+            "finding: /srv/gone is not there; bring it back, or take its line out of /var/lib/login-jail/roots"
+        ),
+        "{outcome}"
+    );
+    assert_eq!(
+        differences(&outcome),
+        ["stale: /etc/bash.bashrc"],
+        "{outcome}"
+    );
+    let outcome = sandbox.jailctl(&["update", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert_eq!(report["gone"], serde_json::json!(["/srv/gone"]), "{report}");
+    // What builds another root forgets it.
+    sandbox
+        .jailctl(&["build", "/srv/jails/bob", "--program", "ls"])
+        .ok();
+    assert_eq!(sandbox.jailctl(&["update"]).code(), Some(0));
+}
