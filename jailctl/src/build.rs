@@ -12,7 +12,7 @@ use serde_json::json as object;
 
 use crate::{
     change::Change,
-    closure::{Closure, Collector, Note, OWN, find_program},
+    closure::{Closure, Collector, Note, OWN},
     etc::{self, Account},
     fault::{Fault, Verdict},
     generation::{self, Plan},
@@ -200,10 +200,10 @@ pub fn collect(recipe: &Recipe, named: &Recipe) -> Result<Closure, Fault> {
         collector.preset(name, preset, asked)?;
     }
     for program in &recipe.programs {
-        if find_program(program).is_none() && !named.programs.contains(program) {
-            collector.note_removed(program);
-        } else {
+        if named.programs.contains(program) {
             collector.program(program)?;
+        } else {
+            collector.program_of_before(program);
         }
     }
     if !recipe.users.is_empty() {

@@ -2,24 +2,23 @@
 //! way to each.
 //!
 //! A path inside is the path on the host, links and all, so that what works there works here. What somebody without
-//! rights could not read on the host is never taken: a root must not be the way to a key.
+//! rights could not reach and read on the host is never taken: a root must not be the way to a key.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
-    ffi::{OsStr, OsString},
-    fmt,
-    fs::{self, Metadata},
+    collections::{BTreeMap, BTreeSet, HashSet},
+    ffi::OsStr,
+    fmt, fs,
     io::Read,
-    os::unix::fs::MetadataExt,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
+use rustix::fs::FileType;
 use serde::Serialize;
 
 use crate::{
     elf::Abi,
     fault::Fault,
-    host,
+    host::{self, Left, Reached, Step},
     loader::{self, Loader},
     pattern,
     presets::Preset,
@@ -74,9 +73,6 @@ const PROGRAM_DIRECTORIES: [&str; 6] = [
 /// Links that distributions with a merged /usr have; without them no interpreter is where programs say.
 const MERGED: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
-/// As the kernel: path_resolution(7).
-const MOST_LINKS: usize = 40;
-
 /// How deep `#!` lines may be nested: BINPRM_MAX_RECURSION in Linux is 5.
 const DEEPEST_SCRIPT: usize = 5;
 
@@ -107,6 +103,12 @@ pub enum Note {
         /// The program.
         program: String,
     },
+    /// A program that was asked for by name when the root was built, and that is left out now, for a reason that has a note
+    /// of its own.
+    LeftOut {
+        /// The program.
+        program: String,
+    },
     /// A library that the host does not have; the program that asks for it would not start.
     MissingLibrary {
         /// The library's name.
@@ -129,7 +131,7 @@ pub enum Note {
     },
     /// There is no `sh` for the logins of the accounts that a root is built for.
     NoShell,
-    /// A path that is left out because not everybody may read it on the host.
+    /// A path that is left out because not everybody can reach and read it on the host.
     Private {
         /// The path.
         path: PathBuf,
@@ -144,6 +146,13 @@ pub enum Note {
         /// The path.
         path: PathBuf,
     },
+    /// A link in a directory that is taken as a whole, by somebody else than root, to a directory that nothing brings.
+    Elsewhere {
+        /// The link, which is taken.
+        path: PathBuf,
+        /// The directory, which is not.
+        to: PathBuf,
+    },
 }
 
 impl Note {
@@ -151,12 +160,24 @@ impl Note {
     #[must_use]
     pub fn is_finding(&self) -> bool {
         match self {
-            Note::Removed { .. } => true,
+            Note::Removed { .. } | Note::LeftOut { .. } => true,
             Note::MissingLibrary { needed, .. } | Note::MissingInterpreter { needed, .. } => {
                 *needed
             }
             _ => false,
         }
+    }
+
+    /// Whether something on the host is left out that could have been taken by its name.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        matches!(
+            self,
+            Note::Private { .. }
+                | Note::Own { .. }
+                | Note::TooLarge { .. }
+                | Note::Elsewhere { .. }
+        )
     }
 }
 
@@ -172,10 +193,16 @@ impl fmt::Display for Note {
                     "{program} is not on this host any more; the root is without it now"
                 )
             }
+            Note::LeftOut { program } => {
+                write!(
+                    f,
+                    "{program} was asked for and is left out; the root is without it now"
+                )
+            }
             Note::MissingLibrary { library, by, .. } => {
                 write!(
                     f,
-                    "{} asks for {library}, which is not on this host",
+                    "{} asks for {library}, which is not on this host, or not for everybody to read",
                     by.display()
                 )
             }
@@ -209,6 +236,12 @@ impl fmt::Display for Note {
             Note::TooLarge { path } => {
                 write!(f, "{} leads to a whole system; left out", path.display())
             }
+            Note::Elsewhere { path, to } => write!(
+                f,
+                "{} leads to {1}, which is not taken along, as the link is not root's; add --program {1}",
+                path.display(),
+                to.display()
+            ),
         }
     }
 }
@@ -233,22 +266,18 @@ enum Role {
     Part,
 }
 
-/// Why a path of the host is not taken.
-enum Left {
-    Missing,
-    Private,
-    Own,
-}
-
 /// Puts a closure together.
 #[derive(Debug)]
 pub struct Collector {
     loader: Loader,
     closure: Closure,
     exclude: Vec<String>,
+    /// Files that were looked at, and directories that were taken as a whole.
     seen: HashSet<PathBuf>,
     /// Scripts found in directories, by interpreter.
     scripts: BTreeMap<PathBuf, (PathBuf, usize, bool)>,
+    /// Links that others than root have made, and the directories that they lead to.
+    elsewhere: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Collector {
@@ -261,10 +290,12 @@ impl Collector {
             exclude: Vec::new(),
             seen: HashSet::new(),
             scripts: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
         };
         for link in MERGED.map(Path::new) {
-            if fs::symlink_metadata(link).is_ok_and(|metadata| metadata.is_symlink()) {
-                drop(collector.follow(link));
+            let is_link = fs::symlink_metadata(link).is_ok_and(|metadata| metadata.is_symlink());
+            if let (true, Ok(reached)) = (is_link, host::follow(link, &OWN)) {
+                collector.take_way(reached.way);
             }
         }
         collector
@@ -349,10 +380,18 @@ impl Collector {
         }
     }
 
-    /// Notes a program that the host has no more.
-    pub fn note_removed(&mut self, program: &str) {
-        let program = program.to_owned();
-        self.closure.notes.insert(Note::Removed { program });
+    /// Takes in a program that was asked for when the root was built. One that is not to be had any more is noted: its
+    /// owner, or the package that it was of, must not keep all else from being brought up to date.
+    pub fn program_of_before(&mut self, name: &str) {
+        let program = name.to_owned();
+        match find_program(name) {
+            None => drop(self.closure.notes.insert(Note::Removed { program })),
+            Some(path) => {
+                if !self.add(&path, Role::Program { depth: 0 }) {
+                    self.closure.notes.insert(Note::LeftOut { program });
+                }
+            }
+        }
     }
 
     /// Takes in an empty directory.
@@ -378,51 +417,80 @@ impl Collector {
                 });
             }
         }
+        for (path, to) in self.elsewhere {
+            if !self.seen.contains(&to) {
+                self.closure.notes.insert(Note::Elsewhere { path, to });
+            }
+        }
         self.closure
     }
 
     /// Takes in a path and what it needs, and says whether that could be.
     fn add(&mut self, path: &Path, role: Role) -> bool {
-        let (path, metadata) = match self.follow(path) {
-            Ok(found) => found,
-            Err(left) => {
-                let path = path.to_owned();
-                match left {
-                    Left::Missing => {}
-                    Left::Private => drop(self.closure.notes.insert(Note::Private { path })),
-                    Left::Own => drop(self.closure.notes.insert(Note::Own { path })),
-                }
-                return false;
-            }
-        };
-        if metadata.is_dir() {
-            self.tree(&path)
-        } else {
-            metadata.is_file() && self.file(path, &metadata, role)
+        match self.reach(path) {
+            Some(reached) => self.take(reached, role),
+            None => false,
         }
     }
 
-    fn file(&mut self, path: PathBuf, metadata: &Metadata, role: Role) -> bool {
-        if metadata.mode() & 0o004 == 0 {
-            self.closure.notes.insert(Note::Private { path });
+    /// Goes to where a path leads, and notes it if what is there is not to be taken.
+    fn reach(&mut self, path: &Path) -> Option<Reached> {
+        let taken =
+            |reached: &Reached| matches!(reached.kind, FileType::Directory | FileType::RegularFile);
+        let left = match host::follow(path, &OWN) {
+            Ok(reached) if !taken(&reached) => return None,
+            Ok(reached) if reached.is_public() => return Some(reached),
+            Ok(_) => Left::Private,
+            Err(left) => left,
+        };
+        let path = path.to_owned();
+        match left {
+            Left::Missing(_) => {}
+            Left::Private => drop(self.closure.notes.insert(Note::Private { path })),
+            Left::Own => drop(self.closure.notes.insert(Note::Own { path })),
+        }
+        None
+    }
+
+    /// Takes in what a path led to, and every link and directory on the way.
+    fn take(&mut self, reached: Reached, role: Role) -> bool {
+        if reached.kind != FileType::Directory {
+            self.take_way(reached.way);
+            self.file(reached.path, reached.mode, role);
+            return true;
+        }
+        // Whoever wrote what runs a script, or what a program loads, has asked for a file.
+        if !matches!(role, Role::Program { depth: 0 } | Role::Part) {
             return false;
         }
+        self.take_way(reached.way);
+        self.tree(&reached.path)
+    }
+
+    fn take_way(&mut self, way: Vec<(PathBuf, Step)>) {
+        let entries = way.into_iter().map(|(path, step)| match step {
+            Step::Directory => (path, Entry::Directory),
+            Step::Link(to) => (path, Entry::Link(to)),
+        });
+        self.closure.entries.extend(entries);
+    }
+
+    fn file(&mut self, path: PathBuf, mode: u32, role: Role) {
         // Without set-id bits: nothing inside can use them. Writable by root alone, whatever the host thinks.
-        let mode = Entry::File(metadata.mode() & 0o755);
-        self.closure.entries.insert(path.clone(), mode);
-        self.inspect(path, metadata, role);
-        true
+        let entry = Entry::File(mode & 0o755);
+        self.closure.entries.insert(path.clone(), entry);
+        self.inspect(path, mode, role);
     }
 
     /// Takes in what a file needs to be started or loaded.
-    fn inspect(&mut self, path: PathBuf, metadata: &Metadata, role: Role) {
+    fn inspect(&mut self, path: PathBuf, mode: u32, role: Role) {
         let program = matches!(role, Role::Program { .. });
         let name = path
             .file_name()
             .map(OsStr::as_encoded_bytes)
             .unwrap_or_default();
         let library = name.windows(3).any(|part| part == b".so");
-        let executable = metadata.mode() & 0o111 != 0;
+        let executable = mode & 0o111 != 0;
         if !(program || library || executable || role == Role::Library) {
             return;
         }
@@ -477,10 +545,7 @@ impl Collector {
 
     /// Takes in a directory as a whole.
     fn tree(&mut self, path: &Path) -> bool {
-        let libraries = loader::default_directories(Abi::NATIVE);
-        if TOO_LARGE.iter().any(|known| path == *known)
-            || libraries.iter().any(|known| path == known)
-        {
+        if is_too_large(path) {
             self.closure.notes.insert(Note::TooLarge {
                 path: path.to_owned(),
             });
@@ -491,27 +556,45 @@ impl Collector {
             if self.excluded(&directory) || !self.seen.insert(directory.clone()) {
                 continue;
             }
-            self.closure
-                .entries
-                .insert(directory.clone(), Entry::Directory);
-            let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
-            for child in entries.map(|entry| entry.path()) {
-                let Ok(metadata) = fs::symlink_metadata(&child) else {
-                    continue;
-                };
-                if self.excluded(&child) {
-                } else if metadata.is_dir() && metadata.mode() & 0o005 == 0o005 {
-                    open.push(child);
-                } else if metadata.is_dir() {
-                    self.closure.notes.insert(Note::Private { path: child });
-                } else if metadata.is_symlink() {
-                    self.add(&child, Role::Part);
-                } else if metadata.is_file() {
-                    self.file(child, &metadata, Role::Part);
+            match host::list(&directory) {
+                Ok(children) => {
+                    let entry = (directory.clone(), Entry::Directory);
+                    self.closure.entries.extend([entry]);
+                    for (name, kind) in children {
+                        let child = directory.join(name);
+                        match kind {
+                            _ if self.excluded(&child) => {}
+                            FileType::Directory => open.push(child),
+                            FileType::Symlink => self.link(child),
+                            _ => drop(self.add(&child, Role::Part)),
+                        }
+                    }
                 }
+                Err(Left::Private) => {
+                    let path = directory;
+                    self.closure.notes.insert(Note::Private { path });
+                }
+                // Its owner has taken it away since, or put something else there.
+                Err(Left::Missing(_) | Left::Own) => {}
             }
         }
         true
+    }
+
+    /// Takes in a link of a directory that is taken as a whole, and what it leads to. Directories that are elsewhere come
+    /// along by root's links only: others must not have a link fill the disk.
+    fn link(&mut self, path: PathBuf) {
+        let Some(mut reached) = self.reach(&path) else {
+            return;
+        };
+        let is_directory = reached.kind == FileType::Directory;
+        if is_directory && reached.by_others && !is_too_large(&reached.path) {
+            reached.way.retain(|(passed, _)| *passed == path);
+            self.take_way(reached.way);
+            self.elsewhere.insert(path, reached.path);
+        } else {
+            self.take(reached, Role::Part);
+        }
     }
 
     fn excluded(&self, path: &Path) -> bool {
@@ -519,70 +602,12 @@ impl Collector {
             .iter()
             .any(|pattern| pattern::covers(pattern, path))
     }
-
-    /// Goes to where a path leads, and takes in every link and directory on the way.
-    fn follow(&mut self, path: &Path) -> Result<(PathBuf, Metadata), Left> {
-        let mut walked: Vec<(PathBuf, Entry)> = Vec::new();
-        let mut open: VecDeque<OsString> = names(path).collect();
-        let mut reached = PathBuf::from("/");
-        let mut links = 0;
-        let mut metadata = fs::symlink_metadata(&reached).map_err(|_| Left::Missing)?;
-        while let Some(name) = open.pop_front() {
-            if !metadata.is_dir() {
-                return Err(Left::Missing);
-            }
-            if name == ".." {
-                reached.pop();
-                metadata = fs::symlink_metadata(&reached).map_err(|_| Left::Missing)?;
-                continue;
-            }
-            if metadata.mode() & 0o001 == 0 {
-                return Err(Left::Private);
-            }
-            if reached == Path::new("/") && OWN.iter().any(|own| name == *own) {
-                return Err(Left::Own);
-            }
-            let next = reached.join(&name);
-            let found = fs::symlink_metadata(&next).map_err(|_| Left::Missing)?;
-            if !found.is_symlink() {
-                if found.is_dir() {
-                    walked.push((next.clone(), Entry::Directory));
-                }
-                (reached, metadata) = (next, found);
-                continue;
-            }
-            links += 1;
-            let target = fs::read_link(&next).map_err(|_| Left::Missing)?;
-            if links > MOST_LINKS {
-                return Err(Left::Missing);
-            }
-            if target.is_absolute() {
-                reached = PathBuf::from("/");
-                metadata = fs::symlink_metadata(&reached).map_err(|_| Left::Missing)?;
-            }
-            for name in names(&target).collect::<Vec<_>>().into_iter().rev() {
-                open.push_front(name);
-            }
-            walked.push((next, Entry::Link(target)));
-        }
-        self.closure.entries.extend(walked);
-        Ok((reached, metadata))
-    }
 }
 
 impl Default for Collector {
     fn default() -> Collector {
         Collector::new()
     }
-}
-
-/// The names that a path has the walk go through.
-fn names(path: &Path) -> impl Iterator<Item = OsString> {
-    path.components().filter_map(|component| match component {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    })
 }
 
 /// Finds a program by name where the system has them, or takes an absolute path as it is.
@@ -616,6 +641,12 @@ fn by_name(programs: &[String]) -> Vec<Vec<&str>> {
 
 fn file_name(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
+}
+
+/// Whether a directory is never taken as a whole.
+fn is_too_large(path: &Path) -> bool {
+    let libraries = loader::default_directories(Abi::NATIVE);
+    TOO_LARGE.iter().any(|known| path == *known) || libraries.iter().any(|known| path == known)
 }
 
 /// Gives the patterns that a preset's path stands for.

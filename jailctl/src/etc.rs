@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,7 @@ use nix::unistd::{Group, User, getgrouplist};
 use crate::{
     closure::{Closure, Entry},
     fault::Fault,
+    host,
     tree::Tree,
 };
 
@@ -162,7 +163,9 @@ pub fn make(
     // Often a link into /run, which a root has of its own; and what is in the cache is found by no other way where a
     // library is outside of the default directories.
     for path in ["/etc/resolv.conf", "/etc/ld.so.cache"] {
-        if let Ok(text) = fs::read(path) {
+        let mut text = Vec::new();
+        let file = host::look_at(Path::new(path)).ok();
+        if file.is_some_and(|mut file| file.read_to_end(&mut text).is_ok()) {
             made.push(Made {
                 path: path.into(),
                 text,

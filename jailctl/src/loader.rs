@@ -493,8 +493,9 @@ mod tests {
     };
 
     #[test]
-    fn finds_the_libraries_of_this_very_program() {
-        let loads = Loader::of_host().loads(&std::env::current_exe().unwrap());
+    fn finds_the_libraries_of_a_program() {
+        // Not of this very one, which may be where not everybody can read.
+        let loads = Loader::of_host().loads(&std::fs::canonicalize("/bin/sh").unwrap());
         assert!(loads.missing.is_empty(), "{:?}", loads.missing);
         let libc = |path: &&std::path::PathBuf| path.ends_with("libc.so.6");
         assert_eq!(loads.libraries.iter().filter(libc).count(), 1);

@@ -95,7 +95,9 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Build(build) => build.run().map_err(Failure::from),
         Command::Import(import) => import.run().map_err(Failure::from),
         Command::Presets(list) => list.run().map_err(Failure::from),
-        Command::Update(update) => update.run().map_err(Failure::from),
+        Command::Update(update) => {
+            enter::need_root("compare and mend roots").and_then(|()| Ok(update.run()?))
+        }
         Command::Rollback(rollback) => rollback.run().map_err(Failure::from),
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Man(arguments) => generate::man_pages(&arguments),

@@ -10,15 +10,15 @@ use std::{
 
 use crate::{fault::Fault, tree::Tree};
 
-const FILE: &str = "/var/lib/login-jail/roots";
+/// Where they are listed.
+pub const FILE: &str = "/var/lib/login-jail/roots";
 
-/// Gives the roots that are known and still there.
+/// Gives the roots that are known: those that are there, and those that are not.
 ///
 /// # Errors
 /// The list can't be read.
-pub fn roots() -> Result<Vec<PathBuf>, Fault> {
-    let known = known()?;
-    Ok(known.into_iter().filter(|root| root.is_dir()).collect())
+pub fn roots() -> Result<(Vec<PathBuf>, Vec<PathBuf>), Fault> {
+    Ok(known()?.into_iter().partition(|root| root.is_dir()))
 }
 
 /// Adds a root.

@@ -712,7 +712,8 @@ fn bring_up(
     }
 }
 
-fn list(directory: BorrowedFd<'_>) -> Result<Vec<(OsString, FileType)>, Errno> {
+/// Lists the names in an open directory and what each is.
+pub(crate) fn list(directory: BorrowedFd<'_>) -> Result<Vec<(OsString, FileType)>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;

@@ -29,12 +29,15 @@ use crate::{
 
 /// No file that is made for a root is longer: `etc` reads none that is.
 const LONGEST_MADE: u64 = 64 * 1024 * 1024;
+/// How many notes about what is left out are printed.
+const MOST_NOTES: usize = 20;
 
 /// Bring roots up to date with this machine, and mend what has changed in them
 ///
 /// Compares manifest, root and host, and prints a line for each path that differs: stale (the host has another version),
 /// missing, changed inside, orphaned (nothing needs it any more), new. Then puts a root that is right in the place of the
-/// old one, by a rename. What users made themselves stays.
+/// old one, by a rename. What users made themselves stays. What not everybody can read on this machine is left out, and
+/// what has become so since is taken away.
 ///
 /// A generation is what jailctl put into a root in one run. The one before is kept in ROOT/.login-jail/previous and can be
 /// put back by `jailctl rollback`.
@@ -130,16 +133,24 @@ impl Update {
     /// # Errors
     /// What went wrong with the last root that something went wrong with.
     pub fn run(self) -> Result<Verdict, Fault> {
-        let roots = if self.roots.is_empty() {
+        let (roots, gone) = if self.roots.is_empty() {
             registry::roots()?
         } else {
-            self.roots
-                .iter()
-                .map(|root| absolute(root))
-                .collect::<Result<_, _>>()?
+            let named = self.roots.iter().map(|root| absolute(root));
+            (named.collect::<Result<_, _>>()?, Vec::new())
         };
+        if !self.json {
+            for root in &gone {
+                eprintln!(
+                    "finding: {} is not there; bring it back, or take its line out of {}",
+                    shown(root),
+                    registry::FILE
+                );
+            }
+        }
         let mut failed = None;
-        let mut findings = false;
+        let mut findings = !gone.is_empty();
+        let mut left_out = BTreeSet::new();
         let mut reports = Vec::new();
         for root in roots {
             match update(&root, self.dry_run) {
@@ -151,6 +162,8 @@ impl Update {
                     } else {
                         print(&root, &report);
                     }
+                    let notes = report.notes.into_iter();
+                    left_out.extend(notes.filter(Note::is_left_out));
                 }
                 Err(fault) => {
                     if let Some(before) = failed.replace(fault) {
@@ -160,7 +173,10 @@ impl Update {
             }
         }
         if self.json {
-            say(json(&object!({ "roots": reports })));
+            let gone: Vec<_> = gone.iter().map(|root| root.to_string_lossy()).collect();
+            say(json(&object!({ "roots": reports, "gone": gone })));
+        } else {
+            print_left_out(&left_out);
         }
         failed.map_or_else(|| Ok(Verdict::of(findings)), Err)
     }
@@ -377,6 +393,16 @@ fn print(root: &Path, report: &Report) {
         ),
     };
     say(format_args!("{}: {what}", root));
+}
+
+/// Says what of the host is left out, once for all roots. How much there is may be its owner's choice.
+fn print_left_out(notes: &BTreeSet<Note>) {
+    for note in notes.iter().take(MOST_NOTES) {
+        eprintln!("note: {}", shown(note.to_string()));
+    }
+    if let more @ 1.. = notes.len().saturating_sub(MOST_NOTES) {
+        eprintln!("note: {more} more of the kind; jailctl update --json has them all");
+    }
 }
 
 fn as_json(root: &Path, report: &Report) -> serde_json::Value {

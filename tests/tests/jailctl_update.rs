@@ -585,3 +585,225 @@ fn a_library_that_nothing_needs_any_more_is_orphaned() {
         "test ! -e {ROOT}/opt/lib; chroot {ROOT} /opt/tool"
     ));
 }
+
+/// What may have got into a root that only some may read on the host: lines of the secrets that `planted` makes.
+fn leaked(sandbox: &Sandbox, root: &str) -> String {
+    sandbox.must(&format!(
+        "grep -rsl SECRET {root} || find {root} -name 'hidden*' || true"
+    ))
+}
+
+/// A directory of dev's, and others that each are shut to everybody in a way of its own.
+fn planted() -> Sandbox {
+    let sandbox = Sandbox::bare().plain_user("dev").plain_user("eve");
+    sandbox.must(
+        "mkdir -p /srv/jails; install -d -o dev -g dev /opt/report; echo tool >/opt/report/tool
+         mkdir -m 700 /opt/priv; mkdir -m 701 /opt/unlisted; mkdir /opt/priv/hidden-below
+         install -d -m 700 -o eve /opt/eve
+         for shut in priv unlisted priv/hidden-below eve; do
+             echo SECRET >/opt/$shut/hidden; chmod 644 /opt/$shut/hidden
+         done
+         mkdir -m 710 /opt/almost; mkdir /opt/almost/hidden; echo SECRET >/opt/almost/hidden/file",
+    );
+    sandbox
+}
+
+#[test]
+fn what_the_owner_of_a_taken_directory_links_to_brings_nothing_private() {
+    let sandbox = planted();
+    let build = ["build", ROOT, "--program", "/opt/report"];
+    sandbox.jailctl(&build).ok();
+    let links = "cd /opt/report; ln -s /opt/priv l1; ln -s /opt/eve l2; ln -s /opt/priv/hidden-below l3; ln -s ../unlisted l4
+                 ln -s /opt/almost/hidden l5; ln -s /opt/priv/hidden l6; ln -s l1 l7; ln -s l7/hidden l8; ln -s /root l9
+                 ln -s /etc/hostname open; ln -s tool inside";
+    sandbox.run_as("dev", &["sh", "-e", "-c", links]).ok();
+    let outcome = sandbox.jailctl(&["update"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(leaked(&sandbox, ROOT), "");
+    for link in (1..=8).map(|n| format!("/opt/report/l{n}")) {
+        let note = format!("note: {link} is not for everybody to read; left out");
+        assert!(outcome.stderr.contains(&note), "{outcome}");
+    }
+    let state =
+        format!("cd {ROOT}; ls opt opt/report; cmp etc/hostname /etc/hostname; test ! -e root");
+    assert_eq!(
+        sandbox.must(&state),
+        "opt:\nreport\n\nopt/report:\ninside\nopen\ntool"
+    );
+}
+
+#[test]
+fn a_directory_that_is_shut_is_neither_taken_nor_made() {
+    let sandbox = planted();
+    sandbox.must(
+        "mkdir -p /opt/report/shut /opt/report/open /opt/report/dark; chmod 700 /opt/report/shut; chmod 711 /opt/report/dark
+         for directory in shut dark; do echo SECRET >/opt/report/$directory/hidden; done; echo text >/opt/report/open/file
+         mkdir -m 711 /opt/narrow; echo text >/opt/narrow/file
+         rm -f /etc/resolv.conf; echo SECRET >/etc/resolv.conf; chmod 600 /etc/resolv.conf",
+    );
+    sandbox.write(
+        "/etc/login-jail/presets.d/own.toml",
+        "[own]\npaths = [\"/opt/priv\", \"/opt/eve\", \"/opt/unlisted\", \"/opt/a*/hidden\", \"/opt/report\", \"/opt/narrow/file\"]\n",
+    );
+    for shut in ["/opt/priv", "/opt/unlisted", "/opt/priv/hidden-below"] {
+        let outcome = sandbox.jailctl(&["build", ROOT, "--program", shut]);
+        assert_eq!(outcome.code(), Some(3), "{outcome}");
+        let said = format!("{shut} is not for everybody to read; left out");
+        assert!(outcome.stderr.contains(&said), "{outcome}");
+        assert_eq!(sandbox.must("ls -A /srv/jails"), "");
+    }
+    let outcome = sandbox.jailctl(&["build", ROOT, "--with", "own"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(leaked(&sandbox, ROOT), "");
+    for shut in [
+        "priv",
+        "eve",
+        "unlisted",
+        "almost/hidden",
+        "report/shut",
+        "report/dark",
+    ] {
+        let note = format!("note: /opt/{shut} is not for everybody to read; left out");
+        assert!(outcome.stderr.contains(&note), "{outcome}");
+    }
+    assert_eq!(
+        sandbox.must(&format!("cd {ROOT}/opt; find * | sort")),
+        "narrow\nnarrow/file\nreport\nreport/open\nreport/open/file\nreport/tool"
+    );
+}
+
+/// What was asked for when the root was built, by an older jailctl or when it was still open.
+#[test]
+fn a_directory_that_is_shut_since_is_taken_away_and_stops_no_update() {
+    let sandbox = built();
+    sandbox.must("mkdir /opt/own; echo SECRET >/opt/own/file");
+    let build = [
+        "build",
+        ROOT,
+        "--with",
+        "basicshell",
+        "--program",
+        "/opt/own",
+        "--user",
+        "ann",
+    ];
+    sandbox.jailctl(&build).ok();
+    sandbox.must("chmod 700 /opt/own; echo '# new' >>/etc/bash.bashrc");
+    let outcome = sandbox.jailctl(&["update", ROOT]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert!(
+        outcome.stderr.contains(
+            "finding: /opt/own was asked for and is left out; the root is without it now"
+        ),
+        "{outcome}"
+    );
+    assert_eq!(
+        differences(&outcome),
+        [
+            "orphaned: /opt",
+            "orphaned: /opt/own",
+            "orphaned: /opt/own/file",
+            "stale: /etc/bash.bashrc"
+        ],
+        "{outcome}"
+    );
+    sandbox.must(&format!("test ! -e {ROOT}/opt/own"));
+}
+
+/// What root links to is root's choice, as /usr/lib/ssl/certs is. What somebody else does can fill a disk.
+#[test]
+fn only_roots_links_bring_directories_from_elsewhere() {
+    let sandbox = planted();
+    sandbox.must(
+        "mkdir -p /opt/shared/below /opt/large /opt/report/own; echo text >/opt/shared/below/file; echo text >/opt/large/file; echo text >/opt/large/more
+         ln -s /opt/shared /opt/report/shared; ln -s ../large /opt/report/large; ln -s large /opt/report/again
+         ln -s own /opt/report/inside; ln -s /opt/large/file /opt/report/single; ln -s shared/below /opt/report/through
+         chown -h dev /opt/report/large /opt/report/again /opt/report/inside /opt/report/single /opt/report/own /opt/report/through",
+    );
+    let outcome = sandbox.jailctl(&["build", ROOT, "--program", "/opt/report"]);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    sandbox.must(&format!(
+        "cd {ROOT}/opt; cat report/shared/below/file; readlink report/large; test -d report/inside; cat report/single"
+    ));
+    let note = |link: &str| {
+        format!("note: /opt/report/{link} leads to /opt/large, which is not taken along")
+    };
+    assert!(outcome.stderr.contains(&note("large")), "{outcome}");
+    assert!(outcome.stderr.contains(&note("again")), "{outcome}");
+    assert_eq!(outcome.stderr.matches("note: ").count(), 2, "{outcome}");
+    assert_eq!(
+        sandbox.must(&format!(
+            "cd {ROOT}/opt; ls -A large; ls -A report/through/"
+        )),
+        "file\nfile"
+    );
+    // Asked for, it is.
+    let both = "/opt/report,/opt/large";
+    let outcome = sandbox.jailctl(&["build", ROOT, "--program", both]);
+    assert!(!outcome.stderr.contains("note: "), "{outcome}");
+    sandbox.must(&format!("cat {ROOT}/opt/report/large/more"));
+}
+
+/// The owner of a directory swaps one in it for a link to what is shut.
+#[test]
+fn a_directory_that_is_swapped_while_it_is_listed_leaks_nothing() {
+    let sandbox = planted();
+    if sandbox.sh("command -v python3").code() != Some(0) {
+        return skipped("swapping directories", "python3 is not on this machine");
+    }
+    sandbox.must(
+        "cd /opt/report; mkdir list; ln -s /opt/priv trap; ln -s list/hidden-below link; chown -R -h dev .",
+    );
+    let swap = "import ctypes, os\nc = ctypes.CDLL(None)\nos.chdir('/opt/report')\nwhile True: c.renameat2(-100, b'list', -100, b'trap', 2)\n";
+    let mut swapper = start_as(&sandbox, "dev", &["python3", "-c", swap]);
+    let script = format!(
+        "set +e; for i in $(seq 60); do
+             {} build {ROOT} --program /opt/report >/dev/null 2>&1
+             grep -rsl SECRET {ROOT}; find {ROOT} -name 'hidden*' 2>/dev/null
+             rm -rf {ROOT}
+         done; true",
+        login_jail_tests::jailctl()
+    );
+    let leaked = sandbox.must(&script);
+    swapper.kill().unwrap();
+    swapper.wait().unwrap();
+    assert_eq!(leaked, "");
+}
+
+#[test]
+fn an_update_takes_root_and_says_which_roots_are_gone() {
+    let sandbox = built();
+    let jailctl = login_jail_tests::jailctl();
+    sandbox.must(&format!("cp {jailctl} /usr/bin/jailctl"));
+    for arguments in [
+        &["jailctl", "update"][..],
+        &["jailctl", "update", "--dry-run"],
+    ] {
+        let refused = sandbox.run_as("ann", arguments);
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains("takes root"), "{refused}");
+    }
+    sandbox.must("echo /srv/gone >>/var/lib/login-jail/roots; echo '# new' >>/etc/bash.bashrc");
+    let outcome = sandbox.jailctl(&["update"]);
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert!(
+        outcome.stderr.contains(
+            "finding: /srv/gone is not there; bring it back, or take its line out of /var/lib/login-jail/roots"
+        ),
+        "{outcome}"
+    );
+    assert_eq!(
+        differences(&outcome),
+        ["stale: /etc/bash.bashrc"],
+        "{outcome}"
+    );
+    let outcome = sandbox.jailctl(&["update", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert_eq!(report["gone"], serde_json::json!(["/srv/gone"]), "{report}");
+    // What builds another root forgets it.
+    sandbox
+        .jailctl(&["build", "/srv/jails/bob", "--program", "ls"])
+        .ok();
+    assert_eq!(sandbox.jailctl(&["update"]).code(), Some(0));
+}
