@@ -429,7 +429,7 @@ fn node_php_composer_mosh_and_what_vs_code_needs_do_their_work() {
             "LC_ALL=C.UTF-8 mosh-server new -i 127.0.0.1 -- /bin/true 2>/dev/null | grep -c '^MOSH CONNECT'",
             "1",
         ),
-        ("flock lock ps -o comm= | tail -n 1", "ps"),
+        ("flock lock ps -o comm= | grep -x ps", "ps"),
         ("tar -czf t.tgz lock && tar -tzf t.tgz", "lock"),
         (
             "getconf GNU_LIBC_VERSION | cut -d' ' -f1; ldd /bin/sh | grep -c libc.so; /sbin/ldconfig -p | grep -c 'libstdc++.so.6 ' ",
