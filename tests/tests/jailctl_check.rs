@@ -717,6 +717,62 @@ fn what_users_do_in_their_own_home_is_their_own() {
 }
 
 #[test]
+fn finds_what_makes_others_of_the_host_the_jailed_user() {
+    let sandbox = whole();
+    let home = "/srv/jails/ann/home/ann";
+    for (mode, part) in [("4755", "/home/ann/s is mode 4755"), ("2755", "mode 2755")] {
+        let plant = format!(
+            "cp /bin/true {home}/s; chown ann:ann {home}/s; chmod {mode} {home}/s; chmod 755 {home}"
+        );
+        let parts = [part, "who is jailed there"];
+        let found = planted(&sandbox, "set-id", &plant, &parts);
+        assert_eq!((found.severity.as_str(), found.safe), ("warning", false));
+    }
+    // However many a user makes, what is root's is listed.
+    sandbox.must(&format!(
+        "cd {home}; for n in $(seq 50); do touch $n; done; chown ann *; chmod 4755 *
+         install -m 4755 /bin/true /srv/jails/ann/usr/bin/su"
+    ));
+    let report = check(&sandbox);
+    let found = of_kind(&report, "set-id");
+    let is_roots = |it: &Found| it.what.contains("/usr/bin/su is mode 4755, uid 0:");
+    assert!(found.iter().any(is_roots), "{report}");
+    assert_eq!(found.len(), 21, "{report}");
+}
+
+#[test]
+fn a_closed_directory_above_the_roots_shuts_others_out_and_serves_the_jailed() {
+    let outside = "/srv/jails/ann/home/ann/s";
+    let served = |sandbox: &Sandbox| {
+        sandbox.must(&format!(
+            "cp /bin/sh {outside}; chown ann: {outside}; chmod 4755 {outside}; chmod 755 /srv/jails/ann/home/ann"
+        ));
+        sandbox.must("id carl >/dev/null 2>&1 || useradd -m carl");
+        let tried = format!("{outside} -c true");
+        let runs = || sandbox.run_as("carl", &["sh", "-c", &tried]).code();
+        assert_eq!(runs(), Some(0), "the mode alone lets carl");
+        for mode in ["0700", "0750"] {
+            sandbox.must(&format!("chmod {mode} /srv/jails"));
+            assert_ne!(runs(), Some(0), "{mode}");
+            assert_eq!(sandbox.su_dash_c("ann", "echo in").ok(), "in", "{mode}");
+            assert_eq!(sandbox.ssh("ann", "echo in").ok(), "in", "{mode}");
+            let report = check(sandbox);
+            let note = "0 errors, 0 warnings, 1 note";
+            assert!(report.ok().contains(note), "{report}");
+            assert_eq!(of_kind(&report, "set-id")[0].severity, "note");
+        }
+    };
+    for isolation in ["full", "chroot"] {
+        served(&whole().isolation(isolation));
+    }
+    served(&with_base());
+    let sandbox = Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"");
+    sandbox.must("chmod 700 /srv/jails");
+    assert_eq!(sandbox.su_dash_c("ann", "echo in").ok(), "in");
+    assert_eq!(sandbox.ssh("ann", "echo in").ok(), "in");
+}
+
+#[test]
 fn a_root_is_walked_without_leaving_it() {
     let sandbox = whole();
     sandbox.must(
