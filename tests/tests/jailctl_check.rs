@@ -1429,6 +1429,25 @@ fn a_file_that_a_user_could_swap_is_not_fixed_by_path() {
 }
 
 #[test]
+fn a_name_that_ends_in_a_newline_is_no_other_file() {
+    let sandbox = whole();
+    sandbox.must(
+        "cd /srv/jails/ann/bin; n='
+'; for name in x \"x$n\" \"y$n\"; do cp /bin/true \"$name\"; done
+         cp /bin/true y; chmod 4755 x \"x$n\" \"y$n\"; ln \"x$n\" /srv/out",
+    );
+    let report = check(&sandbox);
+    for found in of_kind(&report, "set-id") {
+        assert!(found.safe && found.command.is_some(), "{report}");
+    }
+    let report = sandbox.run(&["jailctl", "check", "--fix"]);
+    assert!(of_kind(&report, "set-id").is_empty(), "{report}");
+    assert!(report.stdout.contains("hard-link"), "{report}");
+    let modes = sandbox.must("stat -c %a /srv/jails/ann/bin/[xy]*");
+    assert_eq!(modes, "755\n755\n755\n755", "{report}");
+}
+
+#[test]
 fn gives_no_command_that_would_write_through_a_link_of_the_users() {
     for plant in [
         "sed -i /^ann:/d etc/passwd; mv etc/passwd etc/p; ln -s p etc/passwd",

@@ -339,7 +339,7 @@ impl Walk<'_> {
             } else {
                 Finding::note("hard-link", what)
             };
-            self.add(if linked.roots {
+            self.add(if linked.roots && !path.contains('\n') {
                 finding.mended_by(format!("cp -p {path} {path}.copy && mv {path}.copy {path}"))
             } else {
                 finding
@@ -348,11 +348,13 @@ impl Walk<'_> {
     }
 
     /// Gives the command that changes a file. Where a user may put a link in its place meanwhile, it is found by its
-    /// number, in its own directory, and left to the administrator.
+    /// number, in its own directory, and left to the administrator. One whose name would not stand on one line is found by
+    /// its number, too: of a command that is copied in part, the name is another file's.
     fn change(&self, command: &str, full: &Path, stat: &Stat) -> Mend {
-        if self.roots {
+        let name = quoted(full);
+        if self.roots && !name.contains('\n') {
             return Mend {
-                command: format!("{command} {}", quoted(full)),
+                command: format!("{command} {name}"),
                 safe: true,
             };
         }
@@ -361,7 +363,7 @@ impl Walk<'_> {
             command: format!(
                 "find {root} -xdev -inum {number} ! -type l -execdir {command} {{}} \\;"
             ),
-            safe: false,
+            safe: self.roots,
         }
     }
 
