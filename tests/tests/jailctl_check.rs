@@ -1007,6 +1007,20 @@ fn finds_cron_and_at() {
 }
 
 #[test]
+fn a_list_that_is_no_file_is_not_waited_for() {
+    let sandbox = with_base();
+    sandbox.must("rm /etc/cron.deny /etc/at.deny; mkfifo /etc/cron.deny /etc/at.deny");
+    let report = sandbox.run(&["timeout", "15", "jailctl", "check", "--fix"]);
+    assert_eq!(report.code(), Some(1), "{report}");
+    for (program, list) in [("crontab", "/etc/cron.deny"), ("at", "/etc/at.deny")] {
+        if sandbox.sh(&format!("command -v {program}")).code() == Some(0) {
+            let line = format!("not checked: {list} is no file; rm {list}");
+            assert!(report.stdout.lines().any(|it| it == line), "{report}");
+        }
+    }
+}
+
+#[test]
 fn finds_what_sudo_grants() {
     let sandbox = with_base();
     if sandbox.sh("command -v sudo").code() != Some(0) {
@@ -1155,6 +1169,22 @@ fn finds_a_shell_that_could_not_be_started() {
         "chmod 644 /srv/jails/ann/bin/bash",
         &["/bin/bash", "execute bit"],
     );
+    let shell = "/srv/jails/ann/bin/bash";
+    for (made, part) in [
+        ("head -c 99999 /dev/zero", "Exec format error"),
+        ("true", "Exec format error"),
+        ("echo '#!/bin/bash'", "Too many"),
+    ] {
+        sandbox.must(&format!("cp {shell} /srv/bash; {made} >{shell}"));
+        let report = check(&sandbox);
+        let found = of_kind(&report, "exec");
+        assert_eq!(found.len(), 1, "{report}");
+        assert!(found[0].what.contains(part), "{report}");
+        assert_eq!(found[0].command, None, "{report}");
+        // As the login itself.
+        assert_eq!(sandbox.su_dash_c("ann", "true").code(), Some(124));
+        sandbox.must(&format!("cat /srv/bash >{shell}"));
+    }
     let noexec = "cp -a /srv/jails/ann/. /mnt/; mount -t tmpfs -o noexec tmpfs /srv/jails/ann
         cp -a /mnt/. /srv/jails/ann/";
     sandbox.must(noexec);
