@@ -22,6 +22,7 @@ use jail::{
     start::{self, Inherited},
 };
 use jail_config::{Decision, Home};
+use jailctl::shebang::{self, LONGEST_LINE};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,9 @@ const LONGEST: &str = "30";
 /// How much of a file is read, in bytes, and how many entries of a directory.
 const LARGEST: u64 = 1024 * 1024;
 const MOST_ENTRIES: usize = 100_000;
+
+/// How many scripts may start one another: BINPRM_MAX_RECURSION in Linux.
+const DEEPEST_SCRIPT: usize = 5;
 
 /// How many programs that can't start are listed.
 const LISTED: usize = 10;
@@ -202,10 +206,34 @@ fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusa
     }
 }
 
-/// Makes sure of what execve(2) asks for first, and nothing before it: the execute bit, on a file system that has such.
+/// Makes sure of what execve(2) asks for first, and nothing before it: the execute bit, on a file system that has such, and
+/// a file that it knows how to start.
 fn executable(program: &Path) -> Result<(), Refusal> {
     rustix::fs::access(program, rustix::fs::Access::EXEC_OK)
-        .map_err(|errno| Refusal::Exec(program.to_owned(), Errno::from_raw(errno.raw_os_error())))
+        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))
+        .and_then(|()| has_a_format(program))
+        .map_err(|errno| Refusal::Exec(program.to_owned(), errno))
+}
+
+/// Looks at how a program begins, and through `#!` lines at what starts it. What the kernel may have been taught to know
+/// (binfmt_misc) is let pass, and so is what can't be read.
+fn has_a_format(program: &Path) -> Result<(), Errno> {
+    let mut current = program.to_owned();
+    for _ in 0..=DEEPEST_SCRIPT {
+        let Some(start) = start_of(&current, LONGEST_LINE as u64) else {
+            return Ok(());
+        };
+        let Some(script) = shebang::parse(&start) else {
+            let is_blank = start.iter().all(|byte| *byte == 0);
+            return if is_blank {
+                Err(Errno::ENOEXEC)
+            } else {
+                Ok(())
+            };
+        };
+        current = script.interpreter.into();
+    }
+    Err(Errno::ELOOP)
 }
 
 /// Enters as pam_jail.so would, in this process, and then takes the user's ids as its host program would.
@@ -356,21 +384,26 @@ fn look_at_programs(identity: &Identity) -> Vec<Seen> {
         .collect()
 }
 
-/// Reads the beginning of a regular file: a FIFO is not waited for, and a device not read without end.
+/// Reads the beginning of a text.
 fn read(path: &str) -> String {
-    let mut text = Vec::new();
+    let text = start_of(Path::new(path), LARGEST).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Reads the beginning of a regular file: a FIFO is not waited for, and a device not read without end.
+fn start_of(path: &Path, length: u64) -> Option<Vec<u8>> {
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
         .open(path);
-    if let Some(file) = opened
-        .ok()
-        .filter(|it| it.metadata().is_ok_and(|it| it.is_file()))
-    {
+    let file = opened.ok()?;
+    let mut text = Vec::new();
+    if file.metadata().is_ok_and(|it| it.is_file()) {
         // What could be read until then is looked at.
-        drop(file.take(LARGEST).read_to_end(&mut text));
+        drop(file.take(length).read_to_end(&mut text));
+        return Some(text);
     }
-    String::from_utf8_lossy(&text).into_owned()
+    None
 }
 
 /// The names of the files where loaders look for libraries.

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Quotes a word for sh(1), if it needs it. A word with control characters is made by printf(1), so that it can be shown
-/// on a terminal.
+/// on a terminal; but for newlines at its end, which sh(1) takes off what a command has printed.
 pub(crate) fn quoted(word: impl AsRef<OsStr>) -> String {
     let bytes = word.as_ref().as_bytes();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(byte);
@@ -27,14 +27,19 @@ pub(crate) fn quoted(word: impl AsRef<OsStr>) -> String {
         Ok(text) if !text.contains(is_hidden) => format!("'{}'", text.replace('\'', r"'\''")),
         _ => {
             let mut made = String::from("\"$(printf '");
-            for byte in bytes {
-                if plain(byte) && *byte != b'%' {
+            let end = bytes.iter().rposition(|byte| *byte != b'\n');
+            let (body, newlines) = bytes.split_at(end.map_or(0, |end| end + 1));
+            for byte in body {
+                // Neither a conversion nor an option.
+                if plain(byte) && !b"%-".contains(byte) {
                     made.push(char::from(*byte));
                 } else if write!(made, "\\{byte:03o}").is_err() {
                     break;
                 }
             }
-            made.push_str("')\"");
+            made.push_str("')");
+            made.extend(newlines.iter().map(|_| '\n'));
+            made.push('"');
             made
         }
     }
@@ -97,8 +102,12 @@ mod tests {
             "~",
             "é",
             "a\nb",
+            "a\n",
+            "\na\n\n",
+            "\n",
             "\u{1b}[2J",
             "%s",
+            "-e\u{1b}",
             "a\\b",
             "\t%d\\",
         ] {

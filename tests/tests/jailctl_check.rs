@@ -779,6 +779,62 @@ fn what_users_do_in_their_own_home_is_their_own() {
 }
 
 #[test]
+fn finds_what_makes_others_of_the_host_the_jailed_user() {
+    let sandbox = whole();
+    let home = "/srv/jails/ann/home/ann";
+    for (mode, part) in [("4755", "/home/ann/s is mode 4755"), ("2755", "mode 2755")] {
+        let plant = format!(
+            "cp /bin/true {home}/s; chown ann:ann {home}/s; chmod {mode} {home}/s; chmod 755 {home}"
+        );
+        let parts = [part, "who is jailed there"];
+        let found = planted(&sandbox, "set-id", &plant, &parts);
+        assert_eq!((found.severity.as_str(), found.safe), ("warning", false));
+    }
+    // However many a user makes, what is root's is listed.
+    sandbox.must(&format!(
+        "cd {home}; for n in $(seq 50); do touch $n; done; chown ann *; chmod 4755 *
+         install -m 4755 /bin/true /srv/jails/ann/usr/bin/su"
+    ));
+    let report = check(&sandbox);
+    let found = of_kind(&report, "set-id");
+    let is_roots = |it: &Found| it.what.contains("/usr/bin/su is mode 4755, uid 0:");
+    assert!(found.iter().any(is_roots), "{report}");
+    assert_eq!(found.len(), 21, "{report}");
+}
+
+#[test]
+fn a_closed_directory_above_the_roots_shuts_others_out_and_serves_the_jailed() {
+    let outside = "/srv/jails/ann/home/ann/s";
+    let served = |sandbox: &Sandbox| {
+        sandbox.must(&format!(
+            "cp /bin/sh {outside}; chown ann: {outside}; chmod 4755 {outside}; chmod 755 /srv/jails/ann/home/ann"
+        ));
+        sandbox.must("id carl >/dev/null 2>&1 || useradd -m carl");
+        let tried = format!("{outside} -c true");
+        let runs = || sandbox.run_as("carl", &["sh", "-c", &tried]).code();
+        assert_eq!(runs(), Some(0), "the mode alone lets carl");
+        for mode in ["0700", "0750"] {
+            sandbox.must(&format!("chmod {mode} /srv/jails"));
+            assert_ne!(runs(), Some(0), "{mode}");
+            assert_eq!(sandbox.su_dash_c("ann", "echo in").ok(), "in", "{mode}");
+            assert_eq!(sandbox.ssh("ann", "echo in").ok(), "in", "{mode}");
+            let report = check(sandbox);
+            let note = "0 errors, 0 warnings, 1 note";
+            assert!(report.ok().contains(note), "{report}");
+            assert_eq!(of_kind(&report, "set-id")[0].severity, "note");
+        }
+    };
+    for isolation in ["full", "chroot"] {
+        served(&whole().isolation(isolation));
+    }
+    served(&with_base());
+    let sandbox = Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"");
+    sandbox.must("chmod 700 /srv/jails");
+    assert_eq!(sandbox.su_dash_c("ann", "echo in").ok(), "in");
+    assert_eq!(sandbox.ssh("ann", "echo in").ok(), "in");
+}
+
+#[test]
 fn a_root_is_walked_without_leaving_it() {
     let sandbox = whole();
     sandbox.must(
@@ -1013,6 +1069,20 @@ fn finds_cron_and_at() {
 }
 
 #[test]
+fn a_list_that_is_no_file_is_not_waited_for() {
+    let sandbox = with_base();
+    sandbox.must("rm /etc/cron.deny /etc/at.deny; mkfifo /etc/cron.deny /etc/at.deny");
+    let report = sandbox.run(&["timeout", "15", "jailctl", "check", "--fix"]);
+    assert_eq!(report.code(), Some(1), "{report}");
+    for (program, list) in [("crontab", "/etc/cron.deny"), ("at", "/etc/at.deny")] {
+        if sandbox.sh(&format!("command -v {program}")).code() == Some(0) {
+            let line = format!("not checked: {list} is no file; rm {list}");
+            assert!(report.stdout.lines().any(|it| it == line), "{report}");
+        }
+    }
+}
+
+#[test]
 fn finds_what_sudo_grants() {
     let sandbox = with_base();
     if sandbox.sh("command -v sudo").code() != Some(0) {
@@ -1220,6 +1290,22 @@ fn finds_a_shell_that_could_not_be_started() {
         "chmod 644 /srv/jails/ann/bin/bash",
         &["/bin/bash", "execute bit"],
     );
+    let shell = "/srv/jails/ann/bin/bash";
+    for (made, part) in [
+        ("head -c 99999 /dev/zero", "Exec format error"),
+        ("true", "Exec format error"),
+        ("echo '#!/bin/bash'", "Too many"),
+    ] {
+        sandbox.must(&format!("cp {shell} /srv/bash; {made} >{shell}"));
+        let report = check(&sandbox);
+        let found = of_kind(&report, "exec");
+        assert_eq!(found.len(), 1, "{report}");
+        assert!(found[0].what.contains(part), "{report}");
+        assert_eq!(found[0].command, None, "{report}");
+        // As the login itself.
+        assert_eq!(sandbox.su_dash_c("ann", "true").code(), Some(124));
+        sandbox.must(&format!("cat /srv/bash >{shell}"));
+    }
     let noexec = "cp -a /srv/jails/ann/. /mnt/; mount -t tmpfs -o noexec tmpfs /srv/jails/ann
         cp -a /mnt/. /srv/jails/ann/";
     sandbox.must(noexec);
@@ -1491,6 +1577,25 @@ fn a_file_that_a_user_could_swap_is_not_fixed_by_path() {
     sandbox.must("ln -sf /srv/victim /srv/jails/ann/home/ann/x");
     sandbox.sh(&command);
     assert_eq!(sandbox.must("stat -c %a /srv/victim"), "4755");
+}
+
+#[test]
+fn a_name_that_ends_in_a_newline_is_no_other_file() {
+    let sandbox = whole();
+    sandbox.must(
+        "cd /srv/jails/ann/bin; n='
+'; for name in x \"x$n\" \"y$n\"; do cp /bin/true \"$name\"; done
+         cp /bin/true y; chmod 4755 x \"x$n\" \"y$n\"; ln \"x$n\" /srv/out",
+    );
+    let report = check(&sandbox);
+    for found in of_kind(&report, "set-id") {
+        assert!(found.safe && found.command.is_some(), "{report}");
+    }
+    let report = sandbox.run(&["jailctl", "check", "--fix"]);
+    assert!(of_kind(&report, "set-id").is_empty(), "{report}");
+    assert!(report.stdout.contains("hard-link"), "{report}");
+    let modes = sandbox.must("stat -c %a /srv/jails/ann/bin/[xy]*");
+    assert_eq!(modes, "755\n755\n755\n755", "{report}");
 }
 
 #[test]

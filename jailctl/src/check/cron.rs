@@ -49,7 +49,10 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
     for one in jailed {
         for lists in [&CRON, &AT] {
             if !pam::jails(lists.service) && Path::new(lists.program).exists() {
-                report.extend(lists.judge(one).map(|it| it.of(one)));
+                match lists.no_file() {
+                    Some(list) => report.leave_unchecked(format!("{list} is no file; rm {list}")),
+                    None => report.extend(lists.judge(one).map(|it| it.of(one))),
+                }
             }
         }
         if !pam::jails(CRON.service) {
@@ -62,10 +65,17 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
 }
 
 impl Lists {
+    /// Gives a list that is something else than a file: of a FIFO nobody would come to an end.
+    fn no_file(&self) -> Option<&'static str> {
+        let mut lists = [self.allow, self.deny].into_iter();
+        lists.find(|list| fs::metadata(list).is_ok_and(|it| !it.is_file()))
+    }
+
     fn judge(&self, jailed: &Jailed) -> Option<Finding> {
         let name = jailed.identity.name.to_string_lossy();
         let lists = |file: &str| {
-            let text = fs::read_to_string(file).ok()?;
+            let text = fs::read(file).ok()?;
+            let text = String::from_utf8_lossy(&text);
             Some(text.lines().any(|line| line.trim() == name))
         };
         let (allow, deny, kind) = (self.allow, self.deny, self.kind);

@@ -362,8 +362,9 @@ fn refused(code: &str, reason: &str, jailed: &Jailed) -> Finding {
         ("exec", Base::None) => {
             let shell = jail.shell.strip_prefix("/").unwrap_or(&jail.shell);
             let shell = jail.root.join(shell);
-            // A link in the jail leads elsewhere on the host.
-            if fs::symlink_metadata(&shell).is_ok_and(|it| it.is_file()) {
+            // A link in the jail leads elsewhere on the host; and the bits may be there.
+            let lacks_bits = |it: &fs::Metadata| it.is_file() && it.mode() & 0o555 != 0o555;
+            if fs::symlink_metadata(&shell).is_ok_and(|it| lacks_bits(&it)) {
                 finding.mended_by(format!("chmod a+rx {}", quoted(shell)))
             } else {
                 finding

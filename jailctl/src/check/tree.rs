@@ -15,8 +15,8 @@ use std::{
 
 use jail_config::RootOwner;
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, lgetxattr, major, minor,
-    openat2, statat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstat,
+    fstatvfs, lgetxattr, major, minor, openat2, statat,
 };
 
 use crate::{
@@ -69,6 +69,7 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
             counts: HashMap::new(),
             unread: Vec::new(),
             roots: true,
+            is_shut: is_shut(root, &opened),
         };
         walk.directory(&opened, &mut PathBuf::new(), 0, true);
         walk.judge_links();
@@ -78,6 +79,19 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
         }
         report.extend(walk.found);
     }
+}
+
+/// Tells whether a root is on a file system without set-user-ID programs, or a directory of root's above it lets nobody else
+/// through.
+fn is_shut(root: &Path, opened: &OwnedFd) -> bool {
+    let is_closed = |directory: &Path| {
+        statat(CWD, directory, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|it| {
+            let through = if it.st_gid == 0 { 0o001 } else { 0o011 };
+            it.st_uid == 0 && it.st_mode & through == 0 && !has_access_list(directory)
+        })
+    };
+    fstatvfs(opened).is_ok_and(|it| it.f_flag.contains(StatVfsMountFlags::NOSUID))
+        || root.ancestors().skip(1).any(is_closed)
 }
 
 /// Tells whether more than owner, group and others have a say: acl(5).
@@ -92,10 +106,13 @@ struct Walk<'a> {
     /// Files with more than one link, by device and number: how many links there are and how many were met.
     linked: HashMap<(u64, u64), Linked>,
     found: Vec<Finding>,
-    counts: HashMap<&'static str, usize>,
+    /// How many there are of each kind, and what users can make apart: it must not hide the others.
+    counts: HashMap<(&'static str, bool), usize>,
     unread: Vec<PathBuf>,
     /// Whether the directory of what is judged, and all above it, are root's alone.
     roots: bool,
+    /// Whether nobody else of the host could run a set-user-ID program in the root.
+    is_shut: bool,
 }
 
 struct Linked {
@@ -195,19 +212,26 @@ impl Walk<'_> {
     fn judge_file(&mut self, path: &Path, stat: &Stat) {
         let full = self.root.join(path);
         let mode = stat.st_mode & 0o7777;
-        let set_id = mode & 0o6000 != 0 && !self.is_users(stat.st_uid);
+        let users_own = self.is_users(stat.st_uid);
+        let set_id = mode & 0o6000 != 0;
         if set_id {
-            self.add(
-                Finding::warning(
+            let what = format!("{} is mode {mode:04o}, uid {}", full.display(), stat.st_uid);
+            let finding = match (users_own, self.is_shut) {
+                (false, _) => Finding::warning(
                     "set-id",
-                    format!(
-                        "{} is mode {mode:04o}, uid {}: of no effect inside, but the host's users may run it from outside, and nobody updates it",
-                        full.display(),
-                        stat.st_uid
-                    ),
-                )
-                .and_mended(self.change("chmod u-s,g-s", &full, stat)),
-            );
+                    format!("{what}: of no effect inside, but the host's users may run it from outside, and nobody updates it"),
+                ),
+                (true, false) => Finding::warning(
+                    "set-id",
+                    format!("{what}, who is jailed there: whoever of the host can run it has that user's rights outside of the jail"),
+                ),
+                (true, true) => Finding::note(
+                    "set-id",
+                    format!("{what}, who is jailed there: nobody else of the host can run it, as things are"),
+                ),
+            }
+            .and_mended(self.change("chmod u-s,g-s", &full, stat));
+            self.add_of(finding, users_own);
         }
         if lgetxattr(&full, "security.capability", &mut [0_u8; 64]).is_ok() {
             self.add(
@@ -227,7 +251,7 @@ impl Walk<'_> {
         )]
         let links = u64::from(stat.st_nlink);
         let roots = self.roots;
-        if links > 1 && !self.is_users(stat.st_uid) {
+        if links > 1 && !users_own {
             let linked = self
                 .linked
                 .entry((stat.st_dev, stat.st_ino))
@@ -315,7 +339,7 @@ impl Walk<'_> {
             } else {
                 Finding::note("hard-link", what)
             };
-            self.add(if linked.roots {
+            self.add(if linked.roots && !path.contains('\n') {
                 finding.mended_by(format!("cp -p {path} {path}.copy && mv {path}.copy {path}"))
             } else {
                 finding
@@ -324,11 +348,13 @@ impl Walk<'_> {
     }
 
     /// Gives the command that changes a file. Where a user may put a link in its place meanwhile, it is found by its
-    /// number, in its own directory, and left to the administrator.
+    /// number, in its own directory, and left to the administrator. One whose name would not stand on one line is found by
+    /// its number, too: of a command that is copied in part, the name is another file's.
     fn change(&self, command: &str, full: &Path, stat: &Stat) -> Mend {
-        if self.roots {
+        let name = quoted(full);
+        if self.roots && !name.contains('\n') {
             return Mend {
-                command: format!("{command} {}", quoted(full)),
+                command: format!("{command} {name}"),
                 safe: true,
             };
         }
@@ -337,7 +363,7 @@ impl Walk<'_> {
             command: format!(
                 "find {root} -xdev -inum {number} ! -type l -execdir {command} {{}} \\;"
             ),
-            safe: false,
+            safe: self.roots,
         }
     }
 
@@ -352,7 +378,11 @@ impl Walk<'_> {
     }
 
     fn add(&mut self, finding: Finding) {
-        let count = self.counts.entry(finding.kind).or_default();
+        self.add_of(finding, false);
+    }
+
+    fn add_of(&mut self, finding: Finding, users_own: bool) {
+        let count = self.counts.entry((finding.kind, users_own)).or_default();
         *count += 1;
         if *count <= LISTED {
             let finding = match self.users {
@@ -369,7 +399,7 @@ impl Walk<'_> {
             .counts
             .iter()
             .filter(|(_, count)| **count > LISTED)
-            .map(|(kind, count)| (*kind, count - LISTED))
+            .map(|((kind, _), count)| (*kind, count - LISTED))
             .collect();
         more.sort_unstable();
         for (kind, count) in more {
