@@ -11,10 +11,13 @@ mod finding;
 mod ftp;
 mod inside;
 mod pam;
+mod past;
 mod sshd;
 mod stack;
 mod sudo;
 mod tree;
+mod unlisted;
+mod walk;
 
 use std::{collections::HashSet, path::Path};
 
@@ -36,6 +39,7 @@ pub(crate) use doors::SNIPPETS;
 pub(crate) use finding::{Finding, Mend, Severity};
 pub(crate) use pam::{
     jailing as jailing_pam_services, open_doors as open_pam_services, open_jobs as open_pam_jobs,
+    opening as opening_pam,
 };
 pub(crate) use sshd::forces_jail_shell as sshd_forces_jail_shell;
 
