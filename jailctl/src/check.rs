@@ -12,10 +12,13 @@ mod ftp;
 mod inside;
 mod mounts;
 mod pam;
+mod past;
 mod sshd;
 mod stack;
 mod sudo;
 mod tree;
+mod unlisted;
+mod walk;
 
 use std::{collections::HashSet, path::Path};
 
@@ -38,6 +41,7 @@ pub(crate) use finding::{Finding, Mend, Severity};
 pub(crate) use inside::top_is_roots;
 pub(crate) use pam::{
     jailing as jailing_pam_services, open_doors as open_pam_services, open_jobs as open_pam_jobs,
+    opening as opening_pam,
 };
 pub(crate) use sshd::forces_jail_shell as sshd_forces_jail_shell;
 

@@ -18,7 +18,7 @@ use jail::{
 use jail_config::{Decision, RuleKind};
 
 use crate::{
-    check::{SNIPPETS, jailing_pam_services, open_pam_jobs, open_pam_services},
+    check::{jailing_pam_services, open_pam_jobs, open_pam_services, opening_pam},
     cli::{Add, Release, Through},
     door::{Door, JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
     edit::{self, Lock, with_suffix},
@@ -287,7 +287,8 @@ fn say_behind_pam() {
     }
     for service in open_pam_services().into_iter().chain(open_pam_jobs()) {
         say(format_args!(
-            "not yet at {service}: cat {SNIPPETS}/{service} >>/etc/pam.d/{service}"
+            "not yet at {service}: {}",
+            opening_pam(service)
         ));
     }
 }

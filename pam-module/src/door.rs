@@ -135,7 +135,13 @@ fn look(
     options: &Options,
     guest: &mut Guest,
 ) -> Result<Option<Prepared>, Refusal> {
+    let name = host.user().ok_or_else(|| {
+        Refusal::Usage("the program that called has not said for which user".to_owned())
+    })?;
+    guest.name = Some(name.clone());
     if Mark::read().is_some() {
+        // For the log only: here the account is looked up in the jail.
+        guest.uid = Identity::of_name(&name).ok().map(|it| it.uid);
         return Err(Refusal::Step(
             "host-program",
             StepFault::NotInForce(
@@ -143,10 +149,6 @@ fn look(
             ),
         ));
     }
-    let name = host.user().ok_or_else(|| {
-        Refusal::Usage("the program that called has not said for which user".to_owned())
-    })?;
-    guest.name = Some(name.clone());
     let identity = Identity::of_name(&name).map_err(Refusal::Identity)?;
     guest.uid = Some(identity.uid);
     let jail = match decide_by(&options.directory, &options.file, &identity)? {

@@ -107,7 +107,10 @@ fn quiet_host(sandbox: &Sandbox) {
     );
     sandbox.must(
         "rm -f /etc/ssh/sshd_config.d/*; ssh-keygen -A >/dev/null
-         for list in /etc/cron.deny /etc/at.deny; do echo ann >>$list; done; rm -f /etc/cron.allow /etc/at.allow",
+         for list in /etc/cron.deny /etc/at.deny; do echo ann >>$list; done; rm -f /etc/cron.allow /etc/at.allow
+         for user in $(awk -F: '$3 >= 1000 && $1 != \"ann\" { print $1 }' /etc/passwd); do
+             usermod -s /usr/sbin/nologin $user
+         done",
     );
 }
 
@@ -1351,20 +1354,19 @@ fn finds_what_is_wrong_with_pam_stacks() {
         )
         .safe
     );
-    for line in [
-        "-session required pam_jail.so quiet\\n",
-        "session [success=ok default=ignore] pam_jail.so quiet\\n",
-        "session sufficient pam_jail.so quiet\\n",
-    ] {
+    for control in ["[success=ok default=ignore]", "sufficient"] {
         planted(
             &sandbox,
             "pam-control",
-            &stack(line),
+            &stack(&format!("session {control} pam_jail.so quiet\\n")),
             &["/etc/pam.d/trial:1"],
         );
         let mended = sandbox.read("/etc/pam.d/trial");
         assert_eq!(mended, "session required pam_jail.so quiet");
     }
+    // The dash keeps it out of the log that a module is missing, and no more.
+    sandbox.must(&stack("-session required pam_jail.so\\n"));
+    assert!(of_kind(&check(&sandbox), "pam-control").is_empty());
     let module =
         "$(ls /lib/*/security/pam_jail.so /lib*/security/pam_jail.so 2>/dev/null | head -n 1)";
     for plant in [format!("chmod g+w {module}"), format!("chown ann {module}")] {
@@ -1488,6 +1490,202 @@ fn finds_the_module_twice_and_half() {
     let last = sandbox.must("tail -n 1 /etc/pam.d/su");
     assert_eq!(last, "account  required  pam_jail.so quiet");
     assert_eq!(sandbox.su_dash("ann", "echo in").ok(), "in");
+    let found = planted(
+        &sandbox,
+        "pam-twice",
+        "sed -i '1i account required pam_jail.so' /etc/pam.d/su",
+        &["the account stack of su twice"],
+    );
+    assert_eq!(found.severity, "note");
+}
+
+#[test]
+fn mends_of_one_stack_in_any_order_give_each_line_once() {
+    // What is there, with a last line that has no end.
+    for there in [
+        "account required pam_jail.so",
+        "session required pam_jail.so",
+        "#",
+    ] {
+        for reversed in [false, true] {
+            let sandbox = behind_pam();
+            sandbox.must(&format!(
+                "sed -i /pam_jail/d /etc/pam.d/su; printf '{there}' >>/etc/pam.d/su"
+            ));
+            let report = check(&sandbox);
+            let mut commands: Vec<String> = ["door", "pam-no-session", "pam-no-account"]
+                .iter()
+                .flat_map(|kind| of_kind(&report, kind))
+                .filter_map(|found| found.command)
+                .collect();
+            if reversed {
+                commands.reverse();
+            }
+            for command in &commands {
+                sandbox.must(command);
+            }
+            let lines = sandbox.must("grep -h '^[^#]*pam_jail' /etc/pam.d/su /etc/pam.d/su-l");
+            let mut kinds: Vec<&str> = lines
+                .lines()
+                .filter_map(|it| it.split(' ').next())
+                .collect();
+            kinds.sort_unstable();
+            assert_eq!(kinds, ["account", "session"], "{report}");
+            assert_eq!(sandbox.su_dash_c("ann", "echo /srv/*").ok(), "/srv/*");
+        }
+    }
+}
+
+#[test]
+fn finds_a_line_that_leads_past_the_module() {
+    let sandbox = behind_pam();
+    let plant = |line: &str| format!("sed -i '/^session.*pam_jail/i {line}' /etc/pam.d/su");
+    let see = || sandbox.su_dash_c("ann", "echo /srv/*").ok().to_owned();
+    let inside = see();
+    assert_eq!(inside, "/srv/*");
+    let sub = "printf 'session sufficient pam_permit.so\\n' >/etc/pam.d/trial;";
+    for (prepared, line) in [
+        ("", "session sufficient pam_permit.so"),
+        ("", "session [ success = done default=bad ] pam_permit.so"),
+        (
+            "",
+            "session [success=1 default=ignore] pam_succeed_if.so quiet user = ann",
+        ),
+        (
+            "",
+            "session [success=1 default=ignore] pam_succeed_if.so use_uid uid = 0",
+        ),
+        (sub, "session include trial"),
+        (sub, "@include trial"),
+    ] {
+        planted(
+            &sandbox,
+            "pam-skip",
+            &format!("{prepared} {}", plant(line)),
+            &["so where it succeeds: that opens an unjailed session by su, su-l"],
+        );
+        assert_eq!(see(), inside, "after the mend of {line}");
+        sandbox.must(
+            "sed -i '/trial/d; /sufficient *pam_permit/d' /etc/pam.d/su; rm -f /etc/pam.d/trial",
+        );
+    }
+    // What is found is what happens.
+    sandbox.must(&plant("session sufficient pam_permit.so"));
+    assert_ne!(see(), inside);
+    sandbox.must("sed -i '/^session sufficient/d' /etc/pam.d/su");
+    // Nothing of this leads past it.
+    for line in [
+        "session requisite pam_permit.so",
+        "session [success=1 default=ignore] pam_succeed_if.so quiet uid = 0",
+        "session substack trial",
+    ] {
+        sandbox.must(&format!("{sub} {}", plant(line)));
+    }
+    assert_eq!(
+        of_kind(&check(&sandbox), "pam-skip").len(),
+        0,
+        "{}",
+        check(&sandbox)
+    );
+    assert_eq!(see(), inside);
+}
+
+#[test]
+fn finds_a_line_that_leads_past_the_account_stage() {
+    let sandbox = behind_pam();
+    let found = planted(
+        &sandbox,
+        "pam-skip",
+        "sed -i '1i account sufficient pam_permit.so' /etc/pam.d/su",
+        &["/etc/pam.d/su:1", "refuses in su, su-l"],
+    );
+    assert_eq!(found.severity, "warning");
+    let stack = sandbox.read("/etc/pam.d/su");
+    assert_eq!(stack.lines().next(), Some("account  required  pam_jail.so"));
+    assert_eq!(stack.matches("pam_jail").count(), 2, "{stack}");
+    sandbox.must("sed -i 's/^ann = .*/ann = \"\\/srv\\/nowhere\"/' /etc/login-jail/config.toml");
+    let refused = sandbox.su_dash("ann", "echo in");
+    assert!(!refused.stdout.contains("in\n"), "{refused}");
+}
+
+#[test]
+fn sudo_goes_on_after_a_requisite_line_that_fails() {
+    let sandbox = with_base().pam();
+    sandbox.must("sed -i /pam_jail/d /etc/pam.d/*");
+    for service in ["sudo", "sudo-i"] {
+        sandbox.must(&format!(
+            "echo 'session required pam_jail.so' >>/etc/pam.d/{service}"
+        ));
+    }
+    let see = || sandbox.run(&["sudo", "-u", "ann", "/bin/sh", "-c", "echo /srv/*"]);
+    assert_eq!(see().ok(), "/srv/*");
+    let plant = "sed -i '1i session requisite pam_deny.so' /etc/pam.d/sudo";
+    sandbox.must(plant);
+    assert_ne!(see().stdout.trim(), "/srv/*");
+    assert_eq!(see().code(), Some(0));
+    sandbox.must("sed -i 1d /etc/pam.d/sudo");
+    planted(
+        &sandbox,
+        "pam-skip",
+        plant,
+        &[
+            "/etc/pam.d/sudo:1",
+            "after which sudo goes on",
+            "session by sudo",
+        ],
+    );
+    planted(
+        &sandbox,
+        "pam-half",
+        "sed -i /pam_jail/d /etc/pam.d/sudo-i",
+        &["/etc/pam.d/sudo-i has no session line"],
+    );
+}
+
+#[test]
+fn finds_stacks_that_do_not_take_in_the_one_that_jails() {
+    let sandbox = behind_pam();
+    let own = "printf 'auth sufficient pam_rootok.so\\naccount required pam_permit.so\\nsession required pam_permit.so\\n'";
+    sandbox.must("cp /etc/pam.d/su-l /srv/su-l");
+    planted(
+        &sandbox,
+        "door",
+        &format!("{own} >/etc/pam.d/su-l"),
+        &["no session line for pam_jail.so in the stack of su-l"],
+    );
+    assert_eq!(sandbox.su_dash_c("ann", "echo /srv/*").ok(), "/srv/*");
+    // A stack that includes another is said with that one, and needs no line of its own.
+    sandbox.must("cp /srv/su-l /etc/pam.d/su-l; sed -i /pam_jail/d /etc/pam.d/su");
+    let report = check(&sandbox);
+    let found = of_kind(&report, "door");
+    assert!(found[0].what.contains("in the stack of su: "), "{report}");
+    sandbox.must(found[0].command.as_ref().unwrap());
+    for service in ["gdm-password", "proftpd"] {
+        planted(
+            &sandbox,
+            "pam-other",
+            &format!("echo '@include common-session' >/etc/pam.d/{service}"),
+            &[service, "not tested"],
+        );
+    }
+    // The lines of other are those of a service that has none of that kind.
+    sandbox.must("echo 'auth required pam_deny.so' >/etc/pam.d/lightdm");
+    assert_eq!(of_kind(&check(&sandbox), "pam-other").len(), 1);
+    sandbox.must("echo 'session required pam_jail.so' >>/etc/pam.d/other");
+    assert_eq!(of_kind(&check(&sandbox), "pam-other").len(), 0);
+}
+
+#[test]
+fn finds_an_sshd_that_asks_another_service() {
+    let sandbox = behind_pam();
+    // Only OpenSSH since 9.8 can be told.
+    planted(
+        &sandbox,
+        "sshd-pam",
+        "mv /usr/sbin/sshd /usr/sbin/sshd.whole; cp /etc/pam.d/other /etc/pam.d/mine
+         printf '#!/bin/sh\\n/usr/sbin/sshd.whole \"$@\" && echo pamservicename mine\\n' >/usr/sbin/sshd; chmod 755 /usr/sbin/sshd",
+        &["PAMServiceName is mine"],
+    );
 }
 
 #[test]

@@ -270,7 +270,13 @@ fn a_jail_in_a_jail_is_refused() {
     let sandbox = with_base("").with("echo 'session required pam_jail.so' >>/etc/pam.d/su");
     let seen = sandbox.su_c("ann", "echo GOTIN");
     assert!(!seen.stdout.contains("GOTIN"), "{seen}");
-    sandbox.module_logged(&["refused", "this process is in a jail already"]);
+    let uid = format!("uid={}", sandbox.must("id -u ann"));
+    sandbox.module_logged(&[
+        "refused",
+        r#"user="ann""#,
+        &uid,
+        "this process is in a jail already",
+    ]);
 }
 
 #[test]

@@ -36,8 +36,9 @@ pub(crate) fn check(
     directory: &Path,
     sshd_config: &Path,
 ) {
+    let open = pam::open_doors();
     for jailed in &chosen.jailed {
-        account(report, jailed, sshd_config);
+        account(report, jailed, &open, sshd_config);
     }
     without_rule(report, config.policy(), all, chosen, directory);
     shared_uids(report, all);
@@ -49,7 +50,7 @@ pub(crate) fn check(
 /// The lines for each service's stack, as they are installed.
 pub(crate) const SNIPPETS: &str = "/usr/share/doc/login-jail/pam.d";
 
-fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
+fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Path) {
     let user = quoted(&jailed.identity.name);
     if jailed.identity.is_root() {
         let what =
@@ -62,7 +63,6 @@ fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
         );
         return;
     }
-    let open = pam::open_doors();
     if !has_jail_shell(&jailed.identity) && !open.is_empty() {
         let shell = shown(&jailed.identity.shell);
         let finding = if has_no_shell(&jailed.identity) {
@@ -79,15 +79,9 @@ fn account(report: &mut Report, jailed: &Jailed, sshd_config: &Path) {
                  that leads out of the jail",
                 open.join(", ")
             );
-            let command = open
-                .iter()
-                .map(|name| {
-                    // The same command is printed for every user.
-                    let file = format!("/etc/pam.d/{name}");
-                    format!("grep -q '^session.*pam_jail' {file} || cat {SNIPPETS}/{name} >>{file}")
-                })
-                .collect::<Vec<_>>()
-                .join("; ");
+            // The same command is printed for every user.
+            let commands: Vec<String> = open.iter().map(|name| pam::opening(name)).collect();
+            let command = commands.join("; ");
             report.add(Finding::error("door", what).of(jailed).mended_by(command));
             return;
         } else {
@@ -327,12 +321,7 @@ fn lock_out(report: &mut Report, all: &Accounts) {
         let command = format!("usermod -s /bin/bash {name}");
         report.add(Finding::error("lock-out", what).mended_by(command));
     }
-    let administers = |identity: &Identity| {
-        let groups = &identity.group_names;
-        sudo::GROUPS
-            .iter()
-            .any(|group| groups.iter().any(|it| it == group))
-    };
+    let administers = |identity: &Identity| sudo::group(identity).is_some();
     let free = all.exempt.iter().chain(&all.unlisted).any(administers);
     let jailed = all.jailed.iter().find(|it| administers(&it.identity));
     if let (Some(jailed), false, true) = (jailed, free, root_is_locked()) {

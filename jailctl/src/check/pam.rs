@@ -18,10 +18,12 @@ use crate::{
     check::{
         Finding, Report,
         doors::reaches_home,
+        past,
         stack::{self, DIRECTORY, Line, MODULE},
-        sudo,
+        unlisted,
     },
-    shell::{quoted, shown},
+    door::{has_jail_shell, has_no_shell},
+    shell::{pattern, quoted, shown},
 };
 
 /// Tells whether the session stack of a service jails its users.
@@ -40,13 +42,16 @@ pub(crate) fn jailing() -> impl Iterator<Item = String> {
     all.filter(|service| jails(service))
 }
 
+/// How the names of files begin that are in the stacks of services, and of none.
+const COMMON: &str = "common-";
+
 /// Lists the services that have a stack; nothing where they can't be listed.
 fn services() -> Option<Vec<String>> {
     let files = fs::read_dir(DIRECTORY).ok()?;
     let mut names: Vec<String> = files
         .flatten()
         .filter_map(|file| file.file_name().into_string().ok())
-        .filter(|name| !name.starts_with("common-"))
+        .filter(|name| !name.starts_with(COMMON))
         .collect();
     names.sort();
     Some(names)
@@ -59,9 +64,11 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
         return;
     };
     let mut shut = Vec::new();
+    report.extend(past::check(&names));
     for name in names {
         let stack = stack::of(&name);
         report.extend(place(&name, &stack));
+        report.extend(accounts_twice(&name, &stack));
         report.extend(halves(&name, &stack));
         for line in stack.iter().filter(|line| line.module.ends_with(MODULE)) {
             report.extend(options(line, config));
@@ -77,15 +84,16 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
             shut.push(name);
         }
     }
-    report.extend(administrators(all, config));
+    report.extend(halves_of_programs());
+    report.extend(untested(jailed));
+    report.extend(unlisted::check(all, config));
     let root_exempt = all.exempt.iter().any(|identity| identity.is_root());
     if !root_exempt && !shut.is_empty() {
         let what = format!(
             "{}: pam_jail.so is in the stack, and the config does not exempt uid 0: nobody can log in there to mend anything",
             shut.join(", ")
         );
-        let command = format!("sed -i '{}' {}", exempting("root", config), quoted(config));
-        report.add(Finding::error("lock-out", what).mended_by(command));
+        report.add(Finding::error("lock-out", what).mended_by(unlisted::exempting("root", config)));
     }
 }
 
@@ -103,7 +111,18 @@ fn shuts_root_out(stack: &[Line]) -> bool {
 
 /// Lists the installed services by which people log in and whose session stack jails nobody.
 pub(crate) fn open_doors() -> Vec<&'static str> {
-    open(&["sshd", "login", "su", "vsftpd"])
+    let mut doors = open(&["sshd", "login", "remote", "su", "su-l", "vsftpd"]);
+    let all = doors.clone();
+    // What comes into the stack of su is in that of su-l, where this one includes it.
+    doors.retain(|service| !all.iter().any(|other| takes_in(service, other)));
+    doors
+}
+
+/// Tells whether the session stack of a service has lines out of the file of another.
+fn takes_in(service: &str, other: &str) -> bool {
+    let file = Path::new(DIRECTORY).join(other);
+    let mut stack = stack::of(service).into_iter();
+    service != other && stack.any(|line| line.kind == "session" && line.file == file)
 }
 
 /// Lists the installed services that run jobs of a user's, as he likes, and whose session stack jails nobody.
@@ -115,7 +134,161 @@ fn open(services: &[&'static str]) -> Vec<&'static str> {
     services
         .iter()
         .copied()
-        .filter(|service| Path::new(DIRECTORY).join(service).exists() && !jails(service))
+        .filter(|service| is_there(service) && !jails(service))
+        .collect()
+}
+
+fn is_there(service: &str) -> bool {
+    Path::new(DIRECTORY).join(service).exists()
+}
+
+/// Gives the command that puts our lines into the stack of a service, each where it is not there yet.
+pub(crate) fn opening(service: &str) -> String {
+    let kinds: &[&str] = if is_sudo(service) {
+        &["session"]
+    } else {
+        &["account", "session"]
+    };
+    let lines = kinds.iter().map(|kind| added(service, kind, MODULE));
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+/// Gives the command that puts one line of ours into the file of a service. Whatever else has put it there in the meantime,
+/// it is there once.
+fn added(service: &str, kind: &str, words: &str) -> String {
+    let file = quoted(Path::new(DIRECTORY).join(service));
+    // Not by echo, which would go on with a last line that has no end.
+    let line = quoted(format!("$a {kind}  required  {words}"));
+    format!("grep -Eiq '^\\s*-?{kind}\\s.*pam_jail' {file} || sed -i {line} {file}")
+}
+
+/// Tells whether the service is sudo's: the account stage is about the user who calls, and the session goes on after
+/// PAM_SESSION_ERR.
+pub(super) fn is_sudo(service: &str) -> bool {
+    ["sudo", "sudo-i"].contains(&service)
+}
+
+/// Adds a command, if there is one.
+pub(super) fn with(finding: Finding, command: Option<String>) -> Finding {
+    match command {
+        Some(command) => finding.mended_by(command),
+        None => finding,
+    }
+}
+
+/// Gives the command that changes the control of a line, if it is one line of a file.
+pub(super) fn recontrolled(line: &Line, control: &str) -> Option<String> {
+    let module = pattern(Path::new(&line.module).file_name()?.to_str()?)?;
+    let (number, file) = (line.number, quoted(&line.file));
+    // What has moved in the meantime is left alone.
+    let script = format!(r"{number}{{/{module}/s/^(\s*\S+\s+)(\[[^]]*]|\S+)/\1{control}/}}");
+    line.whole.then(|| format!("sed -E -i '{script}' {file}"))
+}
+
+/// Gives module and arguments of a line, if all can stand in a command as they are.
+pub(super) fn plain(line: &Line) -> Option<String> {
+    plain_words(std::iter::once(&line.module).chain(&line.arguments))
+}
+
+fn plain_words<'a>(words: impl Iterator<Item = &'a String>) -> Option<String> {
+    let words: Vec<&str> = words.map(String::as_str).collect();
+    let plain = |word: &&str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"/._-=".contains(&byte))
+    };
+    words.iter().all(plain).then(|| words.join(" "))
+}
+
+/// Finds an account line that is there more than once.
+fn accounts_twice(service: &str, stack: &[Line]) -> Option<Finding> {
+    let lines: Vec<&Line> = stack.iter().filter(|line| line.jails("account")).collect();
+    let [first, second, ..] = lines.as_slice() else {
+        return None;
+    };
+    let what = format!(
+        "{} and {}: pam_jail.so is in the account stack of {service} twice: it decides twice, and says twice that it refuses",
+        first.place(),
+        second.place()
+    );
+    Some(with(
+        Finding::note("pam-twice", what),
+        taken_out(service, "account", &[second, first]),
+    ))
+}
+
+/// Gives the command that takes out the first of these lines which is in the service's own file. Twice in a row it takes
+/// no line of another kind away.
+fn taken_out(service: &str, kind: &str, lines: &[&Line]) -> Option<String> {
+    let own = Path::new(DIRECTORY).join(service);
+    let line = lines.iter().find(|it| it.whole && it.file == own)?;
+    let (number, own) = (line.number, quoted(&own));
+    Some(format!(
+        "sed -i '{number}{{/^[[:space:]]*-\\?{kind}.*pam_jail[.]so/Id}}' {own}"
+    ))
+}
+
+/// Programs that ask one service or another, as they are called.
+const PAIRS: [(&str, &str); 2] = [("sudo", "sudo-i"), ("runuser", "runuser-l")];
+
+/// Finds a program that jails the user called in one way, and not in the other. Of su that is said as of any door.
+fn halves_of_programs() -> Vec<Finding> {
+    let half = |(program, login): (&str, &'static str)| {
+        let (jailing, not) = match (jails(program), jails(login)) {
+            (true, false) => (program, login),
+            (false, true) => (login, program),
+            _ => return None,
+        };
+        if !is_there(not) {
+            return None;
+        }
+        let what = format!(
+            "{DIRECTORY}/{not} has no session line for pam_jail.so, and {DIRECTORY}/{jailing} has: {program} jails the user \
+             called in one way, and not in the other"
+        );
+        Some(Finding::error("pam-half", what).mended_by(opening(not)))
+    };
+    PAIRS.into_iter().filter_map(half).collect()
+}
+
+/// Services that open a session without asking the login shell.
+const NO_SHELL: [&str; 15] = [
+    "cockpit",
+    "gdm-autologin",
+    "gdm-fingerprint",
+    "gdm-password",
+    "gdm-smartcard",
+    "greetd",
+    "lightdm",
+    "lightdm-autologin",
+    "lxdm",
+    "sddm",
+    "sddm-autologin",
+    "slim",
+    "wdm",
+    "xdm",
+    "xrdp-sesman",
+];
+
+/// Services that let in whoever has a login shell of /etc/shells, and don't run it.
+const ANY_SHELL: [&str; 2] = ["proftpd", "pure-ftpd"];
+
+/// Finds services with which pam_jail.so is not tested, and by which a jailed user who has a password comes to the host.
+fn untested(jailed: &[Jailed]) -> Vec<Finding> {
+    let shells = jailed.iter().any(|it| {
+        let identity = &it.identity;
+        !has_jail_shell(identity) && !has_no_shell(identity)
+    });
+    let services = NO_SHELL.iter().filter(|_| !jailed.is_empty());
+    let services = services.chain(ANY_SHELL.iter().filter(|_| shells));
+    services
+        .filter(|service| is_there(service) && !jails(service))
+        .map(|service| {
+            let what = format!(
+                "{DIRECTORY}/{service} has no session line for pam_jail.so, and {service} asks no login shell: a jailed user with \
+                 a password comes in unjailed there; pam_jail.so jails or refuses, and is not tested with it"
+            );
+            Finding::warning("pam-other", what).mended_by(opening(service))
+        })
         .collect()
 }
 
@@ -139,16 +312,10 @@ fn place(service: &str, stack: &[Line]) -> Vec<Finding> {
              and refuses every session",
             second.place()
         );
-        let superfluous = [**second, line].into_iter().find(|it| it.file == own);
-        let finding = Finding::error("pam-twice", what);
-        found.push(match superfluous {
-            Some(it) => {
-                // Twice in a row it takes no other line away.
-                let (number, own) = (it.number, quoted(&own));
-                finding.mended_by(format!("sed -i '{number}{{/pam_jail[.]so/d}}' {own}"))
-            }
-            None => finding,
-        });
+        found.push(with(
+            Finding::error("pam-twice", what),
+            taken_out(service, "session", &[second, line]),
+        ));
     }
     if let Some(next) = after.iter().find(|it| !it.jails("session")) {
         let what = format!(
@@ -156,14 +323,11 @@ fn place(service: &str, stack: &[Line]) -> Vec<Finding> {
             shown(&next.module)
         );
         let finding = Finding::error("pam-order", what);
-        found.push(if line.file == own {
-            finding.mended_by(format!(
-                "sed -i -e '{}{{h;d}}' -e '${{p;x}}' {file}",
-                line.number
-            ))
-        } else {
-            finding
+        let last = (line.whole && line.file == own).then(|| {
+            let number = line.number;
+            format!("sed -i -e '{number}{{h;d}}' -e '${{p;x}}' {file}")
         });
+        found.push(with(finding, last));
     }
     found
 }
@@ -173,21 +337,16 @@ fn control(line: &Line) -> Option<Finding> {
     if line.fails_closed() {
         return None;
     }
-    let (at, number, file) = (line.place(), line.number, quoted(&line.file));
-    let what = if line.dispensable {
-        format!(
-            "{at}: the dash before session lets everybody in unjailed where pam_jail.so can't be loaded"
-        )
-    } else {
-        format!(
-            "{at}: pam_jail.so is {}, so that the session goes on where it fails; it is to be required",
-            shown(&line.control)
-        )
-    };
-    let replaced = r"s/^[[:space:]]*-?(session[[:space:]]+)(\[[^]]*\]|[^[:space:]]+)/\1required/I";
+    let what = format!(
+        "{}: pam_jail.so is {}, so that the session goes on where it fails; it is to be required",
+        line.place(),
+        shown(&line.control)
+    );
     // Not by --fix: a module that fails lets nobody in from then on.
-    let command = format!("sed -E -i '{number}{replaced}' {file}");
-    Some(Finding::error("pam-control", what).mended_by(command))
+    Some(with(
+        Finding::error("pam-control", what),
+        recontrolled(line, "required"),
+    ))
 }
 
 /// Looks at the module itself, which every program that opens a session runs as root.
@@ -242,29 +401,32 @@ fn module_directories() -> impl Iterator<Item = PathBuf> {
 /// Finds a line of one kind that lacks the other.
 fn halves(service: &str, stack: &[Line]) -> Option<Finding> {
     let of_kind = |kind: &str| stack.iter().find(|line| line.jails(kind));
-    let own = quoted(Path::new(DIRECTORY).join(service));
-    let added = |kind: &str, like: &Line| {
-        let words = std::iter::once(MODULE).chain(like.arguments.iter().map(String::as_str));
-        let line = format!("{kind}  required  {}", words.collect::<Vec<_>>().join(" "));
-        format!("echo {} >>{own}", quoted(line))
+    let of_another = |line: &Line| {
+        let file = line.file.file_name().and_then(OsStr::to_str);
+        file.is_some_and(|other| takes_in(service, other) && !other.starts_with(COMMON))
     };
+    let like = |kind: &str, line: &Line| Some(added(service, kind, &plain(line)?));
     match (of_kind("account"), of_kind("session")) {
+        // It is said of the other service.
+        (Some(line), None) | (None, Some(line)) if of_another(line) => None,
         (Some(account), None) => {
             let what = format!(
                 "{}: {service} has an account line for pam_jail.so and no session line: that one jails nobody",
                 account.place()
             );
-            Some(Finding::error("pam-no-session", what).mended_by(added("session", account)))
+            let finding = Finding::error("pam-no-session", what);
+            Some(with(finding, like("session", account)))
         }
         // There the account is that of the user who calls, not of the one who is jailed.
-        (None, Some(_)) if service.starts_with("sudo") => None,
+        (None, Some(_)) if is_sudo(service) => None,
         (None, Some(session)) if stack.iter().any(|line| line.kind == "account") => {
             let what = format!(
                 "{}: {service} has a session line for pam_jail.so and no account line: a user who is refused learns it \
                  after having logged in, or not at all",
                 session.place()
             );
-            Some(Finding::note("pam-no-account", what).mended_by(added("account", session)))
+            let finding = Finding::note("pam-no-account", what);
+            Some(with(finding, like("account", session)))
         }
         _ => None,
     }
@@ -296,10 +458,7 @@ fn options(line: &Line, checked: &Path) -> Vec<Finding> {
                 None => continue,
             },
         };
-        found.push(match without(line, word) {
-            Some(command) => finding.mended_by(command),
-            None => finding,
-        });
+        found.push(with(finding, without(line, word)));
     }
     found
 }
@@ -338,53 +497,14 @@ fn other_config(path: &Path, checked: &Path) -> Option<String> {
 /// Gives the command that takes a word out of a line of ours, if all others can stand in a command as they are.
 fn without(line: &Line, word: &str) -> Option<String> {
     let others = line.arguments.iter().filter(|other| *other != word);
-    let words: Vec<&str> = std::iter::once(line.module.as_str())
-        .chain(others.map(String::as_str))
-        .collect();
-    let plain = |word: &&str| {
-        word.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"/._-=".contains(&byte))
-    };
-    words.iter().all(plain).then(|| {
+    let words = plain_words(std::iter::once(&line.module).chain(others))?;
+    line.whole.then(|| {
         format!(
-            "sed -i '{}s,[^[:space:]]*pam_jail[.]so.*,{},' {}",
+            "sed -i '{}s,[^[:space:]]*pam_jail[.]so.*,{words},' {}",
             line.number,
-            words.join(" "),
             quoted(&line.file)
         )
     })
-}
-
-/// Finds administrators whom the module refuses, because no rule names them: they learn it at their next login.
-fn administrators(all: &Accounts, config: &Path) -> Vec<Finding> {
-    let services: Vec<String> = jailing().collect();
-    if services.is_empty() {
-        return Vec::new();
-    }
-    let refused = |identity: &Identity| {
-        let group = sudo::GROUPS
-            .iter()
-            .find(|group| identity.group_names.iter().any(|it| it == *group))?;
-        let what = format!(
-            "{}: is in the group {group}, and no rule names the user: pam_jail.so refuses every login by {}",
-            shown(&identity.name),
-            services.join(", ")
-        );
-        let name = format!("@{group}");
-        let command = format!("sed -i '{}' {}", exempting(&name, config), quoted(config));
-        Some(Finding::error("lock-out", what).mended_by(command))
-    };
-    all.unlisted.iter().filter_map(refused).collect()
-}
-
-/// Gives the line of sed(1) that puts somebody into `exempt`.
-fn exempting(name: &str, config: &Path) -> String {
-    let text = fs::read_to_string(config).unwrap_or_default();
-    if text.lines().any(|line| line.starts_with("exempt")) {
-        format!("s/^exempt[[:space:]]*=[[:space:]]*\\[/&\"{name}\", /")
-    } else {
-        format!("1i exempt = [\"{name}\"]")
-    }
 }
 
 /// Finds stacks that take variables from a file of the user's.

@@ -406,6 +406,13 @@ fn door(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding> {
         let command = globally("UsePAM yes", config);
         found.push(Finding::error("sshd-pam", what).mended_by(command));
     }
+    if is_asked && !pam::jails(service) && pam::jails("sshd") && !has_jail_shell(&jailed.identity) {
+        let what = format!(
+            "sshd: PAMServiceName is {}: pam_jail.so in /etc/pam.d/sshd is never asked",
+            shown(service)
+        );
+        found.push(Finding::error("sshd-pam", what).mended_by(pam::opening(service)));
+    }
     // LOCKED_PASSWD_PREFIX of OpenSSH on Linux. With PAM, pam_unix lets keys open a locked account.
     if !is_asked && has_locked_password(&jailed.identity) {
         let what = "sshd: UsePAM is no, and the account's password is locked (! in /etc/shadow): sshd refuses every login, by key too";

@@ -8,6 +8,15 @@ use std::{
 /// Where they are.
 pub(crate) const DIRECTORY: &str = "/etc/pam.d";
 
+/// Where those are that nobody has put there.
+const VENDORS: &str = "/usr/lib/pam.d";
+
+/// The service whose lines are those of every other that has none of a kind.
+const OTHER: &str = "other";
+
+/// The kinds of lines.
+const KINDS: [&str; 4] = ["auth", "account", "password", "session"];
+
 /// The name of our module.
 pub(crate) const MODULE: &str = "pam_jail.so";
 
@@ -20,16 +29,79 @@ const FAILURES: [&str; 5] = [
     "open_err",
 ];
 
+/// Everything that a module can return and the stack goes by, as pam.conf(5) has it.
+pub(crate) const RESULTS: [&str; 31] = [
+    "success",
+    "open_err",
+    "symbol_err",
+    "service_err",
+    "system_err",
+    "buf_err",
+    "perm_denied",
+    "auth_err",
+    "cred_insufficient",
+    "authinfo_unavail",
+    "user_unknown",
+    "maxtries",
+    "new_authtok_reqd",
+    "acct_expired",
+    "session_err",
+    "cred_unavail",
+    "cred_expired",
+    "cred_err",
+    "no_module_data",
+    "conv_err",
+    "authtok_err",
+    "authtok_recover_err",
+    "authtok_lock_busy",
+    "authtok_disable_aging",
+    "try_again",
+    "ignore",
+    "abort",
+    "authtok_expired",
+    "module_unknown",
+    "bad_item",
+    "conv_again",
+];
+
 /// How deep files may include each other.
 const DEEPEST: usize = 16;
+
+/// What libpam does after a module has returned: pam.conf(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Ignore,
+    Ok,
+    Done,
+    Bad,
+    Die,
+    Reset,
+    /// Goes on behind so many more lines; a substack is one.
+    Jump(usize),
+}
+
+/// What a line is to libpam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Module,
+    /// Where a substack begins: it counts as a line in a jump, and asks nothing.
+    Substack,
+    /// It can't be read, and fails.
+    Broken,
+}
 
 /// One rule of a stack, and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) file: PathBuf,
     pub(crate) number: usize,
-    /// Whether a module that can't be loaded is passed over.
-    pub(crate) dispensable: bool,
+    /// Whether all of it stands on that line of the file, and not on more, joined by a backslash.
+    pub(crate) whole: bool,
+    /// The line of the service's own file by which it is in the stack.
+    pub(crate) own: usize,
+    /// How many substacks it is in.
+    pub(crate) level: usize,
+    pub(crate) role: Role,
     pub(crate) kind: String,
     pub(crate) control: String,
     pub(crate) module: String,
@@ -44,25 +116,50 @@ impl Line {
 
     /// Tells whether nobody gets in where the module refuses, or fails.
     pub(crate) fn fails_closed(&self) -> bool {
-        if self.dispensable {
-            return false;
+        FAILURES
+            .iter()
+            .all(|failure| matches!(self.action(failure), Action::Bad | Action::Die))
+    }
+
+    /// Tells whether it is the line of pam_jail(8) that succeeds for uid 0 and for nobody else: pam_succeed_if(8).
+    pub(crate) fn is_for_root(&self) -> bool {
+        let words: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        let flags = ["audit", "debug", "quiet", "quiet_fail", "quiet_success"];
+        let mut conditions = words.clone();
+        conditions.retain(|word| !flags.contains(word));
+        Path::new(&self.module).file_name() == Some("pam_succeed_if.so".as_ref())
+            && conditions
+                .chunks(3)
+                .any(|it| matches!(it, ["uid", "=" | "eq", "0"]))
+            // With it the conditions are about the program that opens the session, which is root's.
+            && !words.contains(&"use_uid")
+    }
+
+    /// Gives what libpam does where the module returns `result`.
+    pub(crate) fn action(&self, result: &str) -> Action {
+        let passed = ["success", "new_authtok_reqd"].contains(&result);
+        let control = self.keyword();
+        match control.to_ascii_lowercase().as_str() {
+            "required" | "requisite" | "optional" if passed => Action::Ok,
+            "required" | "requisite" if result == "ignore" => Action::Ignore,
+            "required" => Action::Bad,
+            "requisite" => Action::Die,
+            "sufficient" if passed => Action::Done,
+            "optional" | "sufficient" => Action::Ignore,
+            _ => {
+                let pairs = pairs(control).unwrap_or_default();
+                let named = pairs.iter().rev().find(|(name, _)| *name == result);
+                let default = || pairs.iter().find(|(name, _)| *name == DEFAULT);
+                named
+                    .or_else(default)
+                    .map_or(Action::Bad, |(_, action)| *action)
+            }
         }
-        let Some(pairs) = self.control.strip_prefix('[') else {
-            return ["required", "requisite"].contains(&self.control.as_str());
-        };
-        let action = |result: &str| {
-            pairs
-                .trim_end_matches(']')
-                .split_whitespace()
-                .filter_map(|pair| pair.split_once('='))
-                .filter(|(name, _)| *name == result)
-                .map(|(_, action)| action)
-                .next_back()
-        };
-        FAILURES.iter().all(|failure| {
-            let action = action(failure).or(action("default"));
-            action.is_some_and(|action| ["bad", "die"].contains(&action))
-        })
+    }
+
+    /// Gives the control without its brackets.
+    fn keyword(&self) -> &str {
+        self.control.trim_start_matches('[').trim_end_matches(']')
     }
 
     /// Says where it is written.
@@ -71,86 +168,224 @@ impl Line {
     }
 }
 
-/// Reads the stack of a service, with what it includes in the place where it does.
-pub(crate) fn of(service: &str) -> Vec<Line> {
-    let mut lines = Vec::new();
-    read(&Path::new(DIRECTORY).join(service), None, 0, &mut lines);
-    lines
+/// The name for every result that has no action of its own.
+const DEFAULT: &str = "default";
+
+/// Reads `[value=action ...]` without its brackets; nothing of what libpam does not understand, and takes for `bad`.
+pub(crate) fn pairs(text: &str) -> Option<Vec<(&'static str, Action)>> {
+    let mut pairs = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let mut names = RESULTS.iter().chain([&DEFAULT]);
+        let (name, behind) = names.find_map(|name| Some((*name, rest.strip_prefix(*name)?)))?;
+        let (action, behind) = action(behind.trim_start().strip_prefix('=')?.trim_start())?;
+        pairs.push((name, action));
+        rest = behind.trim_start();
+    }
+    Some(pairs)
 }
 
-fn read(file: &Path, only: Option<&str>, depth: usize, lines: &mut Vec<Line>) {
-    let Ok(text) = fs::read_to_string(file) else {
-        return;
-    };
-    if depth == DEEPEST {
-        return;
-    }
-    for (number, text) in (1..).zip(text.lines()) {
-        let text = text.split('#').next().unwrap_or_default().trim();
-        if let Some(included) = text.strip_prefix("@include") {
-            read(
-                &file.with_file_name(included.trim()),
-                only,
-                depth + 1,
-                lines,
-            );
-            continue;
-        }
-        let Some(line) = parse(file, number, text) else {
-            continue;
-        };
-        if only.is_some_and(|kind| kind != line.kind) {
-            continue;
-        }
-        if ["include", "substack"].contains(&line.control.as_str()) {
-            read(
-                &file.with_file_name(&line.module),
-                Some(&line.kind),
-                depth + 1,
-                lines,
-            );
-        } else {
-            lines.push(line);
-        }
-    }
-}
-
-fn parse(file: &Path, number: usize, text: &str) -> Option<Line> {
-    let (kind, rest) = text.split_once(char::is_whitespace)?;
-    let rest = rest.trim_start();
-    let (control, rest) = if rest.starts_with('[') {
-        let end = rest.find(']')? + 1;
-        rest.split_at_checked(end)?
-    } else {
-        rest.split_once(char::is_whitespace)?
-    };
-    let mut words = words(rest).into_iter();
-    Some(Line {
-        file: file.to_owned(),
-        number,
-        dispensable: kind.starts_with('-'),
-        kind: kind.trim_start_matches('-').to_ascii_lowercase(),
-        control: control.to_ascii_lowercase(),
-        module: words.next()?.to_owned(),
-        arguments: words.collect(),
+/// Takes an action off the beginning.
+fn action(text: &str) -> Option<(Action, &str)> {
+    let words = [
+        ("ignore", Action::Ignore),
+        ("ok", Action::Ok),
+        ("done", Action::Done),
+        ("bad", Action::Bad),
+        ("die", Action::Die),
+        ("reset", Action::Reset),
+    ];
+    let word = |(word, action)| Some((action, text.strip_prefix(word)?));
+    words.into_iter().find_map(word).or_else(|| {
+        let end = text
+            .find(|it: char| !it.is_ascii_digit())
+            .unwrap_or(text.len());
+        let (digits, behind) = text.split_at_checked(end)?;
+        let lines = digits.parse().ok().filter(|lines| *lines > 0)?;
+        Some((Action::Jump(lines), behind))
     })
 }
 
-/// Splits what stands behind the control: a word with spaces stands in brackets, in which `\]` is a bracket.
+/// Reads the modules in the stack of a service, with what it includes in the place where it does.
+pub(crate) fn of(service: &str) -> Vec<Line> {
+    let mut lines = rules(service);
+    lines.retain(|line| line.role == Role::Module);
+    lines
+}
+
+/// Reads the stack of a service as [`of`] does, with the lines that are no modules and count in a jump.
+pub(crate) fn rules(service: &str) -> Vec<Line> {
+    let mut lines = Vec::new();
+    read(service, &Within::default(), &mut lines);
+    let mut others = Vec::new();
+    read(OTHER, &Within::default(), &mut others);
+    // What a service has no line of at all it takes from there.
+    let has = |lines: &[Line], kind: &str| lines.iter().any(|line| line.kind == kind);
+    others.retain(|line| !has(&lines, &line.kind));
+    lines.extend(others);
+    lines
+}
+
+/// Where a file is included.
+#[derive(Default)]
+struct Within<'a> {
+    /// The kind of lines that are taken from it, if only one is.
+    only: Option<&'a str>,
+    depth: usize,
+    level: usize,
+    own: Option<usize>,
+}
+
+/// Reads a file of a stack. Tells whether it could be read.
+fn read(name: &str, within: &Within<'_>, lines: &mut Vec<Line>) -> bool {
+    if within.depth == DEEPEST {
+        return false;
+    }
+    let Some((file, text)) = open(name) else {
+        return false;
+    };
+    for (number, whole, text) in joined(&text) {
+        let own = within.own.unwrap_or(number);
+        let deeper = Within {
+            depth: within.depth + 1,
+            own: Some(own),
+            ..*within
+        };
+        if let Some(included) = text.strip_prefix("@include") {
+            let _there = read(included.trim(), &deeper, lines);
+            continue;
+        }
+        let mut line = Line {
+            whole,
+            own,
+            level: within.level,
+            ..parse(&file, number, &text)
+        };
+        if !KINDS.contains(&line.kind.as_str()) {
+            line.role = Role::Broken;
+            line.kind = within.only.unwrap_or("auth").to_owned();
+        }
+        if within.only.is_some_and(|kind| kind != line.kind) {
+            continue;
+        }
+        let control = line.keyword().to_ascii_lowercase();
+        if line.role == Role::Broken || !["include", "substack"].contains(&control.as_str()) {
+            lines.push(line);
+            continue;
+        }
+        let deeper = Within {
+            only: Some(&line.kind),
+            level: within.level + usize::from(control == "substack"),
+            ..deeper
+        };
+        if control == "substack" {
+            lines.push(Line {
+                role: Role::Substack,
+                ..line.clone()
+            });
+        }
+        if !read(&line.module, &deeper, lines) {
+            lines.push(Line {
+                role: Role::Broken,
+                control: "required".to_owned(),
+                ..line.clone()
+            });
+        }
+    }
+    true
+}
+
+/// Reads the file of this name that libpam takes.
+fn open(name: &str) -> Option<(PathBuf, String)> {
+    [DIRECTORY, VENDORS].into_iter().find_map(|directory| {
+        let file = Path::new(directory).join(name);
+        let text = fs::read_to_string(&file).ok()?;
+        Some((file, text))
+    })
+}
+
+/// Joins the lines that a backslash ends with those behind. Gives the number of the first, whether there is one only, and
+/// what is no comment. A comment or an empty line in between does not end them.
+fn joined(text: &str) -> Vec<(usize, bool, String)> {
+    let mut lines: Vec<(usize, bool, String)> = Vec::new();
+    let mut goes_on = false;
+    for (number, text) in (1..).zip(text.lines()) {
+        let (text, comment) = match text.split_once('#') {
+            Some((before, _)) => (before.trim(), true),
+            None => (text.trim(), false),
+        };
+        if text.is_empty() {
+            continue;
+        }
+        let (text, more) = match text.strip_suffix('\\') {
+            Some(before) if !comment => (before, true),
+            _ => (text, false),
+        };
+        match lines.last_mut().filter(|_| goes_on) {
+            Some((_, whole, first)) => {
+                *whole = false;
+                first.push(' ');
+                first.push_str(text);
+            }
+            None => lines.push((number, true, text.to_owned())),
+        }
+        goes_on = more;
+    }
+    lines
+}
+
+/// Reads one rule.
+pub(crate) fn parse(file: &Path, number: usize, text: &str) -> Line {
+    let (kind, rest) = word(text).unwrap_or_default();
+    let kind = kind.strip_prefix('-').unwrap_or(&kind).to_ascii_lowercase();
+    let is_bracketed = rest.trim_start().starts_with('[');
+    let (control, module) = match word(rest) {
+        Some((control, rest)) => (Some(control), word(rest)),
+        None => (None, None),
+    };
+    let role = if module.is_some() {
+        Role::Module
+    } else {
+        Role::Broken
+    };
+    let (module, rest) = module.unwrap_or_default();
+    Line {
+        file: file.to_owned(),
+        number,
+        whole: true,
+        own: number,
+        level: 0,
+        role,
+        kind,
+        control: match control {
+            Some(control) if is_bracketed => format!("[{control}]"),
+            Some(control) => control,
+            None => "required".to_owned(),
+        },
+        module,
+        arguments: words(rest),
+    }
+}
+
+/// Splits what stands behind the module.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let (word, behind) = if first == '[' {
-            bracketed(rest)
-        } else {
-            let (word, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-            (word.to_owned(), behind)
-        };
+    let mut rest = text;
+    while let Some((word, behind)) = word(rest) {
         words.push(word);
-        rest = behind.trim_start();
+        rest = behind;
     }
     words
+}
+
+/// Takes a word off the beginning: one with spaces stands in brackets, in which `\]` is a bracket.
+fn word(text: &str) -> Option<(String, &str)> {
+    let text = text.trim_start();
+    if text.starts_with('[') {
+        return Some(bracketed(text));
+    }
+    let (word, behind) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (!word.is_empty()).then(|| (word.to_owned(), behind))
 }
 
 /// Takes a word in brackets off the beginning.
@@ -174,58 +409,107 @@ fn bracketed(text: &str) -> (String, &str) {
 mod tests {
     use std::path::Path;
 
-    use super::parse;
+    use super::{Action, Line, Role, joined, parse};
+
+    fn line(text: &str) -> Line {
+        parse(Path::new("f"), 3, text)
+    }
 
     #[test]
     fn tells_what_lets_nobody_in_where_the_module_fails() {
-        let closed = |text: &str| parse(Path::new("f"), 1, text).unwrap().fails_closed();
         for text in [
             "session required pam_jail.so",
             "SESSION Requisite pam_jail.so",
+            // Only the log does not say that it is missing.
+            "-session required pam_jail.so",
+            "session [required] pam_jail.so",
             "session [success=ok ignore=ignore default=bad] pam_jail.so",
             "session [default=die success=1] pam_jail.so",
+            "session [success=ok] pam_jail.so",
+            "session [success=ok DEFAULT=ignore] pam_jail.so",
         ] {
-            assert!(closed(text), "{text}");
+            assert!(line(text).fails_closed(), "{text}");
         }
         for text in [
             "session optional pam_jail.so",
             "session sufficient pam_jail.so",
-            "-session required pam_jail.so",
             "session [success=ok default=ignore] pam_jail.so",
-            "session [success=ok] pam_jail.so",
+            "session [ success = ok  default = ignore ] pam_jail.so",
             "session [default=bad module_unknown=ignore] pam_jail.so",
             "session [default=bad abort=2] pam_jail.so",
         ] {
-            assert!(!closed(text), "{text}");
+            assert!(!line(text).fails_closed(), "{text}");
         }
     }
 
     #[test]
-    fn reads_a_rule_with_either_kind_of_control() {
-        let line = parse(
-            Path::new("f"),
-            3,
-            "session required pam_env.so user_readenv=1 x",
-        )
-        .unwrap();
+    fn reads_an_action_as_libpam_does() {
+        let of =
+            |control: &str, result: &str| line(&format!("session {control} m.so")).action(result);
+        for (control, result, action) in [
+            ("required", "ignore", Action::Ignore),
+            ("optional", "ignore", Action::Ignore),
+            ("sufficient", "new_authtok_reqd", Action::Done),
+            ("[default=ignore success=2]", "success", Action::Jump(2)),
+            ("[success=1 success=done]", "success", Action::Done),
+            ("[default=die default=ok]", "abort", Action::Die),
+            ("[success=okdefault=reset]", "abort", Action::Reset),
+            // What it does not understand is all bad.
+            ("[success=0 default=ignore]", "abort", Action::Bad),
+            ("[success=no default=ignore]", "success", Action::Bad),
+            ("[Success=ok default=ignore]", "abort", Action::Bad),
+            ("enough", "success", Action::Bad),
+        ] {
+            assert_eq!(of(control, result), action, "{control} {result}");
+        }
+    }
+
+    #[test]
+    fn tells_the_line_that_is_for_root_alone() {
+        for words in [
+            "quiet uid = 0",
+            "uid eq 0",
+            "user = ann debug uid = 0 audit",
+        ] {
+            assert!(line(&format!("session required pam_succeed_if.so {words}")).is_for_root());
+        }
+        for words in [
+            "uid = 01",
+            "gid = 0",
+            "uid >= 0",
+            "use_uid uid = 0",
+            "user = uid = 0",
+        ] {
+            let line = line(&format!("session required pam_succeed_if.so {words}"));
+            assert!(!line.is_for_root(), "{words}");
+        }
+    }
+
+    #[test]
+    fn joins_lines_as_libpam_does() {
+        let text = "a \\\n# x\n\n  b \\ \nc # d \\\ne\\";
         assert_eq!(
-            (line.control.as_str(), line.module.as_str()),
+            joined(text),
+            [(1, false, "a  b  c".to_owned()), (6, true, "e".to_owned())]
+        );
+    }
+
+    #[test]
+    fn reads_a_rule_with_either_kind_of_control() {
+        let read = line("session required pam_env.so user_readenv=1 x");
+        assert_eq!(
+            (read.control.as_str(), read.module.as_str()),
             ("required", "pam_env.so")
         );
-        assert_eq!(line.arguments, ["user_readenv=1", "x"]);
-        let line = parse(
-            Path::new("f"),
-            3,
-            "-session [success=ok default=die]\tpam_jail.so",
-        )
-        .unwrap();
-        assert_eq!(line.kind, "session");
+        assert_eq!(read.arguments, ["user_readenv=1", "x"]);
+        let read = line("-session [success=ok default=die]\tpam_jail.so");
+        assert_eq!(read.kind, "session");
         assert_eq!(
-            (line.control.as_str(), line.module.as_str()),
+            (read.control.as_str(), read.module.as_str()),
             ("[success=ok default=die]", "pam_jail.so")
         );
-        assert!(parse(Path::new("f"), 1, "session required").is_none());
-        let line = parse(Path::new("f"), 1, "session required m.so a [b c\\] d]e  [f").unwrap();
-        assert_eq!(line.arguments, ["a", "b c] d", "e", "f"]);
+        assert_eq!(line("session required").role, Role::Broken);
+        let read = line("session required m.so a [b c\\] d]e  [f");
+        assert_eq!(read.arguments, ["a", "b c] d", "e", "f"]);
     }
 }

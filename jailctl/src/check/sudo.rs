@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use jail::identity::Identity;
+
 use crate::{
     account::Jailed,
     check::{Finding, Report},
@@ -10,7 +12,13 @@ use crate::{
 };
 
 /// The groups that sudo's packages give everything to.
-pub(crate) const GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
+const GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
+
+/// Gives the group of these that an account is in.
+pub(crate) fn group(identity: &Identity) -> Option<&'static str> {
+    let is_in = |group: &&str| identity.group_names.iter().any(|it| it == *group);
+    GROUPS.into_iter().find(is_in)
+}
 
 /// Asks sudo about every jailed user.
 pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) -> Result<(), Failure> {
@@ -46,10 +54,7 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) -> Result<(), Failur
 /// Gives the command that takes the right away: the group, or the lines that begin with the user's name.
 fn mend(jailed: &Jailed, name: &str) -> Option<String> {
     let user = quoted(name);
-    let group = GROUPS
-        .iter()
-        .find(|group| jailed.identity.group_names.iter().any(|it| it == *group));
-    if let Some(group) = group {
+    if let Some(group) = group(&jailed.identity) {
         return Some(format!("gpasswd -d {user} {group}"));
     }
     let more = fs::read_dir("/etc/sudoers.d")
