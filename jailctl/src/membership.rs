@@ -18,7 +18,11 @@ use jail::{
 use jail_config::{Decision, RuleKind};
 
 use crate::{
-    check::{jailing_pam_services, open_pam_jobs, open_pam_services, opening_pam},
+    account::Accounts,
+    check::{
+        jailing_pam_services, open_pam_jobs, open_pam_services, opening_pam, pam_refuses,
+        people_without_rule,
+    },
     cli::{Add, Release, Through},
     door::{Door, JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
     edit::{self, Lock, with_suffix},
@@ -106,6 +110,9 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
             "now for sshd_config, and then sshd -t && systemctl reload ssh:\nMatch User {}\n\tForceCommand {JAIL_SHELL_PATH}\n\tDisableForwarding yes\n\tX11Forwarding no\n\tPermitTunnel no\n\tPermitUserRC no\nMatch all",
             shown(&identity.name)
         )),
+    }
+    if matches!(arguments.door, Through::Pam) {
+        note_on_refused(directory, &identity)?;
     }
     note_on_processes(running, &identity, "");
     Ok(Verdict::Fine)
@@ -291,6 +298,21 @@ fn say_behind_pam() {
             opening_pam(service)
         ));
     }
+}
+
+/// Says whom the lines for one user shut out.
+fn note_on_refused(directory: &Path, identity: &Identity) -> Result<(), Failure> {
+    let all = Accounts::all(&Config::read(directory)?, directory)?;
+    let others: Vec<&Identity> = people_without_rule(&all)
+        .filter(|it| it.name != identity.name)
+        .collect();
+    let mut services: Vec<String> = jailing_pam_services().collect();
+    let open = open_pam_services().into_iter().chain(open_pam_jobs());
+    services.extend(open.map(str::to_owned));
+    if let Some((what, command)) = pam_refuses(&others, &services, &directory.join("config.toml")) {
+        eprintln!("note: {what}; {command} lets them in");
+    }
+    Ok(())
 }
 
 /// A directory with a config to be tried, which goes away again.

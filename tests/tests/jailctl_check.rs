@@ -1689,6 +1689,45 @@ fn finds_an_sshd_that_asks_another_service() {
 }
 
 #[test]
+fn finds_people_whom_the_lines_for_another_shut_out() {
+    let sandbox = behind_pam();
+    let config = "/etc/login-jail/config.toml";
+    let plant = "for user in bob carl dan eve fay gus; do useradd -m -s /bin/bash $user; done
+                 useradd -m -s /usr/sbin/nologin shut; useradd -r -s /bin/bash system";
+    let found = planted(
+        &sandbox,
+        "pam-refuses",
+        plant,
+        &[
+            "bob, carl, dan, eve, fay and 1 more: could log in",
+            "by atd, cron, login, sshd, su, su-l",
+        ],
+    );
+    assert_eq!((found.severity.as_str(), found.safe), ("warning", false));
+    assert_eq!(
+        sandbox.read(config).lines().next(),
+        Some("unlisted = \"exempt\"")
+    );
+    assert_eq!(sandbox.su_dash("bob", "echo in").ok(), "in");
+    // In place, where the key is there.
+    planted(
+        &sandbox,
+        "pam-refuses",
+        &format!("sed -i '1s/.*/# first\\nunlisted = \"refuse\" # all/' {config}"),
+        &["bob, carl"],
+    );
+    assert!(
+        sandbox
+            .read(config)
+            .starts_with("# first\nunlisted = \"exempt\" # all\n")
+    );
+    sandbox.must(&format!("sed -i '/unlisted/d; s/^exempt = ./&\"bob\", \"carl\", \"dan\", \"eve\", \"fay\", /' {config}"));
+    let found = of_kind(&check(&sandbox), "pam-refuses");
+    assert!(found[0].what.starts_with("gus: could"), "{found:?}");
+    assert_eq!(sandbox.su_dash("gus", "echo in").stdout, "");
+}
+
+#[test]
 fn finds_an_ftp_server_that_asks_no_session_module() {
     let sandbox = behind_pam();
     if sandbox.sh("command -v vsftpd").code() != Some(0) {

@@ -88,6 +88,27 @@ fn add_for_the_pam_door_writes_the_rule_and_says_where_the_lines_are_missing() {
 }
 
 #[test]
+fn add_for_the_pam_door_says_whom_the_lines_shut_out() {
+    let sandbox = host();
+    sandbox.must("useradd -m -s /bin/bash aaron; useradd -m -s /bin/bash -G sudo aaron2");
+    for arguments in [&["--dry-run"][..], &[]] {
+        let add = ["add", "bob", "--jail", "web", "--door", "pam"];
+        let said = jailctl(&sandbox, &[&add, arguments].concat()).stderr;
+        assert!(said.starts_with("note: aaron, aaron2"), "{said}");
+        assert!(!said.contains("bob"), "{said}");
+        assert!(
+            said.contains("refuses every login by sshd, login, su,"),
+            "{said}"
+        );
+        assert!(said.ends_with("/config.toml lets them in\n"), "{said}");
+    }
+    let command = "sed -i '1i unlisted = \"exempt\"' /etc/login-jail/config.toml";
+    sandbox.must(command);
+    let add = ["add", "bob", "--jail", "web", "--door", "pam"];
+    assert_eq!(jailctl(&sandbox, &add).stderr, "");
+}
+
+#[test]
 fn add_for_the_pam_door_refuses_what_the_module_would_refuse() {
     let sandbox = host();
     sandbox.must("sed -i 's/^base/groups = \"primary\"\\nbase/' /etc/login-jail/config.toml; groupadd more; usermod -aG more bob");
