@@ -254,18 +254,21 @@ fn included_files_count_in_the_place_where_they_are() {
     assert_eq!(decided(&sandbox, "bob", "login"), "/srv/two", "{printed}");
 }
 
+fn with_pam_chroot() -> Option<Sandbox> {
+    let sandbox = Sandbox::new();
+    let found = sandbox.sh("find /lib /usr/lib -name pam_chroot.so | grep .");
+    if found.code() == Some(0) {
+        return Some(sandbox);
+    }
+    skipped("migrate pam_chroot", "libpam-chroot is not installed");
+    None
+}
+
 #[test]
 fn users_of_pam_chroot_land_in_the_same_root() {
-    let sandbox = Sandbox::new();
-    if sandbox
-        .sh("find /lib /usr/lib -name pam_chroot.so | grep .")
-        .code()
-        != Some(0)
-    {
-        skipped("migrate pam_chroot", "libpam-chroot is not installed");
+    let Some(mut sandbox) = with_pam_chroot() else {
         return;
-    }
-    let mut sandbox = sandbox;
+    };
     for user in ["ann", "bob", "cid", "dan"] {
         sandbox = sandbox
             .user_with_shell(user, "/bin/sh")
@@ -368,16 +371,9 @@ fn whom_pam_chroot_refused_or_jailed_is_not_on_the_host_afterwards() {
         ("", "ann /srv/jails/ann\n@bob /srv/jails/bob", false),
         ("notfound=failure use_groups", "@bob /srv/jails/bob", false),
     ] {
-        let sandbox = Sandbox::new();
-        if sandbox
-            .sh("find /lib /usr/lib -name pam_chroot.so | grep .")
-            .code()
-            != Some(0)
-        {
-            skipped("migrate pam_chroot", "libpam-chroot is not installed");
+        let Some(mut sandbox) = with_pam_chroot() else {
             return;
-        }
-        let mut sandbox = sandbox;
+        };
         for user in ["ann", "bob", "cid"] {
             sandbox = sandbox
                 .user_with_shell(user, "/bin/sh")
