@@ -82,7 +82,7 @@ impl fmt::Display for Untrusted {
             ),
             Flaw::Writable(mode) if mode & 0o1000 != 0 => write!(
                 f,
-                "is mode {mode:04o}, and everybody may make files in it; choose another place"
+                "is mode {mode:04o}; chmod go-w {component}, or where others need it so, choose another place"
             ),
             Flaw::Writable(mode) => write!(f, "is mode {mode:04o}; chmod go-w {component}"),
             Flaw::HostRoot => {
