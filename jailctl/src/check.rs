@@ -44,6 +44,7 @@ pub(crate) use pam::{
     opening as opening_pam,
 };
 pub(crate) use sshd::forces_jail_shell as sshd_forces_jail_shell;
+pub(crate) use stack::in_file as pam_lines_in;
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
 
 /// What a check has found, and what it could not look at.

@@ -31,12 +31,11 @@ pub(crate) fn run(arguments: &Migrate) -> Result<Verdict, Failure> {
     Ok(Verdict::of(draft.lost_something()))
 }
 
-/// Gives the accounts of this machine, without root.
+/// Gives the accounts of this machine.
 fn accounts() -> Result<Vec<Identity>, Failure> {
     let mut found = Vec::new();
     for name in account::listed()? {
         match Identity::named(&name) {
-            Ok(identity) if identity.is_root() => {}
             Ok(identity) => found.push(identity),
             // Gone since it was listed, or of a name that no rule could have.
             Err(IdentityError::Unknown(_) | IdentityError::Name(_)) => {}

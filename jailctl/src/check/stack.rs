@@ -226,6 +226,14 @@ pub(crate) fn rules(service: &str) -> Vec<Line> {
     lines
 }
 
+/// Reads the lines of one file, each with its text; what it includes is another's.
+pub(crate) fn in_file(file: &Path, text: &str) -> Vec<(Line, String)> {
+    let lines = joined(text).into_iter();
+    lines
+        .map(|(number, _, text)| (parse(file, number, &text), text))
+        .collect()
+}
+
 /// Where a file is included.
 #[derive(Default)]
 struct Within<'a> {

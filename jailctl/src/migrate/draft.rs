@@ -17,16 +17,24 @@ use crate::{
 pub(super) struct Draft {
     /// What it is made of, for the first line.
     source: String,
-    /// Whether users without a rule pass: behind PAM only.
-    lets_others_pass: bool,
-    /// Whether everybody's session is asked about, not only whose login shell is changed.
-    asks_everybody: bool,
+    others: Others,
     exempt: Vec<Entry>,
     users: Vec<Entry>,
     groups: Vec<Entry>,
     jails: Vec<Sketch>,
     lost: Vec<Lost>,
     remaining: Vec<String>,
+}
+
+/// What becomes of users without a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Others {
+    /// No door is theirs; should they come to one, they are refused.
+    HaveNoDoor,
+    /// They come to the door, too, and pass: behind PAM only.
+    Pass,
+    /// They come to the door, too, and are refused, for this reason.
+    Refused(&'static str),
 }
 
 /// A name with the jail it leads to, and why it is there.
@@ -92,13 +100,13 @@ impl Sketch {
 }
 
 /// Where an account is now.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Now {
     /// Where this jail leads.
     In(String),
     /// In no root but the host's.
     Free,
-    /// Refused, or in a root that could not be carried over: what is put in place of that must let nobody in.
+    /// Nowhere, or in a root that could not be carried over.
     Refused,
 }
 
@@ -106,8 +114,7 @@ impl Draft {
     pub(super) fn new(source: impl Into<String>) -> Draft {
         Draft {
             source: source.into(),
-            lets_others_pass: false,
-            asks_everybody: false,
+            others: Others::HaveNoDoor,
             exempt: vec![Entry {
                 name: "root".to_owned(),
                 jail: String::new(),
@@ -121,14 +128,23 @@ impl Draft {
         }
     }
 
-    /// Says that the door stands in everybody's way: who passes now has to pass by name, where others don't.
-    pub(super) fn ask_everybody(&mut self) {
-        self.asks_everybody = true;
-    }
-
     /// Lets users without a rule pass, as long as no door but PAM's is theirs.
     pub(super) fn let_others_pass(&mut self) {
-        self.lets_others_pass = true;
+        self.others = Others::Pass;
+    }
+
+    /// Refuses users without a rule, as they are now.
+    pub(super) fn refuse_others(&mut self) {
+        self.others = Others::Refused("as it is now");
+    }
+
+    /// Refuses users without a rule because somebody else would pass with them.
+    pub(super) fn close(&mut self) {
+        if self.others == Others::Pass {
+            self.others = Others::Refused(
+                "not all of it could be carried over, as the end says; who passes now is exempt",
+            );
+        }
     }
 
     /// Takes a jail in and gives its name: that of one with the same keys, where there is one.
@@ -154,26 +170,26 @@ impl Draft {
         name
     }
 
-    /// Gives a user a rule, unless there is one.
-    pub(super) fn user(&mut self, name: &str, jail: &str, remark: &str) {
+    /// Gives a user a rule, unless there is one; tells whether there is one now.
+    pub(super) fn user(&mut self, name: &str, jail: &str, remark: &str) -> bool {
         Draft::enter(
             &mut self.users,
             &mut self.lost,
             ("users", name),
             jail,
             remark,
-        );
+        )
     }
 
-    /// Gives a group a rule, unless there is one.
-    pub(super) fn group(&mut self, name: &str, jail: &str, remark: &str) {
+    /// Gives a group a rule, unless there is one; tells whether there is one now.
+    pub(super) fn group(&mut self, name: &str, jail: &str, remark: &str) -> bool {
         Draft::enter(
             &mut self.groups,
             &mut self.lost,
             ("groups", name),
             jail,
             remark,
-        );
+        )
     }
 
     fn enter(
@@ -182,26 +198,27 @@ impl Draft {
         (table, name): (&str, &str),
         jail: &str,
         remark: &str,
-    ) {
+    ) -> bool {
         if entries.iter().any(|it| it.name == name) {
-            return;
+            return true;
         }
         match tried(&format!("[{table}]\n{} = \"/x\"\n", key(name))) {
-            Ok(()) => entries.push(Entry {
-                name: name.to_owned(),
-                jail: jail.to_owned(),
-                remark: remark.to_owned(),
-            }),
-            Err(why) => lost.push(Lost {
-                line: format!("{remark}: {name}"),
-                why,
-            }),
+            Ok(()) => {
+                entries.push(Entry {
+                    name: name.to_owned(),
+                    jail: jail.to_owned(),
+                    remark: remark.to_owned(),
+                });
+                true
+            }
+            Err(why) => {
+                lost.push(Lost {
+                    line: format!("{remark}: {name}"),
+                    why,
+                });
+                false
+            }
         }
-    }
-
-    /// Tells whether a user has a rule.
-    pub(super) fn has_user(&self, name: &str) -> bool {
-        self.users.iter().any(|it| it.name == name)
     }
 
     /// Gives the jail that a user's rule leads to; empty where there is none.
@@ -245,39 +262,85 @@ impl Draft {
     }
 
     /// Decides about every account by the draft, and gives those a rule of their own who would come elsewhere than now.
-    pub(super) fn settle<'a>(
-        &mut self,
-        accounts: impl IntoIterator<Item = (&'a Identity, Now)>,
-    ) -> Result<(), Failure> {
+    /// Nobody who is in a root or refused now is left to pass.
+    pub(super) fn settle(&mut self, accounts: &[(&Identity, Now)]) -> Result<(), Failure> {
+        let refused = accounts.iter().filter(|(_, now)| *now == Now::Refused);
+        self.refuse(refused.map(|(identity, _)| *identity));
+        self.give_own_rules(accounts)?;
+        let policy = parse(&self.text())?;
+        let slips_through = |(identity, now): &(&Identity, Now)| {
+            let decided = policy.decide(&identity.account(), None);
+            *now != Now::Free && matches!(decided, Ok(Decision::Exempt(_)))
+        };
+        if accounts.iter().any(slips_through) {
+            self.close();
+            self.give_own_rules(accounts)?;
+        }
+        Ok(())
+    }
+
+    /// Takes out the rules that would let these accounts into a jail. What remains refuses them.
+    fn refuse<'a>(&mut self, refused: impl Iterator<Item = &'a Identity> + Clone) {
+        self.users
+            .retain(|it| !refused.clone().any(|identity| identity.name == *it.name));
+        let is_in =
+            |identity: &Identity, group: &str| identity.group_names.iter().any(|it| it == group);
+        let (taken_out, groups) = self
+            .groups
+            .drain(..)
+            .partition(|it| refused.clone().any(|identity| is_in(identity, &it.name)));
+        self.groups = groups;
+        for Entry { name, remark, .. } in taken_out {
+            self.lose(
+                remark,
+                format!("some in group {name} are refused, so that it has no rule: the others have one each in [users], later ones are refused until they take jailctl add"),
+            );
+        }
+    }
+
+    fn give_own_rules(&mut self, accounts: &[(&Identity, Now)]) -> Result<(), Failure> {
         let policy = parse(&self.text())?;
         for (identity, now) in accounts {
-            let (decided, passes) = match policy.decide(&identity.account(), None) {
-                Ok(Decision::Jail(jail)) => (Some(jail.name), false),
-                Ok(Decision::Exempt(_)) => (None, true),
-                Ok(Decision::Unlisted(_)) => (None, policy.lets_others_in()),
-                // Names that can't be part of a path: the login is refused, and says so.
-                Err(_) => continue,
-            };
+            // An error is for names that can't be part of a path: the login is refused, and says so.
+            let decided = policy.decide(&identity.account(), None);
             let Some(name) = identity.name.to_str() else {
                 continue;
             };
+            let is_right = match (now, &decided) {
+                (Now::In(jail), Ok(Decision::Jail(decided))) => decided.name == *jail,
+                (Now::In(_), Ok(_)) => false,
+                (Now::Free, Ok(Decision::Exempt(_))) => true,
+                (Now::Free, Ok(Decision::Unlisted(_))) => self.others == Others::HaveNoDoor,
+                (Now::Free, _) => false,
+                (Now::In(_), Err(_)) | (Now::Refused, _) => true,
+            };
+            if is_right {
+                continue;
+            }
+            self.users.retain(|it| it.name != name);
             match now {
-                Now::In(jail) if decided.as_ref() != Some(&jail) => {
-                    self.users.retain(|it| it.name != name);
-                    self.user(name, &jail, "an account that is there now");
-                }
-                Now::Free if decided.is_some() || self.asks_everybody && !passes => {
-                    self.users.retain(|it| it.name != name);
-                    self.exempt.push(Entry {
-                        name: name.to_owned(),
-                        jail: String::new(),
-                        remark: "in no other root until now".to_owned(),
-                    });
-                }
-                Now::In(_) | Now::Free | Now::Refused => {}
+                Now::In(jail) => drop(self.user(name, jail, "an account that is there now")),
+                Now::Free | Now::Refused => self.exempt(name),
             }
         }
         Ok(())
+    }
+
+    fn exempt(&mut self, name: &str) {
+        let remark = "in no other root until now";
+        // What is behind an @ is a group.
+        let tried = match name.strip_prefix('@') {
+            None => tried(&format!("exempt = [{}]\n", string(name))),
+            Some(_) => Err("no name of a user".to_owned()),
+        };
+        match tried {
+            Ok(()) => self.exempt.push(Entry {
+                name: name.to_owned(),
+                jail: String::new(),
+                remark: remark.to_owned(),
+            }),
+            Err(why) => self.lose(format!("{name}: {remark}"), why),
+        }
     }
 
     /// Writes the config.
@@ -288,14 +351,14 @@ impl Draft {
             "",
             &format!("login-jail, from {}. See login-jail.toml(5).", self.source),
         );
-        let unlisted = if self.lets_others_pass {
-            "exempt"
-        } else {
-            "refuse"
+        let (unlisted, why) = match self.others {
+            Others::Pass => ("exempt", ""),
+            Others::HaveNoDoor => ("refuse", ""),
+            Others::Refused(why) => ("refuse", why),
         };
         push(
             &mut text,
-            format_args!("\nunlisted = \"{unlisted}\"\nexempt = [\n"),
+            format_args!("\nunlisted = \"{unlisted}\"{}\nexempt = [\n", behind(why)),
         );
         for entry in &self.exempt {
             push(

@@ -108,8 +108,7 @@ fn user(draft: &mut Draft, account: &Account, sections: &[Section], file: &Path)
     match sketch(draft, account, (root, &home), shell, section, file) {
         Ok(sketch) => {
             let jail = draft.jail(file_name(root), sketch);
-            draft.user(&account.name, &jail, "");
-            draft.has_user(&account.name)
+            draft.user(&account.name, &jail, "")
         }
         Err(why) => {
             draft.lose(line, why);

@@ -1,11 +1,15 @@
 //! pam_chroot of Debian: a name or an expression and a directory on each line of chroot.conf, the first that matches.
 //!
 //! Expressions are searched for without regard to case, as regcomp(3) has them; grep(1) says here which names they are in.
+//! Where the module can't do what it is told it refuses, whatever `onerr` says. What can't be carried over refuses, too: the
+//! accounts that it is for, and with them all that no rule names, for later accounts and those of a directory are not seen.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
+    ffi::OsStr,
     fs,
     io::{self, Write},
+    os::unix::fs::MetadataExt,
     path::Path,
     process::Stdio,
 };
@@ -14,13 +18,16 @@ use jail::identity::Identity;
 
 use super::draft::{Draft, Now, Sketch};
 use crate::{
-    check::SNIPPETS,
+    check::{SNIPPETS, pam_lines_in},
     cli::FromPamChroot,
     failure::Failure,
     shell::{self, quoted},
 };
 
 const MODULE: &str = "pam_chroot.so";
+
+/// The longest piece of a line that the module reads at once, in bytes: the next piece is another line to it.
+const LONGEST: usize = 1023;
 
 /// What the module is told in a stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +37,10 @@ struct Options {
     groups: bool,
     /// Whether a user whom no line names is refused.
     refuses_others: bool,
+    /// Whether directories that others than root may write to are refused.
+    checks: bool,
+    /// Whether all is done but the chroot.
+    is_idle: bool,
     chroot_dir: Option<String>,
 }
 
@@ -38,6 +49,8 @@ struct Options {
 struct Place {
     service: String,
     line: String,
+    /// Whether nobody gets in whom the module refuses.
+    is_required: bool,
     options: Options,
 }
 
@@ -50,124 +63,228 @@ struct Line {
     directory: String,
 }
 
+/// What chroot.conf has, as far as the module reads it.
+#[derive(Debug, Default)]
+struct Lines {
+    found: Vec<Line>,
+    /// Whether it stops at a line, and refuses whom none before is for.
+    stops: bool,
+}
+
 /// Reads what pam_chroot has on this machine.
 pub(super) fn draft(from: &FromPamChroot) -> Result<Draft, Failure> {
     let mut draft = Draft::new(format!("pam_chroot's {}", from.file.display()));
-    let text = fs::read(&from.file).map_err(|error| Failure::io("read", &from.file, &error))?;
+    draft.let_others_pass();
     let places = places(&from.pam)?;
-    let Reading {
-        options,
-        is_clear,
-        roots,
-    } = reading(&mut draft, &places, &from.pam);
     let accounts = super::accounts()?;
-    // Each account is the first line's that matches it.
-    let mut left: Vec<&Identity> = accounts.iter().collect();
-    let mut now: Vec<(&Identity, Now)> = Vec::new();
-    let text = String::from_utf8_lossy(&text);
-    let mut all_carried = true;
-    let (lines, ends_early) = lines(&mut draft, &from.file, &text, &options);
-    for line in lines {
-        let Some(found) = matching(&line, &options, &left)? else {
-            draft.lose(
-                line.title,
-                "not an expression that regcomp(3) takes: pam_chroot passes the line over",
-            );
-            continue;
-        };
-        let (members, others): (Vec<&Identity>, Vec<&Identity>) =
-            left.iter().partition(|it| found.contains(&it.uid));
-        left = others;
-        let Some(jail) = jail(&mut draft, &line) else {
-            all_carried = false;
-            now.extend(members.into_iter().map(|it| (it, Now::Refused)));
-            continue;
-        };
-        let plain = if options.regex {
-            anchored(&line.name)
-        } else {
-            Some(line.name.as_str())
-        };
-        match plain {
-            Some(name) if line.is_group => draft.group(name, &jail, &line.title),
-            Some("root") => draft.lose(&*line.title, "root is never jailed"),
-            // In another case: its accounts get lines as they are called.
-            Some(name) if options.regex && !members.is_empty() && members.iter().all(|it| it.name != name) => {}
-            Some(name) => draft.user(name, &jail, &line.title),
-            None => draft.lose(
-                &*line.title,
-                "a rule names one user or one group: the accounts that it is in now have one each in [users], later ones take jailctl add",
-            ),
-        }
-        now.extend(members.into_iter().map(|it| (it, Now::In(jail.clone()))));
-    }
-    // Whom a service with a root of its own puts there, it puts nowhere else: none of them may be left on the host by a
-    // config that has other roots, or none, for them.
-    let others_pass = !options.refuses_others && !ends_early && is_clear;
-    match roots.as_slice() {
-        [] => now.extend(left.into_iter().map(|it| {
-            let where_to = if others_pass { Now::Free } else { Now::Refused };
-            (it, where_to)
-        })),
-        [(place, directory)] if places.len() == 1 => {
-            let line = Line {
-                title: place.clone(),
-                name: "everybody".to_owned(),
-                is_group: false,
-                directory: directory.clone(),
+    let mut now = match places.first() {
+        Some(first) => read(&mut draft, from, first, &accounts)?,
+        None => {
+            let nowhere = Place {
+                service: String::new(),
+                line: format!("{}: no line has {MODULE}", from.pam.display()),
+                is_required: true,
+                options: Options::default(),
             };
-            let jail = jail(&mut draft, &line);
-            now = accounts
-                .iter()
-                .map(|it| (it, jail.clone().map_or(Now::Refused, Now::In)))
-                .collect();
-            draft.lose(&**place, "everybody there is, root as well: the accounts that there are have a rule each, later ones are refused until they have one, and root is exempt");
+            draft.lose(
+                &*nowhere.line,
+                "the lines were read as without options; users are put nowhere now",
+            );
+            read(&mut draft, from, &nowhere, &accounts)?
         }
-        _ => now.extend(left.into_iter().map(|it| (it, Now::Refused))),
+    };
+    let mut known: Vec<&Options> = places.first().map(|it| &it.options).into_iter().collect();
+    for place in &places {
+        if known.contains(&&place.options) {
+            continue;
+        }
+        known.push(&place.options);
+        let here = read(&mut draft, from, place, &accounts)?;
+        if here != now {
+            draft.close();
+            draft.lose(&*place.line, "not the same as in the stacks before, and a rule is for an account, through every door: who is in two roots, or refused in one stack, is refused, and who is in a root in one only is there in all");
+        }
+        now = now.into_iter().zip(here).map(in_both).collect();
     }
-    // Otherwise whom no rule names is refused from then on, and who passes now is exempt by name.
-    if others_pass && all_carried && roots.is_empty() {
-        draft.let_others_pass();
+    // The one whom the config exempts already.
+    let is_roots = |identity: &Identity| identity.name == "root";
+    let now: Vec<(&Identity, Now)> = accounts.iter().zip(now).collect();
+    if now
+        .iter()
+        .any(|(it, now)| is_roots(it) && *now != Now::Free)
+    {
+        draft.lose(
+            "root",
+            "in a root or refused until now, or that can't be told; root is never jailed, and passes",
+        );
     }
-    draft.ask_everybody();
-    draft.settle(now)?;
+    let others: Vec<_> = now.into_iter().filter(|(it, _)| !is_roots(it)).collect();
+    draft.settle(&others)?;
     remaining(&mut draft, &places);
     Ok(draft)
 }
 
-/// Lists the session lines that have the module.
+/// Gives what becomes of an account with a rule for all doors, of which two do different things now.
+fn in_both(both: (Now, Now)) -> Now {
+    match both {
+        (one, other) if one == other => one,
+        (Now::In(jail), Now::Free) | (Now::Free, Now::In(jail)) => Now::In(jail),
+        _ => Now::Refused,
+    }
+}
+
+/// Carries over what the module does in one place; gives what it does with each account.
+fn read(
+    draft: &mut Draft,
+    from: &FromPamChroot,
+    place: &Place,
+    accounts: &[Identity],
+) -> Result<Vec<Now>, Failure> {
+    let options = &place.options;
+    if options.is_idle {
+        draft.lose(
+            &*place.line,
+            "with no_chroot nobody is put anywhere; the rules here are as without it",
+        );
+    }
+    let now = match &options.chroot_dir {
+        Some(directory) => {
+            draft.close();
+            draft.lose(&*place.line, "a root for all of a service, whoever it is: the accounts that there are have a rule each, later ones are refused until they take jailctl add");
+            let now = put(draft, &place.line, "all", spelt_out(directory));
+            vec![now; accounts.len()]
+        }
+        None => read_lines(draft, from, place, accounts)?,
+    };
+    if !place.is_required && now.contains(&Now::Refused) {
+        draft.lose(&*place.line, "its control lets in onto the host whom the module refuses: whom it refuses is refused from now on");
+    }
+    Ok(now)
+}
+
+fn read_lines(
+    draft: &mut Draft,
+    from: &FromPamChroot,
+    place: &Place,
+    accounts: &[Identity],
+) -> Result<Vec<Now>, Failure> {
+    let options = &place.options;
+    let text = fs::read(&from.file).map_err(|error| Failure::io("read", &from.file, &error))?;
+    if options.checks && !is_roots_alone(&from.file) {
+        draft.refuse_others();
+        draft.lose(&*place.line, format!("sec_checks refuses everybody: a directory above {} is not root's, or others may write to it", from.file.display()));
+        return Ok(vec![Now::Refused; accounts.len()]);
+    }
+    let Lines { found, stops } = lines(draft, &from.file, &text, options);
+    let mut refuses_rest = stops || options.refuses_others;
+    if refuses_rest {
+        draft.refuse_others();
+    }
+    // Each account is the first line's that matches it.
+    let mut now: Vec<Option<Now>> = vec![None; accounts.len()];
+    let mut named = HashSet::new();
+    for line in found {
+        let left = accounts.iter().zip(&now);
+        let left: Vec<&Identity> = left
+            .filter(|(_, now)| now.is_none())
+            .map(|(it, _)| it)
+            .collect();
+        let Some(matching) = matching(&line, options, &left)? else {
+            refuses_rest = true;
+            draft.close();
+            draft.lose(line.title, "no expression to grep(1), and to regcomp(3) hardly: whom it is for can't be told, so that all whom no other line is for are refused; take the line out where pam_chroot's log calls it illegal, too");
+            continue;
+        };
+        let members: Vec<&Identity> = left
+            .into_iter()
+            .filter(|it| matching.contains(&*it.name))
+            .collect();
+        let fate = put(draft, &line.title, &line.name, template(&line.directory));
+        if let Now::In(jail) = &fate {
+            rule(draft, &line, options, jail, &mut named);
+        } else {
+            // The module gets no further with these, whatever lines there are.
+            named.insert((line.is_group, line.name.clone()));
+        }
+        for (identity, now) in accounts.iter().zip(&mut now) {
+            if members.iter().any(|it| it.name == identity.name) {
+                *now = Some(fate.clone());
+            }
+        }
+    }
+    let rest = if refuses_rest {
+        Now::Refused
+    } else {
+        Now::Free
+    };
+    Ok(now
+        .into_iter()
+        .map(|it| it.unwrap_or_else(|| rest.clone()))
+        .collect())
+}
+
+/// Writes the rule that a line comes to, as far as one can say whom it is for.
+fn rule(
+    draft: &mut Draft,
+    line: &Line,
+    options: &Options,
+    jail: &str,
+    named: &mut HashSet<(bool, String)>,
+) {
+    let plain = if options.regex {
+        anchored(&line.name)
+    } else {
+        Some(line.name.as_str())
+    };
+    let Some(name) = plain else {
+        draft.close();
+        draft.lose(
+            &*line.title,
+            "a rule names one user or one group: the accounts that it is for now have one each in [users], later ones are refused until they take jailctl add",
+        );
+        return;
+    };
+    // Those whom a line before is for never come to this one; and what becomes of root is said once for all.
+    if !named.insert((line.is_group, name.to_owned())) || (!line.is_group && name == "root") {
+        return;
+    }
+    let is_there = if line.is_group {
+        draft.group(name, jail, &line.title)
+    } else {
+        draft.user(name, jail, &line.title)
+    };
+    if !is_there {
+        draft.close();
+    }
+}
+
+/// Lists the lines that have the module. It enters the root for accounts and authentication, too.
 fn places(directory: &Path) -> Result<Vec<Place>, Failure> {
-    let mut files = match fs::read_dir(directory) {
+    let mut files: Vec<_> = match fs::read_dir(directory) {
         Ok(files) => files.flatten().map(|it| it.path()).collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(Failure::io("read", directory, &error)),
     };
+    files.retain(|it| !it.is_dir());
     files.sort();
     let mut found = Vec::new();
     for file in files {
-        let text = fs::read(&file).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        for (number, line) in (1_usize..).zip(text.lines()) {
-            let line = line.split('#').next().unwrap_or_default();
-            let mut words = line
-                .split_whitespace()
-                .skip_while(|it| !it.ends_with(MODULE));
-            if words.next().is_none()
-                || !line
-                    .trim_start_matches([' ', '\t', '-'])
-                    .starts_with("session")
-            {
+        let text = fs::read(&file).map_err(|error| Failure::io("read", &file, &error))?;
+        for (line, written) in pam_lines_in(&file, &String::from_utf8_lossy(&text)) {
+            let is_asked = ["auth", "account", "session"].contains(&&*line.kind);
+            if !is_asked || !line.module.ends_with(MODULE) {
                 continue;
             }
-            let service = file
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let mut options = Options::of(line.arguments.iter().map(String::as_str));
+            // Only for a session it is told what to do there.
+            options.refuses_others |= line.kind != "session";
+            let service = file.file_name().unwrap_or_default();
+            let control = line.control.to_ascii_lowercase();
             found.push(Place {
-                service,
-                line: format!("{}:{number}: {}", file.display(), line.trim()),
-                options: Options::of(words),
+                service: service.to_string_lossy().into_owned(),
+                line: format!("{}: {written}", line.place()),
+                is_required: ["required", "requisite"].contains(&&*control),
+                options,
             });
         }
     }
@@ -175,6 +292,7 @@ fn places(directory: &Path) -> Result<Vec<Place>, Failure> {
 }
 
 impl Options {
+    /// Reads what stands behind the module. Of several words for the same the last one counts, of directories the first.
     fn of<'a>(words: impl Iterator<Item = &'a str>) -> Options {
         let mut options = Options::default();
         for word in words {
@@ -182,105 +300,76 @@ impl Options {
                 "use_regex" => options.regex = true,
                 "use_ext_regex" => (options.regex, options.extended) = (true, true),
                 "use_groups" => options.groups = true,
-                // Two names for one setting, of which the last counts.
                 "notfound=failure" | "onerr=fail" => options.refuses_others = true,
                 "notfound=success" | "onerr=succeed" => options.refuses_others = false,
-                _ => {
-                    if let Some(directory) = word.strip_prefix("chroot_dir=") {
-                        options.chroot_dir = Some(directory.to_owned());
+                "sec_checks" => options.checks = true,
+                "no_chroot" => options.is_idle = true,
+                _ => match word.strip_prefix("chroot_dir=") {
+                    Some(directory) if !directory.is_empty() => {
+                        options.chroot_dir.get_or_insert(directory.to_owned());
                     }
-                }
+                    Some(_) | None => {}
+                },
             }
         }
         options
     }
 }
 
-/// How chroot.conf is to be read.
-struct Reading {
-    /// The options of the first line that does not name a directory itself.
-    options: Options,
-    /// Whether all such lines have the same.
-    is_clear: bool,
-    /// The lines that name a directory for everybody, each with that.
-    roots: Vec<(String, String)>,
+/// Tells whether the directories above a file are root's, and nobody else's to write to.
+fn is_roots_alone(file: &Path) -> bool {
+    file.ancestors().skip(1).all(|directory| {
+        fs::metadata(directory).is_ok_and(|it| it.uid() == 0 && it.mode() & 0o022 == 0)
+    })
 }
 
-/// Finds out how chroot.conf is read by the stacks.
-fn reading(draft: &mut Draft, places: &[Place], directory: &Path) -> Reading {
-    let mut common: Option<&Options> = None;
-    let mut is_clear = true;
-    let mut roots = Vec::new();
-    for Place { line, options, .. } in places {
-        match (&options.chroot_dir, common) {
-            (Some(root), _) => {
-                if places.len() > 1 {
-                    draft.lose(&**line, "a root for all of a service, whoever it is: a rule is for an account, through every door; whom no line names is refused");
-                }
-                roots.push((line.clone(), root.clone()));
-            }
-            (None, None) => common = Some(options),
-            (None, Some(first)) if first != options => {
-                is_clear = false;
-                draft.lose(&**line, "other options than in the stack before, by which the file was read: whom no line names then is refused");
-            }
-            (None, Some(_)) => {}
-        }
-    }
-    if places.is_empty() {
-        draft.lose(
-            format!("{}: no session line has {MODULE}", directory.display()),
-            "the lines were read as without options; users are put nowhere now",
-        );
-    }
-    Reading {
-        options: common.cloned().unwrap_or_default(),
-        is_clear,
-        roots,
-    }
-}
-
-/// Cuts the file into lines as the module does, and tells whether it ends before its end, at a line by which everybody is
-/// refused whom none before names.
-fn lines(draft: &mut Draft, file: &Path, text: &str, options: &Options) -> (Vec<Line>, bool) {
-    let mut found = Vec::new();
-    let mut ends_early = false;
-    for (number, text) in (1_usize..).zip(text.lines()) {
-        let mut words = text
-            .split('#')
-            .next()
-            .unwrap_or_default()
-            .split_ascii_whitespace();
+/// Cuts the file into lines as the module does.
+fn lines(draft: &mut Draft, file: &Path, text: &[u8], options: &Options) -> Lines {
+    let mut lines = Lines::default();
+    let pieces = (1_usize..)
+        .zip(text.split_inclusive(|byte| *byte == b'\n'))
+        .flat_map(|(number, line)| line.chunks(LONGEST).map(move |piece| (number, piece)));
+    for (number, piece) in pieces {
+        let piece = String::from_utf8_lossy(piece);
+        let meant = piece.split(['#', '\0']).next().unwrap_or_default();
+        let mut words = meant
+            .split([' ', '\t', '\r', '\n'])
+            .filter(|it| !it.is_empty());
         let Some(name) = words.next() else {
             continue;
         };
-        let title = format!("{}:{number}: {}", file.display(), text.trim());
+        let title = format!("{}:{number}: {}", file.display(), piece.trim());
         let Some(directory) = words.next() else {
             draft.lose(title, "no directory: pam_chroot passes the line over");
             continue;
         };
         let group = name.strip_prefix('@');
         if group.is_some() && !options.groups {
-            draft.lose(title, "a group without use_groups: pam_chroot refuses everybody whom no line before names, and reads no further");
-            ends_early = true;
+            draft.lose(title, "a group without use_groups: pam_chroot refuses everybody whom no line before is for, and reads no further");
+            lines.stops = true;
             break;
         }
-        found.push(Line {
+        let mut name = group.unwrap_or(name);
+        if !options.regex {
+            // What else counts as space ends a name.
+            name = name.split(['\u{b}', '\u{c}']).next().unwrap_or_default();
+        }
+        lines.found.push(Line {
             title,
-            name: group.unwrap_or(name).to_owned(),
+            name: name.to_owned(),
             is_group: group.is_some(),
             directory: directory.to_owned(),
         });
     }
-    (found, ends_early)
+    lines
 }
 
-/// Gives the uids of those whom a line is for; nothing where it is no expression.
-fn matching(
+/// Gives the names of those whom a line is for; nothing where it is no expression.
+fn matching<'a>(
     line: &Line,
     options: &Options,
-    accounts: &[&Identity],
-) -> Result<Option<BTreeSet<u32>>, Failure> {
+    accounts: &[&'a Identity],
+) -> Result<Option<HashSet<&'a OsStr>>, Failure> {
     let names = |identity: &Identity| -> Vec<String> {
         let names = if line.is_group {
             identity.group_names.as_slice()
@@ -304,7 +393,7 @@ fn matching(
     let found = accounts
         .iter()
         .filter(|it| names(it).iter().any(|name| fit.contains(name)));
-    Ok(Some(found.map(|it| it.uid).collect()))
+    Ok(Some(found.map(|it| it.name.as_os_str()).collect()))
 }
 
 /// Gives those of the names that an expression is in; nothing where it is none.
@@ -316,7 +405,7 @@ fn grep(
     let failed = |error: io::Error| Failure::Failed(format!("run grep: {error}"));
     let kind = if extended { "-E" } else { "-G" };
     let mut grep = shell::program("grep")
-        .args(["-i", kind, "-e", expression])
+        .args(["-ai", kind, "-e", expression])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -344,77 +433,102 @@ fn grep(
     })
 }
 
-/// Gives the one name that an expression is for: letters between `^` and `$`. Others in another case are told by the
-/// accounts that there are.
+/// Gives the one name that an expression is for: small letters between `^` and `$`. That it is for those in capital
+/// letters, too, is told by the accounts that there are.
 fn anchored(expression: &str) -> Option<&str> {
     let name = expression.strip_prefix('^')?.strip_suffix('$')?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     (!name.is_empty() && name.bytes().all(plain)).then_some(name)
 }
 
-fn jail(draft: &mut Draft, line: &Line) -> Option<String> {
-    let made = template(&line.directory).and_then(|template| {
-        let mut sketch = Sketch::new(&template)?;
+/// Makes a jail of a directory, and says where that puts somebody. One that can't be carried over puts them nowhere.
+fn put(draft: &mut Draft, title: &str, hint: &str, root: Result<String, String>) -> Now {
+    let made = root.and_then(|root| {
+        if root == "/" {
+            return Ok(None);
+        }
+        let mut sketch = Sketch::new(&root)?;
         sketch.set_text("tmp", "root")?;
         sketch.set_text("dev", "root")?;
         sketch.set_text("proc", "root")?;
-        Ok(sketch)
+        Ok(Some(sketch))
     });
     match made {
-        Ok(mut sketch) => {
-            sketch.remark(&*line.title);
-            Some(draft.jail(&line.name, sketch))
+        Ok(Some(mut sketch)) => {
+            sketch.remark(title);
+            Now::In(draft.jail(hint, sketch))
         }
+        // It is the host's root that they are put into.
+        Ok(None) => Now::Free,
         Err(why) => {
-            draft.lose(&*line.title, format!("{why}; whoever it is for is refused"));
-            None
+            draft.close();
+            draft.lose(title, format!("{why}: whom it is for is refused"));
+            Now::Refused
         }
     }
 }
 
 /// Gives the template that a directory of chroot.conf is.
 fn template(directory: &str) -> Result<String, String> {
-    if directory.contains(['{', '}']) {
-        return Err("a root can't have { or } in it".to_owned());
-    }
     let mut made = String::new();
     let mut letters = directory.chars();
     while let Some(letter) = letters.next() {
-        if letter != '%' {
-            made.push(letter);
-            continue;
-        }
-        match letters.next() {
-            Some('u') => made.push_str("{user}"),
-            Some('g') => made.push_str("{group}"),
-            Some('%') => made.push('%'),
-            Some(digit) if digit.is_ascii_digit() => {
-                return Err(format!(
-                    "%{digit} is a part of what the expression found, which no template has"
-                ));
-            }
-            _ => return Err("a % that pam_chroot does not know".to_owned()),
+        match letter {
+            '{' | '}' => return Err(BRACES.to_owned()),
+            '%' => match letters.next() {
+                Some('u' | 'U') => made.push_str("{user}"),
+                Some('g' | 'G') => made.push_str("{group}"),
+                Some('%') => made.push('%'),
+                Some(digit) if digit.is_ascii_digit() => {
+                    return Err(format!(
+                        "%{digit} is a part of what the expression found, which no template has"
+                    ));
+                }
+                _ => return Err("a % that pam_chroot does not know".to_owned()),
+            },
+            _ => made.push(letter),
         }
     }
-    let clean = made
-        .split('/')
-        .filter(|it| !it.is_empty())
-        .collect::<Vec<_>>()
-        .join("/");
-    Ok(if made.starts_with('/') {
-        format!("/{clean}")
-    } else {
-        clean
-    })
+    Ok(cleaned(&made))
 }
 
+/// Gives the template that a directory of a stack is, in which nothing stands for anything else.
+fn spelt_out(directory: &str) -> Result<String, String> {
+    if directory.contains(['{', '}']) {
+        return Err(BRACES.to_owned());
+    }
+    Ok(cleaned(directory))
+}
+
+const BRACES: &str = "a root can't have { or } in it";
+
+/// Takes out what says nothing in a path.
+fn cleaned(path: &str) -> String {
+    let clean: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
+    let first = if path.starts_with('/') { "/" } else { "" };
+    format!("{first}{}", clean.join("/"))
+}
+
+/// Says what is to be changed in the stacks. As long as one has both modules, whom one of them jails gets nowhere.
 fn remaining(draft: &mut Draft, places: &[Place]) {
     draft.remains("install this as /etc/login-jail/config.toml, then:");
-    for Place { service, line, .. } in places {
+    let mut services: Vec<&str> = places.iter().map(|it| &*it.service).collect();
+    services.dedup();
+    for service in services {
         let file = quoted(format!("/etc/pam.d/{service}"));
+        let snippet = Path::new(SNIPPETS).join(service);
+        draft.remains(if snippet.exists() {
+            format!("cat {} >>{file}", quoted(snippet))
+        } else {
+            format!(
+                "printf 'account required pam_jail.so\\nsession required pam_jail.so\\n' >>{file}"
+            )
+        });
+    }
+    for Place { line, .. } in places {
         draft.remains(format!(
-            "{line}: take it out, and put pam_jail.so last: cat {SNIPPETS}/{} >>{file}",
-            quoted(service)
+            "{line}: take it out, after pam_jail.so is in and not before"
         ));
     }
     draft.remains("jailctl explain USER --door pam, for each; jailctl check; log in before you close this session");
@@ -430,15 +544,17 @@ mod tests {
     #[test]
     fn only_an_expression_for_one_name_is_one() {
         assert_eq!(anchored("^ann$"), Some("ann"));
-        for expression in ["ann", "^ann", "^a.n$", "^$", "^a*$"] {
+        for expression in ["ann", "^ann", "^a.n$", "^$", "^a*$", "^Ann$"] {
             assert_eq!(anchored(expression), None, "{expression}");
         }
     }
 
     #[test]
     fn directories_become_templates() {
-        assert_eq!(template("/srv/%g//%u/").unwrap(), "/srv/{group}/{user}");
+        assert_eq!(template("/srv/%g//%U/").unwrap(), "/srv/{group}/{user}");
         assert_eq!(template("/100%%").unwrap(), "/100%");
+        assert_eq!(template("srv//x/").unwrap(), "srv/x");
+        assert_eq!(template("//").unwrap(), "/");
         for wrong in ["/srv/%1", "/srv/%x", "/srv/%", "/{user}"] {
             assert!(template(wrong).is_err(), "{wrong}");
         }
@@ -446,11 +562,16 @@ mod tests {
 
     #[test]
     fn reads_the_options_of_a_stack() {
-        let read = |line: &str| Options::of(line.split_whitespace());
+        let read = |line: &str| Options::of(line.split(' '));
         assert!(read("debug use_ext_regex").regex);
         assert!(read("onerr=fail").refuses_others);
-        assert!(!read("notfound=failure onerr=succeed").refuses_others);
-        assert!(read("notfound=failure").refuses_others);
-        assert_eq!(read("chroot_dir=/x").chroot_dir.as_deref(), Some("/x"));
+        assert!(!read("notfound=failure onerr=succeed onerr=x").refuses_others);
+        assert!(read("notfound=success onerr=fail").refuses_others);
+        assert_eq!(
+            read("chroot_dir= chroot_dir=/x chroot_dir=/z")
+                .chroot_dir
+                .as_deref(),
+            Some("/x")
+        );
     }
 }

@@ -80,7 +80,8 @@ pub(super) fn draft(from: &FromSshd) -> Result<Draft, Failure> {
     for (line, why) in config.lost.drain(..) {
         draft.lose(line, why);
     }
-    let accounts = super::accounts()?;
+    let mut accounts = super::accounts()?;
+    accounts.retain(|it| !it.is_root());
     let sorted: Vec<(&Identity, Option<Outcome>)> = accounts
         .iter()
         .map(|it| (it, config.outcome_of(it)))
@@ -121,14 +122,15 @@ pub(super) fn draft(from: &FromSshd) -> Result<Draft, Failure> {
     let is_carried = |identity: &Identity| {
         identity.uid >= FIRST_ORDINARY || config.names(identity) && !has_no_shell(identity)
     };
-    let now = sorted
+    let now: Vec<_> = sorted
         .iter()
         .filter_map(|(identity, outcome)| match outcome {
             Some(outcome) if is_carried(identity) => Some((*identity, Now::In(jail_of(outcome)?))),
             Some(_) => None,
             None => Some((*identity, Now::Free)),
-        });
-    draft.settle(now)?;
+        })
+        .collect();
+    draft.settle(&now)?;
     let (mut members, mut shut) = (Vec::new(), Vec::new());
     for (identity, outcome) in &sorted {
         if outcome.as_ref().and_then(jail_of).is_none() {
