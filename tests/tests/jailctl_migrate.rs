@@ -229,6 +229,133 @@ fn users_of_chroot_directory_land_in_the_same_root() {
     assert_eq!(sandbox.must("stat -c %a /srv/drop/ann/up/x"), "640");
 }
 
+/// Tells whether a user comes to the host's files by sftp.
+fn has_host(sandbox: &Sandbox, user: &str) -> bool {
+    sandbox.sftp(user, "ls /etc/shadow").code() == Some(0)
+}
+
+/// Changes over from these lines of sshd's, in the order that is printed. At no moment one of these users has the host.
+fn change_over(lines: &str, users: &[&str]) -> (Sandbox, Outcome) {
+    let sandbox = Sandbox::new().plain_user("ann").sshd(lines);
+    sandbox.must(
+        "groupadd drop; useradd -r -u 500 -m -s /bin/bash -p '*' -G drop svc
+         useradd -r -u 501 -m -s /usr/sbin/nologin -p '*' -G drop quiet; usermod -aG drop ann
+         install -d /srv/x/home; for u in ann svc quiet; do install -d -o $u /srv/x/home/$u; done",
+    );
+    for user in users {
+        let seen = sandbox.sftp(user, "ls -1 /home");
+        assert!(seen.ok().contains("svc"), "{user}: {seen}");
+        assert!(!has_host(&sandbox, user), "{user}");
+    }
+    let printed = migrate(
+        &sandbox,
+        &["sshd", "--file", "/etc/ssh/sandbox/sshd_config"],
+    );
+    let (_, remaining) = printed.stdout.split_once("# What remains").unwrap();
+    let mut restarted = false;
+    for line in remaining.lines().filter_map(|it| it.strip_prefix("#   ")) {
+        if line.starts_with("jailctl add ") || line.starts_with("usermod ") {
+            sandbox.must(line);
+        } else if let Some(denied) = line.strip_suffix(", before any Match") {
+            sandbox.must(&format!(
+                "sed -i '1i {denied}' /etc/ssh/sandbox/sshd_config"
+            ));
+        } else if line.contains(": take ChrootDirectory ") {
+            sandbox.must("sed -i /^ChrootDirectory/d /etc/ssh/sandbox/sshd_config");
+        } else if line.contains(": ForceCommand /usr/lib") || line.starts_with("Subsystem sftp ") {
+            sandbox.must(
+                "sed -i s,internal-sftp,/usr/lib/openssh/sftp-server, /etc/ssh/sandbox/sshd_config",
+            );
+        } else if line.starts_with("sshd -t && ") {
+            sandbox.must("/usr/sbin/sshd -t -f /etc/ssh/sandbox/sshd_config");
+            restarted = true;
+        } else {
+            continue;
+        }
+        // Nor has one where somebody stops here, and sshd is started anew.
+        sandbox.must("kill -HUP $(cat /run/sandbox-sshd.pid); sleep 0.3");
+        for user in users {
+            assert!(!has_host(&sandbox, user), "{user} after {line}: {printed}");
+        }
+    }
+    assert!(restarted, "{printed}");
+    sandbox.must("echo hello >/tmp/x");
+    sandbox.sftp("ann", "put /tmp/x x").ok();
+    assert_eq!(sandbox.read("/srv/x/home/ann/x"), "hello");
+    (sandbox, printed)
+}
+
+#[test]
+fn accounts_of_the_system_in_a_group_that_is_named_stay_where_they_are() {
+    let (sandbox, printed) = change_over(
+        "Subsystem sftp internal-sftp\nMatch Group drop\nForceCommand internal-sftp\nChrootDirectory /srv/x\n",
+        &["ann", "svc", "quiet"],
+    );
+    for part in [
+        "#   usermod -s /usr/bin/jail-shell ann\n",
+        "#   usermod -s /usr/bin/jail-shell svc # of the system's",
+    ] {
+        assert!(printed.stdout.contains(part), "{part} in {printed}");
+    }
+    assert!(!printed.stdout.contains("jail-shell quiet"), "{printed}");
+    assert_eq!(printed.code(), Some(0), "{printed}");
+    sandbox.sftp("svc", "put /tmp/x x").ok();
+    assert_eq!(sandbox.read("/srv/x/home/svc/x"), "hello");
+}
+
+#[test]
+fn a_chroot_for_everybody_leaves_nobody_but_root_on_the_host() {
+    let (sandbox, printed) = change_over(
+        "Subsystem sftp internal-sftp\nForceCommand internal-sftp\nChrootDirectory /srv/x\n",
+        &["ann", "svc", "quiet"],
+    );
+    for part in [
+        "ann = \"sshd\"",
+        "#   DenyUsers ",
+        "root is in it, too: uid 0 is never jailed",
+        "those of the system have none, and come in no more",
+    ] {
+        assert!(printed.stdout.contains(part), "{part} in {printed}");
+    }
+    assert!(!printed.stdout.contains("svc = "), "{printed}");
+    assert_ne!(sandbox.sftp("svc", "ls").code(), Some(0), "{printed}");
+    assert!(has_host(&sandbox, "root"), "{printed}");
+    assert_eq!(printed.code(), Some(1), "{printed}");
+}
+
+#[test]
+fn what_is_not_carried_over_stays_with_sshd() {
+    let sandbox = Sandbox::new().plain_user("ann").plain_user("bob");
+    sandbox.write(
+        "/tmp/sshd",
+        "Match User ann\nChrootDirectory /srv/x/../y\nForceCommand internal-sftp\n\
+         Match User bob\nChrootDirectory /srv/z\n\
+         Match Address 10.0.0.0/8\nForceCommand internal-sftp\n\
+         Match LocalPort 23\nChrootDirectory /srv/far\nForceCommand internal-sftp -R\n",
+    );
+    let printed = migrate(&sandbox, &["sshd", "--file", "/tmp/sshd"]);
+    assert_eq!(printed.code(), Some(1), "{printed}");
+    for part in [
+        "ChrootDirectory /srv/x/../y\n",
+        "it is to stay in sshd's config",
+        "/tmp/sshd:5: take ChrootDirectory /srv/z out",
+        // From there bob would have the host's files, for internal-sftp starts no login shell.
+        "/tmp/sshd:7: ForceCommand /usr/lib/openssh/sftp-server in place of",
+    ] {
+        assert!(printed.stdout.contains(part), "{part} in {printed}");
+    }
+    for part in [
+        "take ChrootDirectory /srv/x/../y out",
+        "take ChrootDirectory /srv/far out",
+        "/tmp/sshd:3: ForceCommand",
+        "/tmp/sshd:10: ForceCommand",
+        "jail-shell ann",
+        "jailctl add ann",
+    ] {
+        assert!(!printed.stdout.contains(part), "{part} in {printed}");
+    }
+}
+
 #[test]
 fn included_files_count_in_the_place_where_they_are() {
     let sandbox = Sandbox::new().plain_user("ann").plain_user("bob");

@@ -7,6 +7,7 @@ use jail_config::{Decision, Policy};
 use jailctl::terminal::is_hidden;
 
 use crate::{
+    account::FIRST_ORDINARY,
     door::JAIL_SHELL_PATH,
     failure::Failure,
     shell::{quoted, shown},
@@ -257,7 +258,11 @@ impl Draft {
                 Some(entry) => format!("jailctl add {} --jail {}", quoted(&*name), entry.jail),
                 None => format!("usermod -s {JAIL_SHELL_PATH} {}", quoted(&*name)),
             };
-            self.remaining.push(command);
+            self.remaining.push(if identity.uid < FIRST_ORDINARY {
+                format!("{command} # of the system's: su(1) to it ends in the jail, too; or else DenyUsers, for sshd")
+            } else {
+                command
+            });
         }
     }
 

@@ -80,17 +80,16 @@ pub(super) fn draft(from: &FromSshd) -> Result<Draft, Failure> {
     for (line, why) in config.lost.drain(..) {
         draft.lose(line, why);
     }
-    let mut accounts = super::accounts()?;
-    accounts.retain(|it| !it.is_root());
-    let sorted: Vec<(&Identity, Option<Outcome>)> = accounts
+    let accounts = super::accounts()?;
+    let (roots, sorted): (Vec<_>, Vec<_>) = accounts
         .iter()
         .map(|it| (it, config.outcome_of(it)))
-        .collect();
+        .partition(|(identity, _)| identity.is_root());
     let mut jails: Vec<(Outcome, String)> = Vec::new();
     for (title, outcome) in config.outcomes(&sorted) {
         let members: Vec<&Identity> = sorted
             .iter()
-            .filter(|(_, it)| it.as_ref() == Some(&outcome))
+            .filter(|(identity, it)| it.as_ref() == Some(&outcome) && config.is_carried(identity))
             .map(|(identity, _)| *identity)
             .collect();
         match sketch(&mut draft, &outcome, &members) {
@@ -108,7 +107,7 @@ pub(super) fn draft(from: &FromSshd) -> Result<Draft, Failure> {
                     "{}: ChrootDirectory {}",
                     outcome.chroot.place, outcome.chroot.value
                 ),
-                format!("{why}; it is to stay in sshd's config"),
+                format!("{why}; it is to stay in sshd's config, and keeps those in whom it is for"),
             ),
         }
     }
@@ -119,30 +118,32 @@ pub(super) fn draft(from: &FromSshd) -> Result<Draft, Failure> {
             .map(|(_, name)| name.clone())
     };
     config.rules(&mut draft, jail_of);
-    let is_carried = |identity: &Identity| {
-        identity.uid >= FIRST_ORDINARY || config.names(identity) && !has_no_shell(identity)
-    };
-    let now: Vec<_> = sorted
-        .iter()
-        .filter_map(|(identity, outcome)| match outcome {
-            Some(outcome) if is_carried(identity) => Some((*identity, Now::In(jail_of(outcome)?))),
-            Some(_) => None,
-            None => Some((*identity, Now::Free)),
-        })
-        .collect();
-    draft.settle(&now)?;
+    let mut now: Vec<(&Identity, Now)> = Vec::new();
     let (mut members, mut shut) = (Vec::new(), Vec::new());
     for (identity, outcome) in &sorted {
-        if outcome.as_ref().and_then(jail_of).is_none() {
-            continue;
-        }
-        if is_carried(identity) {
-            members.push(*identity);
-        } else if !has_no_shell(identity) {
-            shut.push(*identity);
+        match outcome.as_ref().map(jail_of) {
+            None => now.push((identity, Now::Free)),
+            Some(Some(jail)) if config.is_carried(identity) => {
+                now.push((identity, Now::In(jail)));
+                members.push(*identity);
+            }
+            Some(Some(_)) if !has_no_shell(identity) => shut.push(*identity),
+            // sshd goes on keeping these in, or they have no shell to come in by.
+            Some(_) => {}
         }
     }
-    remaining(&mut draft, &config, jail_of, &members, &shut);
+    draft.settle(&now)?;
+    for (identity, outcome) in roots {
+        if let Some(Outcome { chroot, .. }) = outcome.filter(|it| jail_of(it).is_some()) {
+            let name = identity.name.to_string_lossy();
+            draft.lose(
+                format!("{}: ChrootDirectory {}", chroot.place, chroot.value),
+                format!("{name} is in it, too: uid 0 is never jailed, and has the host from now on; PermitRootLogin no keeps it out"),
+            );
+        }
+    }
+    let stays = |chroot: &Setting| !jails.iter().any(|(it, _)| it.chroot == *chroot);
+    remaining(&mut draft, &config, stays, &members, &shut);
     Ok(draft)
 }
 
@@ -154,6 +155,10 @@ impl Block {
             chroot: None,
             forced: None,
         }
+    }
+
+    fn is_unclear(&self) -> bool {
+        matches!(self.whom, Whom::Unclear(_))
     }
 
     fn is_for(&self, identity: &Identity) -> bool {
@@ -300,6 +305,11 @@ impl Config {
         )
     }
 
+    /// Tells whether an account that is in a root gets a rule.
+    fn is_carried(&self, identity: &Identity) -> bool {
+        identity.uid >= FIRST_ORDINARY || self.names(identity) && !has_no_shell(identity)
+    }
+
     /// Tells whether the block that puts an account into a root names it, or a group of its: not one for everybody, or by
     /// pattern, in which accounts of the system are by chance.
     fn names(&self, identity: &Identity) -> bool {
@@ -322,10 +332,7 @@ impl Config {
 
     /// Lists every outcome once, with the block that it is called by.
     fn outcomes(&self, sorted: &[(&Identity, Option<Outcome>)]) -> Vec<(String, Outcome)> {
-        let of_blocks = self
-            .blocks
-            .iter()
-            .filter(|it| !matches!(it.whom, Whom::Unclear(_)));
+        let of_blocks = self.blocks.iter().filter(|it| !it.is_unclear());
         let of_blocks = of_blocks.filter_map(|it| Some((it.title.clone(), self.outcome_in(it)?)));
         let of_accounts = sorted.iter().filter_map(|(_, outcome)| {
             let outcome = outcome.clone()?;
@@ -362,20 +369,12 @@ impl Config {
             let Some(jail) = self.outcome_in(block).and_then(|it| jail_of(&it)) else {
                 continue;
             };
-            if matches!(block.whom, Whom::Everybody) {
-                draft.lose(
-                    &*line,
-                    "root is in it, too, and is never jailed: PermitRootLogin no keeps root out",
-                );
-            }
             match block.plain() {
                 Some((names, is_group)) => {
                     for name in names.split(',').filter(|it| !it.is_empty()) {
                         if is_group {
                             draft.group(name, &jail, &block.title);
-                        } else if name == "root" {
-                            draft.lose(&*block.title, "root is never jailed");
-                        } else {
+                        } else if name != "root" {
                             draft.user(name, &jail, &block.title);
                         }
                     }
@@ -383,7 +382,7 @@ impl Config {
                 None => draft.lose(
                     if block.title.is_empty() { line } else { block.title.clone() },
                     format!(
-                        "a rule names one user or one group: the accounts from uid {FIRST_ORDINARY} that it is for now have one each in [users], later ones take jailctl add"
+                        "a rule names one user or one group: the accounts from uid {FIRST_ORDINARY} that it is for now have one each in [users], later ones take jailctl add; those of the system have none, and come in no more"
                     ),
                 ),
             }
@@ -391,9 +390,13 @@ impl Config {
     }
 }
 
+/// Tells whether a setting takes back what another has set.
+fn is_none(setting: &Setting) -> bool {
+    setting.value.eq_ignore_ascii_case("none")
+}
+
 impl Outcome {
     fn of(chroot: Option<Setting>, forced: Option<Setting>) -> Option<Outcome> {
-        let is_none = |it: &Setting| it.value.eq_ignore_ascii_case("none");
         let chroot = chroot.filter(|it| !is_none(it))?;
         let forced = forced.filter(|it| !is_none(it));
         Some(Outcome { chroot, forced })
@@ -503,8 +506,13 @@ fn sketch(draft: &mut Draft, outcome: &Outcome, members: &[&Identity]) -> Result
         ));
     }
     if shell != Path::new("/bin/sh") {
-        let shell = shell.to_str().ok_or("a login shell is not UTF-8")?;
-        sketch.set_text("shell", shell)?;
+        let named = shell.to_str().ok_or_else(|| "not UTF-8".to_owned());
+        if let Err(why) = named.and_then(|shell| sketch.set_text("shell", shell)) {
+            draft.lose(
+                format!("login shell {}", shell.display()),
+                format!("{why}: its users get /bin/sh"),
+            );
+        }
     } else if !outcome.is_sftp() && shells.len() > 1 {
         draft.lose(format!("{}: ChrootDirectory {}", outcome.chroot.place, outcome.chroot.value), "its users have different login shells: all get /bin/sh, which shell = in the jail or a file in users.d changes");
     }
@@ -553,49 +561,25 @@ fn home(
     Ok(())
 }
 
-/// Says what is to be changed in sshd's config and the accounts.
+/// Says what is to be changed in sshd's config and the accounts, in an order in which nobody has the host in between: as long
+/// as a ChrootDirectory is there it hides jail-shell, and sftp-server with it.
 fn remaining(
     draft: &mut Draft,
     config: &Config,
-    jail_of: impl Fn(&Outcome) -> Option<String>,
+    stays: impl Fn(&Setting) -> bool,
     members: &[&Identity],
     shut: &[&Identity],
 ) {
-    let in_force = |block: &&Block| !matches!(block.whom, Whom::Unclear(_));
-    let blocks: Vec<&Block> = config.blocks.iter().filter(in_force).collect();
-    if !blocks.iter().any(|it| it.chroot.is_some()) {
+    let chroots = config.blocks.iter().filter(|it| !it.is_unclear());
+    let chroots = chroots.filter_map(|it| it.chroot.as_ref());
+    let chroots: Vec<&Setting> = chroots.filter(|it| !is_none(it) && !stays(it)).collect();
+    if chroots.is_empty() {
         return;
     }
     draft.remains("install this as /etc/login-jail/config.toml, then the login shell of each user; until ChrootDirectory is out it is not found, and nobody gets in:");
     draft.remains_shell(members.iter().copied());
+    draft.remains("and that of whoever comes into these blocks later, or is not listed by getent passwd: nothing else will keep them in");
     draft.remains("then in sshd's config:");
-    for block in blocks {
-        if let Some(chroot) = &block.chroot {
-            // What could not be carried over stays as it is.
-            if config
-                .outcome_in(block)
-                .and_then(|it| jail_of(&it))
-                .is_none()
-            {
-                continue;
-            }
-            draft.remains(format!(
-                "{}: take ChrootDirectory {} out: it would hide jail-shell",
-                chroot.place, chroot.value
-            ));
-        }
-        let Some(forced) = &block.forced else {
-            continue;
-        };
-        match forced.value.strip_prefix(INTERNAL) {
-            Some(options) => draft.remains(format!(
-                "{}: ForceCommand {SFTP_SERVER}{options} in place of ForceCommand {}: internal-sftp starts no login shell",
-                forced.place, forced.value
-            )),
-            None => draft.remains(format!("{}: ForceCommand {} stays: the login shell runs it, in the jail", forced.place, forced.value)),
-        }
-    }
-    draft.remains(format!("Subsystem sftp {SFTP_SERVER}, if it is internal-sftp; in the Match blocks also DisableForwarding yes, PermitUserRC no, X11Forwarding no, PermitTunnel no"));
     if !shut.is_empty() {
         let names: Vec<String> = shut.iter().map(|it| shown(&it.name)).collect();
         let names = names.join(" ");
@@ -604,6 +588,28 @@ fn remaining(
             "ChrootDirectory is for them as well, and a jail is not: without DenyUsers sshd would let them onto the host",
         );
         draft.remains(format!("DenyUsers {names}, before any Match"));
+    }
+    for block in &config.blocks {
+        let Some(forced) = block.forced.as_ref().filter(|it| !is_none(it)) else {
+            continue;
+        };
+        let chroot = block.chroot.as_ref().filter(|it| !is_none(it));
+        match forced.value.strip_prefix(INTERNAL) {
+            // It goes with a ChrootDirectory that stays.
+            Some(_) if chroot.is_some_and(&stays) => {}
+            Some(options) => draft.remains(format!(
+                "{}: ForceCommand {SFTP_SERVER}{options} in place of ForceCommand {}: internal-sftp starts no login shell",
+                forced.place, forced.value
+            )),
+            None => draft.remains(format!("{}: ForceCommand {} stays: the login shell runs it, in the jail", forced.place, forced.value)),
+        }
+    }
+    draft.remains(format!("Subsystem sftp {SFTP_SERVER}, if it is internal-sftp; in the Match blocks also DisableForwarding yes, PermitUserRC no, X11Forwarding no, PermitTunnel no"));
+    for chroot in chroots {
+        draft.remains(format!(
+            "{}: take ChrootDirectory {} out: it would hide jail-shell",
+            chroot.place, chroot.value
+        ));
     }
     draft.remains("sshd -t && systemctl reload ssh");
     draft.remains("jailctl check");
