@@ -327,7 +327,9 @@ Examples:
 ///
 /// Reads their configuration and the accounts, and writes nothing: what is printed is a config.toml that login-jail takes,
 /// by which every account of this machine comes into the root that it comes into now. Lines that could not be carried over
-/// stand in it as comments, and make the exit status 1. What remains to be done stands at its end.
+/// stand in it as comments, and make the exit status 1: whom they jail or refuse now is refused, or stays where sshd keeps
+/// them, and is never let in unjailed; only root is never jailed. What remains to be done stands at its end, in an order in
+/// which nobody is let in unjailed in between.
 #[derive(Debug, Args)]
 #[command(after_long_help = MIGRATIONS)]
 pub(crate) struct Migrate {

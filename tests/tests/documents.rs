@@ -259,6 +259,11 @@ fn the_way_from_pam_chroot_works() {
 }
 
 #[test]
+fn what_two_migrations_print_is_joined_as_it_is_said() {
+    type_in(COMING_FROM, "From more than one");
+}
+
+#[test]
 fn groups_as_rules_work() {
     type_in(MANY_MACHINES, "Groups as rules");
 }

@@ -78,7 +78,7 @@ pub(super) fn draft(from: &FromJailkit) -> Result<Draft, Failure> {
         ));
     }
     draft.remains("jailctl check");
-    draft.remains("roots stay as they are; jailctl build ROOT --with NAMES takes jk_init's place, jailctl update jk_update's");
+    draft.remains("roots stay as they are; once what jk_init has copied is moved away, jailctl build ROOT --with NAMES --user NAMES takes its place, and jailctl update jk_update's");
     Ok(draft)
 }
 
