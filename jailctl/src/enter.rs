@@ -7,11 +7,7 @@ use std::{
     io::{self, IsTerminal},
     os::{
         fd::OwnedFd,
-        unix::{
-            ffi::{OsStrExt, OsStringExt},
-            fs::PermissionsExt,
-            process::CommandExt,
-        },
+        unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
     },
     path::{Path, PathBuf},
     process::Command,
@@ -120,34 +116,10 @@ fn command_line(words: &[OsString]) -> Option<OsString> {
         [] => None,
         [line] => Some(line.clone()),
         words => {
-            let mut line = Vec::new();
-            for word in words {
-                if !line.is_empty() {
-                    line.push(b' ');
-                }
-                line.extend(within_quotes(word));
-            }
-            Some(OsString::from_vec(line))
+            let quoted: Vec<String> = words.iter().map(quoted).collect();
+            Some(quoted.join(" ").into())
         }
     }
-}
-
-/// Quotes a word for sh(1), whatever bytes it has; what is plain stays as it is.
-fn within_quotes(word: &OsStr) -> Vec<u8> {
-    let bytes = word.as_bytes();
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(byte);
-    if !bytes.is_empty() && bytes.iter().all(plain) {
-        return bytes.to_vec();
-    }
-    let mut quoted = vec![b'\''];
-    for byte in bytes {
-        match byte {
-            b'\'' => quoted.extend(br"'\''"),
-            other => quoted.push(*other),
-        }
-    }
-    quoted.push(b'\'');
-    quoted
 }
 
 /// Goes on as jail-shell does.

@@ -177,7 +177,13 @@ fn wait(uid: u32, limit: Duration) {
 fn kill(uid: u32) -> Result<usize, Failure> {
     let started = Instant::now();
     let seen = running(uid).len();
-    while !kill_at_once(uid)? && started.elapsed() < AFTER_KILL {}
+    while !kill_at_once(uid)? {
+        if started.elapsed() >= AFTER_KILL {
+            return Err(Failure::Failed(format!(
+                "kill all of uid {uid}: whoever came to do it was stopped or killed each time; run it again"
+            )));
+        }
+    }
     wait(uid, AFTER_KILL);
     Ok(seen)
 }

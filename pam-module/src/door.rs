@@ -139,9 +139,10 @@ fn look(
         Refusal::Usage("the program that called has not said for which user".to_owned())
     })?;
     guest.name = Some(name.clone());
-    if Mark::read().is_some() {
-        // For the log only: here the account is looked up in the jail.
-        guest.uid = Identity::of_name(&name).ok().map(|it| it.uid);
+    if let Some(mark) = Mark::read() {
+        // The one that the jail was made for. No account is looked up here: it would be by the jail's name services, as root
+        // (CVE-2025-32463).
+        guest.uid = Some(mark.uid);
         return Err(Refusal::Step(
             "host-program",
             StepFault::NotInForce(
