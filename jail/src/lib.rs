@@ -12,30 +12,23 @@
 //! read there, [`services`] at whether all facts about the account are in, [`lockout`] is where a failure leaves it, and
 //! by the [`mark`] that is left, jail-shell finds itself [`inside`].
 
-pub mod decision;
-mod elf;
-pub mod enter;
-pub mod environment;
-mod etc;
-pub mod host_files;
-pub mod identity;
-pub mod inside;
-mod landlock;
-pub mod lockout;
+pub mod account;
+pub mod door;
 pub mod log;
-pub mod mark;
 pub mod plan;
-pub mod privilege;
-pub mod program;
-mod records;
-pub mod refusal;
-pub mod request;
-mod rootfs;
-mod seccomp;
-pub mod services;
+pub mod process;
 pub mod session;
-pub mod start;
 #[allow(unsafe_code, reason = "the only place of the core that may")]
 mod sys;
-mod terminal;
 pub mod trust;
+pub mod world;
+
+pub use account::{identity, services};
+pub use door::{decision, enter, inside, lockout, refusal};
+pub use plan::{environment, request};
+pub use process::{privilege, program, start};
+pub use world::{host_files, mark};
+
+pub(crate) use process::{elf, landlock, seccomp};
+pub(crate) use session::terminal;
+pub(crate) use world::{etc, records, rootfs};

@@ -8,6 +8,8 @@
 //! They talk over a socket: one byte lets init go on once the supervisor has nothing left to give up, further ones are
 //! orders, and init reports how the main process stopped and ended. Each sees by it that the other is gone.
 
+pub(crate) mod terminal;
+
 use std::{
     fs::OpenOptions,
     os::fd::{AsFd, OwnedFd},

@@ -2,6 +2,9 @@
 //!
 //! [`Plan::steps`] is the one place that knows the order. `enter` takes the steps; `jailctl explain` prints them.
 
+pub mod environment;
+pub mod request;
+
 use std::{
     ffi::{OsStr, OsString},
     fmt,
@@ -14,7 +17,7 @@ use jail_config::{
 };
 
 use crate::{
-    environment::{self, Variable},
+    environment::Variable,
     identity::Identity,
     refusal::Refusal,
     request::{Request, Start},

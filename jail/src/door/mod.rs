@@ -1,0 +1,7 @@
+//! What all doors have in common: from the config's decision to the last thing before execve(2), or to a refusal.
+
+pub mod decision;
+pub mod enter;
+pub mod inside;
+pub mod lockout;
+pub mod refusal;

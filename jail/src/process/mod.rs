@@ -1,0 +1,8 @@
+//! What runs in a world: ids, capabilities, limits and the second walls of one process, and the program it becomes.
+
+pub(crate) mod elf;
+pub(crate) mod landlock;
+pub mod privilege;
+pub mod program;
+pub(crate) mod seccomp;
+pub mod start;
