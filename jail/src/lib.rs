@@ -13,7 +13,9 @@
 //! by the [`mark`] that is left, jail-shell finds itself [`inside`].
 
 pub mod account;
+pub mod code;
 pub mod door;
+pub mod fault;
 pub mod log;
 pub mod plan;
 pub mod process;
@@ -28,7 +30,3 @@ pub use door::{decision, enter, inside, lockout, refusal};
 pub use plan::{environment, request};
 pub use process::{privilege, program, start};
 pub use world::{host_files, mark};
-
-pub(crate) use process::{elf, landlock, seccomp};
-pub(crate) use session::terminal;
-pub(crate) use world::{etc, records, rootfs};

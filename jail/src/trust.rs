@@ -6,7 +6,6 @@
 use std::{
     fmt,
     fs::File,
-    io,
     os::fd::{AsFd, OwnedFd},
     path::{Component, Path, PathBuf},
 };
@@ -14,7 +13,7 @@ use std::{
 use nix::errno::Errno;
 use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat, openat2};
 
-use crate::refusal::Code;
+use crate::{code::Code, fault::raw};
 
 /// Write permission for group or others. A POSIX ACL that lets anybody write shows in the group bits: acl(5).
 const WRITABLE_BY_OTHERS: RawMode = 0o022;
@@ -269,14 +268,4 @@ pub(crate) fn kind(file_type: FileType) -> &'static str {
         FileType::BlockDevice => "block device",
         FileType::Unknown => "file of no known type",
     }
-}
-
-/// Turns rustix's error number into nix's: the two libraries each have their own.
-pub(crate) fn raw(errno: rustix::io::Errno) -> Errno {
-    Errno::from_raw(errno.raw_os_error())
-}
-
-/// Gives the number of an error of std's.
-pub(crate) fn number(error: &io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }

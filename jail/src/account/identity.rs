@@ -16,7 +16,7 @@ use nix::{
     unistd::{Gid, Group, Uid, User, getgrouplist, getgroups, getuid},
 };
 
-use crate::services::{self, Unanswered};
+use crate::account::services::{self, Unanswered};
 
 /// The facts of one account, as the account database had them when they were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,8 +12,9 @@ use jail_config::{Decision, Policy, RuleKind, UserFile, user_file_name};
 use nix::errno::Errno;
 
 use crate::{
-    identity::{Identity, IdentityError},
-    refusal::Refusal,
+    account::identity::{Identity, IdentityError},
+    door::refusal::Refusal,
+    fault::number,
     trust::{self, Flaw, Untrusted},
 };
 
@@ -162,7 +163,7 @@ fn read(file: File, path: &Path) -> Result<Vec<u8>, Refusal> {
     let mut bounded = file.take(LARGEST + 1);
     bounded
         .read_to_end(&mut text)
-        .map_err(|error| unreadable(trust::number(&error)))?;
+        .map_err(|error| unreadable(number(&error)))?;
     if bounded.limit() == 0 {
         return Err(unreadable(Errno::EFBIG));
     }

@@ -29,21 +29,27 @@ use rustix::{
 };
 
 use crate::{
-    host_files::Shown,
-    landlock::{self, Enforced},
+    door::refusal::Refusal,
+    fault::{StepFault, hold, raw},
     plan::{HandOver, Ids, Plan, Processes, Step, View},
-    privilege::{NO_CAPABILITIES, charged_to},
-    program,
-    refusal::{Refusal, StepFault, hold},
-    rootfs::{self, Opened, Trees, mount_id},
-    seccomp,
-    session::{self, Ended, Link, Split},
-    start::{self, Inherited},
+    process::{
+        landlock::{self, Enforced},
+        privilege::{NO_CAPABILITIES, charged_to},
+        program, seccomp,
+        start::{self, Inherited},
+    },
+    session::{
+        self, Ended, Link, Split,
+        terminal::{self, Inside, Relay},
+    },
     sys::{
         close_range::close_range_on_exec_from, keyctl::join_session_keyring, net::set_loopback_up,
     },
-    terminal::{self, Inside, Relay},
-    trust::{self, raw},
+    trust,
+    world::{
+        host_files::Shown,
+        rootfs::{self, Opened, Trees, mount_id},
+    },
 };
 
 /// No privilege by user ID 0, no change of capabilities by a change of user ID, no ambient capabilities, and no way
@@ -191,7 +197,7 @@ impl Prepared {
     ///
     /// # Errors
     /// The step that failed. Part of the steps have been taken: the caller must see to it that this process runs
-    /// nothing of the user's, see [`lock_out`](crate::lockout::lock_out).
+    /// nothing of the user's, see [`lock_out`](crate::door::lockout::lock_out).
     pub fn confine(self) -> Result<Confined, Refusal> {
         self.insist_on(false, "confine")?;
         // What the host program was called with is not its user's: a directory of the host's, or a file of root's.

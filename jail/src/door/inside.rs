@@ -9,12 +9,10 @@ use nix::unistd::getresuid;
 use rustix::{fs::Mode, process::umask};
 
 use crate::{
-    enter::go_home,
-    environment::Variable,
-    mark::Mark,
-    program::{self, Root},
-    refusal::Refusal,
-    request::Request,
+    door::{enter::go_home, refusal::Refusal},
+    plan::{environment::Variable, request::Request},
+    process::program::{self, Root},
+    world::mark::Mark,
 };
 
 /// Finds the mark of a session of this very user, where this process has no privileges of its own.

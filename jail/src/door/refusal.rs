@@ -1,4 +1,4 @@
-//! Why a login is refused: one enum by stage, and the code that a person is told.
+//! Why a login is refused: one enum, by stage.
 
 use std::{error, fmt, path::PathBuf};
 
@@ -6,150 +6,13 @@ use jail_config::{Faults, Rule, TemplateError};
 use nix::errno::Errno;
 
 use crate::{
-    host_files::HostFilesFault,
-    identity::IdentityError,
-    privilege::Missing,
-    program::ProgramFault,
-    start::BadDescriptor,
-    trust::{Untrusted, raw},
+    account::identity::IdentityError,
+    process::{privilege::Missing, program::ProgramFault, start::BadDescriptor},
+    trust::Untrusted,
+    world::host_files::HostFilesFault,
 };
 
-/// The short code of a refusal and, as its number, the exit status of `jail-shell`.
-///
-/// A user is told the code only. The reason goes to the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Code {
-    /// The arguments make no request.
-    Usage = 100,
-    /// Root called.
-    Root,
-    /// No rule names the user.
-    NoRule,
-    /// A rule says that the user is never jailed.
-    Exempt,
-    /// There is no config.
-    ConfigMissing,
-    /// The config can't be read.
-    ConfigUnreadable,
-    /// The config, or a directory above it, is not root's alone.
-    ConfigUnsafe,
-    /// The config has errors.
-    ConfigWrong,
-    /// The account database has no usable answer.
-    Account,
-    /// The target has uid 0.
-    UidZero,
-    /// The root directory, or one above it, does not exist.
-    RootMissing,
-    /// The root, or a component above it, is not a directory.
-    RootNotDirectory,
-    /// The root, or a directory above it, is not root's alone.
-    RootUnsafe,
-    /// The shell is not there.
-    ShellMissing,
-    /// The shell is there, its interpreter is not.
-    InterpreterMissing,
-    /// The shell is there, one of its libraries is not.
-    LibraryMissing,
-    /// The home directory can't be entered.
-    HomeMissing,
-    /// sftp was asked for, and the jail has no sftp-server.
-    SftpMissing,
-    /// Standard input, output or error is something that must not come in.
-    Descriptor,
-    /// The binary is not set-user-ID root.
-    NoSetuid,
-    /// The binary is on a file system mounted `nosuid`.
-    Nosuid,
-    /// The caller has set no_new_privs.
-    NoNewPrivs,
-    /// Root's capabilities are not really there.
-    Capabilities,
-    /// A step of entering failed.
-    Step,
-    /// execve(2) of the shell failed.
-    Exec,
-    /// The user may not search the root directory.
-    RootUnsearchable,
-}
-
-impl Code {
-    /// Every code, in the order of their exit statuses.
-    pub const ALL: [Code; 26] = [
-        Code::Usage,
-        Code::Root,
-        Code::NoRule,
-        Code::Exempt,
-        Code::ConfigMissing,
-        Code::ConfigUnreadable,
-        Code::ConfigUnsafe,
-        Code::ConfigWrong,
-        Code::Account,
-        Code::UidZero,
-        Code::RootMissing,
-        Code::RootNotDirectory,
-        Code::RootUnsafe,
-        Code::ShellMissing,
-        Code::InterpreterMissing,
-        Code::LibraryMissing,
-        Code::HomeMissing,
-        Code::SftpMissing,
-        Code::Descriptor,
-        Code::NoSetuid,
-        Code::Nosuid,
-        Code::NoNewPrivs,
-        Code::Capabilities,
-        Code::Step,
-        Code::Exec,
-        Code::RootUnsearchable,
-    ];
-
-    /// Gives the exit status, 100 to 125: above the usual ones of programs, below those a shell makes of signals.
-    #[must_use]
-    pub fn status(self) -> u8 {
-        self as u8
-    }
-
-    /// Gives the word the user is told.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Code::Usage => "usage",
-            Code::Root => "root",
-            Code::NoRule => "no-rule",
-            Code::Exempt => "exempt",
-            Code::ConfigMissing => "config-missing",
-            Code::ConfigUnreadable => "config-unreadable",
-            Code::ConfigUnsafe => "config-unsafe",
-            Code::ConfigWrong => "config-wrong",
-            Code::Account => "account",
-            Code::UidZero => "uid-zero",
-            Code::RootMissing => "root-missing",
-            Code::RootNotDirectory => "root-not-directory",
-            Code::RootUnsafe => "root-unsafe",
-            Code::ShellMissing => "shell-missing",
-            Code::InterpreterMissing => "interpreter-missing",
-            Code::LibraryMissing => "library-missing",
-            Code::HomeMissing => "home-missing",
-            Code::SftpMissing => "sftp-missing",
-            Code::Descriptor => "descriptor",
-            Code::NoSetuid => "no-setuid",
-            Code::Nosuid => "nosuid",
-            Code::NoNewPrivs => "no-new-privs",
-            Code::Capabilities => "capabilities",
-            Code::Step => "step",
-            Code::Exec => "exec",
-            Code::RootUnsearchable => "root-unsearchable",
-        }
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+pub use crate::{code::Code, fault::StepFault};
 
 /// Why a login is refused. `Display` is the reason as the administrator reads it in the log.
 #[derive(Debug)]
@@ -206,15 +69,6 @@ pub enum Refusal {
     Step(&'static str, StepFault),
     /// execve(2) returned.
     Exec(PathBuf, Errno),
-}
-
-/// What was wrong with a step of entering.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StepFault {
-    /// The system call failed.
-    Failed(&'static str, Errno),
-    /// The system call succeeded, the state after it is not what was asked for.
-    NotInForce(String),
 }
 
 impl Refusal {
@@ -364,40 +218,5 @@ fn exec_hint(errno: Errno) -> &'static str {
         Errno::ENOEXEC => "; it is not a program for this machine, or a script without a #! line",
         Errno::EACCES => "; it needs the execute bit, on a file system that is not mounted noexec",
         _ => "",
-    }
-}
-
-/// Names the system call for a step's fault.
-pub(crate) fn failed(call: &'static str) -> impl Fn(rustix::io::Errno) -> StepFault {
-    move |errno| StepFault::Failed(call, raw(errno))
-}
-
-/// Insists on something that a step should have brought about, whatever its calls have said.
-pub(crate) fn hold(what: &str, true_now: bool) -> Result<(), StepFault> {
-    if true_now {
-        return Ok(());
-    }
-    Err(StepFault::NotInForce(format!(
-        "{what} did not come into force"
-    )))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Code;
-
-    #[test]
-    fn every_code_has_its_own_status_and_name() {
-        for (index, code) in Code::ALL.iter().enumerate() {
-            assert_eq!(usize::from(code.status()), 100 + index, "{code}");
-            assert_eq!(
-                Code::ALL
-                    .iter()
-                    .filter(|other| other.name() == code.name())
-                    .count(),
-                1,
-                "{code}"
-            );
-        }
     }
 }

@@ -16,7 +16,11 @@ use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with,
 };
 
-use crate::{plan::Plan, refusal::Refusal, request::What, session::Ended};
+use crate::{
+    door::refusal::Refusal,
+    plan::{Plan, request::What},
+    session::Ended,
+};
 
 /// LOG_AUTHPRIV, shifted as in a priority: syslog(3).
 const AUTHPRIV: u8 = 10 << 3;

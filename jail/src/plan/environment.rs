@@ -8,7 +8,7 @@ use std::{
 
 use jail_config::Env;
 
-use crate::identity::Identity;
+use crate::account::identity::Identity;
 
 /// PATH where the jail's `env.set` gives none: what login(1) gives a user on Debian, without the games.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";

@@ -17,10 +17,12 @@ use jail_config::{
 };
 
 use crate::{
-    environment::Variable,
-    identity::Identity,
-    refusal::Refusal,
-    request::{Request, Start},
+    account::identity::Identity,
+    door::refusal::Refusal,
+    plan::{
+        environment::Variable,
+        request::{Request, Start},
+    },
 };
 
 /// Everything that entering takes.
@@ -498,9 +500,9 @@ mod tests {
 
     use super::Plan;
     use crate::{
-        identity::Identity,
-        refusal::Code,
-        request::{Request, What},
+        account::identity::Identity,
+        code::Code,
+        plan::request::{Request, What},
     };
 
     fn ann(uid: u32) -> Identity {

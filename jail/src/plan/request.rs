@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{identity::Identity, program::SFTP_SERVERS, refusal::Refusal};
+use crate::{account::identity::Identity, door::refusal::Refusal, process::program::SFTP_SERVERS};
 
 /// The longest command that is passed on, in bytes: what execve(2) takes as one argument, its NUL included
 /// (MAX_ARG_STRLEN, 32 pages).
@@ -222,7 +222,7 @@ mod tests {
     use std::{ffi::OsString, path::Path};
 
     use super::{LONGEST_COMMAND, Request, What};
-    use crate::{identity::Identity, refusal::Code};
+    use crate::{account::identity::Identity, code::Code};
 
     fn caller() -> Identity {
         Identity {

@@ -10,8 +10,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::program::search_path;
-
 const IDENT: [u8; 6] = [
     0x7f,
     b'E',
@@ -167,6 +165,15 @@ fn word64(bytes: &[u8], at: usize) -> Option<u64> {
 
 fn array<const SIZE: usize>(bytes: &[u8], at: usize) -> Option<[u8; SIZE]> {
     bytes.get(at..at.checked_add(SIZE)?)?.try_into().ok()
+}
+
+/// Splits a list of directories at its colons.
+pub(crate) fn search_path(list: &OsStr) -> Vec<PathBuf> {
+    list.as_bytes()
+        .split(|byte| *byte == b':' || *byte == b';')
+        .filter(|directory| directory.starts_with(b"/"))
+        .map(|directory| PathBuf::from(OsStr::from_bytes(directory)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use rustix::{
     stdio,
 };
 
-use crate::{refusal::StepFault, trust::raw};
+use crate::fault::{StepFault, raw};
 
 /// The newest interface whose file rights we ask for: with all of them allowed below the root, a right more closes a
 /// way out and no way inside.
@@ -149,7 +149,7 @@ pub(crate) enum Enforced {
 /// Restricts this process and all it will start to what is below `/`, for good.
 ///
 /// No mount can be changed after it. no_new_privs must be set, and the process must have one thread. Lists of ports
-/// hold only together with [`install_ports`](crate::seccomp::install_ports).
+/// hold only together with [`install_ports`](crate::process::seccomp::install_ports).
 ///
 /// # Errors
 /// With [`Landlock::Require`] when the kernel can't do all of it, and always when it can and refuses.
@@ -356,7 +356,7 @@ mod tests {
     };
 
     use super::{Enforced, Found, Ports, enforce, judge, open_root, restrict};
-    use crate::{refusal::StepFault, seccomp};
+    use crate::{fault::StepFault, process::seccomp};
 
     /// Runs on a thread of its own, which alone is restricted: for good.
     fn in_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {

@@ -16,8 +16,9 @@ use rustix::{
 };
 
 use crate::{
-    refusal::{Code, Refusal, StepFault, hold},
-    trust::raw,
+    code::Code,
+    door::refusal::Refusal,
+    fault::{StepFault, hold, raw},
 };
 
 /// What is left to a process that has given everything up.
@@ -104,7 +105,7 @@ pub fn check() -> Result<(), Refusal> {
         return Err(Refusal::CalledByRoot);
     }
     let effective = capabilities(None)
-        .map_err(|errno| failed("capget", crate::trust::raw(errno)))?
+        .map_err(|errno| failed("capget", raw(errno)))?
         .effective;
     if effective.contains(NEEDED) {
         return Ok(());

@@ -22,11 +22,15 @@ use nix::{errno::Errno, unistd::execve};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
 
 use crate::{
-    elf::{self, Dynamic},
-    environment::Variable,
-    refusal::{Code, Refusal},
-    request::{Request, Start, What},
-    trust::raw,
+    code::Code,
+    door::refusal::Refusal,
+    fault::raw,
+    plan::{
+        environment::Variable,
+        request::{Request, Start, What},
+    },
+    process::elf::{self, Dynamic},
+    trust::kind,
 };
 
 /// Where distributions keep OpenSSH's sftp-server: Debian, Fedora, SUSE and Arch, OpenWrt.
@@ -207,7 +211,7 @@ impl Root {
             ResolveFlags::empty(),
         )
         .map_err(|errno| ProgramFault::Root(raw(errno)))?;
-        let library_path = library_path.map(search_path).unwrap_or_default();
+        let library_path = library_path.map(elf::search_path).unwrap_or_default();
         Ok(Root {
             descriptor,
             library_path,
@@ -475,15 +479,6 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Splits a list of directories at its colons.
-pub(crate) fn search_path(list: &OsStr) -> Vec<PathBuf> {
-    list.as_bytes()
-        .split(|byte| *byte == b':' || *byte == b';')
-        .filter(|directory| directory.starts_with(b"/"))
-        .map(|directory| PathBuf::from(OsStr::from_bytes(directory)))
-        .collect()
-}
-
 /// Gives a regular file; nothing for one that can't be examined; an error, with what it is, for any other kind.
 fn regular(file: OwnedFd) -> Result<Option<File>, &'static str> {
     let Ok(stat) = fstat(&file) else {
@@ -491,7 +486,7 @@ fn regular(file: OwnedFd) -> Result<Option<File>, &'static str> {
     };
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Ok(Some(File::from(file))),
-        other => Err(crate::trust::kind(other)),
+        other => Err(kind(other)),
     }
 }
 

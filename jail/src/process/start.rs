@@ -24,14 +24,15 @@ use rustix::{
 };
 
 use crate::{
-    refusal::{Refusal, StepFault, hold},
+    door::refusal::Refusal,
+    fault::{StepFault, hold, raw},
     sys::{
         close_range::close_range_from,
         environment,
         signal::{Disposition, LAST_SIGNAL, rt_sigaction, rt_sigpending, rt_sigprocmask},
         timer::stop_itimer,
     },
-    trust::{kind, raw},
+    trust::kind,
 };
 
 /// The name of this stage in a refusal.

@@ -34,17 +34,15 @@ use rustix::{
 };
 
 use crate::{
-    privilege::charged_to,
-    refusal::{StepFault, hold},
-    start,
+    fault::{StepFault, hold, number, raw},
+    process::{privilege::charged_to, start},
+    session::terminal::{Inside, Relay},
     sys::{
         process::{Side, fork},
         signal::{
             Disposition, LAST_SIGNAL, kill, rt_sigaction, rt_sigprocmask, send_signal_when_readable,
         },
     },
-    terminal::{Inside, Relay},
-    trust::{number, raw},
 };
 
 /// SI_KERNEL: a signal the kernel sent by itself, such as a terminal's: sigaction(2).

@@ -26,8 +26,8 @@ use rustix::{
 };
 
 use crate::{
-    privilege::as_user,
-    refusal::{StepFault, failed, hold},
+    fault::{StepFault, failed, hold},
+    process::privilege::as_user,
     sys::{signal::rt_sigprocmask, terminal::take_terminal},
 };
 

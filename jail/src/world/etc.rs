@@ -20,10 +20,9 @@ use rustix::{
 };
 
 use crate::{
+    fault::{StepFault, failed, number},
     plan::Plan,
-    refusal::{StepFault, failed},
-    rootfs,
-    trust::number,
+    world::rootfs,
 };
 
 /// What programs of the host's /usr look for in /etc. None of it is a directory that has keys in it: of /etc/ssl and

@@ -21,10 +21,11 @@ use jail_config::{Base, Content, RootOwner};
 use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, openat, readlinkat};
 
 use crate::{
+    code::Code,
+    fault::{number, raw},
     plan::{Ids, Plan},
-    refusal::Code,
-    rootfs,
-    trust::{self, Flaw, Untrusted, number, raw},
+    trust::{self, Flaw, Untrusted},
+    world::rootfs,
 };
 
 /// What the C library, PAM and its modules, sshd, login, su, cron and atd read or run as root. Of the directories with

@@ -13,10 +13,10 @@ use rustix::{
 };
 
 use crate::{
-    refusal::StepFault,
-    rootfs,
+    fault::{StepFault, raw},
     sys::mount::{NODEV, NOSUID},
-    trust::{self, raw},
+    trust,
+    world::rootfs,
 };
 
 /// The files, all in one directory.

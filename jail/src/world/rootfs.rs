@@ -36,15 +36,17 @@ use rustix::{
 };
 
 use crate::{
-    etc::{Etc, Item},
-    host_files,
-    mark::{self, Mark},
+    fault::{StepFault, failed, hold, number},
     plan::{Plan, Processes, View},
-    privilege::as_user,
-    records::Records,
-    refusal::{StepFault, failed, hold},
+    process::privilege::as_user,
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr, mount_setattr_recursive},
-    trust::{self, kind, number},
+    trust::{self, kind},
+    world::{
+        etc::{Etc, Item},
+        host_files,
+        mark::{self, Mark},
+        records::Records,
+    },
 };
 
 /// The host's top-level directories that `base = "host"` shows; /etc is made for the session.

@@ -4,7 +4,7 @@
 
 use libc::sock_filter;
 
-use super::filter::{end, if_any_bit, if_equal, load_argument};
+use super::instruction::{end, if_any_bit, if_equal, load_argument};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

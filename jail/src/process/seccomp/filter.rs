@@ -9,11 +9,13 @@
     reason = "evaluated by the compiler: what is out of range does not compile"
 )]
 
-use libc::{
-    BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter,
-};
+use libc::{BPF_JGE, sock_filter};
 
-use super::{answer::Answer, refused::Entry};
+use super::{
+    answer::Answer,
+    instruction::{ARCH, NUMBER, end, if_equal, jump, load},
+    refused::Entry,
+};
 
 /// Linux writes it into `seccomp_data.arch`, for the instruction the call came by: linux/audit.h. A program may use
 /// the 32-bit one (`int 0x80`) at any time, where the numbers mean other calls.
@@ -34,11 +36,6 @@ const LAST_KNOWN: u32 = 469;
 
 /// The number a tracer sets to skip a call. The kernel answers it by itself: ENOSYS, or what the tracer wants.
 const SKIPPED: u32 = u32::MAX;
-
-/// Offsets in `struct seccomp_data`: seccomp(2).
-const NUMBER: u32 = 0;
-const ARCH: u32 = 4;
-const ARGUMENTS: u32 = 16;
 
 /// More than any filter here needs; the compiler says so when it is not.
 const LONGEST: usize = 256;
@@ -82,27 +79,6 @@ impl Stretches {
         self.list[self.length] = Stretch { first, answer };
         self.length += 1;
     }
-}
-
-/// Loads the low half of an argument. The kernel takes the arguments looked at here as 32-bit numbers and drops the
-/// upper half, so a filter that compares all 64 bits can be got around.
-pub(super) const fn load_argument(index: u32) -> sock_filter {
-    load(ARGUMENTS + 8 * index)
-}
-
-/// Skips `yes` instructions when the loaded value is `value`, else `no`.
-pub(super) const fn if_equal(value: u32, yes: u8, no: u8) -> sock_filter {
-    jump(BPF_JEQ, value, yes, no)
-}
-
-/// Skips `yes` instructions when the loaded value has a bit of `bits`, else `no`.
-pub(super) const fn if_any_bit(bits: u32, yes: u8, no: u8) -> sock_filter {
-    jump(BPF_JSET, bits, yes, no)
-}
-
-/// Ends with the action `value`, a SECCOMP_RET_*.
-pub(super) const fn end(value: u32) -> sock_filter {
-    instruction(BPF_RET | BPF_K, value, 0, 0)
 }
 
 /// Makes the program. Calls that are in no entry are allowed, up to the last known.
@@ -238,23 +214,6 @@ const fn distance(from: usize, to: usize) -> u8 {
 
 const fn same(one: Answer, other: Answer) -> bool {
     one as usize == other as usize
-}
-
-const fn load(offset: u32) -> sock_filter {
-    instruction(BPF_LD | BPF_W | BPF_ABS, offset, 0, 0)
-}
-
-const fn jump(condition: u32, value: u32, yes: u8, no: u8) -> sock_filter {
-    instruction(BPF_JMP | condition | BPF_K, value, yes, no)
-}
-
-const fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
-    sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    }
 }
 
 #[cfg(test)]

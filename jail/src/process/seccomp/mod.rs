@@ -10,6 +10,7 @@
 
 mod answer;
 mod filter;
+mod instruction;
 mod refused;
 
 use nix::{
@@ -21,7 +22,7 @@ use self::{
     filter::{Filter, assemble},
     refused::{REFUSED, REFUSED_WITH_PORTS, allow_to_host_program},
 };
-use crate::{refusal::StepFault, sys::seccomp::seccomp_set_mode_filter};
+use crate::{fault::StepFault, sys::seccomp::seccomp_set_mode_filter};
 
 static DEFAULT: Filter = assemble(REFUSED);
 static HOST_PROGRAM: Filter = assemble(&allow_to_host_program(REFUSED));
@@ -82,11 +83,10 @@ pub(crate) mod tests {
     use super::{
         REFUSED, REFUSED_WITH_PORTS,
         answer::Answer,
-        filter::{
-            if_equal,
-            tests::{Call, run},
-        },
-        install, install_ports, seccomp_set_mode_filter,
+        filter::tests::{Call, run},
+        install, install_ports,
+        instruction::if_equal,
+        seccomp_set_mode_filter,
     };
 
     /// Runs on a thread of its own: a filter is for good.
