@@ -57,7 +57,10 @@ fn main() -> ExitCode {
     let sane = start::sanitize();
     let log = Log::open();
     let mut user = None;
-    let refusal = match sane.and_then(|()| log_in(&arguments, &log, &mut user)) {
+    let refusal = match sane
+        .map_err(Refusal::from)
+        .and_then(|()| log_in(&arguments, &log, &mut user))
+    {
         Ok(Outcome::Inside(entered)) => {
             if let Some(missing) = entered.missing() {
                 log.weakened(missing, user.as_deref(), uid);
@@ -88,8 +91,8 @@ fn log_in(
     log: &Log,
     user: &mut Option<OsString>,
 ) -> Result<Outcome, Refusal> {
-    if let Err(refusal) = privilege::check() {
-        return Err(become_shell_inside(arguments, refusal));
+    if let Err(fault) = privilege::check() {
+        return Err(become_shell_inside(arguments, fault.into()));
     }
     let inherited = start::take_limits()?;
 

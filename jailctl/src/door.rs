@@ -42,10 +42,10 @@ impl Door {
                 (vec!["jail-shell".into()], command.map(OsStr::to_owned))
             }
             // What runs there is the host program's own affair.
-            (Door::Pam, _) => return Plan::behind_pam(jail, identity),
+            (Door::Pam, _) => return Ok(Plan::behind_pam(jail, identity)?),
         };
         let request = Request::parse(&arguments, original, self == Door::ForceCommand, identity)?;
-        Plan::new(jail, identity, request, inherited)
+        Ok(Plan::new(jail, identity, request, inherited)?)
     }
 
     /// Gives the door that is in this user's way: jail-shell, where that is the login shell, or else pam_jail.so, where a

@@ -124,9 +124,9 @@ fn command_line(words: &[OsString]) -> Option<OsString> {
 
 /// Goes on as jail-shell does.
 fn become_jail_shell(plan: Plan, identity: &Identity) -> Result<Verdict, Failure> {
-    start::sanitize()?;
+    start::sanitize().map_err(Refusal::from)?;
     let log = Log::open();
-    let inherited = start::take_limits()?;
+    let inherited = start::take_limits().map_err(Refusal::from)?;
     let prepared = prepare(plan, inherited)?;
     log.enter(prepared.plan(), None, Some(OsStr::new(CALLER)));
     match prepared.enter()? {

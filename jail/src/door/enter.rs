@@ -473,7 +473,8 @@ impl Entered {
             return Refusal::Step("exec", fault);
         };
         let environment = [&home].into_iter().chain(&plan.environment);
-        program::execute(&start, environment)
+        let errno = program::execute(&start, environment);
+        Refusal::Exec(start.program, errno)
     }
 }
 
@@ -727,7 +728,7 @@ fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> 
         .map(|(_, value)| value.as_os_str());
     let root = program::Root::current(library_path).map_err(Refusal::Program)?;
     match plan.request() {
-        Some(request) => root.check_for(request, shell),
+        Some(request) => root.check_for(request, shell).map_err(Refusal::Program),
         None => root.check(shell).map(|()| None).map_err(Refusal::Program),
     }
 }

@@ -44,7 +44,8 @@ pub fn exec(
         .filter(|(name, _)| own.iter().all(|(own, _)| own != name))
         .collect();
     let start = request.start(&mark.shell, server.as_deref());
-    program::execute(&start, own.iter().chain(&inherited))
+    let errno = program::execute(&start, own.iter().chain(&inherited));
+    Refusal::Exec(start.program, errno)
 }
 
 /// Changes to the home directory, and looks at the shell and the sftp-server as every login does.

@@ -7,7 +7,12 @@ use nix::errno::Errno;
 
 use crate::{
     account::identity::IdentityError,
-    process::{privilege::Missing, program::ProgramFault, start::BadDescriptor},
+    plan::PlanFault,
+    process::{
+        privilege::{Missing, PrivilegeFault},
+        program::ProgramFault,
+        start::{BadDescriptor, StartFault},
+    },
     trust::Untrusted,
     world::host_files::HostFilesFault,
 };
@@ -61,10 +66,6 @@ pub enum Refusal {
     Home(PathBuf, Errno),
     /// The user may not search the root directory.
     RootUnsearchable(Errno),
-    /// None of the known places has an sftp-server.
-    SftpMissing,
-    /// The sftp-server is there, the /dev/null it can't do without is not.
-    SftpWithoutNull,
     /// A step failed; what was tried and what the kernel said.
     Step(&'static str, StepFault),
     /// execve(2) returned.
@@ -95,7 +96,6 @@ impl Refusal {
             }
             Refusal::Program(fault) => fault.code(),
             Refusal::Home(..) => Code::HomeMissing,
-            Refusal::SftpMissing | Refusal::SftpWithoutNull => Code::SftpMissing,
             Refusal::RootUnsearchable(_) => Code::RootUnsearchable,
             Refusal::Step(..) => Code::Step,
             Refusal::Exec(..) => Code::Exec,
@@ -130,7 +130,9 @@ impl fmt::Display for Refusal {
             }
             Refusal::UserFileName(error) => error.fmt(f),
             Refusal::Template(error) => error.fmt(f),
-            Refusal::NoRule(rule) if rule.line == 0 => write!(f, "no rule names this user; {ADD_RULE}"),
+            Refusal::NoRule(rule) if rule.line == 0 => {
+                write!(f, "no rule names this user; {ADD_RULE}")
+            }
             Refusal::NoRule(rule) => write!(f, "no rule names this user ({rule}); {ADD_RULE}"),
             Refusal::Exempt(rule) => write!(
                 f,
@@ -159,16 +161,13 @@ impl fmt::Display for Refusal {
                 "enter the root directory as the user: {}; chmod go+x the root directory",
                 errno.desc()
             ),
-            Refusal::SftpMissing => f.write_str(
-                "sftp was asked for, and no sftp-server is in the jail; \
-                 copy the host's, and the libraries that ldd names for it, to the same paths inside",
-            ),
-            Refusal::SftpWithoutNull => f.write_str(
-                "sftp was asked for, and sftp-server needs /dev/null in the jail; \
-                 mknod -m 666 dev/null c 1 3 in the root directory",
-            ),
             Refusal::Step(step, StepFault::Failed(call, errno)) => {
-                write!(f, "step {step}: {call}: {}{}", errno.desc(), step_hint(call, *errno))
+                write!(
+                    f,
+                    "step {step}: {call}: {}{}",
+                    errno.desc(),
+                    step_hint(call, *errno)
+                )
             }
             Refusal::Step(step, StepFault::NotInForce(what)) => write!(f, "step {step}: {what}"),
             Refusal::Exec(path, errno) => write!(
@@ -183,6 +182,46 @@ impl fmt::Display for Refusal {
 }
 
 impl error::Error for Refusal {}
+
+impl From<StartFault> for Refusal {
+    fn from(fault: StartFault) -> Refusal {
+        match fault {
+            StartFault::Descriptor(bad) => Refusal::Descriptor(bad),
+            StartFault::Step(fault) => Refusal::Step("start", fault),
+        }
+    }
+}
+
+impl From<PrivilegeFault> for Refusal {
+    fn from(fault: PrivilegeFault) -> Refusal {
+        match fault {
+            PrivilegeFault::CalledByRoot => Refusal::CalledByRoot,
+            PrivilegeFault::Missing(missing) => Refusal::Privilege(missing),
+            PrivilegeFault::Step(fault) => Refusal::Step("privilege", fault),
+        }
+    }
+}
+
+impl From<PlanFault> for Refusal {
+    fn from(fault: PlanFault) -> Refusal {
+        match fault {
+            PlanFault::UidZero => Refusal::UidZero,
+            PlanFault::BehindPam(why) => Refusal::BehindPam(why),
+        }
+    }
+}
+
+impl From<IdentityError> for Refusal {
+    fn from(error: IdentityError) -> Refusal {
+        Refusal::Identity(error)
+    }
+}
+
+impl From<ProgramFault> for Refusal {
+    fn from(fault: ProgramFault) -> Refusal {
+        Refusal::Program(fault)
+    }
+}
 
 /// What mends a missing rule.
 const ADD_RULE: &str =

@@ -18,7 +18,6 @@ use jail_config::{
 
 use crate::{
     account::identity::Identity,
-    door::refusal::Refusal,
     plan::{
         environment::Variable,
         request::{Request, Start},
@@ -62,6 +61,15 @@ pub struct Plan {
     pub hand_over: HandOver,
     /// The environment, all but HOME.
     pub environment: Vec<Variable>,
+}
+
+/// Why there can be no plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanFault {
+    /// The account has uid 0, which is never jailed.
+    UidZero,
+    /// The jail wants what is not available in another program's process; what, and what mends it.
+    BehindPam(&'static str),
 }
 
 /// Who goes on inside once all is done.
@@ -253,28 +261,28 @@ impl Plan {
     /// `inherited` is the caller's environment.
     ///
     /// # Errors
-    /// [`Refusal::UidZero`] when the account is uid 0.
+    /// [`PlanFault::UidZero`] when the account is uid 0.
     pub fn new(
         jail: Jail,
         identity: &Identity,
         request: Request,
         inherited: impl IntoIterator<Item = Variable>,
-    ) -> Result<Plan, Refusal> {
+    ) -> Result<Plan, PlanFault> {
         Plan::of(jail, identity, HandOver::Shell(request), inherited)
     }
 
     /// Makes the plan of a session that a program opens with PAM, and goes on in itself.
     ///
     /// # Errors
-    /// [`Refusal::UidZero`] when the account is uid 0; [`Refusal::BehindPam`] when the jail wants what can't be had in
+    /// [`PlanFault::UidZero`] when the account is uid 0; [`PlanFault::BehindPam`] when the jail wants what can't be had in
     /// somebody else's process.
-    pub fn behind_pam(jail: Jail, identity: &Identity) -> Result<Plan, Refusal> {
+    pub fn behind_pam(jail: Jail, identity: &Identity) -> Result<Plan, PlanFault> {
         let hand_over = HandOver::HostProgram {
             login_shell: identity.shell.clone(),
         };
         let plan = Plan::of(jail, identity, hand_over, [])?;
         match plan.not_behind_pam(identity) {
-            Some(why) => Err(Refusal::BehindPam(why)),
+            Some(why) => Err(PlanFault::BehindPam(why)),
             None => Ok(plan),
         }
     }
@@ -314,9 +322,9 @@ impl Plan {
         identity: &Identity,
         hand_over: HandOver,
         inherited: impl IntoIterator<Item = Variable>,
-    ) -> Result<Plan, Refusal> {
+    ) -> Result<Plan, PlanFault> {
         if identity.is_root() {
-            return Err(Refusal::UidZero);
+            return Err(PlanFault::UidZero);
         }
         let environment = environment::build(&jail.env, identity, &jail.shell, inherited);
         let mut groups = match jail.groups {
@@ -498,10 +506,9 @@ mod tests {
 
     use jail_config::{Decision, Policy};
 
-    use super::Plan;
+    use super::{Plan, PlanFault};
     use crate::{
         account::identity::Identity,
-        code::Code,
         plan::request::{Request, What},
     };
 
@@ -521,7 +528,7 @@ mod tests {
         }
     }
 
-    fn plan(uid: u32) -> Result<Plan, Code> {
+    fn plan(uid: u32) -> Result<Plan, PlanFault> {
         let identity = ann(uid);
         let text = b"users = { ann = '/srv/ann' }\ndefaults = { isolation = 'chroot' }";
         let policy = Policy::parse(Path::new("config.toml"), text).unwrap();
@@ -532,12 +539,12 @@ mod tests {
             login: true,
             what: What::Shell,
         };
-        Plan::new(*jail, &identity, request, []).map_err(|refusal| refusal.code())
+        Plan::new(*jail, &identity, request, [])
     }
 
     #[test]
     fn uid_zero_is_never_jailed_whatever_its_name() {
-        assert_eq!(plan(0).unwrap_err(), Code::UidZero);
+        assert_eq!(plan(0).unwrap_err(), PlanFault::UidZero);
         assert!(plan(1001).is_ok());
     }
 

@@ -17,7 +17,6 @@ use rustix::{
 
 use crate::{
     code::Code,
-    door::refusal::Refusal,
     fault::{StepFault, hold, raw},
 };
 
@@ -33,6 +32,17 @@ const NEEDED: CapabilitySet = CapabilitySet::SYS_CHROOT
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP);
+
+/// Why a start is none that can jail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrivilegeFault {
+    /// Root called.
+    CalledByRoot,
+    /// The set-user-ID bit had no effect.
+    Missing(Missing),
+    /// A system call failed.
+    Step(StepFault),
+}
 
 /// Why the privilege is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,11 +108,11 @@ impl fmt::Display for Missing {
 /// file capabilities.
 ///
 /// # Errors
-/// [`Refusal::CalledByRoot`] when the real user ID is 0, otherwise what is missing.
-pub fn check() -> Result<(), Refusal> {
+/// [`PrivilegeFault::CalledByRoot`] when the real user ID is 0, otherwise what is missing.
+pub fn check() -> Result<(), PrivilegeFault> {
     let ids = getresuid().map_err(|errno| failed("getresuid", errno))?;
     if ids.real.is_root() {
-        return Err(Refusal::CalledByRoot);
+        return Err(PrivilegeFault::CalledByRoot);
     }
     let effective = capabilities(None)
         .map_err(|errno| failed("capget", raw(errno)))?
@@ -110,7 +120,7 @@ pub fn check() -> Result<(), Refusal> {
     if effective.contains(NEEDED) {
         return Ok(());
     }
-    Err(Refusal::Privilege(diagnose(
+    Err(PrivilegeFault::Missing(diagnose(
         ids.effective.is_root(),
         NEEDED.difference(effective),
     )))
@@ -169,8 +179,8 @@ fn in_user_namespace() -> bool {
     !words.eq([b"0".as_slice(), b"0", b"4294967295"])
 }
 
-fn failed(call: &'static str, errno: Errno) -> Refusal {
-    Refusal::Step("privilege", StepFault::Failed(call, errno))
+fn failed(call: &'static str, errno: Errno) -> PrivilegeFault {
+    PrivilegeFault::Step(StepFault::Failed(call, errno))
 }
 /// Makes files as if the user made them: setfsuid(2), setfsgid(2). What `make` makes is the user's from the first
 /// moment on, so that nothing has to be given away by a name that the user could have moved.

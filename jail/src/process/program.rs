@@ -23,7 +23,6 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinka
 
 use crate::{
     code::Code,
-    door::refusal::Refusal,
     fault::raw,
     plan::{
         environment::Variable,
@@ -88,6 +87,10 @@ pub enum ProgramFault {
     Libraries(PathBuf, Vec<OsString>),
     /// The root itself could not be opened.
     Root(Errno),
+    /// None of the known places has an sftp-server.
+    SftpMissing,
+    /// The sftp-server is there, the /dev/null it can't do without is not.
+    SftpWithoutNull,
 }
 
 impl ProgramFault {
@@ -100,6 +103,7 @@ impl ProgramFault {
             | ProgramFault::Root(_) => Code::ShellMissing,
             ProgramFault::Interpreter(..) => Code::InterpreterMissing,
             ProgramFault::Libraries(..) => Code::LibraryMissing,
+            ProgramFault::SftpMissing | ProgramFault::SftpWithoutNull => Code::SftpMissing,
         }
     }
 }
@@ -156,6 +160,14 @@ impl fmt::Display for ProgramFault {
                 }
                 f.write_str("; copy from the host what ldd names for it")
             }
+            ProgramFault::SftpMissing => f.write_str(
+                "sftp was asked for, and no sftp-server is in the jail; \
+                 copy the host's, and the libraries that ldd names for it, to the same paths inside",
+            ),
+            ProgramFault::SftpWithoutNull => f.write_str(
+                "sftp was asked for, and sftp-server needs /dev/null in the jail; \
+                 mknod -m 666 dev/null c 1 3 in the root directory",
+            ),
             ProgramFault::Root(errno) => write!(f, "open / in the jail: {}", errno.desc()),
         }
     }
@@ -165,7 +177,7 @@ impl fmt::Display for ProgramFault {
 pub(crate) fn execute<'a>(
     start: &Start,
     environment: impl IntoIterator<Item = &'a Variable>,
-) -> Refusal {
+) -> Errno {
     let strings = || -> Result<_, Errno> {
         let path = c_string(start.program.as_os_str())?;
         let arguments = start.arguments.iter().map(|argument| c_string(argument));
@@ -181,7 +193,7 @@ pub(crate) fn execute<'a>(
     let tried = strings()
         .and_then(|(path, arguments, environment)| execve(&path, &arguments, &environment));
     match tried {
-        Err(errno) => Refusal::Exec(start.program.clone(), errno),
+        Err(errno) => errno,
     }
 }
 
@@ -237,22 +249,22 @@ impl Root {
         &self,
         request: &Request,
         shell: &Path,
-    ) -> Result<Option<PathBuf>, Refusal> {
+    ) -> Result<Option<PathBuf>, ProgramFault> {
         if request.options_without_shell(shell).is_none() {
-            self.check(shell).map_err(Refusal::Program)?;
+            self.check(shell)?;
         }
         self.server_for(&request.what)
     }
 
-    fn server_for(&self, what: &What) -> Result<Option<PathBuf>, Refusal> {
+    fn server_for(&self, what: &What) -> Result<Option<PathBuf>, ProgramFault> {
         let What::Sftp { asked, .. } = what else {
             return Ok(None);
         };
-        let server = self.sftp_server(asked).ok_or(Refusal::SftpMissing)?;
-        self.check(&server).map_err(Refusal::Program)?;
+        let server = self.sftp_server(asked).ok_or(ProgramFault::SftpMissing)?;
+        self.check(&server)?;
         // sftp-server ends without a word where this is missing.
         if !self.has(Path::new("/dev/null")) {
-            return Err(Refusal::SftpWithoutNull);
+            return Err(ProgramFault::SftpWithoutNull);
         }
         Ok(Some(server))
     }

@@ -24,7 +24,6 @@ use rustix::{
 };
 
 use crate::{
-    door::refusal::Refusal,
     fault::{StepFault, hold, raw},
     sys::{
         close_range::close_range_from,
@@ -34,9 +33,6 @@ use crate::{
     },
     trust::kind,
 };
-
-/// The name of this stage in a refusal.
-const START: &str = "start";
 
 /// Limits that a caller can lower so far that set-up fails half-way, and what set-up needs of them.
 ///
@@ -72,6 +68,15 @@ pub struct Limit {
     pub hard: u64,
 }
 
+/// Why a process can't be made sane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartFault {
+    /// A standard descriptor is refused.
+    Descriptor(BadDescriptor),
+    /// A system call failed.
+    Step(StepFault),
+}
+
 /// A standard descriptor that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadDescriptor {
@@ -98,7 +103,7 @@ impl fmt::Display for BadDescriptor {
 ///
 /// # Errors
 /// A descriptor from 0 to 2 that could carry a way out of a jail, or a system call that failed.
-pub fn sanitize() -> Result<(), Refusal> {
+pub fn sanitize() -> Result<(), StartFault> {
     // Rust's runtime obeys these of the caller's, and prints, allocates and opens files for them as it dies.
     for name in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"] {
         environment::unset(name);
@@ -123,8 +128,9 @@ pub fn sanitize() -> Result<(), Refusal> {
         (1, rustix::stdio::stdout()),
         (2, rustix::stdio::stderr()),
     ] {
-        check_standard(fd).map_err(|what| Refusal::Descriptor(BadDescriptor { number, what }))?;
-        if is_stop_gap(number, fd).map_err(|errno| refusal("fstat", errno))? {
+        check_standard(fd)
+            .map_err(|what| StartFault::Descriptor(BadDescriptor { number, what }))?;
+        if is_stop_gap(number, fd).map_err(|errno| failure("fstat", errno))? {
             failed("open /dev/null", reopen_as_null(number))?;
         }
     }
@@ -165,14 +171,14 @@ fn reopen_as_null(number: i32) -> Result<(), Errno> {
 ///
 /// # Errors
 /// A limit that can't be set.
-pub fn take_limits() -> Result<Inherited, Refusal> {
+pub fn take_limits() -> Result<Inherited, StartFault> {
     let may_raise_hard = capabilities(None)
-        .map_err(|errno| refusal("capget", raw(errno)))?
+        .map_err(|errno| failure("capget", raw(errno)))?
         .effective
         .contains(CapabilitySet::SYS_RESOURCE);
     let mut limits = Vec::with_capacity(WORKING_LIMITS.len());
     for (resource, needed) in WORKING_LIMITS {
-        let (soft, hard) = getrlimit(resource).map_err(|errno| refusal("getrlimit", errno))?;
+        let (soft, hard) = getrlimit(resource).map_err(|errno| failure("getrlimit", errno))?;
         let maximum = if may_raise_hard {
             hard.max(needed)
         } else {
@@ -263,10 +269,10 @@ fn check_file_system(fd: BorrowedFd<'_>) -> Result<(), &'static str> {
     }
 }
 
-fn failed(call: &'static str, result: Result<(), Errno>) -> Result<(), Refusal> {
-    result.map_err(|errno| refusal(call, errno))
+fn failed(call: &'static str, result: Result<(), Errno>) -> Result<(), StartFault> {
+    result.map_err(|errno| failure(call, errno))
 }
 
-fn refusal(call: &'static str, errno: Errno) -> Refusal {
-    Refusal::Step(START, StepFault::Failed(call, errno))
+fn failure(call: &'static str, errno: Errno) -> StartFault {
+    StartFault::Step(StepFault::Failed(call, errno))
 }
