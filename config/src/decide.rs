@@ -1,33 +1,16 @@
 //! The decision about one account: which rule names it, and what that rule's jail is for it.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::iter;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::account::Account;
 use crate::jail::Jail;
 use crate::keys::Keys;
 use crate::policy::{Definition, Entry, Policy, Target, Unlisted, UserFile};
+use crate::rule::{Rule, RuleKind};
 use crate::source::Place;
 use crate::template::{Template, TemplateError};
-
-/// The facts about an account that a rule can ask for.
-#[derive(Debug, Clone, Copy)]
-pub struct Account<'a> {
-    /// The login name.
-    pub name: &'a OsStr,
-    /// The user id.
-    pub uid: u32,
-    /// The primary group's id.
-    pub gid: u32,
-    /// The primary group's name.
-    pub group: &'a OsStr,
-    /// The names of all groups, the primary one included.
-    pub groups: &'a [OsString],
-    /// The home directory of the account (`pw_dir`), used for `{home}` only.
-    pub home: &'a Path,
-}
 
 /// What is to happen to an account at login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,34 +21,6 @@ pub enum Decision {
     Exempt(Rule),
     /// No rule names it, and such accounts are refused.
     Unlisted(Rule),
-}
-
-/// The rule that made a decision, and where it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// The file, as it was named to the parser.
-    pub file: PathBuf,
-    /// The line, from 1; 0 stands for a built-in default.
-    pub line: usize,
-    /// What kind of rule it is.
-    pub kind: RuleKind,
-}
-
-/// The kinds of rules, in their order of precedence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RuleKind {
-    /// A user in `exempt`.
-    ExemptUser(String),
-    /// A file in `users.d`.
-    UserFile,
-    /// A user in `[users]`.
-    User(String),
-    /// A group in `exempt`, without the `@`.
-    ExemptGroup(String),
-    /// A group in `[groups]`.
-    Group(String),
-    /// The key `unlisted`, or its default.
-    Unlisted,
 }
 
 /// A rule that names an account. The first of them decides; see [`Policy::matches`].
@@ -293,23 +248,5 @@ impl Membership<'_> {
 
     fn has(&self, group: &str) -> bool {
         self.0.binary_search(&OsStr::new(group)).is_ok()
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line == 0 {
-            write!(f, "built-in default")?;
-        } else {
-            write!(f, "{}:{}", self.file.display(), self.line)?;
-        }
-        match &self.kind {
-            RuleKind::ExemptUser(user) => write!(f, " exempt {user}"),
-            RuleKind::UserFile => Ok(()),
-            RuleKind::User(user) => write!(f, " [users] {user}"),
-            RuleKind::ExemptGroup(group) => write!(f, " exempt @{group}"),
-            RuleKind::Group(group) => write!(f, " [groups] {group}"),
-            RuleKind::Unlisted => write!(f, " unlisted"),
-        }
     }
 }

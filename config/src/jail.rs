@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::decide::{Account, Rule};
+use crate::account::Account;
 use crate::env::Env;
 use crate::keys::{BaseKey, Keys, MountKey};
-use crate::policy::{Groups, Limits};
+use crate::limits::{Groups, Limits};
+use crate::rule::Rule;
 use crate::template::{Template, TemplateError, unfit_target};
 use crate::walls::{Base, Content, Isolation, Landlock, Mount, Network, RootOwner, Seccomp};
 

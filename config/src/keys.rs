@@ -1,7 +1,7 @@
 //! The keys of a jail as they are written, before any account is known.
 
 use crate::glob::Glob;
-use crate::policy::{Groups, Limits};
+use crate::limits::{Groups, Limits};
 use crate::template::Template;
 use crate::walls::{Content, Isolation, Landlock, MountMode, Network, RootOwner, Seccomp};
 

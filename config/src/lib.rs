@@ -10,16 +10,19 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod decide;
 mod env;
 mod fault;
 mod glob;
 mod jail;
 mod keys;
+mod limits;
 mod nearest;
 mod parse;
 mod policy;
 mod print;
+mod rule;
 mod schema;
 mod source;
 mod template;
@@ -27,13 +30,16 @@ mod user_file;
 mod walls;
 mod words;
 
-pub use decide::{Account, Decision, Match, Rule, RuleKind};
+pub use account::Account;
+pub use decide::{Decision, Match};
 pub use env::Env;
 pub use fault::{Fault, Faults};
 pub use glob::Glob;
 pub use jail::{Home, Jail};
+pub use limits::{Groups, Limits};
 pub use nearest::nearest;
-pub use policy::{Groups, Limits, Policy, UserFile};
+pub use policy::{Policy, UserFile};
+pub use rule::{Rule, RuleKind};
 pub use template::TemplateError;
 pub use user_file::{UnsafeName, user_file_name};
 pub use walls::{

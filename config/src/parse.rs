@@ -4,28 +4,24 @@ mod conflicts;
 mod jail;
 mod reader;
 mod rules;
+mod value;
 mod walls;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::fault::{Complaint, Faults};
 use crate::keys::Keys;
 use crate::parse::jail::JailKeys;
 use crate::parse::reader::{Level, Reader};
+use crate::parse::value::{Item, Jails, Value};
 use crate::policy::{Definition, Policy, Unlisted, UserFile};
 use crate::print::Name;
-use crate::schema::{self, Key};
+use crate::schema;
 use crate::source::{Lines, Place, decode};
-
-/// The jails by name; `None` for one that is defined, but wrong.
-type Jails = BTreeMap<String, Option<Arc<Definition>>>;
-type Value<'i> = Spanned<DeValue<'i>>;
 
 impl Policy {
     /// Parses a config. `file` is the name used in messages and rules.
@@ -75,13 +71,6 @@ impl Policy {
             definition,
         })
     }
-}
-
-/// A key with its place, and its value.
-struct Item<'i> {
-    key: &'static Key,
-    span: Range<usize>,
-    value: Value<'i>,
 }
 
 /// What stands at the top of a config.

@@ -9,9 +9,10 @@ use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use crate::decide::{Account, Rule};
+use crate::account::Account;
 use crate::fault::Complaint;
 use crate::nearest::nearest;
+use crate::rule::Rule;
 
 const VARIABLES: &[(&str, Variable)] = &[
     ("user", Variable::User),

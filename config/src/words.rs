@@ -1,6 +1,7 @@
 //! The words of a config for values that are one of a few.
 
-use crate::policy::{Groups, Unlisted};
+use crate::limits::Groups;
+use crate::policy::Unlisted;
 use crate::walls::{Content, Isolation, Landlock, MountMode, RootOwner, Seccomp};
 
 /// A value that is one of a few, each with its word.

@@ -8,9 +8,10 @@ use crate::env::check_set;
 use crate::fault::Complaint;
 use crate::glob::Glob;
 use crate::keys::Keys;
-use crate::parse::Value;
+use crate::limits::Limits;
 use crate::parse::reader::{Level, Reader, type_name};
-use crate::policy::{Limits, Policy};
+use crate::parse::value::Value;
+use crate::policy::Policy;
 use crate::schema::{self, Key, Support};
 use crate::template::{Template, check_components};
 

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue, Error};
 
 use crate::fault::{Complaint, Faults, Findings};
 use crate::nearest::nearest;
-use crate::parse::Value;
+use crate::parse::value::Value;
 use crate::schema::{self, Key, Support};
 use crate::source::line_around;
 use crate::words::Word;

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use crate::fault::Complaint;
 use crate::nearest::nearest;
 use crate::parse::reader::{Reader, type_name};
-use crate::parse::{Item, Jails, Value};
+use crate::parse::value::{Item, Jails, Value};
 use crate::policy::{Entry, Target};
 use crate::source::{Place, line_around};
 use crate::template::Template;

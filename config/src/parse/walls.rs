@@ -6,8 +6,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::fault::Complaint;
 use crate::keys::{BaseKey, MountKey};
-use crate::parse::Value;
 use crate::parse::reader::{Level, Reader};
+use crate::parse::value::Value;
 use crate::schema::{self, Key};
 use crate::template::Template;
 use crate::walls::Network;
