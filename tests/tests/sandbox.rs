@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use login_jail_tests::Sandbox;
+use login_jail_tests::{Sandbox, skipped};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sandbox");
 
@@ -82,6 +82,62 @@ fn everything_dies_when_the_process_that_holds_it_does() {
     sleep.wait().unwrap();
     gone("987602");
     assert!(serve.wait().unwrap().success());
+}
+
+/// What an administrator may have on a machine, and a test would see.
+const LIVED_IN: &str = r#"
+    for place in /srv /home /opt /mnt /media /var/tmp /root; do mkdir -p $place/mine && echo mine >$place/mine/file; done
+    chmod 2770 /srv /opt; chmod 711 /home
+    groupadd team && useradd -m -G team,games -s /bin/sh ann && useradd -m carla
+    echo 'carla:100000:65536' >>/etc/subuid
+    mkdir -p /etc/login-jail /var/lib/login-jail /root/.ssh /etc/profile.d /etc/security/limits.d /etc/userdb
+    echo 'unlisted = "exempt"' >/etc/login-jail/config.toml
+    echo mine >/root/.ssh/config
+    echo 'exit 1' >/etc/profile.d/mine.sh
+    echo 'ann ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/mine
+    echo '* hard nproc 1' | tee /etc/security/limits.d/mine.conf >>/etc/security/limits.conf
+    echo 'ForceCommand internal-sftp' >/etc/ssh/sshd_config.d/mine.conf
+    echo 'AllowUsers nobody' >>/etc/ssh/sshd_config
+    echo 'session required pam_jail.so' >>/etc/pam.d/su
+    echo 'session required pam_deny.so' >>/etc/pam.d/common-session
+    sed -i 's/^passwd:.*/passwd: ldap/' /etc/nsswitch.conf
+    sed -i 's/^UMASK.*/UMASK 077/; s/^UID_MIN.*/UID_MIN 5000/' /etc/login.defs; echo 'HOME_MODE 0700' >>/etc/login.defs
+    echo 'ALL: ALL' >>/etc/hosts.deny; echo 'LD_BIND_NOW=1' >>/etc/environment; touch /etc/nologin /etc/cron.allow
+    echo '* * * * * true' >/var/spool/cron/crontabs/carla
+    ln -s /dev/null /etc/systemd/system/user@1000.service
+"#;
+
+/// Says what a test would see of that: nothing.
+const TRACES: &str = r#"
+    find /srv /home /opt /mnt /media /var/tmp /root /etc/login-jail /etc/profile.d /etc/sudoers.d /etc/cron.d          /etc/ssh/sshd_config.d /etc/security/limits.d /var/spool/cron/crontabs /var/lib/login-jail -xdev ! -type d
+    stat -c '%n %a' /srv /home /opt /root /var/tmp
+    cut -d: -f1 /etc/passwd /etc/shadow /etc/group /etc/gshadow | grep -x 'ann\|carla\|team'
+    grep -w 'ann\|carla' /etc/group /etc/gshadow /etc/subuid
+    grep -l 'pam_jail' /etc/pam.d/*
+    grep -c pam_deny /etc/pam.d/common-session
+    grep -h 'AllowUsers\|UMASK 077\|UID_MIN 5\|^HOME_MODE\|ldap\|ALL: ALL\|^LD_\|nproc 1$' /etc/ssh/sshd_config /etc/login.defs          /etc/nsswitch.conf /etc/hosts.deny /etc/environment /etc/security/limits.conf
+    ls -d /etc/nologin /etc/cron.allow /etc/systemd/system/user@* 2>/dev/null
+    true
+"#;
+
+#[test]
+fn nothing_of_the_hosts_administrator_is_in_it() {
+    let host = Sandbox::bare();
+    host.must(LIVED_IN);
+    // The sandbox in a sandbox: the host of this one is a machine that somebody uses.
+    let seen = host.run(&[PROGRAM, "run", "--", "sh", "-c", TRACES]);
+    if seen.stderr.contains("may itself be an overlay only once") {
+        return skipped("a sandbox on a machine that is lived in", seen.stderr);
+    }
+    assert_eq!(
+        seen.ok(),
+        "/srv 755\n/home 755\n/opt 755\n/root 700\n/var/tmp 1777\n1"
+    );
+    // The system's own accounts are as they were, and the test's own can be made.
+    let script =
+        "id -u daemon nobody && useradd -m -U ann && id -u ann && su - ann -c 'umask; pwd'";
+    let seen = host.run(&[PROGRAM, "run", "--", "sh", "-ec", script]);
+    assert_eq!(seen.ok(), "1\n65534\n1000\n0022\n/home/ann");
 }
 
 #[test]

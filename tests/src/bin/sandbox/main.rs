@@ -6,15 +6,17 @@
 //! sandbox serve         print the pid of the sandbox's init, live until stdin closes
 //! ```
 //!
-//! The copy is an overlay over `/` whose changes live on a private tmpfs, in mount, pid, net, ipc
-//! and uts namespaces of its own. The program itself is pid 1 in there: it reaps orphans, collects
-//! what is sent to `/dev/log` in [`LOG`], and takes every process with it when it leaves. Never
-//! does it write to the host.
+//! The copy has no people, no data and no settings of the host's administrator, see [`host`]. It is an overlay over `/`
+//! whose changes live on a private tmpfs, in mount, pid, net, ipc and uts namespaces of its own. The program itself is
+//! pid 1 in there: it reaps orphans, collects what is sent to `/dev/log` in [`LOG`], and takes every process with it when
+//! it leaves. Never does it write to the host.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command-line program"
 )]
+
+mod host;
 
 use std::env;
 use std::ffi::OsString;
@@ -127,6 +129,7 @@ fn build() -> Result<()> {
     for directory in [&upper, &work, &root] {
         create(directory)?;
     }
+    host::empty_directories(&upper)?;
     let layers = format!(
         "lowerdir=/,upperdir={},workdir={}",
         upper.display(),
@@ -157,6 +160,7 @@ fn build() -> Result<()> {
         "mode=0755",
     )?;
     build_dev(&root.join("dev"))?;
+    host::replace_files(&root)?;
     for directory in &shown {
         show(directory, &root)?;
     }
