@@ -4,6 +4,7 @@
 //! What it returns is a descriptor; the path is never used again. It follows no symbolic link and no magic link.
 
 use std::{
+    ffi::OsStr,
     fmt,
     fs::File,
     os::fd::{AsFd, OwnedFd},
@@ -29,6 +30,11 @@ pub struct Untrusted {
     pub flaw: Flaw,
 }
 
+/// The source of a mount that can't be trusted. What it shows is data, so the words are others than those about a
+/// directory that must be root's: nothing that belongs to somebody is to be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UntrustedSource(pub Untrusted);
+
 /// What is wrong with a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -40,6 +46,8 @@ pub enum Flaw {
     NotDirectory(&'static str),
     /// It is no regular file; what it is instead.
     NotRegular(&'static str),
+    /// It is neither directory, regular file nor socket; what it is instead.
+    NoSource(&'static str),
     /// It belongs to this uid, not to root.
     Owner(u32),
     /// Its mode lets group or others write.
@@ -75,6 +83,10 @@ impl fmt::Display for Untrusted {
             }
             Flaw::NotDirectory(kind) => write!(f, "is a {kind}, not a directory"),
             Flaw::NotRegular(kind) => write!(f, "is a {kind}, not a regular file"),
+            Flaw::NoSource(kind) => write!(
+                f,
+                "is a {kind}, and a mount shows a directory, a regular file or a socket"
+            ),
             Flaw::Owner(uid) => write!(
                 f,
                 "belongs to uid {uid}, not to root; chown root {component}"
@@ -97,6 +109,45 @@ impl fmt::Display for Untrusted {
 
 impl std::error::Error for Untrusted {}
 
+impl UntrustedSource {
+    /// Gives the code of a refused source.
+    pub(crate) fn code(&self) -> Code {
+        self.0.root_code()
+    }
+}
+
+impl fmt::Display for UntrustedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Untrusted {
+            path,
+            component,
+            flaw,
+        } = &self.0;
+        let state = match flaw {
+            Flaw::Missing => {
+                return write!(
+                    f,
+                    "{}: {} does not exist; make it, or correct the source in the config",
+                    path.display(),
+                    component.display()
+                );
+            }
+            Flaw::Owner(uid) => format!("belongs to uid {uid}"),
+            Flaw::Writable(mode) => format!("is mode {mode:04o}"),
+            _ => return self.0.fmt(f),
+        };
+        write!(
+            f,
+            "{}: {} {state}, so that others than root could put something else below it; set source = {component:?}, or \
+             choose a source whose path only root can change",
+            path.display(),
+            component.display()
+        )
+    }
+}
+
+impl std::error::Error for UntrustedSource {}
+
 /// Opens a directory that is root's alone, as is every directory above it. The descriptor is O_PATH.
 ///
 /// # Errors
@@ -110,36 +161,141 @@ pub fn open_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
 /// # Errors
 /// As [`open_directory`].
 pub fn open_directory_of(path: &Path, owner: Option<u32>) -> Result<OwnedFd, Untrusted> {
-    let untrusted = |component: &Path, flaw| Untrusted {
-        path: path.to_owned(),
-        component: component.to_owned(),
-        flaw,
-    };
-    let mut walked = PathBuf::from("/");
-    let mut directory = open_host_root()?;
-    let host = identity(&directory).map_err(|flaw| untrusted(&walked, flaw))?;
-
-    let mut components = path.components().peekable();
-    while let Some(component) = components.next() {
-        let name = match component {
-            Component::RootDir => continue,
-            Component::Normal(name) => name,
-            // The config gives absolute paths without these; refused here as well, where it matters.
-            Component::CurDir | Component::ParentDir | Component::Prefix(_) => {
-                return Err(untrusted(path, Flaw::Io(Errno::EINVAL)));
-            }
-        };
-        walked.push(name);
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let owner = owner.filter(|_| components.peek().is_none());
-        directory = open_beneath(&directory, Path::new(name), flags)
-            .and_then(|next| check_directory(&next, owner).map(|()| next))
-            .map_err(|flaw| untrusted(&walked, flaw))?;
+    let mut walk = Walk::from_root(path)?;
+    let names = walk.names()?;
+    if let Some((last, above)) = names.split_last() {
+        for name in above {
+            walk.step(name, |opened| check_directory(opened, None))?;
+        }
+        walk.step(last, |opened| check_directory(opened, owner))?;
     }
-    match identity(&directory) {
-        Ok(reached) if reached != host => Ok(directory),
-        Ok(_) => Err(untrusted(&walked, Flaw::HostRoot)),
-        Err(flaw) => Err(untrusted(&walked, flaw)),
+    walk.end()
+}
+
+/// Opens what a mount shows: a directory, a regular file or a socket, whoever owns it and may write to it. Every directory
+/// above it is root's alone. The descriptor is O_PATH: nothing is read, connected to, or waited for.
+///
+/// A socket may also be in a directory of its own owner, as services have them below /run, unless that is `user`, who is to
+/// be jailed: such an owner can put nothing else in its place but what is theirs.
+///
+/// # Errors
+/// The first component, from `/` down, that is missing, a link, or lets others than root exchange what is below it; or the
+/// last one is of another kind.
+pub fn open_source(path: &Path, user: u32) -> Result<OwnedFd, UntrustedSource> {
+    source(path, user).map_err(UntrustedSource)
+}
+
+fn source(path: &Path, user: u32) -> Result<OwnedFd, Untrusted> {
+    let mut walk = Walk::from_root(path)?;
+    let names = walk.names()?;
+    let Some((last, above)) = names.split_last() else {
+        return walk.end();
+    };
+    let mut loose = None;
+    for (number, name) in (1..).zip(above) {
+        let holds = walk.step(name, |opened| match check_directory(opened, None) {
+            // What it holds decides, if that is the source.
+            Err(flaw @ (Flaw::Owner(_) | Flaw::Writable(_))) if number == above.len() => {
+                let stat = fstat(opened).map_err(|errno| Flaw::Io(raw(errno)))?;
+                if [0, user].contains(&stat.st_uid) || stat.st_mode & 0o002 != 0 {
+                    return Err(flaw);
+                }
+                Ok(Some((flaw, stat.st_uid)))
+            }
+            other => other.map(|()| None),
+        })?;
+        loose = holds.map(|(flaw, owner)| (walk.untrusted(flaw), owner));
+    }
+    let stat = walk.step(last, check_source)?;
+    match loose {
+        Some((untrusted, owner))
+            if FileType::from_raw_mode(stat.st_mode) != FileType::Socket
+                || stat.st_uid != owner =>
+        {
+            Err(untrusted)
+        }
+        _ => walk.end(),
+    }
+}
+
+/// A walk along a path, from `/` to where it has come.
+struct Walk<'a> {
+    path: &'a Path,
+    walked: PathBuf,
+    reached: OwnedFd,
+    /// The host's own root directory.
+    host: (u64, u64),
+}
+
+impl<'a> Walk<'a> {
+    fn from_root(path: &'a Path) -> Result<Walk<'a>, Untrusted> {
+        let reached = open_host_root()?;
+        let walked = PathBuf::from("/");
+        match identity(&reached) {
+            Ok(host) => Ok(Walk {
+                path,
+                walked,
+                reached,
+                host,
+            }),
+            Err(flaw) => Err(Untrusted {
+                path: path.to_owned(),
+                component: walked,
+                flaw,
+            }),
+        }
+    }
+
+    /// Lists the components of the path.
+    fn names(&self) -> Result<Vec<&'a OsStr>, Untrusted> {
+        let components = self.path.components();
+        let names = components.filter(|component| *component != Component::RootDir);
+        names
+            .map(|component| match component {
+                Component::Normal(name) => Ok(name),
+                // The config gives absolute paths without these; refused here as well, where it matters.
+                _ => Err(Untrusted {
+                    component: self.path.to_owned(),
+                    ..self.untrusted(Flaw::Io(Errno::EINVAL))
+                }),
+            })
+            .collect()
+    }
+
+    /// Goes on to an entry of the directory that was reached, if it passes a check.
+    fn step<T>(
+        &mut self,
+        name: &OsStr,
+        check: impl FnOnce(&OwnedFd) -> Result<T, Flaw>,
+    ) -> Result<T, Untrusted> {
+        self.walked.push(name);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let checked = open_beneath(&self.reached, Path::new(name), flags)
+            .and_then(|next| check(&next).map(|checked| (next, checked)));
+        match checked {
+            Ok((next, checked)) => {
+                self.reached = next;
+                Ok(checked)
+            }
+            Err(flaw) => Err(self.untrusted(flaw)),
+        }
+    }
+
+    /// Gives what was reached, which can't be the host's own root.
+    fn end(self) -> Result<OwnedFd, Untrusted> {
+        match identity(&self.reached) {
+            Ok(reached) if reached != self.host => Ok(self.reached),
+            Ok(_) => Err(self.untrusted(Flaw::HostRoot)),
+            Err(flaw) => Err(self.untrusted(flaw)),
+        }
+    }
+
+    fn untrusted(&self, flaw: Flaw) -> Untrusted {
+        Untrusted {
+            path: self.path.to_owned(),
+            component: self.walked.clone(),
+            flaw,
+        }
     }
 }
 
@@ -234,6 +390,16 @@ fn check_directory(fd: impl AsFd, owner: Option<u32>) -> Result<(), Flaw> {
         // O_PATH with O_NOFOLLOW opens a link itself, RESOLVE_NO_SYMLINKS or not: open(2).
         FileType::Symlink => Err(Flaw::SymbolicLink),
         other => Err(Flaw::NotDirectory(kind(other))),
+    }
+}
+
+/// Insists on something that a mount can show, and gives what it is.
+fn check_source(fd: &OwnedFd) -> Result<Stat, Flaw> {
+    let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory | FileType::RegularFile | FileType::Socket => Ok(stat),
+        FileType::Symlink => Err(Flaw::SymbolicLink),
+        other => Err(Flaw::NoSource(kind(other))),
     }
 }
 

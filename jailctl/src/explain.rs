@@ -8,8 +8,12 @@ mod words;
 use std::{ffi::OsStr, path::Path};
 
 use jail::{
-    decision::Config, enter::prepare, identity::Identity, refusal::Refusal, start::Inherited,
-    trust::Flaw,
+    decision::Config,
+    enter::prepare,
+    identity::Identity,
+    refusal::Refusal,
+    start::Inherited,
+    trust::{Flaw, UntrustedSource},
 };
 use jail_config::{Decision, Jail, Rule, RuleKind};
 use nix::errno::Errno;
@@ -233,7 +237,8 @@ fn where_pam_jails() -> String {
 
 /// Tells whether a walk ended where only root may go on, as a login would.
 fn is_denied(refusal: &Refusal) -> bool {
-    let (Refusal::Root(at) | Refusal::Base(at) | Refusal::Mount(at)) = refusal else {
+    let (Refusal::Root(at) | Refusal::Base(at) | Refusal::Mount(UntrustedSource(at))) = refusal
+    else {
         return false;
     };
     at.flaw == Flaw::Io(Errno::EACCES)

@@ -128,7 +128,17 @@ const ROWS: &[Row] = &[
         .with("mkdir /srv/host; mount --bind / /srv/host", "umount /srv/host; rmdir /srv/host"),
     row("a base that is missing", "users = { ann = \"t\" }\n[jails.t]\nroot = \"/srv/jails/ann\"\nbase = \"/nowhere\"", Refused("root-missing")),
     row("a mount whose source is missing", ann!("mounts = [{ source = \"/nowhere\", target = \"/data\", mode = \"ro\" }]"), Refused("root-missing")),
-    row("a mount whose source all can write", ann!("mounts = [{ source = \"/tmp\", target = \"/data\", mode = \"ro\" }]"), Refused("root-unsafe")),
+    row("a mount whose source all can write", ann!("mounts = [{ source = \"/tmp\", target = \"/data\", mode = \"ro\" }]"), In),
+    row("a mount whose source is a service's", ann!("mounts = [{ source = \"/srv/s\", target = \"/data\", mode = \"rw\" }]"), In)
+        .with("install -d -m 2775 -o bin -g games /srv/s", "rmdir /srv/s"),
+    row("a mount whose source is a file", ann!("mounts = [{ source = \"/srv/s\", target = \"/data\", mode = \"ro\" }]"), In)
+        .with("echo text >/srv/s; chown ann /srv/s", "rm -f /srv/s data"),
+    row("a mount whose source is a FIFO", ann!("mounts = [{ source = \"/srv/s\", target = \"/data\", mode = \"ro\" }]"), Refused("root-unsafe"))
+        .with("mkfifo /srv/s", "rm /srv/s"),
+    row("a mount whose source is a link", ann!("mounts = [{ source = \"/srv/s\", target = \"/data\", mode = \"ro\" }]"), Refused("root-unsafe"))
+        .with("ln -s /opt /srv/s", "rm /srv/s"),
+    row("a mount whose source its user could exchange", ann!("mounts = [{ source = \"/srv/s/d\", target = \"/data\", mode = \"ro\" }]"), Refused("root-unsafe"))
+        .with("mkdir -p /srv/s/d; chown ann /srv/s", "rm -r /srv/s"),
     row("a mount", ann!("mounts = [{ source = \"/opt\", target = \"/data\", mode = \"ro\" }]"), In),
     row("a mount whose target a link leads away", ann!("mounts = [{ source = \"/opt\", target = \"/escape/data\", mode = \"ro\" }]"), Refused("step"))
         .with("ln -s /etc escape", "rm escape").but_pam(Refused("step")),

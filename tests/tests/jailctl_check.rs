@@ -1882,27 +1882,86 @@ fn finds_what_is_wrong_with_base_and_mounts() {
         )
         .safe
     );
+    sandbox.must("rmdir /srv/data");
+    let report = check(&sandbox);
+    let found = of_kind(&report, "mount");
+    assert_eq!(found.len(), 1, "{report}");
     assert!(
-        planted(
-            &sandbox,
-            "mount",
-            "chmod 777 /srv/data",
-            &["/srv/data is mode 0777"]
-        )
-        .safe
+        found[0].what.contains("/srv/data does not exist"),
+        "{report}"
     );
-    planted(
-        &sandbox,
-        "mount",
-        "rmdir /srv/data",
-        &["/srv/data does not exist"],
-    );
+    let command = found[0].command.clone().unwrap_or_default();
+    assert!(command.starts_with("editor +"), "{report}");
+    sandbox.must("mkdir /srv/data");
     planted(
         &sandbox,
         "home-in-reach",
         "mkdir /srv/data/ann; usermod -d /srv/data/ann ann",
         &["/srv/data/ann"],
     );
+}
+
+#[test]
+fn owner_and_mode_of_what_a_mount_shows_are_never_to_be_changed() {
+    let keys = "mounts = [{ source = \"/srv/in/data\", target = \"/data\", mode = \"rw\" }, \
+                { source = \"/srv/jails/ann/box\", target = \"/box\", mode = \"rw\" }]";
+    let sandbox = with_base();
+    sandbox.must(&format!(
+        "mkdir -p /srv/in/data /srv/jails/ann/box; echo '{keys}' >>/etc/login-jail/config.toml"
+    ));
+    for plant in [
+        "chown www-data /srv/in/data; chmod 2777 /srv/in/data",
+        "chown www-data /srv/in",
+        "chgrp games /srv/in; chmod g+w /srv/in",
+        "chmod 1777 /srv/in",
+        "mv /srv/in/data /srv/in/d; ln -s d /srv/in/data",
+        "rm -r /srv/in/data",
+        // Below a root, where else each of these would be found.
+        "cd /srv/jails/ann/box; echo x >open; chmod 666 open; install -m 4755 /bin/true suid; ln /bin/cat cat",
+        "chown www-data /srv/jails/ann/box; chmod 777 /srv/jails/ann/box",
+    ] {
+        sandbox.must("cp -a /srv/in /run/in; cp -a /srv/jails/ann/box /run/box");
+        sandbox.must(plant);
+        let report = check(&sandbox);
+        let changes = |line: &str| {
+            ["chmod", "chown", "rm ", "mv ", "install", "mend"]
+                .iter()
+                .any(|word| line.contains(word))
+        };
+        for line in report.stdout.lines() {
+            let of_source = ["/srv/in", "/srv/jails/ann/box"]
+                .iter()
+                .any(|path| line.contains(path));
+            assert!(!(of_source && changes(line)), "{plant}: {report}");
+        }
+        for found in of_kind(&report, "mount") {
+            assert!(
+                !changes(&found.command.unwrap_or_default()),
+                "{plant}: {report}"
+            );
+        }
+        let refused = of_kind(&report, "mount").len();
+        let is_wrong = !plant.contains("box") && !plant.contains("2777");
+        assert_eq!(refused, usize::from(is_wrong), "{plant}: {report}");
+        sandbox.must(
+            "rm -rf /srv/in /srv/jails/ann/box; mv /run/in /srv/in; mv /run/box /srv/jails/ann/box",
+        );
+    }
+}
+
+#[test]
+fn finds_a_socket_by_which_the_host_is_commanded() {
+    let sandbox = with_base();
+    let mount = "mounts = [{ source = \"/run/docker.sock\", target = \"/run/docker.sock\", mode = \"ro\" }]";
+    sandbox.must(&format!(
+        "echo '{mount}' >>/etc/login-jail/config.toml
+         /usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/run/docker.sock\")'"
+    ));
+    let report = check(&sandbox);
+    let found = of_kind(&report, "mount-in-root");
+    assert_eq!(found.len(), 1, "{report}");
+    assert_eq!(found[0].severity, "warning", "{report}");
+    assert!(found[0].what.contains("/run/docker.sock"), "{report}");
 }
 
 #[test]

@@ -155,16 +155,20 @@ fn every_line_of_a_session_has_the_pid_that_the_host_knows() {
 }
 
 #[test]
-fn a_directory_of_the_users_own_can_be_a_mount_and_nobody_elses() {
+fn what_a_mount_shows_keeps_its_owner_and_what_lies_above_is_nobody_elses_than_roots() {
     let sandbox =
         ann_and_bob("mounts = [{ source = '/srv/homes/ann', target = '/home/ann', mode = 'rw' }]");
     sandbox.must("install -d -m 700 -o ann -g ann /srv/homes/ann");
     login(&sandbox, "ann", "echo kept >~/file").ok();
     assert_eq!(sandbox.read("/srv/homes/ann/file"), "kept");
-    sandbox.must("chown bob /srv/homes/ann");
+    // Somebody else's is shown, too, and what it holds stays theirs.
+    sandbox.must("chown bob /srv/homes/ann; chmod 755 /srv/homes/ann; chmod 600 /srv/homes/ann/file; chown bob /srv/homes/ann/file");
+    let seen = login(&sandbox, "ann", "cat ~/file; touch ~/new");
+    assert_eq!((seen.code(), seen.stdout.as_str()), (Some(1), ""), "{seen}");
+    sandbox.must("chown bob /srv/homes");
     let refused = login(&sandbox, "ann", "id");
     assert_eq!(refused.stdout, "", "{refused}");
-    sandbox.logged(&["open the source of a mount", "belongs to uid"]);
+    sandbox.logged(&["open the source of a mount", "/srv/homes belongs to uid"]);
 }
 
 #[test]

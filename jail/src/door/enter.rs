@@ -142,8 +142,8 @@ pub fn prepare(plan: Plan, inherited: Inherited) -> Result<Prepared, Refusal> {
                 base = Some(opened.map_err(Refusal::Base)?);
             }
             Step::OpenMount(mount) => {
-                // A directory of the user's own, such as a home from before: what they put there is all that it shows.
-                let opened = trust::open_directory_of(&mount.source, Some(plan.ids.uid));
+                // Whoever owns it: it is data, which nothing privileged reads.
+                let opened = trust::open_source(&mount.source, plan.ids.uid);
                 mounts.push(opened.map_err(Refusal::Mount)?);
             }
             Step::HostFiles(_) => {

@@ -13,7 +13,7 @@ use crate::{
         program::ProgramFault,
         start::{BadDescriptor, StartFault},
     },
-    trust::Untrusted,
+    trust::{Untrusted, UntrustedSource},
     world::host_files::HostFilesFault,
 };
 
@@ -59,7 +59,7 @@ pub enum Refusal {
     /// The base is refused.
     Base(Untrusted),
     /// The source of a mount is refused.
-    Mount(Untrusted),
+    Mount(UntrustedSource),
     /// The shell can't run in this root.
     Program(ProgramFault),
     /// The home directory can't be entered.
@@ -91,9 +91,8 @@ impl Refusal {
             Refusal::UidZero => Code::UidZero,
             Refusal::BehindPam(_) => Code::ConfigWrong,
             Refusal::HostFiles(fault) => fault.code(),
-            Refusal::Root(untrusted) | Refusal::Base(untrusted) | Refusal::Mount(untrusted) => {
-                untrusted.root_code()
-            }
+            Refusal::Root(untrusted) | Refusal::Base(untrusted) => untrusted.root_code(),
+            Refusal::Mount(untrusted) => untrusted.code(),
             Refusal::Program(fault) => fault.code(),
             Refusal::Home(..) => Code::HomeMissing,
             Refusal::RootUnsearchable(_) => Code::RootUnsearchable,

@@ -333,9 +333,21 @@ impl Shown<'_> {
                 continue;
             }
             walked.push(name);
+            self.refuse_mounted(&walked)?;
             reached = Some(next);
         }
         Ok(reached)
+    }
+
+    /// Refuses a place that a mount covers: a link may lead root code from where nothing is mounted to there.
+    fn refuse_mounted(&self, walked: &[PathBuf]) -> Result<(), HostFilesFault> {
+        let place: PathBuf = [PathBuf::from("/")].iter().chain(walked).collect();
+        let view = self.plan.view.as_ref();
+        let mut mounts = view.map_or(&[][..], |view| &view.mounts).iter();
+        match mounts.find(|mount| mount.target == place) {
+            Some(mount) => Err(HostFilesFault::Mount(mount.target.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Checks an entry of a directory that was reached by `path`, and whatever it leads to. Not from the root again: a

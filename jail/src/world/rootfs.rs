@@ -267,11 +267,8 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
         attach_at(&tmp, &root, Path::new("tmp"))?;
     }
     for (tree, mount) in trees.mounts.iter().zip(&view.mounts) {
-        attach_at(
-            tree,
-            &root,
-            mount.target.strip_prefix("/").unwrap_or(&mount.target),
-        )?;
+        let target = mount.target.strip_prefix("/").unwrap_or(&mount.target);
+        attach_source(tree, &root, target)?;
     }
     if let Some((mark, records)) = trees.guest {
         attach_mark(&root, &mark)?;
@@ -631,6 +628,36 @@ pub(crate) fn attach_at(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Result<
     hold("a mount", mount_id(mount, c"..")? != mount_id(mount, c"")?)
 }
 
+/// Attaches what the config mounts: a directory on a directory, a file or socket on a file.
+fn attach_source(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Result<(), StepFault> {
+    if file_type(mount)? == FileType::Directory {
+        return attach_at(mount, root, path);
+    }
+    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(unfit(path, "is no path below the root"));
+    };
+    let made = match above.as_os_str().is_empty() {
+        true => None,
+        false => Some(make_directory(root, above)?),
+    };
+    let directory = made.as_ref().unwrap_or(root);
+    let shown = Path::new("/").join(path);
+    let target = open_or_make_file(directory, Path::new(name)).map_err(|fault| match fault {
+        StepFault::Failed(_, errno) => unfit(&shown, &format!("fails: {}", errno.desc())),
+        other => other,
+    })?;
+    match file_type(&target)? {
+        FileType::RegularFile | FileType::Socket => {}
+        other => {
+            let why = format!("is a {}, and the source is a file or socket", kind(other));
+            return Err(unfit(&shown, &format!("{why}; remove it")));
+        }
+    }
+    attach(mount, target, c"")?;
+    let reached = open_entry(directory, Path::new(name)).map_err(failed("openat2"))?;
+    hold("a mount", mount_id(reached, c"")? == mount_id(mount, c"")?)
+}
+
 pub(crate) fn attach(mount: &OwnedFd, directory: impl AsFd, path: &CStr) -> Result<(), StepFault> {
     let flags = if path.is_empty() {
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH
@@ -665,23 +692,44 @@ pub(crate) fn make_directory(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Ste
 /// Refuses a component of a mount's target by its path in the jail.
 fn unfit(path: &Path, why: &str) -> StepFault {
     StepFault::NotInForce(format!(
-        "a directory to mount on: {} in the jail {why}",
+        "a place to mount on: {} in the jail {why}",
         path.display()
     ))
 }
 
-/// Opens a directory, or makes it: it is then of whoever owns the one above it, lest a user find directories of root's
-/// in a root of theirs.
+/// Opens a directory, or makes it.
 fn open_or_make(directory: &OwnedFd, name: &Path) -> Result<OwnedFd, StepFault> {
+    open_or(directory, name, || {
+        mkdirat(directory, name, Mode::from_raw_mode(0o755)).map_err(failed("mkdirat"))
+    })
+}
+
+/// Opens a file, whatever it is, or makes an empty one.
+fn open_or_make_file(directory: &OwnedFd, name: &Path) -> Result<OwnedFd, StepFault> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    open_or(directory, name, || {
+        openat(directory, name, flags, Mode::from_raw_mode(0o644))
+            .map(drop)
+            .map_err(failed("create a file to mount on"))
+    })
+}
+
+/// Opens an entry, or makes it: it is then of whoever owns the directory, so that no root-owned entry appears in a
+/// user-owned root.
+fn open_or(
+    directory: &OwnedFd,
+    name: &Path,
+    make: impl FnOnce() -> Result<(), StepFault>,
+) -> Result<OwnedFd, StepFault> {
     let open = || open_entry(directory, name);
     match open() {
         Err(rustix::io::Errno::NOENT) => {}
         other => return other.map_err(failed("openat2")),
     }
     let above = fstat(directory).map_err(failed("fstat in the new root"))?;
-    let make = || match mkdirat(directory, name, Mode::from_raw_mode(0o755)) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
-        Err(errno) => Err(failed("mkdirat")(errno)),
+    let make = || match make() {
+        Err(StepFault::Failed(_, Errno::EEXIST)) => Ok(()),
+        made => made,
     };
     if above.st_uid == 0 {
         make()?;

@@ -35,7 +35,11 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, directory: &Path) {
         let finding = match &refusal {
             Refusal::Root(untrusted) => owned(walked("root", &refusal, untrusted), jailed),
             Refusal::Base(untrusted) => walked("base", &refusal, untrusted),
-            Refusal::Mount(untrusted) => walked("mount", &refusal, untrusted),
+            // A source is data that belongs to somebody: only the config may have to change.
+            Refusal::Mount(_) => {
+                let rule = &jailed.jail.rule;
+                Finding::refused("mount", &refusal).mended_by(edit(&rule.file, rule.line))
+            }
             Refusal::HostFiles(fault) => host_files(&refusal, fault, jailed),
             Refusal::BehindPam(_) => {
                 let rule = &jailed.jail.rule;

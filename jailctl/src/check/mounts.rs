@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::{Content, Isolation, MountMode};
+use jail_config::{Content, Isolation, Mount, MountMode};
 
 use crate::{
     account::Jailed,
@@ -27,6 +27,19 @@ const SHARED: [&str; 4] = ["/dev", "/dev/shm", "/tmp", "/var/tmp"];
 
 /// What the kernel says of itself and of all processes.
 const KERNEL: [&str; 2] = ["/proc", "/sys"];
+
+/// Sockets by which whoever may connect can have what they like done as root, below /run.
+const COMMANDING: [&str; 9] = [
+    "containerd/containerd.sock",
+    "crio/crio.sock",
+    "dbus/system_bus_socket",
+    "docker.sock",
+    "incus/unix.socket",
+    "libvirt/libvirt-sock",
+    "podman/podman.sock",
+    "snapd.socket",
+    "systemd/private",
+];
 
 /// A mount of this mount namespace: proc_pid_mountinfo(5).
 #[derive(Debug, PartialEq, Eq)]
@@ -234,30 +247,45 @@ fn judge<'a>(
     findings.into_iter()
 }
 
+/// Tells whether a path is a socket by which the host is commanded.
+fn commands_host(source: &Path) -> bool {
+    let below = source
+        .strip_prefix("/run")
+        .or_else(|_| source.strip_prefix("/var/run"));
+    below.is_ok_and(|below| COMMANDING.iter().any(|one| below == Path::new(one)))
+}
+
 /// Warns of what the config itself shows of the host's own.
 fn configured(jailed: &Jailed) -> impl Iterator<Item = Finding> {
     let jail = &jailed.jail;
-    let is_meant = |source: &Path| {
-        let kernel = KERNEL.into_iter().any(|one| source == Path::new(one));
-        !kernel && part(source, &jail.root) == Part::Other
-    };
-    let wrong = jail.mounts.iter().filter(move |it| !is_meant(&it.source));
-    wrong.map(|mount| {
+    jail.mounts.iter().filter_map(|mount| {
+        let what = too_much(mount, &jail.root)?;
+        let what = format!("{}: mounts shows {what}", shown(&jail.name));
+        let finding = Finding::warning("mount-in-root", what);
+        Some(finding.mended_by(edit(&jail.rule.file, jail.rule.line)))
+    })
+}
+
+/// Says what a mount shows that no jail is meant to have.
+fn too_much(mount: &Mount, root: &Path) -> Option<String> {
+    let source = &mount.source;
+    let (shown, target) = (source.display(), mount.target.display());
+    let is_kernels = KERNEL.into_iter().any(|one| source == Path::new(one));
+    if commands_host(source) {
+        Some(format!(
+            "the socket {shown} at {target}: whoever may connect to it can have the host do as they like"
+        ))
+    } else if is_kernels || part(source, root) != Part::Other {
         let mode = match mount.mode {
             MountMode::ReadOnly => "read-only",
             MountMode::ReadWrite => "read-write",
         };
-        Finding::warning(
-            "mount-in-root",
-            format!(
-                "{}: mounts shows {} of the host at {}, {mode}: whoever is jailed there reaches it as far as its modes let them",
-                shown(&jail.name),
-                mount.source.display(),
-                mount.target.display()
-            ),
-        )
-        .mended_by(edit(&jail.rule.file, jail.rule.line))
-    })
+        Some(format!(
+            "{shown} of the host at {target}, {mode}: whoever is jailed there reaches it as far as its modes let them"
+        ))
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -54,6 +54,8 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
     for one in jailed {
         roots.entry(&one.jail.root).or_default().push(one);
     }
+    let mounts = jailed.iter().flat_map(|one| &one.jail.mounts);
+    let sources: Vec<&Path> = mounts.map(|mount| mount.source.as_path()).collect();
     for (root, users) in roots {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let resolve = ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
@@ -64,6 +66,7 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
         let mut walk = Walk {
             root,
             users: &users,
+            sources: &sources,
             linked: HashMap::new(),
             found: Vec::new(),
             counts: HashMap::new(),
@@ -103,6 +106,8 @@ fn has_access_list(path: &Path) -> bool {
 struct Walk<'a> {
     root: &'a Path,
     users: &'a [&'a Jailed],
+    /// What mounts show: data, whose owners and modes are somebody's own affair.
+    sources: &'a [&'a Path],
     /// Files with more than one link, by device and number: how many links there are and how many were met.
     linked: HashMap<(u64, u64), Linked>,
     found: Vec<Finding>,
@@ -139,6 +144,11 @@ impl Walk<'_> {
                 continue;
             }
             path.push(name);
+            let full = self.root.join(&*path);
+            if self.sources.contains(&full.as_path()) {
+                path.pop();
+                continue;
+            }
             // Gone since it was listed, if it can't be examined.
             if let Ok(stat) = statat(opened, name, AtFlags::SYMLINK_NOFOLLOW) {
                 self.roots = roots;

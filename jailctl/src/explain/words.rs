@@ -34,7 +34,7 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
                 .to_owned()
         }
         Step::OpenMount(mount) => format!(
-            "open {} by the same walk, to appear as {}, {}",
+            "open {} by the same walk, whoever owns it, to appear as {}, {}",
             shown(&mount.source),
             shown(&mount.target),
             match mount.mode {
