@@ -83,10 +83,10 @@ impl Content {
     }
 }
 
-/// A directory of the host that appears in a jail.
+/// A directory, file or socket of the host that appears in a jail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// The directory of the host.
+    /// The directory, file or socket of the host.
     pub source: PathBuf,
     /// Where it appears, a path in the jail. Never `/` and never in `/proc` or `/dev`.
     pub target: PathBuf,
@@ -94,7 +94,7 @@ pub struct Mount {
     pub mode: MountMode,
 }
 
-/// What may be done in a mounted directory.
+/// What may be done in what is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MountMode {
     /// Reading.

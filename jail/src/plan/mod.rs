@@ -105,7 +105,7 @@ pub struct View {
     pub dev: Content,
     /// What /tmp is.
     pub tmp: Content,
-    /// Further directories of the host.
+    /// Further directories, files and sockets of the host.
     pub mounts: Vec<Mount>,
     /// Whether processes may outlive the session's main process.
     pub linger: bool,
@@ -139,7 +139,7 @@ pub enum Step<'a> {
     OpenRoot(&'a Path),
     /// Open the base that shows through the root, by the same walk.
     OpenBase(&'a Base),
-    /// Open a further directory of the host, by the same walk.
+    /// Open the source of a mount, by the same walk.
     OpenMount(&'a Mount),
     /// Look at what root code of the host program will read inside, and hold it against the host's facts.
     HostFiles(&'a Ids),
