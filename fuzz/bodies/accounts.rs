@@ -7,8 +7,8 @@ use std::{
 };
 
 use jail::{
-    host_files::{group_agrees, passwd_agrees},
     plan::Ids,
+    world::agreement::{group_agrees, passwd_agrees},
 };
 
 const USER: &CStr = c"ann";

@@ -1,6 +1,6 @@
 //! What can go wrong with a step of entering, and the error numbers of three libraries in one type.
 
-use std::io;
+use std::{fmt, io};
 
 use nix::errno::Errno;
 
@@ -9,8 +9,28 @@ use nix::errno::Errno;
 pub enum StepFault {
     /// The system call failed.
     Failed(&'static str, Errno),
-    /// The system call succeeded, the state after it is not what was asked for.
-    NotInForce(String),
+    /// The system call succeeded, the state after it is not what was asked for; what should be in force.
+    NotInForce(&'static str),
+    /// Something of the jail or of this machine does not allow it: the thing, its state and what mends it.
+    Unfit(String),
+    /// The other process of the session is gone.
+    PeerGone(&'static str),
+    /// A fault of this program's own, which nobody outside of it can bring about.
+    Bug(&'static str),
+}
+
+impl fmt::Display for StepFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StepFault::Failed(call, errno) => write!(f, "{call}: {}", errno.desc()),
+            StepFault::NotInForce(what) => write!(f, "{what} did not come into force"),
+            StepFault::Unfit(what) => f.write_str(what),
+            StepFault::PeerGone(who) => write!(f, "{who} is gone"),
+            StepFault::Bug(what) => {
+                write!(f, "{what}: this is a fault of login-jail; please report it")
+            }
+        }
+    }
 }
 
 /// Names the system call for a step's fault.
@@ -19,13 +39,12 @@ pub(crate) fn failed(call: &'static str) -> impl Fn(rustix::io::Errno) -> StepFa
 }
 
 /// Insists on something that a step should have brought about, whatever its calls have said.
-pub(crate) fn hold(what: &str, true_now: bool) -> Result<(), StepFault> {
+pub(crate) fn hold(what: &'static str, true_now: bool) -> Result<(), StepFault> {
     if true_now {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(StepFault::NotInForce(what))
     }
-    Err(StepFault::NotInForce(format!(
-        "{what} did not come into force"
-    )))
 }
 
 /// Turns rustix's error number into nix's: the two libraries each have their own.

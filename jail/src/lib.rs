@@ -19,6 +19,7 @@ pub mod fault;
 pub mod log;
 pub mod plan;
 pub mod process;
+mod served;
 pub mod session;
 #[allow(unsafe_code, reason = "the only place of the core that may")]
 mod sys;

@@ -14,7 +14,7 @@ use std::{
 use nix::errno::Errno;
 use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat, openat2};
 
-use crate::{code::Code, fault::raw};
+use crate::{code::Code, fault::raw, served};
 
 /// Write permission for group or others. A POSIX ACL that lets anybody write shows in the group bits: acl(5).
 const WRITABLE_BY_OTHERS: RawMode = 0o022;
@@ -54,6 +54,8 @@ pub enum Flaw {
     Writable(u32),
     /// It is the host's own root directory, mounted once more.
     HostRoot,
+    /// It is on a file system (FUSE) that this uid serves.
+    Served(u32),
     /// It could not be opened.
     Io(Errno),
 }
@@ -99,6 +101,7 @@ impl fmt::Display for Untrusted {
             Flaw::HostRoot => {
                 f.write_str("is the host's own root directory, mounted there; that is no jail")
             }
+            Flaw::Served(uid) => f.write_str(&served::state(*uid)),
             Flaw::Io(Errno::ENOSYS) => {
                 f.write_str("can't be opened: openat2 needs Linux 5.6 or newer")
             }
@@ -373,14 +376,38 @@ pub(crate) fn open_entry(directory: impl AsFd, name: &Path) -> Result<OwnedFd, F
     open_beneath(directory, name, flags)
 }
 
-/// Opens one component without following anything and without leaving `directory`.
+/// Opens one component without following anything and without leaving `directory`. What a user serves is refused before
+/// anything is asked of it.
 fn open_beneath(directory: impl AsFd, name: &Path, flags: OFlags) -> Result<OwnedFd, Flaw> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(directory, name, flags, Mode::empty(), resolve).map_err(|errno| match raw(errno) {
-        Errno::ENOENT => Flaw::Missing,
-        Errno::ELOOP => Flaw::SymbolicLink,
-        other => Flaw::Io(other),
-    })
+    let open = |flags, resolve| {
+        openat2(&directory, name, flags, Mode::empty(), resolve).map_err(|errno| match raw(errno) {
+            Errno::ENOENT => Flaw::Missing,
+            Errno::ELOOP => Flaw::SymbolicLink,
+            other => Flaw::Io(other),
+        })
+    };
+    match open(flags, resolve | ResolveFlags::NO_XDEV) {
+        // Something is mounted there.
+        Err(Flaw::Io(Errno::EXDEV)) => {}
+        other => return other,
+    }
+    let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = open(look, resolve)?;
+    refuse_served(&found)?;
+    if flags == look {
+        return Ok(found);
+    }
+    open(flags, resolve)
+}
+
+/// Refuses what is on a file system that a user serves, who could keep whoever asks it waiting without end.
+fn refuse_served(opened: impl AsFd) -> Result<(), Flaw> {
+    match served::server(opened) {
+        Ok(None) => Ok(()),
+        Ok(Some(uid)) => Err(Flaw::Served(uid)),
+        Err(errno) => Err(Flaw::Io(errno)),
+    }
 }
 
 fn check_directory(fd: impl AsFd, owner: Option<u32>) -> Result<(), Flaw> {

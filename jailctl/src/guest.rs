@@ -8,15 +8,8 @@ use std::{
     process::Command,
 };
 
-use jail::{
-    enter::Confined,
-    identity::Identity,
-    refusal::{Refusal, StepFault},
-};
-use nix::{
-    errno::Errno,
-    unistd::{Gid, Uid, getresuid, setgroups, setresgid, setresuid},
-};
+use jail::{enter::Confined, identity::Identity, plan::Ids, refusal::Refusal};
+use nix::errno::Errno;
 use rustix::process::chdir;
 
 /// The name of this stage in a refusal.
@@ -39,19 +32,9 @@ pub(crate) struct Guest {
 /// The ids did not come into force, or could be had back; or the user may not search the root directory, where nothing
 /// of theirs would start.
 pub(crate) fn take_ids(confined: &Confined, identity: &Identity) -> Result<Guest, Refusal> {
-    let refuse = |call| move |errno: Errno| Refusal::Step(GUEST, StepFault::Failed(call, errno));
-    let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
-    let groups: Vec<Gid> = identity.groups.iter().copied().map(Gid::from_raw).collect();
-    setgroups(&groups).map_err(refuse("setgroups"))?;
-    setresgid(gid, gid, gid).map_err(refuse("setresgid"))?;
-    setresuid(uid, uid, uid).map_err(refuse("setresuid"))?;
-    let ids = getresuid().map_err(refuse("getresuid"))?;
-    let root = Uid::from_raw(0);
-    let regained = setresuid(root, root, root).is_ok();
-    if regained || [ids.real, ids.effective, ids.saved] != [uid, uid, uid] {
-        let what = "the user's ids did not come into force".to_owned();
-        return Err(Refusal::Step(GUEST, StepFault::NotInForce(what)));
-    }
+    Ids::of(identity)
+        .assume()
+        .map_err(|fault| Refusal::Step(GUEST, fault))?;
     rustix::fs::access("/", rustix::fs::Access::EXEC_OK).map_err(unsearchable)?;
     Ok(Guest {
         missing: confined.missing().map(str::to_owned),

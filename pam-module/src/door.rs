@@ -145,7 +145,7 @@ fn look(
         guest.uid = Some(mark.uid);
         return Err(Refusal::Step(
             "host-program",
-            StepFault::NotInForce(
+            StepFault::Unfit(
                 "this process is in a jail already; is pam_jail.so in the stack twice?".to_owned(),
             ),
         ));
@@ -209,7 +209,7 @@ fn check_process() -> Result<(), Refusal> {
     let refuse = |what: &str| {
         Err(Refusal::Step(
             "host-program",
-            StepFault::NotInForce(what.to_owned()),
+            StepFault::Unfit(what.to_owned()),
         ))
     };
     if !geteuid().is_root() {

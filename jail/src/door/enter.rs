@@ -9,32 +9,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::{Base, Content, Home, Landlock, Limits, Network, RootOwner, Seccomp};
-use nix::{
-    errno::Errno,
-    sched::{CloneFlags, unshare},
-    sys::resource::{Resource, setrlimit},
-    unistd::{Gid, Uid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid},
-};
+use jail_config::{Base, Content, Home, Landlock, Network, RootOwner, Seccomp};
+use nix::errno::Errno;
 use rustix::{
-    fs::{CWD, Mode, OFlags, Stat, fstat, openat, stat},
-    net::{AddressFamily, SocketFlags, SocketType, socket_with},
-    process::{chdir, chroot, fchdir, getcwd, umask},
-    thread::{
-        CapabilitiesSecureBits, CapabilitySet, capabilities, capabilities_secure_bits,
-        capability_is_in_bounding_set, clear_ambient_capability_set, no_new_privs,
-        remove_capability_from_bounding_set, set_capabilities, set_capabilities_secure_bits,
-        set_no_new_privs,
-    },
+    fs::{Mode, OFlags, openat},
+    process::{chdir, getcwd, umask},
 };
 
 use crate::{
     door::refusal::Refusal,
     fault::{StepFault, hold, raw},
-    plan::{HandOver, Ids, Plan, Processes, Step, View},
+    plan::{HandOver, Plan, Processes, Step, View},
     process::{
+        capabilities::{
+            empty_bounding_set, empty_capabilities, expect_none, forbid_new_privileges,
+            join_keyring, join_new_session_keyring, lock_securebits,
+        },
+        credentials::{set_gid, set_groups, set_uid},
         landlock::{self, Enforced},
-        privilege::{NO_CAPABILITIES, charged_to},
+        limits::set_limits,
         program, seccomp,
         start::{self, Inherited},
     },
@@ -42,28 +35,15 @@ use crate::{
         self, Ended, Link, Split,
         terminal::{self, Inside, Relay},
     },
-    sys::{
-        close_range::close_range_on_exec_from, keyctl::join_session_keyring, net::set_loopback_up,
-    },
+    sys::close_range::close_range_on_exec_from,
     trust,
     world::{
+        assemble::assemble,
         host_files::Shown,
-        rootfs::{self, Opened, Trees, mount_id},
+        namespaces::{change_root, enter_namespaces},
+        top::{Opened, Trees},
     },
 };
-
-/// No privilege by user ID 0, no change of capabilities by a change of user ID, no ambient capabilities, and no way
-/// back: capabilities(7).
-const SECUREBITS: CapabilitiesSecureBits = CapabilitiesSecureBits::NO_ROOT
-    .union(CapabilitiesSecureBits::NO_ROOT_LOCKED)
-    .union(CapabilitiesSecureBits::NO_SETUID_FIXUP)
-    .union(CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED)
-    .union(CapabilitiesSecureBits::KEEP_CAPS_LOCKED)
-    .union(CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE)
-    .union(CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED);
-
-/// CAP_CHECKPOINT_RESTORE: every kernel with close_range(2), which we need, has it (Linux 5.9).
-const LAST_CAPABILITY: u32 = 40;
 
 /// A plan whose look-only steps have been taken: the process is as it was.
 #[derive(Debug)]
@@ -162,7 +142,7 @@ pub fn prepare(plan: Plan, inherited: Inherited) -> Result<Prepared, Refusal> {
     let Some(root) = root else {
         return Err(Refusal::Step(
             "open-root",
-            StepFault::NotInForce("the plan names no root".to_owned()),
+            StepFault::Bug("the plan names no root"),
         ));
     };
     Ok(Prepared {
@@ -209,7 +189,7 @@ impl Prepared {
             }),
             Taken::Outcome(_) => Err(Refusal::Step(
                 "confine",
-                StepFault::NotInForce("a step behind PAM made a process".to_owned()),
+                StepFault::Bug("a step behind PAM made a process"),
             )),
         }
     }
@@ -217,11 +197,13 @@ impl Prepared {
     /// Makes sure that a plan is done by whom it is for: behind PAM no privileges are given up, so nothing may be
     /// exec'd.
     fn insist_on(&self, shell: bool, step: &'static str) -> Result<(), Refusal> {
-        hold(
-            "the plan for another hand-over",
-            self.plan.request().is_some() == shell,
-        )
-        .map_err(|fault| Refusal::Step(step, fault))
+        if self.plan.request().is_some() == shell {
+            return Ok(());
+        }
+        Err(Refusal::Step(
+            step,
+            StepFault::Bug("the plan is for another kind of door"),
+        ))
     }
 
     fn take_steps(self) -> Result<Taken, Refusal> {
@@ -314,7 +296,7 @@ impl Session<'_> {
                 enter_namespaces(network, user).map_err(refuse)?;
             }
             Step::NewRoot(view) => {
-                rootfs::assemble(taken(&mut self.trees).map_err(refuse)?, view).map_err(refuse)?;
+                assemble(taken(&mut self.trees).map_err(refuse)?, view).map_err(refuse)?;
                 let link = self.link.as_ref();
                 link.map_or(Ok(()), Link::die_with_supervisor)
                     .map_err(refuse)?;
@@ -335,7 +317,7 @@ impl Session<'_> {
             }
             Step::Capabilities => empty_capabilities().map_err(refuse)?,
             Step::NoNewPrivs => forbid_new_privileges().map_err(refuse)?,
-            Step::Verify(ids) => verify(ids).map_err(refuse)?,
+            Step::Verify(ids) => ids.expect().and_then(|()| expect_none()).map_err(refuse)?,
             Step::Landlock(mode, network) => {
                 let outside = taken(&mut self.outside).map_err(refuse)?;
                 match landlock::restrict(mode, network).map_err(refuse)? {
@@ -448,7 +430,7 @@ impl Session<'_> {
 /// Takes what an earlier step has left. The order of `Plan::steps` sees to it that it is there.
 fn taken<T>(left: &mut Option<T>) -> Result<T, StepFault> {
     left.take()
-        .ok_or_else(|| StepFault::NotInForce("an earlier step was left out".to_owned()))
+        .ok_or_else(|| StepFault::Bug("an earlier step was left out"))
 }
 
 impl Entered {
@@ -469,7 +451,7 @@ impl Entered {
         } = self;
         let home = ("HOME".into(), home.into_os_string());
         let Some(start) = plan.start(sftp_server.as_deref()) else {
-            let fault = StepFault::NotInForce("there is something to start".to_owned());
+            let fault = StepFault::Bug("the plan has nothing to start");
             return Refusal::Step("exec", fault);
         };
         let environment = [&home].into_iter().chain(&plan.environment);
@@ -478,135 +460,11 @@ impl Entered {
     }
 }
 
-/// Joins a new session keyring, as root in every respect: a keyring counts against the key quota of the real user ID,
-/// and the user's may be used up. From here on the user can't signal this process either.
-fn join_new_session_keyring() -> Result<(), StepFault> {
-    let root = Uid::from_raw(0);
-    setresuid(root, root, root).map_err(|errno| StepFault::Failed("setresuid", errno))?;
-    join_keyring()
-}
-
-fn join_keyring() -> Result<(), StepFault> {
-    match join_session_keyring() {
-        // No keyrings in this kernel: nothing to leave behind.
-        Ok(()) | Err(Errno::ENOSYS) => Ok(()),
-        Err(errno) => Err(StepFault::Failed(
-            "keyctl KEYCTL_JOIN_SESSION_KEYRING",
-            errno,
-        )),
-    }
-}
-
-fn empty_bounding_set() -> Result<(), StepFault> {
-    for number in 0..u64::BITS {
-        let capability = CapabilitySet::from_bits_retain(1 << number);
-        match remove_capability_from_bounding_set(capability).map_err(raw) {
-            Ok(()) => {}
-            // Past the last capability of this kernel.
-            Err(Errno::EINVAL) if number > LAST_CAPABILITY => break,
-            Err(errno) => return Err(StepFault::Failed("prctl PR_CAPBSET_DROP", errno)),
-        }
-        let left = capability_is_in_bounding_set(capability)
-            .map_err(|errno| StepFault::Failed("prctl PR_CAPBSET_READ", raw(errno)))?;
-        hold("the empty bounding set", !left)?;
-    }
-    Ok(())
-}
-
-fn lock_securebits() -> Result<(), StepFault> {
-    failed(
-        "prctl PR_SET_SECUREBITS",
-        set_capabilities_secure_bits(SECUREBITS),
-    )
-}
-
-/// Makes an open directory the root. By descriptor: what the path leads to by now does not matter.
-fn change_root(root: &OwnedFd) -> Result<(), StepFault> {
-    failed("fchdir", fchdir(root))?;
-    failed("chroot", chroot("."))?;
-    failed("chdir", chdir("/"))?;
-    let identity = |stat: Stat| (stat.st_dev, stat.st_ino);
-    let wanted = fstat(root).map_err(|errno| StepFault::Failed("fstat", raw(errno)))?;
-    let reached = stat("/").map_err(|errno| StepFault::Failed("stat", raw(errno)))?;
-    hold("the new root", identity(wanted) == identity(reached))
-}
-
 /// Sets the file mode creation mask. umask(2) reports no failure, so it is asked for what it has set.
 fn set_umask(mask: u32) -> Result<(), StepFault> {
     let mask = Mode::from_raw_mode(mask);
     umask(mask);
     hold("the umask", umask(mask) == mask)
-}
-
-/// Gives back the limits that set-up had changed, with those of the config in their place.
-fn set_limits(limits: &Limits, inherited: &Inherited) -> Result<(), StepFault> {
-    let configured = [
-        (Resource::RLIMIT_NOFILE, limits.nofile),
-        (Resource::RLIMIT_NPROC, limits.nproc),
-        (Resource::RLIMIT_FSIZE, limits.fsize),
-        (Resource::RLIMIT_AS, limits.as_),
-        (Resource::RLIMIT_CORE, limits.core),
-        (Resource::RLIMIT_CPU, limits.cpu),
-    ];
-    let set = |resource, soft, hard| {
-        setrlimit(resource, soft, hard)
-            .map_err(|errno| StepFault::Failed(call_for(resource), errno))
-    };
-    for before in &inherited.limits {
-        if !configured
-            .iter()
-            .any(|(other, value)| *other == before.resource && value.is_some())
-        {
-            set(before.resource, before.soft, before.hard)?;
-        }
-    }
-    for (resource, value) in configured {
-        if let Some(value) = value {
-            set(resource, value, value)?;
-        }
-    }
-    Ok(())
-}
-
-/// Names the call that sets a limit, for the log.
-fn call_for(resource: Resource) -> &'static str {
-    match resource {
-        Resource::RLIMIT_NOFILE => "setrlimit nofile",
-        Resource::RLIMIT_NPROC => "setrlimit nproc",
-        Resource::RLIMIT_FSIZE => "setrlimit fsize",
-        Resource::RLIMIT_AS => "setrlimit as",
-        Resource::RLIMIT_CORE => "setrlimit core",
-        Resource::RLIMIT_CPU => "setrlimit cpu",
-        _ => "setrlimit",
-    }
-}
-
-/// Enters the namespaces that need no fork. The host keeps its name in them.
-fn enter_namespaces(network: &Network, user: Option<u32>) -> Result<(), StepFault> {
-    let own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
-    let unshared = match network {
-        Network::None => own | CloneFlags::CLONE_NEWNET,
-        Network::Host | Network::Ports { .. } => own,
-    };
-    let host = mount_id(CWD, c"/")?;
-    let enter = || unshare(unshared).map_err(|errno| StepFault::Failed("unshare", errno));
-    match user {
-        Some(uid) => charged_to(uid, enter)?,
-        None => enter()?,
-    }
-    // Before anything is mounted: every mount of a new namespace has a number of its own.
-    hold("the new namespaces", mount_id(CWD, c"/")? != host)?;
-    if *network == Network::None {
-        let socket = socket_with(
-            AddressFamily::INET,
-            SocketType::DGRAM,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(|errno| StepFault::Failed("socket", raw(errno)))?;
-        set_loopback_up(socket).map_err(|errno| StepFault::Failed("ioctl SIOCSIFFLAGS", errno))?;
-    }
-    Ok(())
 }
 
 /// Tries what Landlock must refuse: to open a directory outside by a descriptor from before.
@@ -625,74 +483,6 @@ fn filter_calls(mode: Seccomp, network: &Network, hand_over: &HandOver) -> Resul
         (Seccomp::Default, HandOver::Shell(_)) => seccomp::install(),
         (Seccomp::Default, HandOver::HostProgram { .. }) => seccomp::install_in_host_program(),
     }
-}
-
-fn set_groups(groups: &[u32]) -> Result<(), StepFault> {
-    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
-    setgroups(&groups).map_err(|errno| StepFault::Failed("setgroups", errno))
-}
-
-fn set_gid(gid: u32) -> Result<(), StepFault> {
-    let gid = Gid::from_raw(gid);
-    setresgid(gid, gid, gid).map_err(|errno| StepFault::Failed("setresgid", errno))
-}
-
-fn set_uid(uid: u32) -> Result<(), StepFault> {
-    let uid = Uid::from_raw(uid);
-    setresuid(uid, uid, uid).map_err(|errno| StepFault::Failed("setresuid", errno))
-}
-
-fn empty_capabilities() -> Result<(), StepFault> {
-    failed(
-        "prctl PR_CAP_AMBIENT_CLEAR_ALL",
-        clear_ambient_capability_set(),
-    )?;
-    failed("capset", set_capabilities(None, NO_CAPABILITIES))
-}
-
-fn forbid_new_privileges() -> Result<(), StepFault> {
-    failed("prctl PR_SET_NO_NEW_PRIVS", set_no_new_privs(true))
-}
-
-/// Reads back what was set, then tries to regain root, which must fail.
-fn verify(ids: &Ids) -> Result<(), StepFault> {
-    let (uid, gid) = (Uid::from_raw(ids.uid), Gid::from_raw(ids.gid));
-    let uids = getresuid().map_err(|errno| StepFault::Failed("getresuid", errno))?;
-    hold(
-        "the user IDs",
-        (uids.real, uids.effective, uids.saved) == (uid, uid, uid),
-    )?;
-    let gids = getresgid().map_err(|errno| StepFault::Failed("getresgid", errno))?;
-    hold(
-        "the group IDs",
-        (gids.real, gids.effective, gids.saved) == (gid, gid, gid),
-    )?;
-    let mut groups: Vec<u32> = getgroups()
-        .map_err(|errno| StepFault::Failed("getgroups", errno))?
-        .into_iter()
-        .map(Gid::as_raw)
-        .collect();
-    groups.sort_unstable();
-    hold("the supplementary groups", groups == ids.groups)?;
-
-    let sets = capabilities(None).map_err(|errno| StepFault::Failed("capget", raw(errno)))?;
-    hold("the empty capability sets", sets == NO_CAPABILITIES)?;
-    let bits = capabilities_secure_bits()
-        .map_err(|errno| StepFault::Failed("prctl PR_GET_SECUREBITS", raw(errno)))?;
-    hold("the locked securebits", bits == SECUREBITS)?;
-    let no_new_privs = no_new_privs()
-        .map_err(|errno| StepFault::Failed("prctl PR_GET_NO_NEW_PRIVS", raw(errno)))?;
-    hold("no_new_privs", no_new_privs)?;
-
-    let root = Uid::from_raw(0);
-    hold(
-        "the loss of root",
-        setresuid(root, root, root) == Err(Errno::EPERM),
-    )?;
-    hold("the loss of setgroups", setgroups(&[]) == Err(Errno::EPERM))?;
-    // EACCES: the user may not even search the root directory; `go_home` says so.
-    let refused = matches!(chroot("/").map_err(raw), Err(Errno::EPERM | Errno::EACCES));
-    hold("the loss of chroot", refused)
 }
 
 /// Changes to the home directory as the user and makes sure that the working directory is inside.
@@ -731,8 +521,4 @@ fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> 
         Some(request) => root.check_for(request, shell).map_err(Refusal::Program),
         None => root.check(shell).map(|()| None).map_err(Refusal::Program),
     }
-}
-
-fn failed(call: &'static str, result: rustix::io::Result<()>) -> Result<(), StepFault> {
-    result.map_err(|errno| StepFault::Failed(call, raw(errno)))
 }

@@ -168,7 +168,7 @@ impl fmt::Display for Refusal {
                     step_hint(call, *errno)
                 )
             }
-            Refusal::Step(step, StepFault::NotInForce(what)) => write!(f, "step {step}: {what}"),
+            Refusal::Step(step, fault) => write!(f, "step {step}: {fault}"),
             Refusal::Exec(path, errno) => write!(
                 f,
                 "execute {} in the jail: {}{}",

@@ -125,6 +125,22 @@ pub struct Ids {
 }
 
 impl Ids {
+    /// Takes those of an account, with all its groups.
+    #[must_use]
+    pub fn of(identity: &Identity) -> Ids {
+        Ids::with_groups(identity, identity.groups.clone())
+    }
+
+    fn with_groups(identity: &Identity, mut groups: Vec<u32>) -> Ids {
+        groups.sort_unstable();
+        groups.dedup();
+        Ids {
+            uid: identity.uid,
+            gid: identity.gid,
+            groups,
+        }
+    }
+
     /// Tells whether a group is the primary or one of the supplementary ones.
     #[must_use]
     pub fn has_group(&self, gid: u32) -> bool {
@@ -327,14 +343,12 @@ impl Plan {
             return Err(PlanFault::UidZero);
         }
         let environment = environment::build(&jail.env, identity, &jail.shell, inherited);
-        let mut groups = match jail.groups {
-            Groups::Keep => identity.groups.clone(),
-            Groups::Primary => vec![identity.gid],
+        let ids = match jail.groups {
+            Groups::Keep => Ids::of(identity),
+            Groups::Primary => Ids::with_groups(identity, vec![identity.gid]),
         };
-        groups.sort_unstable();
-        groups.dedup();
         let mut group_names = identity.named_groups();
-        group_names.retain(|(gid, _)| groups.contains(gid));
+        group_names.retain(|(gid, _)| ids.groups.contains(gid));
         let view = match jail.isolation {
             Isolation::Chroot => None,
             Isolation::Full => Some(View {
@@ -361,11 +375,7 @@ impl Plan {
             seccomp: jail.seccomp,
             network: jail.network,
             group_names,
-            ids: Ids {
-                uid: identity.uid,
-                gid: identity.gid,
-                groups,
-            },
+            ids,
             umask: jail.umask,
             limits: jail.limits,
             home: jail.home,

@@ -157,7 +157,7 @@ pub(crate) fn restrict(mode: Landlock, network: &Network) -> Result<Enforced, St
     if mode == Landlock::Off {
         return match network {
             Network::Host | Network::None => Ok(Enforced::Off),
-            Network::Ports { .. } => Err(StepFault::NotInForce(
+            Network::Ports { .. } => Err(StepFault::Unfit(
                 "a list of ports needs landlock".to_owned(),
             )),
         };
@@ -169,7 +169,7 @@ pub(crate) fn restrict(mode: Landlock, network: &Network) -> Result<Enforced, St
     let found = Found::from(status.landlock);
     let enforced = judge(mode, found, ports.any())?;
     if found.abi() > 0 && !in_force(&status) {
-        return Err(StepFault::NotInForce(
+        return Err(StepFault::Unfit(
             "the Landlock rules did not come into force".to_owned(),
         ));
     }
@@ -284,7 +284,7 @@ fn judge(mode: Landlock, found: Found, ports: bool) -> Result<Enforced, StepFaul
         .collect();
     let missing = format!("no rules for {}: {found}", names.join(", "));
     match mode {
-        Landlock::Require => Err(StepFault::NotInForce(format!(
+        Landlock::Require => Err(StepFault::Unfit(format!(
             "{missing}; use Linux {} or newer with Landlock enabled, or set landlock = \"best-effort\"",
             newest.linux()
         ))),
@@ -615,7 +615,7 @@ mod tests {
     #[test]
     fn require_refuses_and_names_what_is_missing() {
         let refusal = |found, ports| match judge(Landlock::Require, found, ports) {
-            Err(StepFault::NotInForce(text)) => text,
+            Err(StepFault::Unfit(text)) => text,
             other => format!("{other:?}"),
         };
         assert_eq!(
@@ -660,7 +660,7 @@ mod tests {
                     restrict(Landlock::BestEffort, &Network::Host),
                 )
             });
-            let Err(StepFault::NotInForce(text)) = required else {
+            let Err(StepFault::Unfit(text)) = required else {
                 panic!("{required:?}");
             };
             assert!(text.contains(says), "{text}");
@@ -688,7 +688,7 @@ mod tests {
         };
         assert!(matches!(
             restrict(Landlock::Off, &ports),
-            Err(StepFault::NotInForce(_))
+            Err(StepFault::Unfit(_))
         ));
         assert_eq!(restrict(Landlock::Off, &Network::Host), Ok(Enforced::Off));
         assert!(openat(CWD, "/", OFlags::PATH, Mode::empty()).is_ok());

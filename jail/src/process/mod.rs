@@ -1,7 +1,10 @@
 //! What runs in a world: ids, capabilities, limits and the second walls of one process, and the program it becomes.
 
+pub(crate) mod capabilities;
+pub mod credentials;
 pub(crate) mod elf;
 pub(crate) mod landlock;
+pub(crate) mod limits;
 pub mod privilege;
 pub mod program;
 pub(crate) mod seccomp;

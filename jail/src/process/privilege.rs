@@ -12,19 +12,13 @@ use nix::{
 use rustix::{
     fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs, open, openat},
     process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal},
-    thread::{CapabilitySet, CapabilitySets, capabilities, no_new_privs, set_capabilities},
+    thread::{CapabilitySet, capabilities, no_new_privs, set_capabilities},
 };
 
 use crate::{
     code::Code,
     fault::{StepFault, hold, raw},
-};
-
-/// What is left to a process that has given everything up.
-pub(crate) const NO_CAPABILITIES: CapabilitySets = CapabilitySets {
-    effective: CapabilitySet::empty(),
-    permitted: CapabilitySet::empty(),
-    inheritable: CapabilitySet::empty(),
+    process::capabilities::NO_CAPABILITIES,
 };
 
 /// What entering a jail by chroot(2) takes: capabilities(7).

@@ -209,7 +209,7 @@ pub(crate) fn split_inside(mut link: Link, terminal: &Inside) -> Result<Split, S
     let mut go = [0_u8; 1];
     match recv(&link.socket, &mut go, RecvFlags::empty()) {
         Ok((1, _)) => {}
-        Ok(_) => return Err(StepFault::NotInForce("the supervisor is gone".to_owned())),
+        Ok(_) => return Err(StepFault::PeerGone("the supervisor")),
         Err(errno) => return Err(StepFault::Failed("recv from the supervisor", raw(errno))),
     }
     terminal.lead()?;
@@ -220,9 +220,7 @@ pub(crate) fn split_inside(mut link: Link, terminal: &Inside) -> Result<Split, S
             link.gate = Some(write);
             Ok(Split::Before(main, link))
         }
-        Side::Child if getpid() == INIT => {
-            Err(StepFault::NotInForce("fork made no new process".to_owned()))
-        }
+        Side::Child if getpid() == INIT => Err(StepFault::NotInForce("a new process")),
         Side::Child => {
             link.gate = Some(read);
             Ok(Split::After(link))
@@ -246,7 +244,7 @@ impl Link {
         let mut fds = [PollFd::new(&self.socket, PollFlags::empty())];
         match poll(&mut fds, Some(&Timespec::default())) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(StepFault::NotInForce("the supervisor is gone".to_owned())),
+            Ok(_) => Err(StepFault::PeerGone("the supervisor")),
             Err(errno) => Err(StepFault::Failed("poll", raw(errno))),
         }
     }
@@ -261,7 +259,7 @@ impl Link {
         match gate.map(|gate| rustix::io::read(gate, &mut go)) {
             Some(Ok(1)) => Ok(()),
             Some(Err(errno)) => Err(StepFault::Failed("read from init", raw(errno))),
-            _ => Err(StepFault::NotInForce("init is gone".to_owned())),
+            _ => Err(StepFault::PeerGone("init")),
         }
     }
 

@@ -22,7 +22,7 @@ use rustix::{
 use crate::{
     fault::{StepFault, failed, number},
     plan::Plan,
-    world::rootfs,
+    world::mounts,
 };
 
 /// What programs of the host's /usr look for in /etc. None of it is a directory that has keys in it: of /etc/ssl and
@@ -171,10 +171,10 @@ fn shown(found: OwnedFd) -> Result<Option<Item>, StepFault> {
     let everybodys = stat.st_mode & Mode::ROTH.as_raw_mode() != 0;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => {
-            rootfs::copy_read_only(&found).map(|tree| Some(Item::Directory(tree)))
+            mounts::copy_read_only(&found).map(|tree| Some(Item::Directory(tree)))
         }
         FileType::RegularFile if everybodys && length > LONGEST_COPY => {
-            rootfs::copy_read_only(&found).map(|tree| Some(Item::File(tree)))
+            mounts::copy_read_only(&found).map(|tree| Some(Item::File(tree)))
         }
         FileType::RegularFile if everybodys => {
             read(found, length).map(|text| Some(Item::Text(text)))
@@ -201,7 +201,7 @@ fn passwd(plan: &Plan) -> Result<Vec<u8>, StepFault> {
     let (home, shell) = (home.as_os_str(), plan.shell.as_os_str());
     for field in [&plan.user, home, shell] {
         if !fits_field(field) {
-            return Err(StepFault::NotInForce(format!(
+            return Err(StepFault::Unfit(format!(
                 "{field:?} has a colon or a line break, which no passwd(5) can hold"
             )));
         }

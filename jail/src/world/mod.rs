@@ -1,7 +1,14 @@
 //! What a session sees: the root that is put together for it, and whether root code may read what is in there.
 
+pub mod agreement;
+pub(crate) mod assemble;
+pub mod dev;
 pub(crate) mod etc;
 pub mod host_files;
 pub mod mark;
+pub(crate) mod mounts;
+pub(crate) mod namespaces;
 pub(crate) mod records;
-pub(crate) mod rootfs;
+pub(crate) mod targets;
+pub(crate) mod top;
+pub mod view;

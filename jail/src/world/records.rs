@@ -16,7 +16,7 @@ use crate::{
     fault::{StepFault, raw},
     sys::mount::{NODEV, NOSUID},
     trust,
-    world::rootfs,
+    world::{mounts, targets},
 };
 
 /// The files, all in one directory.
@@ -29,8 +29,8 @@ pub(crate) struct Records(Vec<(&'static str, OwnedFd)>);
 impl Records {
     /// Copies what the host has. A file that is not root's, or not there, is left out: programs do without.
     pub(crate) fn copy() -> Result<Records, StepFault> {
-        let host = trust::open_host_root()
-            .map_err(|untrusted| StepFault::NotInForce(untrusted.to_string()))?;
+        let host =
+            trust::open_host_root().map_err(|untrusted| StepFault::Unfit(untrusted.to_string()))?;
         let mut found = Vec::new();
         for name in FILES {
             let path = Path::new("var/log").join(name);
@@ -43,7 +43,7 @@ impl Records {
                 fstat(&file).map_err(|errno| StepFault::Failed("fstat of a record", raw(errno)))?;
             let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
             if regular && stat.st_uid == 0 {
-                found.push((name, rootfs::copy_tree(&file, NOSUID | NODEV)?));
+                found.push((name, mounts::copy_tree(&file, NOSUID | NODEV)?));
             }
         }
         Ok(Records(found))
@@ -54,15 +54,15 @@ impl Records {
         if self.0.is_empty() {
             return Ok(());
         }
-        let var = rootfs::make_directory(root, Path::new("var"))?;
+        let var = targets::make_directory(root, Path::new("var"))?;
         mkdirat(&var, "log", Mode::RWXU)
             .map_err(|errno| StepFault::Failed("mkdir in the new root", raw(errno)))?;
-        let log = rootfs::make_directory(&var, Path::new("log"))?;
+        let log = targets::make_directory(&var, Path::new("log"))?;
         for (name, tree) in self.0 {
-            rootfs::attach(&tree, rootfs::new_file(&log, Path::new(name))?, c"")?;
+            mounts::attach(&tree, targets::new_file(&log, Path::new(name))?, c"")?;
         }
-        let run = rootfs::new_tmpfs(c"0700", (c"64k", c"64"), MountAttrFlags::MOUNT_ATTR_NODEV)?;
-        rootfs::new_file(&run, Path::new("utmp"))?;
-        rootfs::attach_at(&run, root, Path::new("var/run"))
+        let run = mounts::new_tmpfs(c"0700", (c"64k", c"64"), MountAttrFlags::MOUNT_ATTR_NODEV)?;
+        targets::new_file(&run, Path::new("utmp"))?;
+        targets::attach_at(&run, root, Path::new("var/run"))
     }
 }

@@ -50,9 +50,7 @@ fn try_refused_call() -> Result<(), StepFault> {
     // The kernel itself refuses this to nobody.
     match personality::set(Persona::SHORT_INODE) {
         Err(Errno::EPERM) => Ok(()),
-        Ok(_) | Err(_) => Err(StepFault::NotInForce(
-            "the filter of system calls did not come into force".to_owned(),
-        )),
+        Ok(_) | Err(_) => Err(StepFault::NotInForce("the filter of system calls")),
     }
 }
 

@@ -1,0 +1,93 @@
+//! The ids and groups of a process: set, read back, and tried to be regained. One place for whoever becomes a user.
+
+use nix::{
+    errno::Errno,
+    unistd::{Gid, Uid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid},
+};
+use rustix::process::chroot;
+
+use crate::{
+    fault::{StepFault, hold, raw},
+    plan::Ids,
+};
+
+impl Ids {
+    /// Becomes the user: groups first, for they take the rights of uid 0, which comes last. Then all is read back, and
+    /// tried to be regained.
+    ///
+    /// The capabilities go with the ids unless securebits say otherwise: capabilities(7).
+    ///
+    /// # Errors
+    /// A call that failed, or ids that did not come into force or could be regained.
+    pub fn assume(&self) -> Result<(), StepFault> {
+        set_groups(&self.groups)?;
+        set_gid(self.gid)?;
+        set_uid(self.uid)?;
+        self.expect()
+    }
+
+    /// Insists that this process has these ids and groups and no others, and no way back to root.
+    ///
+    /// # Errors
+    /// It has others, or could be root again.
+    pub fn expect(&self) -> Result<(), StepFault> {
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let uids = getresuid().map_err(|errno| StepFault::Failed("getresuid", errno))?;
+        hold(
+            "the user IDs",
+            (uids.real, uids.effective, uids.saved) == (uid, uid, uid),
+        )?;
+        let gids = getresgid().map_err(|errno| StepFault::Failed("getresgid", errno))?;
+        hold(
+            "the group IDs",
+            (gids.real, gids.effective, gids.saved) == (gid, gid, gid),
+        )?;
+        let mut groups: Vec<u32> = getgroups()
+            .map_err(|errno| StepFault::Failed("getgroups", errno))?
+            .into_iter()
+            .map(Gid::as_raw)
+            .collect();
+        groups.sort_unstable();
+        hold("the supplementary groups", groups == self.groups)?;
+        expect_no_way_back()
+    }
+}
+
+fn expect_no_way_back() -> Result<(), StepFault> {
+    let root = Uid::from_raw(0);
+    hold(
+        "the loss of root",
+        setresuid(root, root, root) == Err(Errno::EPERM),
+    )?;
+    hold("the loss of setgroups", setgroups(&[]) == Err(Errno::EPERM))?;
+    // EACCES: the user may not even search the root directory; `go_home` says so.
+    let refused = matches!(chroot("/").map_err(raw), Err(Errno::EPERM | Errno::EACCES));
+    hold("the loss of chroot", refused)
+}
+
+/// Sets the supplementary groups.
+///
+/// # Errors
+/// setgroups(2) failed.
+pub(crate) fn set_groups(groups: &[u32]) -> Result<(), StepFault> {
+    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+    setgroups(&groups).map_err(|errno| StepFault::Failed("setgroups", errno))
+}
+
+/// Sets real, effective and saved group ID.
+///
+/// # Errors
+/// setresgid(2) failed.
+pub(crate) fn set_gid(gid: u32) -> Result<(), StepFault> {
+    let gid = Gid::from_raw(gid);
+    setresgid(gid, gid, gid).map_err(|errno| StepFault::Failed("setresgid", errno))
+}
+
+/// Sets real, effective and saved user ID.
+///
+/// # Errors
+/// setresuid(2) failed.
+pub(crate) fn set_uid(uid: u32) -> Result<(), StepFault> {
+    let uid = Uid::from_raw(uid);
+    setresuid(uid, uid, uid).map_err(|errno| StepFault::Failed("setresuid", errno))
+}

@@ -1,0 +1,129 @@
+//! The session's own /proc and /dev.
+
+use std::{
+    ffi::CStr,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
+
+use rustix::{
+    fs::{Dev, FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat, symlinkat},
+    mount::MountAttrFlags,
+};
+
+use crate::{
+    fault::{StepFault, failed},
+    plan::Processes,
+    world::{
+        mounts::{attach, copy_file, new_file_system, new_shared_tmpfs, new_tmpfs},
+        targets::{attach_at, new_file},
+    },
+};
+
+/// How many terminals a session may open of those that all of the host share (sysctl kernel.pty.max).
+const MOST_TERMINALS: &CStr = c"64";
+
+/// The group `tty`, whose number every Linux distribution has fixed.
+const TTY_GID: &CStr = c"5";
+
+/// The device nodes of a private /dev, by null(4), random(4) and tty(4).
+pub const DEVICES: [(&str, u32, u32); 6] = [
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+];
+
+/// Links that programs expect in /dev.
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+];
+
+/// The files of /proc that show keys: keyrings(7).
+const KEYS: [&str; 2] = ["keys", "key-users"];
+
+/// Mounts a /proc of the session's own processes. What it would show of the user's keys, which all sessions share, is
+/// covered by an empty file.
+///
+/// Without a pid namespace it is that of the host's processes, of which only those show that may be traced (hidepid=4,
+/// Linux 5.8): Landlock lets nobody trace what is outside.
+pub(crate) fn attach_proc(root: &OwnedFd, processes: Processes) -> Result<(), StepFault> {
+    // Below /proc, where nobody gets to it: a file can be copied as a mount only where it is attached.
+    let cover = new_tmpfs(c"0755", (c"4k", c"8"), MountAttrFlags::MOUNT_ATTR_NODEV)?;
+    attach_at(&cover, root, Path::new("proc"))?;
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let empty = openat(&cover, "empty", flags, Mode::from_raw_mode(0o444))
+        .map_err(failed("create a file below /proc"))?;
+    let proc = new_file_system(
+        c"proc",
+        &[(
+            c"hidepid",
+            Some(match processes {
+                Processes::Own => c"invisible",
+                Processes::Traceable => c"ptraceable",
+            }),
+        )],
+        MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC,
+    )?;
+    attach_at(&proc, root, Path::new("proc"))?;
+    for name in KEYS {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(&proc, name, flags, Mode::empty()) {
+            Ok(shown) => attach(&copy_file(empty.as_fd())?, shown, c"")?,
+            // A kernel without keys.
+            Err(rustix::io::Errno::NOENT) => {}
+            Err(errno) => return Err(failed("open a file of /proc")(errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Makes a /dev with the usual nodes, a devpts and a shm of its own. Set-user-ID has no effect in it, and nobody
+/// inside can make a node, because nobody has CAP_MKNOD.
+pub(crate) fn new_dev() -> Result<OwnedFd, StepFault> {
+    let dev = new_tmpfs(c"0755", (c"64k", c"64"), MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+    for (name, major, minor) in DEVICES {
+        let device: Dev = makedev(major, minor);
+        mknodat(
+            &dev,
+            name,
+            FileType::CharacterDevice,
+            Mode::from_raw_mode(0o666),
+            device,
+        )
+        .map_err(failed("mknod in /dev"))?;
+    }
+    for (name, to) in DEVICE_LINKS {
+        symlinkat(to, &dev, name).map_err(failed("symlink in /dev"))?;
+    }
+    for name in ["pts", "shm"] {
+        mkdirat(&dev, name, Mode::from_raw_mode(0o755)).map_err(failed("mkdir in /dev"))?;
+    }
+    Ok(dev)
+}
+
+/// Mounts what lies below /dev, and shows a terminal of the host's devpts as /dev/console, so that tty(1) has a name
+/// for it.
+pub(crate) fn fill_dev(dev: &OwnedFd, terminal: Option<OwnedFd>) -> Result<(), StepFault> {
+    let options = [
+        (c"newinstance", None),
+        (c"ptmxmode", Some(c"0666")),
+        (c"mode", Some(c"0620")),
+        (c"gid", Some(TTY_GID)),
+        (c"max", Some(MOST_TERMINALS)),
+    ];
+    let pts = new_file_system(c"devpts", &options, MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+    attach_at(&pts, dev, Path::new("pts"))?;
+    let shm = new_shared_tmpfs()?;
+    attach_at(&shm, dev, Path::new("shm"))?;
+    if let Some(terminal) = terminal {
+        attach(&terminal, new_file(dev, Path::new("console"))?, c"")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The places in a new root that something is mounted on: reached without following a link, and made where they are missing.
+
+use std::{
+    fs::File,
+    io::Write,
+    os::fd::OwnedFd,
+    path::{Component, Path, PathBuf},
+};
+
+use nix::errno::Errno;
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2};
+
+use crate::{
+    fault::{StepFault, failed, hold, number},
+    process::privilege::as_user,
+    served,
+    trust::kind,
+    world::mounts::{attach, mount_id},
+};
+
+pub(crate) fn write_text(file: OwnedFd, text: &[u8]) -> Result<(), StepFault> {
+    File::from(file)
+        .write_all(text)
+        .map_err(|error| StepFault::Failed("write in /etc", number(&error)))
+}
+
+/// Makes an empty file in a directory that is the session's own.
+pub(crate) fn new_file(directory: &OwnedFd, name: &Path) -> Result<OwnedFd, StepFault> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    openat(directory, name, flags, Mode::from_raw_mode(0o644))
+        .map_err(failed("create a file in the new root"))
+}
+
+/// Attaches a detached mount at a path below `root`, whose missing directories are made.
+pub(crate) fn attach_at(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Result<(), StepFault> {
+    let target = make_directory(root, path)?;
+    attach(mount, target, c"")?;
+    // A detached mount has nothing above it.
+    hold("a mount", mount_id(mount, c"..")? != mount_id(mount, c"")?)
+}
+
+/// Attaches what the config mounts: a directory on a directory, a file or socket on a file.
+pub(crate) fn attach_source(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Result<(), StepFault> {
+    if file_type(mount)? == FileType::Directory {
+        return attach_at(mount, root, path);
+    }
+    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(unfit(path, "is no path below the root"));
+    };
+    let made = match above.as_os_str().is_empty() {
+        true => None,
+        false => Some(make_directory(root, above)?),
+    };
+    let directory = made.as_ref().unwrap_or(root);
+    let shown = Path::new("/").join(path);
+    let target = open_or_make_file(directory, Path::new(name)).map_err(|fault| match fault {
+        StepFault::Failed(_, errno) => unfit(&shown, &format!("fails: {}", errno.desc())),
+        other => other,
+    })?;
+    match file_type(&target)? {
+        FileType::RegularFile | FileType::Socket => {}
+        other => {
+            let why = format!("is a {}, and the source is a file or socket", kind(other));
+            return Err(unfit(&shown, &format!("{why}; remove it")));
+        }
+    }
+    attach(mount, target, c"")?;
+    let reached = open_entry(directory, Path::new(name))?;
+    let reached = reached.map(|reached| mount_id(reached, c"")).transpose()?;
+    hold("a mount", reached == Some(mount_id(mount, c"")?))
+}
+
+/// Opens a directory below `root` without following anything, and makes the components that are missing.
+pub(crate) fn make_directory(root: &OwnedFd, path: &Path) -> Result<OwnedFd, StepFault> {
+    let mut reached: Option<OwnedFd> = None;
+    let mut shown = PathBuf::from("/");
+    for component in path.components() {
+        let Component::Normal(name) = component else {
+            break;
+        };
+        shown.push(name);
+        let next = open_or_make(reached.as_ref().unwrap_or(root), Path::new(name));
+        let next = next.map_err(|fault| match fault {
+            StepFault::Failed(_, errno) => unfit(&shown, &format!("fails: {}", errno.desc())),
+            other => other,
+        })?;
+        match file_type(&next)? {
+            FileType::Directory => reached = Some(next),
+            other => return Err(unfit(&shown, &format!("is a {}; remove it", kind(other)))),
+        }
+    }
+    reached.ok_or_else(|| unfit(path, "is no path below the root"))
+}
+
+/// Refuses a component of a mount's target by its path in the jail.
+fn unfit(path: &Path, why: &str) -> StepFault {
+    StepFault::Unfit(format!(
+        "a place to mount on: {} in the jail {why}",
+        path.display()
+    ))
+}
+
+/// Opens a directory, or makes it.
+fn open_or_make(directory: &OwnedFd, name: &Path) -> Result<OwnedFd, StepFault> {
+    open_or(directory, name, || {
+        mkdirat(directory, name, Mode::from_raw_mode(0o755)).map_err(failed("mkdirat"))
+    })
+}
+
+/// Opens a file, whatever it is, or makes an empty one.
+fn open_or_make_file(directory: &OwnedFd, name: &Path) -> Result<OwnedFd, StepFault> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    open_or(directory, name, || {
+        openat(directory, name, flags, Mode::from_raw_mode(0o644))
+            .map(drop)
+            .map_err(failed("create a file to mount on"))
+    })
+}
+
+/// Opens an entry, or makes it: it is then of whoever owns the directory, so that no root-owned entry appears in a
+/// user-owned root.
+fn open_or(
+    directory: &OwnedFd,
+    name: &Path,
+    make: impl FnOnce() -> Result<(), StepFault>,
+) -> Result<OwnedFd, StepFault> {
+    if let Some(opened) = open_entry(directory, name)? {
+        return Ok(opened);
+    }
+    let above = fstat(directory).map_err(failed("fstat in the new root"))?;
+    let make = || match make() {
+        Err(StepFault::Failed(_, Errno::EEXIST)) => Ok(()),
+        made => made,
+    };
+    if above.st_uid == 0 {
+        make()?;
+    } else {
+        as_user(above.st_uid, above.st_gid, make)?;
+    }
+    open_entry(directory, name)?.ok_or(StepFault::Failed("openat2", Errno::ENOENT))
+}
+
+/// Opens one entry of a directory, whatever it is; a link is opened itself. The descriptor is O_PATH. Gives nothing where there
+/// is none.
+///
+/// # Errors
+/// openat2(2) failed, or a user serves the file system that is mounted there.
+pub(crate) fn open_entry(directory: &OwnedFd, name: &Path) -> Result<Option<OwnedFd>, StepFault> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let open = |resolve| openat2(directory, name, flags, Mode::empty(), resolve);
+    match open(resolve | ResolveFlags::NO_XDEV) {
+        Ok(opened) => return Ok(Some(opened)),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        // Something is mounted there.
+        Err(rustix::io::Errno::XDEV) => {}
+        Err(errno) => return Err(failed("openat2")(errno)),
+    }
+    let opened = open(resolve).map_err(failed("openat2"))?;
+    match served::server(&opened) {
+        Ok(None) => Ok(Some(opened)),
+        Ok(Some(uid)) => Err(unfit(name, &served::state(uid))),
+        Err(errno) => Err(StepFault::Failed("find a mount in mountinfo", errno)),
+    }
+}
+
+/// Tells what an open file is.
+pub(crate) fn file_type(fd: &OwnedFd) -> Result<FileType, StepFault> {
+    let stat = fstat(fd).map_err(failed("fstat in the new root"))?;
+    Ok(FileType::from_raw_mode(stat.st_mode))
+}

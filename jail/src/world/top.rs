@@ -1,0 +1,218 @@
+//! What the host gives, copied: the trees that a new root is made of.
+//!
+//! Copied while still in the host's mount namespace, because a descriptor of it means nothing in another.
+
+use std::{
+    ffi::OsStr,
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use jail_config::{Base, Content, MountMode, RootOwner};
+use rustix::fs::{Dir, FileType, Mode, OFlags, openat, readlinkat};
+
+use crate::{
+    fault::{StepFault, failed},
+    plan::{Plan, View},
+    sys::mount::{NODEV, NOSUID, RDONLY},
+    trust,
+    world::{
+        etc::Etc,
+        mark::Mark,
+        mounts::{copy_file, copy_tree},
+        records::Records,
+        targets::{file_type, open_entry},
+        view::{self, Source, There},
+    },
+};
+
+/// The most entries that root and base may have at their top together: each is a mount.
+const MOST_ENTRIES: usize = 128;
+
+/// What the host gives, opened by the trusted walk.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) root: OwnedFd,
+    pub(crate) base: Option<OwnedFd>,
+    pub(crate) mounts: Vec<OwnedFd>,
+}
+
+/// Detached copies of what the host gives.
+#[derive(Debug)]
+pub(crate) struct Trees {
+    pub(crate) top: Top,
+    /// The root's own /dev, where the jail uses it: the only part of a root whose device nodes work.
+    pub(crate) devices: Option<OwnedFd>,
+    pub(crate) mounts: Vec<OwnedFd>,
+    pub(crate) terminal: Option<OwnedFd>,
+    /// What a host program needs inside, besides.
+    pub(crate) guest: Option<(Mark, Records)>,
+}
+
+/// What the top of the new root is.
+#[derive(Debug)]
+pub(crate) enum Top {
+    /// The root directory itself.
+    Whole(OwnedFd),
+    /// A new, empty directory with these entries.
+    Entries(Vec<Entry>, OwnEtc),
+}
+
+/// What a session has of an /etc made for it.
+#[derive(Debug)]
+pub(crate) enum OwnEtc {
+    None,
+    Whole(Etc),
+    /// Files that cover those of the base.
+    Over(Etc),
+}
+
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: PathBuf,
+    pub(crate) what: Shown,
+}
+
+#[derive(Debug)]
+pub(crate) enum Shown {
+    Directory(OwnedFd),
+    File(OwnedFd),
+    Link(PathBuf),
+}
+
+impl Trees {
+    /// Copies the trees that a plan needs. The copies belong to no mount namespace; they end with their descriptors.
+    pub(crate) fn copy(
+        plan: &Plan,
+        view: &View,
+        opened: &Opened,
+        terminal: Option<BorrowedFd<'_>>,
+    ) -> Result<Trees, StepFault> {
+        let top = match (&view.base, &opened.base) {
+            (Base::None, _) | (_, None) => Top::Whole(copy_tree(&opened.root, NOSUID | NODEV)?),
+            (base, Some(directory)) => Top::copy(plan, base, &opened.root, directory)?,
+        };
+        // Whoever owns the root can't make nodes, but may move those that lie about.
+        let devices = match (view.dev, plan.root_owner) {
+            (Content::Root, RootOwner::Root) => copy_devices(&opened.root)?,
+            _ => None,
+        };
+        let mut mounts = Vec::with_capacity(opened.mounts.len());
+        for (source, mount) in opened.mounts.iter().zip(&view.mounts) {
+            let attributes = match mount.mode {
+                MountMode::ReadOnly => NOSUID | NODEV | RDONLY,
+                MountMode::ReadWrite => NOSUID | NODEV,
+            };
+            mounts.push(copy_tree(source, attributes)?);
+        }
+        let terminal = terminal.map(copy_file).transpose()?;
+        let guest = match plan.request() {
+            Some(_) => None,
+            None => Some((Mark::of(plan), Records::copy()?)),
+        };
+        Ok(Trees {
+            top,
+            devices,
+            mounts,
+            terminal,
+            guest,
+        })
+    }
+}
+
+impl Top {
+    /// Copies the entries of the root, then those that only the base has.
+    fn copy(
+        plan: &Plan,
+        base: &Base,
+        root: &OwnedFd,
+        directory: &OwnedFd,
+    ) -> Result<Top, StepFault> {
+        let mut entries = Vec::new();
+        // What the session has of its own is not looked at.
+        let from = |source, name: &OsStr, there| view::source(plan, name, there) == source;
+        add_entries(&mut entries, root, NOSUID | NODEV, |name| {
+            from(Source::Root, name, There::IN_ROOT)
+        })?;
+        let own: Vec<PathBuf> = entries.iter().map(|entry| entry.name.clone()).collect();
+        let has = |name: &OsStr| own.iter().any(|known| known.as_os_str() == name);
+        add_entries(&mut entries, directory, NOSUID | NODEV | RDONLY, |name| {
+            let there = There {
+                root: has(name),
+                base: true,
+            };
+            from(Source::Base, name, there)
+        })?;
+        let etc = match base {
+            _ if has(OsStr::new("etc")) => OwnEtc::None,
+            Base::Host => OwnEtc::Whole(Etc::of_host(plan, directory)?),
+            _ => {
+                let host = trust::open_host_root();
+                let host = host.map_err(|fault| StepFault::Unfit(fault.to_string()))?;
+                OwnEtc::Over(Etc::over_base(plan, &host)?)
+            }
+        };
+        Ok(Top::Entries(entries, etc))
+    }
+}
+
+/// Copies the root's own /dev, if it is a directory.
+fn copy_devices(root: &OwnedFd) -> Result<Option<OwnedFd>, StepFault> {
+    match open_entry(root, Path::new("dev"))? {
+        Some(dev) if file_type(&dev)? == FileType::Directory => copy_tree(&dev, NOSUID).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Adds the entries of `directory` that are wanted.
+fn add_entries(
+    entries: &mut Vec<Entry>,
+    directory: &OwnedFd,
+    attributes: u64,
+    wanted: impl Fn(&OsStr) -> bool,
+) -> Result<(), StepFault> {
+    let readable = openat(
+        directory,
+        ".",
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(failed("open a directory to list it"))?;
+    // Counted before they are looked at: a user's root may have any number of whatever.
+    let mut counted = entries.len();
+    for entry in Dir::new(readable).map_err(failed("list a directory"))? {
+        let entry = entry.map_err(failed("list a directory"))?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." || !wanted(name) {
+            continue;
+        }
+        counted += 1;
+        if counted > MOST_ENTRIES {
+            return Err(StepFault::Unfit(format!(
+                "root and base have more than {MOST_ENTRIES} entries at their top; move some below a directory"
+            )));
+        }
+        let Some(opened) = open_entry(directory, Path::new(name))? else {
+            // Gone since it was listed.
+            continue;
+        };
+        let what = match file_type(&opened)? {
+            FileType::Directory => Shown::Directory(copy_tree(&opened, attributes)?),
+            FileType::RegularFile => Shown::File(copy_tree(&opened, attributes)?),
+            FileType::Symlink => {
+                let to = readlinkat(&opened, c"", Vec::new()).map_err(failed("readlink"))?;
+                Shown::Link(PathBuf::from(OsStr::from_bytes(to.to_bytes())))
+            }
+            // A FIFO, socket or device at the top of a root is of no use inside, and is not shown.
+            _ => continue,
+        };
+        entries.push(Entry {
+            name: PathBuf::from(name),
+            what,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Where each name at the top of a jail comes from. Pure: what is there in the root and in the base is told to it.
+
+use std::ffi::OsStr;
+
+use jail_config::{Base, Content, RootOwner};
+
+use crate::plan::Plan;
+
+/// The host's top-level directories that `base = "host"` shows; /etc is made for the session.
+pub(crate) const HOST_ENTRIES: [&str; 7] =
+    ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+
+/// What a base never contributes: these are the session's own, or hold the host's state.
+pub(crate) const NEVER_FROM_BASE: [&str; 5] = ["proc", "dev", "sys", "tmp", "run"];
+
+/// What a root that belongs to its user never contributes behind PAM: root code reads or writes there.
+const NEVER_FROM_USERS: [&str; 13] = [
+    "bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "root", "run", "sbin", "usr",
+    "var",
+];
+
+/// Where a name at the top of a jail comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The root directory: as its owner left it.
+    Root,
+    /// The base, read-only.
+    Base,
+    /// It is made for the session, or is not there.
+    Made,
+}
+
+/// Which of the two directories has an entry of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct There {
+    /// The root directory has it.
+    pub root: bool,
+    /// The base has it.
+    pub base: bool,
+}
+
+impl There {
+    /// In the root directory, whatever the base has.
+    pub const IN_ROOT: There = There {
+        root: true,
+        base: false,
+    };
+}
+
+/// Says where a name at the top of the jail comes from. Assembly, the look behind PAM, `explain` and `check` all ask this, so
+/// that no two of them can disagree.
+#[must_use]
+pub fn source(plan: &Plan, name: &OsStr, there: There) -> Source {
+    if plan.view.is_none() {
+        return Source::Root;
+    }
+    if is_made(plan, name) {
+        Source::Made
+    } else if has_no_base(plan) || there.root && may_come_from_root(plan, name) {
+        Source::Root
+    } else if there.base && may_come_from_base(plan, name) {
+        Source::Base
+    } else {
+        Source::Made
+    }
+}
+
+/// Tells whether the entry of the root directory is shown, if there is one. Behind PAM, root code would go where a root that
+/// belongs to its user has the system's directories.
+#[must_use]
+pub fn may_come_from_root(plan: &Plan, name: &OsStr) -> bool {
+    let hidden = plan.request().is_none()
+        && plan.root_owner == RootOwner::User
+        && !has_no_base(plan)
+        && NEVER_FROM_USERS.iter().any(|known| name == *known);
+    !is_made(plan, name) && !hidden
+}
+
+/// Tells whether the entry of the base is shown, if there is one and the root has none.
+#[must_use]
+pub fn may_come_from_base(plan: &Plan, name: &OsStr) -> bool {
+    let Some(view) = &plan.view else {
+        return false;
+    };
+    let shown = match view.base {
+        Base::None => false,
+        Base::Host => HOST_ENTRIES.iter().any(|known| name == *known),
+        Base::Directory(_) => !NEVER_FROM_BASE.iter().any(|known| name == *known),
+    };
+    shown && !is_made(plan, name)
+}
+
+/// Tells whether the session has its own.
+fn is_made(plan: &Plan, name: &OsStr) -> bool {
+    let Some(view) = &plan.view else {
+        return false;
+    };
+    [("proc", view.proc), ("dev", view.dev), ("tmp", view.tmp)]
+        .iter()
+        .any(|(own, content)| name == *own && *content == Content::Private)
+}
+
+fn has_no_base(plan: &Plan) -> bool {
+    plan.view
+        .as_ref()
+        .is_none_or(|view| view.base == Base::None)
+}
