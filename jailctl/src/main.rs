@@ -27,6 +27,7 @@ mod programs;
 mod rehearsal;
 mod sessions;
 mod shell;
+mod sshd_config;
 mod status;
 mod watch;
 

@@ -107,7 +107,7 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
             changed?;
         }
         Through::Sshd => say(format_args!(
-            "now for sshd_config, and then sshd -t && systemctl reload ssh:\nMatch User {}\n\tForceCommand {JAIL_SHELL_PATH}\n\tDisableForwarding yes\n\tX11Forwarding no\n\tPermitTunnel no\n\tPermitUserRC no\nMatch all",
+            "now for sshd_config, and then sshd -t && systemctl reload ssh:\nMatch User {}\n\tForceCommand {JAIL_SHELL_PATH}\n\tDisableForwarding yes\n\tAllowAgentForwarding no\n\tX11Forwarding no\n\tPermitTunnel no\n\tPermitUserRC no\nMatch all",
             shown(&identity.name)
         )),
     }

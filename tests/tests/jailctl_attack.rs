@@ -42,7 +42,7 @@ fn quiet(lines: &str) -> Sandbox {
     sandbox.write(
         "/etc/ssh/sshd_config",
         "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nAcceptEnv LANG LC_*\n\
-         Subsystem sftp /usr/lib/openssh/sftp-server\nPermitUserRC no\nX11Forwarding no\nDisableForwarding yes\n",
+         Subsystem sftp /usr/lib/openssh/sftp-server\nPermitUserRC no\nX11Forwarding no\nAllowAgentForwarding no\nDisableForwarding yes\n",
     );
     sandbox.must(
         "rm -f /etc/ssh/sshd_config.d/*; ssh-keygen -A >/dev/null

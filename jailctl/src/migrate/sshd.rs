@@ -3,24 +3,16 @@
 //! Of each keyword the first value counts whose block matches, and a Match block comes before what stands outside of any.
 //! What a block asks for other than user and group is not an account's to have, so its root is not carried over.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use jail::identity::Identity;
-use jailctl::pattern::{expand, fits};
+use jailctl::pattern::fits;
 
 use super::draft::{Draft, Now, Sketch};
 use crate::{
     account::FIRST_ORDINARY, cli::FromSshd, door::has_no_shell, failure::Failure, shell::shown,
+    sshd_config,
 };
-
-/// How deep files may include each other, as in sshd.
-const DEEPEST: usize = 16;
-
-/// Where the paths of Include begin that are not absolute.
-const DIRECTORY: &str = "/etc/ssh";
 
 const SFTP_SERVER: &str = "/usr/lib/openssh/sftp-server";
 const INTERNAL: &str = "internal-sftp";
@@ -75,7 +67,7 @@ pub(super) fn draft(from: &FromSshd) -> Result<Draft, Failure> {
     config
         .blocks
         .push(Block::new(String::new(), Whom::Everybody));
-    config.read(&from.file, 0, 0)?;
+    config.read(&from.file)?;
     let mut draft = Draft::new(from.file.display().to_string());
     for (line, why) in config.lost.drain(..) {
         draft.lose(line, why);
@@ -204,73 +196,32 @@ fn listed<'a>(list: &str, names: impl IntoIterator<Item = &'a [u8]>) -> bool {
 }
 
 impl Config {
-    /// Reads a file whose lines go to a block until the next Match.
-    fn read(&mut self, file: &Path, outer: usize, depth: usize) -> Result<(), Failure> {
-        let text = fs::read(file).map_err(|error| Failure::io("read", file, &error))?;
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let mut at = outer;
-        for (number, line) in (1_usize..).zip(text.lines()) {
-            let place = format!("{}:{number}", file.display());
-            let Some(words) = words(line) else {
-                self.lost.push((
-                    format!("{place}: {}", line.trim()),
-                    "a quotation mark has no other".to_owned(),
-                ));
-                continue;
-            };
-            let Some((keyword, values)) = words.split_first() else {
-                continue;
+    /// Reads sshd's config: a line goes to the block of the Match before it.
+    fn read(&mut self, file: &Path) -> Result<(), Failure> {
+        let unread = sshd_config::read(file, 0, &mut |line, begin, at| {
+            let place = line.place();
+            let Some((keyword, values)) = line.words.split_first() else {
+                return;
             };
             match keyword.to_ascii_lowercase().as_str() {
                 "match" => {
-                    let whom = if outer == 0 {
+                    let whom = if begin == 0 {
                         whom(values)
                     } else {
                         Whom::Unclear("a Match in a file that a Match block includes".to_owned())
                     };
-                    let title = format!("{place}: {}", line.trim());
+                    let title = format!("{place}: {}", line.text.trim());
                     self.blocks.push(Block::new(title, whom));
-                    at = self.blocks.len() - 1;
+                    *at = self.blocks.len() - 1;
                 }
-                "include" => {
-                    for pattern in values {
-                        self.include(pattern, at, depth, &place)?;
-                    }
-                }
-                "chrootdirectory" => self.set(at, place, values, |block| &mut block.chroot),
+                "chrootdirectory" => self.set(*at, place, values, |block| &mut block.chroot),
                 // What follows is one command, spaces and all.
-                "forcecommand" => self.set(at, place, values, |block| &mut block.forced),
+                "forcecommand" => self.set(*at, place, values, |block| &mut block.forced),
                 _ => {}
             }
-        }
-        Ok(())
-    }
-
-    fn include(
-        &mut self,
-        pattern: &str,
-        at: usize,
-        depth: usize,
-        place: &str,
-    ) -> Result<(), Failure> {
-        if depth == DEEPEST {
-            return Err(Failure::Failed(format!(
-                "{place}: files include each other more than {DEEPEST} deep"
-            )));
-        }
-        let pattern = if pattern.starts_with('/') {
-            pattern.to_owned()
-        } else {
-            format!("{DIRECTORY}/{pattern}")
-        };
-        let files: Vec<PathBuf> = expand(&pattern);
-        for file in files {
-            match self.read(&file, at, depth + 1) {
-                Err(_) if matches!(fs::metadata(&file), Err(error) if error.kind() == io::ErrorKind::NotFound) =>
-                    {}
-                done => done?,
-            }
-        }
+        })?;
+        self.lost
+            .extend(unread.into_iter().map(|it| (it.what, it.why)));
         Ok(())
     }
 
@@ -604,7 +555,7 @@ fn remaining(
             None => draft.remains(format!("{}: ForceCommand {} stays: the login shell runs it, in the jail", forced.place, forced.value)),
         }
     }
-    draft.remains(format!("Subsystem sftp {SFTP_SERVER}, if it is internal-sftp; in the Match blocks also DisableForwarding yes, PermitUserRC no, X11Forwarding no, PermitTunnel no"));
+    draft.remains(format!("Subsystem sftp {SFTP_SERVER}, if it is internal-sftp; in the Match blocks also DisableForwarding yes, AllowAgentForwarding no, PermitUserRC no, X11Forwarding no, PermitTunnel no"));
     for chroot in chroots {
         draft.remains(format!(
             "{}: take ChrootDirectory {} out: it would hide jail-shell",
@@ -644,67 +595,13 @@ fn whom(words: &[String]) -> Whom {
     Whom::Accounts { users, groups }
 }
 
-/// Cuts a line into words: the keyword may be followed by `=`, words may be quoted, and `#` begins a comment. Nothing
-/// where a quotation mark is alone.
-fn words(line: &str) -> Option<Vec<String>> {
-    let mut words: Vec<String> = Vec::new();
-    let mut letters = line.chars().peekable();
-    loop {
-        let first = words.len() == 1;
-        while letters
-            .next_if(|it| it.is_whitespace() || first && *it == '=')
-            .is_some()
-        {}
-        match letters.peek() {
-            None | Some('#') => return Some(words),
-            Some(_) => {}
-        }
-        let mut word = String::new();
-        let mut quote = None;
-        while let Some(letter) = letters.next_if(|it| {
-            quote.is_some() || !(it.is_whitespace() || words.is_empty() && *it == '=')
-        }) {
-            match (letter, quote) {
-                ('\\', _)
-                    if letters
-                        .peek()
-                        .is_some_and(|it| ['"', '\'', '\\'].contains(it)) =>
-                {
-                    word.extend(letters.next())
-                }
-                ('"' | '\'', None) => quote = Some(letter),
-                (_, Some(open)) if letter == open => quote = None,
-                _ => word.push(letter),
-            }
-        }
-        if quote.is_some() {
-            return None;
-        }
-        words.push(word);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Whom, listed, template, whom, words};
+    use super::{Whom, listed, template, whom};
+    use crate::sshd_config::words;
 
     fn split(line: &str) -> Vec<String> {
         words(line).unwrap()
-    }
-
-    #[test]
-    fn cuts_lines_as_sshd_does() {
-        assert_eq!(
-            split("  ChrootDirectory = \"/srv/a b\" # x"),
-            ["ChrootDirectory", "/srv/a b"]
-        );
-        assert_eq!(split("ChrootDirectory=%h"), ["ChrootDirectory", "%h"]);
-        assert_eq!(
-            split("Match User a,b Group=c"),
-            ["Match", "User", "a,b", "Group=c"]
-        );
-        assert!(split("# Match all").is_empty());
-        assert_eq!(words("ForceCommand \"a"), None);
     }
 
     #[test]

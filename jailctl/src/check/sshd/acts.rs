@@ -1,0 +1,191 @@
+//! What sshd does for a user in its own processes, outside of the jail.
+
+use std::{ffi::OsStr, path::Path};
+
+use super::{
+    lines::{globally, in_match, reload},
+    resolved::{Resolved, SFTP_SERVER, is_internal_sftp},
+};
+use crate::{
+    account::Jailed,
+    check::{Finding, Severity},
+    door::{JAIL_SHELL, has_jail_shell},
+    shell::{quoted, shown},
+};
+use jail_config::Content;
+
+/// A keyword that is to be "no" for a jailed user.
+struct Forwarding {
+    keyword: &'static str,
+    severity: Severity,
+    /// Whether DisableForwarding covers it in every release: tunnels only since 10.4, X11 and the agent since 10.0.
+    covered: bool,
+    lets: &'static str,
+}
+
+const FORWARDINGS: [Forwarding; 5] = [
+    Forwarding {
+        keyword: "AllowTcpForwarding",
+        severity: Severity::Warning,
+        covered: true,
+        lets: "-L, -R and -D reach the host's network",
+    },
+    Forwarding {
+        keyword: "AllowStreamLocalForwarding",
+        severity: Severity::Error,
+        covered: true,
+        lets: "-L and -R reach and make unix sockets anywhere on the host",
+    },
+    Forwarding {
+        keyword: "AllowAgentForwarding",
+        severity: Severity::Warning,
+        covered: false,
+        lets: "sshd makes the agent's socket on the host",
+    },
+    Forwarding {
+        keyword: "X11Forwarding",
+        severity: Severity::Warning,
+        covered: false,
+        lets: "sshd runs xauth for the user on the host",
+    },
+    Forwarding {
+        keyword: "PermitTunnel",
+        severity: Severity::Error,
+        covered: false,
+        lets: "-w makes network devices on the host",
+    },
+];
+
+/// Finds what is forwarded: one finding for all, because one block of sshd's config mends them.
+pub(super) fn forwardings(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Option<Finding> {
+    let disabled = resolved.value("DisableForwarding") == "yes";
+    // In the jail, a tunnel takes the device of the host in its /dev.
+    let inside = resolved.session_is_jailed();
+    let open: Vec<&Forwarding> = FORWARDINGS
+        .iter()
+        .filter(|it| !(resolved.is_no(it.keyword) || it.covered && disabled))
+        .filter(|it| !inside || it.keyword == "PermitTunnel" && jailed.jail.dev == Content::Root)
+        .collect();
+    let worst = open.iter().map(|it| it.severity).min()?;
+    let said: Vec<String> = open
+        .iter()
+        .map(|it| {
+            format!(
+                "{} {} ({})",
+                it.keyword,
+                resolved.value(it.keyword),
+                it.lets
+            )
+        })
+        .collect();
+    let what = format!("sshd asks no login shell for: {}", said.join(", "));
+    let finding = match worst {
+        Severity::Error => Finding::error("sshd-forwarding", what),
+        _ => Finding::warning("sshd-forwarding", what),
+    };
+    let lines: Vec<String> = open.iter().map(|it| format!("{} no", it.keyword)).collect();
+    Some(finding.mended_by(in_match(jailed, &lines, config)))
+}
+
+/// Finds what runs code of the user's outside of the jail.
+pub(super) fn own_code(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if !resolved.is_no("PermitUserRC")
+        && resolved.forced().is_none()
+        && !has_jail_shell(&jailed.identity)
+    {
+        let what =
+            "sshd: PermitUserRC is yes: ~/.ssh/rc of the host's home runs outside of the jail";
+        let command = in_match(jailed, &["PermitUserRC no"], config);
+        found.push(Finding::error("sshd-user-rc", what).mended_by(command));
+    } else if !resolved.is_no("PermitUserRC") && resolved.forced().is_none() {
+        let what = "sshd: PermitUserRC is yes: ~/.ssh/rc is started through /bin/sh of the host before the login shell";
+        let command = in_match(jailed, &["PermitUserRC no"], config);
+        found.push(Finding::warning("sshd-user-rc", what).mended_by(command));
+    }
+    if !resolved.is_no("PermitUserEnvironment") {
+        let what = format!(
+            "sshd: PermitUserEnvironment is {}: ~/.ssh/environment sets variables of programs outside of the jail",
+            resolved.value("PermitUserEnvironment")
+        );
+        let command = globally("PermitUserEnvironment no", config);
+        found.push(Finding::error("sshd-user-environment", what).mended_by(command));
+    }
+    for accepted in resolved.all("AcceptEnv").flat_map(str::split_whitespace) {
+        let dangerous =
+            accepted.starts_with("LD_") || accepted.starts_with('*') || accepted == "BASH_ENV";
+        if dangerous {
+            let what = format!(
+                "sshd: AcceptEnv has {}: the client sets variables that programs outside of the jail obey",
+                shown(accepted)
+            );
+            let word = accepted.replace('*', "\\*");
+            let files = format!(
+                "{} $(ls /etc/ssh/sshd_config.d/*.conf 2>/dev/null)",
+                quoted(config)
+            );
+            let command = format!(
+                "sed -i '/^[[:space:]]*AcceptEnv.*[[:space:]]{word}\\([[:space:]]\\|$\\)/Id' {files}{}",
+                reload()
+            );
+            found.push(Finding::error("sshd-accept-env", what).mended_by(command));
+        }
+    }
+    found
+}
+
+/// Finds SFTP that sshd serves itself, with the whole host. A Subsystem of any name can be asked for.
+pub(super) fn sftp(resolved: &Resolved, config: &Path) -> Option<Finding> {
+    if !["", "none"].contains(&resolved.value("ChrootDirectory")) {
+        return None;
+    }
+    let files = format!(
+        "{} $(ls /etc/ssh/sshd_config.d/*.conf 2>/dev/null)",
+        quoted(config)
+    );
+    let blank = "[[:space:]=]\\+";
+    let (what, before) = match resolved.forced() {
+        Some(forced) if is_internal_sftp(forced) => (
+            "sshd: ForceCommand internal-sftp: sshd serves the whole host by sftp and never starts jail-shell".to_owned(),
+            format!("ForceCommand{blank}"),
+        ),
+        Some(_) => return None,
+        None => {
+            let mut subsystems = resolved.all("Subsystem").filter_map(|it| it.split_once(' '));
+            let (name, _) = subsystems.find(|(_, command)| is_internal_sftp(command.trim_start()))?;
+            (
+                format!(
+                    "sshd: Subsystem {} internal-sftp without a ForceCommand: sshd serves the whole host by sftp and never starts \
+                     jail-shell",
+                    shown(name)
+                ),
+                format!("Subsystem{blank}[^[:space:]]\\+[[:space:]]\\+"),
+            )
+        }
+    };
+    let command = format!(
+        "sed -i 's,^\\([[:space:]]*{before}\\)internal-sftp,\\1{SFTP_SERVER},I' {files}{}",
+        reload()
+    );
+    Some(Finding::error("sshd-sftp", what).mended_by(command))
+}
+
+/// Finds a forced command that the login shell runs outside of the jail.
+pub(super) fn forced(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
+    let forced = resolved.forced()?;
+    let program = forced.split_whitespace().next().unwrap_or_default();
+    let is_jail_shell = Path::new(program).file_name() == Some(OsStr::new(JAIL_SHELL));
+    if has_jail_shell(&jailed.identity) || is_jail_shell {
+        return None;
+    }
+    let what = format!(
+        "sshd: ForceCommand {} runs outside of any jail, because the login shell is {}",
+        shown(forced),
+        shown(&jailed.identity.shell)
+    );
+    let command = format!(
+        "usermod -s /usr/bin/jail-shell {}",
+        quoted(&jailed.identity.name)
+    );
+    Some(Finding::error("sshd-forced", what).mended_by(command))
+}
