@@ -43,7 +43,9 @@ pub(crate) use pam::{
     jailing as jailing_pam_services, open_doors as open_pam_services, open_jobs as open_pam_jobs,
     opening as opening_pam,
 };
-pub(crate) use sshd::forces_jail_shell as sshd_forces_jail_shell;
+pub(crate) use sshd::{
+    forces_jail_shell as sshd_forces_jail_shell, session_is_jailed as sshd_session_is_jailed,
+};
 pub(crate) use stack::in_file as pam_lines_in;
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
 

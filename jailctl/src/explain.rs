@@ -23,7 +23,9 @@ use serde::Serialize;
 use crate::{
     check::{SNIPPETS, jailing_pam_services},
     cli::Explain,
-    door::{Door, JAIL_SHELL_PATH, has_jail_shell},
+    door::{
+        Door, JAIL_SHELL_PATH, has_jail_shell, pam_before_jail_shell, without_effect_behind_pam,
+    },
     failure::{Failure, Verdict},
     output::{print_json, say},
     shell::shown,
@@ -192,9 +194,11 @@ impl Explanation {
             Door::Login | Door::ForceCommand => {}
             Door::Pam => {
                 self.remarks.push(where_pam_jails());
-                self.remarks.push(words::of_host_program(identity, command));
+                self.remarks
+                    .push(words::of_host_program(identity, command, &jail));
             }
         }
+        self.remarks.extend(two_doors(&jail, identity));
         let passed: Vec<&str> = jail.env.pass.iter().map(|glob| glob.as_str()).collect();
         let passed = passed.join(" ");
         let plan = match door.plan(jail, command, identity, []) {
@@ -221,6 +225,23 @@ impl Explanation {
             Err(refusal) => self.refused = Some(Refused::of(&refusal)),
         }
     }
+}
+
+/// Says at which services the module comes before jail-shell, and what that takes away.
+fn two_doors(jail: &Jail, identity: &Identity) -> Option<String> {
+    let services = pam_before_jail_shell(identity);
+    if services.is_empty() {
+        return None;
+    }
+    let lost: String = without_effect_behind_pam(jail)
+        .iter()
+        .map(|it| format!(", {it} has no effect"))
+        .collect();
+    Some(format!(
+        "by {} pam_jail.so makes the jail, and jail-shell is started in the jail and becomes its shell: there is no pid \
+         namespace{lost}; by services whose stack does not jail, jail-shell makes the jail",
+        services.join(", ")
+    ))
 }
 
 /// Names the services whose stack jails, so far as they can be read.

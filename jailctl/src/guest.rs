@@ -41,12 +41,12 @@ pub(crate) fn take_ids(confined: &Confined, identity: &Identity) -> Result<Guest
     })
 }
 
-/// Gives the program that the host starts: an account without a shell has /bin/sh, passwd(5).
-pub(crate) fn login_shell(identity: &Identity) -> &Path {
-    if identity.shell.as_os_str().is_empty() {
-        Path::new("/bin/sh")
+/// Gives the directory that the host's programs start in: `/` for an account whose home is empty.
+pub(crate) fn home(identity: &Identity) -> &Path {
+    if identity.home.as_os_str().is_empty() {
+        Path::new("/")
     } else {
-        &identity.shell
+        &identity.home
     }
 }
 
@@ -59,11 +59,11 @@ impl Guest {
         command: Option<&OsStr>,
         terminal: Option<OsString>,
     ) -> Refusal {
-        let shell = login_shell(identity);
-        if chdir(&identity.home).is_err() {
+        let (shell, home) = (identity.shell.as_path(), home(identity));
+        if chdir(home).is_err() {
             eprintln!(
                 "jailctl: there is no home {} inside, and the session starts in /",
-                crate::shell::shown(&identity.home)
+                crate::shell::shown(home)
             );
             if let Err(errno) = chdir("/") {
                 return unsearchable(errno);
@@ -77,7 +77,7 @@ impl Guest {
         };
         program
             .env_clear()
-            .env("HOME", &identity.home)
+            .env("HOME", home)
             .env("SHELL", shell)
             .env("USER", &identity.name)
             .env("LOGNAME", &identity.name)

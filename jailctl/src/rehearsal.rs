@@ -31,7 +31,7 @@ use crate::{
     cli::Rehearse,
     door::{Door, has_no_shell},
     failure::{Failure, Verdict},
-    guest::{login_shell, take_ids},
+    guest::{home, take_ids},
     output::say,
     programs::broken,
     shell, watch,
@@ -242,7 +242,10 @@ fn confine(plan: Plan, identity: &Identity) -> Result<Stage, Refusal> {
     let confined = prepare(plan, nothing)?.confine()?;
     let missing = take_ids(&confined, identity)?.missing;
     // Where host programs go is the account's home, whatever the jail's is, and `/` where it is not there.
-    Ok(Stage::Inside(Home::Default(identity.home.clone()), missing))
+    Ok(Stage::Inside(
+        Home::Default(home(identity).to_owned()),
+        missing,
+    ))
 }
 
 fn tell(seen: &Seen) -> Result<(), Failure> {
@@ -271,7 +274,7 @@ fn look_at_login_shell(identity: &Identity) -> Option<Seen> {
     if has_no_shell(identity) {
         return None;
     }
-    let shell = login_shell(identity);
+    let shell = identity.shell.as_path();
     Root::current(None)
         .and_then(|root| root.check(shell))
         .map_err(Refusal::Program)
@@ -375,7 +378,7 @@ fn has_entries(path: &str) -> bool {
 
 /// Looks at the programs besides the shell, whose absence keeps everybody out.
 fn look_at_programs(identity: &Identity) -> Vec<Seen> {
-    let broken = broken(&[login_shell(identity)]);
+    let broken = broken(&[identity.shell.as_path()]);
     let more = broken.len().saturating_sub(LISTED);
     let listed = broken.into_iter().take(LISTED);
     listed

@@ -13,7 +13,7 @@ use crate::{
     account::{Accounts, Jailed},
     check::{jailing_pam_services, open_pam_jobs, open_pam_services},
     cli::Status,
-    door::{Door, JAIL_SHELL_PATH, has_no_shell},
+    door::{Door, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, pam_before_jail_shell},
     enter::need_root,
     failure::{Failure, Verdict},
     output::{counted, print_columns, print_json, say},
@@ -41,6 +41,9 @@ struct User {
     refused: Option<String>,
     /// The door that is in the user's way; none where logins lead to the host.
     door: Option<&'static str>,
+    /// The services where pam_jail.so comes before jail-shell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pam_first: Vec<String>,
     /// The login shell of the account database.
     shell: String,
     /// Whether that lets anybody in.
@@ -100,8 +103,12 @@ fn user(jailed: &Jailed, host: &Host) -> User {
     User {
         user: jailed.name(),
         jail: shown(&jailed.jail.name),
-        refused: refused(jailed, door.unwrap_or(Door::Login)),
+        refused: refused(jailed, door.unwrap_or(Door::Login)).or_else(|| {
+            let also = has_jail_shell(&jailed.identity) && jailing_pam_services().next().is_some();
+            also.then(|| refused(jailed, Door::Pam)).flatten()
+        }),
         door: door.map(Door::name),
+        pam_first: pam_before_jail_shell(&jailed.identity),
         shell: shown(&jailed.identity.shell),
         can_log_in: !has_no_shell(&jailed.identity),
         inside,
@@ -149,6 +156,10 @@ fn pam(state: &State) -> String {
 fn condition(user: &User, pam: &[String]) -> String {
     match (&user.refused, user.door) {
         (Some(reason), _) => format!("refused: {}", shown(reason)),
+        (None, Some(_)) if !user.pam_first.is_empty() => format!(
+            "ready, by PAM at {}, and by jail-shell elsewhere",
+            user.pam_first.join(", ")
+        ),
         (None, Some("pam")) => {
             let services: Vec<String> = pam.iter().map(shown).collect();
             format!("ready, by PAM only: {}", services.join(", "))

@@ -1,5 +1,9 @@
 //! Both doors at once: pam_jail.so in a stack and jail-shell as login shell. The jail is the module's, and jailctl says so.
-#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test reports by panicking"
+)]
 
 use login_jail_tests::{JAIL_SHELL, Sandbox, roots};
 use serde_json::Value;

@@ -1106,7 +1106,7 @@ fn finds_what_sshd_does_by_itself() {
     let sandbox = with_base();
     let last = |line: &str| {
         format!(
-            "sed -i 's/^DisableForwarding.*/DisableForwarding no/; /^X11Forwarding/d' /etc/ssh/sshd_config; echo '{line}' >>/etc/ssh/sshd_config"
+            "sed -i 's/^DisableForwarding.*/DisableForwarding no/; /^AllowAgent/d; /^X11Forwarding/d' /etc/ssh/sshd_config; echo '{line}' >>/etc/ssh/sshd_config"
         )
     };
     for keyword in [

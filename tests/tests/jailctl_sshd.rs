@@ -1,7 +1,11 @@
 //! What `jailctl check` finds in sshd's config, keys and certificates: each is first shown with a real sshd and its clients.
-#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test reports by panicking"
+)]
 
-use login_jail_tests::{JAIL_SHELL, Sandbox, roots};
+use login_jail_tests::{JAIL_SHELL, Sandbox, roots, skipped};
 use serde_json::Value;
 
 /// sshd's config in the sandbox, and the file of keys that it names there.
@@ -324,4 +328,29 @@ fn gives_no_command_that_takes_away_what_keeps_a_user_in() {
         "sed -i 's,/usr/bin/rrsync /,internal-sftp,' {KEYS}"
     ));
     none(&sandbox, "sshd-key-command");
+}
+
+#[test]
+fn disable_forwarding_is_not_taken_to_cover_the_agent() {
+    let sandbox = ann("").with(&format!("sed -i /^AllowAgentForwarding/d {CONFIG}"));
+    reload(&sandbox);
+    let socket = || {
+        sandbox.must(
+            "rm -f /run/agent; ssh-agent -a /run/agent sh -c '
+                 ssh -A -F /dev/null -i /etc/ssh/sandbox/client -o BatchMode=yes -o StrictHostKeyChecking=no \
+                     -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR ann@127.0.0.1 sleep 2 &
+                 sleep 1; find /tmp /home/ann -user ann -type s; wait'",
+        )
+    };
+    if socket().is_empty() {
+        skipped(
+            "an agent's socket on the host",
+            "this sshd's DisableForwarding covers it",
+        );
+    }
+    let parts = ["AllowAgentForwarding yes"];
+    let found = only(&sandbox, "sshd-forwarding", "warning", &parts);
+    mend(&sandbox, &found);
+    none(&sandbox, "sshd-forwarding");
+    assert_eq!(socket(), "");
 }

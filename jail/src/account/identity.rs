@@ -41,7 +41,7 @@ pub struct Identity {
     pub unanswered: Option<Unanswered>,
     /// pw_dir, a path of the host.
     pub home: PathBuf,
-    /// pw_shell, a path of the host.
+    /// pw_shell, a path of the host; `/bin/sh` where the field is empty, as passwd(5) has it.
     pub shell: PathBuf,
 }
 
@@ -202,7 +202,7 @@ impl Identity {
             unnamed_group,
             unanswered: None,
             home: user.dir,
-            shell: user.shell,
+            shell: shell_of(user.shell),
         })
     }
 
@@ -236,7 +236,16 @@ impl Identity {
 
     /// Tells whether `text` is the account's own login shell, as passwd spells it.
     pub(crate) fn has_shell(&self, text: &OsStr) -> bool {
-        !text.is_empty() && self.shell.as_os_str() == text
+        self.shell.as_os_str() == text
+    }
+}
+
+/// Gives the program that login programs start for a shell field.
+fn shell_of(field: PathBuf) -> PathBuf {
+    if field.as_os_str().is_empty() {
+        PathBuf::from("/bin/sh")
+    } else {
+        field
     }
 }
 
@@ -252,7 +261,15 @@ fn group_name(gid: Gid) -> Result<Option<OsString>, IdentityError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Identity, IdentityError};
+    use std::path::Path;
+
+    use super::{Identity, IdentityError, shell_of};
+
+    #[test]
+    fn an_empty_shell_field_is_bin_sh() {
+        assert_eq!(shell_of("".into()), Path::new("/bin/sh"));
+        assert_eq!(shell_of("/bin/bash".into()), Path::new("/bin/bash"));
+    }
 
     #[test]
     fn finds_root_by_name() {

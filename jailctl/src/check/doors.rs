@@ -21,7 +21,10 @@ use crate::{
         config::{edit, misspelt},
         pam, sshd, sudo,
     },
-    door::{JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
+    door::{
+        JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, pam_before_jail_shell,
+        without_effect_behind_pam,
+    },
     shell::{quoted, shown},
 };
 
@@ -93,6 +96,7 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
         let command = format!("usermod -s {JAIL_SHELL_PATH} {user}");
         report.add(finding.of(jailed).mended_by(command));
     }
+    report.extend(two_doors(jailed).map(|it| it.of(jailed)));
     if reaches_home(jailed) {
         let home = &jailed.identity.home;
         let away = Path::new("/home").join(&jailed.identity.name);
@@ -130,6 +134,30 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
                 .safely_mended_by(command),
         );
     }
+}
+
+/// Finds that the module makes the jail where jail-shell would, and what that takes away.
+fn two_doors(jailed: &Jailed) -> Option<Finding> {
+    let services = pam_before_jail_shell(&jailed.identity);
+    if services.is_empty() {
+        return None;
+    }
+    let lost = without_effect_behind_pam(&jailed.jail);
+    let no_effect = match lost.as_slice() {
+        [] => String::new(),
+        [one] => format!(", and {one} has no effect"),
+        several => format!(", and {} have no effect", several.join(" and ")),
+    };
+    let what = format!(
+        "the login shell is jail-shell, and by {} pam_jail.so makes the jail before jail-shell is started: that jail has no pid \
+         namespace{no_effect}; use one of the two doors there, see pam_jail(8)",
+        services.join(", ")
+    );
+    Some(if lost.is_empty() {
+        Finding::note("two-doors", what)
+    } else {
+        Finding::warning("two-doors", what)
+    })
 }
 
 /// Tells whether a user can come in by any door: one who can't misses nothing in a root.

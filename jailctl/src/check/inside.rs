@@ -20,10 +20,10 @@ use crate::{
     check::{
         Finding, Mend, Report,
         config::{edit, walked},
+        pam::jailing as jailing_pam_services,
     },
-    door::Door,
+    door::{Door, has_jail_shell},
     enter::copy_with_libraries,
-    guest::login_shell,
     rehearsal::{self, Seen},
     shell::{pattern, quoted, shown},
 };
@@ -31,7 +31,12 @@ use crate::{
 /// Checks the jail of one user.
 pub(crate) fn check(report: &mut Report, jailed: &Jailed, directory: &Path) {
     let door = Door::of(&jailed.identity);
-    if let Err(refusal) = opened(jailed, door) {
+    // The account stage of every service that has the module looks at this, and the login shell need not be started there.
+    let behind_pam = jailing_pam_services().next().is_some();
+    let other =
+        (behind_pam && door != Door::Pam && has_jail_shell(&jailed.identity)).then_some(Door::Pam);
+    let opened = |door| opened(jailed, door);
+    if let Err(refusal) = opened(door).and_then(|()| other.map_or(Ok(()), opened)) {
         let finding = match &refusal {
             Refusal::Root(untrusted) => owned(walked("root", &refusal, untrusted), jailed),
             Refusal::Base(untrusted) => walked("base", &refusal, untrusted),
@@ -182,7 +187,7 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
             );
             match jail.base {
                 Base::None => finding.mended_by(copy_with_libraries(
-                    login_shell(&jailed.identity),
+                    jailed.identity.shell.as_path(),
                     &jail.root,
                 )),
                 Base::Host | Base::Directory(_) => {

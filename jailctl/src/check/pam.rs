@@ -23,6 +23,7 @@ use crate::{
         unlisted,
     },
     door::{has_jail_shell, has_no_shell},
+    guest::home,
     shell::{pattern, quoted, shown},
 };
 
@@ -514,7 +515,7 @@ fn read_environment(stack: &[Line], jailed: &[Jailed]) -> Vec<Finding> {
             && line.arguments.iter().any(|it| it == "user_readenv=1")
     };
     let affected =
-        |one: &&Jailed| reaches_home(one) || one.identity.home.join(".pam_environment").exists();
+        |one: &&Jailed| reaches_home(one) || home(&one.identity).join(".pam_environment").exists();
     let users: Vec<String> = jailed.iter().filter(affected).map(Jailed::name).collect();
     if users.is_empty() {
         return Vec::new();

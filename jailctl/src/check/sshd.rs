@@ -98,12 +98,25 @@ pub(crate) fn forces_jail_shell(identity: &Identity, config: &Path) -> bool {
     connections.untried.is_empty() && connections.all.iter().all(forced)
 }
 
+/// Tells whether pam_jail.so puts sshd's own process for the connection into the jail, as far as sshd can be asked.
+pub(crate) fn session_is_jailed(identity: &Identity, config: &Path) -> bool {
+    // Match blocks have no say in it.
+    let connections = Connections::of(config);
+    let Some(connection) = connections.all.first() else {
+        return false;
+    };
+    let resolved = Resolved::of(identity, config, connection);
+    matches!(resolved, Ok(Some(Ok(resolved))) if resolved.session_is_jailed())
+}
+
 /// Gives what is wrong, and what could not be looked at.
 fn of_user(jailed: &Jailed, resolved: &Resolved, config: &Path) -> (Vec<Finding>, Vec<String>) {
     let (mut found, unread) = keys::check(jailed, resolved, config);
     found.extend(door::door(jailed, resolved, config));
     // Otherwise what sshd does for the user it does in the jail, which the session is in before any of it.
-    if !resolved.session_is_jailed() {
+    if resolved.session_is_jailed() {
+        found.extend(acts::forced_inside(jailed, resolved));
+    } else {
         found.extend(acts::own_code(jailed, resolved, config));
         found.extend(acts::sftp(resolved, config));
         found.extend(acts::forced(jailed, resolved));

@@ -7,10 +7,13 @@ use jail::{
     plan::{Plan, Step, View},
     request::What,
 };
-use jail_config::{Base, Content, Home, Landlock, Limits, MountMode, Network, RootOwner, Seccomp};
+use jail_config::{
+    Base, Content, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp,
+};
 
 use crate::{
-    guest::login_shell,
+    door::has_jail_shell,
+    guest::home,
     shell::{quoted, shown},
 };
 
@@ -122,8 +125,13 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
 }
 
 /// Says what the program that has asked PAM does after the last step: none of it is ours.
-pub(crate) fn of_host_program(identity: &Identity, command: Option<&OsStr>) -> String {
-    let shell = login_shell(identity);
+pub(crate) fn of_host_program(identity: &Identity, command: Option<&OsStr>, jail: &Jail) -> String {
+    // In there, jail-shell is the jail's shell by another name.
+    let shell = if has_jail_shell(identity) {
+        &jail.shell
+    } else {
+        &identity.shell
+    };
     let started = match command {
         Some(command) => format!("{} -c {}", shown(shell), quoted(command)),
         None => shown(shell),
@@ -135,7 +143,7 @@ pub(crate) fn of_host_program(identity: &Identity, command: Option<&OsStr>) -> S
         identity.uid,
         identity.gid,
         groups.join(" "),
-        shown(&identity.home)
+        shown(home(identity))
     )
 }
 

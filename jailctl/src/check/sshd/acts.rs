@@ -1,6 +1,8 @@
 //! What sshd does for a user in its own processes, outside of the jail.
 
-use std::{ffi::OsStr, path::Path};
+use std::path::Path;
+
+use jail_config::{Base, Content};
 
 use super::{
     lines::{globally, in_match, reload},
@@ -9,11 +11,9 @@ use super::{
 use crate::{
     account::Jailed,
     check::{Finding, Severity},
-    door::{JAIL_SHELL, has_jail_shell},
+    door::{has_jail_shell, is_jail_shell},
     shell::{quoted, shown},
 };
-use jail_config::Content;
-
 /// A keyword that is to be "no" for a jailed user.
 struct Forwarding {
     keyword: &'static str,
@@ -170,12 +170,33 @@ pub(super) fn sftp(resolved: &Resolved, config: &Path) -> Option<Finding> {
     Some(Finding::error("sshd-sftp", what).mended_by(command))
 }
 
+/// Finds a forced jail-shell that sshd, in the jail already, does not find there.
+pub(super) fn forced_inside(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
+    let forced = resolved.forced()?;
+    let program = Path::new(forced.split_whitespace().next()?);
+    let bases = match &jailed.jail.base {
+        Base::Host => return None,
+        Base::Directory(base) => Some(base),
+        Base::None => None,
+    };
+    let inside = program.strip_prefix("/").ok()?;
+    let mut places = bases.into_iter().chain([&jailed.jail.root]);
+    if !is_jail_shell(program) || places.any(|it| it.join(inside).symlink_metadata().is_ok()) {
+        return None;
+    }
+    let what = format!(
+        "sshd: ForceCommand {} is started behind pam_jail.so, in the jail, and is not in the jail: every login fails; copy it to the \
+         same path in the root",
+        shown(forced)
+    );
+    Some(Finding::error("sshd-forced", what))
+}
+
 /// Finds a forced command that the login shell runs outside of the jail.
 pub(super) fn forced(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
     let forced = resolved.forced()?;
     let program = forced.split_whitespace().next().unwrap_or_default();
-    let is_jail_shell = Path::new(program).file_name() == Some(OsStr::new(JAIL_SHELL));
-    if has_jail_shell(&jailed.identity) || is_jail_shell {
+    if has_jail_shell(&jailed.identity) || is_jail_shell(Path::new(program)) {
         return None;
     }
     let what = format!(

@@ -17,6 +17,7 @@ use crate::{
     account::Jailed,
     check::{Finding, doors::writes},
     door::{JAIL_SHELL_PATH, has_jail_shell, is_jail_shell},
+    guest::home,
     shell::{quoted, shown},
 };
 
@@ -308,14 +309,14 @@ fn expanded(pattern: &str, identity: &Identity) -> PathBuf {
     let mut letters = pattern.chars();
     while let Some(letter) = letters.next() {
         match (letter, if letter == '%' { letters.next() } else { None }) {
-            ('%', Some('h')) => path.push_str(&identity.home.to_string_lossy()),
+            ('%', Some('h')) => path.push_str(&home(identity).to_string_lossy()),
             ('%', Some('u')) => path.push_str(&identity.name.to_string_lossy()),
             ('%', Some('U')) => path.push_str(&identity.uid.to_string()),
             ('%', Some(other)) => path.push(other),
             (other, _) => path.push(other),
         }
     }
-    identity.home.join(path)
+    home(identity).join(path)
 }
 
 #[cfg(test)]
