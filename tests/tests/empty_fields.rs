@@ -99,7 +99,7 @@ fn an_empty_home_is_the_root_directory_wherever_it_is_named() {
     let config = sandbox.read("/etc/login-jail/config.toml");
     sandbox.write(
         "/etc/login-jail/config.toml",
-        format!("{config}home = \"{{home}}\"\n"),
+        format!("{config}\nhome = \"{{home}}\"\n"),
     );
     let said = sandbox.run(&["jailctl", "explain", "ann"]);
     assert_eq!(said.code(), Some(1), "{said}");
