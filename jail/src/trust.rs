@@ -450,7 +450,8 @@ pub(crate) fn check_owner_and_mode(stat: &Stat, owner: Option<u32>) -> Result<()
 }
 
 /// Names a file type as a person would.
-pub(crate) fn kind(file_type: FileType) -> &'static str {
+#[must_use]
+pub fn kind(file_type: FileType) -> &'static str {
     match file_type {
         FileType::RegularFile => "regular file",
         FileType::Directory => "directory",

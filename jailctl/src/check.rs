@@ -20,7 +20,10 @@ mod tree;
 mod unlisted;
 mod walk;
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use jail::decision::Config;
 use jailctl::progress::Progress;
@@ -32,6 +35,7 @@ use crate::{
     cli::Check,
     enter::need_root,
     failure::{Failure, Verdict},
+    mend,
     output::{counted, print_json, say},
     shell::{self, shown},
 };
@@ -39,6 +43,7 @@ use crate::{
 pub(crate) use doors::SNIPPETS;
 pub(crate) use finding::{Finding, Mend, Severity};
 pub(crate) use inside::top_is_roots;
+pub(crate) use mounts::Mounted;
 pub(crate) use pam::{
     jailing as jailing_pam_services, open_doors as open_pam_services, open_jobs as open_pam_jobs,
     opening as opening_pam,
@@ -47,6 +52,7 @@ pub(crate) use sshd::{
     forces_jail_shell as sshd_forces_jail_shell, session_is_jailed as sshd_session_is_jailed,
 };
 pub(crate) use stack::in_file as pam_lines_in;
+pub(crate) use tree::{excess, is_misowned, is_strange_device};
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
 
 /// What a check has found, and what it could not look at.
@@ -63,6 +69,9 @@ pub(crate) struct Report {
     /// What --fix did.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fixed: Vec<Fixed>,
+    /// The directory of the config.
+    #[serde(skip)]
+    config: PathBuf,
     /// What has been found already, by kind, user and words.
     #[serde(skip)]
     known: HashSet<(&'static str, Option<String>, String)>,
@@ -77,6 +86,7 @@ struct Fixed {
 
 impl Report {
     pub(crate) fn add(&mut self, finding: Finding) {
+        let finding = finding.with_config(&self.config);
         let Finding {
             kind, user, what, ..
         } = &finding;
@@ -105,7 +115,7 @@ pub(crate) fn run(config: &Path, arguments: &Check) -> Result<Verdict, Failure> 
     need_root("check roots and enter them")?;
     let mut report = look(config, arguments)?;
     if arguments.fix {
-        let fixed = fix(&report);
+        let fixed = fix(&report, config);
         if !fixed.is_empty() {
             report = look(config, arguments)?;
             report.fixed = fixed;
@@ -124,7 +134,10 @@ pub(crate) fn run(config: &Path, arguments: &Check) -> Result<Verdict, Failure> 
 }
 
 fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
-    let mut report = Report::default();
+    let mut report = Report {
+        config: directory.to_owned(),
+        ..Report::default()
+    };
     let config = match Config::read(directory) {
         Ok(config) => config,
         Err(refusal) => {
@@ -202,19 +215,32 @@ fn attack(report: &mut Report, jailed: &Jailed, directory: &Path) {
     }
 }
 
-/// Runs the commands that can do no harm: each takes a permission away or switches something off.
-fn fix(report: &Report) -> Vec<Fixed> {
+/// Executes the fixes that can do no harm: each only takes something away, and concerns a jail and nothing else.
+fn fix(report: &Report, config: &Path) -> Vec<Fixed> {
     let mut fixed: Vec<Fixed> = Vec::new();
     for mend in report.findings.iter().filter_map(|it| it.mend.as_ref()) {
-        if !mend.safe || fixed.iter().any(|it| it.command == mend.command) {
+        let command = mend.command();
+        if !mend.is_safe() || fixed.iter().any(|it| it.command == command) {
             continue;
         }
-        eprintln!("+ {}", mend.command);
-        let status = shell::program("sh").args(["-c", &mend.command]).status();
-        fixed.push(Fixed {
-            command: mend.command.clone(),
-            succeeded: status.is_ok_and(|status| status.success()),
-        });
+        eprintln!("+ {command}");
+        let succeeded = match mend {
+            Mend::Repair(repair) => match mend::execute(repair, config, mend::Extent::Whole) {
+                Ok(changes) => {
+                    changes.iter().for_each(|change| eprintln!("  {change}"));
+                    true
+                }
+                Err(failure) => {
+                    eprintln!("  {failure}");
+                    false
+                }
+            },
+            Mend::Command { command, .. } => {
+                let status = shell::program("sh").args(["-c", command]).status();
+                status.is_ok_and(|status| status.success())
+            }
+        };
+        fixed.push(Fixed { command, succeeded });
     }
     fixed
 }
@@ -230,11 +256,9 @@ fn print(report: &Report) {
             shown(&finding.what),
             finding.tags()
         ));
-        if let Some(Mend { command, safe }) = &finding.mend {
-            say(format_args!(
-                "         {} {command}",
-                if *safe { "#" } else { "#?" }
-            ));
+        if let Some(mend) = &finding.mend {
+            let mark = if mend.is_safe() { "#" } else { "#?" };
+            say(format_args!("         {mark} {}", mend.command()));
         }
     }
     for what in &report.unchecked {

@@ -12,7 +12,7 @@ use jailctl::{
     update::{Rollback, Update},
 };
 
-use crate::door::Door;
+use crate::{door::Door, mend};
 
 /// Explains, checks and changes who is jailed where
 ///
@@ -39,6 +39,7 @@ Examples:
 pub(crate) enum Command {
     Explain(Explain),
     Check(Check),
+    Mend(Mend),
     List(List),
     Status(Status),
     Sessions(Sessions),
@@ -138,6 +139,41 @@ Examples:
   jailctl check --attack ann                                 and which wall stops each known way out
   jailctl check --sshd-config /etc/ssh/sshd_sftp.conf ann    where an sshd has a config of its own
   jailctl check --json                                       for a program; exit status 1 says that something was found";
+
+/// Mend what check has found, one thing at a time
+///
+/// `jailctl check` prints these commands. KIND is the word in brackets behind the finding, WHAT is the file, directory or
+/// user that it is about. The state is looked at again first: where it is in order by now, nothing is done.
+///
+/// A jail's user may be at work in it at the same time, so everything is done by descriptor, from the root down: no symbolic
+/// link is followed, no mount is entered, and what was looked at is what is changed. A file that has further hard links is
+/// not changed, because one of them may be the host's. What a mount of the config shows is data, and is never changed.
+/// Each change is printed. Needs root. Exit status 0 also when there was nothing to mend, 3 when it was refused.
+#[derive(Debug, Args)]
+#[command(after_long_help = MEND_EXAMPLES)]
+pub(crate) struct Mend {
+    /// What is wrong, by the word that check calls it by
+    #[arg(value_enum)]
+    pub(crate) kind: mend::Kind,
+    /// The path or user that check names
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) what: OsString,
+    /// WHAT has a backslash and three octal digits for each byte that a terminal can't show
+    #[arg(long)]
+    pub(crate) escaped: bool,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+const MEND_EXAMPLES: &str = "\
+Examples:
+  jailctl mend home-missing ann                     make her home in the jail
+  jailctl mend set-id /srv/jails/ann/usr/bin/su     take the set-user-ID bit away
+  jailctl mend --dry-run home-missing ann           only show what would change
+  jailctl mend --json set-id /srv/jails/ann/bin/su  what was changed, for a program";
 
 /// The names of walls, which stay the same from release to release.
 pub(crate) const WALLS: &str = "\

@@ -19,6 +19,7 @@ mod guest;
 mod kick;
 mod list;
 mod membership;
+mod mend;
 mod migrate;
 mod output;
 mod page;
@@ -85,6 +86,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
     match cli.command {
         Command::Explain(arguments) => explain::run(&config, &arguments),
         Command::Check(arguments) => check::run(&config, &arguments),
+        Command::Mend(arguments) => mend::run(&config, &arguments),
         Command::List(arguments) => list::run(&config, &arguments),
         Command::Status(arguments) => status::run(&config, &arguments),
         Command::Sessions(arguments) => sessions::run(&config, &arguments),

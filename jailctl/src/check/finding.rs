@@ -1,9 +1,11 @@
 //! One thing that is wrong, and what mends it.
 
-use jail::refusal::Refusal;
-use serde::Serialize;
+use std::path::Path;
 
-use crate::account::Jailed;
+use jail::refusal::Refusal;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use crate::{account::Jailed, mend::Repair};
 
 /// How bad a finding is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -28,13 +30,44 @@ impl Severity {
     }
 }
 
-/// A command that mends a finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Mend {
-    /// For sh(1).
-    pub(crate) command: String,
-    /// Whether it only takes a permission away or switches something off, so that --fix runs it.
-    pub(crate) safe: bool,
+/// What mends a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mend {
+    /// jailctl does it itself.
+    Repair(Repair),
+    /// A command for sh(1).
+    Command {
+        command: String,
+        /// Whether it only takes a permission away or switches something off, so that --fix runs it.
+        safe: bool,
+    },
+}
+
+impl Mend {
+    /// Gives the command to be printed.
+    pub(crate) fn command(&self) -> String {
+        match self {
+            Mend::Repair(repair) => repair.to_string(),
+            Mend::Command { command, .. } => command.clone(),
+        }
+    }
+
+    /// Tells whether --fix runs it.
+    pub(crate) fn is_safe(&self) -> bool {
+        match self {
+            Mend::Repair(repair) => repair.is_safe(),
+            Mend::Command { safe, .. } => *safe,
+        }
+    }
+}
+
+impl Serialize for Mend {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut mend = serializer.serialize_struct("Mend", 2)?;
+        mend.serialize_field("command", &self.command())?;
+        mend.serialize_field("safe", &self.is_safe())?;
+        mend.end()
+    }
 }
 
 /// One thing that is wrong.
@@ -108,35 +141,41 @@ impl Finding {
         }
     }
 
-    /// Adds a command that an administrator should have read before it runs.
-    pub(crate) fn mended_by(self, command: impl Into<String>) -> Finding {
-        let command = command.into();
-        Finding {
-            mend: Some(Mend {
-                command,
-                safe: false,
-            }),
-            ..self
+    /// Adds a fix that jailctl executes, if there is one.
+    pub(crate) fn mended(self, repair: impl Into<Option<Repair>>) -> Finding {
+        match repair.into() {
+            Some(repair) => Finding {
+                mend: Some(Mend::Repair(repair)),
+                ..self
+            },
+            None => self,
         }
     }
 
-    /// Adds a command with its own word on whether it is safe.
-    pub(crate) fn and_mended(self, mend: Mend) -> Finding {
+    /// Adds a command that an administrator should have read before it runs.
+    pub(crate) fn mended_by(self, command: impl Into<String>) -> Finding {
+        let (command, safe) = (command.into(), false);
         Finding {
-            mend: Some(mend),
+            mend: Some(Mend::Command { command, safe }),
             ..self
         }
     }
 
     /// Adds a command that only takes a permission away or switches something off.
     pub(crate) fn safely_mended_by(self, command: impl Into<String>) -> Finding {
-        let command = command.into();
+        let (command, safe) = (command.into(), true);
         Finding {
-            mend: Some(Mend {
-                command,
-                safe: true,
-            }),
+            mend: Some(Mend::Command { command, safe }),
             ..self
         }
+    }
+
+    /// Lets a fix go by the config that was checked.
+    pub(crate) fn with_config(self, directory: &Path) -> Finding {
+        let mend = self.mend.map(|mend| match mend {
+            Mend::Repair(repair) => Mend::Repair(repair.with_config(directory)),
+            command => command,
+        });
+        Finding { mend, ..self }
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     },
     door::{Door, has_jail_shell},
     enter::copy_with_libraries,
+    mend::{Kind, Repair},
     rehearsal::{self, Seen},
     shell::{pattern, quoted, shown},
 };
@@ -68,8 +69,10 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, directory: &Path) {
         let Some(mut found) = finding(&seen, jailed) else {
             continue;
         };
-        // Where the user could have put a link, a command that root runs there would write to the host.
-        if !roots_own || !can_be_pattern(&seen) {
+        // Where the user could have put a link, a command that root runs there would write to the host. What jailctl does
+        // itself follows none.
+        let is_command = matches!(found.mend, Some(Mend::Command { .. }));
+        if is_command && (!roots_own || !can_be_pattern(&seen)) {
             found.mend = None;
         }
         report.add(found.of(jailed));
@@ -145,7 +148,7 @@ fn owned(finding: Finding, jailed: &Jailed) -> Finding {
     }
     let root = quoted(&jailed.jail.root);
     match &finding.mend {
-        Some(mend) if mend.command.starts_with("install -d") => {
+        Some(mend) if mend.command().starts_with("install -d") => {
             let user = quoted(&jailed.identity.name);
             finding.mended_by(format!("install -d -m 755 -o {user} {root}"))
         }
@@ -211,12 +214,12 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
             "home-missing",
             format!("there is no {home} in the jail, and sessions start in /"),
         )
-        .mended_by(make_home(home, jailed)),
+        .mended(of_user(Kind::HomeMissing, jailed)),
         Seen::HomeNotWritable(home) => Finding::note(
             "home-not-writable",
             format!("{home} in the jail can't be written by the user"),
         )
-        .mended_by(format!("chown {user}: {}", below(home))),
+        .mended(of_user(Kind::HomeNotWritable, jailed)),
         Seen::NoSftpServer => with_command(
             Finding::note(
                 "sftp-server-missing",
@@ -331,10 +334,9 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
     })
 }
 
-fn make_home(home: &str, jailed: &Jailed) -> String {
-    let (user, gid) = (quoted(&jailed.identity.name), jailed.identity.gid);
-    let home = quoted(jailed.jail.root.join(home.trim_start_matches('/')));
-    format!("install -d -m 700 -o {user} -g {gid} {home}")
+/// Makes a fix for the jail of a user.
+fn of_user(kind: Kind, jailed: &Jailed) -> Repair {
+    Repair::of_user(kind, &jailed.identity.name)
 }
 
 /// Gives the command that writes the user's line into the jail's passwd.
@@ -361,13 +363,12 @@ fn refused(code: &str, reason: &str, jailed: &Jailed) -> Finding {
         Some(code) => finding.with_code(code.name()),
         None => finding,
     };
-    let (Home::Set(home) | Home::Default(home)) = &jail.home;
     let root = quoted(&jail.root);
     match (code, &jail.base) {
         ("shell-missing" | "interpreter-missing" | "library-missing", Base::None) => {
             finding.mended_by(copy_with_libraries(&jail.shell, &jail.root))
         }
-        ("home-missing", _) => finding.mended_by(make_home(&home.display().to_string(), jailed)),
+        ("home-missing", _) => finding.mended(of_user(Kind::HomeMissing, jailed)),
         ("exec", Base::None) => {
             let shell = jail.shell.strip_prefix("/").unwrap_or(&jail.shell);
             let shell = jail.root.join(shell);
@@ -400,9 +401,9 @@ fn host_files(refusal: &Refusal, fault: &HostFilesFault, jailed: &Jailed) -> Fin
     match fault {
         HostFilesFault::Untrusted(_) => Finding {
             // Further down in a root than the walk to it has looked.
-            mend: finding.mend.map(|mend| Mend {
+            mend: finding.mend.map(|mend| Mend::Command {
+                command: mend.command(),
                 safe: false,
-                ..mend
             }),
             ..finding
         },

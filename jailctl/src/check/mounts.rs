@@ -13,6 +13,7 @@ use jail_config::{Content, Isolation, Mount, MountMode};
 use crate::{
     account::Jailed,
     check::{Finding, Report, config::edit},
+    failure::Failure,
     shell::{quoted, shown},
 };
 
@@ -43,12 +44,12 @@ const COMMANDING: [&str; 9] = [
 
 /// A mount of this mount namespace: proc_pid_mountinfo(5).
 #[derive(Debug, PartialEq, Eq)]
-struct Mounted {
+pub(crate) struct Mounted {
     /// The numbers of the file system.
-    device: OsString,
+    pub(crate) device: OsString,
     /// The directory of that file system which is shown.
-    top: PathBuf,
-    point: PathBuf,
+    pub(crate) top: PathBuf,
+    pub(crate) point: PathBuf,
     writable: bool,
     kind: String,
     source: OsString,
@@ -65,14 +66,10 @@ enum Part {
 
 /// Checks every root, once for all who share it, and what the config mounts into it.
 pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
-    let text = match fs::read(MOUNTS) {
-        Ok(text) => text,
-        Err(error) => return report.leave_unchecked(format!("{MOUNTS}: {error}")),
+    let all = match Mounted::all() {
+        Ok(all) => all,
+        Err(failure) => return report.leave_unchecked(failure.to_string()),
     };
-    let all: Vec<Mounted> = text
-        .split(|byte| *byte == b'\n')
-        .filter_map(Mounted::parse)
-        .collect();
     let mut roots: BTreeMap<&Path, Vec<&Jailed>> = BTreeMap::new();
     for one in jailed {
         roots.entry(&one.jail.root).or_default().push(one);
@@ -95,7 +92,15 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
 }
 
 impl Mounted {
-    fn parse(line: &[u8]) -> Option<Mounted> {
+    /// Lists the mounts of this mount namespace, each behind those that it may cover.
+    pub(crate) fn all() -> Result<Vec<Mounted>, Failure> {
+        let path = Path::new(MOUNTS);
+        let text = fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
+        let lines = text.split(|byte| *byte == b'\n');
+        Ok(lines.filter_map(Mounted::parse).collect())
+    }
+
+    pub(crate) fn parse(line: &[u8]) -> Option<Mounted> {
         let mut fields = line.split(|byte| *byte == b' ');
         let mut next = || fields.next().map(unescaped);
         let (_id, _parent, device, top, point) = (next()?, next()?, next()?, next()?, next()?);

@@ -21,8 +21,9 @@ use rustix::fs::{
 
 use crate::{
     account::Jailed,
-    check::{Finding, Mend, Report},
-    shell::{quoted, shown},
+    check::{Finding, Report},
+    mend::{Data, Kind, Repair},
+    shell::shown,
 };
 
 /// Where programs, libraries and accounts are: nobody who is jailed may write there.
@@ -56,6 +57,13 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
     }
     let mounts = jailed.iter().flat_map(|one| &one.jail.mounts);
     let sources: Vec<&Path> = mounts.map(|mount| mount.source.as_path()).collect();
+    let data = match Data::of(jailed) {
+        Ok(data) => Some(data),
+        Err(failure) => {
+            report.leave_unchecked(failure.to_string());
+            None
+        }
+    };
     for (root, users) in roots {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let resolve = ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
@@ -73,6 +81,7 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
             unread: Vec::new(),
             roots: true,
             is_shut: is_shut(root, &opened),
+            data: data.as_ref(),
         };
         walk.directory(&opened, &mut PathBuf::new(), 0, true);
         walk.judge_links();
@@ -102,6 +111,45 @@ fn has_access_list(path: &Path) -> bool {
     lgetxattr(path, "system.posix_acl_access", &mut [0_u8; 0]).is_ok()
 }
 
+/// Tells whether a path below a root is where programs, libraries and accounts are.
+fn is_system(below: &Path) -> bool {
+    let first = below.components().next();
+    first.is_some_and(|first| SYSTEM.iter().any(|name| first.as_os_str() == *name))
+}
+
+fn is_users(users: &[&Jailed], uid: u32) -> bool {
+    uid != 0 && users.iter().any(|one| one.identity.uid == uid)
+}
+
+/// Tells whether a jailed user owns what should be root's.
+pub(crate) fn is_misowned(users: &[&Jailed], below: &Path, stat: &Stat) -> bool {
+    let may_own = |one: &&Jailed| one.jail.root_owner == RootOwner::User;
+    is_system(below) && is_users(users, stat.st_uid) && !users.iter().any(may_own)
+}
+
+/// Gives the write permissions, of group and others, that a file or directory below a root should not have.
+pub(crate) fn excess(users: &[&Jailed], below: &Path, stat: &Stat, has_list: bool) -> u32 {
+    let mode = stat.st_mode & 0o7777;
+    let users_own = is_users(users, stat.st_uid);
+    let is_users_group = users
+        .iter()
+        .any(|one| one.identity.groups.contains(&stat.st_gid));
+    // The group's bits are the mask of the list where there is one: acl(5).
+    let by_group = is_system(below) && (has_list || is_users_group && !users_own);
+    let sticky = FileType::from_raw_mode(stat.st_mode) == FileType::Directory && mode & 0o1000 != 0;
+    let by_all = !sticky && !users_own;
+    mode & (if by_group { 0o020 } else { 0 } | if by_all { 0o002 } else { 0 })
+}
+
+/// Tells whether a device below a root is one that jails do not need.
+pub(crate) fn is_strange_device(below: &Path, stat: &Stat) -> bool {
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    let device = (major(stat.st_rdev), minor(stat.st_rdev));
+    let is_usual =
+        kind == FileType::CharacterDevice && below.starts_with("dev") && DEVICES.contains(&device);
+    matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) && !is_usual
+}
+
 /// A walk through one root.
 struct Walk<'a> {
     root: &'a Path,
@@ -118,6 +166,8 @@ struct Walk<'a> {
     roots: bool,
     /// Whether nobody else of the host could run a set-user-ID program in the root.
     is_shut: bool,
+    /// What is shown to jails, and not theirs.
+    data: Option<&'a Data>,
 }
 
 struct Linked {
@@ -125,8 +175,6 @@ struct Linked {
     met: u64,
     path: PathBuf,
     set_id: bool,
-    /// Whether its directory is root's alone.
-    roots: bool,
 }
 
 impl Walk<'_> {
@@ -190,12 +238,8 @@ impl Walk<'_> {
         match kind {
             FileType::RegularFile => self.judge_file(path, stat),
             FileType::CharacterDevice | FileType::BlockDevice => {
-                let device = (major(stat.st_rdev), minor(stat.st_rdev));
-                let usual = kind == FileType::CharacterDevice
-                    && path.starts_with("dev")
-                    && DEVICES.contains(&device);
-                if !usual {
-                    let (major, minor) = device;
+                if is_strange_device(path, stat) {
+                    let (major, minor) = (major(stat.st_rdev), minor(stat.st_rdev));
                     self.add(
                         Finding::error(
                             "device",
@@ -204,10 +248,7 @@ impl Walk<'_> {
                                 full.display()
                             ),
                         )
-                        .and_mended(Mend {
-                            safe: false,
-                            ..self.change("rm", &full, stat)
-                        }),
+                        .mended(self.change(Kind::Device, &full, stat)),
                     );
                 }
                 return;
@@ -215,7 +256,7 @@ impl Walk<'_> {
             _ => {}
         }
         if matches!(kind, FileType::RegularFile | FileType::Directory) {
-            self.judge_writers(path, stat, mode, kind);
+            self.judge_writers(path, stat, mode);
         }
     }
 
@@ -240,7 +281,7 @@ impl Walk<'_> {
                     format!("{what}, who is jailed there: nobody else of the host can run it, as things are"),
                 ),
             }
-            .and_mended(self.change("chmod u-s,g-s", &full, stat));
+            .mended(self.change(Kind::SetId, &full, stat));
             self.add_of(finding, users_own);
         }
         if lgetxattr(&full, "security.capability", &mut [0_u8; 64]).is_ok() {
@@ -252,7 +293,7 @@ impl Walk<'_> {
                         full.display()
                     ),
                 )
-                .and_mended(self.change("setcap -r", &full, stat)),
+                .mended(self.change(Kind::FileCapabilities, &full, stat)),
             );
         }
         #[allow(
@@ -260,7 +301,6 @@ impl Walk<'_> {
             reason = "the widths differ by architecture"
         )]
         let links = u64::from(stat.st_nlink);
-        let roots = self.roots;
         if links > 1 && !users_own {
             let linked = self
                 .linked
@@ -270,23 +310,18 @@ impl Walk<'_> {
                     met: 0,
                     path: full,
                     set_id,
-                    roots,
                 });
             linked.met += 1;
         }
     }
 
-    fn judge_writers(&mut self, path: &Path, stat: &Stat, mode: u32, kind: FileType) {
+    fn judge_writers(&mut self, path: &Path, stat: &Stat, mode: u32) {
         let full = self.root.join(path);
         let shown = full.display();
-        let system = path
-            .components()
-            .next()
-            .is_some_and(|first| SYSTEM.iter().any(|name| first.as_os_str() == *name));
-        let sticky = kind == FileType::Directory && mode & 0o1000 != 0;
-        let users_own = self.is_users(stat.st_uid);
-        let may_own = |one: &&Jailed| one.jail.root_owner == RootOwner::User;
-        if system && users_own && !self.users.iter().any(may_own) {
+        let system = is_system(path);
+        let has_list = system && mode & 0o020 != 0 && has_access_list(&full);
+        let excess = excess(self.users, path, stat, has_list);
+        if is_misowned(self.users, path, stat) {
             self.add(
                 Finding::error(
                     "system-owner",
@@ -295,37 +330,36 @@ impl Walk<'_> {
                         stat.st_uid
                     ),
                 )
-                .and_mended(Mend { safe: false, ..self.change("chown root", &full, stat) }),
+                .mended(self.change(Kind::SystemOwner, &full, stat)),
             );
-        } else if system && mode & 0o020 != 0 && has_access_list(&full) {
-            // The group's bits are the mask of the list then: acl(5).
+        } else if excess & 0o020 != 0 {
+            let who = if has_list {
+                "an access control list may let the user write it".to_owned()
+            } else {
+                format!("a group of the user (gid {}) may write it", stat.st_gid)
+            };
             self.add(
                 Finding::error(
                     "system-writable",
-                    format!("{shown} is mode {mode:04o}, and an access control list may let the user write it"),
+                    format!("{shown} is mode {mode:04o}, and {who}"),
                 )
-                .and_mended(self.change("chmod g-w", &full, stat)),
-            );
-        } else if system && !users_own && mode & 0o020 != 0 && self.is_users_group(stat.st_gid) {
-            self.add(
-                Finding::error(
-                    "system-writable",
-                    format!(
-                        "{shown} is mode {mode:04o}, and a group of the user (gid {}) may write it",
-                        stat.st_gid
-                    ),
-                )
-                .and_mended(self.change("chmod g-w", &full, stat)),
+                .mended(self.change(Kind::SystemWritable, &full, stat)),
             );
         }
-        if mode & 0o002 != 0 && !sticky && !users_own {
+        if excess & 0o002 != 0 {
             let what = format!("{shown} is mode {mode:04o}: everybody may write it");
-            let finding = if system {
-                Finding::error("system-writable", what)
+            let (finding, kind) = if system {
+                (
+                    Finding::error("system-writable", what),
+                    Kind::SystemWritable,
+                )
             } else {
-                Finding::warning("world-writable", what)
+                (
+                    Finding::warning("world-writable", what),
+                    Kind::WorldWritable,
+                )
             };
-            self.add(finding.and_mended(self.change("chmod o-w", &full, stat)));
+            self.add(finding.mended(self.change(kind, &full, stat)));
         }
     }
 
@@ -337,7 +371,6 @@ impl Walk<'_> {
             .collect();
         outside.sort_by(|a, b| a.path.cmp(&b.path));
         for linked in outside {
-            let path = quoted(&linked.path);
             let what = format!(
                 "{} has {} links, {} of them outside of the root: it is the same file there",
                 linked.path.display(),
@@ -349,42 +382,25 @@ impl Walk<'_> {
             } else {
                 Finding::note("hard-link", what)
             };
-            self.add(if linked.roots && !path.contains('\n') {
-                finding.mended_by(format!("cp -p {path} {path}.copy && mv {path}.copy {path}"))
-            } else {
-                finding
-            });
+            self.add(finding.mended(Repair::of_file(Kind::HardLink, &linked.path)));
         }
     }
 
-    /// Gives the command that changes a file. Where a user may put a link in its place meanwhile, it is found by its
-    /// number, in its own directory, and left to the administrator. One whose name would not stand on one line is found by
-    /// its number, too: of a command that is copied in part, the name is another file's.
-    fn change(&self, command: &str, full: &Path, stat: &Stat) -> Mend {
-        let name = quoted(full);
-        if self.roots && !name.contains('\n') {
-            return Mend {
-                command: format!("{command} {name}"),
-                safe: true,
-            };
-        }
-        let (root, number) = (quoted(self.root), stat.st_ino);
-        Mend {
-            command: format!(
-                "find {root} -xdev -inum {number} ! -type l -execdir {command} {{}} \\;"
-            ),
-            safe: self.roots,
-        }
+    /// Gives what mends a file. With further names it may be the host's as well, and is to be the root's own first. What a
+    /// user could exchange is left to the administrator; a mount's data is never changed.
+    fn change(&self, kind: Kind, full: &Path, stat: &Stat) -> Option<Repair> {
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let kind = if is_file && stat.st_nlink > 1 {
+            Kind::HardLink
+        } else {
+            kind
+        };
+        let is_data = self.data.is_none_or(|data| data.shows(full).is_some());
+        (!is_data).then(|| Repair::of_file(kind, full).not_only_of_jail(!self.roots))
     }
 
     fn is_users(&self, uid: u32) -> bool {
-        uid != 0 && self.users.iter().any(|one| one.identity.uid == uid)
-    }
-
-    fn is_users_group(&self, gid: u32) -> bool {
-        self.users
-            .iter()
-            .any(|one| one.identity.groups.contains(&gid))
+        is_users(self.users, uid)
     }
 
     fn add(&mut self, finding: Finding) {

@@ -1,0 +1,241 @@
+//! The way to what is mended: by descriptors, from the root of a jail of the config down, through no link and no mount.
+//!
+//! What was looked at is what is changed: it is opened once, examined by its descriptor, and changed by a descriptor of the
+//! same device and inode. Where the object has further names, one of them may be the host's, and nothing is changed.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Component, Path, PathBuf},
+};
+
+use jail::trust;
+use jail_config::RootOwner;
+use rustix::{
+    fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2},
+    io::Errno,
+};
+
+use crate::{
+    account::Jailed,
+    failure::Failure,
+    mend::{
+        data::Data,
+        repair::{Kind, Repair},
+    },
+    shell::shown,
+};
+
+/// The root directory of one or more jailed users, opened.
+pub(crate) struct Root<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) users: Vec<&'a Jailed>,
+    directory: OwnedFd,
+    /// Who owns it: root, or the one user of it.
+    owner: u32,
+}
+
+/// Something below a root.
+pub(crate) struct Reached {
+    /// The directory that it is in.
+    pub(crate) directory: OwnedFd,
+    pub(crate) name: OsString,
+    /// What it is; it was not followed.
+    pub(crate) stat: Stat,
+    pub(crate) shown: PathBuf,
+}
+
+impl<'a> Root<'a> {
+    /// Opens the root that a path is below.
+    pub(crate) fn above(all: &'a [Jailed], path: &Path) -> Result<Root<'a>, Failure> {
+        let is_plain = path.is_absolute()
+            && path
+                .components()
+                .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        let roots = all.iter().map(|one| one.jail.root.as_path());
+        let nearest = roots
+            .filter(|root| is_plain && path != *root && path.starts_with(root))
+            .max_by_key(|root| root.components().count());
+        let root = nearest.ok_or_else(|| {
+            Failure::Failed(format!(
+                "{} is below the root of no jail of this config",
+                shown(path)
+            ))
+        })?;
+        Root::open(all, root)
+    }
+
+    /// Opens a root of these users.
+    pub(crate) fn open(all: &'a [Jailed], root: &'a Path) -> Result<Root<'a>, Failure> {
+        let users: Vec<&Jailed> = all.iter().filter(|one| one.jail.root == root).collect();
+        let owner = match users.as_slice() {
+            [only] if only.jail.root_owner == RootOwner::User => Some(only.identity.uid),
+            _ => None,
+        };
+        let directory = trust::open_directory_of(root, owner)
+            .map_err(|untrusted| Failure::Failed(format!("open root {untrusted}")))?;
+        let stat = fstat(&directory).map_err(failed("examine", root))?;
+        Ok(Root {
+            path: root,
+            users,
+            directory,
+            owner: stat.st_uid,
+        })
+    }
+
+    /// Gives a descriptor of the root itself.
+    pub(crate) fn directory(&self) -> Result<OwnedFd, Failure> {
+        let cloned = self.directory.try_clone();
+        cloned.map_err(|error| Failure::io("open", self.path, &error))
+    }
+
+    /// Tells whether the root belongs to root, as all above it does.
+    pub(crate) fn is_roots(&self) -> bool {
+        self.owner == 0
+    }
+
+    /// Goes to something below it. A link on the way, or a mount, ends the way.
+    pub(crate) fn reach(&self, path: &Path) -> Result<Reached, Failure> {
+        let below = path.strip_prefix(self.path).unwrap_or(path);
+        let mut directory = self.directory()?;
+        let mut walked = self.path.to_owned();
+        let mut ahead = below.components().peekable();
+        while let Some(component) = ahead.next() {
+            let name = component.as_os_str();
+            walked.push(name);
+            let next = open_entry(&directory, name).map_err(failed("open", &walked))?;
+            let stat = fstat(&next).map_err(failed("examine", &walked))?;
+            if ahead.peek().is_none() {
+                return Ok(Reached {
+                    directory,
+                    name: name.to_owned(),
+                    stat,
+                    shown: walked,
+                });
+            }
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => {}
+                other => {
+                    let kind = trust::kind(other);
+                    return Err(Failure::Failed(format!(
+                        "{}: {} is a {kind}, not a directory",
+                        shown(path),
+                        shown(&walked)
+                    )));
+                }
+            }
+            directory = next;
+        }
+        Err(Failure::Failed(format!(
+            "{} is the root directory itself",
+            shown(path)
+        )))
+    }
+}
+
+impl Reached {
+    /// Says what kind of thing it is.
+    pub(crate) fn file_type(&self) -> FileType {
+        FileType::from_raw_mode(self.stat.st_mode)
+    }
+
+    /// Gives its permission bits.
+    pub(crate) fn mode(&self) -> u32 {
+        self.stat.st_mode & 0o7777
+    }
+
+    /// Opens a regular file or a directory to change it. Anything else in its place by now is refused.
+    pub(crate) fn open(&self) -> Result<OwnedFd, Failure> {
+        let kind = self.file_type();
+        if !matches!(kind, FileType::RegularFile | FileType::Directory) {
+            return Err(Failure::Failed(format!(
+                "{} is a {}; only files and directories are changed",
+                shown(&self.shown),
+                trust::kind(kind)
+            )));
+        }
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = openat2(&self.directory, &self.name, flags, Mode::empty(), resolve())
+            .map_err(failed("open", &self.shown))?;
+        let stat = fstat(&opened).map_err(failed("examine", &self.shown))?;
+        self.insist_on_same(&stat)?;
+        Ok(opened)
+    }
+
+    /// Refuses what is not the thing that was looked at.
+    pub(crate) fn insist_on_same(&self, other: &Stat) -> Result<(), Failure> {
+        let is_same = (other.st_dev, other.st_ino) == (self.stat.st_dev, self.stat.st_ino);
+        if is_same && other.st_mode == self.stat.st_mode && other.st_uid == self.stat.st_uid {
+            return Ok(());
+        }
+        Err(Failure::Failed(format!(
+            "{} has become something else meanwhile; nothing was changed",
+            shown(&self.shown)
+        )))
+    }
+
+    /// Refuses a file with further names, one of which may be the host's.
+    pub(crate) fn insist_on_one_link(&self) -> Result<(), Failure> {
+        if self.file_type() == FileType::Directory || self.stat.st_nlink == 1 {
+            return Ok(());
+        }
+        Err(Failure::Failed(format!(
+            "{} has {} links, and a change is seen at each of them, outside of the root too; run: {}",
+            shown(&self.shown),
+            self.stat.st_nlink,
+            Repair::of_file(Kind::HardLink, &self.shown)
+        )))
+    }
+
+    /// Refuses what a mount of the config, or its base, shows to a jail: that is data, and not the jail's to change.
+    pub(crate) fn insist_on_no_data(&self, data: &Data) -> Result<(), Failure> {
+        match data.shows(&self.shown) {
+            None => Ok(()),
+            Some(source) => Err(Failure::Failed(format!(
+                "{} is in {}, which the config mounts: that is data, and is not changed",
+                shown(&self.shown),
+                shown(source)
+            ))),
+        }
+    }
+}
+
+/// Tells whether nobody but root can change a directory.
+pub(crate) fn is_roots_alone(stat: &Stat) -> bool {
+    stat.st_uid == 0 && stat.st_mode & 0o022 == 0
+}
+
+fn resolve() -> ResolveFlags {
+    ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV
+}
+
+/// Opens one entry of a directory, whatever it is. The descriptor is O_PATH.
+pub(crate) fn open_entry(directory: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat2(directory, name, flags, Mode::empty(), resolve())
+}
+
+/// Says which action on which path failed.
+pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(Errno) -> Failure {
+    let path = path.to_owned();
+    move |errno| match errno {
+        Errno::XDEV => Failure::Failed(format!(
+            "{} is a mount, and what is mounted is not changed",
+            shown(&path)
+        )),
+        Errno::LOOP => Failure::Failed(format!(
+            "{} is a symbolic link, and none is followed",
+            shown(&path)
+        )),
+        errno => Failure::Failed(format!(
+            "{action} {}: {}",
+            shown(&path),
+            io::Error::from(errno)
+        )),
+    }
+}

@@ -1,0 +1,281 @@
+//! `jailctl mend`: it does what it says, on what check has found, and on nothing that the user puts in its way.
+#![allow(clippy::panic, reason = "a test reports by panicking")]
+
+use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, roots};
+
+const ROOT: &str = "/srv/jails/ann";
+const HOME: &str = "/srv/jails/ann/home/ann";
+
+/// ann in a jail with the host's system.
+fn with_base() -> Sandbox {
+    Sandbox::new()
+        .user_with_shell("ann", JAIL_SHELL)
+        .jailed("ann")
+        .root(roots::home())
+        .config(&config(""))
+}
+
+fn config(more: &str) -> String {
+    format!(
+        "exempt = [\"root\"]\n[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{{user}}\"\nbase = \"host\"\n\
+         shell = \"/bin/bash\"\n{more}\n"
+    )
+}
+
+fn mend(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    sandbox.run(&[&["jailctl", "mend"], arguments].concat())
+}
+
+/// Mends, and insists that it was refused for this reason.
+#[track_caller]
+fn refused(sandbox: &Sandbox, arguments: &[&str], why: &str) {
+    let outcome = mend(sandbox, arguments);
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    assert!(outcome.stderr.contains(why), "{outcome}");
+}
+
+#[test]
+fn a_home_is_made_for_its_user() {
+    let sandbox = with_base();
+    sandbox.must(&format!("rmdir {HOME} {ROOT}/home"));
+    let tried = mend(&sandbox, &["--dry-run", "home-missing", "ann"]);
+    assert!(tried.ok().contains("directory made"), "{tried}");
+    sandbox.must(&format!("! test -e {ROOT}/home"));
+    let made = mend(&sandbox, &["home-missing", "ann"]);
+    assert!(
+        made.ok()
+            .contains("/home/ann: directory made, mode 0700, of ann"),
+        "{made}"
+    );
+    let state = format!("stat -c '%U %G %a' {HOME} {ROOT}/home");
+    assert_eq!(sandbox.must(&state), "ann ann 700\nroot root 755");
+    let again = mend(&sandbox, &["home-missing", "ann"]);
+    assert!(again.ok().contains("nothing to mend"), "{again}");
+}
+
+#[test]
+fn a_home_below_the_users_own_directory_is_made_with_their_rights() {
+    let sandbox = with_base().config(&config("home = \"/home/ann/deep/work\""));
+    sandbox.must(&format!("mkdir -p {HOME}; chown ann: {HOME}"));
+    assert!(
+        mend(&sandbox, &["home-missing", "ann"])
+            .ok()
+            .contains("deep/work")
+    );
+    let state = format!("stat -c '%U %G' {HOME}/deep {HOME}/deep/work");
+    assert_eq!(sandbox.must(&state), "ann ann\nann ann");
+}
+
+#[test]
+fn refuses_a_link_where_the_home_is_to_be_made() {
+    let sandbox = with_base().config(&config("home = \"/home/ann/work\""));
+    sandbox.must(&format!(
+        "mkdir -p {HOME} /srv/host; chown ann: {HOME}; chmod 700 /srv/host"
+    ));
+    for link in ["/srv/host", "../../../../../srv/host", "/nowhere"] {
+        sandbox.must(&format!("rm -f {HOME}/work; ln -s {link} {HOME}/work"));
+        for kind in ["home-missing", "home-not-writable"] {
+            refused(&sandbox, &[kind, "ann"], "symbolic link");
+        }
+    }
+    // And a link further up.
+    sandbox.must(&format!(
+        "rm {HOME}/work; mv {HOME} {ROOT}/home/other; ln -s /srv/host {HOME}"
+    ));
+    refused(&sandbox, &["home-missing", "ann"], "symbolic link");
+    let state = "stat -c '%U %a' /srv/host; ls /srv/host; test ! -e /nowhere";
+    assert_eq!(sandbox.must(state), "root 700");
+}
+
+/// While ann exchanges the place for a link, as fast as she can.
+#[test]
+fn a_link_that_comes_and_goes_gets_nothing_from_the_host() {
+    let sandbox = with_base().config(&config("home = \"/home/ann/work\""));
+    sandbox.must(&format!(
+        "mkdir -p {HOME} /srv/host; chown ann: {HOME}; chmod 700 /srv/host
+         cat >/srv/race <<'END'
+cd {HOME} || exit
+while [ ! -e /srv/stop ]; do
+    ln -s /srv/host work; rm work; mkdir work; rmdir work
+done 2>/dev/null
+END
+         setpriv --reuid $(id -u ann) --regid $(id -g ann) --clear-groups sh /srv/race & race=$!
+         end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do jailctl mend home-missing ann || :; done >/srv/said 2>&1
+         touch /srv/stop; wait $race || :"
+    ));
+    assert_eq!(
+        sandbox.must("stat -c '%U %a' /srv/host; ls /srv/host"),
+        "root 700"
+    );
+}
+
+#[test]
+fn refuses_a_home_that_is_somebody_elses() {
+    let sandbox = with_base();
+    sandbox.must(&format!("chown daemon {HOME}"));
+    refused(&sandbox, &["home-not-writable", "ann"], "belongs to uid");
+    assert_eq!(sandbox.must(&format!("stat -c %U {HOME}")), "daemon");
+    // What ann moved to the place of her home, when she could, was never given to her.
+    sandbox.must(&format!("chown ann {ROOT}/home; chown root {HOME}"));
+    refused(&sandbox, &["home-not-writable", "ann"], "others can write");
+    assert_eq!(sandbox.must(&format!("stat -c %U {HOME}")), "root");
+}
+
+#[test]
+fn a_file_with_a_name_outside_is_not_changed() {
+    let sandbox = with_base();
+    sandbox.must(&format!(
+        "mkdir -p {ROOT}/opt; cp /bin/true /srv/su; chmod 4755 /srv/su; ln /srv/su {ROOT}/opt/su
+         cp /bin/true /srv/ping; setcap cap_net_raw+ep /srv/ping; ln /srv/ping {ROOT}/opt/ping"
+    ));
+    refused(
+        &sandbox,
+        &["set-id", &format!("{ROOT}/opt/su")],
+        "has 2 links",
+    );
+    refused(
+        &sandbox,
+        &["file-capabilities", &format!("{ROOT}/opt/ping")],
+        "has 2 links",
+    );
+    let host = "stat -c %a /srv/su; getcap /srv/ping";
+    let whole = "4755\n/srv/ping cap_net_raw=ep";
+    sandbox.run(&["jailctl", "check", "--fix"]);
+    assert_eq!(sandbox.must(host), whole);
+    // A copy of its own has neither.
+    for name in ["su", "ping"] {
+        mend(&sandbox, &["hard-link", &format!("{ROOT}/opt/{name}")]).ok();
+    }
+    assert_eq!(sandbox.must(host), whole);
+    let copies = format!("cd {ROOT}/opt; stat -c '%a %h' *; getcap ping; cmp su /srv/su; ls -A");
+    assert_eq!(sandbox.must(&copies), "755 1\n755 1\nping\nsu");
+}
+
+/// While ann exchanges her own file for further names of the host's su, by which she could have the bit taken from that.
+#[test]
+fn a_file_that_is_exchanged_meanwhile_is_never_the_hosts() {
+    let sandbox = with_base();
+    sandbox.must(&format!(
+        "cp /bin/true /srv/su; chmod 4755 /srv/su; echo 0 >/proc/sys/fs/protected_hardlinks 2>/dev/null
+         install -d -o ann {HOME}/bin; ln /srv/su {HOME}/bin/kept; cp /bin/true {HOME}/bin/own; chown ann {HOME}/bin/own
+         chmod 4755 {HOME}/bin/own
+         cat >/srv/race <<'END'
+cd {HOME}/bin || exit
+while [ ! -e /srv/stop ]; do
+    mv -T own x; mv -T kept su; ln -s /srv/su kept; mv -T kept y; mv -T su kept; mv -T x su; mv -T y x; rm x; mv -T su own
+done 2>/dev/null
+END
+         setpriv --reuid $(id -u ann) --regid $(id -g ann) --clear-groups sh /srv/race & race=$!
+         end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do
+             jailctl mend set-id {HOME}/bin/su || :; jailctl mend hard-link {HOME}/bin/su || :
+         done >/srv/said 2>&1
+         touch /srv/stop; wait $race || :"
+    ));
+    assert_eq!(sandbox.must("stat -c '%a %U' /srv/su"), "4755 root");
+}
+
+#[test]
+fn what_a_mount_shows_is_data_and_is_not_changed() {
+    let mount = |source: &str, target: &str| {
+        config(&format!(
+            "mounts = [{{ source = \"{source}\", target = \"{target}\", mode = \"rw\" }}]"
+        ))
+    };
+    // The source is below the root, the root is a bind mount of a part of the source, and the home is the target.
+    let sandbox = with_base().config(&mount("/srv/jails/ann/shared", "/shared"));
+    sandbox.must(&format!(
+        "mkdir -m 777 {ROOT}/shared; cp /bin/true {ROOT}/shared/s; chmod 4755 {ROOT}/shared/s"
+    ));
+    refused(
+        &sandbox,
+        &["set-id", &format!("{ROOT}/shared/s")],
+        "that is data",
+    );
+    refused(
+        &sandbox,
+        &["world-writable", &format!("{ROOT}/shared")],
+        "that is data",
+    );
+    sandbox.run(&["jailctl", "check", "--fix"]);
+    let state = format!("stat -c %a {ROOT}/shared {ROOT}/shared/s");
+    assert_eq!(sandbox.must(&state), "777\n4755");
+
+    let sandbox = with_base().config(&mount("/srv/team", "/team"));
+    sandbox.must(&format!(
+        "mkdir -p /srv/team/x; cp /bin/true /srv/team/x/s; chmod 4755 /srv/team/x/s; cp -a {HOME}/.. /srv/team/x/home
+         mount --bind /srv/team/x {ROOT}"
+    ));
+    refused(&sandbox, &["set-id", &format!("{ROOT}/s")], "that is data");
+    refused(&sandbox, &["home-not-writable", "ann"], "that is data");
+    sandbox.run(&["jailctl", "check", "--fix"]);
+    assert_eq!(sandbox.must("stat -c %a /srv/team/x/s"), "4755");
+
+    let sandbox = with_base().config(&mount("/srv/homes", "/home"));
+    sandbox.must("mkdir /srv/homes");
+    refused(&sandbox, &["home-missing", "ann"], "that is data");
+}
+
+#[test]
+fn only_what_check_would_find_is_changed() {
+    let sandbox = with_base();
+    sandbox.must(&format!(
+        "cp /bin/true /srv/s; chmod 4755 /srv/s; ln -s /srv {ROOT}/link; mkdir {ROOT}/m; mount --bind /srv {ROOT}/m
+         mkdir {ROOT}/opt; chmod 755 {ROOT}/opt"
+    ));
+    refused(&sandbox, &["set-id", "/srv/s"], "below the root of no jail");
+    refused(
+        &sandbox,
+        &["set-id", "srv/jails/ann/s"],
+        "below the root of no jail",
+    );
+    refused(
+        &sandbox,
+        &["set-id", &format!("{ROOT}/../../s")],
+        "below the root of no jail",
+    );
+    refused(
+        &sandbox,
+        &["set-id", &format!("{ROOT}/link/s")],
+        "symbolic link",
+    );
+    refused(
+        &sandbox,
+        &["set-id", &format!("{ROOT}/link")],
+        "symbolic link",
+    );
+    refused(&sandbox, &["set-id", &format!("{ROOT}/m/s")], "is a mount");
+    refused(
+        &sandbox,
+        &["home-missing", "root"],
+        "no rule of this config jails root",
+    );
+    for kind in [
+        "set-id",
+        "world-writable",
+        "system-owner",
+        "device",
+        "hard-link",
+    ] {
+        let outcome = mend(&sandbox, &[kind, &format!("{ROOT}/opt")]);
+        assert!(outcome.ok().contains("nothing to mend"), "{outcome}");
+    }
+    let wrong = mend(&sandbox, &["no-such-kind", "ann"]);
+    assert_eq!(wrong.code(), Some(2), "{wrong}");
+    let wrong = mend(&sandbox, &["--escaped", "set-id", r"/srv/\9"]);
+    assert_eq!(wrong.code(), Some(2), "{wrong}");
+    let other = sandbox.run_as("ann", &["jailctl", "mend", "home-missing", "ann"]);
+    assert_eq!(other.code(), Some(3), "{other}");
+    assert_eq!(sandbox.must("stat -c %a /srv/s"), "4755");
+}
+
+#[test]
+fn says_what_was_changed_to_programs_too() {
+    let sandbox = with_base();
+    sandbox.must(&format!("chmod 755 {ROOT}; mkdir -m 777 {ROOT}/srv"));
+    let path = format!("{ROOT}/srv");
+    let report = mend(&sandbox, &["--json", "world-writable", &path]);
+    let read: serde_json::Value = serde_json::from_str(report.ok()).unwrap();
+    let changes = serde_json::json!([format!("{path}: mode 0775, was 0777")]);
+    assert_eq!(read["changes"], changes, "{report}");
+    assert_eq!(read["dry_run"], false);
+}
