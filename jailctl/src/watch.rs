@@ -174,7 +174,8 @@ fn exited(status: i32) -> Ended {
 fn ending_of(status: ExitStatus) -> Ended {
     match status.signal() {
         Some(signal) => Ended::Killed(signal),
-        None => exited(status.code().unwrap_or_default()),
+        // Never 0 for an end that is neither.
+        None => exited(status.code().unwrap_or(i32::MAX)),
     }
 }
 

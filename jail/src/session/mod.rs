@@ -12,7 +12,7 @@ pub(crate) mod terminal;
 
 use std::{
     fs::OpenOptions,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use nix::{
@@ -36,7 +36,7 @@ use rustix::{
 use crate::{
     fault::{StepFault, hold, number, raw},
     process::{privilege::charged_to, start},
-    session::terminal::{Inside, Relay},
+    session::terminal::{Inside, Relay, has_more_than_room, poll_all},
     sys::{
         process::{Side, fork},
         signal::{
@@ -294,7 +294,8 @@ impl Link {
 /// Returns how the session's main process ended.
 ///
 /// # Errors
-/// A call that failed before init was let go on. Nothing of the user's has run then, and nothing will.
+/// A call that failed before init was let go on: nothing of the user's has run then, and nothing will. Or init has ended
+/// without a report.
 pub(crate) fn supervise(
     init: Pid,
     link: Link,
@@ -315,42 +316,53 @@ pub(crate) fn supervise(
             follow(init, &socket, &signals, &mut relay)
         }
         // Init was refused before it could be told, and has said why.
-        Err(Errno::EPIPE) => ending_of(init),
+        Err(Errno::EPIPE | Errno::ECONNRESET) => ended_without_report(init),
         Err(errno) => return Err(StepFault::Failed("send to init", errno)),
     };
     if let Some(relay) = &mut relay {
         relay.finish();
     }
-    Ok(ended)
+    ended
 }
 
 /// Passes signals on, carries what is typed and shown, and follows the main process until it has ended.
-fn follow(init: Pid, socket: &OwnedFd, signals: &SignalFd, relay: &mut Option<Relay>) -> Ended {
+fn follow(
+    init: Pid,
+    socket: &OwnedFd,
+    signals: &SignalFd,
+    relay: &mut Option<Relay>,
+) -> Result<Ended, StepFault> {
     let mut lingers = true;
+    let mut orders = Orders::default();
     loop {
+        orders.send(socket);
+        let wanted = PollFlags::IN | orders.wait_for();
         let [reported, signalled] = match relay {
-            Some(relay) => relay.wait([socket.as_fd(), signals.as_fd()]),
-            None => ready(socket, signals),
+            Some(relay) => relay.wait((socket.as_fd(), wanted), signals.as_fd()),
+            None => ready((socket.as_fd(), wanted), signals.as_fd()),
         };
         if signalled {
             for signal in arrived(signals) {
-                pass_on(socket, &signal, relay.as_mut());
+                orders.extend(order_for(&signal, relay.as_mut()));
             }
         }
         if !reported {
             continue;
         }
-        match receive(socket) {
-            Some(Report::Stopped(signal)) => stop_like_main(socket, signal, relay.as_mut()),
+        match receive(socket).and_then(Report::decode) {
+            Some(Report::Stopped(signal)) => {
+                orders.send(socket);
+                stop_like_main(socket, signal, relay.as_mut(), &mut orders);
+            }
             Some(Report::Continued) => {}
             Some(Report::NoLinger) => lingers = false,
             Some(Report::Ended(ended)) => {
                 if !lingers {
                     end(init);
                 }
-                return ended;
+                return Ok(ended);
             }
-            None => return ending_of(init),
+            None => return ended_without_report(init),
         }
     }
 }
@@ -360,22 +372,32 @@ fn follow(init: Pid, socket: &OwnedFd, signals: &SignalFd, relay: &mut Option<Re
 fn end(init: Pid) {
     match kill(init, libc::SIGKILL) {
         // It has ended already.
-        Ok(()) | Err(_) => drop(ending_of(init)),
+        Ok(()) | Err(_) => drop(wait_for_end(init)),
     }
 }
 
-/// Reads how init itself ended, where it had nothing to report: it was refused, or killed.
-fn ending_of(init: Pid) -> Ended {
+/// Reads how init itself ended, where it had nothing to report: it was refused, or killed. Its success is not the main
+/// process's, of which nothing is known then.
+fn ended_without_report(init: Pid) -> Result<Ended, StepFault> {
+    match wait_for_end(init)? {
+        Ended::Exited(0) => Err(StepFault::Bug(
+            "init ended without reporting the exit status of the session",
+        )),
+        failure => Ok(failure),
+    }
+}
+
+fn wait_for_end(init: Pid) -> Result<Ended, StepFault> {
     let pid = rustix::process::Pid::from_raw(init.as_raw());
     loop {
         match waitpid(pid, WaitOptions::empty()) {
             Ok(Some((_, status))) => {
                 if let Some(ended) = ended(status) {
-                    return ended;
+                    return Ok(ended);
                 }
             }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return Ended::Killed(libc::SIGKILL),
+            Err(errno) => return Err(StepFault::Failed("wait4 for init", raw(errno))),
         }
     }
 }
@@ -390,35 +412,73 @@ fn ended(status: WaitStatus) -> Option<Ended> {
         .map(|status| Ended::Exited(u8::try_from(status & 0xff).unwrap_or(u8::MAX)))
 }
 
-fn tell(socket: &OwnedFd, order: Order) {
-    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    match send(socket, &order.encode(), flags) {
-        // An init that is gone has nobody to tell.
-        Ok(_) | Err(_) => {}
+/// Orders that init has not been sent yet. Its queue takes some hundred of them, and the user can keep init from reading
+/// it: sched_setscheduler(2), SCHED_IDLE.
+#[derive(Debug, Default)]
+struct Orders {
+    waiting: Vec<Order>,
+}
+
+impl Orders {
+    /// Adds an order. A signal that waits already is not added again, as the kernel does with its own: signal(7). Of the
+    /// orders about the foreground the last one counts.
+    fn extend(&mut self, order: Option<Order>) {
+        match order {
+            Some(order @ (Order::Foreground | Order::Background)) => {
+                self.waiting
+                    .retain(|it| !matches!(it, Order::Foreground | Order::Background));
+                self.waiting.push(order);
+            }
+            Some(order) if !self.waiting.contains(&order) => self.waiting.push(order),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Sends as many as init's queue takes.
+    fn send(&mut self, socket: &OwnedFd) {
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let sent = self
+            .waiting
+            .iter()
+            // An init that is gone obeys none.
+            .take_while(|order| {
+                send(socket, &order.encode(), flags) != Err(rustix::io::Errno::AGAIN)
+            })
+            .count();
+        self.waiting.drain(..sent);
+    }
+
+    /// Names what to wait for besides reports.
+    fn wait_for(&self) -> PollFlags {
+        if self.waiting.is_empty() {
+            PollFlags::empty()
+        } else {
+            PollFlags::OUT
+        }
     }
 }
 
-/// Passes a signal on. By word and not by a signal to init, which blocks them all.
+/// Gives the order by which a signal is passed on. By word and not by a signal to init, which blocks them all.
 ///
 /// Whoever sends one to the caller means its one process. What the kernel sends by itself, for a key of the caller's
 /// terminal or because it hangs up, is for a whole process group.
-fn pass_on(socket: &OwnedFd, signal: &siginfo, relay: Option<&mut Relay>) {
+fn order_for(signal: &siginfo, relay: Option<&mut Relay>) -> Option<Order> {
     let number = i32::try_from(signal.ssi_signo).unwrap_or(0);
     match (number, relay) {
-        (libc::SIGCHLD, _) => {}
-        (libc::SIGWINCH, Some(relay)) => relay.resize(),
-        // As `fg` sends it: what the session has asked for it may have now.
-        (libc::SIGCONT, Some(relay)) if relay.waits() => {
-            let order = if relay.grant() {
-                Order::Foreground
-            } else {
-                Order::Signal(number)
-            };
-            tell(socket, order);
+        (libc::SIGCHLD, _) => None,
+        (libc::SIGWINCH, Some(relay)) => {
+            relay.resize();
+            None
         }
-        _ if signal.ssi_code == SI_KERNEL => tell(socket, Order::GroupSignal(number)),
-        _ if signal.ssi_code <= 0 => tell(socket, Order::Signal(number)),
-        _ => {}
+        // As `fg` sends it: what the session has asked for it may have now.
+        (libc::SIGCONT, Some(relay)) if relay.waits() => Some(if relay.grant() {
+            Order::Foreground
+        } else {
+            Order::Signal(number)
+        }),
+        _ if signal.ssi_code == SI_KERNEL => Some(Order::GroupSignal(number)),
+        _ if signal.ssi_code <= 0 => Some(Order::Signal(number)),
+        _ => None,
     }
 }
 
@@ -426,12 +486,17 @@ fn pass_on(socket: &OwnedFd, signal: &siginfo, relay: Option<&mut Relay>) {
 ///
 /// A main process that was stopped because it wants what is typed gets it, and goes on at once, where the terminal is
 /// the caller's to give.
-fn stop_like_main(socket: &OwnedFd, signal: i32, mut relay: Option<&mut Relay>) {
+fn stop_like_main(
+    socket: &OwnedFd,
+    signal: i32,
+    mut relay: Option<&mut Relay>,
+    orders: &mut Orders,
+) {
     let wants_terminal = matches!(signal, libc::SIGTTIN | libc::SIGTTOU);
     if let Some(relay) = relay.as_mut().filter(|_| wants_terminal)
         && relay.grant()
     {
-        tell(socket, Order::Foreground);
+        orders.extend(Some(Order::Foreground));
         return;
     }
     if has_input(socket) {
@@ -444,10 +509,11 @@ fn stop_like_main(socket: &OwnedFd, signal: i32, mut relay: Option<&mut Relay>) 
     };
     // From now on it has to ask for what is typed, whoever continues it.
     relay.give_back();
-    tell(socket, Order::Background);
+    orders.extend(Some(Order::Background));
+    orders.send(socket);
     stop();
     if relay.waits() && relay.grant() {
-        tell(socket, Order::Foreground);
+        orders.extend(Some(Order::Foreground));
     }
 }
 
@@ -476,7 +542,8 @@ pub fn end_like(ended: Ended) -> ! {
     let died = no_core
         .and_then(|()| rt_sigaction(signal, Disposition::Default).or(Ok(())))
         .and_then(|()| kill(getpid(), signal))
-        .and_then(|()| rt_sigprocmask(0));
+        // No other: what has arrived besides would be taken first.
+        .and_then(|()| rt_sigprocmask(!(1 << (signal - 1))));
     // Reached only where the signal does not kill.
     match died {
         Ok(()) | Err(_) => std::process::exit(128 + signal),
@@ -518,12 +585,12 @@ pub(crate) fn reap(
         let [told, signalled] = if look {
             [false, true]
         } else {
-            ready(socket, &signals)
+            ready((socket.as_fd(), PollFlags::IN), signals.as_fd())
         };
         look = false;
         if told {
-            match receive_order(socket) {
-                Some(order) => obey(order, main, terminal.as_ref()),
+            match receive(socket) {
+                Some([order]) => obey(Order::decode(order), main, terminal.as_ref()),
                 // The supervisor has been killed, and takes the session with it.
                 None => return Ok(()),
             }
@@ -643,16 +710,14 @@ fn catch_signals() -> Result<SignalFd, StepFault> {
         .map_err(|errno| StepFault::Failed("signalfd", errno))
 }
 
-/// Waits until the socket or the signals have something, and tells which.
-fn ready(socket: &OwnedFd, signals: &SignalFd) -> [bool; 2] {
-    let mut fds = [
-        PollFd::new(socket, PollFlags::IN),
-        PollFd::new(signals, PollFlags::IN),
-    ];
-    match poll(&mut fds, None) {
-        Ok(_) => fds.map(|fd| !fd.revents().is_empty()),
-        Err(_) => [false, false],
-    }
+/// Waits until the socket or the signals have something to read, and tells which; also until the socket has what else is
+/// wanted of it.
+fn ready((socket, wanted): (BorrowedFd<'_>, PollFlags), signals: BorrowedFd<'_>) -> [bool; 2] {
+    let [socket, signals] = poll_all(&mut [
+        PollFd::from_borrowed_fd(socket, wanted),
+        PollFd::from_borrowed_fd(signals, PollFlags::IN),
+    ]);
+    [has_more_than_room(socket), !signals.is_empty()]
 }
 
 fn has_input(socket: &OwnedFd) -> bool {
@@ -674,20 +739,44 @@ fn report(socket: &OwnedFd, report: Report) {
     }
 }
 
-/// Reads a report; nothing when init is gone.
-fn receive(socket: &OwnedFd) -> Option<Report> {
-    let mut bytes = [0_u8; 2];
-    match recv(socket, &mut bytes, RecvFlags::empty()) {
-        Ok((2, _)) => Report::decode(bytes),
-        _ => None,
+/// Reads a message of the other side; nothing when that is gone and has left none.
+fn receive<const LENGTH: usize>(socket: &OwnedFd) -> Option<[u8; LENGTH]> {
+    let mut bytes = [0_u8; LENGTH];
+    let mut was_reset = false;
+    loop {
+        match recv(socket, &mut bytes, RecvFlags::empty()) {
+            Ok((length, _)) => return (length == LENGTH).then_some(bytes),
+            Err(rustix::io::Errno::INTR) => {}
+            // The other side ended with something unread. That is told once, before what is queued.
+            Err(rustix::io::Errno::CONNRESET) if !was_reset => was_reset = true,
+            Err(_) => return None,
+        }
     }
 }
 
-/// Reads an order; nothing when the supervisor is gone.
-fn receive_order(socket: &OwnedFd) -> Option<Order> {
-    let mut byte = [0_u8; 1];
-    match recv(socket, &mut byte, RecvFlags::empty()) {
-        Ok((1, _)) => Some(Order::decode(byte[0])),
-        _ => None,
+#[cfg(test)]
+mod tests {
+    use super::{Order, Orders};
+
+    #[test]
+    fn a_signal_that_waits_is_not_added_again_and_the_last_word_about_the_foreground_counts() {
+        let mut orders = Orders::default();
+        for order in [
+            Order::Signal(15),
+            Order::Foreground,
+            Order::Signal(28),
+            Order::Signal(15),
+            Order::GroupSignal(15),
+            Order::Background,
+        ] {
+            orders.extend(Some(order));
+        }
+        let wanted = [
+            Order::Signal(15),
+            Order::Signal(28),
+            Order::GroupSignal(15),
+            Order::Background,
+        ];
+        assert_eq!(orders.waiting, wanted);
     }
 }

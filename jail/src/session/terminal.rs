@@ -42,6 +42,9 @@ const MOST_LAST_WORDS: usize = 640 * 1024;
 /// where processes linger: without them the kernel tells the end.
 const LAST_WORDS: i64 = 20_000_000;
 
+/// How long a terminal that does not wait by itself may take nothing of the last words, in seconds.
+const OUTPUT_WAITS: i64 = 5;
+
 /// What the processes inside do with the terminal.
 #[derive(Debug)]
 pub(crate) enum Inside {
@@ -384,13 +387,18 @@ impl Relay {
         }
     }
 
-    /// Waits until one of the two others has something, or there is something to carry, and carries it. Tells which
-    /// of the others are ready.
-    pub(crate) fn wait(&mut self, others: [BorrowedFd<'_>; 2]) -> [bool; 2] {
-        let [first, second] = others;
+    /// Waits until the socket or the signals have something to read, or there is something to carry, and carries it.
+    /// Tells which of the two have something; also waits until the socket has what else is wanted of it.
+    pub(crate) fn wait(
+        &mut self,
+        (socket, wanted): (BorrowedFd<'_>, PollFlags),
+        signals: BorrowedFd<'_>,
+    ) -> [bool; 2] {
+        let socket = PollFd::from_borrowed_fd(socket, wanted);
+        let signals = PollFd::from_borrowed_fd(signals, PollFlags::IN);
         let Some(controller) = &self.controller else {
-            return poll_all(&mut others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)))
-                .map(|flags| !flags.is_empty());
+            let [told, signalled] = poll_all(&mut [socket, signals]);
+            return [has_more_than_room(told), !signalled.is_empty()];
         };
         let when = |wanted, flag| if wanted { flag } else { PollFlags::empty() };
         let session = when(self.to_show.is_empty(), PollFlags::IN)
@@ -399,8 +407,8 @@ impl Relay {
         let listens = self.granted && self.typed.is_empty();
         let shown = when(!self.to_show.is_empty(), PollFlags::OUT);
         let [told, signalled, session, typed, shown] = poll_all(&mut [
-            PollFd::from_borrowed_fd(first, PollFlags::IN),
-            PollFd::from_borrowed_fd(second, PollFlags::IN),
+            socket,
+            signals,
             PollFd::new(controller, session),
             PollFd::new(&self.input, when(listens, PollFlags::IN)),
             PollFd::new(&self.output, shown),
@@ -417,7 +425,7 @@ impl Relay {
         if !shown.is_empty() || !session.is_empty() {
             self.show();
         }
-        [told, signalled].map(|flags| !flags.is_empty())
+        [has_more_than_room(told), !signalled.is_empty()]
     }
 
     /// Shows what the session wrote before its end, and gives the terminal back. It ends, whatever lingers and goes on
@@ -428,18 +436,18 @@ impl Relay {
             tv_nsec: LAST_WORDS,
         };
         let mut left = MOST_LAST_WORDS;
-        self.show();
+        self.show_all();
         while let Some(controller) = self.controller.as_ref().filter(|_| left > 0) {
             let mut fds = [PollFd::new(controller, PollFlags::IN)];
             if !poll(&mut fds, Some(&patience)).is_ok_and(|ready| ready > 0) || !self.read_shown() {
                 break;
             }
             left = left.saturating_sub(self.to_show.len().max(1));
-            self.show();
+            self.show_all();
         }
         if self.held_return {
             self.to_show.push(b'\r');
-            self.show();
+            self.show_all();
         }
         self.give_back();
     }
@@ -521,6 +529,22 @@ impl Relay {
         }
     }
 
+    /// Shows everything, also where the terminal's open file is set not to wait and takes nothing for a moment.
+    fn show_all(&mut self) {
+        let patience = Timespec {
+            tv_sec: OUTPUT_WAITS,
+            tv_nsec: 0,
+        };
+        self.show();
+        while !self.to_show.is_empty() {
+            let mut fds = [PollFd::new(&self.output, PollFlags::OUT)];
+            if !poll(&mut fds, Some(&patience)).is_ok_and(|ready| ready > 0) {
+                self.to_show.clear();
+            }
+            self.show();
+        }
+    }
+
     fn show(&mut self) {
         while !self.to_show.is_empty() {
             match write(&self.output, &self.to_show) {
@@ -534,8 +558,13 @@ impl Relay {
     }
 }
 
+/// Tells whether a descriptor has something to read or to say, and not only room for what is written to it.
+pub(crate) fn has_more_than_room(flags: PollFlags) -> bool {
+    !flags.difference(PollFlags::OUT).is_empty()
+}
+
 /// Waits for any of these and tells what each has; nothing where the wait was interrupted.
-fn poll_all<const N: usize>(fds: &mut [PollFd<'_>; N]) -> [PollFlags; N] {
+pub(crate) fn poll_all<const N: usize>(fds: &mut [PollFd<'_>; N]) -> [PollFlags; N] {
     match poll(fds, None) {
         Ok(_) => {
             std::array::from_fn(|index| fds.get(index).map_or(PollFlags::empty(), PollFd::revents))
