@@ -110,6 +110,7 @@ endif
 	  echo 'install: $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml is there and stays as it is' >&2
 	test -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
 	  install -m 0644 packaging/config.toml $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml
+	@test -n "$(DESTDIR)" || lacks=$$($(JAILCTL) status --kernel) || test -z "$$lacks" || echo "install: $$lacks" >&2
 
 # Leaves the config: a user with a rule must never find an unjailed door because a package went away.
 uninstall:

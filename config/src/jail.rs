@@ -150,7 +150,17 @@ impl Filler<'_> {
             let target = self.path("target", &mount.target)?;
             // Two templates that differ can become one path.
             let is_taken = mounts.iter().any(|earlier| earlier.target == target);
-            let unfit = is_taken.then_some("is the target of another mount");
+            let hides = || {
+                mounts
+                    .iter()
+                    .any(|earlier| earlier.target.starts_with(&target))
+            };
+            let unfit = match is_taken {
+                true => Some("is the target of another mount"),
+                false => {
+                    hides().then_some("hides the mount of an earlier line; write this one first")
+                }
+            };
             if let Some(unfit) = unfit.or_else(|| unfit_target(&target)) {
                 let reason = format!("it becomes {target:?}, which {unfit}");
                 return Err(self.error("target", &mount.target, reason));

@@ -1,5 +1,7 @@
 //! The keys of a jail as they are written, before any account is known.
 
+use std::path::Path;
+
 use crate::glob::Glob;
 use crate::limits::{Groups, Limits};
 use crate::template::Template;
@@ -56,6 +58,13 @@ pub(crate) struct MountKey {
     pub(crate) source: Template,
     pub(crate) target: Template,
     pub(crate) mode: MountMode,
+}
+
+impl MountKey {
+    /// Tells whether this mount would lie over another one.
+    pub(crate) fn covers(&self, earlier: &MountKey) -> bool {
+        Path::new(earlier.target.as_str()).starts_with(self.target.as_str())
+    }
 }
 
 impl Keys {

@@ -51,7 +51,7 @@ pub(crate) const JAIL: &[Key] = &[
     built("shell", r#"shell = "/bin/sh""#),
     built("home", r#"home = "/home/{user}""#),
     built("isolation", r#"isolation = "chroot""#),
-    built("landlock", r#"landlock = "best-effort""#),
+    built("landlock", r#"landlock = "require""#),
     built("seccomp", r#"seccomp = "off""#),
     built("network", "network = { connect = [443], bind = [] }"),
     built("proc", r#"proc = "root""#),

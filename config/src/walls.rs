@@ -27,10 +27,12 @@ pub enum Base {
 /// How much of the second wall there must be, see landlock(7).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Landlock {
-    /// All of it, or the login is refused.
+    /// Files outside can't be opened and lists of ports hold, or the login is refused; the rest as far as the kernel can.
     #[default]
+    Files,
+    /// All of it, or the login is refused.
     Require,
-    /// What the kernel can do.
+    /// What the kernel can do, which may be nothing.
     BestEffort,
     /// Nothing.
     Off,

@@ -30,6 +30,7 @@ impl Word for Isolation {
 
 impl Word for Landlock {
     const WORDS: &'static [(&'static str, Self)] = &[
+        ("files", Landlock::Files),
         ("require", Landlock::Require),
         ("best-effort", Landlock::BestEffort),
         ("off", Landlock::Off),

@@ -157,7 +157,7 @@ fn a_jail_has_the_defaults_where_it_says_nothing() {
     assert_eq!(jail.home, Home::Default("/home/ann".into()));
     assert_eq!(jail.base, Base::None);
     assert_eq!(jail.isolation, Isolation::Full);
-    assert_eq!(jail.landlock, Landlock::Require);
+    assert_eq!(jail.landlock, Landlock::Files);
     assert_eq!(jail.seccomp, Seccomp::Default);
     assert_eq!(jail.network, Network::Host);
     assert_eq!([jail.proc, jail.dev, jail.tmp], [Content::Private; 3]);
@@ -180,7 +180,7 @@ fn a_jail_by_chroot_has_what_its_root_has() {
     let jail = jail(&policy(text), "ann", &[]);
     assert_eq!(jail.isolation, Isolation::Chroot);
     assert_eq!([jail.proc, jail.dev, jail.tmp], [Content::Root; 3]);
-    assert_eq!(jail.landlock, Landlock::Require);
+    assert_eq!(jail.landlock, Landlock::Files);
     assert_eq!(jail.seccomp, Seccomp::Default);
 }
 
@@ -239,7 +239,7 @@ root = "/srv/{user}"
 shell = "/bin/dash"
 home = "/home/{uid}"
 base = "host"
-landlock = "best-effort"
+landlock = "require"
 seccomp = "off"
 network = { connect = [443, 80, 443], bind = [] }
 proc = "root"
@@ -256,7 +256,7 @@ limits = { nproc = 100, core = 0, cpu = "unlimited" }
 [jails.own]
 root = "/own/{user}"
 base = "/srv/images/{group}"
-landlock = "require"
+landlock = "best-effort"
 seccomp = "default"
 network = "none"
 proc = "private"
@@ -285,7 +285,7 @@ fn a_jail_and_a_root_directory_have_the_configured_defaults() {
         assert_eq!(jail.shell, Path::new("/bin/dash"));
         assert_eq!(jail.home, Home::Set("/home/1000".into()));
         assert_eq!(jail.base, Base::Host);
-        assert_eq!(jail.landlock, Landlock::BestEffort);
+        assert_eq!(jail.landlock, Landlock::Require);
         assert_eq!(jail.seccomp, Seccomp::Off);
         let network = Network::Ports {
             connect: Some(vec![80, 443]),
@@ -317,7 +317,7 @@ fn a_jails_own_keys_come_before_the_defaults() {
     assert_eq!(jail.shell, Path::new("/bin/bash"));
     assert_eq!(jail.home, Home::Set("/h".into()));
     assert_eq!(jail.base, Base::Directory("/srv/images/users".into()));
-    assert_eq!(jail.landlock, Landlock::Require);
+    assert_eq!(jail.landlock, Landlock::BestEffort);
     assert_eq!(jail.seccomp, Seccomp::Default);
     assert_eq!(jail.network, Network::None);
     assert_eq!(jail.proc, Content::Private);
@@ -454,6 +454,11 @@ fn refuses_the_login_where_a_name_makes_the_host_visible_or_moves_a_mount() {
             format!("mounts = [{}, {}]", to("/srv/ann"), to("/srv/{user}")),
             "target \"/srv/{user}\": it becomes \"/srv/ann\", \
              which is the target of another mount",
+        ),
+        (
+            format!("mounts = [{}, {}]", to("/srv/ann/keys"), to("/srv/{user}")),
+            "target \"/srv/{user}\": it becomes \"/srv/ann\", \
+             which hides the mount of an earlier line; write this one first",
         ),
     ] {
         let policy = policy(&format!("[users]\nann = \"/a\"\n[defaults]\n{line}"));

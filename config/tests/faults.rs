@@ -311,7 +311,7 @@ fn refuses_values_a_key_does_not_have() {
         (
             "landlock = \"no\"",
             "12: \"landlock\" can't be \"no\"; \
-             it is \"require\", \"best-effort\" or \"off\"",
+             it is \"files\", \"require\", \"best-effort\" or \"off\"",
         ),
         (
             "seccomp = \"strict\"",
@@ -524,6 +524,33 @@ root = "/srv"
     assert_eq!(faults(text), [expected]);
 }
 
+#[test]
+fn refuses_a_mount_that_hides_an_earlier_one() {
+    let text = r#"
+[[jails.web.mounts]]
+source = "/srv/data/keys"
+target = "/data/{user}/keys"
+mode = "ro"
+[[jails.web.mounts]]
+source = "/srv/data"
+target = "/data/{user}"
+mode = "rw"
+[jails.web]
+root = "/srv"
+"#;
+    let expected = "8:10: the mount at \"/data/{user}\" hides the one at \"/data/{user}/keys\", which is made before it; \
+                    write the mount at \"/data/{user}\" first";
+    assert_eq!(faults(text), [expected]);
+    let mount =
+        |target: &str| format!("{{ source = \"/a\", target = \"{target}\", mode = \"ro\" }}");
+    for targets in [["/data", "/data/keys"], ["/data/keys", "/dat"]] {
+        let [first, second] = targets.map(mount);
+        policy(&format!(
+            "[jails.web]\nroot = \"/srv\"\nmounts = [{first}, {second}]"
+        ));
+    }
+}
+
 /// Each key that needs namespaces, as a config has it and as a message names it.
 const NEED_FULL: [(&str, &str, &str); 9] = [
     ("base = \"host\"", "base = \"host\"", "base = \"none\""),
@@ -600,25 +627,57 @@ fn refuses_lists_of_ports_without_landlock() {
     assert_faults(&[
         (
             "[jails.web]\nroot = \"/srv\"\nlandlock = \"off\"\nnetwork = { bind = [] }",
-            "4:1: a network with lists of ports needs landlock = \"require\"; \
-             write landlock = \"require\", or network = \"host\"",
+            "4:1: a network with lists of ports needs landlock = \"files\"; \
+             write landlock = \"files\", or network = \"host\"",
         ),
         (
             "[defaults]\nlandlock = \"off\"\n[jails.web]\nroot = \"/srv\"\nnetwork.bind = []",
-            "5:1: a network with lists of ports needs landlock = \"require\", \
+            "5:1: a network with lists of ports needs landlock = \"files\", \
              and [defaults] has landlock = \"off\"; \
-             write landlock = \"require\", or network = \"host\"",
+             write landlock = \"files\", or network = \"host\"",
         ),
         (
             "[defaults]\nnetwork.bind = []\n[jails.web]\nroot = \"/srv\"\nlandlock = \"off\"",
-            "5:1: a network with lists of ports, from [defaults], needs landlock = \"require\"; \
+            "5:1: a network with lists of ports, from [defaults], needs landlock = \"files\"; \
              write network = \"host\" in this jail",
         ),
     ]);
     policy("[defaults]\nlandlock = \"off\"\nnetwork = \"none\"\n");
-    policy("[defaults]\nlandlock = \"best-effort\"\nnetwork.bind = []\n");
+    policy("[defaults]\nlandlock = \"best-effort\"\nnetwork = \"none\"\n");
+    policy("[defaults]\nlandlock = \"files\"\nnetwork.bind = []\n");
+    policy("[defaults]\nlandlock = \"require\"\nnetwork.bind = []\n");
     policy("[defaults]\nlandlock = \"off\"\nseccomp = \"off\"\nroot_owner = \"user\"\n");
     policy("[defaults]\nisolation = \"chroot\"\nnetwork.bind = []\n");
+}
+
+#[test]
+fn refuses_lists_of_ports_where_an_old_kernel_may_leave_them_out() {
+    assert_faults(&[
+        (
+            "[jails.web]\nroot = \"/srv\"\nlandlock = \"best-effort\"\nnetwork = { connect = [443] }",
+            "4:1: a network with lists of ports needs landlock = \"files\"; \
+             write landlock = \"files\", or network = \"host\"",
+        ),
+        (
+            "[defaults]\nlandlock = \"best-effort\"\n[jails.web]\nroot = \"/srv\"\nnetwork.bind = []",
+            "5:1: a network with lists of ports needs landlock = \"files\", \
+             and [defaults] has landlock = \"best-effort\"; \
+             write landlock = \"files\", or network = \"host\"",
+        ),
+        (
+            "[defaults]\nnetwork.bind = []\n[jails.web]\nroot = \"/srv\"\nlandlock = \"best-effort\"",
+            "5:1: a network with lists of ports, from [defaults], needs landlock = \"files\"; \
+             write network = \"host\" in this jail",
+        ),
+        (
+            "[defaults]\nlandlock = \"best-effort\"\nnetwork.bind = []",
+            "3:1: a network with lists of ports needs landlock = \"files\"; \
+             write landlock = \"files\", or network = \"host\"",
+        ),
+    ]);
+    policy(
+        "[defaults]\nlandlock = \"best-effort\"\n[jails.web]\nroot = \"/srv\"\nlandlock = \"files\"\nnetwork.bind = []",
+    );
 }
 
 #[test]
@@ -1000,9 +1059,9 @@ fn refuses_a_user_file_that_is_wrong() {
         ),
         (
             "root = \"/x\"\nnetwork.bind = []",
-            "2:1: a network with lists of ports needs landlock = \"require\", \
+            "2:1: a network with lists of ports needs landlock = \"files\", \
              and [defaults] has landlock = \"off\"; \
-             write landlock = \"require\", or network = \"host\"",
+             write landlock = \"files\", or network = \"host\"",
         ),
         (
             "jial = \"web\"\nroot = \"/x\"",

@@ -31,7 +31,7 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
         proc = "root"
         network = { bind = [], connect = [443, 0x50] }
         seccomp = "off"
-        landlock = "best-effort"
+        landlock = "require"
         base = "/srv/images/{group}"
         groups = "primary"
         env = { set = { B = "2\n", A = "1" }, pass = ["TERM"] }
@@ -53,7 +53,7 @@ base = "/srv/images/{group}"
 shell = "/bin/dash"
 home = "/"
 isolation = "full"
-landlock = "best-effort"
+landlock = "require"
 seccomp = "off"
 network = { connect = [80, 443], bind = [] }
 proc = "root"

@@ -74,7 +74,7 @@ fn full_line() -> impl Strategy<Value = (&'static str, String)> {
 
 fn jail_line() -> impl Strategy<Value = (&'static str, String)> {
     prop_oneof![
-        word(&["require", "best-effort"]).prop_map(|landlock| ("landlock", landlock)),
+        word(&["files", "require"]).prop_map(|landlock| ("landlock", landlock)),
         word(&["default", "off"]).prop_map(|seccomp| ("seccomp", seccomp)),
         ports().prop_map(|ports| ("network", ports)),
         path().prop_map(|p| ("home", quoted(&p))),

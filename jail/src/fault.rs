@@ -9,6 +9,8 @@ use nix::errno::Errno;
 pub enum StepFault {
     /// The system call failed.
     Failed(&'static str, Errno),
+    /// The system call failed because whoever started this process keeps something from it; what, and where.
+    Withheld(&'static str, Errno, String),
     /// The system call succeeded, the state after it is not what was asked for; what should be in force.
     NotInForce(&'static str),
     /// Something of the jail or of this machine does not allow it: the thing, its state and what mends it.
@@ -23,6 +25,7 @@ impl fmt::Display for StepFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StepFault::Failed(call, errno) => write!(f, "{call}: {}", errno.desc()),
+            StepFault::Withheld(call, errno, why) => write!(f, "{call}: {}; {why}", errno.desc()),
             StepFault::NotInForce(what) => write!(f, "{what} did not come into force"),
             StepFault::Unfit(what) => f.write_str(what),
             StepFault::PeerGone(who) => write!(f, "{who} is gone"),

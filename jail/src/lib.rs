@@ -29,5 +29,5 @@ pub mod world;
 pub use account::{identity, services};
 pub use door::{decision, enter, inside, lockout, refusal};
 pub use plan::{environment, request};
-pub use process::{privilege, program, start};
+pub use process::{landlock, privilege, program, start};
 pub use world::{host_files, mark};

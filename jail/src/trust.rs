@@ -102,9 +102,7 @@ impl fmt::Display for Untrusted {
                 f.write_str("is the host's own root directory, mounted there; that is no jail")
             }
             Flaw::Served(uid) => f.write_str(&served::state(*uid)),
-            Flaw::Io(Errno::ENOSYS) => {
-                f.write_str("can't be opened: openat2 needs Linux 5.6 or newer")
-            }
+            Flaw::Io(Errno::ENOSYS) => write!(f, "can't be opened: {NO_OPENAT2}"),
             Flaw::Io(errno) => write!(f, "can't be opened: {}", errno.desc()),
         }
     }
@@ -150,6 +148,9 @@ impl fmt::Display for UntrustedSource {
 }
 
 impl std::error::Error for UntrustedSource {}
+
+/// What is wrong where nothing can be opened at all.
+pub(crate) const NO_OPENAT2: &str = "openat2 needs Linux 5.6 or newer; for a service unit, see RestrictSUIDSGID= and SystemCallFilter=";
 
 /// Opens a directory that is root's alone, as is every directory above it. The descriptor is O_PATH.
 ///

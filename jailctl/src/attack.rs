@@ -29,7 +29,12 @@ mod wall;
 
 use std::{env, fmt, path::Path, process::Stdio};
 
-use jail::{identity::Identity, plan::Plan, refusal::Refusal};
+use jail::{
+    identity::Identity,
+    landlock::{self, Openings, Way},
+    plan::Plan,
+    refusal::Refusal,
+};
 use nix::errno::Errno;
 use serde::{Serialize, Serializer};
 
@@ -159,7 +164,6 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
         ));
     }
     let seen = rehearsal::read_back(&said);
-    let mut missing = None;
     let mut tried = Vec::new();
     let mut is_done = false;
     for seen in seen {
@@ -170,7 +174,6 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
                     shown(reason)
                 )));
             }
-            Seen::Weakened(what) => missing = Some(what),
             Seen::Tried(one) => tried.push(one),
             Seen::Done => is_done = true,
             _ => {}
@@ -185,7 +188,7 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
     }
     let judge = Judge {
         plan: &plan,
-        missing: missing.as_deref(),
+        open: landlock::foresee(&plan).ok().flatten(),
         port: outside.told.target.port,
     };
     let attempts: Vec<Attempt> = tried.into_iter().map(|one| judge.attempt(one)).collect();
@@ -296,8 +299,8 @@ pub(crate) fn try_unwalled(arguments: &Unwalled) -> Result<Verdict, Failure> {
 #[derive(Debug)]
 struct Judge<'a> {
     plan: &'a Plan,
-    /// What of Landlock the kernel lacks and the config lets be missing.
-    missing: Option<&'a str>,
+    /// What stays open because the kernel lacks a part of Landlock that the config lets be missing.
+    open: Option<Openings>,
     port: u16,
 }
 
@@ -355,10 +358,14 @@ impl Judge<'_> {
     }
 
     fn lowered(&self, wall: Wall) -> Option<String> {
-        match (wall, self.missing) {
-            (Wall::Landlock | Wall::Ports, Some(missing)) => Some(format!(
-                "landlock = \"best-effort\", and this kernel lacks {missing}"
-            )),
+        let way = match wall {
+            Wall::Landlock => Some(Way::Files),
+            Wall::Signals => Some(Way::Signals),
+            Wall::AbstractSockets => Some(Way::AbstractSockets),
+            _ => None,
+        };
+        match (&self.open, way) {
+            (Some(open), Some(way)) if open.has(way) => Some(open.to_string()),
             _ => wall.lowered(self.plan, self.port),
         }
     }

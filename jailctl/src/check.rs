@@ -17,6 +17,7 @@ mod sshd;
 mod stack;
 mod sudo;
 mod tree;
+mod units;
 mod unlisted;
 mod walk;
 
@@ -194,6 +195,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     drop(progress);
     let file = directory.join("config.toml");
     pam::check(&mut report, &all, &accounts.jailed, &file);
+    units::check(&mut report, &accounts.jailed);
     ftp::check(&mut report);
     cron::check(&mut report, &accounts.jailed);
     sudo::check(&mut report, &accounts.jailed)?;

@@ -201,7 +201,7 @@ more, where one of them has more than 20.
 
 The doors: at, at-jobs, cron, crontab, door, exempt, ftp, home-in-reach, jail-shell, jail-shell-writable, linger, lock-out, \
 no-login, no-rule, pam-config, pam-control, pam-environment, pam-half, pam-module, pam-no-account, pam-no-session, pam-options, pam-order, pam-other, pam-refuses, pam-skip, pam-twice, shared-uid, shells, sshd-accept-env, sshd-chroot, \
-sshd-forced, sshd-forwarding, sshd-key-command, sshd-keys, sshd-locked, sshd-pam, sshd-sftp, sshd-unseen-keys, sshd-user-environment, sshd-user-rc, sudo, two-doors, uid-zero.
+sshd-forced, sshd-forwarding, sshd-key-command, sshd-keys, sshd-locked, sshd-pam, sshd-sftp, sshd-unseen-keys, sshd-user-environment, sshd-user-rc, sudo, two-doors, uid-zero, unit.
 
 What --attack finds: reached.";
 
@@ -226,14 +226,20 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = STATUS_EXAMPLES)]
 pub(crate) struct Status {
+    /// Only say what this kernel can do for jails
+    ///
+    /// It needs neither root nor a config. Exit status 1 when the kernel lacks a part of Landlock that a jail by default uses.
+    #[arg(long)]
+    pub(crate) kernel: bool,
     #[command(flatten)]
     pub(crate) output: Output,
 }
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
-  jailctl status           the doors, the roots and what is running
-  jailctl status --json    the same for a program";
+  jailctl status             the doors, the roots and what is running
+  jailctl status --kernel    whether this kernel has what jails need
+  jailctl status --json      all of it for a program";
 
 /// List the sessions that are in a jail: who, since when, from where, on which terminal, with what
 ///

@@ -11,6 +11,7 @@ use jail::{
     decision::Config,
     enter::prepare,
     identity::Identity,
+    landlock,
     refusal::Refusal,
     start::Inherited,
     trust::{Flaw, UntrustedSource},
@@ -217,6 +218,9 @@ impl Explanation {
             })
             .collect();
         let nothing = Inherited { limits: Vec::new() };
+        if let Ok(Some(open)) = landlock::foresee(&plan) {
+            self.remarks.push(open.to_string());
+        }
         match prepare(plan, nothing) {
             Ok(_) => {}
             Err(refusal) if !geteuid().is_root() && is_denied(&refusal) => self.remarks.push(

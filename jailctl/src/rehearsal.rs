@@ -48,7 +48,7 @@ pub(crate) enum Seen {
         /// The reason that the log would have.
         reason: String,
     },
-    /// The config lets parts of the second wall be missing, and these are.
+    /// What stays open because the kernel lacks a part of the second wall that the config lets be missing.
     Weakened(String),
     /// The program that the host starts behind PAM can't start in the jail, and why.
     LoginShell(String),

@@ -6,13 +6,13 @@ use std::{
     path::Path,
 };
 
-use jail::{decision::Config, enter::prepare, start::Inherited};
+use jail::{decision::Config, enter::prepare, landlock, start::Inherited};
 use serde::Serialize;
 
 use crate::{
     account::{Accounts, Jailed},
     check::{jailing_pam_services, open_pam_jobs, open_pam_services},
-    cli::Status,
+    cli::{Output, Status},
     door::{Door, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, pam_before_jail_shell},
     enter::need_root,
     failure::{Failure, Verdict},
@@ -25,6 +25,8 @@ use crate::{
 struct State {
     config: String,
     jail_shell: String,
+    /// What Landlock the kernel has, and what it lacks.
+    kernel: String,
     /// The PAM services whose sessions are jailed.
     pam: Vec<String>,
     /// Those that people log in by, or that run their jobs, and that jail nobody.
@@ -39,6 +41,9 @@ struct User {
     /// What keeps the plan's first steps from being taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
+    /// What stays open inside because the kernel lacks a part of Landlock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open: Option<String>,
     /// The door that is in the user's way; none where logins lead to the host.
     door: Option<&'static str>,
     /// The services where pam_jail.so comes before jail-shell.
@@ -54,6 +59,9 @@ struct User {
 
 /// Says how things are.
 pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failure> {
+    if arguments.kernel {
+        return about_kernel(&arguments.output);
+    }
     need_root("see the processes of others")?;
     let config = Config::read(directory)?;
     let accounts = Accounts::all(&config, directory)?;
@@ -61,6 +69,7 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
     let state = State {
         config: directory.join("config.toml").display().to_string(),
         jail_shell: jail_shell(),
+        kernel: kernel().0,
         pam: jailing_pam_services().collect(),
         pam_open: open_pam_services()
             .into_iter()
@@ -76,6 +85,15 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
     let led_past = |user: &User| user.door.is_none() && user.can_log_in;
     let bad = |user: &User| user.refused.is_some() || user.outside > 0 || led_past(user);
     Ok(Verdict::of(state.users.iter().any(bad)))
+}
+
+/// Says what the kernel has for jails, and whether that is everything.
+fn kernel() -> (String, bool) {
+    let kernel = landlock::kernel();
+    match kernel.requirement() {
+        Some(lacks) => (lacks, false),
+        None => (format!("{kernel}, with all that a jail uses"), true),
+    }
 }
 
 fn jail_shell() -> String {
@@ -100,13 +118,16 @@ fn user(jailed: &Jailed, host: &Host) -> User {
         }
     }
     let door = Door::used_by(&jailed.identity);
+    let (refused, open) = foreseen(jailed, door.unwrap_or(Door::Login));
+    let refused = refused.or_else(|| {
+        let also = has_jail_shell(&jailed.identity) && jailing_pam_services().next().is_some();
+        also.then(|| foreseen(jailed, Door::Pam).0).flatten()
+    });
     User {
         user: jailed.name(),
         jail: shown(&jailed.jail.name),
-        refused: refused(jailed, door.unwrap_or(Door::Login)).or_else(|| {
-            let also = has_jail_shell(&jailed.identity) && jailing_pam_services().next().is_some();
-            also.then(|| refused(jailed, Door::Pam)).flatten()
-        }),
+        refused,
+        open,
         door: door.map(Door::name),
         pam_first: pam_before_jail_shell(&jailed.identity),
         shell: shown(&jailed.identity.shell),
@@ -130,12 +151,19 @@ fn is_supervisor(process: &Process, host: &Host) -> bool {
     }
 }
 
-fn refused(jailed: &Jailed, door: Door) -> Option<String> {
+/// Says why a login would be refused, or else what would stay open in it.
+fn foreseen(jailed: &Jailed, door: Door) -> (Option<String>, Option<String>) {
     let nothing = Inherited { limits: Vec::new() };
-    door.plan(jailed.jail.clone(), None, &jailed.identity, [])
-        .and_then(|plan| prepare(plan, nothing))
-        .err()
-        .map(|refusal| refusal.to_string())
+    let prepared = door
+        .plan(jailed.jail.clone(), None, &jailed.identity, [])
+        .and_then(|plan| prepare(plan, nothing));
+    match prepared {
+        Ok(prepared) => {
+            let open = landlock::foresee(prepared.plan()).ok().flatten();
+            (None, open.map(|open| open.to_string()))
+        }
+        Err(refusal) => (Some(refusal.to_string()), None),
+    }
 }
 
 /// Says which services have pam_jail.so, and which have not.
@@ -173,14 +201,29 @@ fn condition(user: &User, pam: &[String]) -> String {
     }
 }
 
+/// Says what the kernel at hand can do for jails, before there is any.
+fn about_kernel(output: &Output) -> Result<Verdict, Failure> {
+    let (kernel, has_all) = kernel();
+    if output.json {
+        print_json(&serde_json::json!({ "kernel": kernel, "has_all": has_all }))?;
+    } else {
+        say(kernel);
+    }
+    Ok(Verdict::of(!has_all))
+}
+
 fn print(state: &State) {
     say(format_args!("config      {}", shown(&state.config)));
     say(format_args!("jail-shell  {}", state.jail_shell));
     say(format_args!("PAM         {}", pam(state)));
+    say(format_args!("kernel      {}", state.kernel));
     say("");
     let mut rows = vec![["USER", "JAIL", "INSIDE", "OUTSIDE", "STATE"].map(str::to_owned)];
     rows.extend(state.users.iter().map(|user| {
         let mut condition = condition(user, &state.pam);
+        if user.open.is_some() {
+            condition.push_str(", not behind every wall: see jailctl check");
+        }
         if user.outside > 0 {
             let outside = counted(user.outside, "process");
             condition.push_str(&format!(

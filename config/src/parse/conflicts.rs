@@ -1,7 +1,8 @@
 //! Keys of a jail that need another one.
 //!
 //! A wall that stands on another one that is switched off would not be there, so such a jail is
-//! refused. `[defaults]` is held to the same as a jail: what contradicts itself there helps no jail.
+//! refused, and so is one where it might not be there. `[defaults]` is held to the same as a jail: what contradicts
+//! itself there helps no jail.
 
 use crate::fault::Complaint;
 use crate::keys::{BaseKey, Keys};
@@ -11,10 +12,10 @@ use crate::walls::{Content, Isolation, Landlock, Network, RootOwner};
 
 /// A wall that other keys stand on.
 struct Wall {
-    /// The key that switches it off.
+    /// The key that switches it off, or lets it be missing.
     key: &'static str,
     is_off: fn(&Keys) -> bool,
-    /// How it is written where it is switched off.
+    /// How it is written there.
     off: &'static str,
     /// How it is written where it stands.
     on: &'static str,
@@ -42,7 +43,15 @@ const WALLS: &[Wall] = &[
         key: "landlock",
         is_off: |keys| keys.landlock == Some(Landlock::Off),
         off: "landlock = \"off\"",
-        on: "landlock = \"require\"",
+        on: "landlock = \"files\"",
+        dependents: on_landlock,
+    },
+    // A kernel before Linux 6.7 can't enforce the lists, and best effort would go on without them.
+    Wall {
+        key: "landlock",
+        is_off: |keys| keys.landlock == Some(Landlock::BestEffort),
+        off: "landlock = \"best-effort\"",
+        on: "landlock = \"files\"",
         dependents: on_landlock,
     },
 ];

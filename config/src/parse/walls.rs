@@ -132,6 +132,16 @@ impl Reader<'_> {
             if mounts.iter().any(|earlier| earlier.target == mount.target) {
                 let message = format!("{:?} is the target of two mounts", mount.target.as_str());
                 self.fault(target.unwrap_or_default(), Complaint::new(message));
+            } else if let Some(covered) = mounts.iter().find(|earlier| mount.covers(earlier)) {
+                let (over, below) = (mount.target.as_str(), covered.target.as_str());
+                let message = format!(
+                    "the mount at {over:?} hides the one at {below:?}, which is made before it"
+                );
+                let help = format!("write the mount at {over:?} first");
+                self.fault(
+                    target.unwrap_or_default(),
+                    Complaint::new(message).help(help),
+                );
             }
             mounts.push(mount);
         }

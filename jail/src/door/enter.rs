@@ -26,10 +26,11 @@ use crate::{
             join_keyring, join_new_session_keyring, lock_securebits,
         },
         credentials::{set_gid, set_groups, set_uid},
-        landlock::{self, Enforced},
+        landlock,
         limits::set_limits,
         program, seccomp,
         start::{self, Inherited},
+        withheld,
     },
     session::{
         self, Ended, Link, Split,
@@ -59,7 +60,7 @@ pub struct Entered {
     plan: Plan,
     home: PathBuf,
     sftp_server: Option<PathBuf>,
-    /// Walls of the second kind that the config lets be missing, and are: for the log.
+    /// What stays open for want of a wall that the config lets be missing: for the log.
     missing: Option<String>,
 }
 
@@ -71,7 +72,7 @@ pub struct Confined {
 }
 
 impl Confined {
-    /// Says what of the second wall the kernel lacks and the config lets be missing.
+    /// Says what stays open, because the kernel lacks a part of Landlock that the config lets be missing.
     #[must_use]
     pub fn missing(&self) -> Option<&str> {
         self.missing.as_deref()
@@ -100,7 +101,8 @@ pub enum Outcome {
 /// Takes the steps of a plan that only look. What it returns is all that later steps need of the host.
 ///
 /// # Errors
-/// The root directory, the base or a mount's source is missing, no directory, or not to be trusted.
+/// The root directory, the base or a mount's source is missing, no directory, or not to be trusted; or the kernel lacks
+/// what the jail must have of Landlock.
 pub fn prepare(plan: Plan, inherited: Inherited) -> Result<Prepared, Refusal> {
     let mut root = None;
     let mut base = None;
@@ -145,6 +147,8 @@ pub fn prepare(plan: Plan, inherited: Inherited) -> Result<Prepared, Refusal> {
             StepFault::Bug("the plan names no root"),
         ));
     };
+    // Said before anything is changed, so that `jailctl` can say it without entering; the step asks once more.
+    landlock::foresee(&plan).map_err(|fault| Refusal::Step("landlock", fault))?;
     Ok(Prepared {
         plan,
         inherited,
@@ -228,8 +232,15 @@ impl Prepared {
         if plan.landlock != Landlock::Off {
             session.outside = Some(trust::open_host_root().map_err(Refusal::Root)?);
         }
+        let mut is_as_started = true;
         for step in plan.steps() {
-            if let Some(outcome) = session.take(step)? {
+            is_as_started = is_as_started && step != Step::NoNewPrivs;
+            let taken = session.take(step);
+            let taken = taken.map_err(|refusal| match refusal {
+                Refusal::Step(step, fault) if is_as_started => Refusal::Step(step, explain(fault)),
+                other => other,
+            });
+            if let Some(outcome) = taken? {
                 return Ok(Taken::Outcome(outcome));
             }
         }
@@ -245,6 +256,18 @@ impl Prepared {
             sftp_server,
             missing,
         })))
+    }
+}
+
+/// Adds to a failed call what whoever started this process has to do with it. Only before this program has taken anything
+/// away itself.
+fn explain(fault: StepFault) -> StepFault {
+    let StepFault::Failed(call, errno) = fault else {
+        return fault;
+    };
+    match withheld::by_caller(call, errno) {
+        Some(why) => StepFault::Withheld(call, errno, why),
+        None => fault,
     }
 }
 
@@ -318,18 +341,13 @@ impl Session<'_> {
             Step::Capabilities => empty_capabilities().map_err(refuse)?,
             Step::NoNewPrivs => forbid_new_privileges().map_err(refuse)?,
             Step::Verify(ids) => ids.expect().and_then(|()| expect_none()).map_err(refuse)?,
-            Step::Landlock(mode, network) => {
+            Step::Landlock(wanted) => {
                 let outside = taken(&mut self.outside).map_err(refuse)?;
-                match landlock::restrict(mode, network).map_err(refuse)? {
-                    Enforced::All => try_outside(&outside).map_err(refuse)?,
-                    Enforced::Less(what) => {
-                        if self.shows_processes_of_the_host() {
-                            try_outside(&outside).map_err(refuse)?;
-                        }
-                        self.missing = Some(what);
-                    }
-                    Enforced::Off => {}
+                let standing = landlock::restrict(wanted).map_err(refuse)?;
+                if standing.files || self.shows_processes_of_the_host() {
+                    try_outside(&outside).map_err(refuse)?;
                 }
+                self.missing = standing.open.map(|open| open.to_string());
             }
             Step::Seccomp(mode, network) => {
                 filter_calls(mode, network, &self.plan.hand_over).map_err(refuse)?;
@@ -434,7 +452,7 @@ fn taken<T>(left: &mut Option<T>) -> Result<T, StepFault> {
 }
 
 impl Entered {
-    /// Says what of the second wall the kernel lacks and the config lets be missing.
+    /// Says what stays open, because the kernel lacks a part of Landlock that the config lets be missing.
     #[must_use]
     pub fn missing(&self) -> Option<&str> {
         self.missing.as_deref()

@@ -13,7 +13,7 @@ use crate::{
         program::ProgramFault,
         start::{BadDescriptor, StartFault},
     },
-    trust::{Untrusted, UntrustedSource},
+    trust::{NO_OPENAT2, Untrusted, UntrustedSource},
     world::host_files::HostFilesFault,
 };
 
@@ -115,6 +115,9 @@ impl fmt::Display for Refusal {
                 "open config {}: it does not exist; install one that names this user",
                 path.display()
             ),
+            Refusal::ConfigUnreadable(path, Errno::ENOSYS) => {
+                write!(f, "read config {}: {NO_OPENAT2}", path.display())
+            }
             Refusal::ConfigUnreadable(path, errno) => {
                 write!(f, "read config {}: {}", path.display(), errno.desc())
             }

@@ -148,6 +148,17 @@ impl Ids {
     }
 }
 
+/// What a jail asks of Landlock, and which walls stand beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecondWall<'a> {
+    /// How much of it there must be.
+    pub mode: Landlock,
+    /// The network inside, whose lists of ports it enforces.
+    pub network: &'a Network,
+    /// Whose processes the session sees; nothing with chroot(2), which leaves that to the root.
+    pub processes: Option<Processes>,
+}
+
 /// One step of entering. Each has a row in the fail-closed matrix of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
@@ -194,7 +205,7 @@ pub enum Step<'a> {
     /// Read all of it back, and try to regain it.
     Verify(&'a Ids),
     /// Restrict what can be opened to what is below the root.
-    Landlock(Landlock, &'a Network),
+    Landlock(SecondWall<'a>),
     /// Refuse system calls that no session needs.
     Seccomp(Seccomp, &'a Network),
     /// Set the file mode creation mask.
@@ -473,15 +484,24 @@ impl Plan {
     }
 
     fn second_wall(&self) -> impl Iterator<Item = Step<'_>> {
-        let landlock = self.landlock != Landlock::Off;
         let seccomp = self.seccomp != Seccomp::Off || matches!(self.network, Network::Ports { .. });
         [
             Some(Step::NoNewPrivs),
-            landlock.then_some(Step::Landlock(self.landlock, &self.network)),
+            self.landlock().map(Step::Landlock),
             seccomp.then_some(Step::Seccomp(self.seccomp, &self.network)),
         ]
         .into_iter()
         .flatten()
+    }
+
+    /// Says what the jail asks of Landlock; nothing where the config switches it off.
+    #[must_use]
+    pub fn landlock(&self) -> Option<SecondWall<'_>> {
+        (self.landlock != Landlock::Off).then_some(SecondWall {
+            mode: self.landlock,
+            network: &self.network,
+            processes: self.view.as_ref().map(|view| view.processes),
+        })
     }
 
     /// Gives what the shell is asked for, where the jail's shell is who goes on.

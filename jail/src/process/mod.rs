@@ -3,9 +3,10 @@
 pub(crate) mod capabilities;
 pub mod credentials;
 pub(crate) mod elf;
-pub(crate) mod landlock;
+pub mod landlock;
 pub(crate) mod limits;
 pub mod privilege;
 pub mod program;
 pub(crate) mod seccomp;
 pub mod start;
+pub(crate) mod withheld;

@@ -18,7 +18,7 @@ use rustix::{
 use crate::{
     code::Code,
     fault::{StepFault, hold, raw},
-    process::capabilities::NO_CAPABILITIES,
+    process::{capabilities::NO_CAPABILITIES, withheld::unit_of_caller},
 };
 
 /// What entering a jail by chroot(2) takes: capabilities(7).
@@ -45,8 +45,8 @@ pub enum Missing {
     Setuid(u32, u32),
     /// The binary is on a file system mounted `nosuid`.
     Nosuid,
-    /// The caller set no_new_privs.
-    NoNewPrivs,
+    /// The caller set no_new_privs; the service unit that it came from, if that is known.
+    NoNewPrivs(Option<String>),
     /// This is a user namespace of its own, where the bit has no effect.
     UserNamespace,
     /// The effective user ID is 0, these capabilities are missing all the same.
@@ -61,7 +61,7 @@ impl Missing {
         match self {
             Missing::Setuid(..) => Code::NoSetuid,
             Missing::Nosuid => Code::Nosuid,
-            Missing::NoNewPrivs => Code::NoNewPrivs,
+            Missing::NoNewPrivs(_) => Code::NoNewPrivs,
             Missing::UserNamespace | Missing::Capabilities(_) | Missing::Unsafe => {
                 Code::Capabilities
             }
@@ -80,8 +80,10 @@ impl fmt::Display for Missing {
             Missing::Nosuid => f.write_str(
                 "this binary is on a file system mounted nosuid; install it on another or remount with suid",
             ),
-            Missing::NoNewPrivs => f.write_str(
-                "the caller set no_new_privs; for a service unit, NoNewPrivileges=no",
+            Missing::NoNewPrivs(unit) => write!(
+                f,
+                "the caller set no_new_privs; set NoNewPrivileges=no for {}",
+                unit.as_deref().unwrap_or("the service unit that it came from")
             ),
             Missing::UserNamespace => f.write_str(
                 "it was started in a user namespace other than the host's; log in outside of it",
@@ -126,7 +128,7 @@ fn diagnose(effective_root: bool, missing: CapabilitySet) -> Missing {
         return Missing::Capabilities(missing);
     }
     if no_new_privs().unwrap_or(false) {
-        return Missing::NoNewPrivs;
+        return Missing::NoNewPrivs(unit_of_caller());
     }
     if in_user_namespace() {
         return Missing::UserNamespace;

@@ -44,15 +44,16 @@ use super::{
 
 /// The walls between processes, where a filter looks at neither.
 const OTHERS: &[Wall] = &[Wall::Pids, Wall::Landlock];
-const NETWORK: &[Wall] = &[Wall::NetworkNamespace, Wall::Landlock];
+const SIGNALS: &[Wall] = &[Wall::Pids, Wall::Signals];
+const NETWORK: &[Wall] = &[Wall::NetworkNamespace, Wall::AbstractSockets];
 const FAMILIES: &[Wall] = &[Wall::Seccomp];
 const TERMINAL: &[Wall] = &[Wall::Seccomp];
 
 pub(super) const PROBES: &[Probe] = &[
-    Probe::new("signals", "kill", OTHERS, |it| {
+    Probe::new("signals", "kill", SIGNALS, |it| {
         Ok(kill(it.target()?, None)?)
     }),
-    Probe::new("signals", "pidfd_send_signal", OTHERS, |it| {
+    Probe::new("signals", "pidfd_send_signal", SIGNALS, |it| {
         raw::pidfd_signal_nothing(&it.pidfd)
     }),
     Probe::new("priorities", "setpriority", &[Wall::Pids], |it| {

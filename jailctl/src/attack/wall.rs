@@ -25,8 +25,12 @@ pub(crate) enum Wall {
     NetworkNamespace,
     /// Landlock's rules for TCP ports.
     Ports,
-    /// Landlock: rules for files, scopes for signals and abstract sockets.
+    /// Landlock: rules for files, and no tracing of processes outside.
     Landlock,
+    /// Landlock's scope for signals.
+    Signals,
+    /// Landlock's scope for abstract sockets.
+    AbstractSockets,
     /// The filter of system calls.
     Seccomp,
     /// The part of the filter that a host program behind PAM does not get.
@@ -54,7 +58,7 @@ impl Wall {
             Wall::Ipc => "ipc-namespace",
             Wall::NetworkNamespace => "network-namespace",
             Wall::Ports => "landlock-ports",
-            Wall::Landlock => "landlock",
+            Wall::Landlock | Wall::Signals | Wall::AbstractSockets => "landlock",
             Wall::Seccomp | Wall::SeccompOfShell => "seccomp",
             Wall::Privileges => "privileges",
             Wall::Bounds => "bounding-set",
@@ -76,7 +80,9 @@ impl Wall {
             // EINVAL: pidfd_send_signal(2) for a process of no descendant namespace.
             Wall::Pids => &[Errno::ESRCH, Errno::ENOENT, Errno::EINVAL],
             Wall::NetworkNamespace => &[Errno::ECONNREFUSED, Errno::ENETUNREACH],
-            Wall::Landlock => &[Errno::EACCES, Errno::EPERM],
+            Wall::Landlock | Wall::Signals | Wall::AbstractSockets => {
+                &[Errno::EACCES, Errno::EPERM]
+            }
             Wall::Ports => &[Errno::EACCES],
             Wall::Seccomp | Wall::SeccompOfShell => &[
                 Errno::EPERM,
@@ -128,7 +134,7 @@ impl Wall {
                 } if !ports.contains(&port) => None,
                 other => Some(network(other).to_owned()),
             },
-            Wall::Landlock => {
+            Wall::Landlock | Wall::Signals | Wall::AbstractSockets => {
                 (plan.landlock == Landlock::Off).then(|| "landlock = \"off\"".to_owned())
             }
             Wall::Seccomp => (plan.seccomp == Seccomp::Off).then(|| "seccomp = \"off\"".to_owned()),

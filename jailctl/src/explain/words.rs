@@ -88,10 +88,13 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
         Step::Capabilities => "empty all capability sets".to_owned(),
         Step::NoNewPrivs => "set no_new_privs: set-user-ID programs have no effect inside".to_owned(),
         Step::Verify(_) => "read all of it back, and try to regain root, which must fail".to_owned(),
-        Step::Landlock(mode, network) => format!(
+        Step::Landlock(wanted) => format!(
             "restrict files to what is below the root{}; {}",
-            ports(network),
-            match mode {
+            ports(wanted.network),
+            match wanted.mode {
+                Landlock::Files => {
+                    "a kernel that can't shut files outside, or enforce lists of ports, refuses the login"
+                }
                 Landlock::Require => "a kernel that can't do all of it refuses the login",
                 Landlock::BestEffort => "as far as the kernel can",
                 Landlock::Off => "switched off",

@@ -9,17 +9,18 @@
 //! ABI 9, also to connect to a socket in the file system. Lists of ports do not bind UDP, and a listener that asks for
 //! no port gets a random one.
 
+mod grade;
+
 use std::{
     error::Error,
-    fmt, io,
+    io,
     os::fd::{BorrowedFd, OwnedFd},
 };
 
 use jail_config::{Landlock, Network};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath,
-    RestrictionStatus, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, RestrictionStatus, Ruleset,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use nix::errno::Errno;
 use rustix::{
@@ -27,123 +28,39 @@ use rustix::{
     stdio,
 };
 
-use crate::fault::{StepFault, raw};
+use crate::{
+    fault::{StepFault, raw},
+    plan::{Plan, SecondWall},
+    sys,
+};
+
+pub(crate) use grade::Standing;
+use grade::judge;
+pub use grade::{Kernel, Openings, Way};
 
 /// The newest interface whose file rights we ask for: with all of them allowed below the root, a right more closes a
 /// way out and no way inside.
 const NEWEST: ABI = ABI::V9;
 
-/// What is asked of the kernel, with the ABI and the Linux that brought it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Open,
-    Move,
-    Truncate,
-    Ports,
-    DeviceIoctl,
-    Scopes,
-}
-
-impl Part {
-    const ALL: [Part; 6] = [
-        Part::Open,
-        Part::Move,
-        Part::Truncate,
-        Part::Ports,
-        Part::DeviceIoctl,
-        Part::Scopes,
-    ];
-
-    fn abi(self) -> i32 {
-        match self {
-            Part::Open => 1,
-            Part::Move => 2,
-            Part::Truncate => 3,
-            Part::Ports => 4,
-            Part::DeviceIoctl => 5,
-            Part::Scopes => 6,
-        }
-    }
-
-    fn linux(self) -> &'static str {
-        match self {
-            Part::Open => "5.13",
-            Part::Move => "5.19",
-            Part::Truncate => "6.2",
-            Part::Ports => "6.7",
-            Part::DeviceIoctl => "6.10",
-            Part::Scopes => "6.12",
-        }
+/// Asks the kernel at hand what it has.
+#[must_use]
+pub fn kernel() -> Kernel {
+    match sys::landlock::abi() {
+        Ok(abi) => Kernel::Abi(abi),
+        Err(Errno::EOPNOTSUPP) => Kernel::NotEnabled,
+        Err(_) => Kernel::Nothing,
     }
 }
 
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Part::Open => "opening files",
-            Part::Move => "moving files between directories",
-            Part::Truncate => "truncating files",
-            Part::Ports => "TCP ports",
-            Part::DeviceIoctl => "ioctl on devices",
-            Part::Scopes => "signals and abstract sockets",
-        })
+/// Says what of the second wall would stay open in a login by this plan, on the kernel at hand, and restricts nothing.
+///
+/// # Errors
+/// The kernel lacks what the jail must have.
+pub fn foresee(plan: &Plan) -> Result<Option<Openings>, StepFault> {
+    match plan.landlock() {
+        Some(wanted) => judge(wanted, kernel()).map(|standing| standing.open),
+        None => Ok(None),
     }
-}
-
-/// What the kernel has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    /// Not built in.
-    Nothing,
-    /// Built in, not among the security modules chosen at boot.
-    NotEnabled,
-    Abi(i32),
-}
-
-impl From<LandlockStatus> for Found {
-    fn from(status: LandlockStatus) -> Found {
-        match status {
-            LandlockStatus::NotImplemented => Found::Nothing,
-            LandlockStatus::NotEnabled => Found::NotEnabled,
-            LandlockStatus::Available {
-                effective_abi,
-                kernel_abi,
-            } => Found::Abi(kernel_abi.unwrap_or(effective_abi as i32)),
-        }
-    }
-}
-
-impl Found {
-    fn abi(self) -> i32 {
-        match self {
-            Found::Nothing | Found::NotEnabled => 0,
-            Found::Abi(abi) => abi,
-        }
-    }
-}
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Found::Nothing => f.write_str("this kernel has no Landlock"),
-            Found::NotEnabled => f.write_str(
-                "this kernel has Landlock, not enabled: add landlock to lsm= on the kernel's command line",
-            ),
-            Found::Abi(abi) => write!(f, "this kernel has Landlock ABI {abi}"),
-        }
-    }
-}
-
-/// What came into force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "what is not enforced belongs in the log"]
-pub(crate) enum Enforced {
-    /// Nothing, as the config wants it.
-    Off,
-    /// Everything asked for.
-    All,
-    /// Less, which the config allows; what is missing and why, for the log.
-    Less(String),
 }
 
 /// Restricts this process and all it will start to what is below `/`, for good.
@@ -152,28 +69,30 @@ pub(crate) enum Enforced {
 /// hold only together with [`install_ports`](crate::process::seccomp::install_ports).
 ///
 /// # Errors
-/// With [`Landlock::Require`] when the kernel can't do all of it, and always when it can and refuses.
-pub(crate) fn restrict(mode: Landlock, network: &Network) -> Result<Enforced, StepFault> {
-    if mode == Landlock::Off {
-        return match network {
-            Network::Host | Network::None => Ok(Enforced::Off),
+/// The kernel lacks what the jail must have, or it has it and refuses.
+pub(crate) fn restrict(wanted: SecondWall<'_>) -> Result<Standing, StepFault> {
+    if wanted.mode == Landlock::Off {
+        return match wanted.network {
+            Network::Host | Network::None => Ok(Standing {
+                files: false,
+                open: None,
+            }),
             Network::Ports { .. } => Err(StepFault::Unfit(
                 "a list of ports needs landlock".to_owned(),
             )),
         };
     }
-    let ports = Ports::from(network);
+    let ports = Ports::from(wanted.network);
     let inherited = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
     let status = enforce(&open_root()?, &inherited, &ports)
         .map_err(|error| StepFault::Failed(call(&error), errno(&error)))?;
-    let found = Found::from(status.landlock);
-    let enforced = judge(mode, found, ports.any())?;
-    if found.abi() > 0 && !in_force(&status) {
+    let standing = judge(wanted, Kernel::from(status.landlock))?;
+    if standing.files && !in_force(&status) {
         return Err(StepFault::Unfit(
             "the Landlock rules did not come into force".to_owned(),
         ));
     }
-    Ok(enforced)
+    Ok(standing)
 }
 
 /// The ports of a jail's network, as Landlock's rules want them.
@@ -194,10 +113,6 @@ impl<'a> From<&'a Network> for Ports<'a> {
 }
 
 impl Ports<'_> {
-    fn any(&self) -> bool {
-        self.connect.is_some() || self.bind.is_some()
-    }
-
     fn lists(&self) -> impl Iterator<Item = (AccessNet, &[u16])> {
         let connect = self.connect.map(|ports| (AccessNet::ConnectTcp, ports));
         let bind = self.bind.map(|ports| (AccessNet::BindTcp, ports));
@@ -269,29 +184,6 @@ fn allow_reopening(
     }
 }
 
-/// Holds what the kernel has against what the config wants.
-fn judge(mode: Landlock, found: Found, ports: bool) -> Result<Enforced, StepFault> {
-    let missing: Vec<Part> = Part::ALL
-        .into_iter()
-        .filter(|part| part.abi() > found.abi() && (ports || *part != Part::Ports))
-        .collect();
-    let Some(newest) = missing.last() else {
-        return Ok(Enforced::All);
-    };
-    let names: Vec<String> = missing
-        .iter()
-        .map(|part| format!("{part} (ABI {})", part.abi()))
-        .collect();
-    let missing = format!("no rules for {}: {found}", names.join(", "));
-    match mode {
-        Landlock::Require => Err(StepFault::Unfit(format!(
-            "{missing}; use Linux {} or newer with Landlock enabled, or set landlock = \"best-effort\"",
-            newest.linux()
-        ))),
-        Landlock::BestEffort | Landlock::Off => Ok(Enforced::Less(missing)),
-    }
-}
-
 fn in_force(status: &RestrictionStatus) -> bool {
     status.no_new_privs && status.ruleset != RulesetStatus::NotEnforced
 }
@@ -355,8 +247,25 @@ mod tests {
         thread::set_no_new_privs,
     };
 
-    use super::{Enforced, Found, Ports, enforce, judge, open_root, restrict};
-    use crate::{fault::StepFault, process::seccomp};
+    use super::{Ports, Standing, enforce, open_root, restrict};
+    use crate::{
+        fault::StepFault,
+        plan::{Processes, SecondWall},
+        process::seccomp,
+    };
+
+    const ALL: Standing = Standing {
+        files: true,
+        open: None,
+    };
+
+    fn wanted(mode: Landlock, network: &Network) -> SecondWall<'_> {
+        SecondWall {
+            mode,
+            network,
+            processes: Some(Processes::Own),
+        }
+    }
 
     /// Runs on a thread of its own, which alone is restricted: for good.
     fn in_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
@@ -373,7 +282,7 @@ mod tests {
         body: impl FnOnce() -> T + Send + 'static,
     ) -> T {
         in_thread(move || {
-            assert_eq!(restrict(Landlock::Require, &network), Ok(Enforced::All));
+            assert_eq!(restrict(wanted(Landlock::Require, &network)), Ok(ALL));
             body()
         })
     }
@@ -613,58 +522,29 @@ mod tests {
     }
 
     #[test]
-    fn require_refuses_and_names_what_is_missing() {
-        let refusal = |found, ports| match judge(Landlock::Require, found, ports) {
-            Err(StepFault::Unfit(text)) => text,
-            other => format!("{other:?}"),
-        };
-        assert_eq!(
-            refusal(Found::Abi(5), false),
-            "no rules for signals and abstract sockets (ABI 6): this kernel has Landlock ABI 5; \
-             use Linux 6.12 or newer with Landlock enabled, or set landlock = \"best-effort\""
-        );
-        assert!(refusal(Found::Abi(3), true).contains("TCP ports (ABI 4)"));
-        assert!(!refusal(Found::Abi(3), false).contains("TCP ports"));
-        assert!(refusal(Found::Nothing, false).contains("this kernel has no Landlock"));
-        assert!(refusal(Found::NotEnabled, false).contains("lsm="));
-        for abi in 6..=12 {
-            assert_eq!(
-                judge(Landlock::Require, Found::Abi(abi), true),
-                Ok(Enforced::All)
-            );
-        }
-    }
-
-    #[test]
-    fn best_effort_tells_what_is_missing() {
-        let Ok(Enforced::Less(text)) = judge(Landlock::BestEffort, Found::Abi(1), false) else {
-            panic!("not less");
-        };
-        assert!(
-            text.contains("moving files between directories (ABI 2), truncating files (ABI 3)"),
-            "{text}"
-        );
-        assert!(!text.contains("opening"), "{text}");
-    }
-
-    #[test]
     fn a_kernel_without_landlock_is_refused_and_told_from_one_that_has_it_off() {
         for (answer, says) in [
             (libc::ENOSYS, "this kernel has no Landlock"),
             (libc::EOPNOTSUPP, "not enabled"),
         ] {
-            let (required, best_effort) = in_thread(move || {
+            let modes = [Landlock::Require, Landlock::Files, Landlock::BestEffort];
+            let [required, files, best_effort] = in_thread(move || {
                 seccomp::tests::refuse(libc::SYS_landlock_create_ruleset, answer);
-                (
-                    restrict(Landlock::Require, &Network::Host),
-                    restrict(Landlock::BestEffort, &Network::Host),
-                )
+                modes.map(|mode| restrict(wanted(mode, &Network::Host)))
             });
-            let Err(StepFault::Unfit(text)) = required else {
-                panic!("{required:?}");
-            };
-            assert!(text.contains(says), "{text}");
-            assert!(matches!(best_effort, Ok(Enforced::Less(_))));
+            for refused in [required, files] {
+                let Err(StepFault::Unfit(text)) = refused else {
+                    panic!("{refused:?}");
+                };
+                assert!(text.contains(says), "{text}");
+            }
+            assert!(matches!(
+                best_effort,
+                Ok(Standing {
+                    files: false,
+                    open: Some(_)
+                })
+            ));
         }
     }
 
@@ -672,7 +552,7 @@ mod tests {
     fn a_failing_call_is_named_with_its_errno() {
         let result = in_thread(|| {
             seccomp::tests::refuse(libc::SYS_landlock_restrict_self, libc::E2BIG);
-            restrict(Landlock::BestEffort, &Network::Host)
+            restrict(wanted(Landlock::BestEffort, &Network::Host))
         });
         assert_eq!(
             result,
@@ -687,10 +567,10 @@ mod tests {
             bind: Some(vec![]),
         };
         assert!(matches!(
-            restrict(Landlock::Off, &ports),
+            restrict(wanted(Landlock::Off, &ports)),
             Err(StepFault::Unfit(_))
         ));
-        assert_eq!(restrict(Landlock::Off, &Network::Host), Ok(Enforced::Off));
+        assert!(restrict(wanted(Landlock::Off, &Network::Host)).is_ok_and(|it| !it.files));
         assert!(openat(CWD, "/", OFlags::PATH, Mode::empty()).is_ok());
     }
 }
