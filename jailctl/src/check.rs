@@ -17,6 +17,7 @@ mod sshd;
 mod stack;
 mod sudo;
 mod tree;
+mod unit_settings;
 mod units;
 mod unlisted;
 mod walk;

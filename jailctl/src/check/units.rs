@@ -3,15 +3,14 @@
 //! A setting holds for all that a service starts, jail-shell and what is in the jail among it. systemd is asked, not the
 //! files, so that drop-ins and defaults count.
 
-mod settings;
-
 use std::path::Path;
-
-use settings::{Needs, Unit, parse};
 
 use crate::{
     account::Jailed,
-    check::{Finding, Report, Severity, pam},
+    check::{
+        Finding, Report, Severity, pam,
+        unit_settings::{self as settings, Needs, Unit, parse},
+    },
     door::Door,
     shell,
 };
