@@ -13,6 +13,7 @@ mod inside;
 mod mounts;
 mod pam;
 mod past;
+mod reach;
 mod sshd;
 mod stack;
 mod sudo;

@@ -538,16 +538,33 @@ pub(crate) struct Watch {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use clap::CommandFactory;
 
     use super::{Cli, KINDS, WALLS};
+
+    /// Lists the files below a directory.
+    fn files(directory: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(directory).unwrap();
+        entries
+            .map(|entry| entry.unwrap().path())
+            .flat_map(|path| {
+                if path.is_dir() {
+                    files(&path)
+                } else {
+                    vec![path]
+                }
+            })
+            .collect()
+    }
 
     /// Gives the words that the sources of `check` call findings by.
     fn kinds() -> Vec<String> {
         let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
         let mut kinds = Vec::new();
-        for file in std::fs::read_dir(sources).unwrap() {
-            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for file in files(Path::new(sources)) {
+            let text = std::fs::read_to_string(file).unwrap();
             for call in ["::error(", "::warning(", "::note(", "::refused(", "walked("] {
                 let arguments = text.split(call).skip(1).map(str::trim_start);
                 let words = arguments.filter_map(|it| it.strip_prefix('"')?.split('"').next());

@@ -354,3 +354,22 @@ fn disable_forwarding_is_not_taken_to_cover_the_agent() {
     none(&sandbox, "sshd-forwarding");
     assert_eq!(socket(), "");
 }
+
+#[test]
+fn a_link_of_roots_to_a_file_in_the_users_reach_is_no_file_of_roots() {
+    let at = "AuthorizedKeysFile /etc/ssh/keys/%u";
+    let sandbox = ann("").with(&format!(
+        "sed -i 's,^AuthorizedKeysFile.*,{at},' {CONFIG}; mkdir /etc/ssh/keys
+         cp {KEYS} /srv/jails/ann/home/ann/keys; chown ann: /srv/jails/ann/home/ann/keys
+         ln -s ../../../srv/jails/ann/home /etc/ssh/keys/homes; ln -s homes/ann/keys /etc/ssh/keys/ann"
+    ));
+    reload(&sandbox);
+    sandbox
+        .ssh("ann", "sed -i 's/^/command=\"internal-sftp\" /' keys")
+        .ok();
+    assert!(shows_the_host(&sandbox, &[]), "sshd serves it itself");
+    only(&sandbox, "sshd-keys", "error", &["/etc/ssh/keys/ann"]);
+    // A home, too.
+    sandbox.must("rm /etc/ssh/keys/ann; ln -s /srv/jails/ann/home /home/others; usermod -d /home/others/ann ann");
+    only(&sandbox, "home-in-reach", "warning", &["/home/others/ann"]);
+}

@@ -11,7 +11,7 @@ use jail::{
     decision::{CONFIG_DIRECTORY, Config},
     identity::Identity,
 };
-use jail_config::{MountMode, Policy};
+use jail_config::Policy;
 use rustix::fs::{StatVfsMountFlags, lgetxattr, statvfs};
 
 use crate::{
@@ -19,7 +19,9 @@ use crate::{
     check::{
         Finding, Report,
         config::{edit, misspelt},
-        pam, sshd, sudo,
+        pam,
+        reach::{reaches_home, writes},
+        sshd, sudo,
     },
     door::{
         JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, pam_before_jail_shell,
@@ -163,44 +165,6 @@ fn two_doors(jailed: &Jailed) -> Option<Finding> {
 /// Tells whether a user can come in by any door: one who can't misses nothing in a root.
 pub(crate) fn lets_in(jailed: &Jailed) -> bool {
     !has_no_shell(&jailed.identity) || pam::jails_anywhere()
-}
-
-/// Tells whether the host's home of a user is in a directory that the jail shows writable.
-pub(crate) fn reaches_home(jailed: &Jailed) -> bool {
-    let home = &jailed.identity.home;
-    home != Path::new("/") && shown_writable(jailed).any(|directory| home.starts_with(directory))
-}
-
-/// Tells whether a user can write a file of the host from inside, or put it there.
-pub(crate) fn writes(jailed: &Jailed, file: &Path) -> bool {
-    let Jailed { identity, .. } = jailed;
-    let may_write = |path: &Path| {
-        fs::metadata(path).is_ok_and(|it| {
-            let mode = it.permissions().mode();
-            let groups = &identity.groups;
-            it.uid() == identity.uid
-                || mode & 0o002 != 0
-                || mode & 0o020 != 0 && (it.gid() == identity.gid || groups.contains(&it.gid()))
-        })
-    };
-    shown_writable(jailed)
-        .filter(|directory| file.starts_with(directory))
-        // Whoever writes a directory above puts another file there.
-        .any(|directory| {
-            let inside = |path: &&Path| path.starts_with(directory);
-            file.ancestors().take_while(inside).any(may_write)
-        })
-}
-
-/// Lists the host's directories that the jail does not show read-only.
-fn shown_writable(jailed: &Jailed) -> impl Iterator<Item = &Path> {
-    let writable = jailed
-        .jail
-        .mounts
-        .iter()
-        .filter(|mount| mount.mode == MountMode::ReadWrite)
-        .map(|mount| mount.source.as_path());
-    std::iter::once(jailed.jail.root.as_path()).chain(writable)
 }
 
 /// Finds accounts whose login shell is jail-shell and whom it refuses.

@@ -16,9 +16,8 @@ use jail::{
 use crate::{
     account::{Accounts, Jailed},
     check::{
-        Finding, Report,
-        doors::reaches_home,
-        past,
+        Finding, Report, past,
+        reach::reaches_home,
         stack::{self, DIRECTORY, Line, MODULE},
         unlisted,
     },

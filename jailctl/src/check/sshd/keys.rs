@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     account::Jailed,
-    check::{Finding, doors::writes},
+    check::{Finding, reach::writes},
     door::{JAIL_SHELL_PATH, has_jail_shell, is_jail_shell},
     guest::home,
     shell::{quoted, shown},
