@@ -79,6 +79,9 @@ fn describes_the_door_that_is_really_taken() {
             .contains("ready, by PAM at sshd, and by jail-shell elsewhere"),
         "{status}"
     );
+    // ann herself, whom sshd does not answer.
+    let said = sandbox.run_as("ann", &["jailctl", "explain", "--json", "ann"]);
+    assert!(said.stdout.contains("through pam_jail.so"), "{said}");
     let found = findings(&sandbox, "two-doors");
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].0, "note");

@@ -18,7 +18,7 @@ use jailctl::progress::Progress;
 
 use crate::{
     account::Jailed,
-    check::{Finding, Report},
+    check::{Finding, Report, pam},
     door::is_jail_shell,
     failure::Failure,
     shell::shown,
@@ -98,15 +98,19 @@ pub(crate) fn forces_jail_shell(identity: &Identity, config: &Path) -> bool {
     connections.untried.is_empty() && connections.all.iter().all(forced)
 }
 
-/// Tells whether pam_jail.so puts sshd's own process for the connection into the jail, as far as sshd can be asked.
+/// Tells whether pam_jail.so puts sshd's own process for the connection into the jail. An sshd that can't be asked, as by
+/// somebody who is not root, is taken to ask PAM for sshd, as distributions set it up.
 pub(crate) fn session_is_jailed(identity: &Identity, config: &Path) -> bool {
     // Match blocks have no say in it.
     let connections = Connections::of(config);
     let Some(connection) = connections.all.first() else {
         return false;
     };
-    let resolved = Resolved::of(identity, config, connection);
-    matches!(resolved, Ok(Some(Ok(resolved))) if resolved.session_is_jailed())
+    match Resolved::of(identity, config, connection) {
+        Ok(Some(Ok(resolved))) => resolved.session_is_jailed(),
+        Ok(Some(Err(_))) => pam::jails("sshd"),
+        Ok(None) | Err(_) => false,
+    }
 }
 
 /// Gives what is wrong, and what could not be looked at.
