@@ -83,6 +83,14 @@ impl Accounts {
         }
         Ok(accounts)
     }
+
+    /// Insists on a decision about each: one that could not be made says nothing.
+    pub(crate) fn all_decided(mut self) -> Result<Accounts, Failure> {
+        match self.undecided.pop() {
+            None => Ok(self),
+            Some((_, refusal)) => Err(refusal.into()),
+        }
+    }
 }
 
 /// Lists the accounts that the host's database lists; a directory service may have more.
@@ -101,6 +109,27 @@ pub(crate) fn passwd() -> Result<String, Failure> {
         .filter(|answer| answer.status.success())
         .ok_or_else(|| Failure::Failed("list the accounts: getent passwd failed".to_owned()))?;
     Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+}
+
+/// Lists the accounts that have this uid, as far as the database lists them, and the one that it gives for the number.
+///
+/// # Errors
+/// A look-up has failed, or finds none.
+pub(crate) fn with_uid(uid: u32) -> Result<BTreeSet<String>, Failure> {
+    let number = uid.to_string();
+    let failed = || Failure::Failed(format!("look up uid {uid}: getent passwd {uid} failed"));
+    let first = shell::ask("getent", &["passwd", &number])?
+        .filter(|answer| answer.status.success())
+        .ok_or_else(failed)?;
+    let first = String::from_utf8_lossy(&first.stdout).into_owned();
+    let name = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(&number)).then(|| name.to_owned())
+    };
+    let given = first.lines().find_map(name).ok_or_else(failed)?;
+    let listed = passwd()?;
+    Ok(listed.lines().filter_map(name).chain([given]).collect())
 }
 
 /// Lists who has a file in `users.d`. What else lies there is nobody's.

@@ -17,14 +17,14 @@ use rustix::{
 use serde::Serialize;
 
 use crate::{
-    account::Accounts,
+    account::{self, Accounts},
     cli::{Kick, KillAll},
     enter::need_root,
     failure::{Failure, Verdict},
     output::{counted, print_json, say},
     process::Process,
     sessions::{self, Session},
-    shell::{ask, shown},
+    shell::shown,
     watch,
 };
 
@@ -73,15 +73,15 @@ pub(crate) fn run(directory: &Path, arguments: &Kick) -> Result<Verdict, Failure
     let mut report = Report {
         user: shown(&identity.name),
         sessions,
-        found: running(uid).len(),
+        found: running(uid)?.len(),
         killed: 0,
         left: Vec::new(),
     };
     if !arguments.dry_run {
-        ask_to_end(uid);
-        wait(uid, Duration::from_secs(arguments.grace.into()));
+        ask_to_end(uid)?;
+        wait(uid, Duration::from_secs(arguments.grace.into()))?;
         report.killed = kill(uid)?;
-        let left = running(uid).into_iter().map(|process| Left {
+        let left = running(uid)?.into_iter().map(|process| Left {
             pid: process.pid,
             command: process.command(),
         });
@@ -101,9 +101,9 @@ fn sessions_of(directory: &Path, arguments: &Kick) -> Result<Vec<Session>, Failu
         return Ok(Vec::new());
     }
     let config = Config::read(directory)?;
-    let accounts = Accounts::named(&config, [arguments.user.clone()])?;
+    let accounts = Accounts::named(&config, [arguments.user.clone()])?.all_decided()?;
     match accounts.jailed.first() {
-        Some(jailed) => Ok(sessions::of(jailed)),
+        Some(jailed) => sessions::of(jailed),
         None => {
             let user = shown(&arguments.user);
             Err(Failure::Failed(format!(
@@ -115,16 +115,8 @@ fn sessions_of(directory: &Path, arguments: &Kick) -> Result<Vec<Session>, Failu
 
 /// Refuses an account whose uid another has: the kernel can't tell whose a process is.
 fn refuse_shared_uid(identity: &Identity) -> Result<(), Failure> {
-    let Some(answer) = ask("getent", &["passwd"])? else {
-        return Ok(());
-    };
-    let uid = identity.uid.to_string();
-    let accounts = String::from_utf8_lossy(&answer.stdout).into_owned();
-    let other = accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1) == Some(&uid) && identity.name != *name).then_some(name)
-    });
+    let accounts = account::with_uid(identity.uid)?;
+    let other = accounts.iter().find(|name| identity.name != name.as_str());
     match other {
         None => Ok(()),
         Some(other) => Err(Failure::Failed(format!(
@@ -135,10 +127,10 @@ fn refuse_shared_uid(identity: &Identity) -> Result<(), Failure> {
 }
 
 /// Lists what a user has running.
-fn running(uid: u32) -> Vec<Process> {
-    let mut all = Process::of_user(uid);
+fn running(uid: u32) -> Result<Vec<Process>, Failure> {
+    let mut all = Process::of_user(uid)?;
     all.retain(|process| process.stat().is_some_and(|stat| !stat.zombie));
-    all
+    Ok(all)
 }
 
 /// Sends a signal to a process, if it is this user's still when nothing can take its id any more: pidfd_open(2).
@@ -153,30 +145,32 @@ fn send(process: &Process, uid: u32, signal: Signal) -> bool {
 }
 
 /// Asks all to end, as a hang-up and a shutdown do, the stopped ones too.
-fn ask_to_end(uid: u32) {
-    for process in running(uid) {
+fn ask_to_end(uid: u32) -> Result<(), Failure> {
+    for process in running(uid)? {
         // A shell on a terminal takes no SIGTERM.
         for signal in [Signal::TERM, Signal::HUP, Signal::CONT] {
             send(&process, uid, signal);
         }
     }
+    Ok(())
 }
 
 /// Waits until nothing of the user's is seen to run.
-fn wait(uid: u32, limit: Duration) {
+fn wait(uid: u32, limit: Duration) -> Result<(), Failure> {
     let started = Instant::now();
     let mut progress = Progress::new(0);
-    while started.elapsed() < limit && !running(uid).is_empty() {
+    while started.elapsed() < limit && !running(uid)?.is_empty() {
         sleep(PAUSE);
         progress.add(1);
     }
+    Ok(())
 }
 
 /// Kills all that is left; gives how many were seen before. It is done where none is seen, too: of processes that fork and
 /// end faster than /proc is read, each is missed.
 fn kill(uid: u32) -> Result<usize, Failure> {
     let started = Instant::now();
-    let seen = running(uid).len();
+    let seen = running(uid)?.len();
     while !kill_at_once(uid)? {
         if started.elapsed() >= AFTER_KILL {
             return Err(Failure::Failed(format!(
@@ -184,7 +178,7 @@ fn kill(uid: u32) -> Result<usize, Failure> {
             )));
         }
     }
-    wait(uid, AFTER_KILL);
+    wait(uid, AFTER_KILL)?;
     Ok(seen)
 }
 

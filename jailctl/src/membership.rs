@@ -48,7 +48,7 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
         )));
     }
     // Before the login is tried: what that leaves behind for a moment is not from before.
-    let running = Process::of_user(identity.uid).len();
+    let running = Process::of_user(identity.uid)?.len();
     // The old config must be right: what is wrong in it is not to be blamed on the new line.
     Config::read(directory)?;
     let file = directory.join("config.toml");
@@ -165,7 +165,7 @@ pub(crate) fn release(directory: &Path, arguments: &Release) -> Result<Verdict, 
     }
     gone?;
     if let Some(identity) = &identity {
-        let running = Process::of_user(identity.uid).len();
+        let running = Process::of_user(identity.uid)?.len();
         // No rule is for the user any more.
         note_on_processes(running, identity, "--any ");
     }

@@ -4,14 +4,14 @@
 //! where its root is, its namespaces, its terminal, its parent and its sockets are the kernel's word.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use jail_config::{Isolation, Jail, Seccomp};
 
-use crate::{check::jailing_pam_services, shell::shown};
+use crate::{check::jailing_pam_services, failure::Failure, shell::shown};
 
 /// Where the fields of stat are, counted from the one behind the name: proc_pid_stat(5).
 const STATE: usize = 0;
@@ -86,24 +86,40 @@ impl Process {
         }
     }
 
-    fn all() -> impl Iterator<Item = Process> {
-        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-        all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .map(Process::new)
+    fn all() -> io::Result<impl Iterator<Item = Process>> {
+        let all = fs::read_dir("/proc")?.flatten();
+        Ok(all
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .map(Process::new))
     }
 
     /// Lists the processes with this real user id.
-    pub(crate) fn of_user(uid: u32) -> Vec<Process> {
-        Process::all()
+    ///
+    /// # Errors
+    /// They can't be listed: without /proc there would seem to be none.
+    pub(crate) fn of_user(uid: u32) -> Result<Vec<Process>, Failure> {
+        let proc = Path::new("/proc");
+        if !Process::own().directory.exists() {
+            return Err(Failure::Failed(
+                "list the processes: /proc is not mounted".to_owned(),
+            ));
+        }
+        Ok(Process::all()
+            .map_err(|error| Failure::io("list the processes in", proc, &error))?
             .filter(|process| process.real_uid() == Some(uid))
             .map(Process::seen_by_a_thread_that_runs)
-            .collect()
+            .collect())
     }
 
     /// Lists the processes that have this one as parent, in whatever pid namespace they are.
     pub(crate) fn children(&self) -> Vec<Process> {
         let has_parent = |child: &Process| child.stat().is_some_and(|it| it.parent == self.pid);
-        Process::all().filter(has_parent).collect()
+        // What can't be listed now is listed the next time: who asks goes on asking.
+        Process::all()
+            .into_iter()
+            .flatten()
+            .filter(has_parent)
+            .collect()
     }
 
     /// Lists its children, theirs, and so on.

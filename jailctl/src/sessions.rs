@@ -61,7 +61,10 @@ pub(crate) fn run(directory: &Path, arguments: &Sessions) -> Result<Verdict, Fai
     } else {
         asked_for(&config, &arguments.users)?
     };
-    let sessions: Vec<Session> = accounts.jailed.iter().flat_map(of).collect();
+    let mut sessions = Vec::new();
+    for jailed in &accounts.jailed {
+        sessions.extend(of(jailed)?);
+    }
     if arguments.output.json {
         print_json(&sessions)?;
     } else {
@@ -72,7 +75,7 @@ pub(crate) fn run(directory: &Path, arguments: &Sessions) -> Result<Verdict, Fai
 
 /// Decides about the users that were asked for by name. Whom no rule jails has no session in a jail.
 fn asked_for(config: &Config, users: &[String]) -> Result<Accounts, Failure> {
-    let accounts = Accounts::named(config, users.iter().cloned())?;
+    let accounts = Accounts::named(config, users.iter().cloned())?.all_decided()?;
     let jailed = |user: &&String| {
         accounts
             .jailed
@@ -93,10 +96,10 @@ fn asked_for(config: &Config, users: &[String]) -> Result<Accounts, Failure> {
 }
 
 /// Gives the sessions of a user that are in a jail, the oldest first.
-pub(crate) fn of(jailed: &Jailed) -> Vec<Session> {
+pub(crate) fn of(jailed: &Jailed) -> Result<Vec<Session>, Failure> {
     let (own, host) = (Process::own(), Host::new());
     let mut groups: BTreeMap<Common, Vec<(Process, Stat)>> = BTreeMap::new();
-    for process in Process::of_user(jailed.identity.uid) {
+    for process in Process::of_user(jailed.identity.uid)? {
         let Some(stat) = process.stat().filter(|stat| !stat.zombie) else {
             continue;
         };
@@ -111,7 +114,7 @@ pub(crate) fn of(jailed: &Jailed) -> Vec<Session> {
         .filter_map(|processes| session(jailed, processes))
         .collect();
     sessions.sort_by_key(|session| (session.since, session.pid));
-    sessions
+    Ok(sessions)
 }
 
 impl Common {

@@ -66,6 +66,8 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
     let config = Config::read(directory)?;
     let accounts = Accounts::all(&config, directory)?;
     let host = Host::new();
+    let users = accounts.jailed.iter().map(|it| user(it, &host));
+    let users = users.collect::<Result<_, _>>()?;
     let state = State {
         config: directory.join("config.toml").display().to_string(),
         jail_shell: jail_shell(),
@@ -75,7 +77,7 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
             .into_iter()
             .chain(open_pam_jobs())
             .collect(),
-        users: accounts.jailed.iter().map(|it| user(it, &host)).collect(),
+        users,
     };
     if arguments.output.json {
         print_json(&state)?;
@@ -107,9 +109,9 @@ fn jail_shell() -> String {
     }
 }
 
-fn user(jailed: &Jailed, host: &Host) -> User {
+fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
     let (mut inside, mut outside) = (0, 0);
-    for process in Process::of_user(jailed.identity.uid) {
+    for process in Process::of_user(jailed.identity.uid)? {
         // A process that can't be examined is not known to be inside.
         if process.is_inside(&jailed.jail, host) {
             inside += 1;
@@ -123,7 +125,7 @@ fn user(jailed: &Jailed, host: &Host) -> User {
         let also = has_jail_shell(&jailed.identity) && jailing_pam_services().next().is_some();
         also.then(|| foreseen(jailed, Door::Pam).0).flatten()
     });
-    User {
+    Ok(User {
         user: jailed.name(),
         jail: shown(&jailed.jail.name),
         refused,
@@ -134,7 +136,7 @@ fn user(jailed: &Jailed, host: &Host) -> User {
         can_log_in: !has_no_shell(&jailed.identity),
         inside,
         outside,
-    }
+    })
 }
 
 /// Tells whether a process stands around a session, with the user's ids: our supervisor, or sshd's process for the

@@ -273,6 +273,70 @@ fn kick_refuses_whom_it_is_not_for() {
     assert_eq!(processes(&sandbox, "carl"), "");
 }
 
+#[test]
+fn kick_ends_nothing_where_an_account_could_not_be_looked_up() {
+    let sandbox = host("full");
+    sandbox.must("useradd -o -u $(id -u ann) twin");
+    sandbox.must("setsid setpriv --reuid ann --clear-groups sleep 4321 >/dev/null 2>&1 </dev/null & until pgrep -u ann sleep >/dev/null; do sleep 0.01; done");
+    let broken = |script: &str| {
+        sandbox.write("/usr/local/sbin/getent", format!("#!/bin/sh\n{script}\n"));
+        sandbox.must("chmod 755 /usr/local/sbin/getent");
+        for arguments in [&["kick", "ann"][..], &["kick", "--any", "ann"]] {
+            let refused = jailctl(&sandbox, arguments);
+            assert_eq!(refused.code(), Some(3), "{script}: {refused}");
+            assert!(
+                processes(&sandbox, "ann").contains("sleep 4321"),
+                "{script}"
+            );
+        }
+    };
+    // A directory service that is down, one that dies, and one that lists nothing.
+    broken("exit 2");
+    broken("kill -9 $$");
+    broken("exit 0");
+    broken("[ $# = 1 ] && exit 2; exec /usr/bin/getent \"$@\"");
+    // One that does not list its accounts still knows whom a uid belongs to.
+    broken("[ $# = 1 ] && exit 0; echo twin:x:$2:9::/:/bin/sh");
+    sandbox.must("rm /usr/local/sbin/getent; userdel twin");
+    jailctl(&sandbox, &["kick", "ann"]).ok();
+    assert_eq!(processes(&sandbox, "ann"), "");
+}
+
+#[test]
+fn without_proc_nobody_is_said_to_have_no_process() {
+    let sandbox = host("full");
+    for arguments in [&["kick", "ann"][..], &["sessions"], &["status"]] {
+        let words = [
+            &[
+                "unshare",
+                "--mount",
+                "sh",
+                "-c",
+                "umount -l /proc; exec jailctl \"$@\"",
+                "sh",
+            ],
+            arguments,
+        ]
+        .concat();
+        let refused = sandbox.run(&words);
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert_eq!(refused.stdout, "", "{refused}");
+    }
+}
+
+#[test]
+fn an_account_that_could_not_be_decided_is_not_called_unjailed() {
+    let sandbox = host("full");
+    sandbox.write("/etc/login-jail/users.d/ann.toml", "jail = \"ann\"\n");
+    sandbox.must("chmod 666 /etc/login-jail/users.d/ann.toml");
+    for arguments in [&["kick", "ann"][..], &["sessions", "ann"]] {
+        let refused = jailctl(&sandbox, arguments);
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains("config-unsafe"), "{refused}");
+        assert!(!refused.stderr.contains("no rule"), "{refused}");
+    }
+}
+
 /// How many processes of ann's `status` counts inside, and how many outside.
 fn counted(sandbox: &Sandbox) -> (u64, u64) {
     let status = jailctl(sandbox, &["status", "--json"]);

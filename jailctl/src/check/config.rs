@@ -83,16 +83,17 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
             RuleKind::User(user) if accounts.unknown.contains(user) => {
                 report.add(for_nobody(unknown_user(rule, user, accounts), rule, policy));
             }
-            RuleKind::Group(group) if !has_group(group) => {
-                report.add(for_nobody(unknown_group(rule, group), rule, policy));
-            }
+            RuleKind::Group(group) => match has_group(group) {
+                Some(true) => {}
+                Some(false) => report.add(for_nobody(unknown_group(rule, group), rule, policy)),
+                None => report.leave_unchecked(format!("{rule}: getent group {group} failed")),
+            },
             RuleKind::ExemptUser(user) if accounts.unknown.contains(user) => report.add(
                 Finding::note("unknown-user", format!("{rule}: there is no such account")),
             ),
-            RuleKind::ExemptGroup(group) if !has_group(group) => report.add(Finding::note(
-                "unknown-group",
-                format!("{rule}: there is no such group"),
-            )),
+            RuleKind::ExemptGroup(group) if has_group(group) == Some(false) => report.add(
+                Finding::note("unknown-group", format!("{rule}: there is no such group")),
+            ),
             _ => {}
         }
     }
@@ -220,11 +221,13 @@ pub(crate) fn not_jailed(report: &mut Report, config: &Config, accounts: &Accoun
     }
 }
 
-/// Tells whether the host has a group. One that could not be looked up is taken to be there.
-fn has_group(name: &str) -> bool {
-    shell::ask("getent", &["group", "--", name])
-        .ok()
-        .flatten()
-        // 2: getent(1) has not found it.
-        .is_none_or(|answer| answer.status.code() != Some(2))
+/// Tells whether the host has a group; nothing where it could not be looked up.
+fn has_group(name: &str) -> Option<bool> {
+    let answer = shell::ask("getent", &["group", "--", name]).ok()??;
+    match answer.status.code() {
+        Some(0) => Some(true),
+        // getent(1) has not found it.
+        Some(2) => Some(false),
+        _ => None,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
 };
@@ -246,7 +246,11 @@ fn shared_uids(report: &mut Report, all: &Accounts) {
 }
 
 fn shells(report: &mut Report) {
-    let text = fs::read_to_string(SHELLS).unwrap_or_default();
+    let text = match fs::read(SHELLS) {
+        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => return report.leave_unchecked(format!("read {SHELLS}: {error}")),
+    };
     for line in text.lines().map(str::trim) {
         if Path::new(line)
             .file_name()

@@ -1,6 +1,6 @@
 //! vsftpd: it asks PAM's session modules only where it is told to. See vsftpd.conf(5).
 
-use std::{fs, path::Path};
+use std::{fs, io::ErrorKind, path::Path};
 
 use crate::{
     check::{Finding, Report, pam},
@@ -19,8 +19,10 @@ const DEFAULT_SERVICE: &str = "ftp";
 /// Checks that the stack which jails is the one that vsftpd asks, and that it asks for sessions.
 pub(crate) fn check(report: &mut Report) {
     for config in CONFIGS.map(Path::new) {
-        if let Ok(text) = fs::read_to_string(config) {
-            report.extend(judge(&text, config));
+        match fs::read(config) {
+            Ok(text) => report.extend(judge(&String::from_utf8_lossy(&text), config)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => report.leave_unchecked(format!("read {}: {error}", config.display())),
         }
     }
 }

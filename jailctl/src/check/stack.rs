@@ -307,8 +307,9 @@ fn read(name: &str, within: &Within<'_>, lines: &mut Vec<Line>) -> bool {
 fn open(name: &str) -> Option<(PathBuf, String)> {
     [DIRECTORY, VENDORS].into_iter().find_map(|directory| {
         let file = Path::new(directory).join(name);
-        let text = fs::read_to_string(&file).ok()?;
-        Some((file, text))
+        // As bytes: libpam takes a comment in any encoding.
+        let text = fs::read(&file).ok()?;
+        Some((file, String::from_utf8_lossy(&text).into_owned()))
     })
 }
 

@@ -14,6 +14,10 @@ use crate::{
 /// The groups that sudo's packages give everything to.
 const GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
 
+/// What sudo says of who may run something, and of who may not: sudo(8), in the C locale.
+const MAY: &str = "may run the following commands";
+const MAY_NOT: &str = "is not allowed to run sudo";
+
 /// Gives the group of these that an account is in.
 pub(crate) fn group(identity: &Identity) -> Option<&'static str> {
     let is_in = |group: &&str| identity.group_names.iter().any(|it| it == *group);
@@ -28,9 +32,15 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) -> Result<(), Failur
             return Ok(());
         };
         let text = String::from_utf8_lossy(&answer.stdout);
+        if !text.contains(MAY) && !text.contains(MAY_NOT) {
+            let said = String::from_utf8_lossy(&answer.stderr);
+            let said = said.lines().next().unwrap_or("nothing");
+            report.leave_unchecked(format!("sudo: sudo -l -U {name} says: {said}"));
+            continue;
+        }
         let granted: Vec<&str> = text
             .lines()
-            .skip_while(|line| !line.contains("may run the following commands"))
+            .skip_while(|line| !line.contains(MAY))
             .skip(1)
             .map(str::trim)
             .filter(|line| !line.is_empty())
