@@ -2,12 +2,18 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::{Path, PathBuf},
 };
 
 use clap::{Args, ValueHint};
-use rustix::fs::{FileType, Gid, RenameFlags, Uid, fchown, fstat};
+use rustix::{
+    fs::{FileType, Gid, RenameFlags, Uid, fchown, fstat},
+    io::Errno,
+};
 use serde_json::json as object;
 
 use crate::{
@@ -21,7 +27,7 @@ use crate::{
     registry,
     stdout::say,
     terminal::{json, shown},
-    tree::Tree,
+    tree::{Tree, list},
 };
 
 /// Make a root directory from this machine's own programs and what they need
@@ -393,7 +399,12 @@ pub fn make_homes(root: &Tree, accounts: &[Account]) -> Result<(), Fault> {
             // By its descriptor: whoever could write to /home could have put something else there by now.
             let chowned = root.place(&home).and_then(|place| {
                 let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-                fchown(place.open_directory()?, Some(uid), Some(gid))
+                let directory = place.open_directory()?;
+                // Still the one that was made: root's, and with nothing in it.
+                if fstat(&directory)?.st_uid != 0 || !list(directory.as_fd())?.is_empty() {
+                    return Err(Errno::EXIST);
+                }
+                fchown(directory, Some(uid), Some(gid))
             });
             chowned.map_err(Fault::io("chown", &root.show(&home)))?;
         }

@@ -3,11 +3,11 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use jailctl::lock;
 use toml_edit::{Document, DocumentMut, Item, Table, TableLike, TomlError, Value};
 
 use crate::failure::Failure;
@@ -75,24 +75,12 @@ fn whole_line(text: &str, start: usize, end: usize) -> Option<(&str, &str)> {
 
 /// The right to change configs, as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code, reason = "held for its lock")] File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "held until it is dropped")] lock::Lock);
 
 impl Lock {
     /// Waits until nobody else changes one.
     pub(crate) fn take() -> Result<Lock, Failure> {
-        let path = Path::new(LOCK);
-        let failed = |error: &io::Error| Failure::io("lock", path, error);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(nix::libc::O_NOFOLLOW)
-            .open(path)
-            .map_err(|error| failed(&error))?;
-        flock(&file, FlockOperation::LockExclusive)
-            .map_err(|errno| failed(&io::Error::from(errno)))?;
-        Ok(Lock(file))
+        Ok(Lock(lock::Lock::take(Path::new(LOCK))?))
     }
 }
 
@@ -131,7 +119,7 @@ fn write_like(path: &Path, text: &str, old: &fs::Metadata) -> io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.write_all(text.as_bytes())?;
-    chown(path, Some(old.uid()), Some(old.gid()))?;
+    fchown(&file, Some(old.uid()), Some(old.gid()))?;
     file.set_permissions(fs::Permissions::from_mode(
         old.permissions().mode() & 0o7777,
     ))?;

@@ -19,6 +19,7 @@ pub mod host;
 pub mod image;
 pub mod import;
 pub mod loader;
+pub mod lock;
 pub mod manifest;
 pub mod pattern;
 pub mod presets;

@@ -4,28 +4,38 @@ use std::{
     collections::BTreeSet,
     ffi::OsStr,
     fs,
+    io::ErrorKind,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
-use crate::{fault::Fault, tree::Tree};
+use crate::{fault::Fault, lock::Lock, tree::Tree};
 
 /// Where they are listed.
 pub const FILE: &str = "/var/lib/login-jail/roots";
 
-/// Gives the roots that are known: those that are there, and those that are not.
+/// Held while the list is changed.
+const LOCK: &str = "/run/login-jail-roots.lock";
+
+/// Gives the roots that are known: those that are there, and those that are not. One that can't be examined is counted
+/// among the former: whoever opens it learns why.
 ///
 /// # Errors
 /// The list can't be read.
 pub fn roots() -> Result<(Vec<PathBuf>, Vec<PathBuf>), Fault> {
-    Ok(known()?.into_iter().partition(|root| root.is_dir()))
+    let is_there = |root: &PathBuf| match root.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    };
+    Ok(known()?.into_iter().partition(is_there))
 }
 
-/// Adds a root.
+/// Adds a root. A root that is not there stays in the list: it may be on a file system that is not mounted now.
 ///
 /// # Errors
 /// The list can't be written.
 pub fn add(root: &Path) -> Result<(), Fault> {
+    let _lock = Lock::take(Path::new(LOCK))?;
     let mut roots = known()?;
     if !roots.insert(root.to_owned()) {
         return Ok(());
@@ -34,8 +44,7 @@ pub fn add(root: &Path) -> Result<(), Fault> {
     // Whatever the umask is: in a directory that others can write to, the list would be refused from then on.
     let directory = Tree::make_above(file, &mut Vec::new())?;
     let mut text = Vec::new();
-    // One that is gone is forgotten on this occasion.
-    for root in roots.iter().filter(|root| root.is_dir()) {
+    for root in &roots {
         text.extend_from_slice(root.as_os_str().as_encoded_bytes());
         text.push(b'\n');
     }
@@ -50,7 +59,7 @@ fn known() -> Result<BTreeSet<PathBuf>, Fault> {
             let lines = lines.filter(|line| !line.is_empty());
             Ok(lines.map(|line| OsStr::from_bytes(line).into()).collect())
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeSet::new()),
         Err(error) => Err(Fault::io("read", Path::new(FILE))(error)),
     }
 }

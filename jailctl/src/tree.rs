@@ -17,10 +17,11 @@ use std::{
 use rustix::{
     fs::{
         AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Stat,
-        Timestamps, Uid, chownat, fchmod, fchown, flock, fstat, linkat, mkdirat, openat, openat2,
-        readlinkat, renameat_with, statat, symlinkat, unlinkat,
+        Timestamps, Uid, chownat, fchmod, fchown, flock, fstat, linkat, makedev, mkdirat, mknodat,
+        openat, openat2, readlinkat, renameat_with, statat, symlinkat, unlinkat,
     },
     io::Errno,
+    process::umask,
 };
 
 use jail::trust::Flaw;
@@ -560,25 +561,22 @@ impl Place {
         )
     }
 
-    /// Makes a device node.
+    /// Makes a device node that everybody may read and write.
     ///
     /// # Errors
     /// mknodat(2): only the first user namespace's root may.
     pub fn make_device(&self, major: u32, minor: u32) -> Result<(), Errno> {
-        let device = rustix::fs::makedev(major, minor);
-        rustix::fs::mknodat(
+        // The mode comes with the node. A chmod(2) later would follow a link that somebody has put in its place.
+        let before = umask(Mode::empty());
+        let made = mknodat(
             &self.directory,
             &self.name,
             FileType::CharacterDevice,
             Mode::from_raw_mode(0o666),
-            device,
-        )?;
-        rustix::fs::chmodat(
-            &self.directory,
-            &self.name,
-            Mode::from_raw_mode(0o666),
-            AtFlags::empty(),
-        )
+            makedev(major, minor),
+        );
+        umask(before);
+        made
     }
 
     /// Removes what is here, with all that is below it. Nothing there is fine.

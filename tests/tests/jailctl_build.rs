@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jailctl::{loader::Loader, presets::Presets};
-use login_jail_tests::{Sandbox, jailctl, skipped};
+use login_jail_tests::{Sandbox, fault::install_probe, jailctl, skipped};
 
 const ROOT: &str = "/srv/jails/ann";
 
@@ -847,4 +847,76 @@ fn every_program_of_every_preset_starts_inside() {
     }
     assert!(bad.is_empty(), "{bad:#?}");
     assert!(built > 15, "{built}");
+}
+
+/// The list of the roots that jailctl has built.
+const ROOTS: &str = "/var/lib/login-jail/roots";
+
+#[test]
+fn builds_at_once_all_come_into_the_list_of_roots() {
+    let sandbox = Sandbox::new();
+    let jailctl = jailctl();
+    sandbox.must(&format!(
+        "mkdir -p /srv/jails
+         for n in 1 2 3 4 5 6 7 8; do {jailctl} build --program true /srv/jails/r$n >/srv/$n.out 2>&1 || echo failed >>/srv/failed & done
+         wait"
+    ));
+    assert_eq!(sandbox.must("cat /srv/failed 2>/dev/null || true"), "");
+    let wanted: Vec<String> = (1..=8).map(|n| format!("/srv/jails/r{n}")).collect();
+    assert_eq!(sandbox.read(ROOTS), wanted.join("\n"));
+    // Whoever could keep the lock would keep every build from its end.
+    let mode = sandbox.must("stat -c '%a %U' /run/login-jail-roots.lock");
+    assert_eq!(mode, "600 root");
+}
+
+#[test]
+fn a_root_that_is_not_mounted_stays_in_the_list() {
+    let sandbox = Sandbox::new();
+    sandbox.must("mkdir -p /srv/disk /srv/jails; mount -t tmpfs none /srv/disk");
+    for root in ["/srv/disk/ann", "/srv/jails/bob"] {
+        sandbox.jailctl(&["build", root, "--program", "true"]).ok();
+        sandbox.must("umount -l /srv/disk || true");
+    }
+    assert_eq!(sandbox.read(ROOTS), "/srv/disk/ann\n/srv/jails/bob");
+    let update = sandbox.jailctl(&["update"]);
+    assert!(
+        update.stderr.contains("/srv/disk/ann is not there"),
+        "{update}"
+    );
+}
+
+#[test]
+fn build_and_update_change_owner_and_mode_by_descriptor_only() {
+    let sandbox = Sandbox::new().plain_user("ann");
+    let (inject, jailctl) = (install_probe(&sandbox, "inject"), jailctl());
+    sandbox.must("mkdir -p /srv/jails");
+    // 452 is fchmodat2(2), which has the same number everywhere.
+    for call in [nix::libc::SYS_fchmodat, 452] {
+        let number = call.to_string();
+        let root = format!("/srv/jails/{number}");
+        for words in [
+            &["build", &root, "--program", "true", "--user", "ann"][..],
+            &["update", &root],
+        ] {
+            let first = [
+                inject.as_str(),
+                "0:0",
+                "errno",
+                &number,
+                "5",
+                &jailctl,
+                "jailctl",
+            ];
+            let outcome = sandbox.run(&[&first, words].concat());
+            assert_eq!(outcome.code(), Some(0), "call {call}, {words:?}: {outcome}");
+            let made = sandbox.must(&format!(
+                "cd {root}; stat -c '%a %U' dev/null dev/tty home/ann; rm -rf dev home/ann"
+            ));
+            assert_eq!(
+                made, "666 root\n666 root\n700 ann",
+                "call {call}, {words:?}"
+            );
+            sandbox.must(&format!("echo >>{root}/etc/passwd"));
+        }
+    }
 }
