@@ -156,11 +156,7 @@ fn look(
         Decision::Jail(jail) => *jail,
         Decision::Exempt(rule) => {
             if options.debug {
-                let user = log::quoted(&name);
-                host.log(
-                    Weight::Debug,
-                    &format!("exempt user={user} rule=\"{rule}\""),
-                );
+                host.log(Weight::Debug, &log::exempt(&name, &rule));
             }
             return Ok(None);
         }
@@ -168,16 +164,7 @@ fn look(
     };
     let plan = Plan::behind_pam(jail, &identity)?;
     if options.debug {
-        let steps: Vec<&str> = plan.steps().iter().map(|step| step.name()).collect();
-        let user = log::quoted(&name);
-        host.log(
-            Weight::Debug,
-            &format!(
-                "jail user={user} rule=\"{}\" steps={}",
-                plan.rule,
-                steps.join(",")
-            ),
-        );
+        host.log(Weight::Debug, &log::planned(&plan, &name));
     }
     prepare(plan, Inherited { limits: Vec::new() }).map(Some)
 }
@@ -229,10 +216,7 @@ fn check_process() -> Result<(), Refusal> {
 }
 
 fn wrong_line(host: &impl Host, error: &OptionError) -> Verdict {
-    host.log(
-        Weight::Error,
-        &format!("refused code=usage reason=\"the line in the PAM stack: {error}\""),
-    );
+    host.log(Weight::Error, &log::wrong_words(error));
     Verdict::Service
 }
 

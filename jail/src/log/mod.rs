@@ -16,7 +16,10 @@ use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with,
 };
 
+use jail_config::Rule;
+
 use crate::{
+    code::Code,
     door::refusal::Refusal,
     plan::{Plan, request::What},
     session::Ended,
@@ -29,9 +32,10 @@ const LOG_WARNING: u8 = 4;
 const LOG_NOTICE: u8 = 5;
 
 /// The most that a single value takes of a line, and a line in all, in bytes. A datagram of 1 KiB is what RFC 3164
-/// promises to deliver; every daemon of today takes eight.
+/// promises to deliver. The daemons of today take 8 KiB and cut the rest off, wherever that is: so much is left for what
+/// stands before the line, which syslog(3) and pam_syslog(3) add.
 const LONGEST_VALUE: usize = 1024;
-const LONGEST_LINE: usize = 8 * 1024;
+const LONGEST_LINE: usize = 8 * 1024 - 512;
 
 /// How long a line waits for room in the daemon's queue, which anybody can fill.
 const LOGIN_WAITS: Duration = Duration::from_millis(100);
@@ -148,12 +152,35 @@ pub fn refused(refusal: &Refusal, user: Option<&OsStr>, uid: u32) -> String {
     if let Some(user) = user {
         push(&mut line, "user", user);
     }
-    let reason = refusal.to_string();
-    let quoted = Quoted {
-        value: reason.as_bytes(),
-        longest: LONGEST_LINE - line.len() - 16,
-    };
-    line.push_str(&format!(" reason={quoted}"));
+    push_reason(&mut line, &refusal.to_string());
+    line
+}
+
+/// Writes the line of a PAM stack's words that can't be understood.
+#[must_use]
+pub fn wrong_words(error: &impl fmt::Display) -> String {
+    let mut line = format!("refused code={}", Code::Usage);
+    push_reason(&mut line, &format!("the line in the PAM stack: {error}"));
+    line
+}
+
+/// Writes the line of a user whom a rule exempts.
+#[must_use]
+pub fn exempt(user: &OsStr, rule: &Rule) -> String {
+    let mut line = "exempt".to_owned();
+    push(&mut line, "user", user);
+    push(&mut line, "rule", rule.to_string().as_ref());
+    line
+}
+
+/// Writes the line of a plan that was made, with the names of its steps.
+#[must_use]
+pub fn planned(plan: &Plan, user: &OsStr) -> String {
+    let steps: Vec<&str> = plan.steps().iter().map(|step| step.name()).collect();
+    let mut line = "jail".to_owned();
+    push(&mut line, "user", user);
+    push(&mut line, "rule", plan.rule.to_string().as_ref());
+    line.push_str(&format!(" steps={}", steps.join(",")));
     line
 }
 
@@ -165,6 +192,17 @@ pub fn quoted(value: &OsStr) -> String {
 
 fn push(line: &mut String, key: &str, value: &OsStr) {
     line.push_str(&format!(" {key}={}", Quoted::new(value)));
+}
+
+/// Adds the last value of a line, which may take all that is left of it.
+fn push_reason(line: &mut String, reason: &str) {
+    // The key, the quotes, and the number of the bytes that are left out.
+    const AROUND: usize = " reason=\"\"+18446744073709551615".len();
+    let quoted = Quoted {
+        value: reason.as_bytes(),
+        longest: LONGEST_LINE.saturating_sub(line.len() + AROUND),
+    };
+    line.push_str(&format!(" reason={quoted}"));
 }
 
 /// A value from outside as the log has it: in quotes, with everything escaped that could end the line or the quotes,
@@ -192,7 +230,8 @@ impl fmt::Display for Quoted<'_> {
                 escape(&mut text, character, self.longest, &mut left_out)?;
             }
             for byte in chunk.invalid() {
-                if text.len() + 4 > self.longest {
+                // What follows something that is left out is left out too.
+                if left_out > 0 || text.len() + "\\xff".len() > self.longest {
                     left_out += 1;
                 } else {
                     write!(text, "\\x{byte:02x}")?;
@@ -239,7 +278,8 @@ fn is_invisible(character: char) -> bool {
 mod tests {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-    use super::{LONGEST_VALUE, Quoted};
+    use super::{LONGEST_LINE, LONGEST_VALUE, Quoted, refused, wrong_words};
+    use crate::door::refusal::Refusal;
 
     fn quoted(value: &[u8]) -> String {
         Quoted::new(OsStr::from_bytes(value)).to_string()
@@ -267,5 +307,58 @@ mod tests {
         assert!(long.contains("\"+9"), "{long}");
         assert!(quoted(&[b'\n'; 5000]).len() < LONGEST_VALUE + 16);
         assert!(quoted(&[0xff; 5000]).len() < LONGEST_VALUE + 16);
+    }
+
+    /// Reads a quoted value back, as a program would: up to the first quote that no backslash escapes.
+    fn read_back(line: &str, key: &str) -> (String, String) {
+        let (_, rest) = line.split_once(&format!(" {key}=\"")).unwrap();
+        let mut value = String::new();
+        let mut letters = rest.chars();
+        loop {
+            match letters.next().unwrap() {
+                '"' => return (value, letters.collect()),
+                '\\' => value.push(letters.next().unwrap()),
+                letter => value.push(letter),
+            }
+        }
+    }
+
+    #[test]
+    fn a_quote_in_a_reason_does_not_end_it() {
+        let why = "a \"b\" uid=0 \\ c";
+        for line in [
+            wrong_words(&why),
+            refused(&Refusal::Usage(why.to_owned()), Some("a\"b".as_ref()), 7),
+        ] {
+            let (reason, rest) = read_back(&line, "reason");
+            assert!(reason.ends_with(why) && rest.is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters_and_fits_into_a_datagram() {
+        for one in ["é", "日", "\"", "\u{1b}", "a\u{202e}"] {
+            let why = one.repeat(20_000);
+            let user = one.repeat(2_000);
+            for line in [
+                wrong_words(&why),
+                refused(&Refusal::Usage(why.clone()), Some(user.as_ref()), u32::MAX),
+            ] {
+                assert!(line.len() <= LONGEST_LINE, "{}", line.len());
+                let (_, rest) = read_back(&line, "reason");
+                let number = rest.strip_prefix('+').unwrap();
+                assert!(number.parse::<usize>().unwrap() > 10_000, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_comes_behind_what_is_left_out() {
+        let mut value = vec![b'a'; LONGEST_VALUE - 6];
+        value.extend("é".as_bytes());
+        value.push(0xff);
+        value.push(b'b');
+        let cut = quoted(&value);
+        assert!(cut.ends_with("a\"+7"), "{cut}");
     }
 }
