@@ -19,7 +19,7 @@ use crate::{
         Finding, Report, past,
         reach::reaches_home,
         stack::{self, DIRECTORY, Line, MODULE},
-        unlisted,
+        unlisted, walk,
     },
     door::{has_jail_shell, has_no_shell},
     guest::home,
@@ -80,7 +80,7 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
         if !stack.iter().any(|line| line.jails("session")) {
             report.extend(read_environment(&stack, jailed));
         }
-        if shuts_root_out(&stack) {
+        if shuts_root_out(&name) {
             shut.push(name);
         }
     }
@@ -97,16 +97,11 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
     }
 }
 
-/// Tells whether pam_jail.so decides about uid 0 as well: no pam_succeed_if(8) right before it lets root past.
-fn shuts_root_out(stack: &[Line]) -> bool {
-    let session: Vec<&Line> = stack.iter().filter(|line| line.kind == "session").collect();
-    let Some(place) = session.iter().position(|line| line.jails("session")) else {
-        return false;
-    };
-    let before = place.checked_sub(1).and_then(|before| session.get(before));
-    !before.is_some_and(|line| {
-        line.module.ends_with("pam_succeed_if.so") && line.arguments.join(" ").contains("uid = 0")
-    })
+/// Tells whether pam_jail.so decides about uid 0 as well: no line of pam_succeed_if(8) leads root past it.
+fn shuts_root_out(service: &str) -> bool {
+    let stack = stack::rules(service);
+    let kinds = ["account", "session"];
+    kinds.iter().any(|kind| walk::asks_about_root(&stack, kind))
 }
 
 /// Lists the installed services by which people log in and whose session stack jails nobody.

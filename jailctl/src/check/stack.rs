@@ -121,18 +121,30 @@ impl Line {
             .all(|failure| matches!(self.action(failure), Action::Bad | Action::Die))
     }
 
-    /// Tells whether it is the line of pam_jail(8) that succeeds for uid 0 and for nobody else: pam_succeed_if(8).
-    pub(crate) fn is_for_root(&self) -> bool {
+    /// Says whom a line of pam_succeed_if(8) succeeds for, as far as the uid alone decides it. This is the one reader of
+    /// such lines.
+    pub(crate) fn succeeds_for(&self) -> Succeeds {
+        let is_one = Path::new(&self.module).file_name() == Some("pam_succeed_if.so".as_ref());
         let words: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        // With use_uid the conditions are about the program that opens the session, which is root's.
+        if !is_one || words.contains(&"use_uid") {
+            return Succeeds::default();
+        }
         let flags = ["audit", "debug", "quiet", "quiet_fail", "quiet_success"];
-        let mut conditions = words.clone();
+        let mut conditions = words;
         conditions.retain(|word| !flags.contains(word));
-        Path::new(&self.module).file_name() == Some("pam_succeed_if.so".as_ref())
-            && conditions
-                .chunks(3)
-                .any(|it| matches!(it, ["uid", "=" | "eq", "0"]))
-            // With it the conditions are about the program that opens the session, which is root's.
-            && !words.contains(&"use_uid")
+        let conditions: Vec<Succeeds> = conditions.chunks(3).map(Succeeds::by).collect();
+        let all = |of: fn(&Succeeds) -> Option<bool>| {
+            if conditions.iter().any(|it| of(it) == Some(false)) {
+                return Some(false);
+            }
+            let hold = conditions.iter().all(|it| of(it) == Some(true));
+            (hold && !conditions.is_empty()).then_some(true)
+        };
+        Succeeds {
+            root: all(|it| it.root),
+            others: all(|it| it.others),
+        }
     }
 
     /// Gives what libpam does where the module returns `result`.
@@ -165,6 +177,41 @@ impl Line {
     /// Says where it is written.
     pub(crate) fn place(&self) -> String {
         format!("{}:{}", self.file.display(), self.number)
+    }
+}
+
+/// Whether a module succeeds for uid 0, and for all others; nothing where it depends on more than that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Succeeds {
+    pub(crate) root: Option<bool>,
+    pub(crate) others: Option<bool>,
+}
+
+impl Succeeds {
+    /// Reads one condition. By a name `=` compares texts, and `eq` numbers.
+    fn by(words: &[&str]) -> Succeeds {
+        let ["uid", operator, value] = words else {
+            return Succeeds::default();
+        };
+        let Ok(number) = value.parse::<u32>() else {
+            return Succeeds::default();
+        };
+        let is_plain = number.to_string() == **value;
+        let (root, others) = match operator.to_ascii_lowercase().as_str() {
+            "=" if is_plain => (number == 0, (number == 0).then_some(false)),
+            "!=" if is_plain => (number != 0, (number == 0).then_some(true)),
+            "eq" => (number == 0, (number == 0).then_some(false)),
+            "ne" => (number != 0, (number == 0).then_some(true)),
+            "<" | "lt" => (number > 0, (number <= 1).then_some(false)),
+            "<=" | "le" => (true, (number == 0).then_some(false)),
+            ">" | "gt" => (false, (number == 0).then_some(true)),
+            ">=" | "ge" => (number == 0, (number <= 1).then_some(true)),
+            _ => return Succeeds::default(),
+        };
+        Succeeds {
+            root: Some(root),
+            others,
+        }
     }
 }
 
@@ -475,12 +522,17 @@ mod tests {
 
     #[test]
     fn tells_the_line_that_is_for_root_alone() {
+        let of = |words: &str| {
+            line(&format!("session required pam_succeed_if.so {words}")).succeeds_for()
+        };
         for words in [
             "quiet uid = 0",
             "uid eq 0",
             "user = ann debug uid = 0 audit",
+            "uid < 1",
+            "uid LE 0",
         ] {
-            assert!(line(&format!("session required pam_succeed_if.so {words}")).is_for_root());
+            assert_eq!(of(words).others, Some(false), "{words}");
         }
         for words in [
             "uid = 01",
@@ -488,9 +540,22 @@ mod tests {
             "uid >= 0",
             "use_uid uid = 0",
             "user = uid = 0",
+            "",
+            "uid = root",
         ] {
-            let line = line(&format!("session required pam_succeed_if.so {words}"));
-            assert!(!line.is_for_root(), "{words}");
+            assert_ne!(of(words).others, Some(false), "{words}");
+        }
+        for (words, root) in [
+            ("quiet uid = 0", Some(true)),
+            ("uid >= 0 uid < 1000", Some(true)),
+            ("uid >= 1000", Some(false)),
+            ("uid > 0 user = ann", Some(false)),
+            ("uid = 0 user = ann", None),
+            ("uid = 0 uid", None),
+            ("use_uid uid = 0", None),
+            ("", None),
+        ] {
+            assert_eq!(of(words).root, root, "{words}");
         }
     }
 

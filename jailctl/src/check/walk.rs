@@ -63,14 +63,9 @@ pub(crate) fn skips<'a>(
     kind: &'a str,
     forgiven: &'a [&'a str],
 ) -> Vec<Skip<'a>> {
-    let rules: Vec<&Line> = stack.iter().filter(|line| line.kind == kind).collect();
-    let walk = Walk {
-        rules,
-        kind,
-        forgiven,
-    };
+    let walk = Walk::new(stack, kind, forgiven);
     let mut found: BTreeMap<usize, Vec<&'static str>> = BTreeMap::new();
-    for (at, result) in walk.all() {
+    for (at, result) in walk.all(answers).past {
         found.entry(at).or_default().push(result);
     }
     found
@@ -92,15 +87,39 @@ pub(crate) fn skips<'a>(
         .collect()
 }
 
+/// Tells whether pam_jail.so may be asked about uid 0, in a stack whose other modules let root in.
+pub(crate) fn asks_about_root(stack: &[Line], kind: &str) -> bool {
+    Walk::new(stack, kind, &[]).all(answers_to_root).reached
+}
+
 struct Walk<'a> {
     rules: Vec<&'a Line>,
     kind: &'a str,
     forgiven: &'a [&'a str],
 }
 
+/// Where the ways through a stack lead.
+#[derive(Default)]
+struct Ways {
+    /// What has led past pam_jail.so on the ways that come to an end well.
+    past: BTreeSet<(usize, &'static str)>,
+    /// Whether one leads to pam_jail.so.
+    reached: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(stack: &'a [Line], kind: &'a str, forgiven: &'a [&'a str]) -> Walk<'a> {
+        Walk {
+            rules: stack.iter().filter(|line| line.kind == kind).collect(),
+            kind,
+            forgiven,
+        }
+    }
+}
+
 impl Walk<'_> {
-    /// Lists what has led past pam_jail.so on the ways that come to an end well.
-    fn all(&self) -> BTreeSet<(usize, &'static str)> {
+    /// Goes all ways, where each module returns what `answers` lists.
+    fn all(&self, answers: impl Fn(&Line) -> Vec<&'static str>) -> Ways {
         let nothing = Standing {
             impression: Impression::None,
             status: Status::Failure,
@@ -112,23 +131,24 @@ impl Walk<'_> {
             by: None,
         }];
         let mut seen = BTreeSet::new();
-        let mut found = BTreeSet::new();
+        let mut ways = Ways::default();
         while let Some(state) = open.pop() {
             if !seen.insert(state.clone()) {
                 continue;
             }
             match self.rules.get(state.at) {
                 // Its user is in the jail from here on, or in an empty root.
-                Some(line) if line.jails(self.kind) => {}
+                Some(line) if line.jails(self.kind) => ways.reached = true,
                 Some(line) if line.role == Role::Substack => open.push(state.entering(line.level)),
                 Some(line) => {
-                    open.extend(answers(line).map(|result| self.after(&state, line, result)));
+                    let results = answers(line).into_iter();
+                    open.extend(results.map(|result| self.after(&state, line, result)));
                 }
-                None if state.now.goes_on() => found.extend(state.by),
+                None if state.now.goes_on() => ways.past.extend(state.by),
                 None => {}
             }
         }
-        found
+        ways
     }
 
     /// Does what libpam does where the module of a line returns `result`.
@@ -277,22 +297,43 @@ impl Standing {
 }
 
 /// Lists what the module of a line can return, for a user who is not root.
-fn answers(line: &Line) -> impl Iterator<Item = &'static str> {
+fn answers(line: &Line) -> Vec<&'static str> {
+    if let Some(only) = only_answer(line) {
+        return vec![only];
+    }
+    let fails = line.succeeds_for().others == Some(false);
+    let may = |result: &&str| !(fails && *result == SUCCESS);
+    RESULTS.into_iter().filter(may).collect()
+}
+
+/// Lists what the module of a line returns for root, who is let in by all modules that do not decide by the uid.
+fn answers_to_root(line: &Line) -> Vec<&'static str> {
+    const FAILURE: &str = "auth_err";
+    if let Some(only) = only_answer(line) {
+        return vec![only];
+    }
+    let decides = line.module.ends_with("pam_succeed_if.so");
+    match line.succeeds_for().root {
+        Some(false) => vec![FAILURE],
+        None if decides => vec![SUCCESS, FAILURE],
+        _ => vec![SUCCESS],
+    }
+}
+
+const SUCCESS: &str = "success";
+
+/// Gives the one result of a line that always has the same.
+fn only_answer(line: &Line) -> Option<&'static str> {
     let module = Path::new(&line.module)
         .file_name()
         .and_then(|name| name.to_str());
-    let only = match module {
+    match module {
         _ if line.role == Role::Broken => Some("perm_denied"),
-        Some("pam_permit.so") => Some("success"),
+        Some("pam_permit.so") => Some(SUCCESS),
         Some("pam_deny.so") if line.kind == "session" => Some("session_err"),
         Some("pam_deny.so") => Some("auth_err"),
         _ => None,
-    };
-    let is_for_root = line.is_for_root();
-    RESULTS.into_iter().filter(move |result| match only {
-        Some(only) => *result == only,
-        None => !(is_for_root && *result == "success"),
-    })
+    }
 }
 
 fn word(action: Action) -> String {
@@ -311,7 +352,7 @@ fn word(action: Action) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::skips;
+    use super::{asks_about_root, skips};
     use crate::check::stack::{Line, Role, parse};
 
     /// Makes a stack of lines without their `session`, divided by `;`. Lines of a substack begin with `>`.
@@ -387,6 +428,56 @@ mod tests {
             ),
         ] {
             assert_eq!(skipping(text, &[]), [found], "{text}");
+        }
+    }
+
+    #[test]
+    fn root_is_shut_out_where_no_line_leads_root_past_the_module() {
+        for (text, asked) in [
+            ("required a.so; required pam_jail.so", true),
+            (
+                "[success=1 default=ignore] pam_succeed_if.so quiet uid = 0; required pam_jail.so",
+                false,
+            ),
+            (
+                "[success=1 default=ignore] pam_succeed_if.so uid eq 0; required pam_jail.so",
+                false,
+            ),
+            (
+                "[success=ignore default=1] pam_succeed_if.so uid > 0; required pam_jail.so",
+                false,
+            ),
+            (
+                "[success=2 default=ignore] pam_succeed_if.so uid < 1; required a.so; required pam_jail.so",
+                false,
+            ),
+            (
+                "sufficient pam_succeed_if.so uid = 0; required a.so; required pam_jail.so",
+                false,
+            ),
+            // These say uid = 0 as well.
+            (
+                "required pam_succeed_if.so uid = 0; required pam_jail.so",
+                true,
+            ),
+            (
+                "[success=1 default=ignore] pam_succeed_if.so use_uid uid = 0; required pam_jail.so",
+                true,
+            ),
+            (
+                "[success=1 default=ignore] pam_succeed_if.so uid = 0 user = toor; required pam_jail.so",
+                true,
+            ),
+            (
+                "[success=1 default=ignore] pam_succeed_if.so uid = 0; required a.so; required pam_jail.so",
+                true,
+            ),
+            (
+                "[success=1 default=ignore] pam_succeed_if.so gid = 0; required pam_jail.so",
+                true,
+            ),
+        ] {
+            assert_eq!(asks_about_root(&stack(text), "session"), asked, "{text}");
         }
     }
 
