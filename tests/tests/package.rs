@@ -339,6 +339,53 @@ fn removing_it_is_refused_while_a_stack_names_the_module() {
 }
 
 #[test]
+fn removing_it_names_whoever_only_the_pam_lines_have_jailed() {
+    let Some(package) = package("naming whom PAM lines have jailed") else {
+        return;
+    };
+    // ann has jail-shell, bob an ordinary shell, eve none; carl has no rule.
+    let sandbox = installed(package)
+        .plain_user("bob")
+        .plain_user("carl")
+        .user_with_shell("eve", "/usr/sbin/nologin");
+    sandbox.must("install -d /srv/jails/bob/home/bob");
+    let config = "exempt = [\"root\", \"carl\"]\n[users]\nann = \"/srv/jails/ann\"\nbob = \"/srv/jails/bob\"\neve = \"/srv/jails/eve\"\n";
+    sandbox.write("/etc/login-jail/config.toml", config);
+    sandbox.must("echo 'session required pam_jail.so' >>/etc/pam.d/su");
+    let remove = || sandbox.sh("dpkg --remove login-jail");
+    let refused = remove();
+    assert_ne!(refused.code(), Some(0), "{refused}");
+    let named = "ordinary login shell, and are not jailed then: bob\n";
+    assert!(refused.stderr.contains(named), "{refused}");
+
+    // With a config that can't be read nobody is known, and that is said.
+    sandbox.must("sed -i /pam_jail/d /etc/pam.d/su; cp -r /etc/login-jail /srv/kept; echo x >/etc/login-jail/config.toml");
+    let removed = remove();
+    removed.ok();
+    assert!(
+        removed.stderr.contains("it is not known who has a rule"),
+        "{removed}"
+    );
+    assert!(
+        removed.stderr.contains("want of their shell: ann\n"),
+        "{removed}"
+    );
+    sandbox.must(&format!(
+        "dpkg -i {package}; cp /srv/kept/config.toml /etc/login-jail/"
+    ));
+
+    let removed = remove();
+    removed.ok();
+    let named =
+        "ordinary login shell, and are not jailed now: lock them (usermod -L -e 1 NAME): bob\n";
+    assert!(removed.stderr.contains(named), "{removed}");
+    assert!(
+        removed.stderr.contains("want of their shell: ann\n"),
+        "{removed}"
+    );
+}
+
+#[test]
 fn lines_that_are_comments_or_kept_by_dpkg_do_not_hold_it() {
     let Some(package) = package("removing the package beside comments") else {
         return;
