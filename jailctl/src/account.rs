@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use jail::{decision::Config, identity::Identity, identity::IdentityError, refusal::Refusal};
-use jail_config::{Decision, Jail, RuleKind};
+use jail_config::{Decision, Jail, RuleKind, nearest};
 
 use crate::{failure::Failure, shell};
 
@@ -109,6 +109,37 @@ pub(crate) fn passwd() -> Result<String, Failure> {
         .filter(|answer| answer.status.success())
         .ok_or_else(|| Failure::Failed("list the accounts: getent passwd failed".to_owned()))?;
     Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+}
+
+/// Looks an account up by its name. One that is not there may be misspelt.
+///
+/// # Errors
+/// There is none of that name, or the look-up has failed.
+pub(crate) fn named(name: &str) -> Result<Identity, Failure> {
+    Identity::named(name).map_err(|error| {
+        let is_unknown = matches!(error, IdentityError::Unknown(_));
+        let refusal = Refusal::Identity(error);
+        match suggestion(name) {
+            meant if is_unknown && !meant.is_empty() => {
+                Failure::Failed(format!("{refusal} ({}){meant}", refusal.code()))
+            }
+            _ => refusal.into(),
+        }
+    })
+}
+
+/// Says which account of the host is probably meant by a name that none has; nothing where none is near.
+pub(crate) fn suggestion(name: &str) -> String {
+    // It is a hint: where the accounts can't be listed there is none.
+    let listed = listed().unwrap_or_default();
+    did_you_mean(name, listed.iter().map(String::as_str))
+}
+
+/// Says which of the known words is probably meant by another; nothing where none is near.
+pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, known)
+        .map(|meant| format!("; did you mean {}?", shell::shown(meant)))
+        .unwrap_or_default()
 }
 
 /// Lists the accounts that have this uid, as far as the database lists them, and the one that it gives for the number.

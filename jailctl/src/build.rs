@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::{Args, ValueHint};
+use jail_config::nearest;
 use rustix::{
     fs::{FileType, Gid, RenameFlags, Uid, fchown, fstat},
     io::Errno,
@@ -18,15 +19,15 @@ use serde_json::json as object;
 
 use crate::{
     change::Change,
-    closure::{Closure, Collector, Note, OWN},
+    closure::{Closure, Collector, Note, OWN, find_program},
     etc::{self, Account},
     fault::{Fault, Verdict},
     generation::{self, Plan},
     manifest::{CONTROL, Manifest, Method, Recipe, Record},
     presets::Presets,
     registry,
-    stdout::say,
-    terminal::{json, shown},
+    stdout::{say, say_json},
+    terminal::shown,
     tree::{Tree, list},
 };
 
@@ -184,13 +185,24 @@ pub fn accounts(recipe: &Recipe, named: &Recipe) -> Result<Vec<Account>, Fault> 
             Some(account) => accounts.push(account),
             None if named.users.contains(name) => {
                 return Err(Fault::Failed(format!(
-                    "look up user {name}: there is no such account"
+                    "look up user {name}: there is no such account{}",
+                    did_you_mean(name)
                 )));
             }
             None => {}
         }
     }
     Ok(accounts)
+}
+
+/// Says which account is probably meant by a name that none has. It is a hint: a directory service may have more.
+fn did_you_mean(name: &str) -> String {
+    let text = std::fs::read("/etc/passwd").unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let names = text.lines().filter_map(|line| line.split(':').next());
+    nearest(name, names)
+        .map(|meant| format!("; did you mean {meant}?"))
+        .unwrap_or_default()
 }
 
 /// Puts together what a recipe needs of the host as it is now. What is named now has to be there; what was asked for
@@ -207,6 +219,12 @@ pub fn collect(recipe: &Recipe, named: &Recipe) -> Result<Closure, Fault> {
     }
     for program in &recipe.programs {
         if named.programs.contains(program) {
+            if find_program(program).is_none() {
+                return Err(Fault::Failed(format!(
+                    "program {program}: not on this host{}",
+                    presets.hint(program)
+                )));
+            }
             collector.program(program)?;
         } else {
             collector.program_of_before(program);
@@ -497,5 +515,5 @@ fn print_json(root: &Path, manifest: &Manifest, change: &Change, notes: &[Note])
         "findings": findings,
         "notes": notes,
     });
-    say(json(&report));
+    say_json(&report);
 }

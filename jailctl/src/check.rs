@@ -33,7 +33,7 @@ use jailctl::progress::Progress;
 use serde::Serialize;
 
 use crate::{
-    account::{Accounts, Jailed},
+    account::{self, Accounts, Jailed},
     attack::{self, Attack},
     cli::Check,
     enter::need_root,
@@ -156,8 +156,9 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     };
     if let (false, [unknown, ..]) = (arguments.users.is_empty(), accounts.unknown.as_slice()) {
         return Err(Failure::Failed(format!(
-            "there is no account {}",
-            shown(unknown)
+            "there is no account {}{}",
+            shown(unknown),
+            account::suggestion(unknown)
         )));
     }
     report.users = accounts.jailed.len();

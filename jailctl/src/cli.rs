@@ -65,6 +65,8 @@ pub(crate) enum Command {
     #[command(hide = true)]
     KillAll(KillAll),
     #[command(hide = true)]
+    Commands(Commands),
+    #[command(hide = true)]
     Watch(Watch),
 }
 
@@ -221,8 +223,9 @@ Examples:
 /// Say whether the doors are in working order, and what jailed users have running
 ///
 /// A process is inside where root and namespaces are those of the jail that the config gives the user now: what a weaker one
-/// holds since before a change counts as outside, and so does what can't be judged. Needs root. Exit status 1 when a root
-/// can't be opened, or a jailed user has a process outside of the jail.
+/// holds since before a change counts as outside, and so does what can't be judged. systemd's user manager and its PAM
+/// session, which each login by pam_systemd starts, are not counted; what this manager runs is outside of the jail, and is
+/// named by unit. Needs root. Exit status 1 when a root can't be opened, or a jailed user has a process outside of the jail.
 #[derive(Debug, Args)]
 #[command(after_long_help = STATUS_EXAMPLES)]
 pub(crate) struct Status {
@@ -342,18 +345,27 @@ pub(crate) enum Through {
 
 /// Take a user out of their jail
 ///
-/// Gives the account an ordinary login shell, then takes the rule out of [users] or renames users.d/NAME.toml. Refuses where
-/// a rule for a group would put the user into a jail all the same. With --config DIR only that config changes, and never an
-/// account.
+/// Gives the account the login shell that it had, then takes the rule out of [users] or renames users.d/NAME.toml. What the
+/// mends of `jailctl check` have written for this user goes too: lines of cron.deny and at.deny, the user's block in
+/// login-jail's files below /etc/ssh/sshd_config.d, the mask of the user's systemd manager.
+///
+/// Where a rule for a group jails the user all the same, --exempt or --from-group says what is done about it; at a terminal
+/// it is asked for, and else nothing is changed. With --config DIR only that config changes, and never an account.
 #[derive(Debug, Args)]
 #[command(after_long_help = RELEASE_EXAMPLES)]
 pub(crate) struct Release {
     /// The account
     #[arg(value_hint = ValueHint::Username)]
     pub(crate) user: String,
-    /// The login shell from now on
-    #[arg(long, value_name = "SHELL", default_value = "/bin/bash", value_hint = ValueHint::FilePath)]
-    pub(crate) shell: PathBuf,
+    /// The login shell from now on; by default the one from before `jailctl add`, or /bin/bash where that is not known
+    #[arg(long, value_name = "SHELL", value_hint = ValueHint::FilePath)]
+    pub(crate) shell: Option<PathBuf>,
+    /// Write the user into exempt, which comes before every rule
+    #[arg(long, conflicts_with = "from_group")]
+    pub(crate) exempt: bool,
+    /// Take the user out of the groups whose rules jail them
+    #[arg(long)]
+    pub(crate) from_group: bool,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -361,7 +373,9 @@ pub(crate) struct Release {
 
 const RELEASE_EXAMPLES: &str = "\
 Examples:
-  jailctl release ann                              back to the host, with /bin/bash
+  jailctl release ann                              back to the host, with the shell from before
+  jailctl release --exempt ann                     a group's rule jails her: she is exempt from it
+  jailctl release --from-group ann                 or she leaves the group
   jailctl release --shell /usr/sbin/nologin ann    out of the jail, and not onto the host
   jailctl release --dry-run ann                    only show what would change";
 
@@ -523,6 +537,13 @@ pub(crate) struct Unwalled {
 pub(crate) struct KillAll {
     /// The user id
     pub(crate) uid: u32,
+}
+
+/// Print what processes run, a line of JSON for each
+#[derive(Debug, Args)]
+pub(crate) struct Commands {
+    /// The process ids
+    pub(crate) pids: Vec<i32>,
 }
 
 /// Run this program with other arguments, and end all that comes of it

@@ -8,7 +8,7 @@ use std::{
 };
 
 use jailctl::lock;
-use toml_edit::{Document, DocumentMut, Item, Table, TableLike, TomlError, Value};
+use toml_edit::{Array, Document, DocumentMut, Item, Table, TableLike, TomlError, Value};
 
 use crate::failure::Failure;
 
@@ -59,6 +59,19 @@ pub(crate) fn remove_user(text: &str, user: &str) -> Result<Option<String>, Toml
         TableLike::remove(users, user);
     }
     Ok(Some(document.to_string()))
+}
+
+/// Writes a user into `exempt`, which goes before every rule. One who is there stays there once.
+pub(crate) fn exempt_user(text: &str, user: &str) -> Result<String, TomlError> {
+    let mut document: DocumentMut = text.parse()?;
+    let exempt = document
+        .entry("exempt")
+        .or_insert_with(|| Item::Value(Value::Array(Array::new())));
+    match exempt.as_array_mut() {
+        Some(names) if names.iter().all(|name| name.as_str() != Some(user)) => names.push(user),
+        _ => return Ok(text.to_owned()),
+    }
+    Ok(document.to_string())
 }
 
 /// Gives what stands before and after the lines that hold these bytes and nothing else but a comment.
@@ -140,7 +153,7 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{remove_user, set_user};
+    use super::{exempt_user, remove_user, set_user};
 
     const TEXT: &str = "# who\nunlisted = \"refuse\"   # nobody else\n\n[users]\n# the web people\nann   = \"web\" # since May\n\"j.d\" = '/srv/j'\n\n# jails\n[jails.web]\nroot = \"/srv/jails/{user}\"\n";
 
@@ -191,6 +204,20 @@ mod tests {
         assert_eq!(
             made,
             "# empty\nunlisted = \"refuse\"\n\n[users]\nbob = \"/srv/bob\"\n"
+        );
+    }
+
+    #[test]
+    fn an_exemption_is_the_only_difference() {
+        let there = "# c\nexempt = [\"root\"] # us\n[users]\nann = \"web\"\n";
+        let changed = exempt_user(there, "ann").unwrap();
+        assert_eq!(changed, there.replace("[\"root\"]", "[\"root\", \"ann\"]"));
+        assert_eq!(exempt_user(&changed, "ann").unwrap(), changed);
+        let first =
+            exempt_user("unlisted = \"refuse\"\n\n[users]\nbob = \"web\"\n", "ann").unwrap();
+        assert_eq!(
+            first,
+            "unlisted = \"refuse\"\nexempt = [\"ann\"]\n\n[users]\nbob = \"web\"\n"
         );
     }
 

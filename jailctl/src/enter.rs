@@ -36,6 +36,7 @@ use rustix::{
 };
 
 use crate::{
+    account,
     check::top_is_roots,
     cli::Enter,
     door::Door,
@@ -82,7 +83,7 @@ fn rehearse(
     door: Option<Door>,
     command: &[OsString],
 ) -> Result<Verdict, Failure> {
-    let identity = Identity::named(user).map_err(Refusal::Identity)?;
+    let identity = account::named(user)?;
     let command = command_line(command);
     let config = Config::read(config)?;
     let jail = match config.decide(&identity)? {

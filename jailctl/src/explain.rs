@@ -22,6 +22,7 @@ use rustix::process::geteuid;
 use serde::Serialize;
 
 use crate::{
+    account,
     check::{SNIPPETS, jailing_pam_services},
     cli::Explain,
     door::{
@@ -106,7 +107,7 @@ impl Refused {
 
 /// Explains one login.
 pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure> {
-    let identity = Identity::named(&arguments.user).map_err(Refusal::Identity)?;
+    let identity = account::named(&arguments.user)?;
     let config = Config::read(config)?;
     let used = Door::used_by(&identity);
     let door = arguments.door.or(used).unwrap_or(Door::Login);

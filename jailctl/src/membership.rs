@@ -1,7 +1,7 @@
-//! `jailctl add` and `jailctl release`: who is jailed, changed in config and passwd.
+//! `jailctl add`: who is jailed, changed in config and passwd.
 //!
 //! The order makes every moment in between one in which a login goes where it went before or where it is to go: a rule is
-//! written before jail-shell becomes the login shell, and taken away after it was one.
+//! written before jail-shell becomes the login shell.
 
 use std::{
     fs::{self, DirBuilder},
@@ -12,33 +12,34 @@ use std::{
 
 use jail::{
     decision::{CONFIG_DIRECTORY, Config},
-    identity::{Identity, IdentityError},
+    identity::Identity,
     refusal::Refusal,
 };
-use jail_config::{Decision, RuleKind};
+use jail_config::Decision;
 
 use crate::{
-    account::Accounts,
+    account::{self, Accounts, did_you_mean},
     check::{
         jailing_pam_services, open_pam_jobs, open_pam_services, opening_pam, pam_refuses,
         people_without_rule,
     },
-    cli::{Add, Release, Through},
+    cli::{Add, Through},
     door::{Door, JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
-    edit::{self, Lock, with_suffix},
+    edit::{self, Lock},
     enter::need_root,
     failure::{Failure, Verdict},
     output::{counted, say},
     process::Process,
     rehearsal::{self, Seen},
     shell::{self, quoted, shown},
+    shells,
 };
 
 /// Puts a user into a jail.
 pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure> {
     need_root("change the config and an account")?;
     let _lock = Lock::take()?;
-    let identity = Identity::named(&arguments.user).map_err(Refusal::Identity)?;
+    let identity = account::named(&arguments.user)?;
     if identity.is_root() {
         return Err(Refusal::UidZero.into());
     }
@@ -50,8 +51,11 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
     // Before the login is tried: what that leaves behind for a moment is not from before.
     let running = Process::of_user(identity.uid)?.len();
     // The old config must be right: what is wrong in it is not to be blamed on the new line.
-    Config::read(directory)?;
+    let config = Config::read(directory)?;
     let file = directory.join("config.toml");
+    if let Some(jail) = &arguments.jail {
+        known_jail(&config, jail, &file)?;
+    }
     let text = read(&file)?;
     let target = match (&arguments.jail, &arguments.root) {
         (Some(jail), _) => Some(jail),
@@ -100,6 +104,10 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
         Through::Pam => say_behind_pam(),
         Through::LoginShell if has_jail_shell(&identity) => {}
         Through::LoginShell => {
+            // For jailctl release, which gives it back.
+            if !arguments.dry_run {
+                shells::remember(&identity)?;
+            }
             let changed = change_shell(&identity, Path::new(JAIL_SHELL_PATH), arguments.dry_run);
             if let (Err(_), false) = (&changed, new == text) {
                 edit::restore(&file)?;
@@ -118,99 +126,33 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
     Ok(Verdict::Fine)
 }
 
-/// Takes a user out of their jail.
-pub(crate) fn release(directory: &Path, arguments: &Release) -> Result<Verdict, Failure> {
-    need_root("change the config and an account")?;
-    let _lock = Lock::take()?;
-    let identity = match Identity::named(&arguments.user) {
-        Ok(identity) => Some(identity),
-        // The account may have gone before its rule.
-        Err(IdentityError::Unknown(_)) => None,
-        Err(error) => return Err(Refusal::Identity(error).into()),
-    };
-    let config = Config::read(directory)?;
-    let file = directory.join("config.toml");
-    let own = own_file(directory, &arguments.user)?.filter(|own| own.exists());
-    let text = read(&file)?;
-    let new = edit::remove_user(&text, &arguments.user)
-        .map_err(|error| Failure::Failed(format!("read {}: {error}", file.display())))?;
-    if let Some(identity) = &identity {
-        refuse_if_jailed_by_group(&config, identity)?;
-    }
-    if new.is_none() && own.is_none() {
-        return Err(Failure::Failed(format!(
-            "no rule of {} is for {} alone",
-            directory.display(),
-            shown(&arguments.user)
-        )));
-    }
-    let changing = identity.as_ref().filter(|it| has_jail_shell(it));
-    let changing = match changing {
-        Some(identity) if !is_installed(directory) => {
-            say_account_stays(identity);
-            None
-        }
-        other => other,
-    };
-    if let Some(identity) = changing {
-        usable_shell(&arguments.shell)?;
-        change_shell(identity, &arguments.shell, arguments.dry_run)?;
-    }
-    let gone = new
-        .map_or(Ok(()), |new| remove_rule(&file, &text, &new, arguments))
-        .and_then(|()| own.map_or(Ok(()), |own| put_aside(&own, arguments)));
-    if let (Err(_), Some(identity), false) = (&gone, changing, arguments.dry_run) {
-        // The rule is there still: who has it is not to be on the host for that.
-        change_shell(identity, &identity.shell, false)?;
-    }
-    gone?;
-    if let Some(identity) = &identity {
-        let running = Process::of_user(identity.uid)?.len();
-        // No rule is for the user any more.
-        note_on_processes(running, identity, "--any ");
-    }
-    Ok(Verdict::Fine)
-}
-
-/// Writes a config without a user's rule, or shows what would be gone.
-fn remove_rule(file: &Path, text: &str, new: &str, arguments: &Release) -> Result<(), Failure> {
-    if arguments.dry_run {
-        say(format_args!("would write to {}:", file.display()));
-        print_difference(text, new);
+/// Refuses a jail that the config has not.
+fn known_jail(config: &Config, jail: &str, file: &Path) -> Result<(), Failure> {
+    let names: Vec<&str> = config.policy().jail_names().collect();
+    if names.contains(&jail) {
         return Ok(());
     }
-    edit::replace(file, new)?;
-    let user = shown(&arguments.user);
-    say(format_args!(
-        "{}: the rule of {user} is gone",
-        file.display()
-    ));
-    Ok(())
-}
-
-/// Renames a user's own file, so that it is nobody's, or says what it would be called.
-fn put_aside(own: &Path, arguments: &Release) -> Result<(), Failure> {
-    let kept = with_suffix(own, "~");
-    if arguments.dry_run {
-        say(format_args!(
-            "would rename {} to {}",
-            own.display(),
-            kept.display()
-        ));
-        return Ok(());
-    }
-    fs::rename(own, &kept).map_err(|error| Failure::io("rename", own, &error))?;
-    say(format_args!("{} is {} now", own.display(), kept.display()));
-    Ok(())
+    let known = if names.is_empty() {
+        "it has none; give --root DIR".to_owned()
+    } else {
+        let names: Vec<String> = names.iter().map(shown).collect();
+        format!("there are: {}", names.join(", "))
+    };
+    Err(Failure::Failed(format!(
+        "there is no jail {:?} in {}{}; {known}",
+        jail,
+        shown(file),
+        did_you_mean(jail, names)
+    )))
 }
 
 /// Tells whether a config is the one that the doors go by.
-fn is_installed(directory: &Path) -> bool {
+pub(crate) fn is_installed(directory: &Path) -> bool {
     directory == Path::new(CONFIG_DIRECTORY)
 }
 
 /// Says that a config that no door reads changes no account.
-fn say_account_stays(identity: &Identity) {
+pub(crate) fn say_account_stays(identity: &Identity) {
     say(format_args!(
         "the login shell of {} stays {}: the doors read {CONFIG_DIRECTORY}",
         shown(&identity.name),
@@ -218,12 +160,13 @@ fn say_account_stays(identity: &Identity) {
     ));
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
+/// Reads the text of a config.
+pub(crate) fn read(file: &Path) -> Result<String, Failure> {
     fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))
 }
 
 /// Names a user's file of `users.d`.
-fn own_file(directory: &Path, user: &str) -> Result<Option<PathBuf>, Failure> {
+pub(crate) fn own_file(directory: &Path, user: &str) -> Result<Option<PathBuf>, Failure> {
     match jail_config::user_file_name(user.as_ref()) {
         Ok(name) => Ok(Some(directory.join("users.d").join(name))),
         Err(error) => Err(Refusal::UserFileName(error).into()),
@@ -361,34 +304,8 @@ impl Drop for Trial {
     }
 }
 
-/// Refuses to release somebody whom a group puts into a jail all the same.
-fn refuse_if_jailed_by_group(config: &Config, identity: &Identity) -> Result<(), Failure> {
-    let account = identity.account();
-    let first_for_a_group = config
-        .policy()
-        .matches(&account, None)
-        .find(|it| !matches!(it.rule.kind, RuleKind::User(_) | RuleKind::UserFile));
-    match first_for_a_group.map(|it| it.rule) {
-        Some(rule) => match &rule.kind {
-            RuleKind::Group(group) => {
-                let (user, group) = (quoted(&identity.name), quoted(group));
-                let first = if identity.group == *group {
-                    format!("the group is the primary one; usermod -g GROUP {user}")
-                } else {
-                    format!("gpasswd -d {user} {group}")
-                };
-                Err(Failure::Failed(format!(
-                    "nothing was changed, because {rule} puts {} into a jail all the same; {first} first",
-                    shown(&identity.name)
-                )))
-            }
-            _ => Ok(()),
-        },
-        None => Ok(()),
-    }
-}
-
-fn usable_shell(path: &Path) -> Result<(), Failure> {
+/// Refuses a login shell that would lead into a jail, or nowhere.
+pub(crate) fn usable_shell(path: &Path) -> Result<(), Failure> {
     let is_door = |path: &Path| path.file_name().is_some_and(|name| name == JAIL_SHELL);
     let leads_to_door = fs::canonicalize(path).is_ok_and(|path| is_door(&path));
     if is_door(path) || leads_to_door || !path.is_file() {
@@ -401,7 +318,7 @@ fn usable_shell(path: &Path) -> Result<(), Failure> {
 }
 
 /// Makes a program the login shell by usermod(8), which keeps a backup of passwd as /etc/passwd-.
-fn change_shell(identity: &Identity, to: &Path, dry_run: bool) -> Result<(), Failure> {
+pub(crate) fn change_shell(identity: &Identity, to: &Path, dry_run: bool) -> Result<(), Failure> {
     let command = format!("usermod -s {} -- {}", quoted(to), quoted(&identity.name));
     if dry_run {
         say(format_args!("would run: {command}"));
@@ -430,7 +347,7 @@ fn change_shell(identity: &Identity, to: &Path, dry_run: bool) -> Result<(), Fai
 }
 
 /// Prints the lines that one text has and the other has not.
-fn print_difference(old: &str, new: &str) {
+pub(crate) fn print_difference(old: &str, new: &str) {
     for line in old
         .lines()
         .filter(|line| !new.lines().any(|other| other == *line))
@@ -445,7 +362,8 @@ fn print_difference(old: &str, new: &str) {
     }
 }
 
-fn note_on_processes(running: usize, identity: &Identity, option: &str) {
+/// Says that what runs already keeps the root that it has.
+pub(crate) fn note_on_processes(running: usize, identity: &Identity, option: &str) {
     if running > 0 {
         eprintln!(
             "note: what {} has running ({}) is from before, and keeps the root it has until it ends; jailctl kick {option}{} ends it",

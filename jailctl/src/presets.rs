@@ -10,14 +10,15 @@ use std::{
 };
 
 use clap::Args;
+use jail_config::nearest;
 use serde_json::json as object;
 use toml::de::{DeTable, DeValue};
 
 use crate::{
     closure::find_program,
     fault::{Fault, Verdict},
-    stdout::say,
-    terminal::{json, shown},
+    stdout::{say, say_json},
+    terminal::shown,
     tree::Tree,
 };
 
@@ -105,7 +106,7 @@ impl List {
             ));
         }
         if self.json {
-            say(json(&object!({ "presets": reports })));
+            say_json(&object!({ "presets": reports }));
         }
         Ok(Verdict::Fine)
     }
@@ -187,8 +188,15 @@ impl Presets {
             }
             let (name, preset) = self.0.get_key_value(name).ok_or_else(|| {
                 let known: Vec<&str> = self.0.keys().map(String::as_str).collect();
+                let meant = match nearest(name, known.iter().copied()) {
+                    _ if find_program(name).is_some() => {
+                        format!("; it is a program of this host: --program {name}")
+                    }
+                    Some(meant) => format!("; did you mean {meant}?"),
+                    None => String::new(),
+                };
                 Fault::Usage(format!(
-                    "no preset is named {name:?}; there are: {}",
+                    "no preset is named {name:?}{meant}; there are: {}",
                     known.join(" ")
                 ))
             })?;
@@ -196,6 +204,16 @@ impl Presets {
             open.extend(preset.presets.iter().rev().map(String::as_str));
         }
         Ok(chosen)
+    }
+
+    /// Says that a word which is no program of this host names a preset, or nearly does.
+    #[must_use]
+    pub fn hint(&self, word: &str) -> String {
+        match nearest(word, self.0.keys().map(String::as_str)) {
+            Some(name) if name == word => format!("; it is a preset: --with {name}"),
+            Some(name) => format!("; did you mean the preset {name} (--with {name})?"),
+            None => String::new(),
+        }
     }
 
     /// Goes through all of them, by name.

@@ -264,7 +264,12 @@ fn release_refuses_where_a_group_would_jail_all_the_same() {
     sandbox.must("usermod -aG games ann");
     let refused = jailctl(&sandbox, &["release", "ann"]);
     assert_eq!(refused.code(), Some(3), "{refused}");
-    assert!(refused.stderr.contains("gpasswd -d ann games"), "{refused}");
+    for way in [
+        "jailctl release --exempt ann",
+        "jailctl release --from-group ann",
+    ] {
+        assert!(refused.stderr.contains(way), "{refused}");
+    }
     assert_eq!(
         (config(&sandbox), shell_of(&sandbox, "ann")),
         (CONFIG.to_owned(), JAIL_SHELL.to_owned())
@@ -275,6 +280,200 @@ fn release_refuses_where_a_group_would_jail_all_the_same() {
         assert_eq!(refused.code(), Some(2), "{refused}");
         assert_eq!(config(&sandbox), CONFIG);
     }
+}
+
+#[test]
+fn release_exempts_from_the_rule_of_a_group_where_that_is_asked_for() {
+    let sandbox = host();
+    sandbox.must("usermod -aG games ann");
+    let dry = jailctl(&sandbox, &["release", "ann", "--exempt", "--dry-run"]);
+    assert!(dry.ok().contains("+ exempt = [\"root\", \"ann\"]"), "{dry}");
+    assert_eq!(config(&sandbox), CONFIG);
+    jailctl(&sandbox, &["release", "ann", "--exempt"]).ok();
+    let text = CONFIG.replace("ann = \"web\"   # since May\n", "");
+    let text = text.replace("[\"root\"]", "[\"root\", \"ann\"]");
+    assert_eq!(config(&sandbox), text);
+    assert_eq!(sandbox.ssh("ann", "ls -d /srv/jails").ok(), "/srv/jails");
+}
+
+#[test]
+fn release_takes_the_user_out_of_the_group_where_that_is_asked_for() {
+    let sandbox = host();
+    sandbox
+        .must("usermod -aG games ann; usermod -aG games bob; usermod -s /usr/bin/jail-shell bob");
+    let dry = jailctl(&sandbox, &["release", "bob", "--from-group", "--dry-run"]);
+    assert!(
+        dry.ok().contains("would run: gpasswd -d bob games"),
+        "{dry}"
+    );
+    assert!(sandbox.must("id -Gn bob").contains("games"));
+    for (user, left) in [
+        ("ann", CONFIG.replace("ann = \"web\"   # since May\n", "")),
+        ("bob", String::new()),
+    ] {
+        jailctl(&sandbox, &["release", user, "--from-group"]).ok();
+        if !left.is_empty() {
+            assert_eq!(config(&sandbox), left);
+        }
+        assert!(!sandbox.must(&format!("id -Gn {user}")).contains("games"));
+        assert_eq!(sandbox.ssh(user, "ls -d /srv/jails").ok(), "/srv/jails");
+    }
+    // Nobody leaves a primary group.
+    sandbox.must("usermod -g games ann; usermod -s /usr/bin/jail-shell ann");
+    let refused = jailctl(&sandbox, &["release", "ann", "--from-group"]);
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert!(refused.stderr.contains("primary group"), "{refused}");
+    assert_eq!(shell_of(&sandbox, "ann"), JAIL_SHELL);
+}
+
+#[test]
+fn release_asks_at_a_terminal_and_changes_nothing_without_an_answer() {
+    let sandbox = host();
+    sandbox.must("usermod -aG games ann");
+    for (answer, text) in [
+        ("n", "nothing was changed"),
+        ("", "nothing was changed"),
+        ("e", "ann is exempt"),
+    ] {
+        let mut pty = sandbox.terminal(&["jailctl", "release", "ann"]);
+        pty.expect("Which one? ");
+        pty.line(answer);
+        let said = pty.finish();
+        assert!(said.stdout.contains(text), "{answer}: {said}");
+        if answer != "e" {
+            assert_eq!(config(&sandbox), CONFIG, "{answer}");
+            assert_eq!(shell_of(&sandbox, "ann"), JAIL_SHELL, "{answer}");
+        }
+    }
+    assert_eq!(sandbox.ssh("ann", "ls -d /srv/jails").ok(), "/srv/jails");
+}
+
+#[test]
+fn a_group_that_can_not_be_changed_leaves_everything_as_it_was() {
+    let sandbox = host();
+    sandbox.must("usermod -aG games ann; printf '#!/bin/sh\necho no >&2; exit 3\n' >/usr/local/sbin/gpasswd; chmod 755 /usr/local/sbin/gpasswd");
+    let failed = jailctl(&sandbox, &["release", "ann", "--from-group"]);
+    assert_eq!(failed.code(), Some(3), "{failed}");
+    assert_eq!(
+        (config(&sandbox), shell_of(&sandbox, "ann")),
+        (CONFIG.to_owned(), JAIL_SHELL.to_owned())
+    );
+    assert!(sandbox.must("id -Gn ann").contains("games"));
+}
+
+#[test]
+fn release_takes_back_what_the_mends_of_check_have_written_for_the_user() {
+    let sandbox = host();
+    sandbox.must(
+        "printf 'ann\nbob\n' >/etc/cron.deny; printf 'daemon\nann' >/etc/at.deny
+         printf 'Match User ann\n  X11Forwarding no\nMatch User bob\n  X11Forwarding no\n' >/etc/ssh/sshd_config.d/10-login-jail.conf
+         mkdir -p /etc/ssh/authorized_keys.d; echo key >/etc/ssh/authorized_keys.d/ann
+         mkdir -p /etc/systemd/system; ln -s /dev/null /etc/systemd/system/user@$(id -u ann).service
+         printf '#!/bin/sh\necho \"$@\" >>/srv/systemctl\n' >/usr/local/sbin/systemctl; chmod 755 /usr/local/sbin/systemctl",
+    );
+    let files = "cat /etc/cron.deny /etc/at.deny /etc/ssh/sshd_config.d/10-login-jail.conf";
+    let before = sandbox.must(files);
+    let dry = jailctl(&sandbox, &["release", "ann", "--dry-run"]);
+    assert!(dry.ok().contains("-   X11Forwarding no"), "{dry}");
+    assert_eq!(sandbox.must(files), before);
+    let done = jailctl(&sandbox, &["release", "ann"]);
+    assert!(
+        done.ok()
+            .contains("/etc/ssh/authorized_keys.d/ann has keys"),
+        "{done}"
+    );
+    assert_eq!(
+        sandbox.must(files),
+        "bob\ndaemon\nMatch User bob\n  X11Forwarding no"
+    );
+    let uid = sandbox.must("id -u ann");
+    assert_eq!(
+        sandbox.read("/srv/systemctl"),
+        format!("unmask user@{uid}.service")
+    );
+}
+
+#[test]
+fn release_gives_back_the_login_shell_from_before() {
+    let sandbox = host();
+    sandbox.must("usermod -s /bin/dash bob");
+    jailctl(&sandbox, &["add", "bob", "--jail", "web"]).ok();
+    // Once more: what it was before the first time counts.
+    jailctl(&sandbox, &["add", "bob", "--jail", "web"]).ok();
+    jailctl(&sandbox, &["release", "bob"]).ok();
+    assert_eq!(shell_of(&sandbox, "bob"), "/bin/dash");
+    assert_eq!(sandbox.must("cat /var/lib/login-jail/shells"), "");
+    jailctl(&sandbox, &["add", "bob", "--jail", "web"]).ok();
+    jailctl(&sandbox, &["release", "bob", "--shell", "/bin/sh"]).ok();
+    assert_eq!(shell_of(&sandbox, "bob"), "/bin/sh");
+    // One that is gone is not given back.
+    sandbox.must("usermod -s /bin/gone bob");
+    jailctl(&sandbox, &["add", "bob", "--jail", "web"]).ok();
+    jailctl(&sandbox, &["release", "bob"]).ok();
+    assert_eq!(shell_of(&sandbox, "bob"), "/bin/bash");
+}
+
+#[test]
+fn release_says_who_is_refused_from_then_on() {
+    let sandbox = host();
+    sandbox.must("echo 'session required pam_jail.so' >>/etc/pam.d/su");
+    let released = jailctl(&sandbox, &["release", "ann"]);
+    assert!(
+        released
+            .stderr
+            .contains("pam_jail.so refuses every login of theirs by su"),
+        "{released}"
+    );
+    assert!(
+        released.stderr.contains("jailctl release --exempt ann"),
+        "{released}"
+    );
+    // She has no rule any more, and that is no dead end.
+    jailctl(&sandbox, &["release", "--exempt", "ann"]).ok();
+    assert_eq!(
+        sandbox.su_dash_c("ann", "ls -d /srv/jails").ok(),
+        "/srv/jails"
+    );
+}
+
+#[test]
+fn a_misspelt_name_gets_a_suggestion() {
+    let sandbox = host();
+    for (arguments, part) in [
+        (
+            &["add", "bob", "--jail", "wbe"][..],
+            "there is no jail \"wbe\" in /etc/login-jail/config.toml; did you mean web?",
+        ),
+        (&["add", "bbo", "--jail", "web"], "did you mean bob?"),
+        (&["release", "anm"], "did you mean ann?"),
+        (&["kick", "anm"], "did you mean ann?"),
+        (&["explain", "anm"], "did you mean ann?"),
+        (&["sessions", "anm"], "did you mean ann?"),
+        (&["check", "anm"], "did you mean ann?"),
+        (&["enter", "--user", "anm"], "did you mean ann?"),
+        (
+            &["build", "--with", "bash", "/srv/jails/x"],
+            "it is a program of this host: --program bash",
+        ),
+        (
+            &["build", "--with", "shel", "/srv/jails/x"],
+            "did you mean shell?",
+        ),
+        (
+            &["build", "--program", "sftp-serve", "/srv/jails/x"],
+            "not on this host",
+        ),
+        (
+            &["build", "--with", "shell", "--user", "anm", "/srv/jails/x"],
+            "did you mean ann?",
+        ),
+        (&["add", "--door", "shd", "bob"], "sshd"),
+    ] {
+        let refused = jailctl(&sandbox, arguments);
+        assert!(refused.stderr.contains(part), "{arguments:?}: {refused}");
+        assert!(refused.code() >= Some(2), "{refused}");
+    }
+    assert_eq!(config(&sandbox), CONFIG);
 }
 
 #[test]
