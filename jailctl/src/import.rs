@@ -22,8 +22,8 @@ use crate::{
     generation,
     image::{Store, decompress, is_image},
     manifest::{CONTROL, FILE, Manifest, Recipe},
-    stdout::say,
-    terminal::{json, shown},
+    stdout::{say, say_json},
+    terminal::shown,
     tree::Tree,
 };
 
@@ -128,7 +128,7 @@ impl Import {
         })?;
         if self.json {
             let report = object!({ "root": root.to_string_lossy(), "unpacked": unpacked });
-            say(json(&report));
+            say_json(&report);
         } else {
             print(&root, &unpacked);
         }

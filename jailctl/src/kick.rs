@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::{
     account::{self, Accounts},
     cli::{Kick, KillAll},
+    commands,
     enter::need_root,
     failure::{Failure, Verdict},
     output::{counted, print_json, say},
@@ -39,6 +40,9 @@ const LONGEST: &str = "5";
 
 /// The group of who kills: nogroup of Debian. kill(2) does not ask for it.
 const NOBODYS_GROUP: u32 = 65534;
+
+/// How many processes that did not end are printed.
+const MOST_PRINTED: usize = 20;
 
 /// What was done about a user.
 #[derive(Debug, Serialize)]
@@ -63,7 +67,7 @@ struct Left {
 /// Ends the processes of a user.
 pub(crate) fn run(directory: &Path, arguments: &Kick) -> Result<Verdict, Failure> {
     need_root("end the processes of others")?;
-    let identity = Identity::named(&arguments.user).map_err(Refusal::Identity)?;
+    let identity = account::named(&arguments.user)?;
     if identity.is_root() {
         return Err(Refusal::UidZero.into());
     }
@@ -81,9 +85,11 @@ pub(crate) fn run(directory: &Path, arguments: &Kick) -> Result<Verdict, Failure
         ask_to_end(uid)?;
         wait(uid, Duration::from_secs(arguments.grace.into()))?;
         report.killed = kill(uid)?;
-        let left = running(uid)?.into_iter().map(|process| Left {
-            pid: process.pid,
-            command: process.command(),
+        let left: Vec<i32> = running(uid)?.iter().map(|process| process.pid).collect();
+        let mut commands = commands::of(&left);
+        let left = left.into_iter().map(|pid| Left {
+            pid,
+            command: commands.remove(&pid),
         });
         report.left = left.collect();
     }
@@ -235,7 +241,7 @@ fn print(report: &Report, dry_run: bool) {
         say(format_args!("would end {count} of {user}"));
         return;
     }
-    for left in &report.left {
+    for left in report.left.iter().take(MOST_PRINTED) {
         let command = left.command.as_deref().unwrap_or_default();
         say(format_args!("still there: {} {command}", left.pid));
     }

@@ -9,6 +9,7 @@ mod account;
 mod attack;
 mod check;
 mod cli;
+mod commands;
 mod door;
 mod edit;
 mod enter;
@@ -18,6 +19,7 @@ mod generate;
 mod guest;
 mod kick;
 mod list;
+mod manager;
 mod membership;
 mod mend;
 mod migrate;
@@ -26,10 +28,13 @@ mod page;
 mod process;
 mod programs;
 mod rehearsal;
+mod release;
 mod sessions;
 mod shell;
+mod shells;
 mod sshd_config;
 mod status;
+mod traces;
 mod watch;
 
 use std::{
@@ -40,7 +45,7 @@ use std::{
 };
 
 use clap::Parser;
-use jailctl::stdout;
+use jailctl::{stdout, terminal::shown_lines};
 
 use crate::{
     cli::{Cli, Command},
@@ -77,6 +82,7 @@ fn main() -> ExitCode {
 
 /// Says why something failed. Where that can't be written, the exit status still says that it did.
 fn complain(why: &impl Display) {
+    let why = shown_lines(&why.to_string());
     drop(writeln!(io::stderr(), "jailctl: {why}"));
 }
 
@@ -92,7 +98,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Sessions(arguments) => sessions::run(&config, &arguments),
         Command::Kick(arguments) => kick::run(&config, &arguments),
         Command::Add(arguments) => membership::add(&config, &arguments),
-        Command::Release(arguments) => membership::release(&config, &arguments),
+        Command::Release(arguments) => release::release(&config, &arguments),
         Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Enter(arguments) => enter::run(&config, &arguments),
         Command::Build(build) => build.run().map_err(Failure::from),
@@ -108,6 +114,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Accomplice(arguments) => attack::be_accomplice(&arguments),
         Command::Unwalled(arguments) => attack::try_unwalled(&arguments),
         Command::KillAll(arguments) => kick::kill_all(&arguments),
+        Command::Commands(arguments) => commands::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
     }
 }

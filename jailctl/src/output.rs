@@ -1,6 +1,7 @@
 //! What reports have in common: JSON, and columns.
 
 pub(crate) use jailctl::stdout::say;
+use jailctl::terminal::json;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -17,8 +18,7 @@ pub(crate) fn counted(number: usize, what: &str) -> String {
 
 /// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::Failed(format!("print JSON: {error}")))?;
+    let text = json(value).map_err(|error| Failure::Failed(format!("print JSON: {error}")))?;
     say(text);
     Ok(())
 }

@@ -5,13 +5,15 @@
 
 use std::{
     fs, io,
+    ops::Range,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use jail_config::{Isolation, Jail, Seccomp};
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, open, statx};
 
-use crate::{check::jailing_pam_services, failure::Failure, shell::shown};
+use crate::{check::jailing_pam_services, failure::Failure};
 
 /// Where the fields of stat are, counted from the one behind the name: proc_pid_stat(5).
 const STATE: usize = 0;
@@ -19,6 +21,9 @@ const PARENT: usize = 1;
 const SESSION: usize = 3;
 const TERMINAL: usize = 4;
 const START: usize = 19;
+const ARGUMENTS: usize = 45;
+const ARGUMENTS_END: usize = 46;
+const ENVIRONMENT_END: usize = 48;
 
 /// A namespace, as /proc/PID/ns names its kind.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +81,11 @@ impl Process {
             pid,
             directory: PathBuf::from(format!("/proc/{pid}")),
         }
+    }
+
+    /// Names a process, by a thread of it that runs.
+    pub(crate) fn seen(pid: i32) -> Process {
+        Process::new(pid).seen_by_a_thread_that_runs()
     }
 
     /// Gives the calling process.
@@ -209,7 +219,7 @@ impl Process {
 
     /// Tells whether it has not ended meanwhile.
     pub(crate) fn is_there(&self) -> bool {
-        let again = Process::new(self.pid).seen_by_a_thread_that_runs();
+        let again = Process::seen(self.pid);
         again.stat().is_some_and(|stat| !stat.zombie)
     }
 
@@ -225,10 +235,10 @@ impl Process {
         Some(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// Gives what its root directory is.
-    pub(crate) fn root(&self) -> Option<(u64, u64)> {
-        let root = fs::metadata(self.directory.join("root/")).ok()?;
-        Some((root.dev(), root.ino()))
+    /// Gives what its root directory is: file system and inode.
+    pub(crate) fn root(&self) -> Option<((u32, u32), u64)> {
+        let root = examined(&self.directory.join("root"))?;
+        Some(((root.stx_dev_major, root.stx_dev_minor), root.stx_ino))
     }
 
     /// Gives the number of one of its namespaces: namespaces(7).
@@ -251,8 +261,8 @@ impl Process {
     /// not this one.
     pub(crate) fn program(&self) -> Option<String> {
         let link = self.directory.join("exe");
-        let file = fs::metadata(&link).ok()?;
-        if file.uid() != 0 || file.mode() & 0o022 != 0 {
+        let file = examined(&link)?;
+        if file.stx_uid != 0 || file.stx_mode & 0o022 != 0 {
             return None;
         }
         let path = fs::read_link(link).ok()?;
@@ -261,13 +271,16 @@ impl Process {
         Some(name.strip_suffix(" (deleted)").unwrap_or(name).to_owned())
     }
 
-    /// Gives its arguments for a terminal, or its name where it has none; nothing where it has ended.
-    pub(crate) fn command(&self) -> Option<String> {
-        let arguments = self.read("cmdline")?.replace('\0', " ");
-        match arguments.trim_end() {
-            "" => Some(format!("[{}]", shown(self.name()?))),
-            arguments => Some(shown(arguments)),
+    /// Gives its arguments, which it may have none of; nothing where they are in a file, whose file system need not answer.
+    /// A process that puts one there right now makes the caller wait without end: see [`crate::commands`].
+    pub(crate) fn arguments(&self) -> Option<String> {
+        let stat = self.read("stat")?;
+        let range = argument_range(&stat)?;
+        if !is_own_memory(&self.read("maps")?, &range) {
+            return None;
         }
+        let arguments = self.read("cmdline")?.replace('\0', " ");
+        Some(arguments.trim_end().to_owned())
     }
 
     /// Reads stat.
@@ -283,6 +296,19 @@ impl Process {
         };
         // Ids are taken again: what has ended in between can't make a circle without an end.
         std::iter::successors(above(self), move |process| above(process)).take(64)
+    }
+
+    /// Gives the paths of its control group, in the hierarchies that systemd keeps: cgroups(7).
+    pub(crate) fn control_groups(&self) -> Vec<PathBuf> {
+        let groups = self.read("cgroup").unwrap_or_default();
+        let path = |line: &str| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            ["", "name=systemd"]
+                .contains(&controllers)
+                .then(|| PathBuf::from(path))
+        };
+        groups.lines().filter_map(path).collect()
     }
 
     /// Lists the sockets that it has open, by inode number.
@@ -336,6 +362,35 @@ impl Stat {
     }
 }
 
+/// Reads from where to where the kernel takes a process's arguments: they may go on into its environment.
+fn argument_range(stat: &str) -> Option<Range<u64>> {
+    let (_, behind) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = behind.split_whitespace().collect();
+    let field = |index: usize| fields.get(index)?.parse().ok();
+    let (start, end): (u64, u64) = (field(ARGUMENTS)?, field(ARGUMENTS_END)?);
+    Some(start..end.max(field(ENVIRONMENT_END)?))
+}
+
+/// Tells whether no file is mapped in a range of a process's memory: proc_pid_maps(5).
+fn is_own_memory(maps: &str, range: &Range<u64>) -> bool {
+    let in_file = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let start = u64::from_str_radix(start, 16).ok()?;
+        let end = u64::from_str_radix(end, 16).ok()?;
+        let inode = fields.nth(3)?;
+        Some(start < range.end && range.start < end && inode != "0")
+    };
+    maps.lines().all(|line| in_file(line) == Some(false))
+}
+
+/// Examines what a link of /proc leads to, without asking its file system anything: a user who serves it need never answer.
+fn examined(link: &Path) -> Option<Statx> {
+    let opened = open(link, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    statx(opened, "", flags, StatxFlags::BASIC_STATS).ok()
+}
+
 /// Gives when the machine was started, in seconds since 1970.
 pub(crate) fn boot_time() -> Option<u64> {
     let stat = fs::read_to_string(Path::new("/proc/stat")).ok()?;
@@ -345,7 +400,7 @@ pub(crate) fn boot_time() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Process, Stat};
+    use super::{Process, Stat, argument_range, is_own_memory};
 
     #[test]
     fn a_name_can_not_forge_the_fields_behind_it() {
@@ -353,6 +408,24 @@ mod tests {
         let stat = Stat::parse(line).unwrap();
         assert_eq!((stat.parent, stat.session, stat.start), (7, 9, 555));
         assert_eq!(stat.terminal().as_deref(), Some("pts/3"));
+    }
+
+    #[test]
+    fn arguments_in_a_file_are_told_from_those_in_memory() {
+        let own = Process::own();
+        let range = argument_range(&own.read("stat").unwrap()).unwrap();
+        assert!(range.start > 0 && range.start < range.end, "{range:?}");
+        assert!(own.arguments().unwrap().contains("jailctl"));
+        let maps = "1000-2000 r--p 00000000 00:2b 7 /f\n3000-5000 rw-p 00000000 00:00 0 [stack]\n";
+        for (range, own) in [
+            (0x3000..0x5000, true),
+            (0x3800..0x4800, true),
+            (0x1800..0x1900, false),
+            (0x1fff..0x3001, false),
+        ] {
+            assert_eq!(is_own_memory(maps, &range), own, "{range:?}");
+        }
+        assert!(!is_own_memory("no such line", &range));
     }
 
     #[test]

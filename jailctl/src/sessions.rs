@@ -10,14 +10,15 @@ use jail::decision::Config;
 use serde::Serialize;
 
 use crate::{
-    account::{Accounts, Jailed},
+    account::{self, Accounts, Jailed},
     cli::Sessions,
+    commands,
     door::JAIL_SHELL,
     enter::need_root,
     failure::{Failure, Verdict},
-    output::{print_columns, print_json},
+    output::{print_columns, print_json, say},
     process::{Host, Namespace, Process, Stat, boot_time},
-    shell::{ask, shown},
+    shell::{ask, quoted, shown},
 };
 
 /// A connection that both sides have made: include/net/tcp_states.h of Linux.
@@ -86,7 +87,11 @@ fn asked_for(config: &Config, users: &[String]) -> Result<Accounts, Failure> {
         return Ok(accounts);
     };
     Err(Failure::Failed(if accounts.unknown.contains(user) {
-        format!("there is no account {}; see getent passwd", shown(user))
+        let meant = account::suggestion(user);
+        format!(
+            "there is no account {}; see getent passwd{meant}",
+            shown(user)
+        )
     } else {
         format!(
             "no rule jails {0}; jailctl explain {0} says what decides",
@@ -114,6 +119,11 @@ pub(crate) fn of(jailed: &Jailed) -> Result<Vec<Session>, Failure> {
         .filter_map(|processes| session(jailed, processes))
         .collect();
     sessions.sort_by_key(|session| (session.since, session.pid));
+    let pids: Vec<i32> = sessions.iter().map(|session| session.pid).collect();
+    let mut commands = commands::of(&pids);
+    for session in &mut sessions {
+        session.command = commands.remove(&session.pid);
+    }
     Ok(sessions)
 }
 
@@ -167,7 +177,7 @@ fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Sessi
         door: opener
             .and_then(|opener| opener.program().or_else(|| opener.name()))
             .map(|name| shown(door_of(&name))),
-        command: main.command(),
+        command: None,
         processes: processes.len(),
     })
 }
@@ -237,8 +247,32 @@ fn address_of(text: &str) -> Option<IpAddr> {
     Some(Ipv6Addr::from(sixteen).to_canonical())
 }
 
-/// Prints sessions in columns.
+/// How many sessions of one user are printed: with chroot isolation a user makes as many as they like, by setsid(1).
+const MOST_PRINTED: usize = 50;
+
+/// Prints sessions in columns, the first of each user.
 pub(crate) fn print(sessions: &[Session]) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut printed = Vec::new();
+    for session in sessions {
+        let count = counts.entry(&session.user).or_default();
+        *count += 1;
+        if *count <= MOST_PRINTED {
+            printed.push(session);
+        }
+    }
+    print_rows(&printed);
+    for (user, count) in counts {
+        if let more @ 1.. = count.saturating_sub(MOST_PRINTED) {
+            say(format_args!(
+                "{more} more sessions of {user}; jailctl sessions --json {} lists all",
+                quoted(user)
+            ));
+        }
+    }
+}
+
+fn print_rows(sessions: &[&Session]) {
     let mut rows = vec![
         [
             "USER", "JAIL", "PID", "SINCE", "DOOR", "FROM", "TTY", "COMMAND",

@@ -16,6 +16,7 @@ use crate::{
     door::{Door, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, pam_before_jail_shell},
     enter::need_root,
     failure::{Failure, Verdict},
+    manager::Managed,
     output::{counted, print_columns, print_json, say},
     process::{Host, Process},
     shell::{quoted, shown},
@@ -37,6 +38,7 @@ struct State {
 #[derive(Debug, Serialize)]
 struct User {
     user: String,
+    uid: u32,
     jail: String,
     /// What keeps the plan's first steps from being taken.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +56,15 @@ struct User {
     /// Whether that lets anybody in.
     can_log_in: bool,
     inside: usize,
+    /// The processes that nothing puts into the jail, without those that are counted below.
     outside: usize,
+    /// The processes of the user's systemd manager itself, which run nothing of the user's.
+    manager: usize,
+    /// The processes that the manager has started: they are outside of the jail.
+    managed: usize,
+    /// The units that those are in, the first few of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    units: Vec<String>,
 }
 
 /// Says how things are.
@@ -85,7 +95,8 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
         print(&state);
     }
     let led_past = |user: &User| user.door.is_none() && user.can_log_in;
-    let bad = |user: &User| user.refused.is_some() || user.outside > 0 || led_past(user);
+    let outside = |user: &User| user.outside + user.managed > 0;
+    let bad = |user: &User| user.refused.is_some() || outside(user) || led_past(user);
     Ok(Verdict::of(state.users.iter().any(bad)))
 }
 
@@ -110,14 +121,23 @@ fn jail_shell() -> String {
 }
 
 fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
-    let (mut inside, mut outside) = (0, 0);
-    for process in Process::of_user(jailed.identity.uid)? {
+    let processes = Process::of_user(jailed.identity.uid)?;
+    let by_manager = Managed::of(jailed.identity.uid, &processes);
+    let (mut inside, mut outside, mut manager, mut managed) = (0, 0, 0, 0);
+    for process in processes {
         // A process that can't be examined is not known to be inside.
-        if process.is_inside(&jailed.jail, host) {
-            inside += 1;
-        } else if !is_supervisor(&process, host) && process.is_there() {
-            outside += 1;
-        }
+        let count = if process.is_inside(&jailed.jail, host) {
+            &mut inside
+        } else if is_supervisor(&process, host) || !process.is_there() {
+            continue;
+        } else if by_manager.is_own(&process) {
+            &mut manager
+        } else if by_manager.has_started(&process) {
+            &mut managed
+        } else {
+            &mut outside
+        };
+        *count += 1;
     }
     let door = Door::used_by(&jailed.identity);
     let (refused, open) = foreseen(jailed, door.unwrap_or(Door::Login));
@@ -127,6 +147,7 @@ fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
     });
     Ok(User {
         user: jailed.name(),
+        uid: jailed.identity.uid,
         jail: shown(&jailed.jail.name),
         refused,
         open,
@@ -136,6 +157,9 @@ fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
         can_log_in: !has_no_shell(&jailed.identity),
         inside,
         outside,
+        manager,
+        managed,
+        units: by_manager.units.iter().map(shown).collect(),
     })
 }
 
@@ -226,6 +250,14 @@ fn print(state: &State) {
         if user.open.is_some() {
             condition.push_str(", not behind every wall: see jailctl check");
         }
+        if user.managed > 0 {
+            let managed = counted(user.managed, "process");
+            condition.push_str(&format!(
+                "; {managed} outside of the jail by the user's systemd manager ({}), which systemctl mask --now user@{}.service ends and keeps away",
+                user.units.join(", "),
+                user.uid
+            ));
+        }
         if user.outside > 0 {
             let outside = counted(user.outside, "process");
             condition.push_str(&format!(
@@ -237,7 +269,7 @@ fn print(state: &State) {
             user.user.clone(),
             user.jail.clone(),
             user.inside.to_string(),
-            user.outside.to_string(),
+            (user.outside + user.managed).to_string(),
             condition,
         ]
     }));

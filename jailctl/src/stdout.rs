@@ -10,11 +10,23 @@ use std::{
     sync::OnceLock,
 };
 
+use serde::Serialize;
+
+use crate::terminal::json;
+
 static FIRST_ERROR: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints a line.
 pub fn say(text: impl Display) {
     record(writeln!(io::stdout(), "{text}"));
+}
+
+/// Prints a report as JSON.
+pub fn say_json(report: &impl Serialize) {
+    match json(report) {
+        Ok(text) => say(text),
+        Err(error) => record(Err(error.into())),
+    }
 }
 
 /// Keeps in mind how writing there went. A reader that has seen enough is no failure of what is reported.

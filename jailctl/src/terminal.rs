@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 
-use serde_json::Value;
+use jail::log::is_invisible;
+use serde::Serialize;
 
 /// Escapes what would move the cursor, reorder or hide.
 #[must_use]
@@ -19,17 +20,26 @@ pub fn shown(text: impl AsRef<OsStr>) -> String {
     safe
 }
 
-/// Tells what a terminal would not show as it is: controls, and the marks that change direction or have no width.
+/// Escapes the same in a text of several lines, which stay lines.
+#[must_use]
+pub fn shown_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(shown).collect();
+    lines.join("\n")
+}
+
+/// Tells what a terminal would not show as it is: controls, and the marks that change direction or have no width. The log
+/// escapes the same.
 #[must_use]
 pub fn is_hidden(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    letter.is_control() || is_invisible(letter)
 }
 
 /// Gives a report as JSON for people and programs: the same value, with each hidden letter of its strings escaped.
-#[must_use]
-pub fn json(report: &Value) -> String {
-    let text = format!("{report:#}");
+///
+/// # Errors
+/// The report can't be written as JSON.
+pub fn json(report: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(report)?;
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         // JSON itself escapes the controls of ASCII, and has newlines between its parts only.
@@ -42,7 +52,7 @@ pub fn json(report: &Value) -> String {
             safe.push(letter);
         }
     }
-    safe
+    Ok(safe)
 }
 
 #[cfg(test)]
@@ -51,15 +61,23 @@ mod tests {
 
     #[test]
     fn what_is_printed_can_not_write_to_the_terminal() {
-        for word in ["a\u{1b}[2Jb", "a\u{9b}b", "a\rb", "a\u{202e}b"] {
+        for word in [
+            "a\u{1b}[2Jb",
+            "a\u{9b}b",
+            "a\rb",
+            "a\u{202e}b",
+            "a\u{61c}b",
+            "a\u{e0041}",
+        ] {
             assert!(!shown(word).contains(is_hidden), "{word:?}");
         }
     }
 
     #[test]
     fn escaped_json_is_the_same_value() {
-        let report = serde_json::json!({ "a\u{9b}\u{1b}": ["b\u{202e}\n", "é\u{feff}", 1] });
-        let text = json(&report);
+        let report =
+            serde_json::json!({ "a\u{9b}\u{1b}": ["b\u{202e}\n", "é\u{feff}\u{61c}\u{e0041}", 1] });
+        let text = json(&report).unwrap();
         assert!(!text.replace('\n', "").contains(is_hidden), "{text:?}");
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&text).unwrap(),

@@ -22,8 +22,8 @@ use crate::{
     manifest::{Manifest, Recipe, Record, digest, digest_text},
     progress::Progress,
     registry,
-    stdout::say,
-    terminal::{json, shown},
+    stdout::{say, say_json},
+    terminal::shown,
     tree::Tree,
 };
 
@@ -174,7 +174,7 @@ impl Update {
         }
         if self.json {
             let gone: Vec<_> = gone.iter().map(|root| root.to_string_lossy()).collect();
-            say(json(&object!({ "roots": reports, "gone": gone })));
+            say_json(&object!({ "roots": reports, "gone": gone }));
         } else {
             print_left_out(&left_out);
         }

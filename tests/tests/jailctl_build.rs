@@ -872,7 +872,7 @@ fn builds_at_once_all_come_into_the_list_of_roots() {
 #[test]
 fn a_root_that_is_not_mounted_stays_in_the_list() {
     let sandbox = Sandbox::new();
-    sandbox.must("mkdir -p /srv/disk /srv/jails; mount -t tmpfs none /srv/disk");
+    sandbox.must("mkdir -p /srv/disk /srv/jails; mount -t tmpfs -o mode=755 none /srv/disk");
     for root in ["/srv/disk/ann", "/srv/jails/bob"] {
         sandbox.jailctl(&["build", root, "--program", "true"]).ok();
         sandbox.must("umount -l /srv/disk || true");

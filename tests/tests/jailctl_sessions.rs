@@ -297,7 +297,7 @@ fn kick_ends_nothing_where_an_account_could_not_be_looked_up() {
     broken("[ $# = 1 ] && exit 2; exec /usr/bin/getent \"$@\"");
     // One that does not list its accounts still knows whom a uid belongs to.
     broken("[ $# = 1 ] && exit 0; echo twin:x:$2:9::/:/bin/sh");
-    sandbox.must("rm /usr/local/sbin/getent; userdel twin");
+    sandbox.must("rm /usr/local/sbin/getent; userdel -f twin");
     jailctl(&sandbox, &["kick", "ann"]).ok();
     assert_eq!(processes(&sandbox, "ann"), "");
 }
@@ -335,6 +335,112 @@ fn an_account_that_could_not_be_decided_is_not_called_unjailed() {
         assert!(refused.stderr.contains("config-unsafe"), "{refused}");
         assert!(!refused.stderr.contains("no rule"), "{refused}");
     }
+}
+
+#[test]
+fn nobody_keeps_jailctl_waiting_for_a_file_system_that_does_not_answer() {
+    for what in ["root", "arguments"] {
+        let sandbox = host("chroot");
+        let silent = install_probe(&sandbox, "silent");
+        sandbox.must("mkdir -p /srv/stall/fs; [ -e /dev/fuse ] || mknod /dev/fuse c 10 229");
+        let started = sandbox.sh(&format!(
+            "setsid {silent} /srv/stall/fs $(id -u ann):$(id -g ann) {what} $(printf %010000d 0) >/srv/said 2>&1 </dev/null &
+             for n in $(seq 100); do [ -s /srv/said ] && break; sleep 0.05; done; cat /srv/said"
+        ));
+        if started.stdout != "ready\n" {
+            skipped("a file system that does not answer", &started.stdout);
+            return;
+        }
+        let asked = std::time::Instant::now();
+        let all = sessions(&sandbox, &["ann"]);
+        assert_eq!(all.len(), 1, "{what}: {all:?}");
+        if what == "arguments" {
+            assert_eq!(all[0]["command"], "[silent]");
+        }
+        assert_eq!(counted(&sandbox), (1, 0), "{what}");
+        let kicked = jailctl(&sandbox, &["kick", "--grace", "0", "ann"]);
+        assert!(
+            kicked.ok().contains("ended 1 process of ann"),
+            "{what}: {kicked}"
+        );
+        assert_eq!(processes(&sandbox, "ann"), "", "{what}");
+        assert!(
+            asked.elapsed().as_secs() < 30,
+            "{what}: {:?}",
+            asked.elapsed()
+        );
+    }
+}
+
+/// What `status` says of ann, as JSON.
+fn status_of_ann(sandbox: &Sandbox) -> (Option<i32>, Value) {
+    let status = jailctl(sandbox, &["status", "--json"]);
+    let report: Value = serde_json::from_str(&status.stdout).unwrap();
+    let users = report["users"].as_array().unwrap();
+    let ann = users.iter().find(|it| it["user"] == "ann").unwrap();
+    (status.code(), ann.clone())
+}
+
+#[test]
+fn the_user_manager_of_systemd_is_told_from_what_it_runs_and_from_others() {
+    let sandbox = host("full");
+    // Processes whose control groups are as systemd makes them. `adopt` starts one with init as its parent.
+    sandbox.must("mkdir -p /usr/local/lib/test; cp /bin/sleep /usr/local/lib/test/systemd");
+    sandbox.write("/srv/group", "#!/bin/sh\nprintf '0::/user.slice/user-%s.slice/%s\\n' $(id -u ann) \"$2\" >/srv/group.$1; mount --bind /srv/group.$1 /proc/$1/cgroup\n");
+    sandbox.write(
+        "/srv/adopt",
+        "#!/bin/sh\nfor n in $(seq $1); do (setsid setpriv --reuid ann --regid ann --clear-groups $2 4321 >/dev/null 2>&1 </dev/null & echo $! >>/srv/pids); done\nsleep 0.3\n",
+    );
+    sandbox.must("chmod 755 /srv/group /srv/adopt");
+    let start = |program: &str, unit: &str| {
+        sandbox.must(&format!(
+            ": >/srv/pids; /srv/adopt 1 {program}; /srv/group $(cat /srv/pids) \"{unit}\"; cat /srv/pids"
+        ))
+    };
+    let count = |key: &str| status_of_ann(&sandbox).1[key].as_u64().unwrap();
+    let service = "user@$(id -u ann).service";
+    let manager = "/usr/local/lib/test/systemd";
+    start(manager, &format!("{service}/init.scope"));
+    assert_eq!(
+        (count("manager"), count("managed"), count("outside")),
+        (1, 0, 0)
+    );
+    assert_eq!(status_of_ann(&sandbox).0, Some(0));
+
+    // One that the manager runs is outside, and is called by its unit.
+    start("/bin/sleep", &format!("{service}/app.slice/e.service"));
+    let (code, ann) = status_of_ann(&sandbox);
+    assert_eq!(
+        (count("manager"), count("managed"), count("outside")),
+        (1, 1, 0)
+    );
+    assert_eq!(
+        (code, ann["units"][0].as_str()),
+        (Some(1), Some("e.service"))
+    );
+    let said = jailctl(&sandbox, &["status"]);
+    assert!(
+        said.stdout
+            .contains("1 process outside of the jail by the user's systemd manager (e.service)"),
+        "{said}"
+    );
+
+    // What goes by the manager's name elsewhere, or is no program of systemd's there, is no manager.
+    start(manager, "session-4.scope");
+    assert_eq!(
+        (count("manager"), count("managed"), count("outside")),
+        (1, 1, 1)
+    );
+    start("/bin/sleep", &format!("{service}/init.scope"));
+    assert_eq!(
+        (count("manager"), count("managed"), count("outside")),
+        (1, 2, 1)
+    );
+    // Only one is, and it is the child of the host's init.
+    sandbox.must(&format!(
+        "setsid setpriv --reuid ann --regid ann --clear-groups sh -c '{manager} 4321 & echo $! >/srv/child; wait' >/dev/null 2>&1 </dev/null & sleep 0.3"
+    ));
+    assert_eq!(count("outside"), 3);
 }
 
 /// How many processes of ann's `status` counts inside, and how many outside.

@@ -266,7 +266,8 @@ fn escape(text: &mut String, character: char, longest: usize, left_out: &mut usi
 
 /// Tells the characters that show nothing or change how the text around them shows: zero width, line and paragraph
 /// separators, bidirectional controls (UAX #9), fillers and blanks, variation selectors, tags.
-fn is_invisible(character: char) -> bool {
+#[must_use]
+pub fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{2800}' |
         '\u{3164}' | '\u{ffa0}' | '\u{1d173}'..='\u{1d17a}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' |

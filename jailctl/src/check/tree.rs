@@ -18,6 +18,7 @@ use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstat,
     fstatvfs, lgetxattr, major, minor, openat2, statat,
 };
+use rustix::io::Errno;
 
 use crate::{
     account::Jailed,
@@ -79,6 +80,7 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
             found: Vec::new(),
             counts: HashMap::new(),
             unread: Vec::new(),
+            more_unread: 0,
             roots: true,
             is_shut: is_shut(root, &opened),
             data: data.as_ref(),
@@ -88,6 +90,13 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
         walk.count_the_rest();
         for path in walk.unread {
             report.leave_unchecked(format!("{}: can't be read or is too deep", shown(path)));
+        }
+        if walk.more_unread > 0 {
+            report.leave_unchecked(format!(
+                "{}: {} more directories can't be read or are too deep",
+                shown(root),
+                walk.more_unread
+            ));
         }
         report.extend(walk.found);
     }
@@ -162,6 +171,8 @@ struct Walk<'a> {
     /// How many there are of each kind, and what users can make apart: it must not hide the others.
     counts: HashMap<(&'static str, bool), usize>,
     unread: Vec<PathBuf>,
+    /// How many more there are: users make as many as they like.
+    more_unread: usize,
     /// Whether the directory of what is judged, and all above it, are root's alone.
     roots: bool,
     /// Whether nobody else of the host could run a set-user-ID program in the root.
@@ -183,7 +194,7 @@ impl Walk<'_> {
         let roots =
             roots && fstat(opened).is_ok_and(|it| it.st_uid == 0 && it.st_mode & 0o022 == 0);
         let Ok(entries) = Dir::read_from(opened) else {
-            self.unread.push(self.root.join(&*path));
+            self.leave_unread(path);
             return;
         };
         for entry in entries.flatten() {
@@ -197,15 +208,28 @@ impl Walk<'_> {
                 path.pop();
                 continue;
             }
-            // Gone since it was listed, if it can't be examined.
-            if let Ok(stat) = statat(opened, name, AtFlags::SYMLINK_NOFOLLOW) {
-                self.roots = roots;
-                self.judge(path, &stat);
-                if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                    self.descend(opened, Path::new(name), path, depth, roots);
+            match statat(opened, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => {
+                    self.roots = roots;
+                    self.judge(path, &stat);
+                    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                        self.descend(opened, Path::new(name), path, depth, roots);
+                    }
                 }
+                // Gone since it was listed.
+                Err(Errno::NOENT) => {}
+                Err(_) => self.leave_unread(path),
             }
             path.pop();
+        }
+    }
+
+    /// Keeps in mind what could not be looked at, the first few of it by name.
+    fn leave_unread(&mut self, path: &Path) {
+        if self.unread.len() < LISTED {
+            self.unread.push(self.root.join(path));
+        } else {
+            self.more_unread += 1;
         }
     }
 
@@ -218,7 +242,7 @@ impl Walk<'_> {
         roots: bool,
     ) {
         if depth == DEEPEST {
-            self.unread.push(self.root.join(&*path));
+            self.leave_unread(path);
             return;
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -226,8 +250,8 @@ impl Walk<'_> {
         match openat2(opened.as_fd(), name, flags, Mode::empty(), resolve) {
             Ok(next) => self.directory(&next, path, depth + 1, roots),
             // A mount, such as /proc: no part of what the root holds.
-            Err(rustix::io::Errno::XDEV) => {}
-            Err(_) => self.unread.push(self.root.join(&*path)),
+            Err(Errno::XDEV) => {}
+            Err(_) => self.leave_unread(path),
         }
     }
 
