@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use jail::{
     decision::decide_by,
     enter::{Prepared, prepare},
+    environment::OF_THE_HOST,
     identity::Identity,
     lockout::{LockedOut, lock_out},
     log,
@@ -61,6 +62,8 @@ pub(crate) trait Host {
     fn terminal(&self) -> Option<OsString>;
     /// Gives where the user comes from.
     fn remote(&self) -> Option<OsString>;
+    /// Takes a variable out of the session's environment, and out of this process's, which su(1) hands on.
+    fn unset(&self, name: &str);
     /// Writes one line to authpriv.
     fn log(&self, weight: Weight, line: &str);
     /// Says one sentence to the user.
@@ -181,6 +184,7 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
         &log::entering(prepared.plan(), terminal.as_deref(), remote.as_deref()),
     );
     let confined = prepared.confine()?;
+    OF_THE_HOST.iter().for_each(|name| host.unset(name));
     if let Some(missing) = confined.missing() {
         let uid = guest.uid.unwrap_or_default();
         host.log(

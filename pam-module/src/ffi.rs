@@ -4,6 +4,7 @@
 //! another fails. No panic crosses: [`guard`] catches it, and answers as for any failure.
 
 use std::{
+    env,
     ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void},
     marker::PhantomData,
     os::unix::ffi::OsStrExt,
@@ -15,7 +16,7 @@ use jail::lockout::LockedOut;
 use libpam_sys::{
     PAM_ABORT, PAM_ERROR_MSG, PAM_IGNORE, PAM_PERM_DENIED, PAM_RHOST, PAM_SERVICE_ERR, PAM_SILENT,
     PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_item, pam_handle, pam_prompt,
-    pam_syslog,
+    pam_putenv, pam_syslog,
 };
 
 use crate::{
@@ -94,6 +95,17 @@ impl Host for Transaction<'_> {
 
     fn remote(&self) -> Option<OsString> {
         self.item(PAM_RHOST)
+    }
+
+    fn unset(&self, name: &str) {
+        let Ok(variable) = CString::new(name) else {
+            return;
+        };
+        // SAFETY: the handle is libpam's own, and the name ends in NUL. A name without "=" removes the variable. A variable
+        // that was not set is an error, and there is nothing to do about it: pam_putenv(3).
+        unsafe { pam_putenv(self.handle, variable.as_ptr()) };
+        // SAFETY: a program with threads was refused before, so that nobody reads the environment meanwhile.
+        unsafe { env::remove_var(name) };
     }
 
     fn log(&self, weight: Weight, line: &str) {

@@ -1,7 +1,8 @@
 //! jail-shell where it is in the jail already, because a PAM session has put the whole host program there: it becomes
 //! the shell, as the user it is.
 //!
-//! There is nothing to give up and nothing to enter. The environment is the host program's own work.
+//! There is nothing to give up and nothing to enter. The environment is the host program's own work, without what leads
+//! to services of the host.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -10,7 +11,10 @@ use rustix::{fs::Mode, process::umask};
 
 use crate::{
     door::{enter::go_home, refusal::Refusal},
-    plan::{environment::Variable, request::Request},
+    plan::{
+        environment::{OF_THE_HOST, Variable},
+        request::Request,
+    },
     process::program::{self, Root},
     world::mark::Mark,
 };
@@ -42,6 +46,7 @@ pub fn exec(
     let inherited: Vec<Variable> = inherited
         .into_iter()
         .filter(|(name, _)| own.iter().all(|(own, _)| own != name))
+        .filter(|(name, _)| OF_THE_HOST.iter().all(|outside| name != outside))
         .collect();
     let start = request.start(&mark.shell, server.as_deref());
     let errno = program::execute(&start, own.iter().chain(&inherited));

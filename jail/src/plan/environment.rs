@@ -13,6 +13,9 @@ use crate::account::identity::Identity;
 /// PATH where the jail's `env.set` gives none: what login(1) gives a user on Debian, without the games.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
+/// Variables that lead to the user's services on the host. pam_systemd(8) sets them, and inside a jail they lead nowhere.
+pub const OF_THE_HOST: [&str; 2] = ["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
+
 /// A variable's name and value.
 pub type Variable = (OsString, OsString);
 
