@@ -9,6 +9,7 @@ mod cron;
 mod doors;
 mod finding;
 mod ftp;
+mod home_services;
 mod inside;
 mod mounts;
 mod pam;
@@ -16,11 +17,13 @@ mod past;
 mod reach;
 mod sshd;
 mod stack;
+mod succeed_if;
 mod sudo;
 mod tree;
 mod unit_settings;
 mod units;
 mod unlisted;
+mod user_manager;
 mod walk;
 
 use std::{
@@ -200,6 +203,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     pam::check(&mut report, &all, &accounts.jailed, &file);
     units::check(&mut report, &accounts.jailed);
     ftp::check(&mut report);
+    report.extend(home_services::check(&accounts.jailed));
     cron::check(&mut report, &accounts.jailed);
     sudo::check(&mut report, &accounts.jailed)?;
     Ok(report)

@@ -103,7 +103,7 @@ fn type_in(document: &str, heading: &str) {
          printf 'Include /etc/ssh/sshd_config.d/*.conf\\nUsePAM yes\\nX11Forwarding yes\\nPrintMotd no\\nAcceptEnv LANG LC_*\\nSubsystem sftp /usr/lib/openssh/sftp-server\\nListenAddress 127.0.0.1\\n' >/etc/ssh/sshd_config
          rm -f /root/.ssh/*; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
          printf 'BatchMode yes\\nStrictHostKeyChecking no\\nUserKnownHostsFile /dev/null\\nLogLevel ERROR\\nAddressFamily inet\\n' >/root/.ssh/config
-         printf '#!/bin/sh\\n[ \"$*\" = \"reload ssh\" ] && kill -HUP $(cat /run/sshd.pid) && sleep 0.5\\n' >/usr/local/sbin/systemctl
+         printf '#!/bin/sh\\n[ \"$*\" = \"reload ssh\" ] || exec /usr/bin/systemctl \"$@\"; kill -HUP $(cat /run/sshd.pid) && sleep 0.5\\n' >/usr/local/sbin/systemctl
          chmod 755 /usr/local/sbin/systemctl
          /usr/sbin/sshd; until [ -s /run/sshd.pid ]; do sleep 0.01; done",
     );

@@ -49,7 +49,11 @@ fn jail_shell_inside_drops_what_a_program_sets_behind_the_module() {
     let sandbox = stage().with(&format!("usermod -s {JAIL_SHELL} ann"));
     // sshd takes variables of its client's last, behind every module.
     let sandbox = sandbox.sshd("AcceptEnv XDG_RUNTIME_DIR KEPT");
-    let words = sandbox.ssh_argv("ann", &["-o", "SetEnv=XDG_RUNTIME_DIR=/run/user/7"], Some(SHOW));
+    let words = sandbox.ssh_argv(
+        "ann",
+        &["-o", "SetEnv=XDG_RUNTIME_DIR=/run/user/7"],
+        Some(SHOW),
+    );
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     assert_eq!(sandbox.run(&words).ok(), "KEPT=yes");
 }

@@ -8,8 +8,9 @@ use crate::{
     shell::{pattern, quoted},
 };
 
-const CRONTABS: &str = "/var/spool/cron/crontabs";
-const AT_JOBS: &str = "/var/spool/cron/atjobs";
+/// Where crontabs and jobs wait, in Debian and elsewhere.
+const CRONTABS: [&str; 2] = ["/var/spool/cron/crontabs", "/var/spool/cron"];
+const AT_JOBS: [&str; 2] = ["/var/spool/cron/atjobs", "/var/spool/at"];
 
 /// What only Debian and what is made of it have.
 const DEBIAN: &str = "/etc/debian_version";
@@ -108,8 +109,8 @@ impl Lists {
 
 /// Finds a crontab that is there already: a list of who may have one does not stop it.
 fn crontab(jailed: &Jailed) -> Option<Finding> {
-    let file = Path::new(CRONTABS).join(&jailed.identity.name);
-    file.exists().then(|| {
+    let files = CRONTABS.map(|it| Path::new(it).join(&jailed.identity.name));
+    files.into_iter().find(|file| file.is_file()).map(|file| {
         let what = format!(
             "{} is there: cron runs it on the host, outside of the jail",
             file.display()
@@ -123,7 +124,13 @@ fn crontab(jailed: &Jailed) -> Option<Finding> {
 
 /// Finds jobs of at(1) that wait.
 fn at_jobs(jailed: &Jailed) -> Option<Finding> {
-    let jobs = fs::read_dir(AT_JOBS).ok()?;
+    AT_JOBS
+        .into_iter()
+        .find_map(|directory| jobs_in(directory, jailed))
+}
+
+fn jobs_in(directory: &str, jailed: &Jailed) -> Option<Finding> {
+    let jobs = fs::read_dir(directory).ok()?;
     let own = |job: &fs::DirEntry| {
         let is_job = job.file_type().is_ok_and(|kind| kind.is_file());
         is_job
@@ -135,11 +142,11 @@ fn at_jobs(jailed: &Jailed) -> Option<Finding> {
     let count = jobs.flatten().filter(own).count();
     (count > 0).then(|| {
         let what = format!(
-            "{count} jobs of at(1) wait in {AT_JOBS}: they run on the host, outside of the jail"
+            "{count} jobs of at(1) wait in {directory}: they run on the host, outside of the jail"
         );
         let uid = jailed.identity.uid;
         Finding::error("at-jobs", what).mended_by(format!(
-            "find {AT_JOBS} -type f -uid {uid} ! -name '.*' -delete"
+            "find {directory} -type f -uid {uid} ! -name '.*' -delete"
         ))
     })
 }

@@ -19,7 +19,7 @@ use crate::{
         Finding, Report, past,
         reach::reaches_home,
         stack::{self, DIRECTORY, Line, MODULE},
-        unlisted, walk,
+        unlisted, user_manager, walk,
     },
     door::{has_jail_shell, has_no_shell},
     guest::home,
@@ -45,6 +45,16 @@ pub(crate) fn jailing() -> impl Iterator<Item = String> {
 /// How the names of files begin that are in the stacks of services, and of none.
 const COMMON: &str = "common-";
 
+/// Services that ask for a password or an account, and open no session.
+const NO_SESSION: [&str; 7] = [
+    "chfn", "chpasswd", "chsh", "newusers", "other", "passwd", "polkit-1",
+];
+
+/// Tells whether a service opens no session, whatever lines its stack takes from `other`.
+pub(super) fn opens_no_session(service: &str) -> bool {
+    NO_SESSION.contains(&service)
+}
+
 /// Lists the services that have a stack; nothing where they can't be listed.
 fn services() -> Option<Vec<String>> {
     let files = fs::read_dir(DIRECTORY).ok()?;
@@ -65,6 +75,7 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
     };
     let mut shut = Vec::new();
     report.extend(past::check(&names));
+    report.extend(user_manager::check(jailed, &names));
     for name in names {
         let stack = stack::of(&name);
         report.extend(place(&name, &stack));
@@ -346,15 +357,7 @@ fn control(line: &Line) -> Option<Finding> {
 
 /// Looks at the module itself, which every program that opens a session runs as root.
 fn module(line: &Line) -> Option<Finding> {
-    let named = Path::new(&line.module);
-    let installed = if named.is_absolute() {
-        Some(named.to_owned()).filter(|file| file.exists())
-    } else {
-        module_directories()
-            .map(|directory| directory.join(named))
-            .find(|file| file.exists())
-    };
-    let Some(file) = installed else {
+    let Some(file) = installed(line) else {
         let what = format!(
             "{}: {} is not installed: PAM refuses every session there",
             line.place(),
@@ -377,6 +380,22 @@ fn module(line: &Line) -> Option<Finding> {
         let command = format!("chmod go-w {}", quoted(&file));
         Finding::error("pam-module", what).safely_mended_by(command)
     })
+}
+
+/// Finds the file of a line's module.
+fn installed(line: &Line) -> Option<PathBuf> {
+    let named = Path::new(&line.module);
+    if named.is_absolute() {
+        return Some(named.to_owned()).filter(|file| file.exists());
+    }
+    module_directories()
+        .map(|directory| directory.join(named))
+        .find(|file| file.exists())
+}
+
+/// Tells whether the module of a line is there.
+pub(super) fn is_installed(line: &Line) -> bool {
+    installed(line).is_some()
 }
 
 /// Lists where libpam may look for modules: which one is compiled into it.

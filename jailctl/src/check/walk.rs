@@ -92,6 +92,40 @@ pub(crate) fn asks_about_root(stack: &[Line], kind: &str) -> bool {
     Walk::new(stack, kind, &[]).all(answers_to_root).reached
 }
 
+/// Tells whether a session can come to a line that `is_target` chooses, before pam_jail.so. `known` is what a module
+/// returns, where that is known.
+pub(crate) fn reaches(
+    stack: &[Line],
+    kind: &str,
+    is_target: impl Fn(&Line) -> bool,
+    known: impl Fn(&Line) -> Option<&'static str>,
+) -> bool {
+    let walk = Walk::new(stack, kind, &[]);
+    let mut open = vec![State::first()];
+    let mut seen = BTreeSet::new();
+    while let Some(state) = open.pop() {
+        let Some(line) = walk.rules.get(state.at) else {
+            continue;
+        };
+        if !seen.insert(state.clone()) || line.jails(kind) {
+            continue;
+        }
+        if is_target(line) {
+            return true;
+        }
+        if line.role == Role::Substack {
+            open.push(state.entering(line.level));
+            continue;
+        }
+        let known = known(line);
+        let possible = answers(line)
+            .into_iter()
+            .filter(|result| known.is_none_or(|known| known == *result));
+        open.extend(possible.map(|result| walk.after(&state, line, result)));
+    }
+    false
+}
+
 struct Walk<'a> {
     rules: Vec<&'a Line>,
     kind: &'a str,
@@ -120,16 +154,7 @@ impl<'a> Walk<'a> {
 impl Walk<'_> {
     /// Goes all ways, where each module returns what `answers` lists.
     fn all(&self, answers: impl Fn(&Line) -> Vec<&'static str>) -> Ways {
-        let nothing = Standing {
-            impression: Impression::None,
-            status: Status::Failure,
-        };
-        let mut open = vec![State {
-            at: 0,
-            now: nothing,
-            before: vec![nothing],
-            by: None,
-        }];
+        let mut open = vec![State::first()];
         let mut seen = BTreeSet::new();
         let mut ways = Ways::default();
         while let Some(state) = open.pop() {
@@ -276,6 +301,20 @@ impl Walk<'_> {
 }
 
 impl State {
+    /// Begins a stack, where nothing has been asked yet.
+    fn first() -> State {
+        let nothing = Standing {
+            impression: Impression::None,
+            status: Status::Failure,
+        };
+        State {
+            at: 0,
+            now: nothing,
+            before: vec![nothing],
+            by: None,
+        }
+    }
+
     /// Goes into a substack that begins here.
     fn entering(mut self, level: usize) -> State {
         self.at += 1;
@@ -352,7 +391,7 @@ fn word(action: Action) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::{asks_about_root, skips};
+    use super::{asks_about_root, reaches, skips};
     use crate::check::stack::{Line, Role, parse};
 
     /// Makes a stack of lines without their `session`, divided by `;`. Lines of a substack begin with `>`.
@@ -504,6 +543,25 @@ mod tests {
         ] {
             assert!(skipping(text, &[]).is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn comes_to_a_line_unless_the_ones_before_lead_past_it_for_sure() {
+        let comes = |text: &str, known: Option<&'static str>| {
+            let is_target = |line: &Line| line.module == "t.so";
+            let known = |line: &Line| known.filter(|_| line.module == "k.so");
+            reaches(&stack(text), "session", is_target, known)
+        };
+        let skip = "required a.so; [success=1 default=ignore] k.so; optional t.so";
+        assert!(!comes(skip, Some("success")));
+        assert!(comes(skip, Some("auth_err")) && comes(skip, None));
+        assert!(!comes("sufficient k.so; optional t.so", Some("success")));
+        assert!(!comes("[default=1] pam_permit.so; optional t.so", None));
+        assert!(!comes("required pam_jail.so; optional t.so", None));
+        let debian = "[default=1] pam_permit.so; requisite pam_deny.so; required pam_permit.so; optional t.so";
+        assert!(comes(debian, None));
+        let inside = "substack s; >sufficient k.so; >required a.so; optional t.so";
+        assert!(comes(inside, Some("success")));
     }
 
     #[test]

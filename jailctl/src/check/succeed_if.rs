@@ -1,0 +1,139 @@
+//! pam_succeed_if(8): what a line of it returns for an account, so far as that is known before a login.
+
+use std::path::Path;
+
+use jail::identity::Identity;
+
+use crate::check::stack::Line;
+
+/// Words that are no condition.
+const FLAGS: [&str; 5] = ["audit", "debug", "quiet", "quiet_fail", "quiet_success"];
+
+/// Tells whether a line succeeds for an account in a service; nothing where it is of another module, or where it is not
+/// known.
+pub(crate) fn succeeds(line: &Line, identity: &Identity, service: &str) -> Option<bool> {
+    let module = Path::new(&line.module).file_name()?;
+    if module != "pam_succeed_if.so" {
+        return None;
+    }
+    let words: Vec<&str> = line.arguments.iter().map(String::as_str).collect();
+    // With it the conditions are about the program that opens the session.
+    if words.contains(&"use_uid") {
+        return None;
+    }
+    let conditions: Vec<&str> = words
+        .into_iter()
+        .filter(|word| !FLAGS.contains(word))
+        .collect();
+    if conditions.is_empty() {
+        return None;
+    }
+    // The first that does not hold ends it.
+    for condition in conditions.chunks(3) {
+        let [field, test, value] = condition else {
+            return None;
+        };
+        if !holds(field, test, value, identity, service)? {
+            return Some(false);
+        }
+    }
+    Some(true)
+}
+
+/// Judges one condition.
+fn holds(field: &str, test: &str, value: &str, identity: &Identity, service: &str) -> Option<bool> {
+    let is_in_group = || {
+        let named = |group: &str| identity.group_names.iter().any(|it| it == group);
+        value.split(':').any(named)
+    };
+    let test = test.to_ascii_lowercase();
+    match (field, test.as_str()) {
+        // Whether somebody is in a group that no service answers for is not known.
+        ("user", "ingroup" | "notingroup") if identity.unanswered.is_some() => return None,
+        ("user", "ingroup") => return Some(is_in_group()),
+        ("user", "notingroup") => return Some(!is_in_group()),
+        _ => {}
+    }
+    let text = match field {
+        "user" => identity.name.to_str()?.to_owned(),
+        "uid" => identity.uid.to_string(),
+        "gid" => identity.gid.to_string(),
+        "shell" => identity.shell.to_str()?.to_owned(),
+        "home" => identity.home.to_str()?.to_owned(),
+        "service" => service.to_owned(),
+        _ => return None,
+    };
+    let is_in_list = || value.split(':').any(|it| it == text);
+    let numbers = || Some((text.parse::<u64>().ok()?, value.parse::<u64>().ok()?));
+    let compare = |wanted: fn(u64, u64) -> bool| numbers().map(|(one, other)| wanted(one, other));
+    match test.as_str() {
+        "=" => Some(text == value),
+        "!=" => Some(text != value),
+        "in" => Some(is_in_list()),
+        "notin" => Some(!is_in_list()),
+        "eq" => compare(|one, other| one == other),
+        "ne" => compare(|one, other| one != other),
+        "<" | "lt" => compare(|one, other| one < other),
+        "<=" | "le" => compare(|one, other| one <= other),
+        ">" | "gt" => compare(|one, other| one > other),
+        ">=" | "ge" => compare(|one, other| one >= other),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jail::identity::Identity;
+
+    use super::succeeds;
+    use crate::check::stack::parse;
+
+    fn ann() -> Identity {
+        Identity {
+            name: "ann".into(),
+            uid: 1001,
+            gid: 1001,
+            group: "ann".into(),
+            groups: vec![1001, 2000],
+            group_names: vec!["ann".into(), "class".into()],
+            group_ids: vec![1001, 2000],
+            unnamed_group: None,
+            unanswered: None,
+            home: "/home/ann".into(),
+            shell: "/usr/bin/jail-shell".into(),
+        }
+    }
+
+    #[test]
+    fn judges_conditions_as_the_module_does() {
+        for (words, expected) in [
+            ("quiet user = ann", Some(true)),
+            ("quiet user = bob", Some(false)),
+            ("user in bob:ann", Some(true)),
+            ("user notin bob:ann", Some(false)),
+            ("quiet user ingroup class", Some(true)),
+            ("user ingroup games:class", Some(true)),
+            ("user INGROUP games", Some(false)),
+            ("user notingroup class", Some(false)),
+            ("uid >= 1000 uid < 2000", Some(true)),
+            ("uid >= 1000 user = bob", Some(false)),
+            ("shell = /usr/bin/jail-shell", Some(true)),
+            ("service in sshd:su", Some(true)),
+            ("user = bob tty = x", Some(false)),
+            // What is not known, or an error.
+            ("tty = x user = bob", None),
+            ("user =~ a*", None),
+            ("use_uid user = ann", None),
+            ("user = ann uid", None),
+            ("quiet", None),
+        ] {
+            let text = format!("session required pam_succeed_if.so {words}");
+            let line = parse(Path::new("f"), 1, &text);
+            assert_eq!(succeeds(&line, &ann(), "sshd"), expected, "{words}");
+        }
+        let other = parse(Path::new("f"), 1, "session required pam_env.so user = ann");
+        assert_eq!(succeeds(&other, &ann(), "sshd"), None);
+    }
+}
