@@ -4,6 +4,7 @@
 //! the core itself. What is added is what a login does not look at: the files in a root, and the host's other programs that
 //! act for a user.
 
+mod account_state;
 mod config;
 mod cron;
 mod doors;
@@ -15,6 +16,7 @@ mod mounts;
 mod pam;
 mod past;
 mod reach;
+mod space;
 mod sshd;
 mod stack;
 mod succeed_if;
@@ -39,6 +41,7 @@ use crate::{
     account::{self, Accounts, Jailed},
     attack::{self, Attack},
     cli::Check,
+    door::{Door, SSHD_CONFIG},
     enter::need_root,
     failure::{Failure, Verdict},
     mend,
@@ -66,12 +69,12 @@ pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without
 pub(crate) struct Report {
     /// How many accounts were looked at.
     users: usize,
-    findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     /// What came of the probes, for each jail that was attacked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attacks: Vec<Attack>,
     /// What could not be checked, and why.
-    unchecked: Vec<String>,
+    pub(crate) unchecked: Vec<String>,
     /// What --fix did.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fixed: Vec<Fixed>,
@@ -91,6 +94,14 @@ struct Fixed {
 }
 
 impl Report {
+    /// Begins a report on what goes by the config in this directory.
+    pub(crate) fn new(directory: &Path) -> Report {
+        Report {
+            config: directory.to_owned(),
+            ..Report::default()
+        }
+    }
+
     pub(crate) fn add(&mut self, finding: Finding) {
         let finding = finding.with_config(&self.config);
         let Finding {
@@ -140,10 +151,7 @@ pub(crate) fn run(config: &Path, arguments: &Check) -> Result<Verdict, Failure> 
 }
 
 fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
-    let mut report = Report {
-        config: directory.to_owned(),
-        ..Report::default()
-    };
+    let mut report = Report::new(directory);
     let config = match Config::read(directory) {
         Ok(config) => config,
         Err(refusal) => {
@@ -185,11 +193,14 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     for jailed in accounts.jailed.iter().filter(|it| doors::lets_in(it)) {
         progress.add(1);
 
-        inside::check(&mut report, jailed, directory);
+        inside::check(&mut report, jailed, Door::of(&jailed.identity), directory);
+        space::check(&mut report, jailed);
         if arguments.attack {
             attack(&mut report, jailed, directory);
         }
     }
+    let let_in = accounts.jailed.iter().filter(|it| doors::lets_in(it));
+    account_state::check(&mut report, let_in);
     tree::check(&mut report, &accounts.jailed);
     mounts::check(&mut report, &accounts.jailed);
     sshd::check(
@@ -207,6 +218,30 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     cron::check(&mut report, &accounts.jailed);
     sudo::check(&mut report, &accounts.jailed)?;
     Ok(report)
+}
+
+/// Finds what one login would meet, by this door: the jail as a rehearsal finds it, and the account as PAM and sshd see it.
+pub(crate) fn of_login(
+    report: &mut Report,
+    jailed: &Jailed,
+    door: Door,
+    directory: &Path,
+) -> Result<(), Failure> {
+    inside::check(report, jailed, door, directory);
+    if of_account(report, jailed)? {
+        eprintln!(
+            "note: {} has no password, and sshd finds no key for the account: nobody can log in by ssh as this user yet",
+            jailed.name()
+        );
+    }
+    Ok(())
+}
+
+/// Finds what of an account refuses a login before any jail is asked for. Tells whether nothing opens the account yet.
+pub(crate) fn of_account(report: &mut Report, jailed: &Jailed) -> Result<bool, Failure> {
+    account_state::check(report, [jailed]);
+    space::check(report, jailed);
+    sshd::check_account(report, jailed, Path::new(SSHD_CONFIG))
 }
 
 /// Attacks one user's jail. One that can't be attacked must not hide what others have.
@@ -256,20 +291,7 @@ fn fix(report: &Report, config: &Path) -> Vec<Fixed> {
 
 fn print(report: &Report) {
     report.attacks.iter().for_each(Attack::print);
-    for finding in &report.findings {
-        let user = finding.user.as_ref().map(|user| format!("{user}: "));
-        say(format_args!(
-            "{:7}  {}{} {}",
-            finding.severity.word(),
-            user.unwrap_or_default(),
-            shown(&finding.what),
-            finding.tags()
-        ));
-        if let Some(mend) = &finding.mend {
-            let mark = if mend.is_safe() { "#" } else { "#?" };
-            say(format_args!("         {mark} {}", mend.command()));
-        }
-    }
+    report.findings.iter().for_each(Finding::print);
     for what in &report.unchecked {
         say(format_args!("not checked: {}", shown(what)));
     }

@@ -81,7 +81,8 @@ pub(crate) struct Output {
 /// Say what a login of a user would do, and why
 ///
 /// Prints the rule that decides, with file and line, the rules that name the user and lost, and the plan of the login step
-/// by step, with the values it would use. Nothing is entered. Needs no root for oneself where the config is readable.
+/// by step, with the values it would use. For root it also rehearses the login, as check does, and looks at the account as PAM and sshd
+/// will: what is found is listed with the command that mends it. Needs no root for oneself where the config is readable.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct Explain {
@@ -207,6 +208,9 @@ pam-no-account, pam-no-session, pam-options, pam-order, pam-other, pam-refuses, 
 shells, sshd-accept-env, sshd-chroot, sshd-forced, sshd-forwarding, sshd-key-command, sshd-keys, sshd-locked, \
 sshd-pam, sshd-sftp, sshd-unseen-keys, sshd-user-environment, sshd-user-rc, sudo, two-doors, uid-zero, unit, \
 user-manager.
+
+The account: account-expired, disk-full, host-home-missing, host-shell, nologin, pam-denies, pam-shells, \
+password-expired, sshd-denied, sshd-keys-ignored, sshd-keys-inside.
 
 What --attack finds: reached.";
 

@@ -12,7 +12,7 @@ use jail::{
     enter::prepare,
     identity::Identity,
     landlock,
-    refusal::Refusal,
+    refusal::{Code, Refusal},
     start::Inherited,
     trust::{Flaw, UntrustedSource},
 };
@@ -22,8 +22,8 @@ use rustix::process::geteuid;
 use serde::Serialize;
 
 use crate::{
-    account,
-    check::{SNIPPETS, jailing_pam_services},
+    account::{self, Jailed},
+    check::{self, Finding, Report, SNIPPETS, Severity, jailing_pam_services},
     cli::Explain,
     door::{
         Door, JAIL_SHELL_PATH, has_jail_shell, pam_before_jail_shell, without_effect_behind_pam,
@@ -54,6 +54,12 @@ struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<Refused>,
     remarks: Vec<String>,
+    /// What a rehearsal of the login and a look at the account have found. For root only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
+    /// What could not be checked, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unchecked: Vec<String>,
 }
 
 /// What was decided, and by which rule.
@@ -105,21 +111,42 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// Takes a refusal that only a rehearsal finds.
+    fn found(finding: &Finding) -> Option<Refused> {
+        let code = Code::ALL
+            .into_iter()
+            .find(|code| finding.code == Some(code.name()))?;
+        Some(Refused {
+            code: code.name(),
+            status: code.status(),
+            reason: finding.what.clone(),
+        })
+    }
+}
+
 /// Explains one login.
 pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure> {
     let identity = account::named(&arguments.user)?;
-    let config = Config::read(config)?;
+    let directory = config;
+    let config = Config::read(directory)?;
     let used = Door::used_by(&identity);
     let door = arguments.door.or(used).unwrap_or(Door::Login);
     let mut explanation = explain(&config, &identity, door, arguments.command.as_deref())?;
     explanation.in_use = arguments.door.or(used).is_some();
+    if let (true, Ok(Decision::Jail(jail))) = (geteuid().is_root(), config.decide(&identity)) {
+        let jail = *jail;
+        explanation.look(&Jailed { identity, jail }, door, directory)?;
+    }
     if arguments.output.json {
         print_json(&explanation)?;
     } else {
         print(&explanation);
     }
+    let is_error = |it: &Finding| it.severity == Severity::Error;
+    let refused = explanation.refused.is_some() || explanation.findings.iter().any(is_error);
     let led_past = explanation.jail.is_some() && !explanation.in_use;
-    Ok(Verdict::of(explanation.refused.is_some() || led_past))
+    Ok(Verdict::of(refused || led_past))
 }
 
 fn explain(
@@ -163,6 +190,8 @@ fn explain(
         steps: Vec::new(),
         refused: None,
         remarks: Vec::new(),
+        findings: Vec::new(),
+        unchecked: Vec::new(),
     };
     match config.decide(identity) {
         Ok(Decision::Jail(jail)) => {
@@ -184,6 +213,19 @@ fn explain(
 }
 
 impl Explanation {
+    /// Rehearses the login, and looks at the account as PAM and sshd will.
+    fn look(&mut self, jailed: &Jailed, door: Door, directory: &Path) -> Result<(), Failure> {
+        let mut report = Report::new(directory);
+        check::of_login(&mut report, jailed, door, directory)?;
+        self.findings = report.findings;
+        self.findings.sort_by_key(|finding| finding.severity);
+        self.unchecked = report.unchecked;
+        if self.refused.is_none() {
+            self.refused = self.findings.iter().find_map(Refused::found);
+        }
+        Ok(())
+    }
+
     /// Follows a login into its jail, as far as looking goes.
     fn follow(&mut self, jail: Jail, identity: &Identity, door: Door, command: Option<&OsStr>) {
         self.jail = Some(jail.name.clone());
@@ -341,6 +383,13 @@ fn print(explanation: &Explanation) {
     }
     for remark in &explanation.remarks {
         say(format_args!("\nnote  {remark}"));
+    }
+    if !explanation.findings.is_empty() {
+        say("\nfound");
+        explanation.findings.iter().for_each(Finding::print);
+    }
+    for what in &explanation.unchecked {
+        say(format_args!("\nnot checked: {}", shown(what)));
     }
     if let Some(Refused { code, reason, .. }) = &explanation.refused {
         let as_things_are = if explanation.in_use {

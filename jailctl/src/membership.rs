@@ -18,10 +18,10 @@ use jail::{
 use jail_config::Decision;
 
 use crate::{
-    account::{self, Accounts, did_you_mean},
+    account::{self, Accounts, Jailed, did_you_mean},
     check::{
-        jailing_pam_services, open_pam_jobs, open_pam_services, opening_pam, pam_refuses,
-        people_without_rule,
+        Report, jailing_pam_services, of_account, open_pam_jobs, open_pam_services, opening_pam,
+        pam_refuses, people_without_rule,
     },
     cli::{Add, Through},
     door::{Door, JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
@@ -122,8 +122,30 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
     if matches!(arguments.door, Through::Pam) {
         note_on_refused(directory, &identity)?;
     }
+    note_on_account(directory, &identity)?;
     note_on_processes(running, &identity, "");
     Ok(Verdict::Fine)
+}
+
+/// Says what of the account refuses its logins, whatever the jail is like.
+fn note_on_account(directory: &Path, identity: &Identity) -> Result<(), Failure> {
+    let Ok(Decision::Jail(jail)) = Config::read(directory)?.decide(identity) else {
+        return Ok(());
+    };
+    let (mut report, identity) = (Report::new(directory), identity.clone());
+    let jail = *jail;
+    of_account(&mut report, &Jailed { identity, jail })?;
+    for finding in report.findings {
+        let command = finding
+            .mend
+            .map(|mend| format!("; mended by: {}", mend.command()));
+        eprintln!(
+            "note: {}{}",
+            shown(&finding.what),
+            command.unwrap_or_default()
+        );
+    }
+    Ok(())
 }
 
 /// Refuses a jail that the config has not.
@@ -217,12 +239,20 @@ fn try_out(directory: &Path, identity: &Identity, arguments: &Add) -> Result<(),
         Through::Pam => Door::Pam,
     };
     for seen in rehearsal::of(user, door, directory)? {
-        if let Seen::Refused { code, reason } = seen {
-            return Err(Failure::Failed(format!(
-                "nothing was changed, because a login would be refused ({}): {}",
-                shown(&code),
-                shown(&reason)
-            )));
+        match seen {
+            Seen::Refused { code, reason } => {
+                return Err(Failure::Failed(format!(
+                    "nothing was changed, because a login would be refused ({}): {}",
+                    shown(&code),
+                    shown(&reason)
+                )));
+            }
+            Seen::NoHome(home) => eprintln!(
+                "note: the home {} is missing in the jail, and sessions start in /; run: jailctl check {}",
+                shown(&home),
+                quoted(user)
+            ),
+            _ => {}
         }
     }
     Ok(())

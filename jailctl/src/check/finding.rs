@@ -5,7 +5,7 @@ use std::path::Path;
 use jail::refusal::Refusal;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{account::Jailed, mend::Repair};
+use crate::{account::Jailed, mend::Repair, output::say, shell::shown};
 
 /// How bad a finding is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -89,6 +89,22 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
+    /// Prints it, and what mends it on a line of its own.
+    pub(crate) fn print(&self) {
+        let user = self.user.as_ref().map(|user| format!("{user}: "));
+        say(format_args!(
+            "{:7}  {}{} {}",
+            self.severity.word(),
+            user.unwrap_or_default(),
+            shown(&self.what),
+            self.tags()
+        ));
+        if let Some(mend) = &self.mend {
+            let mark = if mend.is_safe() { "#" } else { "#?" };
+            say(format_args!("         {mark} {}", mend.command()));
+        }
+    }
+
     fn new(severity: Severity, kind: &'static str, what: impl Into<String>) -> Finding {
         Finding {
             severity,

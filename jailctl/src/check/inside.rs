@@ -29,9 +29,8 @@ use crate::{
     shell::{pattern, quoted, shown},
 };
 
-/// Checks the jail of one user.
-pub(crate) fn check(report: &mut Report, jailed: &Jailed, directory: &Path) {
-    let door = Door::of(&jailed.identity);
+/// Checks the jail of one user, as a login by this door finds it.
+pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory: &Path) {
     // The account stage of every service that has the module looks at this, and the login shell need not be started there.
     let behind_pam = jailing_pam_services().next().is_some();
     let other =

@@ -91,6 +91,15 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
     }
 }
 
+/// Tells whether a program of somebody's serves the file system that a path is on: one that does not answer is not waited for.
+pub(super) fn is_served_by_a_program(path: &Path) -> bool {
+    let text = fs::read(MOUNTS).unwrap_or_default();
+    let lines = text.split(|byte| *byte == b'\n');
+    lines
+        .filter_map(Mounted::parse)
+        .any(|it| it.kind.starts_with("fuse") && path.starts_with(&it.point))
+}
+
 impl Mounted {
     /// Lists the mounts of this mount namespace, each behind those that it may cover.
     pub(crate) fn all() -> Result<Vec<Mounted>, Failure> {

@@ -144,7 +144,7 @@ fn open(services: &[&'static str]) -> Vec<&'static str> {
         .collect()
 }
 
-fn is_there(service: &str) -> bool {
+pub(super) fn is_there(service: &str) -> bool {
     Path::new(DIRECTORY).join(service).exists()
 }
 

@@ -1,14 +1,18 @@
 //! What sshd does for a jailed user by itself: it never asks the login shell for it. See sshd_config(5).
 //!
 //! [`criteria`] decides about which connections sshd is asked, [`resolved`] asks, [`lines`] writes what mends. [`acts`],
-//! [`door`] and [`keys`] judge what sshd said.
+//! [`door`] and [`keys`] judge what sshd said. [`account`] judges whether sshd lets the account in at all, by [`lists`] and
+//! [`host_keys`].
 
+mod account;
 mod acts;
 mod criteria;
 mod door;
+mod host_keys;
 mod key_file;
 mod keys;
 mod lines;
+mod lists;
 mod resolved;
 
 use std::path::Path;
@@ -72,6 +76,37 @@ pub(crate) fn check(
     Ok(())
 }
 
+/// Checks whether sshd lets one account in at all. Tells whether neither a password nor a key opens it yet.
+pub(crate) fn check_account(
+    report: &mut Report,
+    jailed: &Jailed,
+    config: &Path,
+) -> Result<bool, Failure> {
+    let mut is_closed = true;
+    let connections = Connections::of(config);
+    let mut known: Vec<Finding> = Vec::new();
+    for connection in &connections.all {
+        let resolved = match Resolved::of(&jailed.identity, config, connection)? {
+            Some(Ok(resolved)) => resolved,
+            Some(Err(said)) => {
+                report.leave_unchecked(format!("sshd: sshd -T says: {said}"));
+                return Ok(false);
+            }
+            None => return Ok(false),
+        };
+        let (found, unread) = account::check(jailed, &resolved, config);
+        unread.into_iter().for_each(|it| report.leave_unchecked(it));
+        for finding in found {
+            if !known.contains(&finding) {
+                report.add(by(connection, finding.clone()).of(jailed));
+                known.push(finding);
+            }
+        }
+        is_closed &= account::nothing_opens(jailed, &resolved);
+    }
+    Ok(is_closed)
+}
+
 /// Says by which connection it is so, where it is not the usual one.
 fn by(connection: &Connection, finding: Finding) -> Finding {
     match connection.words() {
@@ -115,7 +150,10 @@ pub(crate) fn session_is_jailed(identity: &Identity, config: &Path) -> bool {
 
 /// Gives what is wrong, and what could not be looked at.
 fn of_user(jailed: &Jailed, resolved: &Resolved, config: &Path) -> (Vec<Finding>, Vec<String>) {
-    let (mut found, unread) = keys::check(jailed, resolved, config);
+    let (mut found, mut unread) = keys::check(jailed, resolved, config);
+    let (refusing, unknown) = account::check(jailed, resolved, config);
+    found.extend(refusing);
+    unread.extend(unknown);
     found.extend(door::door(jailed, resolved, config));
     // Otherwise what sshd does for the user it does in the jail, which the session is in before any of it.
     if resolved.session_is_jailed() {

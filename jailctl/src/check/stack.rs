@@ -121,18 +121,25 @@ impl Line {
             .all(|failure| matches!(self.action(failure), Action::Bad | Action::Die))
     }
 
-    /// Says whom a line of pam_succeed_if(8) succeeds for, as far as the uid alone decides it. This is the one reader of
-    /// such lines.
-    pub(crate) fn succeeds_for(&self) -> Succeeds {
+    /// Gives the words of the conditions of pam_succeed_if(8), three for each; nothing where the line is another module's,
+    /// or where they are about the program that opens the session.
+    pub(crate) fn conditions(&self) -> Option<Vec<&str>> {
+        const FLAGS: [&str; 5] = ["audit", "debug", "quiet", "quiet_fail", "quiet_success"];
         let is_one = Path::new(&self.module).file_name() == Some("pam_succeed_if.so".as_ref());
-        let words: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        // With use_uid the conditions are about the program that opens the session, which is root's.
+        let mut words: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         if !is_one || words.contains(&"use_uid") {
-            return Succeeds::default();
+            return None;
         }
-        let flags = ["audit", "debug", "quiet", "quiet_fail", "quiet_success"];
-        let mut conditions = words;
-        conditions.retain(|word| !flags.contains(word));
+        words.retain(|word| !FLAGS.contains(word));
+        Some(words)
+    }
+
+    /// Says whom a line of pam_succeed_if(8) succeeds for, as far as the uid alone decides it. What it returns for one
+    /// account, [`super::succeed_if`] says.
+    pub(crate) fn succeeds_for(&self) -> Succeeds {
+        let Some(conditions) = self.conditions() else {
+            return Succeeds::default();
+        };
         let conditions: Vec<Succeeds> = conditions.chunks(3).map(Succeeds::by).collect();
         let all = |of: fn(&Succeeds) -> Option<bool>| {
             if conditions.iter().any(|it| of(it) == Some(false)) {

@@ -1,33 +1,13 @@
 //! pam_succeed_if(8): what a line of it returns for an account, so far as that is known before a login.
 
-use std::path::Path;
-
 use jail::identity::Identity;
 
 use crate::check::stack::Line;
 
-/// Words that are no condition.
-const FLAGS: [&str; 5] = ["audit", "debug", "quiet", "quiet_fail", "quiet_success"];
-
 /// Tells whether a line succeeds for an account in a service; nothing where it is of another module, or where it is not
 /// known.
 pub(crate) fn succeeds(line: &Line, identity: &Identity, service: &str) -> Option<bool> {
-    let module = Path::new(&line.module).file_name()?;
-    if module != "pam_succeed_if.so" {
-        return None;
-    }
-    let words: Vec<&str> = line.arguments.iter().map(String::as_str).collect();
-    // With it the conditions are about the program that opens the session.
-    if words.contains(&"use_uid") {
-        return None;
-    }
-    let conditions: Vec<&str> = words
-        .into_iter()
-        .filter(|word| !FLAGS.contains(word))
-        .collect();
-    if conditions.is_empty() {
-        return None;
-    }
+    let conditions = line.conditions().filter(|words| !words.is_empty())?;
     // The first that does not hold ends it.
     for condition in conditions.chunks(3) {
         let [field, test, value] = condition else {

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use jail::identity::Identity;
-
 use super::{
     lines::{globally, in_match},
     resolved::Resolved,
@@ -12,7 +10,7 @@ use crate::{
     account::Jailed,
     check::{Finding, pam},
     door::has_jail_shell,
-    shell::{self, quoted, shown},
+    shell::shown,
 };
 
 /// Checks that neither sshd's own chroot nor its way to PAM keeps the door shut.
@@ -44,24 +42,5 @@ pub(super) fn door(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<F
         );
         found.push(Finding::error("sshd-pam", what).mended_by(pam::opening(service)));
     }
-    // LOCKED_PASSWD_PREFIX of OpenSSH on Linux. With PAM, pam_unix lets keys open a locked account.
-    if !is_asked && has_locked_password(&jailed.identity) {
-        let what = "sshd: UsePAM is no, and the account's password is locked (! in /etc/shadow): sshd refuses every login, by key too";
-        let command = format!("usermod -p '*' {}", quoted(&jailed.identity.name));
-        found.push(Finding::error("sshd-locked", what).mended_by(command));
-    }
     found
-}
-
-/// Tells whether passwd(1) has locked an account, or useradd(8) given it no password: shadow(5).
-fn has_locked_password(identity: &Identity) -> bool {
-    let name = identity.name.to_string_lossy();
-    let Ok(Some(answer)) = shell::ask("getent", &["shadow", "--", &name]) else {
-        return false;
-    };
-    let entry = String::from_utf8_lossy(&answer.stdout);
-    entry
-        .split(':')
-        .nth(1)
-        .is_some_and(|password| password.starts_with('!'))
 }

@@ -304,7 +304,7 @@ pub(crate) fn keys_to(jailed: &Jailed, from: &[PathBuf], to: &Path) -> String {
 }
 
 /// Gives the file that a pattern means for a user: TOKENS in sshd_config(5).
-fn expanded(pattern: &str, identity: &Identity) -> PathBuf {
+pub(super) fn expanded(pattern: &str, identity: &Identity) -> PathBuf {
     let mut path = String::new();
     let mut letters = pattern.chars();
     while let Some(letter) = letters.next() {

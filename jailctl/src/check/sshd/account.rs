@@ -1,0 +1,123 @@
+//! What makes sshd refuse an account, or take none of its keys. See sshd(8) and sshd_config(5).
+
+use std::path::Path;
+
+use super::{
+    host_keys,
+    lines::{in_match, reload},
+    lists::{Lists, Verdict},
+    resolved::Resolved,
+};
+use crate::{
+    account::Jailed,
+    check::{
+        Finding,
+        account_state::{Shadow, has_password, no_login_without_pam},
+    },
+    door::has_no_shell,
+    shell::{quoted, shown},
+};
+
+/// Checks one account with what sshd resolves for it. Gives what is wrong, and what could not be looked at.
+pub(super) fn check(
+    jailed: &Jailed,
+    resolved: &Resolved,
+    config: &Path,
+) -> (Vec<Finding>, Vec<String>) {
+    if jailed.identity.is_root() || has_no_shell(&jailed.identity) {
+        return (Vec::new(), Vec::new());
+    }
+    let (mut found, unknown) = host_keys::check(jailed, resolved);
+    found.extend(refused_by_list(jailed, resolved, config));
+    if resolved.value("MaxSessions") == "0" {
+        let what = "sshd: MaxSessions is 0: sshd opens no shell, no command and no SFTP";
+        let command = in_match(jailed, &["MaxSessions 10"], config);
+        found.push(Finding::error("sshd-denied", what).mended_by(command));
+    }
+    if resolved.value("UsePAM") != "yes" {
+        found.extend(no_login_without_pam());
+        found.extend(locked(jailed));
+    }
+    (found, unknown)
+}
+
+/// Tells whether neither a password nor a key opens an account that has yet to get one.
+pub(super) fn nothing_opens(jailed: &Jailed, resolved: &Resolved) -> bool {
+    let others = ["AuthorizedKeysCommand", "TrustedUserCAKeys"];
+    let is_unset = |keyword: &&str| ["", "none"].contains(&resolved.value(keyword));
+    others.iter().all(is_unset)
+        && host_keys::are_missing(jailed, resolved)
+        && !has_password(&jailed.identity)
+}
+
+/// Finds an account that an sshd without PAM takes for locked: LOCKED_PASSWD_PREFIX of OpenSSH on Linux. With PAM, pam_unix
+/// lets keys open it.
+fn locked(jailed: &Jailed) -> Option<Finding> {
+    Shadow::of(&jailed.identity).filter(Shadow::is_locked)?;
+    let what = "sshd: UsePAM is no, and the account's password is locked (! in /etc/shadow): sshd refuses every login, by key too";
+    let command = format!("usermod -p '*' {}", quoted(&jailed.identity.name));
+    Some(Finding::error("sshd-locked", what).mended_by(command))
+}
+
+/// Finds out whether one of sshd's lists keeps the user out.
+fn refused_by_list(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Option<Finding> {
+    let words = |keyword: &str| -> Vec<String> {
+        let values = resolved.all(keyword).flat_map(str::split_whitespace);
+        values.map(str::to_owned).collect()
+    };
+    let lists = Lists {
+        deny_users: words("DenyUsers"),
+        allow_users: words("AllowUsers"),
+        deny_groups: words("DenyGroups"),
+        allow_groups: words("AllowGroups"),
+    };
+    let user = jailed.identity.name.to_string_lossy();
+    // sshd joins the lists of all files: no line that is added takes a word out of them.
+    let own = Path::new("/etc/ssh/sshd_config.d");
+    let more = if own.is_dir() {
+        " /etc/ssh/sshd_config.d"
+    } else {
+        ""
+    };
+    let config_file = quoted(config);
+    let shown_lines =
+        |keyword: &str| format!("grep -rni '^[[:space:]]*{keyword}' {config_file}{more}");
+    Some(match lists.judge(&jailed.identity) {
+        Verdict::Allowed => return None,
+        Verdict::Denied(keyword, pattern) => {
+            let what = format!(
+                "sshd: {keyword} {} names the user: sshd refuses every login; take the word out, then: sshd -t{}",
+                shown(pattern),
+                reload()
+            );
+            Finding::error("sshd-denied", what).mended_by(shown_lines(keyword))
+        }
+        Verdict::NotAllowed("AllowUsers") => {
+            let what = "sshd: AllowUsers does not name the user: sshd refuses every login";
+            let command = in_match(jailed, &[format!("AllowUsers {user}")], config);
+            Finding::error("sshd-denied", what).mended_by(command)
+        }
+        Verdict::NotAllowed(keyword) => {
+            let what = format!(
+                "sshd: {keyword} ({}) has no group of the user: sshd refuses every login",
+                shown(lists.allow_groups.join(" "))
+            );
+            let plain = |group: &&String| !group.contains(['*', '?', '!']);
+            let finding = Finding::error("sshd-denied", what);
+            match lists.allow_groups.iter().find(plain) {
+                Some(group) => finding.mended_by(format!(
+                    "usermod -aG {} {}",
+                    quoted(group),
+                    quoted(&jailed.identity.name)
+                )),
+                None => finding.mended_by(shown_lines(keyword)),
+            }
+        }
+        Verdict::ByAddress(keyword) => {
+            let what = format!(
+                "sshd: {keyword} names the user with addresses: logins from some addresses are refused"
+            );
+            Finding::note("sshd-denied", what).mended_by(shown_lines(keyword))
+        }
+    })
+}

@@ -1,0 +1,313 @@
+//! The keys that sshd takes for a user, before there is any jail: whether it finds them, and whether it obeys them.
+//!
+//! What is looked at may be the user's own: it is reached by descriptors without following links, and never opened.
+
+use std::{
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use jail::{identity::Identity, trust};
+use jail_config::Home;
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags, openat, statx},
+    io::Errno,
+};
+
+use super::{keys::expanded, resolved::Resolved};
+use crate::{
+    account::Jailed,
+    check::{Finding, account_state::has_password, mounts},
+    shell::{self, quoted, shown},
+};
+
+/// What only Debian and what is made of it have: there, sshd minds no group that has only the owner as member.
+const DEBIAN: &str = "/etc/debian_version";
+
+/// What became of looking at one file of keys.
+enum Keys {
+    /// sshd takes them.
+    Good,
+    /// There are none.
+    Missing,
+    /// sshd does not take them: what is wrong with which part of the path.
+    Ignored(PathBuf, String),
+    /// It can't be looked at, and why.
+    Unknown(String),
+}
+
+/// Checks the keys of one account. Gives what is wrong, and what could not be looked at.
+pub(super) fn check(jailed: &Jailed, resolved: &Resolved) -> (Vec<Finding>, Vec<String>) {
+    let identity = &jailed.identity;
+    let mut found: Vec<Finding> = missing_home(identity).into_iter().collect();
+    let mut unknown = Vec::new();
+    let looked = look_at_all(jailed, resolved);
+    let is_good = looked.iter().any(|(_, keys)| matches!(keys, Keys::Good));
+    for (file, keys) in &looked {
+        match keys {
+            Keys::Good | Keys::Missing => {}
+            Keys::Unknown(why) => unknown.push(format!(
+                "{}: whether sshd takes the keys of {}: {why}",
+                shown(file),
+                jailed.name()
+            )),
+            Keys::Ignored(at, why) => {
+                let what = format!("sshd takes no key of {}: {why}", shown(file));
+                let finding = if is_good || has_password(identity) {
+                    Finding::warning("sshd-keys-ignored", what)
+                } else {
+                    Finding::error("sshd-keys-ignored", what)
+                };
+                found.push(mended(finding, at, identity));
+            }
+        }
+    }
+    if !looked.is_empty() && all_missing(&looked) {
+        let files: Vec<&PathBuf> = looked.iter().map(|(file, _)| file).collect();
+        found.extend(keys_inside(jailed, &files));
+    }
+    (found, unknown)
+}
+
+/// Tells whether sshd finds no key for an account.
+pub(super) fn are_missing(jailed: &Jailed, resolved: &Resolved) -> bool {
+    all_missing(&look_at_all(jailed, resolved))
+}
+
+fn all_missing(looked: &[(PathBuf, Keys)]) -> bool {
+    looked.iter().all(|(_, keys)| matches!(keys, Keys::Missing))
+}
+
+/// Looks at each file that AuthorizedKeysFile names.
+fn look_at_all(jailed: &Jailed, resolved: &Resolved) -> Vec<(PathBuf, Keys)> {
+    let strict = resolved.value("StrictModes") != "no";
+    let files = resolved.value("AuthorizedKeysFile").split_whitespace();
+    files
+        .filter(|pattern| *pattern != "none")
+        .map(|pattern| expanded(pattern, &jailed.identity))
+        .map(|file| {
+            let keys = look(&file, &jailed.identity, strict);
+            (file, keys)
+        })
+        .collect()
+}
+
+/// Finds an account whose home is not there.
+fn missing_home(identity: &Identity) -> Option<Finding> {
+    let home = &identity.home;
+    if mounts::is_served_by_a_program(home)
+        || look_at(home, AtFlags::empty()).err() != Some(Errno::NOENT)
+    {
+        return None;
+    }
+    let what = format!(
+        "the home {} of the account is not there on the host: sshd finds no keys in it, and su and login complain",
+        shown(home)
+    );
+    let finding = Finding::warning("host-home-missing", what);
+    let is_roots = home
+        .parent()
+        .is_some_and(|it| trust::open_directory(it).is_ok());
+    Some(if is_roots {
+        finding.mended_by(format!("mkhomedir_helper {}", quoted(&identity.name)))
+    } else {
+        finding
+    })
+}
+
+/// Finds keys in the jail's home, which sshd never looks at.
+fn keys_inside(jailed: &Jailed, files: &[&PathBuf]) -> Option<Finding> {
+    let (Home::Set(home) | Home::Default(home)) = &jailed.jail.home;
+    let inside = on_host(jailed, &home.join(".ssh/authorized_keys"));
+    if files.contains(&&inside) || !matches!(look(&inside, &jailed.identity, false), Keys::Good) {
+        return None;
+    }
+    let what = format!(
+        "{} has keys, and sshd does not look there: it looks on the host, before there is a jail, at {}, and finds none",
+        shown(&inside),
+        files.iter().map(shown).collect::<Vec<_>>().join(" and ")
+    );
+    let finding = if has_password(&jailed.identity) {
+        Finding::warning("sshd-keys-inside", what)
+    } else {
+        Finding::error("sshd-keys-inside", what)
+    };
+    let user = quoted(&jailed.identity.name);
+    let as_user = as_user(
+        &jailed.identity,
+        "umask 077; mkdir -p .ssh && cat >>.ssh/authorized_keys",
+    );
+    Some(
+        if files.contains(&&jailed.identity.home.join(".ssh/authorized_keys")) {
+            finding.mended_by(format!(
+                "jailctl enter --user {user} -- cat .ssh/authorized_keys | {as_user}"
+            ))
+        } else {
+            finding
+        },
+    )
+}
+
+/// Gives the place on the host of a path in the jail.
+fn on_host(jailed: &Jailed, path: &Path) -> PathBuf {
+    let mounts = jailed.jail.mounts.iter();
+    let shown = mounts.filter_map(|mount| Some((mount, path.strip_prefix(&mount.target).ok()?)));
+    match shown.max_by_key(|(mount, _)| mount.target.as_os_str().len()) {
+        Some((mount, below)) => mount.source.join(below),
+        None => jailed
+            .jail
+            .root
+            .join(path.strip_prefix("/").unwrap_or(path)),
+    }
+}
+
+/// Adds what mends one part of a path. What is the user's is changed as the user, who can have put a link there.
+fn mended(finding: Finding, at: &Path, identity: &Identity) -> Finding {
+    let Ok(below) = at.strip_prefix(&identity.home) else {
+        return finding;
+    };
+    let Ok(found) = look_at(at, AtFlags::SYMLINK_NOFOLLOW) else {
+        return finding;
+    };
+    if found.stx_uid == identity.uid {
+        let name = if below.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            below
+        };
+        return finding.mended_by(as_user(
+            identity,
+            &format!("chmod u+rX,go-w {}", quoted(name)),
+        ));
+    }
+    let is_roots = at
+        .parent()
+        .is_some_and(|it| trust::open_directory(it).is_ok());
+    if below.as_os_str().is_empty() && is_roots {
+        let user = quoted(&identity.name);
+        return finding.mended_by(format!("chown -h {user} {}", quoted(at)));
+    }
+    finding
+}
+
+/// Gives a command that runs a script in the user's home, with the rights of the user and no others.
+fn as_user(identity: &Identity, script: &str) -> String {
+    let Identity { uid, gid, .. } = identity;
+    let script = quoted(format!("cd ~{} && {script}", quoted(&identity.name)));
+    format!("setpriv --reuid {uid} --regid {gid} --init-groups sh -c {script}")
+}
+
+/// Looks at a file of keys as sshd does: safe_path of OpenSSH, which goes up to the home, or to `/`.
+fn look(file: &Path, identity: &Identity, strict: bool) -> Keys {
+    if mounts::is_served_by_a_program(file) {
+        return Keys::Unknown("its file system is served by a program".to_owned());
+    }
+    let way = match way_to(file, identity) {
+        Ok(way) => way,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Keys::Missing,
+        Err(Errno::LOOP) => return Keys::Unknown("a part of the path is a link".to_owned()),
+        Err(errno) => return Keys::Unknown(errno.to_string()),
+    };
+    let Some((_, last)) = way.last() else {
+        return Keys::Missing;
+    };
+    if FileType::from_raw_mode(u32::from(last.stx_mode)) != FileType::RegularFile {
+        return Keys::Ignored(file.to_owned(), format!("{} is no file", shown(file)));
+    }
+    if last.stx_size == 0 {
+        return Keys::Missing;
+    }
+    for (index, (path, found)) in way.iter().enumerate() {
+        let is_last = index + 1 == way.len();
+        // It is read with the user's rights.
+        if !may_use(found, identity, if is_last { 4 } else { 1 }) {
+            let verb = if is_last { "read" } else { "enter" };
+            let why = format!("the user can't {verb} {}", state(path, found));
+            return Keys::Ignored(path.clone(), why);
+        }
+        if strict && let Some(why) = too_open(found, identity) {
+            let why = format!("StrictModes: {}, {why}", state(path, found));
+            return Keys::Ignored(path.clone(), why);
+        }
+    }
+    Keys::Good
+}
+
+/// Goes to a file and gives what is on the way: from the home, where it is below, else from `/`.
+fn way_to(file: &Path, identity: &Identity) -> Result<Vec<(PathBuf, Statx)>, Errno> {
+    let home = &identity.home;
+    let (start, below) = match file.strip_prefix(home) {
+        // Root has made the links to a home.
+        Ok(below) => (home.as_path(), below),
+        Err(_) => (Path::new("/"), file.strip_prefix("/").unwrap_or(file)),
+    };
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let mut held: OwnedFd = openat(CWD, start, flags | OFlags::DIRECTORY, Mode::empty())?;
+    let mut path = start.to_owned();
+    let mut way = vec![(path.clone(), stat_of(&held)?)];
+    for name in below {
+        held = openat(&held, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+        path.push(name);
+        let found = stat_of(&held)?;
+        if FileType::from_raw_mode(u32::from(found.stx_mode)) == FileType::Symlink {
+            return Err(Errno::LOOP);
+        }
+        way.push((path.clone(), found));
+    }
+    Ok(way)
+}
+
+fn stat_of(held: &OwnedFd) -> Result<Statx, Errno> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    statx(held, "", flags, StatxFlags::BASIC_STATS)
+}
+
+fn look_at(path: &Path, follow: AtFlags) -> Result<Statx, Errno> {
+    let flags = follow | AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
+    statx(CWD, path, flags, StatxFlags::BASIC_STATS)
+}
+
+/// Tells whether the mode gives the user these bits. An ACL may give more.
+fn may_use(found: &Statx, identity: &Identity, bits: u32) -> bool {
+    let mode = u32::from(found.stx_mode);
+    let is_member = identity.gid == found.stx_gid || identity.groups.contains(&found.stx_gid);
+    let granted = match (found.stx_uid == identity.uid, is_member) {
+        (true, _) => mode >> 6,
+        (_, true) => mode >> 3,
+        _ => mode,
+    };
+    granted & bits == bits
+}
+
+/// Says why StrictModes does not take a part of the path.
+fn too_open(found: &Statx, identity: &Identity) -> Option<&'static str> {
+    let mode = found.stx_mode;
+    if found.stx_uid != 0 && found.stx_uid != identity.uid {
+        return Some("and it is neither root's nor the user's");
+    }
+    let by_group = mode & 0o020 != 0 && !is_private_group(found.stx_gid, identity);
+    (mode & 0o002 != 0 || by_group).then_some("and others can write it")
+}
+
+/// Tells whether a group has the user as its only member, where sshd asks that.
+fn is_private_group(gid: u32, identity: &Identity) -> bool {
+    if !Path::new(DEBIAN).exists() || gid != identity.gid {
+        return false;
+    }
+    let Ok(Some(answer)) = shell::ask("getent", &["group", &gid.to_string()]) else {
+        return false;
+    };
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let members = text.trim_end().split(':').nth(3).unwrap_or_default();
+    let own = identity.name.to_string_lossy();
+    members.split(',').all(|it| it.is_empty() || it == own)
+}
+
+fn state(path: &Path, found: &Statx) -> String {
+    format!(
+        "{} is mode {:04o} and belongs to uid {}",
+        shown(path),
+        found.stx_mode & 0o7777,
+        found.stx_uid
+    )
+}

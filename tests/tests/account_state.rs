@@ -1,0 +1,404 @@
+//! What refuses a login before any jail is asked for: a real sshd refuses, and `jailctl check` and `explain` say why.
+#![allow(clippy::panic, reason = "a test reports by panicking")]
+
+use login_jail_tests::{JAIL_SHELL, Sandbox, roots};
+
+const CONFIG: &str = "/etc/ssh/sandbox/sshd_config";
+
+/// ann with a key on the host and a real sshd that asks PAM, in the order in which she can log in.
+fn stage() -> Sandbox {
+    let sandbox = Sandbox::new()
+        .pam()
+        .user_with_shell("ann", JAIL_SHELL)
+        .jailed("ann")
+        .root(roots::home())
+        .config("exempt = [\"root\"]\n[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\n")
+        .sshd("Match all\nAuthorizedKeysFile .ssh/authorized_keys");
+    // Starts sshd and makes the key.
+    sandbox.ssh("ann", "true");
+    sandbox.must(
+        "chmod 755 /home/ann
+         install -d -m 700 -o ann -g ann /home/ann/.ssh
+         install -m 600 -o ann -g ann /etc/ssh/sandbox/client.pub /home/ann/.ssh/authorized_keys",
+    );
+    logs_in(&sandbox, "at first");
+    nothing_found(&sandbox, "at first");
+    sandbox
+}
+
+/// Has sshd read its config again.
+fn reload(sandbox: &Sandbox) {
+    sandbox.must("kill -HUP $(cat /run/sandbox-sshd.pid); sleep 0.5");
+}
+
+#[track_caller]
+fn logs_in(sandbox: &Sandbox, when: &str) {
+    let outcome = sandbox.ssh("ann", "echo in");
+    assert_eq!(
+        outcome.stdout.trim_end(),
+        "in",
+        "{when}: {outcome}\n{}",
+        sandbox.sshd_log()
+    );
+}
+
+#[track_caller]
+fn does_not_log_in(sandbox: &Sandbox, when: &str) {
+    let outcome = sandbox.ssh("ann", "echo in");
+    assert_ne!(outcome.code(), Some(0), "{when}: {outcome}");
+    assert!(!outcome.stdout.contains("in\n"), "{when}: {outcome}");
+}
+
+/// Gives the findings about the account, each with the line below it.
+fn found(sandbox: &Sandbox) -> Vec<String> {
+    let report = sandbox.run(&["jailctl", "check", "--sshd-config", CONFIG, "ann"]);
+    let kinds = [
+        "account-expired",
+        "disk-full",
+        "host-home-missing",
+        "host-shell",
+        "nologin",
+        "pam-denies",
+        "pam-shells",
+        "password-expired",
+        "sshd-denied",
+        "sshd-keys-ignored",
+        "sshd-keys-inside",
+    ];
+    let lines: Vec<&str> = report.stdout.lines().collect();
+    lines
+        .iter()
+        .zip(lines.iter().skip(1))
+        .filter(|(line, _)| {
+            kinds
+                .iter()
+                .any(|kind| line.ends_with(&format!("[{kind}]")))
+        })
+        .map(|(line, below)| format!("{line}\n{below}"))
+        .collect()
+}
+
+#[track_caller]
+fn nothing_found(sandbox: &Sandbox, when: &str) {
+    let found = found(sandbox);
+    assert!(found.is_empty(), "{when}: {found:?}");
+}
+
+/// Insists that a state refuses the login, and that check and explain name it. Gives the command that mends it.
+#[track_caller]
+fn named(sandbox: &Sandbox, state: &str, kind: &str, parts: &[&str]) -> String {
+    sandbox.must(state);
+    does_not_log_in(sandbox, state);
+    let found = found(sandbox).into_iter();
+    let found: Vec<String> = found
+        .filter(|it| it.contains(&format!("[{kind}]")))
+        .collect();
+    let [finding] = found.as_slice() else {
+        panic!("{state}: {found:?}");
+    };
+    for part in parts {
+        assert!(finding.contains(part), "{state}: {part}: {finding}");
+    }
+    sandbox.must(&format!("cp {CONFIG} /etc/ssh/sshd_config"));
+    let explained = sandbox.run(&["jailctl", "explain", "ann"]);
+    assert!(
+        explained.stdout.contains(&format!("[{kind}]")),
+        "{state}: {explained}"
+    );
+    assert_eq!(
+        explained.code(),
+        Some(i32::from(finding.starts_with("error"))),
+        "{state}: {explained}"
+    );
+    let command = finding.split_once("#? ").map_or("", |(_, command)| command);
+    command.to_owned()
+}
+
+/// As [`named`], and insists that the command that is printed lets the user in again.
+#[track_caller]
+fn named_and_mended(sandbox: &Sandbox, state: &str, kind: &str, parts: &[&str]) {
+    let command = named(sandbox, state, kind, parts);
+    sandbox.must(&format!("cd /root; {command}"));
+    reload(sandbox);
+    logs_in(sandbox, &command);
+    nothing_found(sandbox, &command);
+}
+
+#[test]
+fn an_account_that_is_past_its_time_is_named() {
+    let sandbox = stage();
+    named_and_mended(
+        &sandbox,
+        "chage -E 10 ann",
+        "account-expired",
+        &["expired", "days ago"],
+    );
+    named_and_mended(
+        &sandbox,
+        "chage -d 0 ann",
+        "password-expired",
+        &["must be changed"],
+    );
+    named_and_mended(
+        &sandbox,
+        "chage -d 2000-01-01 -M 10 ann",
+        "password-expired",
+        &["must be changed"],
+    );
+    named_and_mended(
+        &sandbox,
+        "chage -d 2000-01-01 -M 10 -I 5 ann",
+        "password-expired",
+        &["is over"],
+    );
+    sandbox.must("chage -E $(($(date +%s) / 86400 + 1)) ann");
+    logs_in(&sandbox, "a day before it expires");
+    nothing_found(&sandbox, "a day before it expires");
+}
+
+#[test]
+fn a_file_that_stops_everybody_is_named() {
+    let sandbox = stage();
+    named_and_mended(
+        &sandbox,
+        ": >/etc/nologin",
+        "nologin",
+        &["/etc/nologin", "sshd"],
+    );
+    named_and_mended(
+        &sandbox,
+        ": >/run/nologin",
+        "nologin",
+        &["/run/nologin", "systemd"],
+    );
+}
+
+#[test]
+fn an_sshd_that_does_not_let_the_user_in_is_named() {
+    let sandbox = stage().with("groupadd wheel; groupadd class; usermod -aG class ann");
+    let set = |lines: &str| {
+        format!("sed -i '1i {lines}' {CONFIG}; kill -HUP $(cat /run/sandbox-sshd.pid); sleep 0.5")
+    };
+    let unset = |word: &str| {
+        sandbox.must(&format!("sed -i /{word}/d {CONFIG}"));
+        reload(&sandbox);
+    };
+    let denied = |line: &str, parts: &[&str]| named(&sandbox, &set(line), "sshd-denied", parts);
+    for line in ["DenyUsers bob a?n", "DenyGroups cl*"] {
+        let command = denied(line, &[line.split(' ').next().unwrap_or_default()]);
+        assert!(sandbox.must(&command).contains(line), "{command}");
+        unset("Deny");
+        logs_in(&sandbox, "without the list");
+    }
+    named_and_mended(
+        &sandbox,
+        &set("AllowUsers bob"),
+        "sshd-denied",
+        &["AllowUsers"],
+    );
+    unset("AllowUsers");
+    sandbox.must("rm /etc/ssh/sshd_config.d/*");
+    named_and_mended(
+        &sandbox,
+        &set("AllowGroups wheel"),
+        "sshd-denied",
+        &["AllowGroups (wheel)"],
+    );
+    unset("AllowGroups");
+    named_and_mended(
+        &sandbox,
+        &set("MaxSessions 0").replace("1i", "s/^MaxSessions.*/MaxSessions 0/; 1i"),
+        "sshd-denied",
+        &["MaxSessions"],
+    );
+}
+
+#[test]
+fn keys_that_sshd_does_not_obey_are_named() {
+    let sandbox = stage().plain_user("bob");
+    let ignored =
+        |state: &str, parts: &[&str]| named_and_mended(&sandbox, state, "sshd-keys-ignored", parts);
+    ignored(
+        "chmod 757 /home/ann",
+        &["StrictModes", "/home/ann is mode 0757"],
+    );
+    ignored(
+        "chgrp games /home/ann/.ssh; chmod g+w /home/ann/.ssh",
+        &["/home/ann/.ssh is mode 0720"],
+    );
+    ignored(
+        "chmod o+w /home/ann/.ssh/authorized_keys",
+        &["authorized_keys is mode 0602"],
+    );
+    ignored("chown bob /home/ann", &["neither root"]);
+    ignored("chmod 000 /home/ann/.ssh", &["can't enter"]);
+    // The group of the user alone: Debian's sshd takes such keys.
+    sandbox.must("chgrp ann /home/ann/.ssh; chmod 770 /home/ann/.ssh");
+    logs_in(&sandbox, "her own group");
+    nothing_found(&sandbox, "her own group");
+    // With another member it does not.
+    ignored("usermod -aG ann bob", &["/home/ann/.ssh is mode 0770"]);
+    named(
+        &sandbox,
+        "chown root: /home/ann/.ssh/authorized_keys",
+        "sshd-keys-ignored",
+        &["can't read"],
+    );
+}
+
+#[test]
+fn what_is_printed_for_keys_names_no_path_that_the_user_could_change() {
+    let sandbox = stage();
+    let command = named(
+        &sandbox,
+        "chmod 722 /home/ann/.ssh",
+        "sshd-keys-ignored",
+        &[],
+    );
+    assert!(
+        !command.contains("/home/ann") && command.starts_with("setpriv --reuid"),
+        "{command}"
+    );
+    // A link in the place of the directory is changed as the user, who may not.
+    sandbox.must("mv /home/ann/.ssh /home/ann/old; install -d -m 777 /srv/target; ln -s /srv/target /home/ann/.ssh");
+    sandbox.sh(&command);
+    assert_eq!(sandbox.must("stat -c %a /srv/target"), "777");
+    let report = sandbox.run(&["jailctl", "check", "--sshd-config", CONFIG, "ann"]);
+    assert!(
+        report
+            .stdout
+            .contains("not checked: /home/ann/.ssh/authorized_keys"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_key_in_the_jails_home_is_named() {
+    let sandbox = stage();
+    let state = "mv /home/ann/.ssh /srv/jails/ann/home/ann/";
+    named_and_mended(
+        &sandbox,
+        state,
+        "sshd-keys-inside",
+        &[
+            "/srv/jails/ann/home/ann/.ssh",
+            "/home/ann/.ssh/authorized_keys",
+        ],
+    );
+}
+
+#[test]
+fn a_missing_home_is_named() {
+    let sandbox = stage();
+    let command = named(
+        &sandbox,
+        "mv /home/ann /home/away",
+        "host-home-missing",
+        &["/home/ann"],
+    );
+    assert_eq!(command, "mkhomedir_helper ann");
+    sandbox.must(&format!("{command}; mv /home/away/.ssh /home/ann/"));
+    logs_in(&sandbox, &command);
+    nothing_found(&sandbox, &command);
+}
+
+#[test]
+fn lines_of_pam_that_refuse_the_user_are_named() {
+    let sandbox = stage();
+    let line = |line: &str| format!("sed -i '1i account required {line}' /etc/pam.d/sshd");
+    named_and_mended(
+        &sandbox,
+        &line("pam_shells.so"),
+        "pam-shells",
+        &["/etc/pam.d/sshd:1", JAIL_SHELL],
+    );
+    let command = named(
+        &sandbox,
+        &line("pam_succeed_if.so user ingroup games"),
+        "pam-denies",
+        &["/etc/pam.d/sshd:1", "ingroup games"],
+    );
+    assert!(command.contains("/etc/pam.d/sshd"), "{command}");
+    sandbox.must("sed -i 1d /etc/pam.d/sshd");
+    logs_in(&sandbox, "without the line");
+    sandbox.must(&line("pam_access.so"));
+    let report = sandbox.run(&["jailctl", "check", "--sshd-config", CONFIG, "ann"]);
+    assert!(
+        report
+            .stdout
+            .contains("not checked: PAM: whether pam_access.so in the stack of sshd"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_login_shell_that_the_host_does_not_have_is_named() {
+    let sandbox =
+        Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"\nshell = \"/bin/bash\"");
+    logs_in(&sandbox, "at first");
+    for state in ["usermod -s /bin/gone ann", "usermod -s /etc/passwd ann"] {
+        named_and_mended(&sandbox, state, "host-shell", &["the login shell /"]);
+    }
+}
+
+#[test]
+fn a_full_disk_is_named() {
+    let sandbox = stage();
+    let fill = "mount -t tmpfs -o size=64k,mode=755 tmpfs /srv/jails/ann
+                mkdir -p /srv/jails/ann/home/ann; chown ann: /srv/jails/ann/home/ann
+                cat /dev/zero >/srv/jails/ann/fill 2>/dev/null || true";
+    sandbox.must(fill);
+    let found = found(&sandbox).concat();
+    assert!(
+        found.contains("/srv/jails/ann has no free space") && found.contains("[disk-full]"),
+        "{found}"
+    );
+    let outcome = sandbox.ssh("ann", "cp /etc/services mine");
+    assert_ne!(outcome.code(), Some(0), "{outcome}");
+    sandbox.must("rm /srv/jails/ann/fill");
+    nothing_found(&sandbox, "with room again");
+}
+
+#[test]
+fn explain_has_what_a_rehearsal_finds() {
+    let sandbox = stage();
+    let fine = sandbox.run(&["jailctl", "explain", "ann"]);
+    assert_eq!(fine.code(), Some(0), "{fine}");
+    sandbox.must("sed -i 's,/bin/bash,/bin/gone,' /etc/login-jail/config.toml");
+    let explained = sandbox.run(&["jailctl", "explain", "ann"]);
+    assert_eq!(explained.code(), Some(1), "{explained}");
+    for part in ["refused (shell-missing)", "[shell-missing]"] {
+        assert!(explained.stdout.contains(part), "{part}: {explained}");
+    }
+}
+
+#[test]
+fn explain_says_that_nothing_opens_the_account() {
+    let sandbox = stage();
+    sandbox.must(&format!("cp {CONFIG} /etc/ssh/sshd_config"));
+    let says = |sandbox: &Sandbox| {
+        sandbox
+            .run(&["jailctl", "explain", "ann"])
+            .stderr
+            .contains("no password, and sshd finds no key")
+    };
+    assert!(!says(&sandbox));
+    sandbox.must("rm /home/ann/.ssh/authorized_keys");
+    assert!(says(&sandbox));
+    let sandbox = sandbox.password("ann", "secret");
+    assert!(!says(&sandbox));
+}
+
+#[test]
+fn add_says_what_refuses_the_account_all_the_same() {
+    let sandbox = stage().with("rm -r /srv/jails/ann/home/ann; chage -E 10 ann");
+    let added = sandbox.run(&["jailctl", "add", "ann"]);
+    assert_eq!(added.code(), Some(0), "{added}");
+    for part in [
+        "note: the home /home/ann is missing in the jail",
+        "note: the account expired",
+        "chage -E -1 ann",
+    ] {
+        assert!(added.stderr.contains(part), "{part}: {added}");
+    }
+}
