@@ -228,17 +228,11 @@ pub(crate) fn of_login(
     directory: &Path,
 ) -> Result<(), Failure> {
     inside::check(report, jailed, door, directory);
-    if of_account(report, jailed)? {
-        eprintln!(
-            "note: {} has no password, and sshd finds no key for the account: nobody can log in by ssh as this user yet",
-            jailed.name()
-        );
-    }
-    Ok(())
+    of_account(report, jailed)
 }
 
-/// Finds what of an account refuses a login before any jail is asked for. Tells whether nothing opens the account yet.
-pub(crate) fn of_account(report: &mut Report, jailed: &Jailed) -> Result<bool, Failure> {
+/// Finds what of an account refuses a login before any jail is asked for.
+pub(crate) fn of_account(report: &mut Report, jailed: &Jailed) -> Result<(), Failure> {
     account_state::check(report, [jailed]);
     space::check(report, jailed);
     sshd::check_account(report, jailed, Path::new(SSHD_CONFIG))

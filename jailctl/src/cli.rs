@@ -209,7 +209,7 @@ shells, sshd-accept-env, sshd-chroot, sshd-forced, sshd-forwarding, sshd-key-com
 sshd-pam, sshd-sftp, sshd-unseen-keys, sshd-user-environment, sshd-user-rc, sudo, two-doors, uid-zero, unit, \
 user-manager.
 
-The account: account-expired, disk-full, host-home-missing, host-shell, nologin, pam-denies, pam-shells, \
+The account: account-expired, account-locked, disk-full, host-home-missing, host-shell, nologin, pam-denies, pam-shells, \
 password-expired, sshd-denied, sshd-keys-ignored, sshd-keys-inside.
 
 What --attack finds: reached.";

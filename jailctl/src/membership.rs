@@ -28,6 +28,7 @@ use crate::{
     edit::{self, Lock},
     enter::need_root,
     failure::{Failure, Verdict},
+    mend::{Kind, Repair},
     output::{counted, say},
     process::Process,
     rehearsal::{self, Seen},
@@ -135,6 +136,8 @@ fn note_on_account(directory: &Path, identity: &Identity) -> Result<(), Failure>
     let (mut report, identity) = (Report::new(directory), identity.clone());
     let jail = *jail;
     of_account(&mut report, &Jailed { identity, jail })?;
+    // An account that gets its key or password later is no surprise.
+    report.findings.retain(|it| it.kind != "account-locked");
     for finding in report.findings {
         let command = finding
             .mend
@@ -248,9 +251,9 @@ fn try_out(directory: &Path, identity: &Identity, arguments: &Add) -> Result<(),
                 )));
             }
             Seen::NoHome(home) => eprintln!(
-                "note: the home {} is missing in the jail, and sessions start in /; run: jailctl check {}",
+                "note: the home {} is missing in the jail, and sessions start in /; run: {}",
                 shown(&home),
-                quoted(user)
+                Repair::of_user(Kind::HomeMissing, user.as_ref())
             ),
             _ => {}
         }

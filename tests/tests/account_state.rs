@@ -54,6 +54,7 @@ fn found(sandbox: &Sandbox) -> Vec<String> {
     let report = sandbox.run(&["jailctl", "check", "--sshd-config", CONFIG, "ann"]);
     let kinds = [
         "account-expired",
+        "account-locked",
         "disk-full",
         "host-home-missing",
         "host-shell",
@@ -373,20 +374,15 @@ fn explain_has_what_a_rehearsal_finds() {
 }
 
 #[test]
-fn explain_says_that_nothing_opens_the_account() {
-    let sandbox = stage();
-    sandbox.must(&format!("cp {CONFIG} /etc/ssh/sshd_config"));
-    let says = |sandbox: &Sandbox| {
-        sandbox
-            .run(&["jailctl", "explain", "ann"])
-            .stderr
-            .contains("no password, and sshd finds no key")
-    };
-    assert!(!says(&sandbox));
-    sandbox.must("rm /home/ann/.ssh/authorized_keys");
-    assert!(says(&sandbox));
+fn an_account_that_nothing_opens_is_named() {
+    let sandbox = stage().with("usermod -p '!' ann");
+    logs_in(&sandbox, "with a key");
+    nothing_found(&sandbox, "with a key");
+    let remove = "rm /home/ann/.ssh/authorized_keys";
+    let command = named(&sandbox, remove, "account-locked", &["no key"]);
+    assert_eq!(command, "passwd ann");
     let sandbox = sandbox.password("ann", "secret");
-    assert!(!says(&sandbox));
+    nothing_found(&sandbox, "with a password");
 }
 
 #[test]
@@ -396,6 +392,7 @@ fn add_says_what_refuses_the_account_all_the_same() {
     assert_eq!(added.code(), Some(0), "{added}");
     for part in [
         "note: the home /home/ann is missing in the jail",
+        "jailctl mend home-missing ann",
         "note: the account expired",
         "chage -E -1 ann",
     ] {

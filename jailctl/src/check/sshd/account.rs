@@ -12,7 +12,7 @@ use crate::{
     account::Jailed,
     check::{
         Finding,
-        account_state::{Shadow, has_password, no_login_without_pam},
+        account_state::{Shadow, no_login_without_pam},
     },
     door::has_no_shell,
     shell::{quoted, shown},
@@ -37,17 +37,23 @@ pub(super) fn check(
     if resolved.value("UsePAM") != "yes" {
         found.extend(no_login_without_pam());
         found.extend(locked(jailed));
+    } else {
+        found.extend(unopened(jailed, resolved));
     }
     (found, unknown)
 }
 
-/// Tells whether neither a password nor a key opens an account that has yet to get one.
-pub(super) fn nothing_opens(jailed: &Jailed, resolved: &Resolved) -> bool {
+/// Finds an account that neither a password nor a key opens, as useradd(8) leaves it.
+fn unopened(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
+    Shadow::of(&jailed.identity).filter(Shadow::is_locked)?;
     let others = ["AuthorizedKeysCommand", "TrustedUserCAKeys"];
     let is_unset = |keyword: &&str| ["", "none"].contains(&resolved.value(keyword));
-    others.iter().all(is_unset)
-        && host_keys::are_missing(jailed, resolved)
-        && !has_password(&jailed.identity)
+    if !others.iter().all(is_unset) || !host_keys::are_missing(jailed, resolved) {
+        return None;
+    }
+    let what = "the password is locked (! in /etc/shadow), and sshd finds no key: nobody can log in as this user, except by su as root";
+    let command = format!("passwd {}", quoted(&jailed.identity.name));
+    Some(Finding::warning("account-locked", what).mended_by(command))
 }
 
 /// Finds an account that an sshd without PAM takes for locked: LOCKED_PASSWD_PREFIX of OpenSSH on Linux. With PAM, pam_unix
