@@ -39,8 +39,10 @@ pub struct Jail {
     pub dev: Content,
     /// What /tmp is.
     pub tmp: Content,
-    /// Further directories of the host, in the order of the file; no two have one target.
+    /// Further directories, files and sockets of the host, in the order of the file; no two have one target.
     pub mounts: Vec<Mount>,
+    /// Further entries of the host's /etc that `base = "host"` shows, by name; empty with another base.
+    pub etc: Vec<String>,
     /// The environment inside.
     pub env: Env,
     /// The supplementary groups inside.
@@ -89,6 +91,10 @@ impl Jail {
         };
         let mounts = filler.mounts(keys.mounts.as_deref().unwrap_or_default())?;
         let isolation = keys.isolation.unwrap_or_default();
+        let etc = match base {
+            Base::Host => keys.etc.unwrap_or_default(),
+            Base::None | Base::Directory(_) => Vec::new(),
+        };
         let content = |written: Option<Content>| written.unwrap_or(Content::default_in(isolation));
         Ok(Jail {
             name: match name {
@@ -107,6 +113,7 @@ impl Jail {
             dev: content(keys.dev),
             tmp: content(keys.tmp),
             mounts,
+            etc,
             env: Env {
                 pass: keys.pass.unwrap_or_else(Env::default_pass),
                 set: keys.set,

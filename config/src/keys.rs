@@ -23,6 +23,8 @@ pub(crate) struct Keys {
     pub(crate) tmp: Option<Content>,
     /// In the order of the file.
     pub(crate) mounts: Option<Vec<MountKey>>,
+    /// In the order of the file, each once.
+    pub(crate) etc: Option<Vec<String>>,
     pub(crate) pass: Option<Vec<Glob>>,
     /// Sorted by name.
     pub(crate) set: Vec<(String, String)>,
@@ -83,6 +85,7 @@ impl Keys {
             dev: self.dev.or(defaults.dev),
             tmp: self.tmp.or(defaults.tmp),
             mounts: first(&self.mounts, &defaults.mounts),
+            etc: first(&self.etc, &defaults.etc),
             pass: first(&self.pass, &defaults.pass),
             set: merge(&self.set, &defaults.set),
             groups: self.groups.or(defaults.groups),

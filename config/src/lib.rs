@@ -13,6 +13,7 @@
 mod account;
 mod decide;
 mod env;
+mod etc;
 mod fault;
 mod glob;
 mod jail;
@@ -24,6 +25,7 @@ mod policy;
 mod print;
 mod rule;
 mod schema;
+mod size;
 mod source;
 mod template;
 mod user_file;
@@ -40,6 +42,7 @@ pub use limits::{Groups, Limits};
 pub use nearest::nearest;
 pub use policy::{Policy, UserFile};
 pub use rule::{Rule, RuleKind};
+pub use size::size;
 pub use template::TemplateError;
 pub use user_file::{UnsafeName, user_file_name};
 pub use walls::{

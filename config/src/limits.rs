@@ -39,6 +39,12 @@ impl Limits {
         }
     }
 
+    /// Tells whether the limit with this name is a number of bytes.
+    #[must_use]
+    pub fn is_size(name: &str) -> bool {
+        ["fsize", "as", "core"].contains(&name)
+    }
+
     /// Gives the limit with this name in a config.
     pub(crate) fn named(&mut self, name: &str) -> Option<&mut Option<u64>> {
         Some(match name {

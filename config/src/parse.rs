@@ -171,9 +171,10 @@ impl Reader<'_> {
         if own.place("root").or(defaults.place("root")).is_none() {
             let complaint = Complaint::new(format!("{called} has no root"));
             let help = "write root = \"/srv/jails/{user}\" or another directory";
-            self.lack(span, complaint.help(help));
+            self.lack(span.clone(), complaint.help(help));
         }
         self.conflicts(&own, &defaults.keys);
+        self.etc_without_host(&own, &defaults.keys, span);
         let root = own.keys.root.as_ref().or(defaults.keys.root.as_ref())?;
         Some(Definition {
             name: name.map(str::to_owned),

@@ -3,7 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::keys::{BaseKey, Keys, MountKey};
+use crate::limits::Limits;
 use crate::policy::{Entry, Policy, Target};
+use crate::size::size;
 use crate::template::Template;
 use crate::walls::Network;
 use crate::words::Word;
@@ -62,6 +64,7 @@ impl Display for Keys {
         word(f, "dev", self.dev)?;
         word(f, "tmp", self.tmp)?;
         mounts(f, self)?;
+        etc(f, self)?;
         env(f, self)?;
         word(f, "groups", self.groups)?;
         if let Some(umask) = self.umask {
@@ -121,6 +124,14 @@ impl Display for MountKey {
     }
 }
 
+fn etc(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
+    let Some(names) = &keys.etc else {
+        return Ok(());
+    };
+    let names: Vec<String> = names.iter().map(|name| Text(name).to_string()).collect();
+    writeln!(f, "etc = [{}]", names.join(", "))
+}
+
 fn env(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
     let pass = keys.pass.as_ref().map(|globs| {
         let globs: Vec<String> = globs.iter().map(|g| Text(g.as_str()).to_string()).collect();
@@ -142,6 +153,12 @@ fn limits(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
     let parts: Vec<String> = set
         .filter_map(|(name, limit)| match limit? {
             u64::MAX => Some(format!("{name} = \"unlimited\"")),
+            limit if Limits::is_size(name) => Some(match size(limit) {
+                plain if plain.ends_with(|last: char| last.is_ascii_digit()) => {
+                    format!("{name} = {plain}")
+                }
+                with_unit => format!("{name} = \"{with_unit}\""),
+            }),
             limit => Some(format!("{name} = {limit}")),
         })
         .collect();

@@ -61,6 +61,7 @@ pub(crate) const JAIL: &[Key] = &[
         "mounts",
         r#"mounts = [{ source = "/srv/data", target = "/data", mode = "ro" }]"#,
     ),
+    built("etc", r#"etc = ["php", "maven"]"#),
     later("commands"),
     built(
         "env",
@@ -100,8 +101,8 @@ pub(crate) const ENV: &[Key] = &[
 pub(crate) const LIMITS: &[Key] = &[
     built("nofile", "nofile = 1024"),
     built("nproc", "nproc = 100"),
-    built("fsize", "fsize = 1_000_000_000"),
-    built("as", "as = 4_000_000_000"),
+    built("fsize", r#"fsize = "1G""#),
+    built("as", r#"as = "4G""#),
     built("core", "core = 0"),
     built("cpu", "cpu = 600"),
     later("sessions"),

@@ -244,6 +244,7 @@ seccomp = "off"
 network = { connect = [443, 80, 443], bind = [] }
 proc = "root"
 mounts = [{ source = "/srv/data", target = "/data", mode = "ro" }]
+etc = ["php"]
 linger = false
 root_owner = "user"
 env = { pass = ["TERM", "LC_*"], set = { EDITOR = "vi", PAGER = "more" } }
@@ -266,6 +267,7 @@ mounts = [
     { source = "{home}/in", target = "/in", mode = "ro" },
     { source = "/srv/out/{uid}", target = "/home/{user}/out", mode = "rw" },
 ]
+etc = []
 linger = true
 root_owner = "root"
 shell = "/bin/bash"
@@ -273,7 +275,7 @@ home = "/h"
 env = { pass = ["TZ"], set = { PAGER = "less", PATH = "/bin" } }
 groups = "keep"
 umask = "022"
-limits = { nproc = 5, fsize = 1_000, as = 0x10, nofile = 3 }
+limits = { nproc = 5, fsize = "1000K", as = 0x10, nofile = 3 }
 "#;
 
 #[test]
@@ -295,6 +297,7 @@ fn a_jail_and_a_root_directory_have_the_configured_defaults() {
         assert_eq!([jail.proc, jail.dev], [Content::Root, Content::Private]);
         let data = mount("/srv/data", "/data", MountMode::ReadOnly);
         assert_eq!(jail.mounts, [data]);
+        assert_eq!(jail.etc, ["php"]);
         assert!(!jail.linger);
         assert_eq!(jail.root_owner, RootOwner::User);
         assert_eq!(jail.groups, Groups::Primary);
@@ -347,7 +350,7 @@ fn pass_is_replaced_while_set_and_limits_are_merged() {
     let limits = Limits {
         nofile: Some(3),
         nproc: Some(5),
-        fsize: Some(1_000),
+        fsize: Some(1_024_000),
         as_: Some(16),
         core: Some(0),
         cpu: Some(u64::MAX),

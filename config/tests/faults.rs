@@ -116,7 +116,7 @@ fn refuses_unknown_keys_of_a_jail() {
         (
             "zzz = 1",
             "1: unknown key \"zzz\"; a jail has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, env, groups, umask, limits, linger, root_owner",
+             network, proc, dev, tmp, mounts, etc, env, groups, umask, limits, linger, root_owner",
         ),
         (
             "[jails.web.site]",
@@ -352,16 +352,140 @@ fn refuses_values_a_key_does_not_have() {
             "16: \"nproc\" = 0 lets nobody in: a session is a process itself; for example: nproc = 100",
         ),
         (
-            "limits.as = \"10M\"",
-            "13: \"as\" wants a whole number from 0 up, or \"unlimited\", not \"10M\"; \
-             for example: as = 4_000_000_000",
+            "limits.nproc = \"10M\"",
+            "16: \"nproc\" wants a whole number from 0 up, or \"unlimited\", not \"10M\"; \
+             for example: nproc = 100",
+        ),
+        (
+            "limits.as = \"10m\"",
+            "13: \"10m\" is not a size; did you mean \"10M\"?",
+        ),
+        (
+            "limits.fsize = \"2 GiB\"",
+            "16: \"2 GiB\" is not a size; did you mean \"2G\"?",
+        ),
+        (
+            "limits.fsize = \"1.5G\"",
+            "16: \"1.5G\" is not a size; write a whole number and K, M, G or T: \"512M\"",
+        ),
+        (
+            "limits.fsize = \"99999999T\"",
+            "16: \"99999999T\" is more than there can be; write \"unlimited\" for no limit",
+        ),
+        (
+            "limits.core = \"0\"",
+            "15: \"0\" is not a size; did you mean 0?",
         ),
         (
             "limits.core = 99999999999999999999",
-            "15: \"core\" wants a whole number from 0 up, or \"unlimited\", \
+            "15: \"core\" wants a number of bytes, a size such as \"512M\" or \"2G\", or \"unlimited\", \
              not 99999999999999999999; for example: core = 0",
         ),
     ]);
+}
+
+#[test]
+fn refuses_names_of_etc_that_are_paths_made_or_the_hosts_own() {
+    let host = |names: &str| in_jail(&format!("base = \"host\"\netc = {names}"));
+    for (names, expected) in [
+        (
+            "[\"php/8.2\"]",
+            "4:8: \"php/8.2\" has a slash, and etc has names; write \"php\": all of it is shown",
+        ),
+        (
+            "[\"/etc/php/8.2\"]",
+            "4:8: \"/etc/php/8.2\" is a path, and etc has names; write \"php\"",
+        ),
+        (
+            "[\"php\", \"/opt/x\"]",
+            "4:15: \"/opt/x\" has a slash, and etc has names; what is elsewhere on the host can be shown by mounts",
+        ),
+        (
+            "[\"\"]",
+            "4:8: \"\" is no name of an entry of /etc; for example: etc = [\"php\"]",
+        ),
+        (
+            "[\"..\"]",
+            "4:8: \"..\" is no name of an entry of /etc; for example: etc = [\"php\"]",
+        ),
+        (
+            "[\"a\\u0007\"]",
+            "4:8: \"a\\u{7}\" is no name of an entry of /etc; for example: etc = [\"php\"]",
+        ),
+        (
+            "\"php\"",
+            "4:7: \"etc\" wants an array of names, found a string; for example: etc = [\"php\", \"maven\"]",
+        ),
+        (
+            "[1]",
+            "4:8: \"etc\" wants an array of names, found an integer; for example: etc = [\"php\", \"maven\"]",
+        ),
+    ] {
+        assert_eq!(host(names), [expected], "{names}");
+    }
+    for name in ["passwd", "group", "nsswitch.conf", "mtab"] {
+        let expected = format!(
+            "4:8: {name:?} can't be the host's; remove it: each session has a {name} of its own"
+        );
+        assert_eq!(host(&format!("[{name:?}]")), [expected]);
+    }
+    for name in [
+        "shadow",
+        "shadow-",
+        "gshadow",
+        "passwd-",
+        "group-",
+        "ld.so.preload",
+        "security",
+        "pam.d",
+        "ssh",
+        "sudoers",
+        "sudoers.d",
+        "cron.d",
+        "crontab",
+        "at.allow",
+        "default",
+        "environment",
+        "login-jail",
+        "login.defs",
+        "ssl",
+        "pki",
+        "machine-id",
+        "krb5.keytab",
+        "subuid",
+        "apt",
+        "update-motd.d",
+        "systemd",
+        "selinux",
+    ] {
+        let expected = format!(
+            "4:8: {name:?} of the host is shown in no jail; remove it: it has the host's secrets, or root's programs act on it"
+        );
+        assert_eq!(host(&format!("[{name:?}]")), [expected]);
+    }
+    policy("[jails.web]\nroot = \"/srv\"\nbase = \"host\"\netc = [\"php\", \"a.b-c d\", \"php\"]");
+}
+
+#[test]
+fn refuses_a_list_for_etc_where_nothing_of_the_hosts_is_shown() {
+    let help = "a list for etc needs base = \"host\"; write base = \"host\", or remove etc";
+    assert_eq!(in_jail("etc = [\"php\"]"), [format!("3:1: {help}")]);
+    assert_eq!(
+        in_jail("base = \"/srv/x\"\netc = [\"php\"]"),
+        [format!("4:1: {help}")]
+    );
+    let inherited =
+        "a list for etc, from [defaults], needs base = \"host\"; write etc = [] in this jail";
+    let text = "[defaults]\netc = [\"php\"]\n[jails.web]\nroot = \"/srv\"\n";
+    assert_eq!(faults(text), [format!("3:8: {inherited}")]);
+    assert_eq!(
+        faults(&format!("{text}base = \"/srv/x\"")),
+        [format!("5:1: {inherited}")]
+    );
+    policy(&format!("{text}etc = []"));
+    policy(&format!("{text}base = \"host\""));
+    // The error is told once.
+    assert_eq!(in_jail("base = \"hots\"\netc = [\"php\"]").len(), 1);
 }
 
 #[test]
@@ -1070,7 +1194,7 @@ fn refuses_a_user_file_that_is_wrong() {
         (
             "[users]\nroot = \"/x\"\n",
             "1:2: unknown key \"users\"; a file in users.d has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, env, groups, umask, limits, linger, root_owner, jail",
+             network, proc, dev, tmp, mounts, etc, env, groups, umask, limits, linger, root_owner, jail",
         ),
     ] {
         let faults = user_file(&policy, text).unwrap_err();

@@ -14,7 +14,9 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
             { source = "{home}", target = "/a", mode = "ro" },
         ]
         jails.b.network = "none"
-        jails.b.limits = { cpu = 0x10, as = 1_000, core = "unlimited" }
+        jails.b.limits = { cpu = 0x10, as = 1_000, core = "unlimited", fsize = "2048M", nproc = 1024 }
+        jails.b.base = "host"
+        jails.b.etc = ["php", "a\"b", "php"]
         groups = { zeta = "b", alpha = "my web" }
         users = { "john.doe" = "/srv/john", ann = "b" }
         exempt = ["@sudo", "root"]
@@ -66,10 +68,12 @@ linger = true
 root_owner = "user"
 
 [jails.b]
+base = "host"
 network = "none"
 mounts = [{ source = "/srv/\"x\"", target = "/x", mode = "rw" }, { source = "{home}", target = "/a", mode = "ro" }]
+etc = ["php", "a\"b"]
 env = { set = { PATH = "/bin" } }
-limits = { as = 1000, core = "unlimited", cpu = 16 }
+limits = { nproc = 1024, fsize = "2G", as = 1000, core = "unlimited", cpu = 16 }
 
 [jails."my web"]
 root = "/srv/\"{user}\""

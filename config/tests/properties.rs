@@ -62,6 +62,7 @@ fn full_line() -> impl Strategy<Value = (&'static str, String)> {
     prop_oneof![
         word(&["none", "host"]).prop_map(|base| ("base", base)),
         path().prop_map(|base| ("base", quoted(&base))),
+        Just(("base", "\"host\"\netc = [\"php\"]".to_owned())),
         word(&["host", "none"]).prop_map(|network| ("network", network)),
         word(CONTENTS).prop_map(|proc| ("proc", proc)),
         word(CONTENTS).prop_map(|dev| ("dev", dev)),
@@ -81,7 +82,10 @@ fn jail_line() -> impl Strategy<Value = (&'static str, String)> {
         Just(("shell", quoted("/bin/dash"))),
         word(&["keep", "primary"]).prop_map(|groups| ("groups", groups)),
         (0..0o1000_u32).prop_map(|mask| ("umask", format!("\"{mask:04o}\""))),
-        any::<u64>().prop_map(|n| ("limits", format!("{{ nproc = {n}, cpu = \"unlimited\" }}"))),
+        any::<u64>().prop_map(|n| (
+            "limits",
+            format!("{{ nproc = {n}, cpu = \"unlimited\", fsize = {n} }}")
+        )),
         (any::<String>(), "[A-Z_][A-Z0-9_]{0,5}").prop_filter_map(
             "a variable a key sets, or a NUL",
             |(value, name)| {

@@ -4,6 +4,8 @@
 //! refused, and so is one where it might not be there. `[defaults]` is held to the same as a jail: what contradicts
 //! itself there helps no jail.
 
+use std::ops::Range;
+
 use crate::fault::Complaint;
 use crate::keys::{BaseKey, Keys};
 use crate::parse::jail::JailKeys;
@@ -111,6 +113,30 @@ fn on_landlock(keys: &Keys) -> Vec<Dependent> {
 }
 
 impl Reader<'_> {
+    /// Reports a list of entries of the host's /etc in a jail that shows nothing of the host's. `[defaults]` may have one
+    /// for the jails that do.
+    pub(super) fn etc_without_host(&mut self, own: &JailKeys, defaults: &Keys, jail: Range<usize>) {
+        const NEEDS: &str = "needs base = \"host\"";
+        let keys = own.keys.over(defaults);
+        let is_empty = keys.etc.as_ref().is_none_or(Vec::is_empty);
+        let is_wrong_already = own.place("base").is_some() && own.keys.base.is_none();
+        if is_empty || is_wrong_already || keys.base == Some(BaseKey::Host) {
+            return;
+        }
+        match (own.place("etc"), own.place("base")) {
+            (Some(place), _) => self.lack(
+                place,
+                Complaint::new(format!("a list for etc {NEEDS}"))
+                    .help("write base = \"host\", or remove etc"),
+            ),
+            (None, base) => self.lack(
+                base.unwrap_or(jail),
+                Complaint::new(format!("a list for etc, from [defaults], {NEEDS}"))
+                    .help("write etc = [] in this jail"),
+            ),
+        }
+    }
+
     /// Reports the keys of a jail that stand on a wall that is off. `defaults` are without such
     /// keys themselves, or were reported.
     pub(super) fn conflicts(&mut self, own: &JailKeys, defaults: &Keys) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use crate::env::check_set;
+use crate::etc;
 use crate::fault::Complaint;
 use crate::glob::Glob;
 use crate::keys::Keys;
@@ -13,6 +14,7 @@ use crate::parse::reader::{Level, Reader, type_name};
 use crate::parse::value::Value;
 use crate::policy::Policy;
 use crate::schema::{self, Key, Support};
+use crate::size;
 use crate::template::{Template, check_components};
 
 /// What a jail or `[defaults]` says.
@@ -75,6 +77,7 @@ impl Reader<'_> {
             "dev" => keys.dev = self.choice(key, value),
             "tmp" => keys.tmp = self.choice(key, value),
             "mounts" => keys.mounts = self.mounts(key, value),
+            "etc" => keys.etc = self.etc(key, value),
             "env" => self.env(key, name, value, keys),
             "groups" => keys.groups = self.choice(key, value),
             "umask" => keys.umask = self.umask(key, value),
@@ -160,6 +163,30 @@ impl Reader<'_> {
         }
     }
 
+    fn etc(&mut self, key: &Key, value: Value<'_>) -> Option<Vec<String>> {
+        const WANTED: &str = "an array of names";
+        if self.is_broken(&value.span()) {
+            return None;
+        }
+        let DeValue::Array(written) = value.get_ref() else {
+            self.wrong_type(key, WANTED, &value);
+            return None;
+        };
+        let mut names: Vec<String> = Vec::with_capacity(written.len());
+        for name in written.iter() {
+            let DeValue::String(text) = name.get_ref() else {
+                self.wrong_type(key, WANTED, name);
+                continue;
+            };
+            match etc::check_name(text) {
+                Err(complaint) => self.fault(name.span(), complaint),
+                Ok(()) if names.iter().any(|known| known == text) => {}
+                Ok(()) => names.push(text.to_string()),
+            }
+        }
+        Some(names)
+    }
+
     fn pass(&mut self, key: &Key, value: Value<'_>) -> Option<Vec<Glob>> {
         if self.is_broken(&value.span()) {
             return None;
@@ -231,21 +258,29 @@ impl Reader<'_> {
     }
 
     fn limit(&mut self, key: &Key, value: &Value<'_>) -> Option<u64> {
-        const WANTED: &str = "a whole number from 0 up, or \"unlimited\"";
+        let is_size = Limits::is_size(key.name);
+        let wanted = if is_size {
+            size::WANTED
+        } else {
+            "a whole number from 0 up, or \"unlimited\""
+        };
         let (limit, written) = match value.get_ref() {
             DeValue::String(word) if word == "unlimited" => return Some(u64::MAX),
+            DeValue::String(word) if is_size && !self.is_broken(&value.span()) => {
+                return self.checked(size::parse(word), value.span());
+            }
             DeValue::String(word) => (None, format!("{word:?}")),
             DeValue::Integer(number) => (
                 u64::from_str_radix(number.as_str(), number.radix()).ok(),
                 number.to_string(),
             ),
             _ => {
-                self.wrong_type(key, WANTED, value);
+                self.wrong_type(key, wanted, value);
                 return None;
             }
         };
         if limit.is_none() && !self.is_broken(&value.span()) {
-            let message = format!("{:?} wants {WANTED}, not {written}", key.name);
+            let message = format!("{:?} wants {wanted}, not {written}", key.name);
             let help = format!("for example: {}", key.example);
             self.fault(value.span(), Complaint::new(message).help(help));
         }

@@ -107,6 +107,8 @@ pub struct View {
     pub tmp: Content,
     /// Further directories, files and sockets of the host.
     pub mounts: Vec<Mount>,
+    /// Further entries of the host's /etc that `base = "host"` shows.
+    pub etc: Vec<String>,
     /// Whether processes may outlive the session's main process.
     pub linger: bool,
     /// Whose processes /proc shows.
@@ -368,6 +370,7 @@ impl Plan {
                 dev: jail.dev,
                 tmp: jail.tmp,
                 mounts: jail.mounts,
+                etc: jail.etc,
                 linger: jail.linger,
                 processes: match hand_over {
                     HandOver::Shell(_) => Processes::Own,

@@ -141,7 +141,6 @@ fn place(root: &OwnedFd, entries: Vec<Entry>) -> Result<(), StepFault> {
 fn write_etc(root: &OwnedFd, etc: Etc) -> Result<(), StepFault> {
     let top = make_directory(root, Path::new("etc"))?;
     for (path, item) in etc.0 {
-        let path = Path::new(path);
         let below = match path.parent().filter(|parent| *parent != Path::new("")) {
             Some(parent) => Some(make_directory(&top, parent)?),
             None => None,
@@ -168,18 +167,18 @@ fn cover_etc(root: &OwnedFd, etc: Etc) -> Result<(), StepFault> {
         _ => return Ok(()),
     };
     for (name, item) in etc.0 {
-        let target = match open_entry(&directory, Path::new(name))? {
+        let target = match open_entry(&directory, &name)? {
             Some(target) if file_type(&target)? == FileType::RegularFile => target,
             _ => continue,
         };
         match item {
             Item::Text(text) => {
-                let file = new_file(root, Path::new(name))?;
+                let file = new_file(root, &name)?;
                 let tree = copy_tree(&file, NOSUID | NODEV | RDONLY)?;
                 write_text(file, &text)?;
                 attach(&tree, target, c"")?;
                 // From here on only the mount keeps it.
-                unlinkat(root, name, AtFlags::empty()).map_err(failed("unlinkat in /etc"))?;
+                unlinkat(root, &name, AtFlags::empty()).map_err(failed("unlinkat in /etc"))?;
             }
             Item::File(tree) => attach(&tree, target, c"")?,
             Item::Link(_) | Item::Directory(_) => {}

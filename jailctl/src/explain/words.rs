@@ -8,7 +8,7 @@ use jail::{
     request::What,
 };
 use jail_config::{
-    Base, Content, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp,
+    Base, Content, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp, size,
 };
 
 use crate::{
@@ -33,8 +33,12 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
             shown(base)
         ),
         Step::OpenBase(Base::Host | Base::None) => {
-            "open the host's /: its /usr, /bin, /sbin and /lib* show through read-only, with an /etc made for this user"
-                .to_owned()
+            let further = plan.view.as_ref().map(|view| view.etc.join(", "));
+            let further = further.filter(|names| !names.is_empty());
+            format!(
+                "open the host's /: its /usr, /bin, /sbin and /lib* show through read-only, with an /etc made for this user{}",
+                further.map_or_else(String::new, |names| format!(" that has {names} of the host's, too"))
+            )
         }
         Step::OpenMount(mount) => format!(
             "open {} by the same walk, whoever owns it, to appear as {}, {}",
@@ -196,6 +200,7 @@ fn limits_in_words(limits: &Limits) -> String {
     .into_iter()
     .filter_map(|(name, value)| match value? {
         u64::MAX => Some(format!("{name} unlimited")),
+        value if Limits::is_size(name) => Some(format!("{name} {}", size(value))),
         value => Some(format!("{name} {value}")),
     })
     .collect();
