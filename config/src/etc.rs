@@ -88,6 +88,12 @@ pub(crate) fn check_name(name: &str) -> Result<(), Complaint> {
     Ok(())
 }
 
+/// Tells whether an entry of the host's /etc can be one of `etc`.
+#[must_use]
+pub fn shows_of_etc(name: &str) -> bool {
+    check_name(name).is_ok()
+}
+
 fn stands_for(known: &str, name: &str) -> bool {
     match known.strip_suffix('*') {
         Some(start) => name.starts_with(start),

@@ -35,6 +35,7 @@ mod words;
 pub use account::Account;
 pub use decide::{Decision, Match};
 pub use env::Env;
+pub use etc::shows_of_etc;
 pub use fault::{Fault, Faults};
 pub use glob::Glob;
 pub use jail::{Home, Jail};

@@ -8,6 +8,7 @@ mod account_state;
 mod config;
 mod cron;
 mod doors;
+mod etc;
 mod finding;
 mod ftp;
 mod home_services;
@@ -203,6 +204,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     account_state::check(&mut report, let_in);
     tree::check(&mut report, &accounts.jailed);
     mounts::check(&mut report, &accounts.jailed);
+    etc::check(&mut report, &accounts.jailed);
     sshd::check(
         &mut report,
         &accounts.jailed,

@@ -1998,6 +1998,46 @@ fn finds_what_the_config_shows_of_the_hosts_own() {
 }
 
 #[test]
+fn finds_what_links_of_usr_lead_to_and_a_jail_does_not_show() {
+    let sandbox = with_base();
+    let line = "etc = [\"absent\", \"theirs\"]";
+    sandbox.must(&format!(
+        "mkdir -p /etc/tool /etc/theirs; chown www-data /etc/theirs; echo x >/etc/tool/settings; echo x >/etc/tool/more
+         echo '{line}' >>/etc/login-jail/config.toml"
+    ));
+    let before = check(&sandbox);
+    let found = of_kind(&before, "etc-missing");
+    let parts = ["/etc/absent is not there", "/etc/theirs is not root's"];
+    assert_eq!(found.len(), parts.len(), "{before}");
+    for (found, part) in found.iter().zip(parts) {
+        assert!(
+            found.severity == "note" && found.what.contains(part),
+            "{before}"
+        );
+    }
+    sandbox.must(
+        "mkdir /usr/lib/tool; ln -s /etc/tool/settings /usr/lib/tool/a; ln -s ../../../etc/tool/more /usr/lib/tool/b
+         ln -s /etc/shadow /usr/lib/tool/c; ln -s /etc/ssl/private /usr/lib/tool/d; ln -s /etc/gone /usr/lib/tool/e
+         ln -s /etc/hosts /usr/lib/tool/f; install -d -m 700 /etc/shut; ln -s /etc/shut /usr/lib/tool/g",
+    );
+    let report = check(&sandbox);
+    let found = of_kind(&report, "etc-missing");
+    assert_eq!(found.len(), parts.len() + 1, "{report}");
+    let part = "web: 2 links such as /usr/lib/tool/a lead to /etc/tool, which is not shown; \
+                etc = [\"absent\", \"theirs\", \"tool\"] shows it";
+    assert!(
+        found.iter().any(|found| found.what.contains(part)),
+        "{report}"
+    );
+    // As it says.
+    let sed = "sed -i 's/^etc = .*/etc = [\"tool\"]/' /etc/login-jail/config.toml";
+    sandbox.must(sed);
+    let report = check(&sandbox);
+    assert!(of_kind(&report, "etc-missing").is_empty(), "{report}");
+    assert_eq!(sandbox.su_c("ann", "cat /usr/lib/tool/b").ok(), "x");
+}
+
+#[test]
 fn a_root_that_its_user_may_own_is_in_order() {
     let owned = "exempt = [\"root\"]\n[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\n\
                  base = \"host\"\nshell = \"/bin/bash\"\nroot_owner = \"user\"\n";

@@ -250,6 +250,121 @@ fn etc_is_an_allow_list() {
     assert_eq!(ann(&sandbox, ways).stdout.trim(), "0");
 }
 
+/// The same session behind PAM: su opens it.
+fn behind_pam(keys: &str) -> Sandbox {
+    Sandbox::with_ann_behind_pam(roots::home(), &format!("shell = \"/bin/bash\"\n{keys}"))
+}
+
+/// Programs that find part of themselves by their settings in /etc, and what shows that they do.
+const WITH_SETTINGS: [(&str, &str); 9] = [
+    (
+        "php",
+        "php -m; php -r 'echo php_ini_loaded_file(), count(explode(\",\", php_ini_scanned_files()));'",
+    ),
+    (
+        "perl",
+        "perl -MXML::SAX -e 'print map { \"$_->{Name}\\n\" } @{XML::SAX->parsers}'",
+    ),
+    ("mvn", "mvn -version | head -n 1"),
+    (
+        "python3",
+        "/usr/bin/python3 -c 'import mimetypes, sitecustomize; print(mimetypes.guess_type(\"a.rst\"), sitecustomize.__file__)'",
+    ),
+    ("git", "git config --system --list"),
+    ("vim", "vim --version | grep vimrc"),
+    ("fc-list", "fc-list : family | sort"),
+    (
+        "java",
+        "java -XshowSettings:security -version 2>&1 | grep -i provider | sort",
+    ),
+    ("file", "file --mime-type /usr/bin/env"),
+];
+
+#[test]
+fn programs_have_the_settings_that_they_have_on_the_host() {
+    for sandbox in [host_view(), behind_pam("base = \"host\"")] {
+        for (program, command) in WITH_SETTINGS {
+            let here = sandbox.sh(&format!("command -v {program} >/dev/null && {command}"));
+            if here.code() != Some(0) {
+                skipped(
+                    command,
+                    format!("{program} does not do that on this machine: {here}"),
+                );
+                continue;
+            }
+            let inside = sandbox.su_c("ann", command);
+            assert_eq!(inside.ok(), here.ok(), "{command}");
+        }
+    }
+}
+
+/// Settings as packages put them, which this machine may lack: of R, ImageMagick, chromium, several versions of PHP and
+/// Java, and of the server that runs PHP.
+const PLANTED: &str = "
+    mkdir -p /etc/R /etc/ImageMagick-9 /etc/chromium.d /etc/php/9.9/cli/conf.d /etc/php/9.9/mods-available \\
+             /etc/php/9.9/fpm/pool.d /etc/java-99-openjdk/security /etc/perl/XML/SAX /usr/lib/R/etc
+    echo R >/etc/R/Renviron; ln -sf /etc/R/Renviron /usr/lib/R/etc/Renviron
+    echo policy >/etc/ImageMagick-9/policy.xml; echo flags >/etc/chromium.d/flags
+    echo ini >/etc/php/9.9/cli/php.ini; echo module >/etc/php/9.9/mods-available/xml.ini
+    ln -sf /etc/php/9.9/mods-available/xml.ini /etc/php/9.9/cli/conf.d/20-xml.ini
+    echo 'env[PASSWORD] = secret' >/etc/php/9.9/fpm/pool.d/www.conf
+    echo java >/etc/java-99-openjdk/security/java.security; echo npm >/etc/npmrc";
+
+#[test]
+fn what_packages_of_developers_read_is_shown_and_what_servers_read_is_not() {
+    for sandbox in [host_view(), behind_pam("base = \"host\"")] {
+        sandbox.must(PLANTED);
+        let files = "/usr/lib/R/etc/Renviron /etc/ImageMagick-9/policy.xml /etc/chromium.d/flags /etc/php/9.9/cli/php.ini \
+                     /etc/php/9.9/cli/conf.d/20-xml.ini /etc/java-99-openjdk/security/java.security /etc/npmrc";
+        let seen = sandbox.su_c("ann", &format!("cat {files}"));
+        assert_eq!(seen.ok(), "R\npolicy\nflags\nini\nmodule\njava\nnpm");
+        let shut = sandbox.su_c(
+            "ann",
+            "ls /etc/php/9.9; cat /etc/php/9.9/fpm/pool.d/www.conf",
+        );
+        assert_eq!(shut.stdout, "cli\nmods-available\n", "{shut}");
+        assert_ne!(
+            sandbox.su_c("ann", "echo x >/etc/R/Renviron").code(),
+            Some(0)
+        );
+    }
+}
+
+#[test]
+fn further_entries_of_etc_are_shown_as_far_as_everybody_may_read_them() {
+    let keys = "base = \"host\"\n\
+                etc = [\"tool\", \"one.conf\", \"link.conf\", \"long\", \"php\", \"none\", \"theirs\", \"shut\", \"shut.conf\", \"node\"]";
+    for sandbox in [jail(keys), behind_pam(keys)] {
+        sandbox.must(PLANTED);
+        sandbox.must(
+            "mkdir -p /etc/tool/below /etc/theirs; mkdir -m 700 /etc/shut; echo tool >/etc/tool/below/file; echo one >/etc/one.conf
+             echo secret >/etc/tool/key; chmod 600 /etc/tool/key; install -m 4755 /usr/bin/id /etc/tool/id
+             mkdir /opt/l; echo link >/opt/l/file; ln -s ../opt/l/file /etc/link.conf; seq 9999 >/etc/long
+             echo x >/etc/theirs/file; chown -R www-data /etc/theirs; echo x >/etc/shut/file; chmod 644 /etc/shut/file
+             install -m 640 /etc/hosts /etc/shut.conf; mknod -m 666 /etc/node c 1 3",
+        );
+        let command = "cat /etc/tool/below/file /etc/one.conf /etc/link.conf; wc -l </etc/long; cat /etc/php/9.9/fpm/pool.d/www.conf /etc/php/9.9/cli/php.ini";
+        assert_eq!(
+            sandbox.su_c("ann", command).ok(),
+            "tool\none\nlink\n9999\nenv[PASSWORD] = secret\nini"
+        );
+        for command in [
+            "cat /etc/tool/key",
+            "ls -d /etc/theirs",
+            "ls -d /etc/shut",
+            "ls -d /etc/shut.conf",
+            "ls -d /etc/node",
+            "ls -d /etc/none",
+            "touch /etc/tool/new",
+            "echo x >/etc/one.conf",
+        ] {
+            assert_ne!(sandbox.su_c("ann", command).code(), Some(0), "{command}");
+        }
+        let uid = sandbox.must("id -u ann");
+        assert_eq!(sandbox.su_c("ann", "/etc/tool/id -u").ok(), uid);
+    }
+}
+
 #[test]
 fn a_name_that_passwd_cannot_hold_is_refused() {
     let sandbox = jail("base = \"host\"\nhome = \"/home/a:b\"");

@@ -29,7 +29,7 @@ use crate::{
 /// What programs of the host's /usr look for in /etc, and everybody may read. None of it is a directory that has keys in
 /// it: of /etc/ssl and /etc/pki only the certificates are listed, of /etc/php what its servers are told is not. A `*`
 /// stands for any part of a name.
-const SHOWN: [&str; 113] = [
+pub const SHOWN: [&str; 113] = [
     "DIR_COLORS",
     "ImageMagick-*",
     "OpenCL",
