@@ -219,7 +219,7 @@ impl Etc {
 /// A system call that failed.
 pub fn shown_of_host(further: &[String]) -> Result<Vec<PathBuf>, StepFault> {
     let host = trust::open_host_root();
-    let host = host.map_err(|fault| StepFault::NotInForce(fault.to_string()))?;
+    let host = host.map_err(|fault| StepFault::Unfit(fault.to_string()))?;
     let mut shown = names(&host, further)?;
     let mut failed = None;
     shown.retain(|name| match find(&host, name) {
@@ -454,8 +454,9 @@ mod tests {
     fn the_list_is_in_order_and_names_nothing_twice() {
         assert!(SHOWN.is_sorted(), "{SHOWN:?}");
         for name in SHOWN {
-            let above = |other: &&str| name.starts_with(&format!("{other}/"));
-            assert_eq!(SHOWN.iter().find(above), None, "{name}");
+            let mut others = SHOWN.iter();
+            let above = others.find(|other| name.starts_with(&format!("{other}/")));
+            assert_eq!(above, None, "{name}");
         }
     }
 }

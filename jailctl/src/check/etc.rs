@@ -49,7 +49,7 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
         let seen = match shown_of_host(further) {
             Ok(seen) => seen,
             Err(fault) => {
-                report.leave_unchecked(format!("the /etc of {}: {fault:?}", shown(name)));
+                report.leave_unchecked(format!("the /etc of {}: {fault}", shown(name)));
                 continue;
             }
         };
