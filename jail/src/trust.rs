@@ -139,9 +139,10 @@ impl fmt::Display for UntrustedSource {
         };
         write!(
             f,
-            "{}: {} {state}, so that others than root could put something else below it; set source = {component:?}, or \
+            "{}: {} {state}, so that others than root could put something else below it; make {} the source, or \
              choose a source whose path only root can change",
             path.display(),
+            component.display(),
             component.display()
         )
     }

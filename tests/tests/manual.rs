@@ -50,6 +50,19 @@ fn without_root(keys: &str) -> Sandbox {
 }
 
 #[test]
+fn the_manual_names_all_that_a_jail_shows_of_the_hosts_etc() {
+    let (_, list) = CONFIG_5.split_once("everybody may read them,\n").unwrap();
+    let (list, _) = list.split_once(".\nThe key\n.B etc\n").unwrap();
+    let list = list
+        .replace('\n', " ")
+        .replace(r"\-", "-")
+        .replace(" and ", ", ");
+    let mut named: Vec<&str> = list.split(", ").collect();
+    named.sort_unstable();
+    assert_eq!(named, jail::world::host_etc::SHOWN);
+}
+
+#[test]
 fn a_root_for_the_hosts_system_is_made_as_the_manual_says() {
     let sandbox = without_root("base = \"host\"");
     sandbox.must(&example(JAIL_SHELL_8, &["R=", "755 $R $R/home"]));

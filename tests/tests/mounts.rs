@@ -96,12 +96,12 @@ fn refuses_a_source_that_others_than_root_could_exchange() {
     for (plant, part) in [
         ("chown ann /srv/x/y", "/srv/x/y belongs to uid"),
         ("chown bob /srv/x/y", "/srv/x/y belongs to uid"),
-        ("chown www-data /srv/x/y", "set source = \"/srv/x/y\""),
+        ("chown www-data /srv/x/y", "make /srv/x/y the source"),
         (
             "chown ann /srv/x; chown ann /srv/x/y",
             "/srv/x belongs to uid",
         ),
-        ("chown ann /srv/x", "set source = \"/srv/x\""),
+        ("chown ann /srv/x", "make /srv/x the source"),
         (
             "chgrp games /srv/x/y; chmod g+w /srv/x/y",
             "/srv/x/y is mode 0775",

@@ -18,7 +18,8 @@ use crate::{
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr},
     world::{
         dev::{attach_proc, fill_dev, new_dev},
-        etc::{Etc, Item},
+        etc::Etc,
+        host_etc::Item,
         mark::{self, Mark},
         mounts::{
             attach, copy_tree, hold_attributes, make_private, mount_id, new_shared_tmpfs,
@@ -152,6 +153,7 @@ fn write_etc(root: &OwnedFd, etc: Etc) -> Result<(), StepFault> {
             Item::Link(to) => {
                 symlinkat(&to, directory, name).map_err(failed("symlink in /etc"))?;
             }
+            Item::Folder => drop(make_directory(directory, name)?),
             Item::Directory(tree) => attach_at(&tree, directory, name)?,
             Item::File(tree) => attach(&tree, new_file(directory, name)?, c"")?,
         }
@@ -181,7 +183,7 @@ fn cover_etc(root: &OwnedFd, etc: Etc) -> Result<(), StepFault> {
                 unlinkat(root, &name, AtFlags::empty()).map_err(failed("unlinkat in /etc"))?;
             }
             Item::File(tree) => attach(&tree, target, c"")?,
-            Item::Link(_) | Item::Directory(_) => {}
+            Item::Link(_) | Item::Folder | Item::Directory(_) => {}
         }
     }
     Ok(())

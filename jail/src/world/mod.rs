@@ -3,7 +3,8 @@
 pub mod agreement;
 pub(crate) mod assemble;
 pub mod dev;
-pub mod etc;
+pub(crate) mod etc;
+pub mod host_etc;
 pub mod host_files;
 pub mod mark;
 pub(crate) mod mounts;

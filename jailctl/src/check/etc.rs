@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use jail::world::etc::shown_of_host;
+use jail::world::host_etc::shown_of_host;
 use jail_config::{Base, Isolation, shows_of_etc};
 
 use crate::{
