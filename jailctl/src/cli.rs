@@ -194,7 +194,7 @@ The config: config, config-missing, config-unsafe, config-wrong, not-jailed, und
 
 The way to a root: root, base, mount.
 
-What a login finds inside: behind-pam, exec, home-missing, home-not-writable, host-files, interpreter-missing, library-missing, locale-missing, login-shell, \
+What a login finds inside: behind-pam, etc-missing, exec, home-missing, home-not-writable, host-files, interpreter-missing, library-missing, locale-missing, login-shell, \
 nss-library-missing, null-missing, passwd-disagrees, passwd-line-missing, program-broken, refused, resolver-missing, root-unsearchable, \
 second-root, sftp-missing, sftp-server-broken, sftp-server-missing, shell-missing, step, terminfo-missing, \
 time-zone-missing, weakened.
