@@ -203,7 +203,7 @@ The files of a root: device, file-capabilities, hard-link, mount-in-root, set-id
 more, where one of them has more than 20.
 
 The doors: at, at-jobs, cron, crontab, door, exempt, ftp, home-in-reach, jail-shell, jail-shell-writable, linger, \
-lock-out, mail-forward, no-login, no-rule, pam-config, pam-control, pam-environment, pam-half, pam-module, \
+lock-out, mail-forward, no-effect, no-login, no-rule, pam-config, pam-control, pam-environment, pam-half, pam-module, \
 pam-no-account, pam-no-session, pam-options, pam-order, pam-other, pam-refuses, pam-skip, pam-twice, shared-uid, \
 shells, sshd-accept-env, sshd-chroot, sshd-forced, sshd-forwarding, sshd-key-command, sshd-keys, sshd-locked, \
 sshd-pam, sshd-sftp, sshd-unseen-keys, sshd-user-environment, sshd-user-rc, sudo, two-doors, uid-zero, unit, \

@@ -126,6 +126,20 @@ fn what_lingers_although_the_config_forbids_it_is_a_warning() {
 }
 
 #[test]
+fn keys_without_effect_are_a_warning_where_the_module_is_the_only_door() {
+    let with = |keys: &str| {
+        let sandbox = with_base(keys, "sshd login su sudo cron atd vsftpd");
+        sandbox.must("usermod -s /bin/bash ann");
+        findings(&sandbox, "no-effect")
+    };
+    let found = with("linger = false\nenv = { set = { EDITOR = \"vi\" } }");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "warning");
+    assert!(found[0].1.contains("linger = false, env.set"), "{found:?}");
+    assert_eq!(with("linger = true"), []);
+}
+
+#[test]
 fn a_root_without_jail_shell_is_an_error_wherever_the_module_is() {
     let whole = || roots::programs(&["/bin/bash", "/usr/lib/openssh/sftp-server"]);
     for services in ["sshd", "su su-l", "cron"] {

@@ -98,7 +98,8 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
         let command = format!("usermod -s {JAIL_SHELL_PATH} {user}");
         report.add(finding.of(jailed).mended_by(command));
     }
-    report.extend(two_doors(jailed).map(|it| it.of(jailed)));
+    let lost = two_doors(jailed).or_else(|| no_effect(jailed));
+    report.extend(lost.map(|it| it.of(jailed)));
     if reaches_home(jailed) {
         let home = &jailed.identity.home;
         let away = Path::new("/home").join(&jailed.identity.name);
@@ -160,6 +161,24 @@ fn two_doors(jailed: &Jailed) -> Option<Finding> {
     } else {
         Finding::warning("two-doors", what)
     })
+}
+
+/// Finds keys of a jail that ask for something and get nothing, because the module is the only door.
+fn no_effect(jailed: &Jailed) -> Option<Finding> {
+    if has_jail_shell(&jailed.identity) || !pam::jails_anywhere() {
+        return None;
+    }
+    let lost = without_effect_behind_pam(&jailed.jail);
+    if lost.is_empty() {
+        return None;
+    }
+    let what = format!(
+        "comes in by pam_jail.so alone, behind which this has no effect: {}; background processes stay, and variables are the \
+         host program's to set; jail-shell as login shell has both",
+        lost.join(", ")
+    );
+    let rule = &jailed.jail.rule;
+    Some(Finding::warning("no-effect", what).mended_by(edit(&rule.file, rule.line)))
 }
 
 /// Tells whether a user can come in by any door: one who can't misses nothing in a root.
