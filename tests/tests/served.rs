@@ -1,0 +1,65 @@
+//! A file system that a user serves (FUSE) need never answer: it is refused by name, and asked nothing.
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test reports by panicking"
+)]
+
+use std::time::{Duration, Instant};
+
+use login_jail_tests::{JAIL_SHELL, Sandbox, fault::install_probe, roots, skipped};
+
+/// How long a refusal may take. The probe answers nothing, so that whoever asks it waits without end.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Makes the node of FUSE, which a sandbox does not have; gives false where the kernel has no FUSE.
+fn has_fuse(sandbox: &Sandbox) -> bool {
+    let node = "test -e /dev/fuse || mknod -m 666 /dev/fuse c 10 229; exec 3<>/dev/fuse";
+    sandbox.sh(node).code() == Some(0)
+}
+
+/// Mounts a file system that never answers, as one that ann serves.
+fn stall(sandbox: &Sandbox, directory: &str) {
+    let probe = install_probe(sandbox, "stall");
+    sandbox.must(&format!(
+        "uid=$(id -u ann); mkdir -p {directory}; mkfifo /tmp/serving /tmp/end
+         {probe} {directory} $uid <>/tmp/end >/tmp/serving 2>&1 &
+         read line </tmp/serving; test \"$line\" = serving"
+    ));
+}
+
+#[test]
+fn what_a_user_serves_is_refused_by_name_and_asked_nothing() {
+    let mount = "mounts = [{ source = '/srv/data', target = '/data', mode = 'rw' }]";
+    let cases = [
+        ("/srv/jails/ann", "", "root-unsafe"),
+        ("/srv/jails/ann", "isolation = 'chroot'", "root-unsafe"),
+        ("/srv/base", "base = '/srv/base'", "root-unsafe"),
+        ("/srv/data", mount, "root-unsafe"),
+        ("/srv/jails/ann/data", mount, "step"),
+    ];
+    for (served, keys, code) in cases {
+        let config = format!(
+            "[users]\nann = 'web'\n[jails.web]\nroot = '/srv/jails/ann'\nshell = '/bin/sh'\n{keys}\n"
+        );
+        let sandbox = Sandbox::new()
+            .user("ann")
+            .root(roots::busybox())
+            .config(&config);
+        if !has_fuse(&sandbox) {
+            skipped("what a user serves", "this kernel has no FUSE");
+            return;
+        }
+        sandbox.must("mkdir -p /srv/base /srv/data /srv/jails/ann/data");
+        stall(&sandbox, served);
+        let before = Instant::now();
+        let outcome = sandbox.run_as("ann", &[JAIL_SHELL, "-c", "echo in"]);
+        assert_eq!(outcome.stdout, "", "{served}: {outcome}");
+        assert!(before.elapsed() < AT_ONCE, "{served}: {outcome}");
+        let uid = sandbox.must("id -u ann");
+        let named = format!("FUSE) that uid {uid} serves");
+        sandbox.logged(&["refused", &format!("code={code}"), &named]);
+        let left = sandbox.must("ps -eo euid=,comm= | grep -c ' *0 jail-shell' || :");
+        assert_eq!(left, "0", "{served}");
+    }
+}
