@@ -24,12 +24,12 @@ pub(crate) const NO_CAPABILITIES: CapabilitySets = CapabilitySets {
 };
 
 /// No privilege by user ID 0, no change of capabilities by a change of user ID, no ambient capabilities, and no way
-/// back: capabilities(7).
+/// back: capabilities(7). SECBIT_KEEP_CAPS is not locked: there are no capabilities to keep, and ping fails where it may
+/// not ask to keep them.
 const SECUREBITS: CapabilitiesSecureBits = CapabilitiesSecureBits::NO_ROOT
     .union(CapabilitiesSecureBits::NO_ROOT_LOCKED)
     .union(CapabilitiesSecureBits::NO_SETUID_FIXUP)
     .union(CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED)
-    .union(CapabilitiesSecureBits::KEEP_CAPS_LOCKED)
     .union(CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE)
     .union(CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED);
 
