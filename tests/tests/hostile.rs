@@ -512,6 +512,14 @@ fn refuses_a_reduced_bounding_set(way: Way) {
         let outcome = stage.start_after(&[&format!("drop:{capability}")], &[], LOGIN);
         stage.is_refused(&outcome, 122, "capabilities");
     }
+    // What only a view of its own takes is missed before anything is done: CAP_SYS_ADMIN, CAP_MKNOD.
+    if let Way::Full = way {
+        for (capability, name) in [(21, "CAP_SYS_ADMIN"), (27, "CAP_MKNOD")] {
+            let outcome = stage.start_after(&[&format!("drop:{capability}")], &[], LOGIN);
+            stage.is_refused(&outcome, 122, "capabilities");
+            stage.sandbox.logged_last(&[name, "CapabilityBoundingSet="]);
+        }
+    }
 }
 
 fn refuses_securebits_that_take_roots_power(way: Way) {

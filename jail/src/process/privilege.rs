@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jail_config::{Content, Network};
 use nix::{
     errno::Errno,
     unistd::{
@@ -18,6 +19,7 @@ use rustix::{
 use crate::{
     code::Code,
     fault::{StepFault, hold, raw},
+    plan::Plan,
     process::{capabilities::NO_CAPABILITIES, withheld::unit_of_caller},
 };
 
@@ -49,8 +51,8 @@ pub enum Missing {
     NoNewPrivs(Option<String>),
     /// This is a user namespace of its own, where the bit has no effect.
     UserNamespace,
-    /// The effective user ID is 0, these capabilities are missing all the same.
-    Capabilities(CapabilitySet),
+    /// These capabilities are missing, though others came with the set-user-ID bit or the file; the service unit as above.
+    Capabilities(CapabilitySet, Option<String>),
     /// None of these: the caller traces the program or shares its working directory with it (CLONE_FS).
     Unsafe,
 }
@@ -62,7 +64,7 @@ impl Missing {
             Missing::Setuid(..) => Code::NoSetuid,
             Missing::Nosuid => Code::Nosuid,
             Missing::NoNewPrivs(_) => Code::NoNewPrivs,
-            Missing::UserNamespace | Missing::Capabilities(_) | Missing::Unsafe => {
+            Missing::UserNamespace | Missing::Capabilities(..) | Missing::Unsafe => {
                 Code::Capabilities
             }
         }
@@ -71,33 +73,49 @@ impl Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the set-user-ID bit, or file capabilities, had no effect: ")?;
+        const NO_EFFECT: &str = "the set-user-ID bit, or file capabilities, had no effect";
         match self {
             Missing::Setuid(owner, mode) => write!(
                 f,
-                "this binary belongs to uid {owner} and is mode {mode:04o}; chown root and chmod 4755 the installed one, or give it file capabilities (make install PRIVILEGE=caps)"
+                "{NO_EFFECT}: this binary belongs to uid {owner} and is mode {mode:04o}; \
+                 chown root and chmod 4755 the installed one, or give it file capabilities (make install PRIVILEGE=caps)"
             ),
-            Missing::Nosuid => f.write_str(
-                "this binary is on a file system mounted nosuid; install it on another or remount with suid",
+            Missing::Nosuid => write!(
+                f,
+                "{NO_EFFECT}: this binary is on a file system mounted nosuid; install it on another or remount with suid"
             ),
             Missing::NoNewPrivs(unit) => write!(
                 f,
-                "the caller set no_new_privs; set NoNewPrivileges=no for {}",
-                unit.as_deref().unwrap_or("the service unit that it came from")
+                "{NO_EFFECT}: the caller set no_new_privs; set NoNewPrivileges=no for {}",
+                unit.as_deref()
+                    .unwrap_or("the service unit that it came from")
             ),
-            Missing::UserNamespace => f.write_str(
-                "it was started in a user namespace other than the host's; log in outside of it",
-            ),
-            Missing::Capabilities(missing) => write!(
+            Missing::UserNamespace => write!(
                 f,
-                "the bounding set of the caller lacks {}; for a service unit, see CapabilityBoundingSet=",
-                missing.iter_names().map(|(name, _)| format!("CAP_{name}")).collect::<Vec<_>>().join(", ")
+                "{NO_EFFECT}: it was started in a user namespace other than the host's; log in outside of it"
             ),
-            Missing::Unsafe => f.write_str(
-                "the caller traces this program or shares its file system state with it (CLONE_FS)",
+            Missing::Capabilities(missing, unit) => write!(
+                f,
+                "missing capabilities: {}; the caller's bounding set lacks them, or this binary's file capabilities do; \
+                 see CapabilityBoundingSet= of {}",
+                names(*missing),
+                unit.as_deref()
+                    .unwrap_or("the service unit that it came from")
+            ),
+            Missing::Unsafe => write!(
+                f,
+                "{NO_EFFECT}: the caller traces this program or shares its file system state with it (CLONE_FS)"
             ),
         }
     }
+}
+
+fn names(capabilities: CapabilitySet) -> String {
+    let names: Vec<String> = capabilities
+        .iter_names()
+        .map(|(name, _)| format!("CAP_{name}"))
+        .collect();
+    names.join(", ")
 }
 
 /// Makes sure that this is a start by an ordinary user with the capabilities really there, by the set-user-ID bit or by
@@ -122,10 +140,42 @@ pub fn check() -> Result<(), PrivilegeFault> {
     )))
 }
 
+/// Makes sure of what a plan takes besides: a view of its own takes more than a root directory.
+///
+/// # Errors
+/// The capabilities that are missing.
+pub fn check_for(plan: &Plan) -> Result<(), PrivilegeFault> {
+    let effective = capabilities(None)
+        .map_err(|errno| failed("capget", raw(errno)))?
+        .effective;
+    let missing = needed_for(plan).difference(effective);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(PrivilegeFault::Missing(Missing::Capabilities(
+        missing,
+        unit_of_caller(),
+    )))
+}
+
+fn needed_for(plan: &Plan) -> CapabilitySet {
+    let Some(view) = &plan.view else {
+        return NEEDED;
+    };
+    let mut needed = NEEDED | CapabilitySet::SYS_ADMIN;
+    if view.dev == Content::Private {
+        needed |= CapabilitySet::MKNOD;
+    }
+    if plan.network == Network::None {
+        needed |= CapabilitySet::NET_ADMIN;
+    }
+    needed
+}
+
 /// Finds out why. What can't be examined is passed over: nothing here lets anybody in.
 fn diagnose(effective_root: bool, missing: CapabilitySet) -> Missing {
     if effective_root {
-        return Missing::Capabilities(missing);
+        return Missing::Capabilities(missing, unit_of_caller());
     }
     if no_new_privs().unwrap_or(false) {
         return Missing::NoNewPrivs(unit_of_caller());
