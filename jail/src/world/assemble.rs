@@ -35,6 +35,9 @@ use crate::{
 /// Size and number of files of a top directory, for the short files of its /etc. Nobody can write to it once it is done.
 const TOP_BOUNDS: (&CStr, &CStr) = (c"16m", c"1k");
 
+/// Size and number of files of a directory for sockets.
+const SCREEN_BOUNDS: (&CStr, &CStr) = (c"64k", c"128");
+
 /// Makes the new root in this mount namespace, which must be a private one, and leaves the old root behind.
 ///
 /// Runs as pid 1 of the new pid namespace: /proc shows the namespace of whoever mounts it.
@@ -75,6 +78,10 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
         let tmp = new_shared_tmpfs()?;
         attach_at(&tmp, &root, Path::new("tmp"))?;
     }
+    if has_screen_directory(&root)? {
+        let sockets = new_tmpfs(c"1777", SCREEN_BOUNDS, MountAttrFlags::MOUNT_ATTR_NODEV)?;
+        attach_at(&sockets, &root, Path::new("run/screen"))?;
+    }
     for (tree, mount) in trees.mounts.iter().zip(&view.mounts) {
         let target = mount.target.strip_prefix("/").unwrap_or(&mount.target);
         attach_source(tree, &root, target)?;
@@ -89,6 +96,18 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
         seal(&root)?;
     }
     enter(&root)
+}
+
+/// Tells whether there is a directory for the sockets of screen(1), which has no other place for them that it makes itself.
+fn has_screen_directory(root: &OwnedFd) -> Result<bool, StepFault> {
+    let below = |directory: &OwnedFd, name| match open_entry(directory, Path::new(name))? {
+        Some(entry) if file_type(&entry)? == FileType::Directory => Ok(Some(entry)),
+        _ => Ok(None),
+    };
+    Ok(match below(root, "run")? {
+        Some(run) => below(&run, "screen")?.is_some(),
+        None => false,
+    })
 }
 
 /// Mounts the mark of a session behind PAM, read-only.
@@ -118,6 +137,7 @@ fn fill(root: &OwnedFd, entries: Vec<Entry>, etc: OwnEtc) -> Result<(), StepFaul
     // Programs expect these, and a base never gives them. The root may have any of them, as whatever it likes.
     for name in ["run", "proc", "dev", "tmp"] {
         match mkdirat(root, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) if name == "run" => drop(make_directory(root, Path::new("run/screen"))?),
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(errno) => return Err(failed("mkdir in the new root")(errno)),
         }
