@@ -131,23 +131,16 @@ impl Top {
         root: &OwnedFd,
         directory: &OwnedFd,
     ) -> Result<Top, StepFault> {
-        let mut entries = Vec::new();
-        // What the session has of its own is not looked at.
-        let from = |source, name: &OsStr, there| view::source(plan, name, there) == source;
-        add_entries(&mut entries, root, NOSUID | NODEV, |name| {
-            from(Source::Root, name, There::IN_ROOT)
-        })?;
-        let own: Vec<PathBuf> = entries.iter().map(|entry| entry.name.clone()).collect();
-        let has = |name: &OsStr| own.iter().any(|known| known.as_os_str() == name);
-        add_entries(&mut entries, directory, NOSUID | NODEV | RDONLY, |name| {
-            let there = There {
-                root: has(name),
-                base: true,
-            };
-            from(Source::Base, name, there)
-        })?;
+        let [own, others] = list(plan, root, directory)?;
+        let has_etc = own.iter().any(|listed| listed.name.as_os_str() == "etc");
+        let mut entries = Vec::with_capacity(own.len() + others.len());
+        for (listed, attributes) in [(own, NOSUID | NODEV), (others, NOSUID | NODEV | RDONLY)] {
+            for entry in listed {
+                entries.push(entry.copy(attributes)?);
+            }
+        }
         let etc = match base {
-            _ if has(OsStr::new("etc")) => OwnEtc::None,
+            _ if has_etc => OwnEtc::None,
             Base::Host => OwnEtc::Whole(Etc::of_host(plan, directory)?),
             _ => {
                 let host = trust::open_host_root();
@@ -167,13 +160,63 @@ fn copy_devices(root: &OwnedFd) -> Result<Option<OwnedFd>, StepFault> {
     }
 }
 
-/// Adds the entries of `directory` that are wanted.
-fn add_entries(
-    entries: &mut Vec<Entry>,
+/// An entry of root or base that is shown.
+struct Listed {
+    name: PathBuf,
+    opened: OwnedFd,
+    kind: FileType,
+}
+
+impl Listed {
+    fn copy(self, attributes: u64) -> Result<Entry, StepFault> {
+        let what = match self.kind {
+            FileType::Directory => Shown::Directory(copy_tree(&self.opened, attributes)?),
+            FileType::RegularFile => Shown::File(copy_tree(&self.opened, attributes)?),
+            _ => {
+                let to = readlinkat(&self.opened, c"", Vec::new()).map_err(failed("readlink"))?;
+                Shown::Link(PathBuf::from(OsStr::from_bytes(to.to_bytes())))
+            }
+        };
+        Ok(Entry {
+            name: self.name,
+            what,
+        })
+    }
+}
+
+/// Makes sure that root and base have no more entries than a session can be shown, and changes nothing.
+///
+/// # Errors
+/// There are more, or they can't be listed.
+pub(crate) fn check_entries(
+    plan: &Plan,
+    root: &OwnedFd,
     directory: &OwnedFd,
-    attributes: u64,
-    wanted: impl Fn(&OsStr) -> bool,
 ) -> Result<(), StepFault> {
+    list(plan, root, directory).map(drop)
+}
+
+/// Lists what is shown of the root, and what only the base has.
+fn list(plan: &Plan, root: &OwnedFd, directory: &OwnedFd) -> Result<[Vec<Listed>; 2], StepFault> {
+    // What the session has of its own is not looked at.
+    let from = |source, name: &OsStr, there| view::source(plan, name, there) == source;
+    let own = entries_of(root, 0, |name| from(Source::Root, name, There::IN_ROOT))?;
+    let others = entries_of(directory, own.len(), |name| {
+        let there = There {
+            root: own.iter().any(|known| known.name.as_os_str() == name),
+            base: true,
+        };
+        from(Source::Base, name, there)
+    })?;
+    Ok([own, others])
+}
+
+/// Lists the entries of a directory that are wanted, where so many are shown already.
+fn entries_of(
+    directory: &OwnedFd,
+    shown: usize,
+    wanted: impl Fn(&OsStr) -> bool,
+) -> Result<Vec<Listed>, StepFault> {
     let readable = openat(
         directory,
         ".",
@@ -182,7 +225,8 @@ fn add_entries(
     )
     .map_err(failed("open a directory to list it"))?;
     // Counted before they are looked at: a user's root may have any number of whatever.
-    let mut counted = entries.len();
+    let mut counted = shown;
+    let mut entries = Vec::new();
     for entry in Dir::new(readable).map_err(failed("list a directory"))? {
         let entry = entry.map_err(failed("list a directory"))?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
@@ -199,20 +243,15 @@ fn add_entries(
             // Gone since it was listed.
             continue;
         };
-        let what = match file_type(&opened)? {
-            FileType::Directory => Shown::Directory(copy_tree(&opened, attributes)?),
-            FileType::RegularFile => Shown::File(copy_tree(&opened, attributes)?),
-            FileType::Symlink => {
-                let to = readlinkat(&opened, c"", Vec::new()).map_err(failed("readlink"))?;
-                Shown::Link(PathBuf::from(OsStr::from_bytes(to.to_bytes())))
-            }
-            // A FIFO, socket or device at the top of a root is of no use inside, and is not shown.
-            _ => continue,
-        };
-        entries.push(Entry {
-            name: PathBuf::from(name),
-            what,
-        });
+        let kind = file_type(&opened)?;
+        // A FIFO, socket or device at the top of a root is of no use inside, and is not shown.
+        if let FileType::Directory | FileType::RegularFile | FileType::Symlink = kind {
+            entries.push(Listed {
+                name: PathBuf::from(name),
+                opened,
+                kind,
+            });
+        }
     }
-    Ok(())
+    Ok(entries)
 }
