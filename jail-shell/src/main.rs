@@ -113,6 +113,7 @@ fn log_in(
         Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule)),
     };
     let plan = Plan::new(jail, &caller, request, env::vars_os())?;
+    privilege::check_for(&plan)?;
 
     start::set_deadline();
     let prepared = prepare(plan, inherited)?;
@@ -123,6 +124,11 @@ fn log_in(
 /// Becomes the shell where a PAM session has put the caller into the jail already, which takes no privilege; else gives
 /// back why this program has none.
 fn become_shell_inside(arguments: &[OsString], refusal: Refusal) -> Refusal {
+    // First: the mark of a session looks as if it were missing where no file can be opened.
+    let inherited = match start::take_limits() {
+        Ok(inherited) => inherited,
+        Err(fault) => return fault.into(),
+    };
     let Some(mark) = inside::of_caller() else {
         return refusal;
     };
@@ -133,7 +139,7 @@ fn become_shell_inside(arguments: &[OsString], refusal: Refusal) -> Refusal {
         Request::parse(arguments, original, sshd, &caller)
     };
     match request() {
-        Ok(request) => inside::exec(&mark, &request, env::vars_os()),
+        Ok(request) => inside::exec(&mark, &request, env::vars_os(), &inherited),
         Err(refusal) => refusal,
     }
 }

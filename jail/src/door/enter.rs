@@ -26,10 +26,8 @@ use crate::{
             join_keyring, join_new_session_keyring, lock_securebits,
         },
         credentials::{set_gid, set_groups, set_uid},
-        landlock,
-        limits::set_limits,
-        program, seccomp,
-        start::{self, Inherited},
+        landlock, limits, program, seccomp,
+        start::{self, Inherited, Limit},
         withheld,
     },
     session::{
@@ -42,7 +40,7 @@ use crate::{
         assemble::assemble,
         host_files::Shown,
         namespaces::{change_root, enter_namespaces},
-        top::{Opened, Trees},
+        top::{Opened, Trees, check_entries},
     },
 };
 
@@ -60,6 +58,8 @@ pub struct Entered {
     plan: Plan,
     home: PathBuf,
     sftp_server: Option<PathBuf>,
+    /// Limits that come into force with the shell.
+    late: Vec<Limit>,
     /// What stays open for want of a wall that the config lets be missing: for the log.
     missing: Option<String>,
 }
@@ -137,6 +137,11 @@ pub fn prepare(plan: Plan, inherited: Inherited) -> Result<Prepared, Refusal> {
                     base,
                 };
                 shown.check().map_err(Refusal::HostFiles)?;
+                // The account stage goes no further than this.
+                if let Some(base) = base {
+                    check_entries(&plan, root, base)
+                        .map_err(|fault| Refusal::Step(step.name(), fault))?;
+                }
             }
             _ => break,
         }
@@ -226,6 +231,7 @@ impl Prepared {
             link: None,
             home: PathBuf::from("/"),
             sftp_server: None,
+            late: Vec::new(),
             missing: None,
             outside: None,
         };
@@ -247,6 +253,7 @@ impl Prepared {
         let Session {
             home,
             sftp_server,
+            late,
             missing,
             ..
         } = session;
@@ -254,6 +261,7 @@ impl Prepared {
             plan,
             home,
             sftp_server,
+            late,
             missing,
         })))
     }
@@ -290,6 +298,7 @@ struct Session<'a> {
     link: Option<Link>,
     home: PathBuf,
     sftp_server: Option<PathBuf>,
+    late: Vec<Limit>,
     missing: Option<String>,
     /// The host's root directory, for as long as Landlock has to be tried.
     outside: Option<OwnedFd>,
@@ -331,7 +340,12 @@ impl Session<'_> {
                     .hand_over()
                     .map_err(refuse)?;
             }
-            Step::Limits(limits) => set_limits(limits, self.inherited).map_err(refuse)?,
+            Step::Limits(limits) => {
+                self.late = limits::set(limits, self.inherited).map_err(refuse)?;
+                if self.plan.request().is_none() {
+                    limits::set_late(&self.late).map_err(refuse)?;
+                }
+            }
             Step::Groups(groups) => set_groups(groups).map_err(refuse)?,
             Step::Gid(gid) => set_gid(gid).map_err(refuse)?,
             Step::Uid(uid) => {
@@ -465,6 +479,7 @@ impl Entered {
             plan,
             home,
             sftp_server,
+            late,
             ..
         } = self;
         let home = ("HOME".into(), home.into_os_string());
@@ -472,6 +487,10 @@ impl Entered {
             let fault = StepFault::Bug("the plan has nothing to start");
             return Refusal::Step("exec", fault);
         };
+        let last = limits::tell_client_of_file_limit(&start);
+        if let Err(fault) = last.and_then(|()| limits::set_late(&late)) {
+            return Refusal::Step(Step::Limits(&plan.limits).name(), fault);
+        }
         let environment = [&home].into_iter().chain(&plan.environment);
         let errno = program::execute(&start, environment);
         Refusal::Exec(start.program, errno)
@@ -529,11 +548,7 @@ pub(crate) fn go_home(home: &Home) -> Result<PathBuf, Refusal> {
 
 /// Checks what a request takes: the shell or the sftp-server, which it finds, or both.
 fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> {
-    let library_path = plan
-        .environment
-        .iter()
-        .find(|(name, _)| name == "LD_LIBRARY_PATH")
-        .map(|(_, value)| value.as_os_str());
+    let library_path = program::library_path(&plan.environment);
     let root = program::Root::current(library_path).map_err(Refusal::Program)?;
     match plan.request() {
         Some(request) => root.check_for(request, shell).map_err(Refusal::Program),

@@ -6,16 +6,22 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use jail_config::Limits;
 use nix::unistd::getresuid;
 use rustix::{fs::Mode, process::umask};
 
 use crate::{
     door::{enter::go_home, refusal::Refusal},
+    fault::StepFault,
     plan::{
         environment::{OF_THE_HOST, Variable},
-        request::Request,
+        request::{Request, Start},
     },
-    process::program::{self, Root},
+    process::{
+        limits,
+        program::{self, Root},
+        start::Inherited,
+    },
     world::mark::Mark,
 };
 
@@ -32,10 +38,12 @@ pub fn of_caller() -> Option<Mark> {
 pub fn exec(
     mark: &Mark,
     request: &Request,
-    inherited: impl IntoIterator<Item = Variable>,
+    environment: impl IntoIterator<Item = Variable>,
+    inherited: &Inherited,
 ) -> Refusal {
     umask(Mode::from_raw_mode(mark.umask));
-    let (home, server) = match look(mark, request) {
+    let environment: Vec<Variable> = environment.into_iter().collect();
+    let (home, server) = match look(mark, request, &environment) {
         Ok(found) => found,
         Err(refusal) => return refusal,
     };
@@ -43,19 +51,33 @@ pub fn exec(
         (OsString::from("SHELL"), mark.shell.clone().into_os_string()),
         (OsString::from("HOME"), home.into_os_string()),
     ];
-    let inherited: Vec<Variable> = inherited
-        .into_iter()
+    let kept = environment
+        .iter()
         .filter(|(name, _)| own.iter().all(|(own, _)| own != name))
-        .filter(|(name, _)| OF_THE_HOST.iter().all(|outside| name != outside))
-        .collect();
+        .filter(|(name, _)| OF_THE_HOST.iter().all(|outside| name != outside));
     let start = request.start(&mark.shell, server.as_deref());
-    let errno = program::execute(&start, own.iter().chain(&inherited));
+    if let Err(fault) = give_back(inherited, &start) {
+        return Refusal::Step("limits", fault);
+    }
+    let errno = program::execute(&start, own.iter().chain(kept));
     Refusal::Exec(start.program, errno)
 }
 
-/// Changes to the home directory, and looks at the shell and the sftp-server as every login does.
-fn look(mark: &Mark, request: &Request) -> Result<(PathBuf, Option<PathBuf>), Refusal> {
+/// Sets the limits as the host program has left them.
+fn give_back(inherited: &Inherited, start: &Start) -> Result<(), StepFault> {
+    let late = limits::set(&Limits::default(), inherited)?;
+    limits::tell_client_of_file_limit(start)?;
+    limits::set_late(&late)
+}
+
+/// Changes to the home directory, and looks at the shell and the sftp-server as every login does: with the library path
+/// that they will have.
+fn look(
+    mark: &Mark,
+    request: &Request,
+    environment: &[Variable],
+) -> Result<(PathBuf, Option<PathBuf>), Refusal> {
     let home = go_home(&mark.home)?;
-    let root = Root::current(None).map_err(Refusal::Program)?;
+    let root = Root::current(program::library_path(environment)).map_err(Refusal::Program)?;
     Ok((home, root.check_for(request, &mark.shell)?))
 }

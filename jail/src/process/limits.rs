@@ -1,15 +1,75 @@
-//! The resource limits that the user's program gets: getrlimit(2).
+//! The resource limits of a session, and when each comes into force.
 
 use jail_config::Limits;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::{
+    errno::Errno,
+    sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit},
+};
 
-use crate::{fault::StepFault, process::start::Inherited};
+use crate::{
+    fault::StepFault,
+    plan::request::Start,
+    process::start::{Inherited, Limit},
+    sys::signal::{Disposition, rt_sigaction},
+};
 
-/// Gives back the limits that set-up had changed, with those of the config in their place.
-///
-/// # Errors
-/// setrlimit(2) failed: EPERM above the hard limit without CAP_SYS_RESOURCE.
-pub(crate) fn set_limits(limits: &Limits, inherited: &Inherited) -> Result<(), StepFault> {
+/// Limits that the last look at home and shell could run into, and would take for a fault of theirs. They come into force
+/// right before execve(2).
+const LATE: [Resource; 3] = [
+    Resource::RLIMIT_NOFILE,
+    Resource::RLIMIT_AS,
+    Resource::RLIMIT_DATA,
+];
+
+/// Gives back the limits that set-up had changed, with those of the config in their place. Returns those that
+/// [`set_late`] has to set; nothing of them needs a privilege any more.
+pub(crate) fn set(limits: &Limits, inherited: &Inherited) -> Result<Vec<Limit>, StepFault> {
+    let mut late = Vec::new();
+    for wanted in wanted(limits, inherited) {
+        if !LATE.contains(&wanted.resource) {
+            set_one(wanted.resource, wanted.soft, wanted.hard)?;
+            continue;
+        }
+        let (soft, hard) =
+            getrlimit(wanted.resource).map_err(|errno| StepFault::Failed("getrlimit", errno))?;
+        if wanted.hard > hard {
+            set_one(wanted.resource, soft, wanted.hard)?;
+        }
+        late.push(wanted);
+    }
+    if limits.fsize.is_some_and(|size| size != RLIM_INFINITY) {
+        survive_file_limit().map_err(|errno| StepFault::Failed("rt_sigaction SIGXFSZ", errno))?;
+    }
+    Ok(late)
+}
+
+/// Brings the last limits into force.
+pub(crate) fn set_late(late: &[Limit]) -> Result<(), StepFault> {
+    late.iter()
+        .try_for_each(|limit| set_one(limit.resource, limit.soft, limit.hard))
+}
+
+/// Has the SFTP server report a file that grows beyond a limit, also one that the config does not set: the server has
+/// nobody who could tell the client that a signal ended it.
+pub(crate) fn tell_client_of_file_limit(start: &Start) -> Result<(), StepFault> {
+    if start
+        .program
+        .file_name()
+        .is_some_and(|name| name == "sftp-server")
+    {
+        survive_file_limit().map_err(|errno| StepFault::Failed("rt_sigaction SIGXFSZ", errno))?;
+    }
+    Ok(())
+}
+
+/// Lets write(2) fail with EFBIG where a file would grow beyond its limit. The signal would end most programs without a
+/// word.
+fn survive_file_limit() -> Result<(), Errno> {
+    rt_sigaction(libc::SIGXFSZ, Disposition::Ignore)
+}
+
+/// Lists the limits of the config, and those of the caller that the config does not set.
+fn wanted(limits: &Limits, inherited: &Inherited) -> Vec<Limit> {
     let configured = [
         (Resource::RLIMIT_NOFILE, limits.nofile),
         (Resource::RLIMIT_NPROC, limits.nproc),
@@ -18,24 +78,23 @@ pub(crate) fn set_limits(limits: &Limits, inherited: &Inherited) -> Result<(), S
         (Resource::RLIMIT_CORE, limits.core),
         (Resource::RLIMIT_CPU, limits.cpu),
     ];
-    let set = |resource, soft, hard| {
-        setrlimit(resource, soft, hard)
-            .map_err(|errno| StepFault::Failed(call_for(resource), errno))
-    };
-    for before in &inherited.limits {
-        if !configured
-            .iter()
-            .any(|(other, value)| *other == before.resource && value.is_some())
-        {
-            set(before.resource, before.soft, before.hard)?;
-        }
-    }
-    for (resource, value) in configured {
-        if let Some(value) = value {
-            set(resource, value, value)?;
-        }
-    }
-    Ok(())
+    let own = configured.into_iter().filter_map(|(resource, value)| {
+        value.map(|value| Limit {
+            resource,
+            soft: value,
+            hard: value,
+        })
+    });
+    let own: Vec<Limit> = own.collect();
+    let others = inherited.limits.iter().copied();
+    others
+        .filter(|before| own.iter().all(|it| it.resource != before.resource))
+        .chain(own.iter().copied())
+        .collect()
+}
+
+fn set_one(resource: Resource, soft: u64, hard: u64) -> Result<(), StepFault> {
+    setrlimit(resource, soft, hard).map_err(|errno| StepFault::Failed(call_for(resource), errno))
 }
 
 /// Names the call that sets a limit, for the log.

@@ -97,6 +97,8 @@ impl ProgramFault {
     /// Gives the code the user is told.
     pub(crate) fn code(&self) -> Code {
         match self {
+            ProgramFault::Missing(_, Errno::EMFILE | Errno::ENFILE)
+            | ProgramFault::Root(Errno::EMFILE | Errno::ENFILE) => Code::Step,
             ProgramFault::Missing(..)
             | ProgramFault::Dangling(..)
             | ProgramFault::NotRegular(..)
@@ -199,6 +201,14 @@ pub(crate) fn execute<'a>(
 
 fn c_string(text: &OsStr) -> Result<CString, Errno> {
     CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL)
+}
+
+/// Finds LD_LIBRARY_PATH in an environment.
+pub(crate) fn library_path(environment: &[Variable]) -> Option<&OsStr> {
+    environment
+        .iter()
+        .find(|(name, _)| name == "LD_LIBRARY_PATH")
+        .map(|(_, value)| value.as_os_str())
 }
 
 /// The root in which programs are looked for.

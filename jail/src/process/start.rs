@@ -50,6 +50,9 @@ const WORKING_LIMITS: [(Resource, u64); 7] = [
 /// How long set-up may take in all, in seconds. It takes about a millisecond.
 const DEADLINE: u32 = 20;
 
+/// How many open files setting up takes at least. A caller that may not have more than the fewest is refused.
+const FEWEST_DESCRIPTORS: u64 = 16;
+
 /// What the caller's process had before it was made sane, and gets back when the user's program starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inherited {
@@ -196,6 +199,9 @@ pub fn take_limits() -> Result<Inherited, StartFault> {
             };
             failed("setrlimit", set)?;
         }
+        if resource == Resource::RLIMIT_NOFILE {
+            insist_on_descriptors()?;
+        }
         limits.push(Limit {
             resource,
             soft,
@@ -203,6 +209,18 @@ pub fn take_limits() -> Result<Inherited, StartFault> {
         });
     }
     Ok(Inherited { limits })
+}
+
+/// Refuses where a file that is there would look as if it were not.
+fn insist_on_descriptors() -> Result<(), StartFault> {
+    let (soft, hard) =
+        getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| failure("getrlimit", errno))?;
+    if soft >= FEWEST_DESCRIPTORS {
+        return Ok(());
+    }
+    Err(StartFault::Step(StepFault::Unfit(format!(
+        "the caller may have {hard} open files, {FEWEST_DESCRIPTORS} are needed; raise its hard limit (ulimit -Hn)"
+    ))))
 }
 
 /// Limits how long this process may take with root's privileges: then SIGALRM ends it, whatever file system of the
