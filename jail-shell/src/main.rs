@@ -15,11 +15,13 @@ use std::{
 use jail::{
     decision::{CONFIG_DIRECTORY, decide},
     enter::{Outcome, prepare},
+    environment::Variable,
     identity::Identity,
     inside,
     log::Log,
     plan::Plan,
     privilege,
+    process::client,
     refusal::Refusal,
     request::Request,
     session::end_like,
@@ -46,6 +48,27 @@ Exit status: that of the shell in the jail; 100 to 125 when the login is refused
 authpriv log. The codes and what mends each are in jail-shell(8).
 ";
 
+/// What the caller hands over, taken before the environment is emptied: it is data, and nothing here obeys it.
+struct Caller {
+    arguments: Vec<OsString>,
+    environment: Vec<Variable>,
+}
+
+impl Caller {
+    /// Gives a variable; of two with one name the first, as getenv(3).
+    fn variable(&self, name: &str) -> Option<&OsStr> {
+        let mut all = self.environment.iter();
+        all.find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_os_str())
+    }
+
+    fn request(&self, identity: &Identity) -> Result<Request, Refusal> {
+        let original = self.variable("SSH_ORIGINAL_COMMAND").map(OsStr::to_owned);
+        let sshd = self.variable("SSH_CONNECTION").is_some();
+        Request::parse(&self.arguments, original, sshd, identity)
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
     match arguments.get(1).and_then(|first| first.to_str()) {
@@ -54,12 +77,17 @@ fn main() -> ExitCode {
         _ => {}
     }
     let uid = rustix::process::getuid().as_raw();
+    let environment = env::vars_os().collect();
+    let caller = Caller {
+        arguments,
+        environment,
+    };
     let sane = start::sanitize();
     let log = Log::open();
     let mut user = None;
     let refusal = match sane
         .map_err(Refusal::from)
-        .and_then(|()| log_in(&arguments, &log, &mut user))
+        .and_then(|()| log_in(&caller, &log, &mut user))
     {
         Ok(Outcome::Inside(entered)) => {
             if let Some(missing) = entered.missing() {
@@ -77,53 +105,48 @@ fn main() -> ExitCode {
     log.refused(&refusal, user.as_deref(), uid);
     // Nobody may keep a process of root's by not reading what it says.
     if privilege::give_up(uid).is_ok() {
-        tell(&refusal);
+        tell(&caller, &refusal);
     }
-    ExitCode::from(refusal.code().status())
+    ExitCode::from(refusal.status())
 }
 
 /// Follows one login from the arguments to the last thing before execve(2). `user` is filled in as soon as it is known,
 /// for the log.
 ///
 /// With full isolation two more processes come back from it, at the end of the session.
-fn log_in(
-    arguments: &[OsString],
-    log: &Log,
-    user: &mut Option<OsString>,
-) -> Result<Outcome, Refusal> {
+fn log_in(caller: &Caller, log: &Log, user: &mut Option<OsString>) -> Result<Outcome, Refusal> {
     if let Err(fault) = privilege::check() {
-        return Err(become_shell_inside(arguments, fault.into()));
+        return Err(become_shell_inside(caller, fault.into()));
     }
     let inherited = start::take_limits()?;
 
-    let caller = Identity::caller().map_err(Refusal::Identity)?;
-    *user = Some(caller.name.clone());
+    let identity = Identity::caller().map_err(Refusal::Identity)?;
+    *user = Some(identity.name.clone());
     for called in ["USER", "LOGNAME"] {
-        caller
-            .refuse_shared_uid(env::var_os(called).as_deref())
+        identity
+            .refuse_shared_uid(caller.variable(called))
             .map_err(Refusal::Identity)?;
     }
-    let original = env::var_os("SSH_ORIGINAL_COMMAND");
-    let sshd = env::var_os("SSH_CONNECTION");
-    let request = Request::parse(arguments, original, sshd.is_some(), &caller)?;
+    let request = caller.request(&identity)?;
 
-    let jail = match decide(Path::new(CONFIG_DIRECTORY), &caller)? {
+    let jail = match decide(Path::new(CONFIG_DIRECTORY), &identity)? {
         Decision::Jail(jail) => *jail,
         Decision::Exempt(rule) => return Err(Refusal::Exempt(rule)),
         Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule)),
     };
-    let plan = Plan::new(jail, &caller, request, env::vars_os())?;
+    let plan = Plan::new(jail, &identity, request, caller.environment.clone())?;
     privilege::check_for(&plan)?;
 
     start::set_deadline();
     let prepared = prepare(plan, inherited)?;
-    log.enter(prepared.plan(), terminal().as_deref(), sshd.as_deref());
+    let from = caller.variable("SSH_CONNECTION");
+    log.enter(prepared.plan(), terminal().as_deref(), from);
     prepared.enter()
 }
 
 /// Becomes the shell where a PAM session has put the caller into the jail already, which takes no privilege; else gives
 /// back why this program has none.
-fn become_shell_inside(arguments: &[OsString], refusal: Refusal) -> Refusal {
+fn become_shell_inside(caller: &Caller, refusal: Refusal) -> Refusal {
     // First: the mark of a session looks as if it were missing where no file can be opened.
     let inherited = match start::take_limits() {
         Ok(inherited) => inherited,
@@ -132,14 +155,9 @@ fn become_shell_inside(arguments: &[OsString], refusal: Refusal) -> Refusal {
     let Some(mark) = inside::of_caller() else {
         return refusal;
     };
-    let request = || {
-        let caller = Identity::caller().map_err(Refusal::Identity)?;
-        let original = env::var_os("SSH_ORIGINAL_COMMAND");
-        let sshd = env::var_os("SSH_CONNECTION").is_some();
-        Request::parse(arguments, original, sshd, &caller)
-    };
-    match request() {
-        Ok(request) => inside::exec(&mark, &request, env::vars_os(), &inherited),
+    let identity = Identity::caller().map_err(Refusal::Identity);
+    match identity.and_then(|identity| caller.request(&identity)) {
+        Ok(request) => inside::exec(&mark, &request, caller.environment.clone(), &inherited),
         Err(refusal) => refusal,
     }
 }
@@ -151,18 +169,23 @@ fn terminal() -> Option<OsString> {
 }
 
 /// Says one constant sentence. The reason is the administrator's.
-fn tell(refusal: &Refusal) {
+fn tell(caller: &Caller, refusal: &Refusal) {
     let text = match refusal {
         Refusal::CalledByRoot => {
             "jail-shell: root is not jailed; use an ordinary shell, or su to the user to try theirs\n".to_owned()
         }
         Refusal::Usage(what) => format!("jail-shell: {what}; see jail-shell --help\n"),
+        _ if refusal.is_for_want_of_sftp() => "This account is for SFTP only.\n".to_owned(),
         _ => format!(
             "jail-shell: login refused ({}); ask the administrator, who finds the reason in the authpriv log\n",
             refusal.code()
         ),
     };
     drop(io::stderr().write_all(text.as_bytes()));
+    let original = caller.variable("SSH_ORIGINAL_COMMAND");
+    if Request::is_for_sftp(&caller.arguments, original) {
+        client::tell(text.trim_end());
+    }
 }
 
 fn print(text: &str) -> ExitCode {

@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::unistd::{Group, User, getgrouplist};
+use jail::account::names;
+use nix::unistd::{Group, User};
 
 use crate::{
     closure::{Closure, Entry},
@@ -39,14 +40,14 @@ impl Account {
         let failed = |errno: nix::errno::Errno| {
             Fault::Failed(format!("look up user {name}: {}", errno.desc()))
         };
-        let Some(user) = User::from_name(name).map_err(failed)? else {
+        let Some(user) = names::user(name).map_err(failed)? else {
             return Ok(None);
         };
         let c_name = std::ffi::CString::new(name)
             .map_err(|_| Fault::Usage(format!("{name:?} is no name")))?;
         let mut groups = Vec::new();
-        for gid in getgrouplist(&c_name, user.gid).map_err(failed)? {
-            groups.extend(Group::from_gid(gid).map_err(failed)?);
+        for gid in names::groups(&c_name, user.gid).map_err(failed)? {
+            groups.extend(names::group_of(gid).map_err(failed)?);
         }
         Ok(Some(Account { user, groups }))
     }

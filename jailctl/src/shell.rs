@@ -58,10 +58,12 @@ pub(crate) fn pattern(text: &str) -> Option<String> {
     })
 }
 
-/// Prepares a program of the host, with a fixed PATH, in the C locale, and without input.
+/// Prepares a program of the host, without input and with a fixed PATH and the C locale as its whole environment: the name
+/// services that getent(1) or sshd ask in it obey variables.
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     command
+        .env_clear()
         .env("PATH", PATH)
         .env("LC_ALL", "C")
         .stdin(Stdio::null());

@@ -1,4 +1,7 @@
 //! What the two stages do: the same decide, plan and enter as at every other door.
+//!
+//! The environment is the host program's, and `su` keeps its caller's: name services, syslog(3) and Rust's runtime obey
+//! variables. So a stage runs with an empty one, but for what is said to the user: that is the program's own conversation.
 
 use std::ffi::OsString;
 
@@ -12,7 +15,7 @@ use jail::{
     mark::Mark,
     plan::Plan,
     refusal::{Refusal, StepFault},
-    start::Inherited,
+    start::{Inherited, in_empty_environment},
 };
 use jail_config::Decision;
 use nix::{
@@ -84,11 +87,13 @@ pub(crate) fn account(host: &impl Host, words: Result<Vec<OsString>, OptionError
         Err(error) => return wrong_line(host, &error),
     };
     let mut guest = Guest::default();
-    match look(host, &options, &mut guest) {
+    let looked = in_empty_environment(|| {
+        look(host, &options, &mut guest).inspect_err(|refusal| report(host, refusal, &guest))
+    });
+    match looked {
         Ok(Some(_)) => Verdict::Success,
         Ok(None) => Verdict::Ignore,
         Err(refusal) => {
-            report(host, &refusal, &guest);
             tell(host, &options, &refusal);
             Verdict::Denied
         }
@@ -108,11 +113,13 @@ pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, Option
     let mut guest = Guest::default();
     let mask = umask(Mode::from_raw_mode(0o077));
     umask(mask);
-    match enter(host, &options, &mut guest) {
+    let entered = in_empty_environment(|| {
+        // The log before the empty root, from which its socket can't be reached.
+        enter(host, &options, &mut guest).inspect_err(|refusal| report(host, refusal, &guest))
+    });
+    match entered {
         Ok(verdict) => verdict,
         Err(refusal) => {
-            // The log first: from the empty root its socket can't be reached.
-            report(host, &refusal, &guest);
             shut(host);
             umask(mask);
             tell(host, &options, &refusal);
@@ -239,5 +246,53 @@ fn tell(host: &impl Host, options: &Options, refusal: &Refusal) {
             "login refused ({}); ask the administrator, who finds the reason in the authpriv log",
             refusal.code()
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, env, ffi::OsString};
+
+    use super::{Host, Verdict, Weight, account};
+
+    /// A program with variables of its caller's, which counts those that are seen.
+    #[derive(Default)]
+    struct Counting {
+        looking: Cell<Option<usize>>,
+        logging: Cell<Option<usize>>,
+        saying: Cell<Option<usize>>,
+    }
+
+    fn variables() -> Option<usize> {
+        Some(env::vars_os().count())
+    }
+
+    impl Host for Counting {
+        fn user(&self) -> Option<OsString> {
+            self.looking.set(variables());
+            Some("no-such-user-here".into())
+        }
+        fn terminal(&self) -> Option<OsString> {
+            None
+        }
+        fn remote(&self) -> Option<OsString> {
+            None
+        }
+        fn log(&self, _: Weight, _: &str) {
+            self.logging.set(variables());
+        }
+        fn say(&self, _: &str) {
+            self.saying.set(variables());
+        }
+    }
+
+    #[test]
+    fn no_variable_of_the_host_programs_reaches_what_decides_or_logs() {
+        let host = Counting::default();
+        assert_eq!(account(&host, Ok(Vec::new())), Verdict::Denied);
+        assert_eq!(host.looking.get(), Some(0), "RUST_BACKTRACE and its like");
+        assert_eq!(host.logging.get(), Some(0), "TZ and its like");
+        // The conversation is the program's own.
+        assert!(host.saying.get() > Some(0));
     }
 }

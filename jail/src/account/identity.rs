@@ -7,16 +7,20 @@ use std::{
     error,
     ffi::{CString, OsStr, OsString},
     fmt,
+    os::unix::ffi::OsStrExt,
     path::PathBuf,
 };
 
 use jail_config::Account;
 use nix::{
     errno::Errno,
-    unistd::{Gid, Group, Uid, User, getgrouplist, getgroups, getuid},
+    unistd::{Gid, Uid, User, getgroups, getuid},
 };
 
-use crate::account::services::{self, Unanswered};
+use super::{
+    names,
+    services::{self, Unanswered},
+};
 
 /// The facts of one account, as the account database had them when they were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +107,7 @@ impl Identity {
     ///
     /// The groups are the kernel's, not getgrouplist(3)'s: the login program has just set them, from the same
     /// database and whatever else PAM adds (pam_group), and asking for them again loads every NSS module that the
-    /// host has, at a quarter of the whole login's cost.
+    /// host has, at a quarter of the whole login's cost. Some may be missing: see [`Identity::with_listed_groups`].
     ///
     /// Where accounts share a uid, the first one getpwuid(3) finds is meant: the kernel knows no other name. See
     /// [`Identity::refuse_shared_uid`].
@@ -112,7 +116,7 @@ impl Identity {
     /// No such account, or the database did not answer.
     pub fn caller() -> Result<Identity, IdentityError> {
         let uid = getuid();
-        let user = User::from_uid(uid)
+        let user = names::user_of(uid)
             .map_err(|errno| IdentityError::LookUp("the caller's uid", errno))?
             .ok_or_else(|| IdentityError::Unknown(format!("uid {uid}")))?;
         let groups =
@@ -136,14 +140,42 @@ impl Identity {
     /// # Errors
     /// No such account, or the database did not answer.
     pub fn named(name: &str) -> Result<Identity, IdentityError> {
-        let user = User::from_name(name)
+        let user = names::user(name)
             .map_err(|errno| IdentityError::LookUp("the user's name", errno))?
             .ok_or_else(|| IdentityError::Unknown(format!("user {name:?}")))?;
         let name = CString::new(user.name.as_bytes())
             .map_err(|_| IdentityError::Name(user.name.clone()))?;
-        let groups = getgrouplist(&name, user.gid)
+        let groups = names::groups(&name, user.gid)
             .map_err(|errno| IdentityError::LookUp("the user's groups", errno))?;
         let mut identity = Identity::of(user, groups)?;
+        identity.unanswered = services::unanswered(&name);
+        Ok(identity)
+    }
+
+    /// Adds the groups that the account database lists. The kernel's alone can be too few to decide by: `su` asks for them
+    /// with the environment of whoever called it, and a service that is down gives none.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub fn with_listed_groups(&self) -> Result<Identity, IdentityError> {
+        let name = CString::new(self.name.as_bytes())
+            .map_err(|_| IdentityError::Name(self.name.to_string_lossy().into_owned()))?;
+        let listed = names::groups(&name, Gid::from_raw(self.gid))
+            .map_err(|errno| IdentityError::LookUp("the user's groups", errno))?;
+        let mut identity = self.clone();
+        for gid in listed {
+            if identity.groups.contains(&gid.as_raw()) {
+                continue;
+            }
+            identity.groups.push(gid.as_raw());
+            match group_name(gid)? {
+                Some(group) => {
+                    identity.group_names.push(group);
+                    identity.group_ids.push(gid.as_raw());
+                }
+                None => identity.unnamed_group = Some(gid.as_raw()),
+            }
+        }
         identity.unanswered = services::unanswered(&name);
         Ok(identity)
     }
@@ -160,7 +192,7 @@ impl Identity {
         else {
             return Ok(());
         };
-        match User::from_name(name).map_err(|errno| IdentityError::LookUp("USER", errno))? {
+        match names::user(name).map_err(|errno| IdentityError::LookUp("USER", errno))? {
             Some(other) if other.uid.as_raw() == self.uid => {
                 Err(IdentityError::SharedUid(other.name))
             }
@@ -233,11 +265,6 @@ impl Identity {
     pub fn is_root(&self) -> bool {
         Uid::from_raw(self.uid).is_root()
     }
-
-    /// Tells whether `text` is the account's own login shell, as passwd spells it.
-    pub(crate) fn has_shell(&self, text: &OsStr) -> bool {
-        self.shell.as_os_str() == text
-    }
 }
 
 /// Gives the program that login programs start for a shell field.
@@ -252,7 +279,7 @@ fn shell_of(field: PathBuf) -> PathBuf {
 /// Looks a group's name up; a group without an entry is no error, and no rule can name it.
 fn group_name(gid: Gid) -> Result<Option<OsString>, IdentityError> {
     let group =
-        Group::from_gid(gid).map_err(|errno| IdentityError::LookUp("a group's name", errno))?;
+        names::group_of(gid).map_err(|errno| IdentityError::LookUp("a group's name", errno))?;
     Ok(group
         .map(|group| group.name)
         .filter(|name| !name.contains(char::REPLACEMENT_CHARACTER))

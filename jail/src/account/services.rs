@@ -8,10 +8,8 @@ use std::{ffi::CStr, fmt, fs, io};
 
 use nix::errno::Errno;
 
-use crate::{
-    fault::number,
-    sys::nss::{Answer, ask_for_groups},
-};
+use super::names::{Answer, ask_for_groups};
+use crate::fault::number;
 
 /// Services that read files of this machine, or are asked through the C library itself. There is no daemon to be down.
 const LOCAL: [&str; 6] = ["files", "compat", "db", "extrausers", "altfiles", "cache"];

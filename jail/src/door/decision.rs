@@ -28,18 +28,28 @@ const USERS_DIRECTORY: &str = "users.d";
 /// The largest config file that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// Reads the config below `directory` and decides about one account.
+/// Reads the config below `directory` and decides about the account of the caller, whose groups are the kernel's.
+///
+/// Where the groups matter, those that the account database lists count as well.
 ///
 /// The file of `users.d` is opened by the account's name: the cost does not grow with the number of users.
 ///
 /// # Errors
 /// A config that is missing, unreadable, wrong, or writable by anybody but root; an account name that can't be a file
-/// name; a template that can't be filled.
-pub fn decide(directory: &Path, identity: &Identity) -> Result<Decision, Refusal> {
-    Config::read(directory)?.decide(identity)
+/// name; a template that can't be filled; groups that can't be looked up.
+pub fn decide(directory: &Path, caller: &Identity) -> Result<Decision, Refusal> {
+    let config = Config::read(directory)?;
+    match config.decide(caller) {
+        Ok(decision) if !is_by_groups(&decision) => Ok(decision),
+        Ok(_) | Err(Refusal::Identity(_)) => {
+            let identity = caller.with_listed_groups().map_err(Refusal::Identity)?;
+            config.decide(&identity)
+        }
+        Err(refusal) => Err(refusal),
+    }
 }
 
-/// Does the same by a config of another name, for the PAM module.
+/// Decides about an account whose groups have been looked up, by a config of any name, for the PAM module.
 ///
 /// # Errors
 /// As [`decide`].
@@ -114,10 +124,7 @@ impl Config {
             .map_err(Refusal::Template)?;
         // With a group whose name is not known, or a service that has not answered, a rule for a group may have been
         // passed over.
-        let by_groups = matches!(
-            rule_of(&decision),
-            RuleKind::Group(_) | RuleKind::ExemptGroup(_) | RuleKind::Unlisted
-        );
+        let by_groups = is_by_groups(&decision);
         match (&identity.unanswered, identity.unnamed_group) {
             (Some(service), _) if by_groups => Err(Refusal::Identity(IdentityError::Unanswered(
                 service.clone(),
@@ -128,11 +135,16 @@ impl Config {
     }
 }
 
-fn rule_of(decision: &Decision) -> &RuleKind {
-    match decision {
+/// Tells whether another group of the account could have changed a decision.
+fn is_by_groups(decision: &Decision) -> bool {
+    let kind = match decision {
         Decision::Jail(jail) => &jail.rule.kind,
         Decision::Exempt(rule) | Decision::Unlisted(rule) => &rule.kind,
-    }
+    };
+    matches!(
+        kind,
+        RuleKind::Group(_) | RuleKind::ExemptGroup(_) | RuleKind::Unlisted
+    )
 }
 
 /// Reads `users.d/NAME.toml`, if there is one.

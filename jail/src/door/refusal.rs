@@ -1,6 +1,6 @@
 //! Why a login is refused: one enum, by stage.
 
-use std::{error, fmt, path::PathBuf};
+use std::{error, ffi::OsString, fmt, path::PathBuf};
 
 use jail_config::{Faults, Rule, TemplateError};
 use nix::errno::Errno;
@@ -66,6 +66,10 @@ pub enum Refusal {
     Home(PathBuf, Errno),
     /// The user may not search the root directory.
     RootUnsearchable(Errno),
+    /// An sftp-server was asked for by a command that only a shell can read; and why.
+    SftpCommand(String),
+    /// sshd's forced command is an sftp-server, and the client asked for this.
+    SftpOnly(OsString),
     /// A step failed; what was tried and what the kernel said.
     Step(&'static str, StepFault),
     /// execve(2) returned.
@@ -73,11 +77,30 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Gives the code that the user is told and the exit status.
+    /// Tells whether the client wants something else than SFTP of an account that has nothing else.
+    #[must_use]
+    pub fn is_for_want_of_sftp(&self) -> bool {
+        matches!(
+            self,
+            Refusal::SftpOnly(_) | Refusal::Program(ProgramFault::SftpNotWanted)
+        )
+    }
+
+    /// Gives the exit status: that of the code, but 1 where the login itself is not refused.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        if self.is_for_want_of_sftp() {
+            1
+        } else {
+            self.code().status()
+        }
+    }
+
+    /// Gives the code that the user is told.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Refusal::Usage(_) => Code::Usage,
+            Refusal::Usage(_) | Refusal::SftpCommand(_) | Refusal::SftpOnly(_) => Code::Usage,
             Refusal::CalledByRoot => Code::Root,
             Refusal::Privilege(missing) => missing.code(),
             Refusal::Descriptor(_) => Code::Descriptor,
@@ -162,6 +185,15 @@ impl fmt::Display for Refusal {
                 f,
                 "enter the root directory as the user: {}; chmod go+x the root directory",
                 errno.desc()
+            ),
+            Refusal::SftpCommand(why) => write!(
+                f,
+                "sftp was asked for by a command that only a shell can read: {why}; a shell would read files of the user's first; \
+                 name the server's path and its options alone, as in ForceCommand /usr/lib/openssh/sftp-server -u 027"
+            ),
+            Refusal::SftpOnly(command) => write!(
+                f,
+                "the account's forced command is an sftp-server, and the client asked for {command:?}"
             ),
             Refusal::Step(step, StepFault::Failed(call, errno)) => {
                 write!(

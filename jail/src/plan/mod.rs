@@ -4,6 +4,8 @@
 
 pub mod environment;
 pub mod request;
+pub(crate) mod sftp;
+pub mod words;
 
 use std::{
     ffi::{OsStr, OsString},

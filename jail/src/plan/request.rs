@@ -6,19 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{account::identity::Identity, door::refusal::Refusal, process::program::SFTP_SERVERS};
+use super::{
+    sftp::{self, Reading},
+    words,
+};
+use crate::{account::identity::Identity, door::refusal::Refusal};
 
 /// The longest command that is passed on, in bytes: what execve(2) takes as one argument, its NUL included
 /// (MAX_ARG_STRLEN, 32 pages).
 pub const LONGEST_COMMAND: usize = 32 * 4096 - 1;
 
-/// What sshd puts into SSH_ORIGINAL_COMMAND for `Subsystem sftp internal-sftp`: sshd_config(5).
-const INTERNAL_SFTP: &str = "internal-sftp";
-
-/// Shells that do nothing with a server's path and plain options but start it.
-const USUAL_SHELLS: [&str; 11] = [
-    "ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "rc", "sh", "tcsh", "zsh",
-];
+/// The name of the door that both sshd's forced command and the login shell start.
+const DOOR: &str = "jail-shell";
 
 /// A program of the jail, and its arguments, argv\[0\] included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,27 +53,52 @@ pub enum What {
     Sftp {
         /// The server that was asked for: a path, or `internal-sftp`, sshd's built-in one.
         asked: PathBuf,
-        /// What followed it, with the space between.
-        options: OsString,
+        /// What followed it.
+        options: Vec<OsString>,
+        /// Whether the client may have asked for something else: sshd's forced command is all that is known, and it is the
+        /// same for a client that wants a shell.
+        unsure: bool,
     },
 }
 
 impl What {
-    /// Makes a request of a command: it is sftp where it begins with a server that sshd_config(5) would name.
+    /// Makes a request of a command: it is sftp where that is an sftp-server.
     fn command(command: &OsStr, arguments: &[OsString]) -> Result<What, Refusal> {
         let command = bounded(command)?;
-        let end = command.as_bytes().iter().position(|byte| *byte == b' ');
-        let (server, options) = command.as_bytes().split_at(end.unwrap_or(command.len()));
-        let server = OsStr::from_bytes(server);
-        if server == INTERNAL_SFTP || SFTP_SERVERS.iter().any(|path| server == *path) {
-            return Ok(What::Sftp {
-                asked: server.into(),
-                options: OsStr::from_bytes(options).to_owned(),
-            });
+        match sftp::read(&command) {
+            Reading::Server { asked, options } => Ok(What::Sftp {
+                asked,
+                options,
+                unsure: false,
+            }),
+            Reading::Hidden(why) => Err(Refusal::SftpCommand(why)),
+            Reading::Other => Ok(What::Command {
+                command,
+                arguments: arguments.to_vec(),
+            }),
         }
-        Ok(What::Command {
-            command,
-            arguments: arguments.to_vec(),
+    }
+
+    /// Looks at what the client has asked sshd for, where the login shell was told to start an sftp-server: the forced command
+    /// is the same for every request. sshd hands no request over of a client that wants a shell, and none where no command is
+    /// forced.
+    fn for_client(self, original: Option<&OsStr>) -> Result<What, Refusal> {
+        let What::Sftp { asked, options, .. } = self else {
+            return Ok(self);
+        };
+        let unsure = match original.map(|original| (original, sftp::read(original))) {
+            None => true,
+            Some((_, Reading::Server { .. })) => false,
+            Some((_, Reading::Hidden(_))) => true,
+            Some((original, Reading::Other)) if sftp::may_be_wanted_by(original) => true,
+            Some((original, Reading::Other)) => {
+                return Err(Refusal::SftpOnly(original.to_owned()));
+            }
+        };
+        Ok(What::Sftp {
+            asked,
+            options,
+            unsure,
         })
     }
 }
@@ -107,10 +131,14 @@ impl Request {
             [dash_c, command] if dash_c == "-c" && is_this_door(command, caller) => {
                 forced(original, sshd)
             }
-            [dash_c, command, arguments @ ..] if dash_c == "-c" => Ok(Request {
-                login,
-                what: What::command(command, arguments)?,
-            }),
+            [dash_c, command, arguments @ ..] if dash_c == "-c" => {
+                let what = What::command(command, arguments)?;
+                let what = match sshd {
+                    true => what.for_client(original.as_deref())?,
+                    false => what,
+                };
+                Ok(Request { login, what })
+            }
             [dash_c] if dash_c == "-c" => Err(usage("-c needs a command")),
             [other, ..] => Err(usage(&format!("unknown option {other:?}"))),
         }
@@ -118,11 +146,26 @@ impl Request {
 }
 
 impl Request {
+    /// Tells whether a call is for sftp, whoever makes it: a client of sftp shows no other text than what an sftp-server says.
+    #[must_use]
+    pub fn is_for_sftp(arguments: &[OsString], original: Option<&OsStr>) -> bool {
+        let command = match arguments {
+            [_, dash_c, command, ..] if dash_c == "-c" => Some(command.as_os_str()),
+            _ => original,
+        };
+        let forces_door = |program: &PathBuf| program.file_name() == Some(OsStr::new(DOOR));
+        let command = match command.and_then(program_of) {
+            Some(program) if forces_door(&program) => original,
+            _ => command,
+        };
+        command.is_some_and(|command| sftp::read(command) != Reading::Other)
+    }
+
     /// Says what is to be started. `sftp_server` is a path in the jail, found where it is asked for.
     pub(crate) fn start(&self, shell: &Path, sftp_server: Option<&Path>) -> Start {
         if let (Some(options), Some(server)) = (self.options_without_shell(shell), sftp_server) {
             let mut arguments = vec![server.file_name().unwrap_or_default().to_owned()];
-            arguments.extend(options);
+            arguments.extend_from_slice(options);
             return Start {
                 program: server.to_owned(),
                 arguments,
@@ -144,9 +187,10 @@ impl Request {
                 arguments.extend_from_slice(more);
             }
             (What::Sftp { options, .. }, Some(server)) => {
-                let mut command = server.as_os_str().to_owned();
-                command.push(options);
-                arguments.extend(["-c".into(), command]);
+                let words = std::iter::once(server.as_os_str());
+                let words = words.chain(options.iter().map(OsString::as_os_str));
+                let words: Vec<OsString> = words.map(words::quoted).collect();
+                arguments.extend(["-c".into(), words.join(OsStr::new(" "))]);
             }
         }
         Start {
@@ -158,24 +202,13 @@ impl Request {
     /// Gives the sftp-server's options where it is started itself, and the shell plays no part. Whoever has SFTP and nothing
     /// else must not find a shell beside the server: it reads start-up files of theirs (bash, where SSH_CLIENT is set), and
     /// where it waits for the server, its memory can be written through /proc/PID/mem, which the server serves. A shell that
-    /// is none of the usual may be there to refuse sftp, and options with what shells read are for a shell.
+    /// is none of the usual may be there to refuse sftp.
     #[must_use]
-    pub fn options_without_shell(&self, shell: &Path) -> Option<Vec<OsString>> {
-        let What::Sftp { options, .. } = &self.what else {
-            return None;
-        };
-        let name = shell.file_name()?.to_str()?;
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" %+,-./:=@_".contains(byte);
-        if !USUAL_SHELLS.contains(&name) || !options.as_bytes().iter().all(plain) {
-            return None;
+    pub fn options_without_shell(&self, shell: &Path) -> Option<&[OsString]> {
+        match &self.what {
+            What::Sftp { options, .. } if sftp::is_usual_shell(shell) => Some(options),
+            _ => None,
         }
-        let words = options.as_bytes().split(|byte| *byte == b' ');
-        let words = words.filter(|word| !word.is_empty());
-        Some(
-            words
-                .map(|word| OsStr::from_bytes(word).to_owned())
-                .collect(),
-        )
     }
 }
 
@@ -196,11 +229,22 @@ fn forced(original: Option<OsString>, sshd: bool) -> Result<Request, Refusal> {
 /// Tells whether a command is this very program: sshd runs a ForceCommand as `SHELL -c COMMAND`, and where jail-shell
 /// is both, that is no command of the user's.
 fn is_this_door(command: &OsStr, caller: &Identity) -> bool {
-    let named_so = Path::new(command).file_name() == Some(OsStr::new("jail-shell"));
-    named_so
-        && (command == "jail-shell"
-            || caller.has_shell(command)
-            || std::env::current_exe().is_ok_and(|own| own == command))
+    let words = words::split(command).unwrap_or_default();
+    let [program] = sftp::without_exec(&words) else {
+        return false;
+    };
+    let program = Path::new(program);
+    program.file_name() == Some(OsStr::new(DOOR))
+        && (program == Path::new(DOOR)
+            || program == caller.shell
+            || std::env::current_exe().is_ok_and(|own| own == program))
+}
+
+/// Gives the program of a command, however it is spelt; nothing where a shell would do more than start one.
+#[must_use]
+pub fn program_of(command: &OsStr) -> Option<PathBuf> {
+    let words = words::split(command).ok()?;
+    sftp::without_exec(&words).first().map(PathBuf::from)
 }
 
 fn bounded(command: &OsStr) -> Result<OsString, Refusal> {
@@ -219,10 +263,13 @@ fn usage(what: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use std::{ffi::OsString, path::Path};
+    use std::{
+        ffi::{OsStr, OsString},
+        path::Path,
+    };
 
     use super::{LONGEST_COMMAND, Request, What};
-    use crate::{account::identity::Identity, code::Code};
+    use crate::{account::identity::Identity, code::Code, door::refusal::Refusal};
 
     fn caller() -> Identity {
         Identity {
@@ -320,6 +367,14 @@ mod tests {
                 }
             );
         }
+        for spelt in [
+            "exec /usr/bin/jail-shell",
+            "/usr/bin//jail-shell\t",
+            "'jail-shell'",
+        ] {
+            let request = parse(&["jail-shell", "-c", spelt], Some("id")).unwrap();
+            assert_eq!(request.what, command("id"), "{spelt}");
+        }
         let elsewhere = parse(&["jail-shell", "-c", "/tmp/jail-shell"], Some("id")).unwrap();
         assert_eq!(elsewhere.what, command("/tmp/jail-shell"));
     }
@@ -329,14 +384,15 @@ mod tests {
         let what = parse(&["jail-shell"], Some("internal-sftp -l INFO"))
             .unwrap()
             .what;
-        let sftp = |asked: &str, options: &str| What::Sftp {
+        let sftp = |asked: &str, options: &[&str], unsure| What::Sftp {
             asked: asked.into(),
-            options: options.into(),
+            options: options.iter().map(Into::into).collect(),
+            unsure,
         };
-        assert_eq!(what, sftp("internal-sftp", " -l INFO"));
+        assert_eq!(what, sftp("internal-sftp", &["-l", "INFO"], false));
         let server = "/usr/lib/openssh/sftp-server";
         let what = parse(&["jail-shell", "-c", server], None).unwrap().what;
-        assert_eq!(what, sftp(server, ""));
+        assert_eq!(what, sftp(server, &[], true));
         let what = parse(&["jail-shell"], Some("internal-sftpd")).unwrap().what;
         assert_eq!(what, command("internal-sftpd"));
     }
@@ -366,9 +422,84 @@ mod tests {
         };
         // It may be there to refuse sftp.
         through("/usr/bin/git-shell", "");
-        for options in [" -d \"$HOME\"", " ; id", " -d ~", " -d %d\n"] {
-            through("/bin/sh", options);
+        through("/usr/bin/git-shell", " -d '/a b'");
+        assert_eq!(
+            start("/bin/sh", "exec /usr/lib//openssh/sftp-server\t-d '/a b'").1,
+            ["sftp-server", "-d", "/a b"].map(OsString::from)
+        );
+    }
+
+    #[test]
+    fn refuses_a_server_that_only_a_shell_could_start() {
+        for line in [
+            "internal-sftp -d \"$HOME\"",
+            "internal-sftp ; id",
+            "/usr/lib/openssh/sftp-server -d ~",
+            "umask 027; exec /usr/lib/openssh/sftp-server",
+            "nice /usr/lib/openssh/sftp-server",
+        ] {
+            assert_eq!(parse(&["jail-shell"], Some(line)), Err(Code::Usage));
+            for original in [None, Some("internal-sftp"), Some("id")] {
+                let seen = parse(&["jail-shell", "-c", line], original);
+                assert_eq!(seen, Err(Code::Usage), "{line}");
+            }
         }
+    }
+
+    #[test]
+    fn a_forced_server_serves_nobody_who_asked_for_something_else() {
+        let forced = ["jail-shell", "-c", "/usr/lib/openssh/sftp-server -e"];
+        let sshd = |original: Option<&str>| {
+            let arguments: Vec<OsString> = forced.iter().map(OsString::from).collect();
+            Request::parse(&arguments, original.map(OsString::from), true, &caller())
+        };
+        for original in [
+            "id",
+            "",
+            "scp -t /x",
+            "rsync --server . x",
+            "jail-shell",
+            "sftp;id",
+        ] {
+            let refusal = sshd(Some(original)).unwrap_err();
+            assert!(matches!(&refusal, Refusal::SftpOnly(it) if it == original));
+            assert_eq!(refusal.status(), 1);
+        }
+        for (original, expected) in [
+            (None, true),
+            (Some("/usr/local/bin/our-sftp"), true),
+            (Some("/usr/lib/openssh/sftp-server -d ~"), true),
+            (Some("internal-sftp"), false),
+            (Some("/usr/libexec/openssh/sftp-server -l INFO"), false),
+        ] {
+            let What::Sftp { unsure, .. } = sshd(original).unwrap().what else {
+                panic!("{original:?}");
+            };
+            assert_eq!(unsure, expected, "{original:?}");
+        }
+        // Without sshd there is no client, and the variable is anybody's.
+        let arguments = forced.map(OsString::from);
+        let request = Request::parse(&arguments, Some("id".into()), false, &caller()).unwrap();
+        assert!(matches!(request.what, What::Sftp { unsure: false, .. }));
+    }
+
+    #[test]
+    fn a_call_for_sftp_is_known_before_the_account_is() {
+        let is_for_sftp = |arguments: &[&str], original: Option<&str>| {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            Request::is_for_sftp(&arguments, original.map(OsStr::new))
+        };
+        let server = "/usr/lib/openssh/sftp-server";
+        assert!(is_for_sftp(&["jail-shell", "-c", server], None));
+        assert!(is_for_sftp(&["jail-shell"], Some(server)));
+        assert!(is_for_sftp(
+            &["jail-shell", "-c", "exec /usr/bin/jail-shell"],
+            Some(server)
+        ));
+        assert!(is_for_sftp(&["jail-shell", "-c", "nice sftp-server"], None));
+        assert!(!is_for_sftp(&["jail-shell", "-c", "id"], Some(server)));
+        assert!(!is_for_sftp(&["-jail-shell"], None));
+        assert!(!is_for_sftp(&[], None));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use std::{
 use nix::{errno::Errno, unistd::execve};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
 
+use super::client;
 use crate::{
     code::Code,
     fault::raw,
@@ -32,11 +33,15 @@ use crate::{
     trust::kind,
 };
 
-/// Where distributions keep OpenSSH's sftp-server: Debian, Fedora, SUSE and Arch, OpenWrt.
-pub(crate) const SFTP_SERVERS: [&str; 5] = [
+/// Where distributions keep OpenSSH's sftp-server: Debian, Fedora, Arch and Alpine, SUSE, Gentoo, Slackware, OpenWrt.
+pub const SFTP_SERVERS: [&str; 9] = [
     "/usr/lib/openssh/sftp-server",
     "/usr/libexec/openssh/sftp-server",
     "/usr/lib/ssh/sftp-server",
+    "/usr/libexec/ssh/sftp-server",
+    "/usr/lib64/ssh/sftp-server",
+    "/usr/lib64/misc/sftp-server",
+    "/usr/lib/misc/sftp-server",
     "/usr/libexec/sftp-server",
     "/usr/lib/sftp-server",
 ];
@@ -91,6 +96,8 @@ pub enum ProgramFault {
     SftpMissing,
     /// The sftp-server is there, the /dev/null it can't do without is not.
     SftpWithoutNull,
+    /// An sftp-server is all that is to be started, and the client does not speak SFTP.
+    SftpNotWanted,
 }
 
 impl ProgramFault {
@@ -106,6 +113,7 @@ impl ProgramFault {
             ProgramFault::Interpreter(..) => Code::InterpreterMissing,
             ProgramFault::Libraries(..) => Code::LibraryMissing,
             ProgramFault::SftpMissing | ProgramFault::SftpWithoutNull => Code::SftpMissing,
+            ProgramFault::SftpNotWanted => Code::Usage,
         }
     }
 }
@@ -162,6 +170,9 @@ impl fmt::Display for ProgramFault {
                 }
                 f.write_str("; copy from the host what ldd names for it")
             }
+            ProgramFault::SftpNotWanted => f.write_str(
+                "the account's command is an sftp-server, and the client speaks no SFTP: it asked for a shell",
+            ),
             ProgramFault::SftpMissing => f.write_str(
                 "sftp was asked for, and no sftp-server is in the jail; \
                  copy the host's, and the libraries that ldd names for it, to the same paths inside",
@@ -267,9 +278,12 @@ impl Root {
     }
 
     fn server_for(&self, what: &What) -> Result<Option<PathBuf>, ProgramFault> {
-        let What::Sftp { asked, .. } = what else {
+        let What::Sftp { asked, unsure, .. } = what else {
             return Ok(None);
         };
+        if *unsure && !client::speaks_sftp() {
+            return Err(ProgramFault::SftpNotWanted);
+        }
         let server = self.sftp_server(asked).ok_or(ProgramFault::SftpMissing)?;
         self.check(&server)?;
         // sftp-server ends without a word where this is missing.

@@ -34,6 +34,8 @@ use crate::{
     trust::kind,
 };
 
+pub use crate::sys::environment::in_empty_environment;
+
 /// Limits that a caller can lower so far that set-up fails half-way, and what set-up needs of them.
 ///
 /// CPU time in seconds, sizes in bytes.
@@ -99,7 +101,8 @@ impl fmt::Display for BadDescriptor {
     }
 }
 
-/// Makes descriptors, signals, timers, umask and the working directory sane. Needs no privilege.
+/// Makes environment, descriptors, signals, timers, umask and the working directory sane. Needs no privilege. The
+/// environment is empty from here on: what a session may inherit of it is to be taken before.
 ///
 /// Closed descriptors from 0 to 2 have something in them already: glibc sees to it in a set-user-ID program, and
 /// Rust's start-up in any.
@@ -107,10 +110,8 @@ impl fmt::Display for BadDescriptor {
 /// # Errors
 /// A descriptor from 0 to 2 that could carry a way out of a jail, or a system call that failed.
 pub fn sanitize() -> Result<(), StartFault> {
-    // Rust's runtime obeys these of the caller's, and prints, allocates and opens files for them as it dies.
-    for name in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"] {
-        environment::unset(name);
-    }
+    // The C library, its name services and Rust's runtime obey variables, and these are the caller's.
+    environment::clear();
     failed("close_range", close_range_from(3))?;
     failed(
         "prctl PR_SET_DUMPABLE",

@@ -15,9 +15,9 @@ mod lines;
 mod lists;
 mod resolved;
 
-use std::path::Path;
+use std::{ffi::OsStr, path::Path};
 
-use jail::identity::Identity;
+use jail::{identity::Identity, request::program_of};
 use jailctl::progress::Progress;
 
 use crate::{
@@ -123,10 +123,10 @@ pub(crate) fn forces_jail_shell(identity: &Identity, config: &Path) -> bool {
         let Ok(Some(Ok(resolved))) = Resolved::of(identity, config, connection) else {
             return false;
         };
-        let forced = resolved
+        let program = resolved
             .forced()
-            .and_then(|forced| forced.split_whitespace().next());
-        forced.is_some_and(|program| is_jail_shell(Path::new(program)))
+            .and_then(|forced| program_of(OsStr::new(forced)));
+        program.is_some_and(|program| is_jail_shell(&program))
     };
     connections.untried.is_empty() && connections.all.iter().all(forced)
 }

@@ -231,9 +231,10 @@ fn groups_in_words(groups: &[u32], plan: &Plan) -> String {
 }
 
 fn command_line(plan: &Plan) -> String {
-    if let Some(What::Sftp { asked, options }) = plan.request().map(|request| &request.what) {
-        let (asked, options) = (shown(asked), shown(options));
-        let server = format!("the jail's own sftp-server in place of {asked}{options}");
+    if let Some(What::Sftp { asked, options, .. }) = plan.request().map(|request| &request.what) {
+        let words = std::iter::once(asked.as_os_str()).chain(options.iter().map(AsRef::as_ref));
+        let words: Vec<String> = words.map(quoted).collect();
+        let server = format!("the jail's own sftp-server in place of {}", words.join(" "));
         let itself = plan
             .request()
             .and_then(|it| it.options_without_shell(&plan.shell));

@@ -1,7 +1,15 @@
 //! What sshd does for a user in its own processes, outside of the jail.
 
-use std::path::Path;
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
+use jail::{
+    identity::Identity,
+    refusal::Refusal,
+    request::{Request, program_of},
+};
 use jail_config::{Base, Content};
 
 use super::{
@@ -11,7 +19,7 @@ use super::{
 use crate::{
     account::Jailed,
     check::{Finding, Severity},
-    door::{has_jail_shell, is_jail_shell},
+    door::{JAIL_SHELL, has_jail_shell, is_jail_shell},
     shell::{quoted, shown},
 };
 /// A keyword that is to be "no" for a jailed user.
@@ -173,7 +181,7 @@ pub(super) fn sftp(resolved: &Resolved, config: &Path) -> Option<Finding> {
 /// Finds a forced jail-shell that sshd, in the jail already, does not find there.
 pub(super) fn forced_inside(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
     let forced = resolved.forced()?;
-    let program = Path::new(forced.split_whitespace().next()?);
+    let program = program_of(OsStr::new(forced))?;
     let bases = match &jailed.jail.base {
         Base::Host => return None,
         Base::Directory(base) => Some(base),
@@ -181,7 +189,7 @@ pub(super) fn forced_inside(jailed: &Jailed, resolved: &Resolved) -> Option<Find
     };
     let inside = program.strip_prefix("/").ok()?;
     let mut places = bases.into_iter().chain([&jailed.jail.root]);
-    if !is_jail_shell(program) || places.any(|it| it.join(inside).symlink_metadata().is_ok()) {
+    if !is_jail_shell(&program) || places.any(|it| it.join(inside).symlink_metadata().is_ok()) {
         return None;
     }
     let what = format!(
@@ -195,8 +203,16 @@ pub(super) fn forced_inside(jailed: &Jailed, resolved: &Resolved) -> Option<Find
 /// Finds a forced command that the login shell runs outside of the jail.
 pub(super) fn forced(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
     let forced = resolved.forced()?;
-    let program = forced.split_whitespace().next().unwrap_or_default();
-    if has_jail_shell(&jailed.identity) || is_jail_shell(Path::new(program)) {
+    if let Some(refusal) = refused_by_jail_shell(&jailed.identity, forced) {
+        let what = format!(
+            "sshd: ForceCommand {} is refused at every login: {}",
+            shown(forced),
+            shown(refusal.to_string())
+        );
+        return Some(Finding::error("sshd-forced", what));
+    }
+    let program = program_of(OsStr::new(forced));
+    if has_jail_shell(&jailed.identity) || program.is_some_and(|program| is_jail_shell(&program)) {
         return None;
     }
     let what = format!(
@@ -209,4 +225,11 @@ pub(super) fn forced(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
         quoted(&jailed.identity.name)
     );
     Some(Finding::error("sshd-forced", what).mended_by(command))
+}
+
+/// Gives why jail-shell, as login shell, serves nobody who comes with this forced command.
+fn refused_by_jail_shell(identity: &Identity, forced: &str) -> Option<Refusal> {
+    let arguments = [JAIL_SHELL, "-c", forced].map(OsString::from);
+    let refusal = Request::parse(&arguments, None, false, identity).err()?;
+    has_jail_shell(identity).then_some(refusal)
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::identity::Identity;
+use jail::{identity::Identity, request::program_of};
 
 use super::{
     acts,
@@ -282,7 +282,8 @@ fn program(command: &str) -> String {
 /// Tells whether a key's command and a forced one come to the same.
 fn is_same(command: &str, forced: &str) -> bool {
     let is_server = |command: &str| {
-        is_internal_sftp(command) || Path::new(command).file_name() == Some("sftp-server".as_ref())
+        let program = program_of(OsStr::new(command));
+        is_internal_sftp(command) || program.is_some_and(|program| program.ends_with("sftp-server"))
     };
     command == forced || is_server(command) && is_server(forced)
 }

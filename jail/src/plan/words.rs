@@ -1,0 +1,413 @@
+//! Splits a command line into words as a POSIX shell does, and expands nothing.
+//!
+//! What a shell would act on beyond quoting (an expansion, a pattern, an operator, a comment, an assignment, a reserved word)
+//! makes the line unfit: whoever asks gets the word that is to blame, and no guess at what the shell would have made of it.
+//! See "Shell Command Language" in POSIX, 2.2 to 2.4.
+
+use std::{
+    error,
+    ffi::{OsStr, OsString},
+    fmt,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+};
+
+/// Words that a shell reads as its own grammar where a command begins.
+pub(super) const RESERVED: [&str; 20] = [
+    "!", "[[", "]]", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for",
+    "function", "if", "in", "select", "then", "time", "until", "while",
+];
+
+/// Why a line is more than words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotWords {
+    /// The word as it is written.
+    pub word: OsString,
+    /// What is in it.
+    pub what: Special,
+}
+
+/// What a shell does not take as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// A character that ends or joins commands, redirects, expands, matches names or begins a comment.
+    Character(char),
+    /// A quote that is not closed.
+    OpenQuote(char),
+    /// A backslash with nothing behind it.
+    LastBackslash,
+    /// `NAME=value` before the command.
+    Assignment,
+    /// A word of the shell's grammar in the place of the command.
+    Reserved,
+}
+
+impl fmt::Display for NotWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = &self.word;
+        match self.what {
+            Special::Character('\n') => {
+                write!(f, "a shell would begin another command after {word:?}")
+            }
+            Special::Character(special) => {
+                write!(
+                    f,
+                    "a shell would act on the {special} in {word:?}; quote it"
+                )
+            }
+            Special::OpenQuote(quote) => write!(f, "the {quote} in {word:?} is not closed"),
+            Special::LastBackslash => write!(f, "{word:?} ends in a backslash"),
+            Special::Assignment => write!(f, "a shell would set the variable in {word:?}"),
+            Special::Reserved => write!(f, "{word:?} is a word of the shell's grammar"),
+        }
+    }
+}
+
+impl error::Error for NotWords {}
+
+/// Splits a line.
+///
+/// # Errors
+/// The first word with something that a shell would act on.
+pub fn split(line: &OsStr) -> Result<Vec<OsString>, NotWords> {
+    let mut reader = Reader {
+        line: line.as_bytes(),
+        next: 0,
+        begin: 0,
+    };
+    let mut words = Vec::new();
+    while reader.skip_blanks() {
+        let word = reader.word(words.is_empty())?;
+        words.extend(word);
+    }
+    Ok(words)
+}
+
+/// Quotes a word, so that [`split`] and every shell read the same word again.
+pub(crate) fn quoted(word: &OsStr) -> OsString {
+    let bytes = word.as_bytes();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:@_".contains(byte);
+    if !bytes.is_empty() && bytes.iter().all(plain) {
+        return word.to_owned();
+    }
+    let parts: Vec<&[u8]> = bytes.split(|byte| *byte == b'\'').collect();
+    let inner = parts.join(br"'\''".as_slice());
+    OsString::from_vec([b"'", inner.as_slice(), b"'"].concat())
+}
+
+struct Reader<'a> {
+    line: &'a [u8],
+    /// The byte that is read next.
+    next: usize,
+    /// The first byte of the word.
+    begin: usize,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.line.get(self.next).copied()
+    }
+
+    fn take(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.next += 1;
+        Some(byte)
+    }
+
+    /// Goes to the next word; tells whether there is one. Newlines around all words do nothing.
+    fn skip_blanks(&mut self) -> bool {
+        let rest = self.line.get(self.next..).unwrap_or_default();
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let is_void = |byte: &u8| is_blank(byte) || *byte == b'\n';
+        let skipped = if self.begin == 0 && self.next == 0 || rest.iter().all(is_void) {
+            rest.iter().take_while(|byte| is_void(byte)).count()
+        } else {
+            rest.iter().take_while(|byte| is_blank(byte)).count()
+        };
+        self.next += skipped;
+        self.begin = self.next;
+        self.peek().is_some()
+    }
+
+    /// Reads one word; nothing where there is only a line continuation.
+    fn word(&mut self, first: bool) -> Result<Option<OsString>, NotWords> {
+        let mut word = Vec::new();
+        // Whether anything of it is quoted, which makes an empty word a word and no word a reserved one.
+        let mut quoted = false;
+        // Whether a tilde would be expanded here: at the start, and in what looks like an assignment.
+        let mut tilde = true;
+        while let Some(byte) = self.peek() {
+            if matches!(byte, b' ' | b'\t') {
+                break;
+            }
+            self.next += 1;
+            let at_start = word.is_empty() && !quoted;
+            match byte {
+                b'\\' => match self.take() {
+                    Some(b'\n') => continue,
+                    Some(escaped) => {
+                        word.push(escaped);
+                        quoted = true;
+                    }
+                    None => return self.fault(Special::LastBackslash),
+                },
+                b'\'' => {
+                    self.single_quotes(&mut word)?;
+                    quoted = true;
+                }
+                b'"' => {
+                    self.double_quotes(&mut word)?;
+                    quoted = true;
+                }
+                b'=' if first && !quoted && is_name(&word) => {
+                    return self.fault(Special::Assignment);
+                }
+                b'\n' if self.is_at_end() => break,
+                b'\n' => {
+                    self.next -= 1;
+                    return self.fault(Special::Character('\n'));
+                }
+                b'|' | b'&' | b';' | b'<' | b'>' | b'(' | b')' | b'$' | b'`' | b'*' | b'?'
+                | b'[' | b'{' | b'}' => {
+                    return self.fault(Special::Character(char::from(byte)));
+                }
+                b'#' if at_start => return self.fault(Special::Character('#')),
+                b'~' if tilde => return self.fault(Special::Character('~')),
+                other => word.push(other),
+            }
+            tilde = byte == b'=' || byte == b':' && word.contains(&b'=');
+        }
+        if first && !quoted && RESERVED.iter().any(|it| it.as_bytes() == word) {
+            return self.fault(Special::Reserved);
+        }
+        Ok((quoted || !word.is_empty()).then(|| OsString::from_vec(word)))
+    }
+
+    fn is_at_end(&self) -> bool {
+        let rest = self.line.get(self.next..).unwrap_or_default();
+        rest.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n'))
+    }
+
+    fn single_quotes(&mut self, word: &mut Vec<u8>) -> Result<(), NotWords> {
+        loop {
+            match self.take() {
+                Some(b'\'') => return Ok(()),
+                Some(byte) => word.push(byte),
+                None => return self.fault(Special::OpenQuote('\'')),
+            }
+        }
+    }
+
+    fn double_quotes(&mut self, word: &mut Vec<u8>) -> Result<(), NotWords> {
+        loop {
+            match self.take() {
+                Some(b'"') => return Ok(()),
+                Some(byte @ (b'$' | b'`')) => {
+                    return self.fault(Special::Character(char::from(byte)));
+                }
+                Some(b'\\') => match self.take() {
+                    Some(b'\n') => {}
+                    Some(byte @ (b'$' | b'`' | b'"' | b'\\')) => word.push(byte),
+                    Some(byte) => word.extend([b'\\', byte]),
+                    None => return self.fault(Special::OpenQuote('"')),
+                },
+                Some(byte) => word.push(byte),
+                None => return self.fault(Special::OpenQuote('"')),
+            }
+        }
+    }
+
+    /// Blames the word as it is written, up to the next blank.
+    fn fault<T>(&self, what: Special) -> Result<T, NotWords> {
+        let rest = self.line.get(self.next..).unwrap_or_default();
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n');
+        let more = rest.iter().position(is_blank).unwrap_or(rest.len());
+        let word = self.line.get(self.begin..self.next + more);
+        let word = word.unwrap_or_default().trim_ascii_end();
+        Err(NotWords {
+            word: OsStr::from_bytes(word).to_owned(),
+            what,
+        })
+    }
+}
+
+/// Tells whether a shell takes this as the name of a variable.
+pub(super) fn is_name(text: &[u8]) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    text.first().is_some_and(|first| !first.is_ascii_digit()) && text.iter().all(is_letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt, process::Command};
+
+    use super::{NotWords, Special, quoted, split};
+
+    fn words(line: &str) -> Vec<String> {
+        let words = split(OsStr::new(line)).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        let words = words.into_iter().map(|word| word.into_string().unwrap());
+        words.collect()
+    }
+
+    fn fault(line: &str) -> (String, Special) {
+        let NotWords { word, what } = split(OsStr::new(line)).expect_err(line);
+        (word.into_string().unwrap(), what)
+    }
+
+    /// Lines that are nothing but words, and the words.
+    const PLAIN: &[(&str, &[&str])] = &[
+        ("", &[]),
+        (" \t\n ", &[]),
+        ("a", &["a"]),
+        ("  a \t b\t", &["a", "b"]),
+        ("\n a b \n\n", &["a", "b"]),
+        ("'a b' c", &["a b", "c"]),
+        ("a'b'\"c\"\\d", &["abcd"]),
+        ("''", &[""]),
+        ("a '' \"\" b", &["a", "", "", "b"]),
+        ("\"a  b\"", &["a  b"]),
+        ("\"\\$ \\` \\\" \\\\ \\a \\ \"", &["$ ` \" \\ \\a \\ "]),
+        ("'\\' '$(id)`;|'", &["\\", "$(id)`;|"]),
+        ("a\\ b \\\\ \\' \\\"", &["a b", "\\", "'", "\""]),
+        ("\\$HOME \\*", &["$HOME", "*"]),
+        ("a\\\nb c\\\n d", &["ab", "c", "d"]),
+        ("\"a\\\nb\"", &["ab"]),
+        ("\\\n", &[]),
+        ("'it'\\''s'", &["it's"]),
+        ("'a\nb'", &["a\nb"]),
+        ("a#b c#", &["a#b", "c#"]),
+        ("'#' b \\#c", &["#", "b", "#c"]),
+        ("a~ b/~ c:~d \\~ '~'", &["a~", "b/~", "c:~d", "~", "~"]),
+        ("a B=c --d=e", &["a", "B=c", "--d=e"]),
+        ("'A'=b", &["A=b"]),
+        ("1=b", &["1=b"]),
+        ("echo if then", &["echo", "if", "then"]),
+        ("'if' \\then", &["if", "then"]),
+        ("iffy", &["iffy"]),
+        (
+            "rsync --server -vlogDtpre.iLsfxCIvu . /a\\ b",
+            &["rsync", "--server", "-vlogDtpre.iLsfxCIvu", ".", "/a b"],
+        ),
+        (
+            "git-upload-pack '/it'\\''s.git'",
+            &["git-upload-pack", "/it's.git"],
+        ),
+        (
+            "/usr/lib//openssh/sftp-server\t-l  INFO",
+            &["/usr/lib//openssh/sftp-server", "-l", "INFO"],
+        ),
+    ];
+
+    #[test]
+    fn words_are_split_and_quotes_are_taken_off() {
+        for (line, expected) in PLAIN {
+            assert_eq!(words(line), *expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_hosts_own_shell_makes_the_same_words() {
+        for (line, expected) in PLAIN {
+            if line.trim().is_empty() || *line == "\\\n" {
+                continue;
+            }
+            let script = format!(
+                "words() {{ for word; do printf '<%s>' \"$word\"; done; }}\nwords {}",
+                line.trim_start()
+            );
+            let output = Command::new("/bin/sh")
+                .args(["-c", &script])
+                .output()
+                .unwrap();
+            let shown: String = expected.iter().map(|word| format!("<{word}>")).collect();
+            // An assignment or a reserved word is none behind a command.
+            assert_eq!(String::from_utf8_lossy(&output.stdout), shown, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_quoted_word_is_the_same_word_again() {
+        for word in [
+            "a", "", "a b", "it's", "$x", "~", "A=b", "''", "a\nb", "#", "\\",
+        ] {
+            let line = quoted(OsStr::new(word));
+            assert_eq!(split(&line).unwrap(), [word], "{line:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept() {
+        let line = OsStr::from_bytes(b"a\xff 'b\x80'");
+        let expected = [OsStr::from_bytes(b"a\xff"), OsStr::from_bytes(b"b\x80")];
+        assert_eq!(split(line).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_a_shell_would_act_on_is_refused_with_its_word() {
+        for (line, word, special) in [
+            ("a; b", "a;", ';'),
+            ("a b|c d", "b|c", '|'),
+            ("a && b", "&&", '&'),
+            ("a >b", ">b", '>'),
+            ("a 2>&1", "2>&1", '>'),
+            ("a <b", "<b", '<'),
+            ("(a)", "(a)", '('),
+            ("a)", "a)", ')'),
+            ("a $HOME b", "$HOME", '$'),
+            ("a \"x $HOME\" b", "\"x $HOME\"", '$'),
+            ("$'a'", "$'a'", '$'),
+            ("a `id`", "`id`", '`'),
+            ("a \"`id`\"", "\"`id`\"", '`'),
+            ("a *.c", "*.c", '*'),
+            ("a b?", "b?", '?'),
+            ("a [b]", "[b]", '['),
+            ("a {b,c}", "{b,c}", '{'),
+            ("a }", "}", '}'),
+            ("a #b", "#b", '#'),
+            ("a ~", "~", '~'),
+            ("a ~b/c", "~b/c", '~'),
+            ("a b=~", "b=~", '~'),
+            ("a b=c:~d", "b=c:~d", '~'),
+            ("a\nb", "a", '\n'),
+            ("a b\n c", "b", '\n'),
+        ] {
+            let expected = (word.to_owned(), Special::Character(special));
+            assert_eq!(fault(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finished_is_refused() {
+        assert_eq!(
+            fault("a 'b c"),
+            ("'b c".to_owned(), Special::OpenQuote('\''))
+        );
+        assert_eq!(fault("a \"b"), ("\"b".to_owned(), Special::OpenQuote('"')));
+        assert_eq!(
+            fault("a \"b\\"),
+            ("\"b\\".to_owned(), Special::OpenQuote('"'))
+        );
+        assert_eq!(fault("a b\\"), ("b\\".to_owned(), Special::LastBackslash));
+    }
+
+    #[test]
+    fn what_is_no_command_is_refused_where_a_command_begins() {
+        for line in ["A=b", "A=b c", "_a1= c", " A=\"b c\" d"] {
+            assert_eq!(fault(line).1, Special::Assignment, "{line:?}");
+        }
+        for line in ["if true", "! a", "time a", "\n while"] {
+            assert_eq!(fault(line).1, Special::Reserved, "{line:?}");
+        }
+        assert_eq!(fault("{ a").1, Special::Character('{'));
+    }
+
+    #[test]
+    fn an_error_says_what_to_do() {
+        let said = |line: &str| split(OsStr::new(line)).unwrap_err().to_string();
+        assert_eq!(
+            said("a $HOME"),
+            "a shell would act on the $ in \"$HOME\"; quote it"
+        );
+        assert_eq!(said("a 'b"), "the ' in \"'b\" is not closed");
+        assert_eq!(said("A=b c"), "a shell would set the variable in \"A=b\"");
+    }
+}
