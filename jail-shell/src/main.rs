@@ -183,7 +183,7 @@ fn tell(caller: &Caller, refusal: &Refusal) {
     };
     drop(io::stderr().write_all(text.as_bytes()));
     let original = caller.variable("SSH_ORIGINAL_COMMAND");
-    if Request::is_for_sftp(&caller.arguments, original) {
+    if !refusal.is_for_want_of_sftp() && Request::is_for_sftp(&caller.arguments, original) {
         client::tell(text.trim_end());
     }
 }

@@ -95,25 +95,61 @@ fn jailctl_shows_the_same_whatever_its_callers_variables() {
     assert!(explained.stdout.contains("strict"), "{explained}");
 }
 
-/// The real one: nss-systemd(8) looks at no service but the one that this names.
+/// A service of userdb, as systemd-userdbd is one, which knows the group `remote` and that ann is in it: the User/Group Record
+/// Lookup API of systemd.
+const USERDB: &str = r#"
+import json, os, socket
+path = "/run/systemd/userdb/org.example.Test"
+record = {"groupName": "remote", "gid": 4343, "service": "org.example.Test"}
+server = socket.socket(socket.AF_UNIX)
+server.bind(path)
+os.chmod(path, 0o666)
+server.listen(64)
+while True:
+    client, _ = server.accept()
+    asked = b""
+    while not asked.endswith(b"\0"):
+        more = client.recv(4096)
+        if not more:
+            break
+        asked += more
+    if not asked:
+        continue
+    asked = json.loads(asked[:-1])
+    method, words = asked["method"], asked["parameters"]
+    if method.endswith("GetMemberships") and words.get("userName") == "ann":
+        answer = {"parameters": {"userName": "ann", "groupName": "remote"}}
+    elif method.endswith("GetGroupRecord") and (words.get("groupName") == "remote" or words.get("gid") == 4343):
+        answer = {"parameters": {"record": record, "incomplete": False}}
+    else:
+        answer = {"error": "io.systemd.UserDatabase.NoRecordFound", "parameters": {}}
+    client.sendall(json.dumps(answer).encode() + b"\0")
+    client.close()
+"#;
+
+/// The real one: nss-systemd(8) asks no service but the one that this names.
 #[test]
 fn systemds_userdb_is_asked_whatever_systemd_only_userdb_says() {
     const ONLY: &str = "SYSTEMD_ONLY_USERDB=x";
     let sandbox = by_a_remote_group("/bin/bash", "exempt")
         .behind_pam("required", "")
-        .with(
-            "sed -i 's/^group:.*/group: files [SUCCESS=merge] systemd/' /etc/nsswitch.conf
-             mkdir -p /etc/userdb
-             echo '{\"groupName\":\"remote\",\"gid\":4343}' >/etc/userdb/remote.group
-             ln -s remote.group /etc/userdb/4343.group
-             touch /etc/userdb/ann:remote.membership",
-        );
-    if !sandbox.must("id -G ann").contains("4343") {
+        .with("sed -i 's/^group:.*/group: files [SUCCESS=merge] systemd/' /etc/nsswitch.conf; mkdir -p /run/systemd/userdb");
+    if sandbox
+        .sh("/usr/bin/python3 --version && ls /lib/*/libnss_systemd.so.2")
+        .code()
+        != Some(0)
+    {
         return skipped(
             "SYSTEMD_ONLY_USERDB",
-            "libnss-systemd is not installed, or reads no /etc/userdb",
+            "libnss-systemd or /usr/bin/python3 is not here",
         );
     }
+    sandbox.write("/run/userdb.py", USERDB);
+    sandbox.must(
+        "/usr/bin/python3 /run/userdb.py </dev/null >/dev/null 2>&1 &
+         until [ -e /run/systemd/userdb/* ]; do sleep 0.01; done; sleep 0.2",
+    );
+    assert!(sandbox.must("id -G ann").contains("4343"));
     assert!(!sandbox.must(&format!("{ONLY} id -G ann")).contains("4343"));
     for variable in ["A=1", ONLY] {
         let seen = su(&sandbox, variable, "echo in; ls -d /srv");

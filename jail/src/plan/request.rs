@@ -89,11 +89,8 @@ impl What {
         let unsure = match original.map(|original| (original, sftp::read(original))) {
             None => true,
             Some((_, Reading::Server { .. })) => false,
-            Some((_, Reading::Hidden(_))) => true,
-            Some((original, Reading::Other)) if sftp::may_be_wanted_by(original) => true,
-            Some((original, Reading::Other)) => {
-                return Err(Refusal::SftpOnly(original.to_owned()));
-            }
+            Some((original, _)) if sftp::may_be_wanted_by(original) => true,
+            Some((original, _)) => return Err(Refusal::SftpOnly(original.to_owned())),
         };
         Ok(What::Sftp {
             asked,
@@ -146,7 +143,8 @@ impl Request {
 }
 
 impl Request {
-    /// Tells whether a call is for sftp, whoever makes it: a client of sftp shows no other text than what an sftp-server says.
+    /// Tells whether a client of sftp may have made a call, whoever it is for: such a client shows no other text than what an
+    /// sftp-server says.
     #[must_use]
     pub fn is_for_sftp(arguments: &[OsString], original: Option<&OsStr>) -> bool {
         let command = match arguments {
@@ -158,7 +156,8 @@ impl Request {
             Some(program) if forces_door(&program) => original,
             _ => command,
         };
-        command.is_some_and(|command| sftp::read(command) != Reading::Other)
+        let is_server = command.is_some_and(|command| sftp::read(command) != Reading::Other);
+        is_server && original.is_none_or(sftp::may_be_wanted_by)
     }
 
     /// Says what is to be started. `sftp_server` is a path in the jail, found where it is asked for.
@@ -498,6 +497,10 @@ mod tests {
         ));
         assert!(is_for_sftp(&["jail-shell", "-c", "nice sftp-server"], None));
         assert!(!is_for_sftp(&["jail-shell", "-c", "id"], Some(server)));
+        assert!(!is_for_sftp(
+            &["jail-shell", "-c", server],
+            Some("scp -t x")
+        ));
         assert!(!is_for_sftp(&["-jail-shell"], None));
         assert!(!is_for_sftp(&[], None));
     }

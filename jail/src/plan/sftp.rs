@@ -146,8 +146,12 @@ pub(crate) fn read(line: &OsStr) -> Reading {
     }
 }
 
-/// Tells whether a client that asked for this wants sftp, whatever a wrapper of the server's is called.
+/// Tells whether a client that asked for this may want sftp: it is a server, or one that only a shell could start, or the name
+/// of a wrapper has "sftp" in it.
 pub(crate) fn may_be_wanted_by(line: &OsStr) -> bool {
+    if read(line) != Reading::Other {
+        return true;
+    }
     let words = words::split(line).unwrap_or_default();
     let name = without_exec(&words)
         .first()

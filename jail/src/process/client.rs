@@ -45,6 +45,10 @@ const SYMBOLIC_LINK: u32 = 0o120_777;
 /// Tells whether standard input is from a client of sftp, so far as that can be seen: not where it is a terminal, or ends
 /// before it begins, or where something else is sent, or nothing for some seconds. Takes nothing of it.
 pub(crate) fn speaks_sftp() -> bool {
+    speaks_sftp_by(Instant::now() + PATIENCE)
+}
+
+fn speaks_sftp_by(deadline: Instant) -> bool {
     let input = stdin();
     if isatty(input) {
         return false;
@@ -53,7 +57,7 @@ pub(crate) fn speaks_sftp() -> bool {
         return true;
     }
     // A packet begins with its length, whose first byte is 0 below 16 MiB, and no text begins so.
-    is_ready(input, Instant::now() + PATIENCE) && first_byte(input) == Ok(Some(0))
+    is_ready(input, deadline) && first_byte(input) == Ok(Some(0))
 }
 
 /// Looks at the first byte of what waits in a socket or pipe, and leaves it there. Nothing where that has ended.
@@ -75,14 +79,14 @@ fn first_byte(input: BorrowedFd<'_>) -> rustix::io::Result<Option<u8>> {
 ///
 /// To be called without any privileges: it reads what the client sends.
 pub fn tell(sentence: &str) {
-    if kind(stdin()).is_none() || !speaks_sftp() {
+    let deadline = Instant::now() + PATIENCE;
+    if kind(stdin()).is_none() || !speaks_sftp_by(deadline) {
         return;
     }
     // A client that has gone must not end this process by a signal.
     if rt_sigaction(libc::SIGPIPE, Disposition::Ignore).is_err() {
         return;
     }
-    let deadline = Instant::now() + PATIENCE;
     for _ in 0..MOST_PACKETS {
         let Some(answer) = packet(deadline).and_then(|packet| answer(&packet, sentence)) else {
             return;
