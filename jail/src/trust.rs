@@ -19,6 +19,9 @@ use crate::{code::Code, fault::raw, served};
 /// Write permission for group or others. A POSIX ACL that lets anybody write shows in the group bits: acl(5).
 const WRITABLE_BY_OTHERS: RawMode = 0o022;
 
+/// Accounts below are the system's: login.defs(5), UID_MIN. A service may need what belongs to one.
+const FIRST_ORDINARY: u32 = 1000;
+
 /// A component of a path that can't be trusted, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Untrusted {
@@ -61,6 +64,33 @@ pub enum Flaw {
 }
 
 impl Untrusted {
+    /// Tells whether `jailctl mend` can put it right: it is nobody else's, and nobody else needs it as it is.
+    #[must_use]
+    pub fn can_be_mended(&self) -> bool {
+        match self.flaw {
+            Flaw::Missing => true,
+            Flaw::Owner(uid) => uid >= FIRST_ORDINARY,
+            Flaw::Writable(mode) => mode & 0o1000 == 0,
+            _ => false,
+        }
+    }
+
+    /// Says what is wrong, and the command that mends it: `jailctl mend` with these words, and the path where it is to be
+    /// named. Where there is no such command, or the path can't be typed, it says the same as `Display`.
+    pub(crate) fn with_mend(&self, words: &str, names_path: bool) -> String {
+        let path = self.path.to_string_lossy();
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+@".contains(letter);
+        if !self.can_be_mended() || names_path && !path.chars().all(is_plain) {
+            return self.to_string();
+        }
+        let path = if names_path {
+            format!(" {path}")
+        } else {
+            String::new()
+        };
+        format!("{}; run: jailctl mend {words}{path}", State(self))
+    }
+
     /// Gives the code of a refused root directory.
     pub(crate) fn root_code(&self) -> Code {
         match self.flaw {
@@ -71,33 +101,28 @@ impl Untrusted {
     }
 }
 
-impl fmt::Display for Untrusted {
+/// The path, the component and its state.
+struct State<'a>(&'a Untrusted);
+
+impl fmt::Display for State<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let component = self.component.display();
-        write!(f, "{}: {component} ", self.path.display())?;
-        match &self.flaw {
-            Flaw::Missing => write!(
-                f,
-                "does not exist; make it (install -d -m 755 {component}), or correct the path in the config"
-            ),
-            Flaw::SymbolicLink => {
-                f.write_str("is a symbolic link; write the path it leads to instead")
-            }
+        let Untrusted {
+            path,
+            component,
+            flaw,
+        } = self.0;
+        write!(f, "{}: {} ", path.display(), component.display())?;
+        match flaw {
+            Flaw::Missing => f.write_str("does not exist"),
+            Flaw::SymbolicLink => f.write_str("is a symbolic link"),
             Flaw::NotDirectory(kind) => write!(f, "is a {kind}, not a directory"),
             Flaw::NotRegular(kind) => write!(f, "is a {kind}, not a regular file"),
             Flaw::NoSource(kind) => write!(
                 f,
                 "is a {kind}, and a mount shows a directory, a regular file or a socket"
             ),
-            Flaw::Owner(uid) => write!(
-                f,
-                "belongs to uid {uid}, not to root; chown root {component}"
-            ),
-            Flaw::Writable(mode) if mode & 0o1000 != 0 => write!(
-                f,
-                "is mode {mode:04o}; chmod go-w {component}, or where others need it so, choose another place"
-            ),
-            Flaw::Writable(mode) => write!(f, "is mode {mode:04o}; chmod go-w {component}"),
+            Flaw::Owner(uid) => write!(f, "belongs to uid {uid}, not to root"),
+            Flaw::Writable(mode) => write!(f, "is mode {mode:04o}"),
             Flaw::HostRoot => {
                 f.write_str("is the host's own root directory, mounted there; that is no jail")
             }
@@ -105,6 +130,25 @@ impl fmt::Display for Untrusted {
             Flaw::Io(Errno::ENOSYS) => write!(f, "can't be opened: {NO_OPENAT2}"),
             Flaw::Io(errno) => write!(f, "can't be opened: {}", errno.desc()),
         }
+    }
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        State(self).fmt(f)?;
+        f.write_str(match self.flaw {
+            Flaw::Missing => "; make it, or correct the path",
+            Flaw::SymbolicLink => "; write the path it leads to instead",
+            Flaw::Owner(uid) if uid < FIRST_ORDINARY => {
+                "; that is an account of the system, whose service needs it: choose another place"
+            }
+            Flaw::Owner(_) => "; give it to root, or choose another place",
+            Flaw::Writable(mode) if mode & 0o1000 != 0 => {
+                "; others need it so: choose another place"
+            }
+            Flaw::Writable(_) => "; let only root write it, or choose another place",
+            _ => "",
+        })
     }
 }
 

@@ -94,6 +94,22 @@ impl Build {
     /// # Errors
     /// Something asked for is not there, or a system call failed; a root that was there works as before.
     pub fn run(self) -> Result<Verdict, Fault> {
+        let built = self.build()?;
+        let Built {
+            root,
+            manifest,
+            change,
+            notes,
+        } = &built;
+        if self.json {
+            print_json(root, manifest, change, notes);
+        } else {
+            print(root, manifest, change, notes);
+        }
+        Ok(Verdict::of(notes.iter().any(Note::is_finding)))
+    }
+
+    fn build(&self) -> Result<Built, Fault> {
         let root = absolute(&self.root)?;
         let there = There::open(&root)?;
         let before = there.as_ref().and_then(There::recipe);
@@ -123,12 +139,27 @@ impl Build {
         };
         registry::add(&root)?;
         let change = Change::of(before, &named, &recipe);
-        if self.json {
-            print_json(&root, &manifest, &change, &notes);
-        } else {
-            print(&root, &manifest, &change, &notes);
+        Ok(Built {
+            root,
+            manifest,
+            change,
+            notes,
+        })
+    }
+
+    /// Asks for programs of a root that was built before, beside what it has.
+    fn adding(root: &Path, programs: &[String]) -> Build {
+        Build {
+            root: root.to_owned(),
+            with: Vec::new(),
+            programs: programs.to_vec(),
+            only: false,
+            users: Vec::new(),
+            copy: false,
+            hardlink: false,
+            reflink: false,
+            json: false,
         }
-        Ok(Verdict::of(notes.iter().any(Note::is_finding)))
     }
 
     /// What is named now, and nothing of before.
@@ -160,6 +191,22 @@ impl Build {
             imported: None,
         }
     }
+}
+
+/// What was built.
+struct Built {
+    root: PathBuf,
+    manifest: Manifest,
+    change: Change,
+    notes: Vec<Note>,
+}
+
+/// Builds a root anew, as it was asked for, with these programs besides.
+///
+/// # Errors
+/// As [`Build::run`].
+pub fn add(root: &Path, programs: &[String]) -> Result<(), Fault> {
+    Build::adding(root, programs).build().map(drop)
 }
 
 /// Gives the names of both, each once.

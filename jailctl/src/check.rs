@@ -47,23 +47,26 @@ use crate::{
     failure::{Failure, Verdict},
     mend,
     output::{counted, print_json, say},
-    shell::{self, shown},
+    shell::shown,
 };
 
-pub(crate) use doors::SNIPPETS;
+pub(crate) use cron::{Denial, denial};
+pub(crate) use doors::{SNIPPETS, is_jail_shell_line};
 pub(crate) use finding::{Finding, Mend, Severity};
-pub(crate) use inside::top_is_roots;
-pub(crate) use mounts::Mounted;
+pub(crate) use mounts::{Mounted, below_roots as mounts_below_roots};
 pub(crate) use pam::{
     jailing as jailing_pam_services, open_doors as open_pam_services, open_jobs as open_pam_jobs,
     opening as opening_pam,
 };
+pub(crate) use reach::reaches_home;
 pub(crate) use sshd::{
     forces_jail_shell as sshd_forces_jail_shell, session_is_jailed as sshd_session_is_jailed,
+    written_keys,
 };
 pub(crate) use stack::in_file as pam_lines_in;
 pub(crate) use tree::{excess, is_misowned, is_strange_device};
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
+pub(crate) use user_manager::unit_to_mask;
 
 /// What a check has found, and what it could not look at.
 #[derive(Debug, Default, Serialize)]
@@ -258,28 +261,19 @@ fn attack(report: &mut Report, jailed: &Jailed, directory: &Path) {
 /// Executes the fixes that can do no harm: each only takes something away, and concerns a jail and nothing else.
 fn fix(report: &Report, config: &Path) -> Vec<Fixed> {
     let mut fixed: Vec<Fixed> = Vec::new();
-    for mend in report.findings.iter().filter_map(|it| it.mend.as_ref()) {
-        let command = mend.command();
-        if !mend.is_safe() || fixed.iter().any(|it| it.command == command) {
+    let mends = report.findings.iter().filter_map(|it| it.mend.as_ref());
+    for repair in mends.filter_map(Mend::safe_repair) {
+        let command = repair.to_string();
+        if fixed.iter().any(|it| it.command == command) {
             continue;
         }
         eprintln!("+ {command}");
-        let succeeded = match mend {
-            Mend::Repair(repair) => match mend::execute(repair, config, mend::Extent::Whole) {
-                Ok(changes) => {
-                    changes.iter().for_each(|change| eprintln!("  {change}"));
-                    true
-                }
-                Err(failure) => {
-                    eprintln!("  {failure}");
-                    false
-                }
-            },
-            Mend::Command { command, .. } => {
-                let status = shell::program("sh").args(["-c", command]).status();
-                status.is_ok_and(|status| status.success())
-            }
-        };
+        let changes = mend::execute(repair, config, mend::Extent::Whole);
+        match &changes {
+            Ok(changes) => changes.iter().for_each(|change| eprintln!("  {change}")),
+            Err(failure) => eprintln!("  {failure}"),
+        }
+        let succeeded = changes.is_ok();
         fixed.push(Fixed { command, succeeded });
     }
     fixed

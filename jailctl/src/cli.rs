@@ -160,10 +160,13 @@ pub(crate) struct Mend {
     pub(crate) kind: mend::Kind,
     /// The path or user that check names
     #[arg(value_hint = ValueHint::AnyPath)]
-    pub(crate) what: OsString,
+    pub(crate) what: Option<OsString>,
     /// WHAT has a backslash and three octal digits for each byte that a terminal can't show
     #[arg(long)]
     pub(crate) escaped: bool,
+    /// sshd's config, as it was given to check
+    #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config", value_hint = ValueHint::FilePath)]
+    pub(crate) sshd_config: PathBuf,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -450,9 +453,12 @@ pub(crate) struct FromPamChroot {
 ///
 /// With a directory this is chroot(1): the command keeps root's powers and no wall stands around it, so it is for rescue and
 /// maintenance, not for keeping anybody in. Without a command it starts the shell that $SHELL names, or else /bin/sh.
+///
+/// What a user can change in a root would run as root then. So the directory and all above it must be root's, and nobody else
+/// may be able to write the program, its libraries or anything else in the directories of programs, libraries and settings.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "jailctl enter [--mount] ROOT [-- COMMAND...]\n       \
+    override_usage = "jailctl enter [--mount] [--trust-user-files] ROOT [-- COMMAND...]\n       \
                             jailctl enter --user NAME [--door DOOR] [-- COMMAND...]",
     after_long_help = ENTER_EXAMPLES
 )]
@@ -471,6 +477,9 @@ pub(crate) struct Enter {
     /// Mount /proc, /sys, /dev and resolv.conf in it, for this command alone
     #[arg(long)]
     pub(crate) mount: bool,
+    /// Enter also where users can change the program or its libraries, and run those as root
+    #[arg(long, conflicts_with = "user")]
+    pub(crate) trust_user_files: bool,
     /// The command and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -478,7 +487,7 @@ pub(crate) struct Enter {
 
 const ENTER_EXAMPLES: &str = "\
 Examples:
-  jailctl enter /srv/jails/ann                                  a shell in the root, as root
+  jailctl enter /srv/images/debian                              a shell in a root that is root's alone, as root
   jailctl enter --mount /srv/images/debian -- apt-get update    with /proc, /sys, /dev and resolv.conf for as long as it runs
   jailctl enter --user ann                                      her login, before she does it
   jailctl enter --user ann --door pam                           the same as behind pam_jail.so
@@ -568,9 +577,9 @@ pub(crate) struct Watch {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use clap::CommandFactory;
+    use clap::{CommandFactory, ValueEnum};
 
-    use super::{Cli, KINDS, WALLS};
+    use super::{Cli, KINDS, WALLS, mend};
 
     /// Lists the files below a directory.
     fn files(directory: &Path) -> Vec<PathBuf> {
@@ -593,7 +602,7 @@ mod tests {
         let mut kinds = Vec::new();
         for file in files(Path::new(sources)) {
             let text = std::fs::read_to_string(file).unwrap();
-            for call in ["::error(", "::warning(", "::note(", "::refused(", "walked("] {
+            for call in ["::error(", "::warning(", "::note(", "::refused("] {
                 let arguments = text.split(call).skip(1).map(str::trim_start);
                 let words = arguments.filter_map(|it| it.strip_prefix('"')?.split('"').next());
                 kinds.extend(words.map(str::to_owned));
@@ -610,6 +619,16 @@ mod tests {
                 .split([' ', ',', '.', ';', '\n'])
                 .any(|word| word == kind);
             assert!(listed, "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_mended_is_a_kind_of_finding() {
+        for kind in mend::Kind::value_variants() {
+            let name = kind.name();
+            let listed = KINDS.split([' ', ',', '.']).any(|word| word == name);
+            // The jail's group file is a part of what host-files is about.
+            assert!(listed || name == "group-disagrees", "{name}");
         }
     }
 

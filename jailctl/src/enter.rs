@@ -1,5 +1,7 @@
 //! `jailctl enter`: chroot(1) for administrators, and a rehearsal of a user's login.
 
+mod as_root;
+
 use std::{
     env,
     ffi::{OsStr, OsString},
@@ -19,10 +21,11 @@ use jail::{
     identity::Identity,
     log::Log,
     plan::Plan,
-    program::{ProgramFault, Root},
+    program::Root,
     refusal::Refusal,
     session::end_like,
     start::{self, Inherited},
+    trust,
 };
 use jail_config::{Decision, Isolation, Jail};
 use nix::sched::{CloneFlags, unshare};
@@ -37,7 +40,6 @@ use rustix::{
 
 use crate::{
     account,
-    check::top_is_roots,
     cli::Enter,
     door::Door,
     failure::{Failure, Verdict},
@@ -175,11 +177,21 @@ fn enter_root(root: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", private).map_err(|errno| tried("make the mounts private for", errno))?;
     }
-    let roots_own = std::path::absolute(root).is_ok_and(|root| top_is_roots(&root));
     // After the namespace: a directory opened before is on a mount of the other one.
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = openat2(CWD, root, flags, Mode::empty(), ResolveFlags::empty())
-        .map_err(|errno| tried("open root", errno))?;
+    let opened = if arguments.trust_user_files {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat2(CWD, root, flags, Mode::empty(), ResolveFlags::empty())
+            .map_err(|errno| tried("open root", errno))?
+    } else {
+        let whole = std::path::absolute(root).map_err(|error| Failure::io("find", root, &error))?;
+        let opened = trust::open_directory(&whole).map_err(|untrusted| {
+            Failure::Failed(format!(
+                "open root {untrusted}; --trust-user-files enters it as root all the same"
+            ))
+        })?;
+        as_root::check(&opened, &whole, None)?;
+        opened
+    };
     if arguments.mount {
         mount_host_views(&opened, root)?;
     }
@@ -191,53 +203,19 @@ fn enter_root(root: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
         Some((program, words)) => (find(program, root)?, words.to_vec()),
         None => (default_shell(env::var_os("SHELL")), vec!["-i".into()]),
     };
+    if !arguments.trust_user_files {
+        as_root::check(&opened, root, Some(&program))?;
+    }
     // The kernel says "no such file" of a program whose loader or library is missing.
     Root::current(env::var_os("LD_LIBRARY_PATH").as_deref())
         .and_then(|inside| inside.check(&program))
-        .map_err(|fault| unfit(&fault, root, roots_own))?;
+        .map_err(|fault| Failure::Failed(shown(fault.to_string())))?;
     let mut command = Command::new(&program);
     if let Some(name) = arguments.command.first() {
         command.arg0(name);
     }
     let error = command.args(words).exec();
     Err(Failure::io("execute in the root", &program, &error))
-}
-
-/// Says why a program can't start, with the command that mends it; none where somebody else could have put a link in the
-/// way of that, by which it would write to the host.
-fn unfit(fault: &ProgramFault, root: &Path, roots_own: bool) -> Failure {
-    let mend = mend_program(fault, root)
-        .filter(|_| roots_own)
-        .map(|command| format!("\n  {command}"));
-    Failure::Failed(format!(
-        "{}{}",
-        shown(fault.to_string()),
-        mend.unwrap_or_default()
-    ))
-}
-
-/// Copies files of the host to their own paths. A link that is in the way goes, where cp(1) would find the host's file behind
-/// it, and so does a hard link to the host's file, which cp(1) would refuse as the same.
-const COPY: &str = "cp -L --parents --remove-destination";
-
-/// Gives the command that copies what a program lacks from the host.
-pub(crate) fn mend_program(fault: &ProgramFault, root: &Path) -> Option<String> {
-    match fault {
-        ProgramFault::Interpreter(_, interpreter) => {
-            Some(format!("{COPY} {} {}", quoted(interpreter), quoted(root)))
-        }
-        ProgramFault::Libraries(program, _) => Some(copy_with_libraries(program, root)),
-        _ => None,
-    }
-}
-
-/// Gives the command that copies a program of the host with all that ldd names for it.
-pub(crate) fn copy_with_libraries(program: &Path, root: &Path) -> String {
-    let program = quoted(program);
-    format!(
-        "{COPY} {program} $(ldd {program} | grep -o '/[^ ]*') {}",
-        quoted(root)
-    )
 }
 
 /// Finds a command by PATH, in the root that this process has by now.
@@ -292,9 +270,9 @@ fn mount_host_views(opened: &OwnedFd, root: &Path) -> Result<(), Failure> {
         match attached {
             Ok(()) => {}
             Err(rustix::io::Errno::NOENT) => {
-                let missing = quoted(root.join(name));
                 return Err(Failure::Failed(format!(
-                    "mount /{name}: the root has no directory for it; mkdir {missing}"
+                    "mount /{name}: the root has no directory {name} for it; make one in {}",
+                    shown(root)
                 )));
             }
             Err(errno) => {
@@ -306,7 +284,7 @@ fn mount_host_views(opened: &OwnedFd, root: &Path) -> Result<(), Failure> {
     let resolver = copy(Path::new("/etc/resolv.conf"), OpenTreeFlags::empty())
         .and_then(|file| attach(&file, opened, Path::new("etc/resolv.conf")));
     if resolver.is_err() {
-        let target = quoted(root.join("etc/resolv.conf"));
+        let target = shown(root.join("etc/resolv.conf"));
         eprintln!(
             "jailctl: names do not resolve inside: there is no file {target} to mount the host's on"
         );

@@ -431,8 +431,8 @@ fn take_along(stage: &Tree, root: &Tree, path: &Path) -> Result<(), Fault> {
 fn list_unmounted(root: &Tree, directory: &Path) -> Result<Vec<(OsString, FileType)>, Fault> {
     if root.is_mount_point(directory)? {
         return Err(Fault::Failed(format!(
-            "exchange {0}: something is mounted on it, and would go with the old generation; umount {0}, and mount it \
-             below /srv, /mnt or /media in the root",
+            "exchange {}: something is mounted on it, and would go with the old generation; unmount it, and mount it below \
+             /srv, /mnt or /media in the root",
             root.show(directory).display()
         )));
     }

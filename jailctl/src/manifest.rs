@@ -168,7 +168,7 @@ pub fn check_control(root: &Tree) -> Result<(), Fault> {
     let path = Path::new(CONTROL);
     match root.stat(path)? {
         Some(stat) if stat.st_uid != 0 || stat.st_mode & 0o077 != 0 => Err(Fault::Failed(format!(
-            "open {0}: it must be root's and mode 0700; look at what is in it, then chown 0:0 {0} && chmod 700 {0}",
+            "open {}: it must be root's and mode 0700; others may have written what is in it: remove it, and build the root anew",
             root.show(path).display()
         ))),
         _ => Ok(()),

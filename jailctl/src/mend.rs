@@ -4,14 +4,26 @@
 //! [`reach`] is how they get there: what lies in a root may be its user's, so nothing is done by path, and nothing is
 //! followed. A mount's source is data and is never changed: [`data`].
 
+mod accounts;
+mod copy;
 mod data;
 mod files;
 mod home;
+mod keys;
 mod link;
+mod lists;
+mod mounted;
+mod null;
+mod own;
+mod pasted;
 mod reach;
 mod repair;
+mod way;
 
-use std::{ffi::OsStr, path::Path};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
 use jail::decision::Config;
 use serde_json::json;
@@ -26,7 +38,10 @@ use crate::{
 };
 
 pub(crate) use data::Data;
+pub(crate) use own::installing_again;
+pub(crate) use pasted::Pasted;
 pub(crate) use repair::{Kind, Object, Repair};
+pub(crate) use way::{is_only_of_jail, keeps_its_owner};
 
 /// How far a fix goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,19 +55,23 @@ pub(crate) enum Extent {
 /// Does one fix, and says what it has changed.
 pub(crate) fn run(config: &Path, arguments: &cli::Mend) -> Result<Verdict, Failure> {
     need_root("change what users can't")?;
-    let unescaped = if arguments.escaped {
-        repair::unescaped(&arguments.what).ok_or_else(|| {
-            Failure::Usage("--escaped: a backslash takes three octal digits".to_owned())
-        })?
-    } else {
-        arguments.what.clone()
+    let is_host = arguments.kind.object() == Object::Host;
+    let what = match &arguments.what {
+        Some(_) if is_host => Err("this kind takes no WHAT"),
+        None if !is_host => Err("name WHAT: the path or user that check names"),
+        None => Ok(OsString::new()),
+        Some(what) if arguments.escaped => {
+            repair::unescaped(what).ok_or("--escaped: a backslash takes three octal digits")
+        }
+        Some(what) => Ok(what.clone()),
     };
+    let what = what.map_err(|why| Failure::Usage(why.to_owned()))?;
     let extent = if arguments.dry_run {
         Extent::DryRun
     } else {
         Extent::Whole
     };
-    let repair = Repair::new(arguments.kind, &unescaped);
+    let repair = Repair::new(arguments.kind, &what).with_sshd_config(&arguments.sshd_config);
     let changes = execute(&repair, config, extent)?;
     if arguments.output.json {
         let report = json!({
@@ -66,8 +85,7 @@ pub(crate) fn run(config: &Path, arguments: &cli::Mend) -> Result<Verdict, Failu
     }
     if changes.is_empty() {
         say(format_args!(
-            "{}: nothing to mend: {} is not, or is no longer, what check finds there",
-            shown(&repair.what),
+            "nothing to mend: check would not find {} there",
             repair.kind.name()
         ));
     }
@@ -81,14 +99,64 @@ pub(crate) fn execute(
     config: &Path,
     extent: Extent,
 ) -> Result<Vec<String>, Failure> {
-    let Repair { kind, what, .. } = repair;
-    let all = Accounts::all(&Config::read(config)?, config)?.jailed;
-    let changes = match kind.object() {
-        Object::File if *kind == Kind::HardLink => link::mend(Path::new(what), &all, extent),
-        Object::File => files::mend(*kind, Path::new(what), &all, extent),
-        Object::User => named(&all, what).and_then(|jailed| home::mend(jailed, &all, extent)),
+    let changes = match repair.kind.object() {
+        Object::Host => host(repair.kind, config, extent),
+        Object::File | Object::Way => path(repair.kind, Path::new(&repair.what), config, extent),
+        Object::User => user(repair, config, extent),
     };
-    changes.map_err(|failure| Failure::Failed(format!("mend {}: {failure}", kind.name())))
+    changes.map_err(|failure| Failure::Failed(format!("mend {}: {failure}", repair.kind.name())))
+}
+
+fn host(kind: Kind, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
+    match kind {
+        Kind::ConfigMissing => way::empty_config(config, extent),
+        Kind::ConfigUnsafe => way::config(config, extent),
+        Kind::Shells => lists::shells(extent),
+        _ => own::jail_shell(extent),
+    }
+}
+
+fn path(kind: Kind, path: &Path, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
+    if kind == Kind::PamModule {
+        return own::pam_module(path, extent);
+    }
+    let all = jailed(config)?;
+    match kind {
+        Kind::Root | Kind::Base => way::mend(kind, path, &all, extent),
+        Kind::HardLink => link::mend(path, &all, extent),
+        Kind::HostFiles => way::host_files(path, &all, extent),
+        Kind::MountInRoot => mounted::mend(path, &all, extent),
+        Kind::ProgramBroken => copy::program(path, &all, config, extent),
+        _ => files::mend(kind, path, &all, extent),
+    }
+}
+
+fn user(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
+    let all = jailed(config)?;
+    let jailed = named(&all, &repair.what)?;
+    let kind = repair.kind;
+    match kind {
+        Kind::HomeMissing | Kind::HomeNotWritable => home::mend(jailed, &all, extent),
+        Kind::HomeInReach => keys::away(jailed, &all, extent),
+        Kind::SshdKeys => keys::to_roots_file(jailed, repair.sshd_config(), extent),
+        Kind::NullMissing => null::mend(jailed, &all, extent),
+        Kind::Exec => way::executable(jailed, &all, extent),
+        Kind::RootUnsearchable => way::searchable(jailed, &all, extent),
+        Kind::GroupDisagrees
+        | Kind::NssLibraryMissing
+        | Kind::PasswdDisagrees
+        | Kind::PasswdLineMissing
+        | Kind::SecondRoot => accounts::mend(kind, jailed, &all, config, extent),
+        Kind::At | Kind::AtJobs | Kind::Cron | Kind::Crontab | Kind::Linger | Kind::UserManager => {
+            lists::mend(kind, jailed, extent)
+        }
+        _ => copy::mend(kind, jailed, &all, extent),
+    }
+}
+
+/// Gives all jailed users of a config.
+fn jailed(config: &Path) -> Result<Vec<Jailed>, Failure> {
+    Ok(Accounts::all(&Config::read(config)?, config)?.jailed)
 }
 
 /// Finds a jailed user.

@@ -361,6 +361,23 @@ fn every_kind_of_a_finding_is_explained_and_no_other() {
     }
 }
 
+/// And so its command is looked at: see `refuse_unsafe_commands` there.
+#[test]
+fn every_kind_of_a_finding_is_planted_by_a_test() {
+    let tests = fs::read_dir(format!("{}/tests", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let paths = tests.map(|entry| entry.unwrap().path());
+    let is_about_check = |text: &String| text.contains("fn of_kind(") || text.contains("of_kind(&");
+    let texts: Vec<String> = paths
+        .filter(|path| path.extension().is_some_and(|it| it == "rs"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .filter(is_about_check)
+        .collect();
+    for kind in kinds() {
+        let word = format!("\"{kind}\"");
+        assert!(texts.iter().any(|text| text.contains(&word)), "{kind}");
+    }
+}
+
 #[test]
 fn what_is_shown_is_compared() {
     assert!(is_like("abc", "abc") && is_like("/x/abc: d", "…abc: …") && is_like("a1b", "a…b"));

@@ -13,7 +13,34 @@ struct Found {
 }
 
 fn check(sandbox: &Sandbox) -> Outcome {
-    sandbox.run(&["jailctl", "check"])
+    let report = sandbox.run(&["jailctl", "check"]);
+    refuse_unsafe_commands(&report);
+    report
+}
+
+/// Insists that no command that is printed names a path which a user could change. Each kind of finding comes by here.
+#[track_caller]
+fn refuse_unsafe_commands(report: &Outcome) {
+    let lines = report.stdout.lines().map(str::trim_start);
+    let commands = lines.filter_map(|line| line.strip_prefix("# ").or(line.strip_prefix("#? ")));
+    let pieces = commands.flat_map(|line| line.split(['&', ';', '|', '(']));
+    for piece in pieces.filter(|piece| !piece.trim_start().starts_with("jailctl ")) {
+        let paths = [
+            "/srv",
+            "/home",
+            "/tmp",
+            "/mnt",
+            "/var/spool",
+            "/opt",
+            "/run/",
+            "~",
+            "$HOME",
+        ];
+        for path in paths {
+            let is_named = piece.contains(path) && piece.trim() != "[ ! -e /run/sshd.pid ]";
+            assert!(!is_named, "{piece:?} names {path}: {report}");
+        }
+    }
 }
 
 /// Reads the findings of a kind.
@@ -269,8 +296,9 @@ fn shows_every_fault_of_the_config_and_where_to_edit() {
 #[test]
 fn finds_what_is_wrong_on_the_way_to_the_root() {
     let sandbox = with_base();
+    // Others may have their roots there, too.
     assert!(
-        planted(
+        !planted(
             &sandbox,
             "root",
             "chmod 0777 /srv/jails",
@@ -348,7 +376,7 @@ fn finds_what_a_login_would_be_refused_for() {
         &sandbox,
         "root-unsearchable",
         &plant("chmod 700 $root"),
-        &["chmod go+x"],
+        &["jailctl mend root-unsearchable"],
     );
     // And the login itself is as check says.
     assert_eq!(sandbox.su_dash_c("ann", "echo in").ok(), "in");
@@ -548,7 +576,7 @@ fn a_jail_behind_pam_is_rehearsed_as_the_module_enters_it() {
         &sandbox,
         "root-unsearchable",
         &plant("chmod 700 $root"),
-        &["chmod go+x"],
+        &["jailctl mend root-unsearchable"],
     );
     assert_eq!(sandbox.su_dash("ann", "echo in").ok(), "in");
 }
@@ -1232,7 +1260,8 @@ fn keys_go_along_where_sshd_is_told_to_look_elsewhere() {
             "usermod -d /srv/jails/ann/home/ann ann; cd /srv/jails/ann/home/ann; mkdir .ssh; {keys}; chown -hR ann: .ssh"
         );
         let command = planted(&sandbox, kind, &plant, &["/srv/jails/ann/home/ann"]).command;
-        assert!(command.is_some_and(|it| it.contains("setpriv")), "{kind}");
+        let wanted = format!("jailctl mend {kind} ann");
+        assert!(command.is_some_and(|it| it.starts_with(&wanted)), "{kind}");
         sandbox
             .sh("cat /etc/ssh/authorized_keys.d/ann /home/ann/.ssh/authorized_keys 2>/dev/null")
             .stdout
@@ -1369,9 +1398,26 @@ fn finds_what_is_wrong_with_pam_stacks() {
     assert!(of_kind(&check(&sandbox), "pam-control").is_empty());
     let module =
         "$(ls /lib/*/security/pam_jail.so /lib*/security/pam_jail.so 2>/dev/null | head -n 1)";
-    for plant in [format!("chmod g+w {module}"), format!("chown ann {module}")] {
-        planted(&sandbox, "pam-module", &plant, &["security/pam_jail.so"]);
-    }
+    let writable = format!("chmod g+w {module}");
+    planted(&sandbox, "pam-module", &writable, &["security/pam_jail.so"]);
+    // What ann owned may be what ann wrote.
+    sandbox.must(&format!("chown ann {module}"));
+    let report = check(&sandbox);
+    let found = of_kind(&report, "pam-module");
+    assert!(
+        found[0]
+            .what
+            .contains("security/pam_jail.so belongs to uid"),
+        "{report}"
+    );
+    assert!(
+        found[0]
+            .command
+            .as_ref()
+            .is_some_and(|it| it.contains("install")),
+        "{report}"
+    );
+    sandbox.must(&format!("chown root {module}"));
     let gone = format!("cp -p {module} /srv/kept; rm {module}");
     sandbox.must(&format!("echo {module} >/srv/where; {gone}"));
     let report = check(&sandbox);
@@ -1854,7 +1900,12 @@ fn gives_no_command_that_would_write_through_a_link_of_the_users() {
         let report = check(&sandbox);
         let found = of_kind(&report, "passwd-line-missing");
         assert_eq!(found.len(), 1, "{report}");
-        assert_eq!(found[0].command, None, "{report}");
+        // Nor does jailctl.
+        let state = "cd /srv/jails/ann; find . -ls; cat etc/p home/ann/etc/passwd 2>/dev/null || :";
+        let before = sandbox.must(state);
+        let refused = sandbox.sh(found[0].command.as_deref().unwrap_or("false"));
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert_eq!(sandbox.must(state), before, "{refused}");
     }
 }
 
@@ -1868,8 +1919,18 @@ fn hostile_names_inside_become_no_part_of_a_command() {
     for kind in ["second-root", "nss-library-missing"] {
         let found = of_kind(&report, kind);
         assert!(!found.is_empty(), "{report}");
-        assert!(found.iter().all(|it| it.command.is_none()), "{report}");
+        let command = format!("jailctl mend {kind} ann");
+        assert!(
+            found
+                .iter()
+                .all(|it| it.command.as_deref() == Some(&command)),
+            "{report}"
+        );
+        sandbox.must(&command);
     }
+    let report = check(&sandbox);
+    assert!(of_kind(&report, "second-root").is_empty(), "{report}");
+    sandbox.must("grep -q '^ann:' /srv/jails/ann/etc/passwd && test ! -e /srv/evil");
 }
 
 #[test]
@@ -1881,7 +1942,7 @@ fn finds_what_is_wrong_with_base_and_mounts() {
     sandbox
         .must("mkdir -p /srv/base/bin /srv/data && cp -L $(command -v busybox) /srv/base/bin/sh");
     assert!(
-        planted(
+        !planted(
             &sandbox,
             "base",
             "chmod 777 /srv/base",
@@ -2108,7 +2169,7 @@ fn prints_json_with_the_same_findings() {
     assert_eq!(found["kind"], "root");
     assert_eq!(found["severity"], "error");
     assert_eq!(found["user"], "ann");
-    let mend = serde_json::json!({ "command": "chmod go-w /srv/jails", "safe": true });
+    let mend = serde_json::json!({ "command": "jailctl mend root /srv/jails/ann", "safe": false });
     assert_eq!(found["mend"], mend);
 }
 

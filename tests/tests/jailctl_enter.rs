@@ -54,28 +54,33 @@ fn without_a_command_the_shell_that_shell_names_is_interactive() {
 
 #[test]
 fn says_what_a_program_lacks_and_the_command_that_mends_it() {
-    let sandbox = Sandbox::new().with("mkdir -p /srv/d/bin && cp -L /bin/bash /srv/d/bin/bash");
-    let enter = [
-        "jailctl",
-        "enter",
-        "/srv/d",
-        "--",
-        "/bin/bash",
-        "-c",
-        "echo in",
-    ];
-    for _ in 0..10 {
-        let entered = sandbox.run(&enter);
-        if entered.code() == Some(0) {
-            assert_eq!(entered.ok(), "in");
-            return;
-        }
-        assert_eq!(entered.code(), Some(3), "{entered}");
-        let command = entered.stderr.lines().nth(1).unwrap_or_default().trim();
-        assert!(command.starts_with("cp -L --parents"), "{entered}");
-        sandbox.must(command);
-    }
-    panic!("never mended");
+    let sandbox = Sandbox::new().user("ann").root(roots::missing_library());
+    let enter = || {
+        sandbox.run(&[
+            "jailctl",
+            "enter",
+            "/srv/jails/ann",
+            "--",
+            "/bin/bash",
+            "-c",
+            "echo in",
+        ])
+    };
+    let entered = enter();
+    assert_eq!(entered.code(), Some(3), "{entered}");
+    assert!(
+        entered.stderr.contains("missing are libtinfo.so.6"),
+        "{entered}"
+    );
+    assert!(entered.stderr.contains("run: jailctl check"), "{entered}");
+    let report = sandbox.run(&["jailctl", "check"]);
+    let command = report
+        .stdout
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("#? jailctl mend library-missing "));
+    assert_eq!(command, Some("ann"), "{report}");
+    sandbox.must("jailctl mend library-missing ann");
+    assert_eq!(enter().ok(), "in");
 }
 
 #[test]
@@ -106,7 +111,8 @@ fn mounts_what_programs_expect_and_leaves_nothing() {
     let before = sandbox.must("cat /proc/self/mounts; find /srv/root");
     let missing = sandbox.run(&["jailctl", "enter", "--mount", "/srv/root", "--", "ls"]);
     assert_eq!(missing.code(), Some(3), "{missing}");
-    assert!(missing.stderr.contains("mkdir /srv/root/proc"), "{missing}");
+    let why = "the root has no directory proc for it; make one in /srv/root";
+    assert!(missing.stderr.contains(why), "{missing}");
     assert_eq!(
         sandbox.must("cat /proc/self/mounts; find /srv/root"),
         before
@@ -268,13 +274,71 @@ fn words_behind_a_rehearsal_keep_their_bounds_and_one_is_a_line() {
 }
 
 #[test]
-fn no_command_is_given_for_a_tree_in_which_somebody_else_could_put_a_link() {
-    let sandbox = Sandbox::new().user("ann").root(roots::missing_library());
-    let enter = || sandbox.run(&["jailctl", "enter", "/srv/jails/ann", "--", "/bin/bash"]);
-    let said = enter();
-    assert!(said.stderr.contains("cp -L --parents"), "{said}");
-    sandbox.must("chown ann /srv/jails/ann/lib* /srv/jails/ann/usr 2>/dev/null; chown ann /srv/jails/ann/bin");
-    let said = enter();
-    assert_eq!(said.code(), Some(3), "{said}");
-    assert!(!said.stderr.contains("cp "), "{said}");
+fn refuses_to_run_as_root_what_a_user_can_change() {
+    let sandbox = busybox();
+    sandbox.must(
+        "useradd -m ann; cd /srv/root; mkdir -p lib usr/bin opt home; ln -s /opt/tool usr/bin/tool",
+    );
+    let enter = |more: &[&str]| sandbox.run(&[&["jailctl", "enter"], more].concat());
+    let run = ["/srv/root", "--", "ls", "/"];
+    for (plant, away, part) in [
+        ("chown ann .", "chown root .", "/srv/root belongs to uid"),
+        ("chown ann ..", "chown root ..", "/srv belongs to uid"),
+        ("chmod o+w bin", "chmod o-w bin", "/bin inside is mode 0757"),
+        (
+            "chown ann bin/busybox",
+            "chown root bin/busybox",
+            "/bin/busybox inside belongs to uid",
+        ),
+        (
+            "chown -h ann bin/ls",
+            "chown -h root bin/ls",
+            "/bin/ls inside belongs to uid",
+        ),
+        (
+            "chown ann lib",
+            "chown root lib",
+            "/lib inside belongs to uid",
+        ),
+        (
+            "mkdir etc; touch etc/ld.so.preload; chown ann etc/ld.so.preload",
+            "rm -r etc",
+            "/etc/ld.so.preload inside",
+        ),
+        (
+            "mkdir -p lib/x86_64-linux-gnu; touch lib/x86_64-linux-gnu/libc.so.6; chown ann lib/x86_64-linux-gnu/libc.so.6",
+            "rm -r lib/x86*",
+            "libc.so.6 inside",
+        ),
+        (
+            "mv bin x; ln -s x bin; chown ann x",
+            "rm bin; chown root x; mv x bin",
+            "/x inside belongs to uid",
+        ),
+    ] {
+        sandbox.must(&format!("cd /srv/root; {plant}"));
+        let refused = enter(&run);
+        assert_eq!(refused.code(), Some(3), "{plant}: {refused}");
+        assert!(refused.stderr.contains(part), "{plant}: {refused}");
+        assert!(
+            refused.stderr.contains("--trust-user-files"),
+            "{plant}: {refused}"
+        );
+        let trusted = enter(&[&["--trust-user-files"], &run[..]].concat());
+        assert_eq!(trusted.code(), Some(0), "{plant}: {trusted}");
+        sandbox.must(&format!("cd /srv/root; {away}"));
+        enter(&run).ok();
+    }
+    // By the whole way of the program, wherever that is.
+    sandbox.must(
+        "cd /srv/root; cp bin/busybox home/tool; chown ann home/tool; ln -s ../home/tool opt/tool",
+    );
+    let refused = enter(&["/srv/root", "--", "/usr/bin/tool", "ls"]);
+    assert!(
+        refused.stderr.contains("/home/tool inside belongs to uid"),
+        "{refused}"
+    );
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    let wrong = enter(&["--trust-user-files", "--user", "ann"]);
+    assert_eq!(wrong.code(), Some(2), "{wrong}");
 }

@@ -231,7 +231,7 @@ fn says_why_a_login_would_be_refused_and_reports_it() {
     );
     assert!(
         said.stdout
-            .contains("/srv/jails is mode 0777; chmod go-w /srv/jails"),
+            .contains("/srv/jails is mode 0777; run: jailctl mend root /srv/jails/ann"),
         "{said}"
     );
 

@@ -279,3 +279,130 @@ fn says_what_was_changed_to_programs_too() {
     assert_eq!(read["changes"], changes, "{report}");
     assert_eq!(read["dry_run"], false);
 }
+
+#[test]
+fn what_a_service_or_somebody_else_needs_is_left_as_it_is() {
+    let sandbox = with_base();
+    sandbox.must(
+        "install -d -o daemon /srv/mysqld; install -d /srv/mysqld/root; install -d -m 2775 -g mail /srv/mail; mkdir /srv/mail/root
+         useradd -m bob; mkdir -p /home/bob/root; install -d -o ann /srv/own /srv/own/root; chown root /srv/own/root
+         groupadd -g 4711 team; install -d -m 2770 -g team /srv/team; mkdir /srv/team/root",
+    );
+    for (root, state, why) in [
+        (
+            "/srv/mysqld",
+            "/srv/mysqld belongs to uid",
+            "whose service needs it",
+        ),
+        (
+            "/srv/mysqld/root",
+            "/srv/mysqld belongs to uid",
+            "whose service needs it",
+        ),
+        ("/srv/mail/root", "/srv/mail is mode 2775", "writes there"),
+        ("/srv/team/root", "/srv/team is mode 2770", "writes there"),
+        (
+            "/home/bob/root",
+            "/home/bob belongs to uid",
+            "the home of an account",
+        ),
+    ] {
+        let owners = format!("stat -c '%u %a' {root} {root}/..");
+        let before = sandbox.must(&owners);
+        sandbox.write(
+            "/etc/login-jail/config.toml",
+            &config("").replace("/srv/jails/{user}", root),
+        );
+        let report = sandbox.run(&["jailctl", "check", "--fix"]);
+        assert!(report.stdout.contains(state), "{report}");
+        for word in ["chown", "chmod"] {
+            assert!(!report.stdout.contains(word), "{report}");
+        }
+        let refused = mend(&sandbox, &["root", root]);
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains(why), "{refused}");
+        assert!(refused.stderr.contains("choose another place"), "{refused}");
+        assert_eq!(sandbox.must(&owners), before, "{root}");
+    }
+    // What is nobody else's is put right.
+    sandbox.write(
+        "/etc/login-jail/config.toml",
+        &config("").replace("/srv/jails/{user}", "/srv/own/root"),
+    );
+    let mended = mend(&sandbox, &["root", "/srv/own/root"]);
+    assert!(
+        mended.ok().contains("/srv/own: belongs to root, was uid"),
+        "{mended}"
+    );
+    assert_eq!(sandbox.must("stat -c %U /srv/own"), "root");
+    refused(&sandbox, &["root", "/srv/mysqld"], "is the root of no jail");
+}
+
+/// Each is a command of its own; what it writes to is exchanged for a link to the host meanwhile.
+#[test]
+fn what_is_copied_or_written_into_a_root_does_not_leave_it() {
+    let sandbox = Sandbox::new().user("ann").root(roots::programs(&[]));
+    sandbox.must(&format!(
+        "mkdir /srv/host; cd {ROOT}; rm -f etc/localtime etc/resolv.conf; rm -rf dev; ln -s /srv/host dev
+         mv etc etc.old; ln -s /srv/host etc"
+    ));
+    for kind in [
+        "null-missing",
+        "passwd-line-missing",
+        "passwd-disagrees",
+        "second-root",
+        "group-disagrees",
+    ] {
+        let outcome = mend(&sandbox, &[kind, "ann"]);
+        assert_eq!(outcome.code(), Some(3), "{kind}: {outcome}");
+    }
+    for kind in ["time-zone-missing", "resolver-missing"] {
+        mend(&sandbox, &[kind, "ann"]);
+    }
+    assert_eq!(sandbox.must("ls -A /srv/host"), "");
+    // A link that leads inside is followed inside, and a mount is not entered.
+    sandbox.must(&format!("cd {ROOT}; rm etc; mv etc.old etc; mkdir m; mount --bind /srv/host m; mv usr usr.old; ln -s m usr; rm -f bin/bash"));
+    let outcome = mend(&sandbox, &["shell-missing", "ann"]);
+    assert_ne!(outcome.code(), Some(1), "{outcome}");
+    assert_eq!(sandbox.must("ls -A /srv/host"), "");
+}
+
+#[test]
+fn what_waits_in_spools_is_taken_away_and_a_crontab_is_kept() {
+    let sandbox = with_base();
+    sandbox.must(
+        "mkdir -p /var/spool/cron; install -d -m 1730 /var/spool/cron/crontabs; install -d -m 1770 -o daemon /var/spool/cron/atjobs
+         echo '* * * * * true' >/var/spool/cron/crontabs/ann; chown ann /var/spool/cron/crontabs/ann; chmod 600 /var/spool/cron/crontabs/ann
+         cd /var/spool/cron/atjobs; rm -rf *; touch a0001 b0001; chown ann a0001; ln -s /etc/hostname c0001; chown -h ann c0001",
+    );
+    let dry = mend(&sandbox, &["--dry-run", "crontab", "ann"]);
+    assert!(dry.ok().contains("/root/crontab.ann"), "{dry}");
+    sandbox.must("test -e /var/spool/cron/crontabs/ann");
+    mend(&sandbox, &["crontab", "ann"]).ok();
+    mend(&sandbox, &["at-jobs", "ann"]).ok();
+    assert_eq!(
+        sandbox.must("stat -c '%U %a' /root/crontab.ann"),
+        "root 600"
+    );
+    assert_eq!(sandbox.must("cat /root/crontab.ann"), "* * * * * true");
+    assert_eq!(
+        sandbox.must("ls /var/spool/cron/crontabs /var/spool/cron/atjobs | grep 0001"),
+        "b0001\nc0001"
+    );
+    let again = mend(&sandbox, &["crontab", "ann"]);
+    assert!(again.ok().contains("nothing to mend"), "{again}");
+}
+
+#[test]
+fn what_is_changed_in_etc_is_kept_beside_it() {
+    let sandbox = with_base();
+    sandbox.must("printf '/bin/sh\n/usr/bin/jail-shell\n' >/etc/shells; chmod 640 /etc/shells; chgrp mail /etc/shells");
+    mend(&sandbox, &["shells"]).ok();
+    assert_eq!(
+        sandbox.must("cat /etc/shells; stat -c '%a %G' /etc/shells"),
+        "/bin/sh\n640 mail"
+    );
+    assert_eq!(sandbox.read("/etc/shells~"), "/bin/sh\n/usr/bin/jail-shell");
+    assert_eq!(mend(&sandbox, &["shells", "ann"]).code(), Some(2));
+    assert_eq!(mend(&sandbox, &["home-missing"]).code(), Some(2));
+}

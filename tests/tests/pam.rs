@@ -306,7 +306,10 @@ fn the_account_stage_refuses_a_broken_jail_with_one_sentence() {
     let sentence = "login refused (root-unsafe); ask the administrator, who finds the reason in the authpriv log";
     assert!(refused.stderr.contains(sentence), "{refused}");
     let line = sandbox.module_logged(&["refused code=root-unsafe", "(sshd:account)"]);
-    assert!(line.contains("chmod go-w /srv/jails"), "{line}");
+    assert!(
+        line.contains("/srv/jails is mode 0777; run: jailctl mend root /srv/jails/ann"),
+        "{line}"
+    );
     sandbox.set_pam_lines("required", "quiet");
     let refused = sandbox.ssh_loud("ann", "INFO", &[], "echo GOTIN");
     assert!(!refused.stderr.contains("login refused"), "{refused}");

@@ -332,7 +332,10 @@ fn config_names_a_directory_or_a_file_that_is_trusted_as_the_usual_one() {
             Report::parse(&outcome.stdout).is_none(),
             "{path}: {outcome}"
         );
-        sandbox.module_logged(&["code=config-unsafe", "chmod go-w /etc/other"]);
+        sandbox.module_logged(&[
+            "code=config-unsafe",
+            "/etc/other is mode 0777; let only root write it",
+        ]);
         sandbox.must("chmod 755 /etc/other");
     }
 }

@@ -142,19 +142,28 @@ fn refuses_a_config_that_others_could_have_written() {
     let spoilt = [
         (
             "chmod g+w /etc/login-jail/config.toml",
-            "chmod go-w /etc/login-jail/config.toml",
+            "/etc/login-jail/config.toml is mode 0664; run: jailctl mend config-unsafe",
         ),
         (
             "chmod o+w /etc/login-jail/config.toml",
-            "chmod go-w /etc/login-jail/config.toml",
+            "/etc/login-jail/config.toml is mode 0646; run: jailctl mend config-unsafe",
         ),
         (
             "chown ann /etc/login-jail/config.toml",
-            "chown root /etc/login-jail/config.toml",
+            "not to root; run: jailctl mend config-unsafe",
         ),
-        ("chmod o+w /etc/login-jail", "chmod go-w /etc/login-jail"),
-        ("chown ann /etc/login-jail", "chown root /etc/login-jail"),
-        ("chmod g+w /etc", "chmod go-w /etc"),
+        (
+            "chmod o+w /etc/login-jail",
+            "/etc/login-jail is mode 0757; run: jailctl mend config-unsafe",
+        ),
+        (
+            "chown ann /etc/login-jail",
+            "not to root; run: jailctl mend config-unsafe",
+        ),
+        (
+            "chmod g+w /etc",
+            "/etc is mode 0775; run: jailctl mend config-unsafe",
+        ),
         (
             "mv /etc/login-jail/config.toml /etc/x; ln -s /etc/x /etc/login-jail/config.toml",
             "/etc/login-jail/config.toml is a symbolic link",
@@ -169,12 +178,12 @@ fn refuses_a_config_that_others_could_have_written() {
         ),
         (
             "mkdir -p /etc/login-jail/users.d; chmod g+w /etc/login-jail/users.d",
-            "chmod go-w /etc/login-jail/users.d",
+            "/etc/login-jail/users.d is mode 0775; run: jailctl mend config-unsafe",
         ),
         (
             "mkdir -p /etc/login-jail/users.d; echo >/etc/login-jail/users.d/ann.toml
              chown ann /etc/login-jail/users.d/ann.toml",
-            "chown root /etc/login-jail/users.d/ann.toml",
+            "not to root; run: jailctl mend config-unsafe",
         ),
     ];
     let sandbox = ann();
@@ -291,29 +300,39 @@ fn refuses_a_root_that_others_could_change() {
         (
             "chmod g+w /srv/jails/ann",
             "chmod g-w /srv/jails/ann",
-            "chmod go-w /srv/jails/ann",
+            "/srv/jails/ann is mode 0775; run: jailctl mend root /srv/jails/ann",
         ),
         (
             "chmod o+w /srv/jails/ann",
             "chmod o-w /srv/jails/ann",
-            "chmod go-w /srv/jails/ann",
+            "/srv/jails/ann is mode 0757; run: jailctl mend root /srv/jails/ann",
         ),
         (
             "chown ann /srv/jails/ann",
             "chown root /srv/jails/ann",
-            "chown root /srv/jails/ann",
+            "not to root; run: jailctl mend root /srv/jails/ann",
         ),
         (
             "chmod 0777 /srv/jails",
             "chmod 0755 /srv/jails",
-            "/srv/jails is mode 0777; chmod go-w /srv/jails",
+            "/srv/jails is mode 0777; run: jailctl mend root /srv/jails/ann",
         ),
         (
             "chmod 1777 /srv/jails",
             "chmod 0755 /srv/jails",
-            "chmod go-w /srv/jails",
+            "/srv/jails is mode 1777; others need it so: choose another place",
         ),
-        ("chown ann /srv", "chown root /srv", "chown root /srv"),
+        (
+            "chown ann /srv",
+            "chown root /srv",
+            "not to root; run: jailctl mend root /srv/jails/ann",
+        ),
+        // A service needs what belongs to its account.
+        (
+            "chown daemon /srv",
+            "chown root /srv",
+            "an account of the system, whose service needs it: choose another place",
+        ),
         (
             "mv /srv/jails/ann /srv/x; ln -s /srv/x /srv/jails/ann",
             "rm /srv/jails/ann; mv /srv/x /srv/jails/ann",
@@ -619,7 +638,10 @@ fn refuses_a_root_that_the_user_may_not_search() {
         &outcome,
         125,
         code,
-        &["enter the root directory as the user", "chmod go+x"],
+        &[
+            "enter the root directory as the user",
+            "jailctl mend root-unsearchable",
+        ],
     );
 }
 

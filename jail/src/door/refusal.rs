@@ -144,6 +144,14 @@ impl fmt::Display for Refusal {
             Refusal::ConfigUnreadable(path, errno) => {
                 write!(f, "read config {}: {}", path.display(), errno.desc())
             }
+            // The module may be told another config.
+            Refusal::ConfigUnsafe(untrusted) if untrusted.path.starts_with(INSTALLED) => {
+                write!(
+                    f,
+                    "open config {}",
+                    untrusted.with_mend("config-unsafe", false)
+                )
+            }
             Refusal::ConfigUnsafe(untrusted) => write!(f, "open config {untrusted}"),
             Refusal::ConfigWrong(faults) => {
                 let mut separator = "";
@@ -167,8 +175,12 @@ impl fmt::Display for Refusal {
             Refusal::UidZero => f.write_str("uid 0 is never put into a jail"),
             Refusal::BehindPam(why) => write!(f, "behind PAM can't be had {why}"),
             Refusal::HostFiles(fault) => fault.fmt(f),
-            Refusal::Root(untrusted) => write!(f, "open root {untrusted}"),
-            Refusal::Base(untrusted) => write!(f, "open base {untrusted}"),
+            Refusal::Root(untrusted) => {
+                write!(f, "open root {}", untrusted.with_mend("root", true))
+            }
+            Refusal::Base(untrusted) => {
+                write!(f, "open base {}", untrusted.with_mend("base", true))
+            }
             Refusal::Mount(untrusted) => write!(f, "open the source of a mount {untrusted}"),
             Refusal::Program(fault) => fault.fmt(f),
             Refusal::Home(path, errno) => write!(
@@ -177,13 +189,16 @@ impl fmt::Display for Refusal {
                 path.display(),
                 errno.desc(),
                 match errno {
-                    Errno::EACCES => "chown it to the user, and let them search what is above it",
-                    _ => "make it, or set the jail's `home`",
+                    Errno::EACCES => {
+                        "it must belong to the user, who must be able to search what is above it; run: jailctl mend \
+                         home-missing USER"
+                    }
+                    _ => "set the jail's `home`, or make it: jailctl mend home-missing USER",
                 }
             ),
             Refusal::RootUnsearchable(errno) => write!(
                 f,
-                "enter the root directory as the user: {}; chmod go+x the root directory",
+                "enter the root directory as the user: {}; run: jailctl mend root-unsearchable USER",
                 errno.desc()
             ),
             Refusal::SftpCommand(why) => write!(
@@ -256,6 +271,9 @@ impl From<ProgramFault> for Refusal {
         Refusal::Program(fault)
     }
 }
+
+/// Where `jailctl` looks for a config that nobody has named.
+const INSTALLED: &str = "/etc/login-jail";
 
 /// What mends a missing rule.
 const ADD_RULE: &str =

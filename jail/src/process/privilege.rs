@@ -77,8 +77,8 @@ impl fmt::Display for Missing {
         match self {
             Missing::Setuid(owner, mode) => write!(
                 f,
-                "{NO_EFFECT}: this binary belongs to uid {owner} and is mode {mode:04o}; \
-                 chown root and chmod 4755 the installed one, or give it file capabilities (make install PRIVILEGE=caps)"
+                "{NO_EFFECT}: this binary belongs to uid {owner} and is mode {mode:04o}; the installed one must be root's and mode \
+                 4755, or have file capabilities (make install PRIVILEGE=caps): install it again"
             ),
             Missing::Nosuid => write!(
                 f,

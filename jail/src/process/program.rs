@@ -153,7 +153,7 @@ impl fmt::Display for ProgramFault {
             }
             ProgramFault::Interpreter(program, interpreter) => write!(
                 f,
-                "start {} in the jail: the program is there, its interpreter {} is missing; copy that file into the root",
+                "start {} in the jail: the program is there, its interpreter {} is missing; run: jailctl check",
                 program.display(),
                 interpreter.display()
             ),
@@ -168,18 +168,17 @@ impl fmt::Display for ProgramFault {
                     write!(f, "{separator}{}", Path::new(library).display())?;
                     separator = ", ";
                 }
-                f.write_str("; copy from the host what ldd names for it")
+                f.write_str("; run: jailctl check")
             }
             ProgramFault::SftpNotWanted => f.write_str(
                 "the account's command is an sftp-server, and the client speaks no SFTP: it asked for a shell",
             ),
             ProgramFault::SftpMissing => f.write_str(
-                "sftp was asked for, and no sftp-server is in the jail; \
-                 copy the host's, and the libraries that ldd names for it, to the same paths inside",
+                "sftp was asked for, and no sftp-server is in the jail; run: jailctl mend sftp-server-missing USER, or \
+                 install it where the jail's base is",
             ),
             ProgramFault::SftpWithoutNull => f.write_str(
-                "sftp was asked for, and sftp-server needs /dev/null in the jail; \
-                 mknod -m 666 dev/null c 1 3 in the root directory",
+                "sftp was asked for, and sftp-server needs /dev/null in the jail; run: jailctl mend null-missing USER",
             ),
             ProgramFault::Root(errno) => write!(f, "open / in the jail: {}", errno.desc()),
         }

@@ -131,8 +131,8 @@ impl fmt::Display for HostFilesFault {
             }
             HostFilesFault::NoDoor(door) => write!(
                 f,
-                "the login shell {} will be started in the jail and is not there; copy it to the same path inside, or \
-                 give the user an ordinary login shell (usermod -s)",
+                "the login shell {} will be started in the jail and is not there; give the user a login shell that is \
+                 inside (usermod -s)",
                 door.display()
             ),
             HostFilesFault::Group(path, what) => write!(f, "{} {what}", path.display()),

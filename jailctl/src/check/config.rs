@@ -17,6 +17,7 @@ use crate::{
     account::{Accounts, FIRST_ORDINARY},
     check::{Finding, Report},
     door::{Door, has_jail_shell},
+    mend::{Kind, Repair, is_only_of_jail, keeps_its_owner},
     shell::{self, quoted, shown},
 };
 
@@ -24,12 +25,16 @@ use crate::{
 pub(crate) fn refused(refusal: &Refusal) -> Vec<Finding> {
     match refusal {
         Refusal::ConfigMissing(path) => {
-            // An empty config is a valid one, and serves nobody.
-            let command = format!("install -D -m 644 /dev/null {}", quoted(path));
-            vec![Finding::refused("config-missing", refusal).mended_by(command)]
+            let finding = Finding::refused("config-missing", refusal);
+            // Another file than config.toml is a PAM module's.
+            vec![if path.ends_with("config.toml") {
+                finding.mended(Repair::of_host(Kind::ConfigMissing))
+            } else {
+                finding
+            }]
         }
         Refusal::ConfigUnsafe(untrusted) => {
-            vec![walked("config-unsafe", refusal, untrusted)]
+            vec![walked(Kind::ConfigUnsafe, refusal, untrusted)]
         }
         Refusal::ConfigWrong(faults) => faults
             .iter()
@@ -44,18 +49,33 @@ pub(crate) fn refused(refusal: &Refusal) -> Vec<Finding> {
 }
 
 /// Makes a finding of a path that the trusted walk refuses.
-pub(crate) fn walked(kind: &'static str, refusal: &Refusal, untrusted: &Untrusted) -> Finding {
-    let finding = Finding::refused(kind, refusal);
-    let component = quoted(&untrusted.component);
-    match untrusted.flaw {
-        Flaw::Missing => {
-            finding.mended_by(format!("install -d -m 755 {}", quoted(&untrusted.path)))
-        }
-        Flaw::Owner(_) => finding.mended_by(format!("chown root {component}")),
+pub(crate) fn walked(kind: Kind, refusal: &Refusal, untrusted: &Untrusted) -> Finding {
+    let finding = Finding::refused(walked_kind(kind), refusal);
+    let can_mend = match untrusted.flaw {
+        Flaw::Missing => true,
+        Flaw::Owner(uid) => keeps_its_owner(uid).is_none(),
         // It is the host's /tmp or the like: others need it as it is.
-        Flaw::Writable(mode) if mode & 0o1000 != 0 => finding,
-        Flaw::Writable(_) => finding.safely_mended_by(format!("chmod go-w {component}")),
-        _ => finding,
+        Flaw::Writable(mode) => mode & 0o1000 == 0,
+        _ => false,
+    };
+    if !can_mend {
+        return finding;
+    }
+    let repair = match kind {
+        Kind::ConfigUnsafe => Repair::of_host(kind),
+        Kind::HostFiles => Repair::of_file(kind, &untrusted.component),
+        kind => Repair::of_way(kind, &untrusted.path),
+    };
+    finding.mended(repair.not_only_of_jail(!is_only_of_jail(kind, untrusted)))
+}
+
+/// Gives the kind of a finding about a way.
+fn walked_kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::ConfigUnsafe => "config-unsafe",
+        Kind::HostFiles => "host-files",
+        Kind::Base => "base",
+        _ => "root",
     }
 }
 

@@ -5,7 +5,8 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path};
 use crate::{
     account::Jailed,
     check::{Finding, Report, pam},
-    shell::{pattern, quoted},
+    failure::Failure,
+    mend::{Kind, Repair},
 };
 
 /// Where crontabs and jobs wait, in Debian and elsewhere.
@@ -23,6 +24,7 @@ struct Lists {
     /// The service that PAM knows it by.
     service: &'static str,
     kind: &'static str,
+    mend: Kind,
     /// Whether everybody may where there is neither list: crontab(1) of Debian says yes, that of others and at(1) no.
     open: bool,
 }
@@ -33,6 +35,7 @@ const CRON: Lists = Lists {
     program: "/usr/bin/crontab",
     service: "cron",
     kind: "cron",
+    mend: Kind::Cron,
     open: true,
 };
 
@@ -42,6 +45,7 @@ const AT: Lists = Lists {
     program: "/usr/bin/at",
     service: "atd",
     kind: "at",
+    mend: Kind::At,
     open: false,
 };
 
@@ -73,38 +77,54 @@ impl Lists {
     }
 
     fn judge(&self, jailed: &Jailed) -> Option<Finding> {
+        let kind = self.kind;
+        let Denial { state, .. } = self.denial(jailed)?;
+        let what =
+            format!("{state}: a job of {kind} runs by /bin/sh on the host, outside of the jail");
+        Some(Finding::warning(kind, what).mended(of_user(self.mend, jailed)))
+    }
+
+    /// Says which list would keep a user out; nothing where one does.
+    fn denial(&self, jailed: &Jailed) -> Option<Denial> {
         let name = jailed.identity.name.to_string_lossy();
         let lists = |file: &str| {
             let text = fs::read(file).ok()?;
             let text = String::from_utf8_lossy(&text);
             Some(text.lines().any(|line| line.trim() == name))
         };
-        let (allow, deny, kind) = (self.allow, self.deny, self.kind);
-        let user = quoted(&*name);
-        let (state, command) = match (lists(allow), lists(deny)) {
+        let (allow, deny) = (self.allow, self.deny);
+        let (state, file, adds) = match (lists(allow), lists(deny)) {
             (Some(false), _) | (None, Some(true)) => return None,
             (None, None) if !(self.open && Path::new(DEBIAN).exists()) => return None,
-            (Some(true), _) => (
-                format!("{allow} lists the user"),
-                format!(
-                    "sed -i '/^[[:space:]]*{}[[:space:]]*$/d' {allow}",
-                    pattern(&name)?
-                ),
-            ),
-            (None, Some(false)) => (
-                format!("{deny} does not list the user"),
-                // Behind a last line that does not end, it would make another name of both.
-                format!("sed -i '$a\\' {deny} && echo {user} >>{deny}"),
-            ),
-            (None, None) => (
-                format!("there is no {deny}"),
-                format!("echo {user} >>{deny}"),
-            ),
+            (Some(true), _) => (format!("{allow} lists the user"), allow, false),
+            (None, Some(false)) => (format!("{deny} does not list the user"), deny, true),
+            (None, None) => (format!("there is no {deny}"), deny, true),
         };
-        let what =
-            format!("{state}: a job of {kind} runs by /bin/sh on the host, outside of the jail");
-        Some(Finding::warning(kind, what).safely_mended_by(command))
+        Some(Denial { state, file, adds })
     }
+}
+
+/// A list that is to name a user, or no longer to name them.
+pub(crate) struct Denial {
+    /// How it is now.
+    state: String,
+    pub(crate) file: &'static str,
+    /// Whether the user comes into it.
+    pub(crate) adds: bool,
+}
+
+/// Says which list keeps a user away from cron or at, if none does.
+pub(crate) fn denial(kind: Kind, jailed: &Jailed) -> Result<Option<Denial>, Failure> {
+    let lists = if kind == Kind::At { &AT } else { &CRON };
+    match lists.no_file() {
+        Some(list) => Err(Failure::Failed(format!("{list} is no file"))),
+        None => Ok(lists.denial(jailed)),
+    }
+}
+
+/// Makes a fix for what a user has there.
+fn of_user(kind: Kind, jailed: &Jailed) -> Repair {
+    Repair::of_user(kind, &jailed.identity.name)
 }
 
 /// Finds a crontab that is there already: a list of who may have one does not stop it.
@@ -115,10 +135,7 @@ fn crontab(jailed: &Jailed) -> Option<Finding> {
             "{} is there: cron runs it on the host, outside of the jail",
             file.display()
         );
-        // Not by crontab -r, which obeys the lists of who may have one, even for root.
-        let kept = format!("/root/crontab.{}", jailed.identity.name.to_string_lossy());
-        let command = format!("mv {} {}", quoted(&file), quoted(kept));
-        Finding::error("crontab", what).mended_by(command)
+        Finding::error("crontab", what).mended(of_user(Kind::Crontab, jailed))
     })
 }
 
@@ -144,9 +161,6 @@ fn jobs_in(directory: &str, jailed: &Jailed) -> Option<Finding> {
         let what = format!(
             "{count} jobs of at(1) wait in {directory}: they run on the host, outside of the jail"
         );
-        let uid = jailed.identity.uid;
-        Finding::error("at-jobs", what).mended_by(format!(
-            "find {directory} -type f -uid {uid} ! -name '.*' -delete"
-        ))
+        Finding::error("at-jobs", what).mended(of_user(Kind::AtJobs, jailed))
     })
 }

@@ -27,6 +27,7 @@ use crate::{
         JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, pam_before_jail_shell,
         without_effect_behind_pam,
     },
+    mend::{Kind, Repair, installing_again},
     shell::{quoted, shown},
 };
 
@@ -114,28 +115,14 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
             // Where homes are kept on purpose, it is the services that are to be told to look elsewhere.
             finding
         } else {
-            let keys = away.join(".ssh/authorized_keys");
-            let old = [home.join(".ssh/authorized_keys")];
-            let away = quoted(&away);
-            finding.mended_by(format!(
-                "install -d -m 755 {away} && {}usermod -d {away} {user}",
-                sshd::keys_to(jailed, &old, &keys)
-            ))
+            finding.mended(Repair::of_user(Kind::HomeInReach, &jailed.identity.name))
         });
     }
     let linger = Path::new("/var/lib/systemd/linger").join(&jailed.identity.name);
     if linger.exists() {
         let what = "lingers: systemd runs the user's services on the host, outside of the jail, from boot on";
-        let command = if Path::new("/run/systemd/system").exists() {
-            format!("loginctl disable-linger {user}")
-        } else {
-            format!("rm {}", quoted(&linger))
-        };
-        report.add(
-            Finding::error("linger", what)
-                .of(jailed)
-                .safely_mended_by(command),
-        );
+        let repair = Repair::of_user(Kind::Linger, &jailed.identity.name);
+        report.add(Finding::error("linger", what).of(jailed).mended(repair));
     }
 }
 
@@ -271,18 +258,20 @@ fn shells(report: &mut Report) {
         Err(error) => return report.leave_unchecked(format!("read {SHELLS}: {error}")),
     };
     for line in text.lines().map(str::trim) {
-        if Path::new(line)
-            .file_name()
-            .is_some_and(|name| name == JAIL_SHELL)
-        {
+        if is_jail_shell_line(line) {
             let what = format!(
                 "{SHELLS} lists {}: su -s, su -p, chsh and FTP servers get around it",
                 shown(line)
             );
-            let command = format!("sed -i '\\,/{JAIL_SHELL}[[:space:]]*$,d' {SHELLS}");
-            report.add(Finding::error("shells", what).safely_mended_by(command));
+            report.add(Finding::error("shells", what).mended(Repair::of_host(Kind::Shells)));
         }
     }
+}
+
+/// Tells whether a line of shells(5) is jail-shell, wherever it is.
+pub(crate) fn is_jail_shell_line(line: &str) -> bool {
+    let name = Path::new(line.trim()).file_name();
+    name.is_some_and(|name| name == JAIL_SHELL)
 }
 
 /// Checks the installed jail-shell, if anybody goes through it.
@@ -304,14 +293,18 @@ fn program(report: &mut Report, all: &Accounts) {
             "{JAIL_SHELL_PATH} belongs to uid {} and is mode {mode:04o}: without the set-user-ID bit it can jail nobody, and refuses",
             file.uid()
         );
-        let command = format!("chown root {JAIL_SHELL_PATH} && chmod 4755 {JAIL_SHELL_PATH}");
-        report.add(Finding::error("jail-shell", what).mended_by(command));
+        let finding = Finding::error("jail-shell", what);
+        report.add(if file.uid() == 0 && mode & 0o022 == 0 {
+            finding.mended_by(format!("chmod 4755 {JAIL_SHELL_PATH}"))
+        } else {
+            finding.mended_by(installing_again())
+        });
     }
     if mode & 0o022 != 0 {
         let what =
             format!("{JAIL_SHELL_PATH} is mode {mode:04o}: others may replace what runs as root");
-        let command = format!("chmod go-w {JAIL_SHELL_PATH}");
-        report.add(Finding::error("jail-shell-writable", what).safely_mended_by(command));
+        let repair = Repair::of_host(Kind::JailShellWritable);
+        report.add(Finding::error("jail-shell-writable", what).mended(repair));
     }
     let nosuid = statvfs(path).is_ok_and(|it| it.f_flag.contains(StatVfsMountFlags::NOSUID));
     if nosuid {

@@ -5,7 +5,12 @@ use std::path::Path;
 use jail::refusal::Refusal;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{account::Jailed, mend::Repair, output::say, shell::shown};
+use crate::{
+    account::Jailed,
+    mend::{Pasted, Repair},
+    output::say,
+    shell::shown,
+};
 
 /// How bad a finding is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,12 +40,8 @@ impl Severity {
 pub(crate) enum Mend {
     /// jailctl does it itself.
     Repair(Repair),
-    /// A command for sh(1).
-    Command {
-        command: String,
-        /// Whether it only takes a permission away or switches something off, so that --fix runs it.
-        safe: bool,
-    },
+    /// A command for sh(1), which an administrator should have read before it runs.
+    Command(Pasted),
 }
 
 impl Mend {
@@ -48,16 +49,26 @@ impl Mend {
     pub(crate) fn command(&self) -> String {
         match self {
             Mend::Repair(repair) => repair.to_string(),
-            Mend::Command { command, .. } => command.clone(),
+            Mend::Command(command) => command.text().to_owned(),
+        }
+    }
+
+    /// Tells whether it is this fix.
+    pub(crate) fn is(&self, other: &Repair) -> bool {
+        matches!(self, Mend::Repair(repair) if (repair.kind, &repair.what) == (other.kind, &other.what))
+    }
+
+    /// Gives the fix, if it is one that --fix executes.
+    pub(crate) fn safe_repair(&self) -> Option<&Repair> {
+        match self {
+            Mend::Repair(repair) => Some(repair).filter(|repair| repair.is_safe()),
+            Mend::Command(_) => None,
         }
     }
 
     /// Tells whether --fix runs it.
     pub(crate) fn is_safe(&self) -> bool {
-        match self {
-            Mend::Repair(repair) => repair.is_safe(),
-            Mend::Command { safe, .. } => *safe,
-        }
+        self.safe_repair().is_some()
     }
 }
 
@@ -168,22 +179,10 @@ impl Finding {
         }
     }
 
-    /// Adds a command that an administrator should have read before it runs.
-    pub(crate) fn mended_by(self, command: impl Into<String>) -> Finding {
-        let (command, safe) = (command.into(), false);
-        Finding {
-            mend: Some(Mend::Command { command, safe }),
-            ..self
-        }
-    }
-
-    /// Adds a command that only takes a permission away or switches something off.
-    pub(crate) fn safely_mended_by(self, command: impl Into<String>) -> Finding {
-        let (command, safe) = (command.into(), true);
-        Finding {
-            mend: Some(Mend::Command { command, safe }),
-            ..self
-        }
+    /// Adds a command to be pasted. One that names a path which others than root can change is none.
+    pub(crate) fn mended_by(self, command: impl AsRef<str>) -> Finding {
+        let mend = Pasted::of(command.as_ref()).map(Mend::Command);
+        Finding { mend, ..self }
     }
 
     /// Lets a fix go by the config that was checked.

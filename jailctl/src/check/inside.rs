@@ -1,32 +1,26 @@
 //! The jail of one user, as a login finds it: the walk to the root, entering, and what is seen inside.
 
-use std::{
-    fs,
-    os::unix::fs::{MetadataExt, PermissionsExt},
-    path::{Component, Path},
-};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use jail::{
     enter::prepare,
     host_files::HostFilesFault,
     refusal::{Code, Refusal},
     start::Inherited,
-    trust,
 };
-use jail_config::{Base, Home, Landlock, RootOwner};
+use jail_config::{Base, Landlock};
 
 use crate::{
     account::Jailed,
     check::{
-        Finding, Mend, Report,
+        Finding, Report,
         config::{edit, walked},
         pam::jailing as jailing_pam_services,
     },
     door::{Door, has_jail_shell},
-    enter::copy_with_libraries,
     mend::{Kind, Repair},
     rehearsal::{self, Seen},
-    shell::{pattern, quoted, shown},
+    shell::{quoted, shown},
 };
 
 /// Checks the jail of one user, as a login by this door finds it.
@@ -38,8 +32,8 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory:
     let opened = |door| opened(jailed, door);
     if let Err(refusal) = opened(door).and_then(|()| other.map_or(Ok(()), opened)) {
         let finding = match &refusal {
-            Refusal::Root(untrusted) => owned(walked("root", &refusal, untrusted), jailed),
-            Refusal::Base(untrusted) => walked("base", &refusal, untrusted),
+            Refusal::Root(untrusted) => walked(Kind::Root, &refusal, untrusted),
+            Refusal::Base(untrusted) => walked(Kind::Base, &refusal, untrusted),
             // A source is data that belongs to somebody: only the config may have to change.
             Refusal::Mount(_) => {
                 let rule = &jailed.jail.rule;
@@ -63,73 +57,8 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory:
             return;
         }
     };
-    let roots_own = top_is_roots(&jailed.jail.root);
-    for seen in seen {
-        let Some(mut found) = finding(&seen, jailed) else {
-            continue;
-        };
-        // Where the user could have put a link, a command that root runs there would write to the host. What jailctl does
-        // itself follows none.
-        let is_command = matches!(found.mend, Some(Mend::Command { .. }));
-        if is_command && (!roots_own || !can_be_pattern(&seen)) {
-            found.mend = None;
-        }
+    for found in seen.iter().filter_map(|seen| finding(seen, jailed)) {
         report.add(found.of(jailed));
-    }
-}
-
-/// Tells whether what lies at the top of a root is root's alone, and no link of it leads out; the same of the files that
-/// a mending command writes to.
-pub(crate) fn top_is_roots(root: &Path) -> bool {
-    if trust::open_directory(root).is_err() {
-        return false;
-    }
-    let is_roots = |path: &str| {
-        let path = root.join(path);
-        // What is missing is made by the command.
-        let Ok(entry) = fs::symlink_metadata(&path) else {
-            return true;
-        };
-        if entry.is_symlink() {
-            let inside = |to: &Path| {
-                to.components()
-                    .all(|part| matches!(part, Component::Normal(_)))
-            };
-            return fs::read_link(&path).is_ok_and(|to| inside(&to));
-        }
-        entry.uid() == 0 && entry.permissions().mode() & 0o022 == 0
-    };
-    let is_link = |path: &str| root.join(path).is_symlink();
-    MENDED.iter().all(|name| is_roots(name)) && !MENDED_FILES.iter().any(|path| is_link(path))
-}
-
-/// What the mending commands write to.
-const MENDED: [&str; 17] = [
-    "bin",
-    "dev",
-    "etc",
-    "home",
-    "lib",
-    "lib32",
-    "lib64",
-    "sbin",
-    "usr",
-    "usr/bin",
-    "usr/lib",
-    "usr/lib/openssh",
-    "usr/local",
-    "usr/local/bin",
-    "usr/local/sbin",
-    "usr/sbin",
-    "usr/share",
-];
-const MENDED_FILES: [&str; 2] = ["etc/passwd", "etc/nsswitch.conf"];
-
-/// Tells whether a name that was seen inside can stand in a command.
-fn can_be_pattern(seen: &Seen) -> bool {
-    match seen {
-        Seen::SecondRoot(name) | Seen::NoNssLibrary(name) => pattern(name).is_some(),
-        _ => true,
     }
 }
 
@@ -140,39 +69,13 @@ fn opened(jailed: &Jailed, door: Door) -> Result<(), Refusal> {
     prepare(plan, nothing).map(drop)
 }
 
-/// A root that users may own is made for its user.
-fn owned(finding: Finding, jailed: &Jailed) -> Finding {
-    if jailed.jail.root_owner == RootOwner::Root {
-        return finding;
-    }
-    let root = quoted(&jailed.jail.root);
-    match &finding.mend {
-        Some(mend) if mend.command().starts_with("install -d") => {
-            let user = quoted(&jailed.identity.name);
-            finding.mended_by(format!("install -d -m 755 -o {user} {root}"))
-        }
-        _ => finding,
-    }
-}
-
 /// Makes a finding of what was seen inside; nothing of what is as it should be.
 fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
     let jail = &jailed.jail;
-    let root = quoted(&jail.root);
-    let below = |path: &str| quoted(jail.root.join(path.trim_start_matches('/')));
-    let user = quoted(&jailed.identity.name);
     // What a base gives can't be mended in the root.
-    let with_command = |finding: Finding, command: String| match jail.base {
-        Base::None => finding.mended_by(command),
+    let in_root = |finding: Finding, kind: Kind| match jail.base {
+        Base::None => finding.mended(of_user(kind, jailed)),
         Base::Host | Base::Directory(_) => finding,
-    };
-    // With -a, cp(1) fails on a directory that --parents has made.
-    let copied = |parents: &[&str], what: &str| {
-        let parents: Vec<String> = parents.iter().map(|path| below(path)).collect();
-        format!(
-            "mkdir -p -m 755 {} && cp -aL --parents --remove-destination {what} {root}",
-            parents.join(" ")
-        )
     };
     Some(match seen {
         // What an attack found has its own way out.
@@ -189,22 +92,16 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
                 format!("host programs behind PAM start the login shell of the account: {reason}"),
             );
             match jail.base {
-                Base::None => finding.mended_by(copy_with_libraries(
-                    jailed.identity.shell.as_path(),
-                    &jail.root,
-                )),
-                Base::Host | Base::Directory(_) => {
-                    finding.mended_by(format!("usermod -s {} {user}", quoted(&jail.shell)))
-                }
+                Base::None => finding.mended(of_user(Kind::LoginShell, jailed)),
+                Base::Host | Base::Directory(_) => finding.mended_by(with_shell(jailed)),
             }
         }
         Seen::Program(program, reason) => {
             let finding = Finding::note("program-broken", reason.clone());
-            // What is the host's as well can be copied once more.
-            if program.exists() {
-                with_command(finding, copy_with_libraries(program, &jail.root))
-            } else {
-                with_command(finding, format!("rm {}", below(&program.to_string_lossy())))
+            let path = jail.root.join(program.strip_prefix("/").unwrap_or(program));
+            match jail.base {
+                Base::None => finding.mended(Repair::of_file(Kind::ProgramBroken, &path)),
+                Base::Host | Base::Directory(_) => finding,
             }
         }
         Seen::MorePrograms(number) => {
@@ -220,36 +117,30 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
             format!("{home} in the jail can't be written by the user"),
         )
         .mended(of_user(Kind::HomeNotWritable, jailed)),
-        Seen::NoSftpServer => with_command(
+        Seen::NoSftpServer => in_root(
             Finding::note(
                 "sftp-server-missing",
                 "there is no sftp-server in the jail: sftp and scp fail",
             ),
-            copy_with_libraries(Path::new("/usr/lib/openssh/sftp-server"), &jail.root),
+            Kind::SftpServerMissing,
         ),
-        Seen::SftpServer(reason) => with_command(
+        Seen::SftpServer(reason) => in_root(
             Finding::warning("sftp-server-broken", reason.clone()),
-            copy_with_libraries(Path::new("/usr/lib/openssh/sftp-server"), &jail.root),
+            Kind::SftpServerBroken,
         ),
-        Seen::NoNull => {
-            let null = below("dev/null");
-            Finding::warning(
-                "null-missing",
-                "there is no device /dev/null in the jail: shells and sftp-server need it",
-            )
-            .mended_by(format!(
-                "install -d {} && rm -f {null} && mknod -m 666 {null} c 1 3",
-                below("dev")
-            ))
-        }
-        Seen::NoPasswdLine => with_command(
+        Seen::NoNull => Finding::warning(
+            "null-missing",
+            "there is no device /dev/null in the jail: shells and sftp-server need it",
+        )
+        .mended(of_user(Kind::NullMissing, jailed)),
+        Seen::NoPasswdLine => in_root(
             Finding::note(
                 "passwd-line-missing",
                 "/etc/passwd in the jail does not name the user: programs say \"I have no name\", sftp-server fails",
             ),
-            passwd_line(jailed),
+            Kind::PasswdLineMissing,
         ),
-        Seen::OtherUid(uid) => with_command(
+        Seen::OtherUid(uid) => in_root(
             Finding::warning(
                 "passwd-disagrees",
                 format!(
@@ -258,14 +149,9 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
                     jailed.identity.uid
                 ),
             ),
-            format!(
-                "sed -i '/^{}:/d' {} && {}",
-                pattern(&jailed.identity.name.to_string_lossy()).unwrap_or_default(),
-                below("etc/passwd"),
-                passwd_line(jailed)
-            ),
+            Kind::PasswdDisagrees,
         ),
-        Seen::SecondRoot(name) => with_command(
+        Seen::SecondRoot(name) => in_root(
             Finding::error(
                 "second-root",
                 format!(
@@ -273,50 +159,37 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
                     shown(name)
                 ),
             ),
-            format!(
-                "sed -i '/^{}:/d' {}",
-                pattern(name).unwrap_or_default(),
-                below("etc/passwd")
-            ),
+            Kind::SecondRoot,
         ),
-        Seen::NoTerminfo => with_command(
+        Seen::NoTerminfo => in_root(
             Finding::note(
                 "terminfo-missing",
                 "there is no terminfo in the jail: editors, less and clear misbehave",
             ),
-            copied(
-                &["lib", "usr", "usr/share"],
-                "$(ls -d /lib/terminfo /usr/share/terminfo 2>/dev/null)",
-            ),
+            Kind::TerminfoMissing,
         ),
-        Seen::NoLocale => with_command(
+        Seen::NoLocale => in_root(
             Finding::note(
                 "locale-missing",
                 "there is no locale in the jail: LANG has no effect",
             ),
-            copied(&["usr", "usr/lib"], "/usr/lib/locale"),
+            Kind::LocaleMissing,
         ),
-        Seen::NoTimeZone => with_command(
+        Seen::NoTimeZone => in_root(
             Finding::note(
                 "time-zone-missing",
                 "there is no time zone in the jail: times are in UTC",
             ),
-            format!(
-                "install -D -m 644 /etc/localtime {}",
-                below("etc/localtime")
-            ),
+            Kind::TimeZoneMissing,
         ),
-        Seen::NoResolver => with_command(
+        Seen::NoResolver => in_root(
             Finding::note(
                 "resolver-missing",
                 "there is no /etc/resolv.conf in the jail: names do not resolve",
             ),
-            format!(
-                "install -D -m 644 /etc/resolv.conf {}",
-                below("etc/resolv.conf")
-            ),
+            Kind::ResolverMissing,
         ),
-        Seen::NoNssLibrary(service) => with_command(
+        Seen::NoNssLibrary(service) => in_root(
             Finding::warning(
                 "nss-library-missing",
                 format!(
@@ -325,11 +198,7 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
                     shown(service)
                 ),
             ),
-            format!(
-                "sed -i 's/\\<{}\\>//' {}",
-                pattern(service).unwrap_or_default(),
-                below("etc/nsswitch.conf")
-            ),
+            Kind::NssLibraryMissing,
         ),
     })
 }
@@ -339,50 +208,41 @@ fn of_user(kind: Kind, jailed: &Jailed) -> Repair {
     Repair::of_user(kind, &jailed.identity.name)
 }
 
-/// Gives the command that writes the user's line into the jail's passwd.
-fn passwd_line(jailed: &Jailed) -> String {
-    let jail = &jailed.jail;
-    let (Home::Set(home) | Home::Default(home)) = &jail.home;
-    let (uid, gid) = (jailed.identity.uid, jailed.identity.gid);
-    let line = format!(
-        "{}:x:{uid}:{gid}::{}:{}",
-        jailed.identity.name.to_string_lossy(),
-        home.display(),
-        jail.shell.display()
-    );
-    let etc = quoted(jail.root.join("etc"));
-    let passwd = quoted(jail.root.join("etc/passwd"));
-    format!("install -d {etc} && echo {} >>{passwd}", quoted(line))
+/// Gives the command that makes the jail's shell the login shell: that is one which is inside.
+fn with_shell(jailed: &Jailed) -> String {
+    let user = quoted(&jailed.identity.name);
+    format!("usermod -s {} {user}", quoted(&jailed.jail.shell))
 }
 
 /// Makes a finding of a login that would be refused.
 fn refused(code: &str, reason: &str, jailed: &Jailed) -> Finding {
-    let jail = &jailed.jail;
     let finding = Finding::error(known(code).unwrap_or("refused"), reason);
     let finding = match Code::ALL.iter().find(|one| one.name() == code) {
         Some(code) => finding.with_code(code.name()),
         None => finding,
     };
-    let root = quoted(&jail.root);
-    match (code, &jail.base) {
-        ("shell-missing" | "interpreter-missing" | "library-missing", Base::None) => {
-            finding.mended_by(copy_with_libraries(&jail.shell, &jail.root))
-        }
-        ("home-missing", _) => finding.mended(of_user(Kind::HomeMissing, jailed)),
-        ("exec", Base::None) => {
-            let shell = jail.shell.strip_prefix("/").unwrap_or(&jail.shell);
-            let shell = jail.root.join(shell);
-            // A link in the jail leads elsewhere on the host; and the bits may be there.
-            let lacks_bits = |it: &fs::Metadata| it.is_file() && it.mode() & 0o555 != 0o555;
-            if fs::symlink_metadata(&shell).is_ok_and(|it| lacks_bits(&it)) {
-                finding.mended_by(format!("chmod a+rx {}", quoted(shell)))
-            } else {
-                finding
-            }
-        }
-        ("root-unsearchable", _) => finding.mended_by(format!("chmod go+x {root}")),
-        _ => finding,
-    }
+    let kind = match (code, &jailed.jail.base) {
+        ("shell-missing", Base::None) => Kind::ShellMissing,
+        ("interpreter-missing", Base::None) => Kind::InterpreterMissing,
+        ("library-missing", Base::None) => Kind::LibraryMissing,
+        ("exec", Base::None) if lacks_bits(jailed) => Kind::Exec,
+        ("home-missing", _) => Kind::HomeMissing,
+        ("root-unsearchable", _) => Kind::RootUnsearchable,
+        _ => return finding,
+    };
+    finding.mended(of_user(kind, jailed))
+}
+
+/// Tells whether the shell in the root is a file that not everybody may read and execute.
+fn lacks_bits(jailed: &Jailed) -> bool {
+    let shell = &jailed.jail.shell;
+    let shell = jailed
+        .jail
+        .root
+        .join(shell.strip_prefix("/").unwrap_or(shell));
+    // A link in the jail leads elsewhere on the host; and the bits may be there.
+    let found = fs::symlink_metadata(&shell);
+    found.is_ok_and(|it| it.is_file() && it.mode() & 0o555 != 0o555)
 }
 
 /// Gives the code again, if findings are called by it.
@@ -392,43 +252,28 @@ fn known(code: &str) -> Option<&'static str> {
 
 /// Makes a finding of what root code of host programs must not read.
 fn host_files(refusal: &Refusal, fault: &HostFilesFault, jailed: &Jailed) -> Finding {
+    let jail = &jailed.jail;
     let finding = match fault {
-        HostFilesFault::Untrusted(untrusted) => walked("host-files", refusal, untrusted),
+        // What is the base's is many jails', and not mended for one.
+        HostFilesFault::Untrusted(untrusted) if untrusted.component.starts_with(&jail.root) => {
+            return walked(Kind::HostFiles, refusal, untrusted);
+        }
         _ => Finding::refused("host-files", refusal),
     };
-    let jail = &jailed.jail;
-    let name = jailed.identity.name.to_string_lossy();
     match fault {
-        HostFilesFault::Untrusted(_) => Finding {
-            // Further down in a root than the walk to it has looked.
-            mend: finding.mend.map(|mend| Mend::Command {
-                command: mend.command(),
-                safe: false,
-            }),
-            ..finding
-        },
-        HostFilesFault::Passwd(path, line, _) if *path == jail.root.join("etc/passwd") => {
-            let Some(user) = pattern(&name) else {
-                return finding;
-            };
-            let file = quoted(path);
-            finding.mended_by(format!(
-                "sed -i {line}d {file} && {{ grep -q '^{user}:' {file} || {{ {}; }}; }}",
-                passwd_line(jailed)
-            ))
+        HostFilesFault::Passwd(path, ..) if *path == jail.root.join("etc/passwd") => {
+            finding.mended(of_user(Kind::PasswdDisagrees, jailed))
+        }
+        HostFilesFault::Passwd(path, ..) | HostFilesFault::Group(path, _)
+            if *path == jail.root.join("etc/group") =>
+        {
+            finding.mended(of_user(Kind::GroupDisagrees, jailed))
         }
         HostFilesFault::Passwd(path, line, _) => finding.mended_by(edit(path, *line)),
         HostFilesFault::Group(path, _) => finding.mended_by(edit(path, 1)),
-        HostFilesFault::NoDoor(door) => match jail.base {
-            Base::None => finding.mended_by(copy_with_libraries(door, &jail.root)),
-            Base::Host | Base::Directory(_) => finding.mended_by(format!(
-                "usermod -s {} {}",
-                quoted(&jail.shell),
-                quoted(&*name)
-            )),
-        },
+        HostFilesFault::NoDoor(_) => finding.mended_by(with_shell(jailed)),
         HostFilesFault::Mount(_) => finding.mended_by(edit(&jail.rule.file, jail.rule.line)),
-        HostFilesFault::Unreadable(..) => finding,
+        _ => finding,
     }
 }
 

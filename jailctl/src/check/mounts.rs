@@ -14,7 +14,8 @@ use crate::{
     account::Jailed,
     check::{Finding, Report, config::edit},
     failure::Failure,
-    shell::{quoted, shown},
+    mend::{Kind, Repair},
+    shell::shown,
 };
 
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -45,6 +46,8 @@ const COMMANDING: [&str; 9] = [
 /// A mount of this mount namespace: proc_pid_mountinfo(5).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Mounted {
+    /// The number of the mount.
+    pub(crate) id: u64,
     /// The numbers of the file system.
     pub(crate) device: OsString,
     /// The directory of that file system which is shown.
@@ -66,14 +69,20 @@ enum Part {
 
 /// Checks every root, once for all who share it, and what the config mounts into it.
 pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
-    let all = match Mounted::all() {
-        Ok(all) => all,
-        Err(failure) => return report.leave_unchecked(failure.to_string()),
-    };
+    jailed.iter().for_each(|one| report.extend(configured(one)));
+    match below_roots(jailed) {
+        Ok(findings) => report.extend(findings),
+        Err(failure) => report.leave_unchecked(failure.to_string()),
+    }
+}
+
+/// Makes findings of what is mounted below roots.
+pub(crate) fn below_roots(jailed: &[Jailed]) -> Result<Vec<Finding>, Failure> {
+    let all = Mounted::all()?;
+    let mut findings = Vec::new();
     let mut roots: BTreeMap<&Path, Vec<&Jailed>> = BTreeMap::new();
     for one in jailed {
         roots.entry(&one.jail.root).or_default().push(one);
-        report.extend(configured(one));
     }
     let (inside, host): (Vec<&Mounted>, Vec<&Mounted>) = all
         .iter()
@@ -82,13 +91,14 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
         let below = inside
             .iter()
             .filter(|it| it.is_below(root) && !is_covered(it, root, &users));
-        report.extend(
+        findings.extend(
             judge(below.copied(), root, &host).map(|finding| match users.as_slice() {
                 [only] => finding.of(only),
                 _ => finding,
             }),
         );
     }
+    Ok(findings)
 }
 
 /// Tells whether a program of somebody's serves the file system that a path is on: one that does not answer is not waited for.
@@ -112,7 +122,7 @@ impl Mounted {
     pub(crate) fn parse(line: &[u8]) -> Option<Mounted> {
         let mut fields = line.split(|byte| *byte == b' ');
         let mut next = || fields.next().map(unescaped);
-        let (_id, _parent, device, top, point) = (next()?, next()?, next()?, next()?, next()?);
+        let (id, _parent, device, top, point) = (next()?, next()?, next()?, next()?, next()?);
         let own = next()?;
         // Any number of further fields, up to a dash.
         iter::from_fn(&mut next).find(|field| field == "-")?;
@@ -122,6 +132,7 @@ impl Mounted {
             options.any(|option| option == b"rw")
         };
         Some(Mounted {
+            id: id.to_str()?.parse().ok()?,
             device,
             top: top.into(),
             point: point.into(),
@@ -234,24 +245,18 @@ fn judge<'a>(
             continue;
         }
         let what = mount.words(path.as_deref());
-        let point = quoted(&mount.point);
-        let unmount = if judged.iter().any(|(other, _)| is_above(mount, other)) {
-            // What is mounted below may be one with the host's own mounts, which would go as well.
-            format!("mount --make-rprivate {point} && umount -R {point}")
-        } else {
-            format!("umount {point}")
-        };
+        let unmount = Repair::of_file(Kind::MountInRoot, &mount.point);
         findings.push(match part_of(path) {
             Part::Own => Finding::error(
                 "mount-in-root",
                 format!("{what}: whoever is jailed there reaches it as far as its modes let them"),
             )
-            .mended_by(unmount),
+            .mended(unmount),
             Part::Shared => Finding::warning(
                 "mount-in-root",
                 format!("{what}: everybody on the host shares it"),
             )
-            .mended_by(unmount),
+            .mended(unmount),
             Part::Other => Finding::note(
                 "mount-in-root",
                 format!("{what}: it is part of the jail, and was not searched for dangerous files"),

@@ -23,6 +23,7 @@ use crate::{
     },
     door::{has_jail_shell, has_no_shell},
     guest::home,
+    mend::{Kind, Repair, installing_again},
     shell::{pattern, quoted, shown},
 };
 
@@ -56,7 +57,7 @@ pub(super) fn opens_no_session(service: &str) -> bool {
 }
 
 /// Lists the services that have a stack; nothing where they can't be listed.
-fn services() -> Option<Vec<String>> {
+pub(super) fn services() -> Option<Vec<String>> {
     let files = fs::read_dir(DIRECTORY).ok()?;
     let mut names: Vec<String> = files
         .flatten()
@@ -372,13 +373,11 @@ fn module(line: &Line) -> Option<Finding> {
             "{shown} belongs to uid {}, who may replace what runs as root",
             metadata.uid()
         );
-        let command = format!("chown root {}", quoted(&file));
-        return Some(Finding::error("pam-module", what).mended_by(command));
+        return Some(Finding::error("pam-module", what).mended_by(installing_again()));
     }
     (mode & 0o022 != 0).then(|| {
         let what = format!("{shown} is mode {mode:04o}: others may replace what runs as root");
-        let command = format!("chmod go-w {}", quoted(&file));
-        Finding::error("pam-module", what).safely_mended_by(command)
+        Finding::error("pam-module", what).mended(Repair::of_way(Kind::PamModule, &file))
     })
 }
 

@@ -15,7 +15,7 @@ mod lines;
 mod lists;
 mod resolved;
 
-use std::{ffi::OsStr, path::Path};
+use std::{ffi::OsStr, path::{Path, PathBuf}};
 
 use jail::{identity::Identity, request::program_of};
 use jailctl::progress::Progress;
@@ -29,7 +29,6 @@ use crate::{
 };
 
 use criteria::{Connection, Connections};
-pub(crate) use keys::keys_to;
 use resolved::Resolved;
 
 /// Checks what sshd resolves for each jailed user, by each connection that its config tells apart.
@@ -114,6 +113,23 @@ fn by(connection: &Connection, finding: Finding) -> Finding {
             ..finding
         },
     }
+}
+
+/// Lists the files in which sshd looks for a user's keys and which the user can write from inside.
+pub(crate) fn written_keys(jailed: &Jailed, config: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for connection in &Connections::of(config).all {
+        match Resolved::of(&jailed.identity, config, connection)? {
+            Some(Ok(resolved)) => files.extend(keys::written(jailed, &resolved)),
+            Some(Err(said)) => {
+                return Err(Failure::Failed(format!("sshd -T says: {}", shown(said))));
+            }
+            None => {}
+        }
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
 }
 
 /// Tells whether sshd forces jail-shell on a user whatever the connection, as far as sshd can be asked.

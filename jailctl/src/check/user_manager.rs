@@ -14,6 +14,7 @@ use crate::{
         walk,
     },
     guest::home,
+    mend::{Kind, Repair},
     shell::shown,
 };
 
@@ -89,13 +90,16 @@ fn finding(jailed: &Jailed, starting: &[Starting]) -> Option<Finding> {
         services.join(", "),
         shown(home)
     );
-    let command = if Path::new("/run/systemd/system").exists() {
-        format!("systemctl mask --now {unit}")
-    } else {
-        format!("systemctl mask {unit}")
-    };
+    let repair = Repair::of_user(Kind::UserManager, &jailed.identity.name);
     let finding = Finding::error("user-manager", what).of(jailed);
-    Some(finding.safely_mended_by(command))
+    Some(finding.mended(repair))
+}
+
+/// Gives the unit of a user's manager, if that runs what the user writes from inside.
+pub(crate) fn unit_to_mask(jailed: &Jailed) -> Option<String> {
+    let services = pam::services().unwrap_or_default();
+    let found = check(std::slice::from_ref(jailed), &services);
+    (!found.is_empty()).then(|| instance(&jailed.identity))
 }
 
 impl Starting {

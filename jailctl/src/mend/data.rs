@@ -19,6 +19,7 @@ use crate::{account::Jailed, check::Mounted, failure::Failure};
 pub(crate) struct Data {
     mounted: Vec<Mounted>,
     sources: Vec<(PathBuf, Place)>,
+    bases: Vec<PathBuf>,
 }
 
 /// The numbers of a file system, and a path in it.
@@ -29,12 +30,14 @@ impl Data {
     pub(crate) fn of(all: &[Jailed]) -> Result<Data, Failure> {
         let mounted = Mounted::all()?;
         let mut sources: Vec<(PathBuf, Place)> = Vec::new();
+        let mut bases: Vec<PathBuf> = Vec::new();
         for one in all {
             let mounts = one.jail.mounts.iter().map(|mount| mount.source.as_path());
             let base = match &one.jail.base {
                 Base::Directory(base) => Some(base.as_path()),
                 Base::Host | Base::None => None,
             };
+            bases.extend(base.map(Path::to_owned));
             for source in mounts.chain(base) {
                 // It may be reached by a link.
                 let found = fs::canonicalize(source).unwrap_or_else(|_| source.to_owned());
@@ -45,7 +48,11 @@ impl Data {
         }
         sources.sort();
         sources.dedup();
-        Ok(Data { mounted, sources })
+        Ok(Data {
+            mounted,
+            sources,
+            bases,
+        })
     }
 
     /// Gives the source that a path is in. The path must have no links.
@@ -55,6 +62,14 @@ impl Data {
             .iter()
             .find(|(_, (other, top))| device == *other && inside.starts_with(top))
             .map(|(source, _)| source.as_path())
+    }
+}
+
+impl Data {
+    /// Gives the source that a path is in or is, but for bases, whose own way may be mended.
+    pub(crate) fn source_at(&self, path: &Path) -> Option<&Path> {
+        self.shows(path)
+            .filter(|source| !self.bases.iter().any(|base| base == source))
     }
 }
 
@@ -95,6 +110,7 @@ mod tests {
         let data = Data {
             mounted,
             sources: sources.into(),
+            bases: Vec::new(),
         };
         for (path, source) in [
             ("/srv/jails/bob/bin/su", Some("/srv/team")),

@@ -15,25 +15,100 @@ use jail::decision::CONFIG_DIRECTORY;
 
 use crate::shell::quoted;
 
+/// sshd's config.
+const SSHD_CONFIG: &str = "/etc/ssh/sshd_config";
+
 /// What is wrong, by the word that `jailctl check` calls it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
+    /// Forbid a user at(1): its jobs run on the host
+    At,
+    /// Remove the jobs of at(1) of a user that wait to run on the host
+    AtJobs,
+    /// Make the way to a base root's alone
+    Base,
+    /// Write an empty config, which serves nobody
+    ConfigMissing,
+    /// Make the config and the way to it root's alone
+    ConfigUnsafe,
+    /// Forbid a user crontab(1): its jobs run on the host
+    Cron,
+    /// Move a user's crontab, which runs on the host, to root's home
+    Crontab,
     /// Remove a device of a root that no jail needs
     Device,
+    /// Let the shell of a jail be executed
+    Exec,
     /// Remove the capabilities of a file of a root
     FileCapabilities,
+    /// Write the user's groups of the host into the jail's group file
+    GroupDisagrees,
     /// Give a root a copy of its own of a file that has names outside of it
     HardLink,
+    /// Give a user a home on the host that the jail does not reach, and take the keys along
+    HomeInReach,
     /// Make the home in the jail, or give it to its user
     HomeMissing,
     /// Give the home in the jail to its user
     HomeNotWritable,
+    /// Give a file of a root that root code of the host reads back to root, and let nobody else write it
+    HostFiles,
+    /// Copy the shell of a jail with all that it needs from the host
+    InterpreterMissing,
+    /// Take away the permission to replace jail-shell
+    JailShellWritable,
+    /// Copy the shell of a jail with all that it needs from the host
+    LibraryMissing,
+    /// End the lingering of a user's services on the host
+    Linger,
+    /// Copy the host's locales into the root
+    LocaleMissing,
+    /// Copy the user's login shell with all that it needs from the host
+    LoginShell,
+    /// Unmount what of the host is mounted below a root
+    MountInRoot,
+    /// Take a service without a library out of the jail's nsswitch.conf
+    NssLibraryMissing,
+    /// Make /dev/null in the root
+    NullMissing,
+    /// Take away the permission to replace pam_jail.so
+    PamModule,
+    /// Write the user's line of the host into the jail's passwd
+    PasswdDisagrees,
+    /// Write the user's line into the jail's passwd
+    PasswdLineMissing,
+    /// Copy a program with all that it needs from the host, or remove it
+    ProgramBroken,
+    /// Copy the host's resolv.conf into the root
+    ResolverMissing,
+    /// Make the way to a root root's alone
+    Root,
+    /// Let the user search the root directory
+    RootUnsearchable,
+    /// Take accounts with uid 0 besides root out of the jail's passwd
+    SecondRoot,
     /// Remove the set-user-ID and set-group-ID bits of a file of a root
     SetId,
+    /// Copy sftp-server with all that it needs from the host
+    SftpServerBroken,
+    /// Copy sftp-server with all that it needs from the host
+    SftpServerMissing,
+    /// Copy the shell of a jail with all that it needs from the host
+    ShellMissing,
+    /// Take jail-shell out of /etc/shells
+    Shells,
+    /// Copy a user's keys to /etc/ssh/authorized_keys.d
+    SshdKeys,
     /// Give a program, library or account file of a root back to root
     SystemOwner,
     /// Take away the write permission for programs, libraries and account files of a root
     SystemWritable,
+    /// Copy the host's descriptions of terminals into the root
+    TerminfoMissing,
+    /// Copy the host's time zone into the root
+    TimeZoneMissing,
+    /// Mask systemd's user manager of a user, which runs on the host what the jail writes into the home
+    UserManager,
     /// Take away the write permission that everybody has for a file of a root
     WorldWritable,
 }
@@ -43,8 +118,12 @@ pub(crate) enum Kind {
 pub(crate) enum Object {
     /// A path below the root of a jail.
     File,
+    /// A path that the config or PAM names: a root, a base, the module.
+    Way,
     /// A jailed user.
     User,
+    /// Nothing: it is one thing of the host's.
+    Host,
 }
 
 impl Kind {
@@ -61,26 +140,67 @@ impl Kind {
             Kind::Device
             | Kind::FileCapabilities
             | Kind::HardLink
+            | Kind::HostFiles
+            | Kind::MountInRoot
+            | Kind::ProgramBroken
             | Kind::SetId
             | Kind::SystemOwner
             | Kind::SystemWritable
             | Kind::WorldWritable => Object::File,
-            Kind::HomeMissing | Kind::HomeNotWritable => Object::User,
+            Kind::Base | Kind::PamModule | Kind::Root => Object::Way,
+            Kind::At
+            | Kind::AtJobs
+            | Kind::Cron
+            | Kind::Crontab
+            | Kind::Exec
+            | Kind::GroupDisagrees
+            | Kind::HomeInReach
+            | Kind::HomeMissing
+            | Kind::HomeNotWritable
+            | Kind::InterpreterMissing
+            | Kind::LibraryMissing
+            | Kind::Linger
+            | Kind::LocaleMissing
+            | Kind::LoginShell
+            | Kind::NssLibraryMissing
+            | Kind::NullMissing
+            | Kind::PasswdDisagrees
+            | Kind::PasswdLineMissing
+            | Kind::ResolverMissing
+            | Kind::RootUnsearchable
+            | Kind::SecondRoot
+            | Kind::SftpServerBroken
+            | Kind::SftpServerMissing
+            | Kind::ShellMissing
+            | Kind::SshdKeys
+            | Kind::TerminfoMissing
+            | Kind::TimeZoneMissing
+            | Kind::UserManager => Object::User,
+            Kind::ConfigMissing | Kind::ConfigUnsafe | Kind::JailShellWritable | Kind::Shells => {
+                Object::Host
+            }
         }
     }
 
-    /// Tells whether it only takes something away, of a jail and of nothing else. Only such fixes are left to `--fix`.
+    /// Tells whether it only takes something away, of a jail and its user and of nothing else. Only such fixes are left to
+    /// `--fix`.
     fn only_takes_away(self) -> bool {
-        match self {
-            Kind::FileCapabilities | Kind::SetId | Kind::SystemWritable | Kind::WorldWritable => {
-                true
-            }
-            Kind::Device
-            | Kind::HardLink
-            | Kind::HomeMissing
-            | Kind::HomeNotWritable
-            | Kind::SystemOwner => false,
-        }
+        matches!(
+            self,
+            Kind::At
+                | Kind::ConfigUnsafe
+                | Kind::Cron
+                | Kind::FileCapabilities
+                | Kind::JailShellWritable
+                | Kind::Linger
+                | Kind::PamModule
+                | Kind::Root
+                | Kind::SetId
+                | Kind::Shells
+                | Kind::SystemWritable
+                | Kind::UserManager
+                | Kind::WorldWritable
+        )
     }
 }
 
@@ -91,6 +211,8 @@ pub(crate) struct Repair {
     pub(crate) what: OsString,
     /// The directory of the config that it goes by.
     config: PathBuf,
+    /// sshd's config, for fixes that go by it, where it is not the usual one.
+    sshd_config: Option<PathBuf>,
     /// Whether it may concern more than the jail: another name of the file, or data that is only shown there.
     shared: bool,
 }
@@ -99,6 +221,16 @@ impl Repair {
     /// Makes a fix for a path below a root.
     pub(crate) fn of_file(kind: Kind, path: &Path) -> Repair {
         Repair::new(kind, path.as_os_str())
+    }
+
+    /// Makes a fix for a path that the config or PAM names.
+    pub(crate) fn of_way(kind: Kind, path: &Path) -> Repair {
+        Repair::new(kind, path.as_os_str())
+    }
+
+    /// Makes a fix for the host.
+    pub(crate) fn of_host(kind: Kind) -> Repair {
+        Repair::new(kind, OsStr::new(""))
     }
 
     /// Makes a fix for a user's jail.
@@ -111,6 +243,7 @@ impl Repair {
             kind,
             what: what.to_owned(),
             config: CONFIG_DIRECTORY.into(),
+            sshd_config: None,
             shared: false,
         }
     }
@@ -131,6 +264,22 @@ impl Repair {
         }
     }
 
+    /// Goes by another config of sshd's.
+    pub(crate) fn with_sshd_config(self, file: &Path) -> Repair {
+        let other = (file != Path::new(SSHD_CONFIG)).then(|| file.to_owned());
+        Repair {
+            sshd_config: other,
+            ..self
+        }
+    }
+
+    /// Gives sshd's config.
+    pub(crate) fn sshd_config(&self) -> &Path {
+        self.sshd_config
+            .as_deref()
+            .unwrap_or(Path::new(SSHD_CONFIG))
+    }
+
     /// Tells whether `--fix` may execute it.
     pub(crate) fn is_safe(&self) -> bool {
         self.kind.only_takes_away() && !self.shared
@@ -145,10 +294,16 @@ impl fmt::Display for Repair {
             write!(f, "--config {} ", quoted(&self.config))?;
         }
         write!(f, "mend ")?;
+        if let Some(file) = &self.sshd_config {
+            write!(f, "--sshd-config {} ", quoted(file))?;
+        }
         let bytes = self.what.as_bytes();
         // sh(1) takes newlines off the end of what a command prints, so this can't be left to printf(1).
         let is_plain = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
         let name = self.kind.name();
+        if self.kind.object() == Object::Host {
+            return f.write_str(&name);
+        }
         if !is_plain {
             return write!(f, "--escaped {name} {}", quoted(escaped(bytes)));
         }

@@ -18,7 +18,8 @@ use crate::{
     check::{Finding, reach::writes},
     door::{JAIL_SHELL_PATH, has_jail_shell, is_jail_shell},
     guest::home,
-    shell::{quoted, shown},
+    mend::{Kind, Repair},
+    shell::shown,
 };
 
 /// How many keys one finding names.
@@ -153,16 +154,10 @@ impl Known {
             let what = format!("{what}: options there, such as command=, restrict nobody");
             Finding::note("sshd-keys", what)
         };
-        let place = Path::new("/etc/ssh/authorized_keys.d").join(&jailed.identity.name);
-        let command = format!(
-            "{}{}",
-            keys_to(jailed, &self.written, &place),
-            in_match(
-                jailed,
-                &["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"],
-                config,
-            )
-        );
+        let repair =
+            Repair::of_user(Kind::SshdKeys, &jailed.identity.name).with_sshd_config(config);
+        let lines = ["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"];
+        let command = format!("{repair} && {}", in_match(jailed, &lines, config));
         Some(finding.mended_by(command))
     }
 
@@ -288,20 +283,9 @@ fn is_same(command: &str, forced: &str) -> bool {
     command == forced || is_server(command) && is_server(forced)
 }
 
-/// Gives the beginning of a command that takes a user's keys along to a file of root's, where that is not there yet; nothing
-/// where there are none. They are read as the user: what looks like a file of keys may be a link to anything.
-pub(crate) fn keys_to(jailed: &Jailed, from: &[PathBuf], to: &Path) -> String {
-    let there: Vec<String> = from.iter().filter(|it| it.is_file()).map(quoted).collect();
-    let (false, Some(directory)) = (there.is_empty(), to.parent()) else {
-        return String::new();
-    };
-    let Identity { uid, gid, .. } = jailed.identity;
-    format!(
-        "install -d -m 755 {} && {{ [ -e {to} ] || setpriv --reuid {uid} --regid {gid} --clear-groups cat {} >{to}; }} && ",
-        quoted(directory),
-        there.join(" "),
-        to = quoted(to)
-    )
+/// Lists the files in which sshd looks for a user's keys and which the user can write from inside.
+pub(super) fn written(jailed: &Jailed, resolved: &Resolved) -> Vec<PathBuf> {
+    Known::of(jailed, resolved).written
 }
 
 /// Gives the file that a pattern means for a user: TOKENS in sshd_config(5).

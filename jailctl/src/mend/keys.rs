@@ -1,0 +1,152 @@
+//! A user's keys, taken along to a file of root's, where sshd goes on finding them and the user can't write them.
+//!
+//! They are read as the user: what looks like a file of keys may be a link to anything.
+
+use std::{
+    io::Write,
+    os::unix::{fs::MetadataExt, process::CommandExt},
+    path::{Path, PathBuf},
+};
+
+use jailctl::tree::Tree;
+
+use crate::{
+    account::Jailed,
+    check::{reaches_home, written_keys},
+    failure::Failure,
+    guest,
+    mend::{Data, Extent},
+    shell::{self, shown},
+};
+
+/// Where sshd is told to look for keys: authorized_keys.d of sshd's own directory.
+pub(crate) const PLACE: &str = "/etc/ssh/authorized_keys.d";
+
+/// How much is read of all files, in bytes, and how long that may take, in seconds.
+const MOST: &str = "1048576";
+const LONGEST: &str = "10";
+
+/// Takes the keys along that the user can write.
+pub(crate) fn to_roots_file(
+    jailed: &Jailed,
+    sshd_config: &Path,
+    extent: Extent,
+) -> Result<Vec<String>, Failure> {
+    let from = written_keys(jailed, sshd_config)?;
+    copy(
+        jailed,
+        &from,
+        &Path::new(PLACE).join(&jailed.identity.name),
+        extent,
+    )
+}
+
+/// Gives the user another home on the host, out of reach from inside the jail, and takes the keys along.
+pub(crate) fn away(
+    jailed: &Jailed,
+    all: &[Jailed],
+    extent: Extent,
+) -> Result<Vec<String>, Failure> {
+    if !reaches_home(jailed) {
+        return Ok(Vec::new());
+    }
+    let away = Path::new("/home").join(&jailed.identity.name);
+    if let Some(source) = Data::of(all)?.shows(&away) {
+        return Err(Failure::Failed(format!(
+            "{} is in {}, which the config mounts: it would be in reach, too; choose another home, and set it by usermod -d",
+            shown(&away),
+            shown(source)
+        )));
+    }
+    let keys = away.join(".ssh/authorized_keys");
+    let from = [guest::home(&jailed.identity).join(".ssh/authorized_keys")];
+    let mut changes = Vec::new();
+    let users_own = |path: &Path| {
+        let found = path.symlink_metadata();
+        found.is_ok_and(|it| it.is_dir() && it.uid() == jailed.identity.uid)
+    };
+    if users_own(&away) {
+        if from.iter().any(|it| it.exists()) && !keys.exists() {
+            return Err(Failure::Failed(format!(
+                "{} is there and belongs to {}: copy {} there as {2}, and run usermod -d",
+                shown(&away),
+                jailed.name(),
+                shown(".ssh/authorized_keys")
+            )));
+        }
+    } else {
+        if extent == Extent::Whole {
+            Tree::make_above(&keys, &mut Vec::new())?;
+        }
+        changes.push(format!("{}: a directory of root's", shown(&away)));
+        changes.extend(copy(jailed, &from, &keys, extent)?);
+    }
+    if extent == Extent::Whole {
+        let (home, user) = (
+            away.to_string_lossy(),
+            jailed.identity.name.to_string_lossy(),
+        );
+        let answer = shell::ask("usermod", &["-d", &home, "--", &user])?;
+        let answer =
+            answer.ok_or_else(|| Failure::Failed("usermod is not installed".to_owned()))?;
+        if !answer.status.success() {
+            let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+            return Err(Failure::Failed(format!(
+                "usermod -d: {}",
+                shown(said.trim())
+            )));
+        }
+    }
+    changes.push(format!(
+        "{}: the home on the host is {}",
+        jailed.name(),
+        shown(&away)
+    ));
+    Ok(changes)
+}
+
+/// Copies files of keys into one of root's, if there is none yet.
+fn copy(
+    jailed: &Jailed,
+    from: &[PathBuf],
+    to: &Path,
+    extent: Extent,
+) -> Result<Vec<String>, Failure> {
+    let from: Vec<&PathBuf> = from
+        .iter()
+        .filter(|it| it.symlink_metadata().is_ok())
+        .collect();
+    if from.is_empty() || to.symlink_metadata().is_ok() {
+        return Ok(Vec::new());
+    }
+    let mut command = shell::program("timeout");
+    command
+        .args([LONGEST, "head", "-q", "-c", MOST, "--"])
+        .args(&from);
+    // With the uid of somebody else, the supplementary groups go as well.
+    command.uid(jailed.identity.uid).gid(jailed.identity.gid);
+    let output = command
+        .output()
+        .map_err(|error| Failure::Failed(format!("read keys: {error}")))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(Failure::Failed(format!(
+            "read the keys as {}: {}",
+            jailed.name(),
+            shown(said.trim())
+        )));
+    }
+    if extent == Extent::Whole {
+        let name = Path::new(to.file_name().unwrap_or_default());
+        let mut file = Tree::make_above(to, &mut Vec::new())?.create(name, 0o644)?;
+        let written = file
+            .write_all(&output.stdout)
+            .and_then(|()| file.sync_all());
+        written.map_err(|error| Failure::io("write", to, &error))?;
+    }
+    Ok(vec![format!(
+        "{}: the keys of {}",
+        shown(to),
+        jailed.name()
+    )])
+}
