@@ -29,7 +29,7 @@ use jail::decision::Config;
 use serde_json::json;
 
 use crate::{
-    account::{Accounts, Jailed},
+    account::{Accounts, Jailed, did_you_mean},
     cli,
     enter::need_root,
     failure::{Failure, Verdict},
@@ -162,5 +162,9 @@ fn jailed(config: &Path) -> Result<Vec<Jailed>, Failure> {
 /// Finds a jailed user.
 fn named<'a>(all: &'a [Jailed], name: &OsStr) -> Result<&'a Jailed, Failure> {
     let found = all.iter().find(|one| one.identity.name == name);
-    found.ok_or_else(|| Failure::Failed(format!("no rule of this config jails {}", shown(name))))
+    found.ok_or_else(|| {
+        let names = all.iter().filter_map(|one| one.identity.name.to_str());
+        let meant = did_you_mean(&name.to_string_lossy(), names);
+        Failure::Failed(format!("no rule of this config jails {}{meant}", shown(name)))
+    })
 }

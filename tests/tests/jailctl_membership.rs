@@ -451,6 +451,8 @@ fn a_misspelt_name_gets_a_suggestion() {
         (&["sessions", "anm"], "did you mean ann?"),
         (&["check", "anm"], "did you mean ann?"),
         (&["enter", "--user", "anm"], "did you mean ann?"),
+        (&["mend", "home-missing", "anm"], "did you mean ann?"),
+        (&["mend", "home-missin", "ann"], "home-missing"),
         (
             &["build", "--with", "bash", "/srv/jails/x"],
             "it is a program of this host: --program bash",

@@ -86,7 +86,9 @@ fn a_session_is_listed_with_its_user_door_origin_terminal_and_command() {
         assert!(sessions(&sandbox, &[]).is_empty());
         let mut pty = shell(&sandbox, "ann");
         start(&sandbox, "ann", "exec sleep 4321");
-        let all = wait_for(&sandbox, "ann", 2);
+        let all = wait_until(&sandbox, "ann", |all| {
+            all.len() == 2 && all.iter().any(|it| it["command"] == "sleep 4321")
+        });
         assert!(sessions(&sandbox, &["bob"]).is_empty());
         for session in &all {
             assert_eq!(session["user"], "ann", "{isolation}");
