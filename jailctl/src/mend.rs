@@ -165,6 +165,9 @@ fn named<'a>(all: &'a [Jailed], name: &OsStr) -> Result<&'a Jailed, Failure> {
     found.ok_or_else(|| {
         let names = all.iter().filter_map(|one| one.identity.name.to_str());
         let meant = did_you_mean(&name.to_string_lossy(), names);
-        Failure::Failed(format!("no rule of this config jails {}{meant}", shown(name)))
+        Failure::Failed(format!(
+            "no rule of this config jails {}{meant}",
+            shown(name)
+        ))
     })
 }

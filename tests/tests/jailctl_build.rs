@@ -869,6 +869,21 @@ fn builds_at_once_all_come_into_the_list_of_roots() {
     assert_eq!(sandbox.must("cat /srv/failed 2>/dev/null || true"), "");
     let wanted: Vec<String> = (1..=8).map(|n| format!("/srv/jails/r{n}")).collect();
     assert_eq!(sandbox.read(ROOTS), wanted.join("\n"));
+    // Nobody writes the list while another does.
+    let while_held = format!(
+        "{jailctl} build --program true /srv/jails/last >/srv/last.out 2>&1 &
+         until [ -e /srv/jails/last ]; do sleep 0.05; done; sleep 1; grep -c last {ROOTS} || true"
+    );
+    let held = sandbox.run(&[
+        "flock",
+        "/run/login-jail-roots.lock",
+        "sh",
+        "-c",
+        &while_held,
+    ]);
+    assert_eq!(held.ok(), "0");
+    let listed = sandbox.wait_until(|| sandbox.read(ROOTS).contains("last").then_some(()));
+    assert!(listed.is_some(), "{}", sandbox.read(ROOTS));
     // Whoever could keep the lock would keep every build from its end.
     let mode = sandbox.must("stat -c '%a %U' /run/login-jail-roots.lock");
     assert_eq!(mode, "600 root");

@@ -2216,6 +2216,48 @@ fn only_root_checks_and_only_who_is_there() {
 }
 
 #[test]
+fn a_look_up_that_fails_is_no_answer() {
+    let sandbox = whole();
+    let fails = |program: &str, script: &str| {
+        let file = format!("/usr/local/sbin/{program}");
+        sandbox.write(&file, format!("#!/bin/sh\n{script}\n"));
+        sandbox.must(&format!("chmod 755 {file}"));
+    };
+    let is_left = |what: &str| {
+        let report = check(&sandbox);
+        assert!(
+            report.stdout.contains(&format!("not checked: {what}")),
+            "{report}"
+        );
+        assert_eq!(report.code(), Some(1), "{report}");
+    };
+    fails("sudo", "echo sudo: no plugin >&2; exit 1");
+    is_left("sudo: sudo -l -U ann says: sudo: no plugin");
+    sandbox.must("rm /usr/local/sbin/sudo; printf '[groups]\\ngames = \"/srv/x\"\\n' >>/etc/login-jail/config.toml");
+    fails(
+        "getent",
+        "[ $1 = group ] && exit 3; exec /usr/bin/getent \"$@\"",
+    );
+    let report = check(&sandbox);
+    assert!(
+        report.stdout.contains("getent group games failed"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_comment_in_another_encoding_hides_no_line() {
+    let sandbox = whole();
+    sandbox.must(
+        "printf '# caf\\351\\nsession required pam_jail.so\\n' >>/etc/pam.d/su
+         printf '# caf\\351\\n/usr/bin/jail-shell\\n' >>/etc/shells",
+    );
+    assert_eq!(of_kind(&check(&sandbox), "shells").len(), 1);
+    let listed = sandbox.run(&["jailctl", "list"]);
+    assert!(listed.ok().contains("pam:su"), "{listed}");
+}
+
+#[test]
 fn a_hostile_root_harms_nobody_who_checks_it() {
     // The shell is a FIFO; passwd never ends, and nobody ever writes nsswitch.conf.
     for (plant, kind) in [
