@@ -130,11 +130,9 @@ fn links_into_etc() -> Vec<Link> {
         for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
             let at = entry.path();
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() => {
-                    if !NOT_SEARCHED.iter().any(|one| at == Path::new(one)) {
-                        ahead.push_back(at);
-                    }
-                }
+                Ok(kind)
+                    if kind.is_dir() && NOT_SEARCHED.iter().any(|one| at == Path::new(one)) => {}
+                Ok(kind) if kind.is_dir() => ahead.push_back(at),
                 Ok(kind) if kind.is_symlink() => links.extend(into_etc(&directory, at)),
                 _ => {}
             }
