@@ -55,6 +55,8 @@ struct Plan<'a> {
     own: Option<PathBuf>,
     /// The groups that the user comes out of.
     groups: Vec<String>,
+    /// Whether the user comes into `exempt`.
+    is_exempting: bool,
     user: &'a str,
     dry_run: bool,
 }
@@ -189,6 +191,7 @@ impl<'a> Plan<'a> {
             new,
             own,
             groups,
+            is_exempting: way == Some(Way::Exempt),
             user,
             dry_run: arguments.dry_run,
         })
@@ -234,18 +237,13 @@ impl<'a> Plan<'a> {
             edit::restore(&self.file)?;
             return Err(refusal.into());
         }
-        let is_exempt = self.new.contains("exempt") && !self.same_exempt();
-        let what = if is_exempt {
+        let what = if self.is_exempting {
             format!("{user} is exempt")
         } else {
             format!("the rule of {user} is gone")
         };
         say(format_args!("{}: {what}", self.file.display()));
         Ok(())
-    }
-
-    fn same_exempt(&self) -> bool {
-        edit::exempt_user(&self.text, self.user).is_ok_and(|text| text == self.text)
     }
 
     /// Renames a user's own file, so that it is nobody's, or says what it would be called.

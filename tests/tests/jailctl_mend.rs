@@ -311,7 +311,7 @@ fn what_a_service_or_somebody_else_needs_is_left_as_it_is() {
         let before = sandbox.must(&owners);
         sandbox.write(
             "/etc/login-jail/config.toml",
-            &config("").replace("/srv/jails/{user}", root),
+            config("").replace("/srv/jails/{user}", root),
         );
         let report = sandbox.run(&["jailctl", "check", "--fix"]);
         assert!(report.stdout.contains(state), "{report}");
@@ -327,7 +327,7 @@ fn what_a_service_or_somebody_else_needs_is_left_as_it_is() {
     // What is nobody else's is put right.
     sandbox.write(
         "/etc/login-jail/config.toml",
-        &config("").replace("/srv/jails/{user}", "/srv/own/root"),
+        config("").replace("/srv/jails/{user}", "/srv/own/root"),
     );
     let mended = mend(&sandbox, &["root", "/srv/own/root"]);
     assert!(

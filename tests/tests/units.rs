@@ -103,7 +103,7 @@ fn each_setting_is_said_with_what_it_does_to_each_door() {
             "PrivateDevices",
             "yes",
             "error",
-            "logins are refused (step), because the nodes",
+            "logins are refused (capabilities), because the nodes",
             "logins are refused (step), because the nodes",
         ),
         (
@@ -408,6 +408,27 @@ fn no_new_privs_names_the_unit() {
         "refused code=no-new-privs",
         "set NoNewPrivileges=no for ssh@0-1.service",
     ]);
+}
+
+#[test]
+fn a_missing_capability_names_the_settings_and_the_unit() {
+    let sandbox = jailed();
+    for (capability, settings) in [
+        ("sys_admin", "see CapabilityBoundingSet= of ssh.service"),
+        (
+            "mknod",
+            "see CapabilityBoundingSet= and PrivateDevices= of ssh.service",
+        ),
+    ] {
+        sandbox.write("/run/cgroup", "0::/system.slice/ssh.service\n");
+        let script = format!(
+            "mount --bind /run/cgroup /proc/$$/cgroup; setpriv --bounding-set -{capability} su ann -c id; status=$?; \
+             umount /proc/$$/cgroup; exit $status"
+        );
+        sandbox.sh(&script).refused(122, "capabilities");
+        let name = format!("CAP_{}", capability.to_uppercase());
+        sandbox.logged(&["refused code=capabilities", &name, settings]);
+    }
 }
 
 #[test]

@@ -462,7 +462,7 @@ impl Session<'_> {
 /// Takes what an earlier step has left. The order of `Plan::steps` sees to it that it is there.
 fn taken<T>(left: &mut Option<T>) -> Result<T, StepFault> {
     left.take()
-        .ok_or_else(|| StepFault::Bug("an earlier step was left out"))
+        .ok_or(StepFault::Bug("an earlier step was left out"))
 }
 
 impl Entered {

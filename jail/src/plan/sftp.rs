@@ -385,11 +385,8 @@ fn is_before_a_command(word: &[u8]) -> bool {
         .position(|byte| *byte == b'=')
         .is_some_and(|end| words::is_name(word.get(..end).unwrap_or_default()));
     let leads = |name: &&str| name.as_bytes() == word && !["time", "coproc"].contains(name);
-    is_assignment
-        || RESERVED.iter().any(|name| leads(name))
-        || ["{", "}", "exec", "command", "builtin"]
-            .iter()
-            .any(|name| leads(name))
+    let others = ["{", "}", "exec", "command", "builtin"];
+    is_assignment || RESERVED.iter().any(leads) || others.iter().any(leads)
 }
 
 #[cfg(test)]

@@ -97,8 +97,13 @@ impl fmt::Display for Missing {
             Missing::Capabilities(missing, unit) => write!(
                 f,
                 "missing capabilities: {}; the caller's bounding set lacks them, or this binary's file capabilities do; \
-                 see CapabilityBoundingSet= of {}",
+                 see CapabilityBoundingSet={} of {}",
                 names(*missing),
+                if missing.contains(CapabilitySet::MKNOD) {
+                    " and PrivateDevices="
+                } else {
+                    ""
+                },
                 unit.as_deref()
                     .unwrap_or("the service unit that it came from")
             ),

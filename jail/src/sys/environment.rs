@@ -58,8 +58,9 @@ impl Guard {
             // use it in another: setenv(3).
             aside.all = unsafe { environ };
             aside.copy = entries(aside.all);
+            let empty = (&raw mut EMPTY).cast();
             // SAFETY: as above; the new array ends in a null pointer and is never freed.
-            unsafe { environ = (&raw mut EMPTY).cast() };
+            unsafe { environ = empty };
         }
         aside.users += 1;
         Guard

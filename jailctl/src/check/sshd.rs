@@ -15,7 +15,10 @@ mod lines;
 mod lists;
 mod resolved;
 
-use std::{ffi::OsStr, path::{Path, PathBuf}};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use jail::{identity::Identity, request::program_of};
 use jailctl::progress::Progress;

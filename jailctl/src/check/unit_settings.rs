@@ -333,16 +333,9 @@ fn capabilities(unit: &Unit<'_>, needs: &Needs) -> Option<Effect> {
         [] => Harm::Nothing,
         names => Harm::Refuses(code, format!("for want of {}", named(names))),
     };
-    // jail-shell looks at these before it does anything.
-    let is_asked_for = |name: &&str| OF_SHELL.contains(name) || *name == "sys_admin";
-    let code = if of_shell.iter().any(is_asked_for) {
-        "capabilities"
-    } else {
-        "step"
-    };
     let effect = Effect {
         written: format!("a CapabilityBoundingSet= without {}", named(&of_shell)),
-        jail_shell: refuses(&of_shell, code),
+        jail_shell: refuses(&of_shell, "capabilities"),
         pam: refuses(&of_pam, "step"),
         remedy: Some(format!("CapabilityBoundingSet={}", named(&of_shell))),
     };
@@ -353,13 +346,13 @@ fn devices(unit: &Unit<'_>, needs: &Needs) -> Option<Effect> {
     if !needs.own_dev || !unit.is_on("PrivateDevices") {
         return None;
     }
-    let why = "because the nodes of the jail's /dev can't be made".to_owned();
-    let remedy = "PrivateDevices=no".to_owned();
-    Some(both(
-        Harm::Refuses("step", why),
-        "PrivateDevices=yes".to_owned(),
-        remedy,
-    ))
+    let why = "because the nodes of the jail's /dev can't be made";
+    Some(Effect {
+        written: "PrivateDevices=yes".to_owned(),
+        jail_shell: Harm::Refuses("capabilities", why.to_owned()),
+        pam: Harm::Refuses("step", why.to_owned()),
+        remedy: Some("PrivateDevices=no".to_owned()),
+    })
 }
 
 /// System calls that entering makes at both doors, and those that jail-shell makes besides. They are not looked at that every
