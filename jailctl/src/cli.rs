@@ -176,10 +176,12 @@ pub(crate) struct Mend {
 
 const MEND_EXAMPLES: &str = "\
 Examples:
-  jailctl mend home-missing ann                     make her home in the jail
-  jailctl mend set-id /srv/jails/ann/usr/bin/su     take the set-user-ID bit away
-  jailctl mend --dry-run home-missing ann           only show what would change
-  jailctl mend --json set-id /srv/jails/ann/bin/su  what was changed, for a program";
+  jailctl mend home-missing ann                             make her home in the jail
+  jailctl mend set-id /srv/jails/ann/usr/bin/su             take the set-user-ID bit away
+  jailctl mend --dry-run home-missing ann                   only show what would change
+  jailctl mend --json set-id /srv/jails/ann/bin/su          what was changed, for a program
+  jailctl mend --escaped set-id '/srv/jails/ann/a\\012b'     a name with a line break, as check prints it
+  jailctl mend --sshd-config /root/sshd_config set-id /srv/jails/ann/bin/su     with another config of sshd's";
 
 /// The names of walls, which stay the same from release to release.
 pub(crate) const WALLS: &str = "\
@@ -489,6 +491,7 @@ const ENTER_EXAMPLES: &str = "\
 Examples:
   jailctl enter /srv/images/debian                              a shell in a root that is root's alone, as root
   jailctl enter --mount /srv/images/debian -- apt-get update    with /proc, /sys, /dev and resolv.conf for as long as it runs
+  jailctl enter --trust-user-files /srv/jails/ann               the same in a root of a user's, whose programs run as root then
   jailctl enter --user ann                                      her login, before she does it
   jailctl enter --user ann --door pam                           the same as behind pam_jail.so
   jailctl enter --user ann -- id -un                            one command of hers";
@@ -626,7 +629,9 @@ mod tests {
     fn what_is_mended_is_a_kind_of_finding() {
         for kind in mend::Kind::value_variants() {
             let name = kind.name();
-            let listed = KINDS.split([' ', ',', '.']).any(|word| word == name);
+            let listed = KINDS
+                .split([' ', ',', '.', ';', '\n'])
+                .any(|word| word == name);
             // The jail's group file is a part of what host-files is about.
             assert!(listed || name == "group-disagrees", "{name}");
         }

@@ -22,6 +22,7 @@ use std::io::Write;
 
 mod doors;
 pub mod fault;
+mod findings;
 mod jailctl;
 mod outcome;
 pub mod pam;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, umask};
 
+use crate::findings::refuse_unsafe_commands;
 use crate::outcome::{LIMIT, Outcome, finish};
 use crate::pty::Pty;
 use crate::roots::Root;
@@ -191,7 +192,12 @@ impl Sandbox {
     /// Runs a command as root, with these bytes on standard input.
     #[track_caller]
     pub fn run_with(&self, argv: &[&str], input: &[u8]) -> Outcome {
-        finish(self.command(argv), input, LIMIT)
+        let outcome = finish(self.command(argv), input, LIMIT);
+        let is_jailctl = argv.first().is_some_and(|it| it.ends_with("jailctl"));
+        if is_jailctl && argv.contains(&"check") {
+            refuse_unsafe_commands(&outcome);
+        }
+        outcome
     }
 
     /// Runs a shell script as root.

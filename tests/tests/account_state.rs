@@ -33,13 +33,10 @@ fn reload(sandbox: &Sandbox) {
 
 #[track_caller]
 fn logs_in(sandbox: &Sandbox, when: &str) {
-    let outcome = sandbox.ssh("ann", "echo in");
-    assert_eq!(
-        outcome.stdout.trim_end(),
-        "in",
-        "{when}: {outcome}\n{}",
-        sandbox.sshd_log()
-    );
+    // An sshd that has just been told to read its config again may not listen yet.
+    let is_in = || sandbox.ssh("ann", "echo in").stdout.trim_end() == "in";
+    let logged_in = sandbox.wait_until(|| is_in().then_some(()));
+    assert!(logged_in.is_some(), "{when}\n{}", sandbox.sshd_log());
 }
 
 #[track_caller]

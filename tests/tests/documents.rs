@@ -361,20 +361,21 @@ fn every_kind_of_a_finding_is_explained_and_no_other() {
     }
 }
 
-/// And so its command is looked at: see `refuse_unsafe_commands` there.
+/// And so its command is looked at: see `refuse_unsafe_commands`, by which every `jailctl check` of a test comes.
 #[test]
 fn every_kind_of_a_finding_is_planted_by_a_test() {
     let tests = fs::read_dir(format!("{}/tests", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let paths = tests.map(|entry| entry.unwrap().path());
-    let is_about_check = |text: &String| text.contains("fn of_kind(") || text.contains("of_kind(&");
-    let texts: Vec<String> = paths
+    let texts: Vec<String> = tests
+        .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|it| it == "rs"))
         .map(|path| fs::read_to_string(path).unwrap())
-        .filter(is_about_check)
+        .filter(|text| text.contains("\"check\""))
         .collect();
     for kind in kinds() {
-        let word = format!("\"{kind}\"");
-        assert!(texts.iter().any(|text| text.contains(&word)), "{kind}");
+        let is_named = |text: &String| {
+            text.contains(&format!("\"{kind}\"")) || text.contains(&format!("[{kind}]"))
+        };
+        assert!(texts.iter().any(is_named), "{kind}");
     }
 }
 

@@ -1,0 +1,29 @@
+//! What the findings of `jailctl check` must never print, whichever test plants them.
+
+use crate::outcome::Outcome;
+
+/// Insists that no command that is printed names a path which a user could change. Every `jailctl check` of a test comes by
+/// here, and with it each kind of finding.
+#[track_caller]
+pub(crate) fn refuse_unsafe_commands(report: &Outcome) {
+    let lines = report.stdout.lines().map(str::trim_start);
+    let commands = lines.filter_map(|line| line.strip_prefix("# ").or(line.strip_prefix("#? ")));
+    let pieces = commands.flat_map(|line| line.split(['&', ';', '|', '(']));
+    for piece in pieces.filter(|piece| !piece.trim_start().starts_with("jailctl ")) {
+        let paths = [
+            "/srv",
+            "/home",
+            "/tmp",
+            "/mnt",
+            "/var/spool",
+            "/opt",
+            "/run/",
+            "~",
+            "$HOME",
+        ];
+        for path in paths {
+            let is_named = piece.contains(path) && piece.trim() != "[ ! -e /run/sshd.pid ]";
+            assert!(!is_named, "{piece:?} names {path}: {report}");
+        }
+    }
+}
