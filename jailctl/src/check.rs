@@ -60,8 +60,8 @@ pub(crate) use pam::{
 };
 pub(crate) use reach::reaches_home;
 pub(crate) use sshd::{
-    forces_jail_shell as sshd_forces_jail_shell, session_is_jailed as sshd_session_is_jailed,
-    written_keys,
+    forces_jail_shell as sshd_forces_jail_shell, leading_to_shell,
+    session_is_jailed as sshd_session_is_jailed, written_keys,
 };
 pub(crate) use stack::in_file as pam_lines_in;
 pub(crate) use tree::{excess, is_misowned, is_strange_device};

@@ -121,6 +121,11 @@ pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, Option
         enter(host, &options, &mut guest).inspect_err(|refusal| report(host, refusal, &guest))
     });
     match entered {
+        Ok(Verdict::Success) => {
+            // Once the host program's own environment is back: what is taken out of the empty one stays in this.
+            OF_THE_HOST.iter().for_each(|name| host.unset(name));
+            Verdict::Success
+        }
         Ok(verdict) => verdict,
         Err(refusal) => {
             shut(host);
@@ -195,7 +200,6 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
         &log::entering(prepared.plan(), terminal.as_deref(), remote.as_deref()),
     );
     let confined = prepared.confine()?;
-    OF_THE_HOST.iter().for_each(|name| host.unset(name));
     if let Some(missing) = confined.missing() {
         let uid = guest.uid.unwrap_or_default();
         host.log(

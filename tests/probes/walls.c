@@ -953,7 +953,6 @@ static enum result raise_ambient(void)
 	return did(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_CHROOT, 0, 0));
 }
 
-static enum result keep_capabilities(void) { return did(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)); }
 /* SECBIT_NOROOT and SECBIT_NO_SETUID_FIXUP, both locked. */
 static enum result securebits_open(void) { return has((prctl(PR_GET_SECUREBITS) & 0xf) != 0xf); }
 static enum result new_privileges(void) { return has(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0); }
@@ -1139,7 +1138,6 @@ static const struct probe {
 	{ "privileges", "left-over bounding set", bounding_set_left },
 	{ "privileges", "capset", regain_capabilities },
 	{ "privileges", "ambient capability", raise_ambient },
-	{ "privileges", "keepcaps", keep_capabilities },
 	{ "privileges", "securebits not locked", securebits_open },
 	{ "privileges", "no_new_privs not set", new_privileges },
 };

@@ -203,7 +203,7 @@ fn names_the_wall_that_stops_each_probe_and_leaves_nothing_behind() {
         ("programs: set-user-ID files count", "no-new-privs"),
         ("programs: device nodes count", "mount-flags"),
         ("privileges: setgroups", "privileges"),
-        ("privileges: PR_SET_KEEPCAPS", "bounding-set"),
+        ("privileges: securebits not set", "bounding-set"),
         ("privileges: no_new_privs not set", "no-new-privs"),
     ] {
         is_held(&probes, probe, wall);

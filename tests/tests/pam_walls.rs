@@ -46,7 +46,6 @@ const REACHED: [(&str, &[&str], &[&str]); 5] = [
     (
         "capabilities are the host program's to drop: of what is left, no_new_privs lets nothing be used",
         &[
-            "privileges: keepcaps",
             "privileges: left-over bounding set",
             "privileges: securebits not locked",
         ],

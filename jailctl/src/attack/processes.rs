@@ -31,7 +31,7 @@ use rustix::{
     thread::{
         CapabilitySet, CapabilitySets, CpuSet, capabilities, capabilities_secure_bits,
         capability_is_in_bounding_set, configure_capability_in_ambient_set, no_new_privs,
-        sched_setaffinity, set_capabilities, set_keep_capabilities,
+        sched_setaffinity, set_capabilities,
     },
 };
 
@@ -240,9 +240,6 @@ pub(super) const PROBES: &[Probe] = &[
             is_left(all.iter().any(in_set))
         },
     ),
-    Probe::new("privileges", "PR_SET_KEEPCAPS", &[Wall::Bounds], |_| {
-        Ok(set_keep_capabilities(true)?)
-    }),
     Probe::new("privileges", "securebits not set", &[Wall::Bounds], |_| {
         is_left(capabilities_secure_bits()?.is_empty())
     }),

@@ -32,6 +32,7 @@ use crate::{
 };
 
 use criteria::{Connection, Connections};
+pub(crate) use key_file::leading_to_shell;
 use resolved::Resolved;
 
 /// Checks what sshd resolves for each jailed user, by each connection that its config tells apart.

@@ -12,7 +12,7 @@ use jailctl::tree::Tree;
 
 use crate::{
     account::Jailed,
-    check::{reaches_home, written_keys},
+    check::{leading_to_shell, reaches_home, written_keys},
     failure::Failure,
     guest,
     mend::{Data, Extent},
@@ -136,17 +136,21 @@ fn copy(
             shown(said.trim())
         )));
     }
+    let (keys, left_out) = leading_to_shell(&String::from_utf8_lossy(&output.stdout));
     if extent == Extent::Whole {
         let name = Path::new(to.file_name().unwrap_or_default());
         let mut file = Tree::make_above(to, &mut Vec::new())?.create(name, 0o644)?;
         let written = file
-            .write_all(&output.stdout)
+            .write_all(keys.as_bytes())
             .and_then(|()| file.sync_all());
         written.map_err(|error| Failure::io("write", to, &error))?;
     }
-    Ok(vec![format!(
-        "{}: the keys of {}",
-        shown(to),
-        jailed.name()
-    )])
+    let mut changes = vec![format!("{}: the keys of {}", shown(to), jailed.name())];
+    if left_out > 0 {
+        changes.push(format!(
+            "{}: without {left_out} that force sshd's own SFTP, sign certificates, or are not understood",
+            shown(to)
+        ));
+    }
+    Ok(changes)
 }

@@ -10,6 +10,8 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
+use super::resolved::is_internal_sftp;
+
 /// How much of a file is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
@@ -42,13 +44,52 @@ impl Entry {
 
 /// Reads the lines of a file of keys.
 pub(super) fn keys(text: &str) -> Vec<Entry> {
-    entries(text, |line| {
-        if is_key(line) {
-            return Some("");
+    entries(text, options_of_key)
+}
+
+/// Gives the options of a line with a key; nothing for one that is not understood.
+fn options_of_key(line: &str) -> Option<&str> {
+    if is_key(line) {
+        return Some("");
+    }
+    let (options, key) = line.split_at_checked(end_of_options(line))?;
+    is_key(key.trim_start()).then_some(options)
+}
+
+/// Lists the lines of a file of keys that are not understood, and that sshd may understand: it takes more kinds of space.
+pub(super) fn not_understood(text: &str) -> Vec<usize> {
+    (1..)
+        .zip(text.lines().map(str::trim))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .filter(|(_, line)| options_of_key(line).is_none())
+        .map(|(number, _)| number)
+        .collect()
+}
+
+/// Keeps of a file of keys what leads to the login shell: comments, and keys that force no server of sshd's own and sign no
+/// certificates. Gives how many lines are left out.
+pub(crate) fn leading_to_shell(text: &str) -> (String, usize) {
+    let mut kept = String::new();
+    let mut left_out = 0;
+    for whole in text.lines() {
+        let line = whole.trim();
+        let is_harmless = line.is_empty()
+            || line.starts_with('#')
+            || options_of_key(line).is_some_and(|text| {
+                let entry = Entry {
+                    line: 0,
+                    options: options(text),
+                };
+                !entry.is_authority() && !entry.command().is_some_and(is_internal_sftp)
+            });
+        if is_harmless {
+            kept.push_str(whole);
+            kept.push('\n');
+        } else {
+            left_out += 1;
         }
-        let (options, key) = line.split_at_checked(end_of_options(line))?;
-        is_key(key.trim_start()).then_some(options)
-    })
+    }
+    (kept, left_out)
 }
 
 /// Reads the lines of a file of principals: the last word is the name, and what is before it are options.
@@ -79,17 +120,18 @@ fn is_key(line: &str) -> bool {
     !kind.contains(['"', '=', ',']) && words.next().is_some_and(|key| key.starts_with("AAAA"))
 }
 
-/// Gives where the options of a line end: at the first space outside of quotes.
+/// Gives where the options of a line end: at the first space outside of quotes. As sshd has it, a backslash means something
+/// right before a quote, and nowhere else.
 fn end_of_options(line: &str) -> usize {
-    let (mut quoted, mut escaped) = (false, false);
+    let mut quoted = false;
+    let mut before = ' ';
     for (at, letter) in line.char_indices() {
         match letter {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => quoted = !quoted,
+            '"' if before != '\\' => quoted = !quoted,
             ' ' | '\t' if !quoted => return at,
             _ => {}
         }
+        before = letter;
     }
     line.len()
 }
@@ -154,7 +196,7 @@ pub(super) fn read(file: &Path) -> io::Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{keys, principals};
+    use super::{keys, leading_to_shell, not_understood, principals};
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ann@host";
 
@@ -172,6 +214,10 @@ mod tests {
             (r#"environment="A=command=\"x\"",no-pty"#, None),
             (r#"from="10.0.0.1,10.0.0.2",command="x y""#, Some("x y")),
             ("restrict", None),
+            (
+                r#"environment="A=\\" x",command="internal-sftp""#,
+                Some("internal-sftp"),
+            ),
         ] {
             assert_eq!(command(line).as_deref(), expected, "{line}");
         }
@@ -183,6 +229,22 @@ mod tests {
         let entries = keys(&text);
         assert_eq!(entries.len(), 1);
         assert_eq!((entries[0].line, entries[0].command()), (5, None));
+    }
+
+    #[test]
+    fn a_line_that_sshd_may_understand_is_not_passed_over_in_silence() {
+        let text = format!("command=\"internal-sftp\" ssh-ed25519 \u{b}AAAAC3\n{KEY}\n");
+        assert_eq!(not_understood(&text), [1]);
+        assert_eq!(leading_to_shell(&text), (format!("{KEY}\n"), 1));
+    }
+
+    #[test]
+    fn keys_that_lead_past_the_shell_are_not_taken_along() {
+        let text = format!(
+            "# ann's\ncommand=\"internal-sftp\" {KEY}\ncert-authority {KEY}\ncommand=\"borg serve\" {KEY}\n"
+        );
+        let kept = format!("# ann's\ncommand=\"borg serve\" {KEY}\n");
+        assert_eq!(leading_to_shell(&text), (kept, 2));
     }
 
     #[test]

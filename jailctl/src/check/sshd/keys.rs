@@ -92,10 +92,10 @@ impl Known {
             unread: Vec::new(),
         };
         for file in keys {
-            known.look_at(jailed, file, key_file::keys);
+            known.look_at(jailed, file, true);
         }
         for file in principals {
-            known.look_at(jailed, file, key_file::principals);
+            known.look_at(jailed, file, false);
         }
         let mut sources = vec![
             ("AuthorizedKeysCommand", set("AuthorizedKeysCommand")),
@@ -119,13 +119,24 @@ impl Known {
         known
     }
 
-    fn look_at(&mut self, jailed: &Jailed, file: PathBuf, read: fn(&str) -> Vec<Entry>) {
+    fn look_at(&mut self, jailed: &Jailed, file: PathBuf, are_keys: bool) {
+        let read = match are_keys {
+            true => key_file::keys,
+            false => key_file::principals,
+        };
         if writes(jailed, &file) {
             self.written.push(file);
             return;
         }
         match key_file::read(&file) {
             Ok(Some(text)) => {
+                let strange = key_file::not_understood(&text);
+                if let (true, [line, ..]) = (are_keys, strange.as_slice()) {
+                    self.unread.push(format!(
+                        "sshd: {}:{line} is no line of keys that is understood here; sshd may take it for one",
+                        shown(&file)
+                    ));
+                }
                 let entries = read(&text).into_iter();
                 self.entries
                     .extend(entries.map(|entry| (file.clone(), entry)));
