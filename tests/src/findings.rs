@@ -18,12 +18,13 @@ pub(crate) fn refuse_unsafe_commands(report: &Outcome) {
             "/var/spool",
             "/opt",
             "/run/",
-            "~",
+            "~/",
             "$HOME",
         ];
+        // Where sshd's pid is, which root alone can change.
+        let piece = piece.replace("[ ! -e /run/sshd.pid ]", "");
         for path in paths {
-            let is_named = piece.contains(path) && piece.trim() != "[ ! -e /run/sshd.pid ]";
-            assert!(!is_named, "{piece:?} names {path}: {report}");
+            assert!(!piece.contains(path), "{piece:?} names {path}: {report}");
         }
     }
 }

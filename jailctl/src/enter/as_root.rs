@@ -21,33 +21,14 @@ use rustix::{
 
 use crate::{failure::Failure, shell::shown};
 
-/// Directories in which every entry counts: programs, libraries, and what a shell or the loader reads at its start.
-const DIRECTORIES: [&str; 24] = [
-    "/",
-    "/bin",
-    "/etc",
-    "/etc/ld.so.conf.d",
-    "/etc/profile.d",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/root",
-    "/sbin",
-    "/usr",
-    "/usr/bin",
-    "/usr/lib",
-    "/usr/lib32",
-    "/usr/lib64",
-    "/usr/libexec",
-    "/usr/libx32",
-    "/usr/local",
-    "/usr/local/bin",
-    "/usr/local/lib",
-    "/usr/local/sbin",
-    "/usr/sbin",
-    "/usr/share",
+/// Directories in which every entry counts, at any depth: programs, libraries, and what they read at their start. Of `/` the
+/// entries alone.
+const DIRECTORIES: [&str; 10] = [
+    "/", "/bin", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/root", "/sbin", "/usr",
 ];
+
+/// How deep a directory may lie to be looked into.
+const DEEPEST: usize = 64;
 
 /// Entries of `/` that hold no programs: what everybody may write, homes, and what is mounted.
 const DATA: [&str; 11] = [
@@ -167,11 +148,17 @@ impl Inside<'_> {
                 continue;
             }
             let here = directory.join(OsStr::from_bytes(word));
-            let stat = statat(opened, name, AtFlags::SYMLINK_NOFOLLOW);
-            self.insist(&stat.map_err(|errno| self.failed(&here, errno))?, &here)?;
-            // Where Debian's loaders look first.
-            let is_libraries = word.ends_with(b"-linux-gnu") && directory.ends_with("lib");
-            if let (true, Some(next)) = (is_libraries, self.reach(&here)?) {
+            let stat = statat(opened, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|errno| self.failed(&here, errno))?;
+            self.insist(&stat, &here)?;
+            let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+            if !is_directory || directory == Path::new("/") {
+                continue;
+            }
+            if here.components().count() > DEEPEST {
+                return Err(self.failed(&here, Errno::NAMETOOLONG));
+            }
+            if let Some(next) = self.open(opened, here.file_name().unwrap_or_default(), &here)? {
                 self.check_entries(&next, &here)?;
             }
         }

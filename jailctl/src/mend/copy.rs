@@ -8,7 +8,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     io::{Read, Write},
-    os::fd::OwnedFd,
+    os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -224,13 +224,7 @@ impl Copy<'_> {
     /// Opens a directory of the root, and makes what is missing of it. Nothing where that is left undone.
     fn directory(&self, path: &Path) -> Result<Option<OwnedFd>, Failure> {
         let full = self.path.join(path.strip_prefix("/").unwrap_or(path));
-        if let Some(source) = self.data.shows(&full) {
-            return Err(Failure::Failed(format!(
-                "{} is in {}, which the config mounts: that is data, and is not changed",
-                shown(&full),
-                shown(source)
-            )));
-        }
+        self.refuse_data(&full)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
         let open = |below: &Path| {
@@ -244,6 +238,7 @@ impl Copy<'_> {
         let below = path.strip_prefix("/").unwrap_or(path);
         let mut walked = PathBuf::new();
         let mut above = open(&walked).map_err(failed("open", &full))?;
+        self.refuse_data(&place_of(&above))?;
         for component in below.components() {
             walked.push(component);
             let shown = self.path.join(&walked);
@@ -256,8 +251,22 @@ impl Copy<'_> {
                 }
                 opened => opened.map_err(failed("open", &shown))?,
             };
+            // A link inside may have led there.
+            self.refuse_data(&place_of(&above))?;
         }
         Ok(Some(above))
+    }
+
+    /// Refuses a place that the config mounts.
+    fn refuse_data(&self, place: &Path) -> Result<(), Failure> {
+        match self.data.shows(place) {
+            None => Ok(()),
+            Some(source) => Err(Failure::Failed(format!(
+                "{} is in {}, which the config mounts: that is data, and is not changed",
+                shown(place),
+                shown(source)
+            ))),
+        }
     }
 
     /// Makes a link that the host has, if the root has nothing of its own there.
@@ -365,4 +374,10 @@ fn has(directory: &OwnedFd, name: &OsStr, bytes: &[u8], mode: u32) -> bool {
     let opened = openat(directory, name, flags, Mode::empty()).map(fs::File::from);
     let read = opened.map(|file| file.take(bytes.len() as u64 + 1).read_to_end(&mut there));
     matches!(read, Ok(Ok(_))) && there == bytes
+}
+
+/// Gives the path of an open directory: proc_pid_fd(5).
+fn place_of(directory: &OwnedFd) -> PathBuf {
+    let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    fs::read_link(link).unwrap_or_default()
 }

@@ -119,9 +119,10 @@ fn copy(
     if from.is_empty() || to.symlink_metadata().is_ok() {
         return Ok(Vec::new());
     }
-    let mut command = shell::program("timeout");
+    // In a session of its own: the user's process has no hold on root's terminal.
+    let mut command = shell::program("setsid");
     command
-        .args([LONGEST, "head", "-q", "-c", MOST, "--"])
+        .args(["--wait", "timeout", LONGEST, "head", "-q", "-c", MOST, "--"])
         .args(&from);
     // With the uid of somebody else, the supplementary groups go as well.
     command.uid(jailed.identity.uid).gid(jailed.identity.gid);

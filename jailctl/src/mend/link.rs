@@ -54,6 +54,9 @@ pub(crate) fn mend(path: &Path, all: &[Jailed], extent: Extent) -> Result<Vec<St
     )])
 }
 
+/// A length, in bytes, up to which holes do no harm.
+const FEW: i64 = 1024 * 1024;
+
 /// A name beside a file, in the same directory.
 struct Beside<'a> {
     reached: &'a Reached,
@@ -64,6 +67,13 @@ impl Beside<'_> {
     /// Makes the copy.
     fn copy(&self, mut from: File, mode: u32) -> Result<(), Failure> {
         let stat = &self.reached.stat;
+        // A file with holes takes no disk, and its copy would take all of its length.
+        if stat.st_size > FEW && stat.st_blocks.saturating_mul(512) < stat.st_size {
+            return Err(Failure::Failed(format!(
+                "{} has holes, and a copy would fill the disk; take the file away, or copy it by hand (cp --sparse=always)",
+                shown(&self.reached.shown)
+            )));
+        }
         let shown = self.reached.shown.with_file_name(self.name);
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
