@@ -10,7 +10,7 @@ use super::{
     sftp::{self, Reading},
     words,
 };
-use crate::{account::identity::Identity, door::refusal::Refusal};
+use crate::{account::identity::Identity, door::refusal::Refusal, process::program};
 
 /// The longest command that is passed on, in bytes: what execve(2) takes as one argument, its NUL included
 /// (MAX_ARG_STRLEN, 32 pages).
@@ -161,8 +161,13 @@ impl Request {
     }
 
     /// Says what is to be started. `sftp_server` is a path in the jail, found where it is asked for.
+    /// Called inside the root, where a shell that is a link is followed as `Root::check_for` has followed it.
     pub(crate) fn start(&self, shell: &Path, sftp_server: Option<&Path>) -> Start {
-        if let (Some(options), Some(server)) = (self.options_without_shell(shell), sftp_server) {
+        let options = match sftp_server {
+            Some(_) => self.options_without_link(shell, &program::leads_to(shell)),
+            None => None,
+        };
+        if let (Some(options), Some(server)) = (options, sftp_server) {
             let mut arguments = vec![server.file_name().unwrap_or_default().to_owned()];
             arguments.extend_from_slice(options);
             return Start {
@@ -201,11 +206,20 @@ impl Request {
     /// Gives the sftp-server's options where it is started itself, and the shell plays no part. Whoever has SFTP and nothing
     /// else must not find a shell beside the server: it reads start-up files of theirs (bash, where SSH_CLIENT is set), and
     /// where it waits for the server, its memory can be written through /proc/PID/mem, which the server serves. A shell that
-    /// is none of the usual may be there to refuse sftp.
+    /// is none of the usual may be there to refuse sftp. This goes by the shell's own name, and follows no link.
     #[must_use]
     pub fn options_without_shell(&self, shell: &Path) -> Option<&[OsString]> {
+        self.options_without_link(shell, shell)
+    }
+
+    /// As [`Request::options_without_shell`], where it is known what the shell leads to as a link.
+    pub(crate) fn options_without_link(
+        &self,
+        shell: &Path,
+        leads_to: &Path,
+    ) -> Option<&[OsString]> {
         match &self.what {
-            What::Sftp { options, .. } if sftp::is_usual_shell(shell) => Some(options),
+            What::Sftp { options, .. } if sftp::is_usual_shell(shell, leads_to) => Some(options),
             _ => None,
         }
     }
@@ -426,6 +440,23 @@ mod tests {
             start("/bin/sh", "exec /usr/lib//openssh/sftp-server\t-d '/a b'").1,
             ["sftp-server", "-d", "/a b"].map(OsString::from)
         );
+    }
+
+    #[test]
+    fn sftp_is_started_without_a_shell_that_leads_to_a_usual_one() {
+        let directory = std::env::temp_dir().join(format!("jail-request-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let program = |to: &str| {
+            let link = directory.join("our-shell");
+            let _ = std::fs::remove_file(&link);
+            std::os::unix::fs::symlink(to, &link).unwrap();
+            let request = parse(&["jail-shell"], Some("internal-sftp")).unwrap();
+            let server = Path::new("/usr/lib/sftp-server");
+            (request.start(&link, Some(server)).program == server).then_some(())
+        };
+        let seen = ["/nowhere/bash", "/nowhere/git-shell"].map(program);
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert_eq!(seen, [Some(()), None]);
     }
 
     #[test]

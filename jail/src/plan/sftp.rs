@@ -15,83 +15,84 @@ use super::words::{self, RESERVED};
 /// The program's name in every distribution, and what sshd puts in its place for its own: sshd_config(5).
 const SERVERS: [&str; 2] = ["sftp-server", "internal-sftp"];
 
-/// Shells that do nothing with a server and its options but start it. Another one may be there to refuse sftp.
-const USUAL_SHELLS: [&str; 21] = [
-    "ash", "bash", "csh", "dash", "elvish", "fish", "ksh", "loksh", "mksh", "nu", "oksh", "pdksh",
-    "posh", "pwsh", "rc", "sh", "tcsh", "xonsh", "yash", "zsh", "lksh",
+/// Shells that do nothing with a server and its options but start it, or keep it from nobody who has SFTP. Another one may be
+/// there to refuse sftp.
+const USUAL_SHELLS: [&str; 23] = [
+    "ash", "bash", "busybox", "csh", "dash", "elvish", "fish", "ksh", "loksh", "lksh", "mksh",
+    "nu", "oksh", "pdksh", "posh", "pwsh", "rc", "sh", "tcsh", "toysh", "xonsh", "yash", "zsh",
 ];
 
-/// Programs that start what their arguments, their input or their script names.
-const STARTERS: [&str; 69] = [
-    ".",
-    "awk",
-    "bwrap",
-    "busybox",
-    "catchsegv",
-    "chpst",
-    "choom",
-    "chroot",
-    "chrt",
-    "coproc",
-    "daemonize",
-    "dbus-run-session",
-    "doas",
-    "dumb-init",
-    "env",
-    "eval",
-    "exec",
-    "expect",
-    "faketime",
-    "fakeroot",
-    "firejail",
-    "flock",
-    "gdb",
-    "ionice",
-    "linux32",
-    "linux64",
-    "ltrace",
-    "lua",
-    "nice",
-    "node",
-    "nohup",
-    "nsenter",
-    "numactl",
-    "parallel",
-    "perl",
-    "php",
-    "pkexec",
-    "prlimit",
-    "proot",
-    "python",
-    "ruby",
-    "run0",
-    "runcon",
-    "runuser",
-    "script",
-    "setarch",
-    "setpriv",
-    "setsid",
-    "softlimit",
-    "source",
-    "ssh-agent",
-    "start-stop-daemon",
-    "stdbuf",
-    "strace",
-    "su",
-    "sudo",
-    "systemd-run",
-    "taskset",
-    "tclsh",
-    "time",
-    "timeout",
-    "tini",
-    "torsocks",
-    "toybox",
-    "trap",
-    "unbuffer",
-    "unshare",
-    "valgrind",
-    "xargs",
+/// Programs that are many, by the name they are called by: one of them is `nologin`.
+const MANY_IN_ONE: [&str; 2] = ["busybox", "toybox"];
+
+/// Commands that start no program that an argument names, as they are used. Any other one may.
+const HARMLESS: [&str; 66] = [
+    "[",
+    "basename",
+    "cat",
+    "cd",
+    "chgrp",
+    "chmod",
+    "chown",
+    "cksum",
+    "cmp",
+    "cp",
+    "cut",
+    "date",
+    "diff",
+    "dirname",
+    "du",
+    "echo",
+    "egrep",
+    "exit",
+    "export",
+    "false",
+    "fgrep",
+    "file",
+    "git",
+    "grep",
+    "head",
+    "id",
+    "kill",
+    "killall",
+    "ln",
+    "ls",
+    "make",
+    "md5sum",
+    "mkdir",
+    "mv",
+    "nm",
+    "objdump",
+    "pgrep",
+    "pidof",
+    "pkill",
+    "printf",
+    "ps",
+    "pwd",
+    "readelf",
+    "readlink",
+    "realpath",
+    "rm",
+    "rmdir",
+    "rsync",
+    "scp",
+    "sha256sum",
+    "sleep",
+    "stat",
+    "strings",
+    "tail",
+    "tee",
+    "test",
+    "touch",
+    "tr",
+    "true",
+    "type",
+    "umask",
+    "uniq",
+    "unset",
+    "wc",
+    "whereis",
+    "which",
 ];
 
 /// How deep substitutions are followed.
@@ -125,23 +126,24 @@ pub(crate) fn read(line: &OsStr) -> Reading {
         }
     }
     let text = line.as_bytes();
-    if !mentions_server(text) {
-        return Reading::Other;
-    }
     let mut scanner = Scanner {
         line: text,
         next: 0,
         depth: 0,
         commands: Vec::new(),
+        may_name_a_server: false,
     };
     scanner.commands_until(None);
-    let starter = scanner.commands.iter().find(|it| it.may_start_a_server());
+    if !scanner.may_name_a_server && !mentions_server(text) {
+        return Reading::Other;
+    }
+    let starter = scanner.commands.iter().find(|it| !it.is_harmless());
     match (starter, words) {
         (None, _) => Reading::Other,
         (Some(_), Err(fault)) => Reading::Hidden(fault.to_string()),
         (Some(starter), Ok(_)) => {
             let name = String::from_utf8_lossy(&starter.text).into_owned();
-            Reading::Hidden(format!("{name:?} would start it"))
+            Reading::Hidden(format!("{name:?} may start it"))
         }
     }
 }
@@ -170,18 +172,40 @@ pub(crate) fn without_exec(words: &[OsString]) -> &[OsString] {
     }
 }
 
-/// Tells whether a shell is one of the usual ones, whatever its version, or a static build.
-pub(crate) fn is_usual_shell(shell: &Path) -> bool {
-    let Some(name) = shell.file_name().and_then(OsStr::to_str) else {
-        return false;
+/// Tells whether a shell is one of the usual ones, by its name, or by the name of what it leads to as a link.
+pub(crate) fn is_usual_shell(shell: &Path, leads_to: &Path) -> bool {
+    let name = |path: &Path| {
+        let name = path.file_name().and_then(OsStr::to_str);
+        name.map(str::to_owned).unwrap_or_default()
     };
-    USUAL_SHELLS.contains(&without_version(name))
+    // The name it is called by says which of the many it is.
+    let target = name(leads_to);
+    let is_many = MANY_IN_ONE.contains(&without_version(&target));
+    is_usual_name(&name(shell)) || !is_many && is_usual_name(&target)
 }
 
-/// Takes `-static` and a version off a program's name.
+/// Tells whether a name is a usual shell's, whatever its version and build: of a login shell, or of a restricted one too.
+fn is_usual_name(name: &str) -> bool {
+    let name = without_version(name.strip_prefix('-').unwrap_or(name));
+    let unrestricted = name.strip_prefix('r').unwrap_or(name);
+    USUAL_SHELLS.contains(&name) || USUAL_SHELLS.contains(&unrestricted)
+}
+
+/// Takes a version, and what marks a build or a program that was put aside, off a program's name.
 fn without_version(name: &str) -> &str {
-    let name = name.strip_suffix("-static").unwrap_or(name);
-    name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.' || letter == '-')
+    let is_version = |letter: char| letter.is_ascii_digit() || letter == '.' || letter == '-';
+    let mut name = name;
+    loop {
+        let shorter = name.trim_end_matches(is_version);
+        let shorter = ["-static", ".static", ".real"]
+            .iter()
+            .find_map(|end| shorter.strip_suffix(end))
+            .unwrap_or(shorter);
+        if shorter == name {
+            return name;
+        }
+        name = shorter;
+    }
 }
 
 fn base_name(path: &[u8]) -> &[u8] {
@@ -208,29 +232,68 @@ fn mentions_server(line: &[u8]) -> bool {
     })
 }
 
-/// A word that stands where a shell looks for a command.
-#[derive(Debug)]
-struct Command {
+/// A word, such as stands where a shell looks for a command.
+#[derive(Debug, Default)]
+struct Word {
     text: Vec<u8>,
     /// Whether it is made by an expansion.
     expanded: bool,
+    /// The text, with nothing where an expansion or a pattern puts what is not known.
+    pattern: Vec<Option<u8>>,
 }
 
-impl Command {
-    /// Tells whether a server may come of it, in a line that names one.
-    fn may_start_a_server(&self) -> bool {
-        let name = base_name(&self.text);
-        let starts_others = |name: &str| {
-            let plain = without_version(name);
-            STARTERS.contains(&plain)
-                || STARTERS.contains(&name)
-                || USUAL_SHELLS.contains(&plain)
-                || ["ld-linux", "ld-musl", "ld.so", "rbash", "git-shell"]
-                    .iter()
-                    .any(|it| name.starts_with(it))
-        };
-        self.expanded || is_server(name) || std::str::from_utf8(name).is_ok_and(starts_others)
+impl Word {
+    fn literal(&mut self, byte: u8) {
+        self.text.push(byte);
+        self.pattern.push(Some(byte));
     }
+
+    /// Tells whether no server may come of it as a command, in a line that names one.
+    fn is_harmless(&self) -> bool {
+        let name = base_name(&self.text);
+        // A program of another name, with a server's in it.
+        let is_another = !is_server(name) && mentions_server(name);
+        let is_known = HARMLESS.iter().any(|it| it.as_bytes() == name);
+        self.text == b"[" || !self.expanded && (is_another || is_known)
+    }
+
+    /// Tells whether a shell may make a server's name of it, as far as what is written shows it.
+    fn may_name_a_server(&self, as_command: bool) -> bool {
+        if !self.expanded {
+            return false;
+        }
+        let base = self.pattern.rsplit(|it| *it == Some(b'/')).next();
+        let base = base.unwrap_or_default();
+        let written = |part: &[u8]| {
+            let part: Vec<Option<u8>> = part.iter().copied().map(Some).collect();
+            self.pattern.windows(part.len()).any(|it| it == part)
+        };
+        let letters = base.iter().flatten().count();
+        let shows = written(b"sftp")
+            || written(b"internal-")
+            || as_command && (letters >= 4 || written(b"ssh/"));
+        shows && SERVERS.iter().any(|name| matches(base, name.as_bytes()))
+    }
+}
+
+/// Tells whether a name may come of a pattern.
+fn matches(pattern: &[Option<u8>], name: &[u8]) -> bool {
+    // Which beginnings of the name the pattern so far may be.
+    let mut reached = vec![false; name.len() + 1];
+    reached.iter_mut().take(1).for_each(|it| *it = true);
+    for part in pattern {
+        let mut before = false;
+        for (index, it) in reached.iter_mut().enumerate() {
+            let last = index.checked_sub(1).and_then(|last| name.get(last));
+            let now = match part {
+                None => *it || before,
+                Some(byte) => before && last == Some(byte),
+            };
+            before = if part.is_none() { now } else { *it };
+            *it = now;
+        }
+    }
+    reached.last() == Some(&true)
 }
 
 /// Looks for the commands in a line, as far as that takes no knowledge of what they do. It may find one too many.
@@ -239,12 +302,14 @@ struct Scanner<'a> {
     next: usize,
     /// How many substitutions it is in.
     depth: usize,
-    commands: Vec<Command>,
+    commands: Vec<Word>,
+    /// Whether a word is one that a shell may make a server's name of.
+    may_name_a_server: bool,
 }
 
 /// What comes next in a line.
 enum Token {
-    Word(Command),
+    Word(Word),
     /// Behind it another command begins.
     Separator,
     /// Behind it comes the name of a file.
@@ -263,20 +328,25 @@ impl Scanner<'_> {
                 }
                 Token::Redirection => file = true,
                 Token::Word(_) if file => file = false,
-                Token::Word(_) if !wanted => {}
+                Token::Word(word) if !wanted => {
+                    self.may_name_a_server |= word.may_name_a_server(false);
+                }
+                // The name; behind it is what it stands for.
+                Token::Word(_) if behind == b"function" => behind.clear(),
                 Token::Word(word) if is_before_a_command(&word.text) => behind = word.text,
                 // An option: what follows may belong to it.
                 Token::Word(word) if word.text.starts_with(b"-") && !behind.is_empty() => {
                     wanted = false;
                     if !(behind == b"command" && word.text.eq_ignore_ascii_case(b"-v")) {
-                        self.commands.push(Command {
-                            text: b"exec".to_vec(),
-                            expanded: false,
+                        self.commands.push(Word {
+                            text: behind.clone(),
+                            ..Word::default()
                         });
                     }
                 }
                 Token::Word(word) => {
                     wanted = false;
+                    self.may_name_a_server |= word.may_name_a_server(true);
                     self.commands.push(word);
                 }
             }
@@ -309,56 +379,121 @@ impl Scanner<'_> {
                 }
                 self.token(end)
             }
-            _ => Some(Token::Word(self.word(end))),
+            _ => {
+                let number = self.number_of_redirection();
+                if number > 0 {
+                    self.next += number;
+                    return self.token(end);
+                }
+                Some(Token::Word(self.word(end)))
+            }
         }
     }
 
-    fn word(&mut self, end: Option<u8>) -> Command {
-        let mut word = Command {
-            text: Vec::new(),
-            expanded: false,
+    /// Gives the length of the descriptor that a redirection begins with: digits, or the name of a variable in braces.
+    fn number_of_redirection(&self) -> usize {
+        let rest = self.line.get(self.next..).unwrap_or_default();
+        let end = rest
+            .iter()
+            .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'{' | b'}'));
+        let Some(end) = end.filter(|end| matches!(rest.get(*end), Some(b'<' | b'>'))) else {
+            return 0;
         };
+        let number = rest.get(..end).unwrap_or_default();
+        let name = number
+            .strip_prefix(b"{")
+            .and_then(|it| it.strip_suffix(b"}"));
+        match number.iter().all(u8::is_ascii_digit) || name.is_some_and(words::is_name) {
+            true => end,
+            false => 0,
+        }
+    }
+
+    fn word(&mut self, end: Option<u8>) -> Word {
+        let mut word = Word::default();
         let mut double = false;
+        // What ends the pattern or the expansion that is read.
+        let mut closing: Option<u8> = None;
         while let Some(byte) = self.peek() {
             if !double && (Some(byte) == end || b" \t\n;&|()<>".contains(&byte)) {
                 break;
             }
             self.next += 1;
+            let known = word.pattern.len();
             match byte {
                 b'"' => double = !double,
                 b'\'' if !double => {
                     while let Some(byte) = self.take().filter(|byte| *byte != b'\'') {
-                        word.text.push(byte);
+                        word.literal(byte);
                     }
                 }
-                b'\\' => word.text.extend(self.take().filter(|byte| *byte != b'\n')),
+                b'\\' => {
+                    if let Some(byte) = self.take().filter(|byte| *byte != b'\n') {
+                        word.literal(byte);
+                    }
+                }
                 b'`' => {
                     word.expanded = true;
                     self.substitution(b'`');
+                    word.pattern.push(None);
                 }
                 b'$' => {
                     word.expanded = true;
-                    if self.peek() == Some(b'(') {
-                        self.next += 1;
-                        self.substitution(b')');
+                    word.pattern.push(None);
+                    match self.peek() {
+                        Some(b'(') => {
+                            self.next += 1;
+                            self.substitution(b')');
+                        }
+                        Some(b'{') => {
+                            self.next += 1;
+                            closing = closing.or(Some(b'}'));
+                        }
+                        _ => self.skip_variable(),
                     }
                 }
                 b'*' | b'?' | b'[' | b'{' | b'~' if !double => {
                     word.expanded = true;
                     word.text.push(byte);
+                    word.pattern.push(None);
+                    closing = closing.or(match byte {
+                        b'[' => Some(b']'),
+                        b'{' => Some(b'}'),
+                        _ => None,
+                    });
                 }
-                other => word.text.push(other),
+                // Extended patterns of ksh and bash are more than this reads: the "(" ends the word.
+                other => word.literal(other),
+            }
+            if closing.is_some() {
+                // One "not known" stands for all of it.
+                word.pattern.truncate(known.max(1));
+                if word.pattern.last() != Some(&None) {
+                    word.pattern.push(None);
+                }
+                if closing == Some(byte) {
+                    closing = None;
+                }
             }
         }
         word
     }
 
+    fn skip_variable(&mut self) {
+        while self
+            .peek()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        {
+            self.next += 1;
+        }
+    }
+
     /// Reads what is substituted. What is nested deeper than anybody would nest it counts as a command that is not known.
     fn substitution(&mut self, end: u8) {
         if self.depth == DEEPEST {
-            self.commands.push(Command {
-                text: Vec::new(),
+            self.commands.push(Word {
                 expanded: true,
+                ..Word::default()
             });
             return;
         }
@@ -493,6 +628,31 @@ mod tests {
             "python3 -c 'import os; os.execv(\"/usr/lib/openssh/sftp-server\", [\"x\"])'",
             "/lib64/ld-linux-x86-64.so.2 /usr/lib/openssh/sftp-server",
             "internal-sftp; id",
+            "2>/dev/null /usr/lib/openssh/sftp-server",
+            "2>/dev/null 3<&1 /usr/lib/openssh/sftp-server -e",
+            "{log}>/dev/null /usr/lib/openssh/sftp-server",
+            "exec 2>/dev/null /usr/lib/openssh/sftp-server -l INFO",
+            "echo 2>/dev/null; 2>&1 internal-sftp",
+            "function f { /usr/lib/openssh/sftp-server; }; f",
+            "function echo { /usr/lib/openssh/sftp-server; }; echo",
+            "function echo\n{ sftp-server; }\necho",
+            "f() { sftp-server; }; f",
+            "/usr/lib/openssh/sftp-serve[r]",
+            "/usr/lib/openssh/sftp-serve?",
+            "exec /usr/lib/openssh/sftp*",
+            "/usr/lib/openssh/s*",
+            "/usr/lib/openssh/*-server -l INFO",
+            "/usr/lib/openssh/sftp-${S} -e",
+            "/usr/lib/openssh/sftp-$S",
+            "\"/usr/lib/openssh/sftp-$S\"",
+            "/usr/lib/openssh/sftp{-,}server",
+            "/usr/lib/openssh/sftp-$(echo server)",
+            "internal-sft[p]",
+            "S=x; our-starter /usr/lib/openssh/sftp-serve[r]",
+            "our-starter /usr/lib/openssh/sftp-server",
+            "begin; and sftp-server; end",
+            "alias x=sftp-server; x",
+            "for s in sftp-server; do $s; done",
             &format!("echo {} ; sftp-server", "$(".repeat(60_000)),
             &format!("echo {} sftp-server", "`\"`\"$(".repeat(20_000)),
         ] {
@@ -521,6 +681,18 @@ mod tests {
             "sftp ann@other",
             "sh -c 'exec id' \"a b",
             "nice ls $HOME",
+            "ls -l /usr/lib/openssh/sftp-serve[r] 2>/dev/null",
+            "2>/dev/null ls /usr/lib/openssh/sftp-server",
+            "[ -x /usr/lib/openssh/sftp-server ] && echo yes",
+            "test -x /usr/lib/openssh/sftp-server || echo no",
+            "S=/usr/lib/openssh/sftp-server; ls $S",
+            "for f in *; do tar cf \"$f.tar\" $f; done",
+            "case $1 in a) b;; s*) c;; *) d;; esac",
+            "tar cf x.tar sftp-*.log 'sftp-serve[r]'",
+            "curl http://internal-$HOST/",
+            "$SHELL -c id",
+            "~/bin/tool 2>&1 | tail",
+            "function f { id; }; f",
         ] {
             assert_eq!(read(OsStr::new(line)), Reading::Other, "{line:?}");
         }
@@ -548,17 +720,45 @@ mod tests {
             "/bin/bash-static",
             "/bin/zsh-5.9",
             "/bin/ksh93",
+            "/bin/rbash",
+            "/bin/rksh",
+            "/bin/rzsh",
+            "/bin/rdash",
+            "/bin/mksh-static",
+            "/bin/zsh-static",
+            "/bin/zsh5-static",
+            "/bin/lksh",
+            "/bin/yash",
+            "/bin/busybox",
+            "/bin/bash.real",
+            "/bin/-bash",
+            "/usr/bin/rc",
         ] {
-            assert!(is_usual_shell(Path::new(shell)), "{shell}");
+            assert!(
+                is_usual_shell(Path::new(shell), Path::new(shell)),
+                "{shell}"
+            );
         }
         for shell in [
             "/usr/bin/git-shell",
-            "/bin/rbash",
             "/usr/bin/rssh",
             "/bin/bash-menu",
             "/bin/2",
         ] {
-            assert!(!is_usual_shell(Path::new(shell)), "{shell}");
+            assert!(
+                !is_usual_shell(Path::new(shell), Path::new(shell)),
+                "{shell}"
+            );
         }
+    }
+
+    #[test]
+    fn a_link_is_the_shell_that_it_leads_to() {
+        let is_usual = |shell: &str, to: &str| is_usual_shell(Path::new(shell), Path::new(to));
+        assert!(is_usual("/usr/local/bin/shell", "/usr/bin/bash"));
+        assert!(is_usual("/bin/sh", "/bin/busybox"));
+        assert!(is_usual("/bin/sh", "/opt/ours"));
+        assert!(!is_usual("/sbin/nologin", "/bin/busybox"));
+        assert!(!is_usual("/bin/shell", "/usr/bin/git-shell"));
     }
 }

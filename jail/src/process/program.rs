@@ -70,6 +70,9 @@ const MULTIARCH: [&str; 6] = [
 /// How deep `#!` lines may be nested: BINPRM_MAX_RECURSION in Linux is 5.
 const DEEPEST_SCRIPT: usize = 5;
 
+/// How many links are followed: MAXSYMLINKS in Linux.
+const MOST_LINKS: usize = 40;
+
 /// How many libraries are looked at before the rest is left to the loader.
 const MOST_LIBRARIES: usize = 512;
 
@@ -221,6 +224,14 @@ pub(crate) fn library_path(environment: &[Variable]) -> Option<&OsStr> {
         .map(|(_, value)| value.as_os_str())
 }
 
+/// Follows a program that is a link, in the root directory of this process. Gives it as it is where that can't be opened.
+pub(crate) fn leads_to(program: &Path) -> PathBuf {
+    match Root::current(None) {
+        Ok(root) => root.leads_to(program),
+        Err(_) => program.to_owned(),
+    }
+}
+
 /// The root in which programs are looked for.
 #[derive(Debug)]
 pub struct Root {
@@ -270,10 +281,30 @@ impl Root {
         request: &Request,
         shell: &Path,
     ) -> Result<Option<PathBuf>, ProgramFault> {
-        if request.options_without_shell(shell).is_none() {
+        let leads_to = self.leads_to(shell);
+        if request.options_without_link(shell, &leads_to).is_none() {
             self.check(shell)?;
         }
         self.server_for(&request.what)
+    }
+
+    /// Follows a program that is a link, as far as there are links. What it leads to need not be there.
+    fn leads_to(&self, program: &Path) -> PathBuf {
+        let mut current = program.to_owned();
+        for _ in 0..MOST_LINKS {
+            let link = self.open_with(&current, OFlags::PATH | OFlags::NOFOLLOW);
+            // Fails for what is no link.
+            let Some(to) = link
+                .ok()
+                .and_then(|link| readlinkat(&link, c"", Vec::new()).ok())
+            else {
+                break;
+            };
+            // The kernel resolves "..", so the directory stays as it is written.
+            let to = Path::new(OsStr::from_bytes(to.to_bytes()));
+            current = current.parent().unwrap_or(Path::new("/")).join(to);
+        }
+        current
     }
 
     fn server_for(&self, what: &What) -> Result<Option<PathBuf>, ProgramFault> {
@@ -535,4 +566,33 @@ fn script_interpreter(file: &File) -> Option<PathBuf> {
         .split(|byte| matches!(byte, b' ' | b'\t' | 0))
         .find(|word| !word.is_empty())?;
     Some(PathBuf::from(OsStr::from_bytes(interpreter)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink, path::Path};
+
+    use super::Root;
+
+    #[test]
+    fn links_are_followed_in_the_root() {
+        let base = std::env::temp_dir().join(format!("jail-program-{}", std::process::id()));
+        fs::create_dir_all(base.join("usr/bin")).unwrap();
+        fs::create_dir_all(base.join("usr/etc")).unwrap();
+        symlink("usr/bin", base.join("bin")).unwrap();
+        symlink("/bin/second", base.join("usr/bin/first")).unwrap();
+        symlink("../etc/third", base.join("usr/bin/second")).unwrap();
+        symlink("/bin/bash", base.join("usr/etc/third")).unwrap();
+        fs::write(base.join("usr/bin/bash"), "").unwrap();
+        symlink("circle", base.join("usr/bin/circle")).unwrap();
+        let root = Root {
+            descriptor: fs::File::open(&base).unwrap().into(),
+            library_path: Vec::new(),
+        };
+        let names = ["/bin/first", "/bin/bash", "/bin/circle", "/bin/none"];
+        let seen = names.map(|name| root.leads_to(Path::new(name)));
+        fs::remove_dir_all(&base).unwrap();
+        let expected = ["/bin/bash", "/bin/bash", "/bin/circle", "/bin/none"];
+        assert_eq!(seen, expected.map(std::path::PathBuf::from));
+    }
 }
