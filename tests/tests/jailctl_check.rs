@@ -2264,3 +2264,11 @@ fn who_waits_at_a_terminal_sees_how_far_it_is() {
     pty.expect("150 jailed users");
     drop(pty.finish());
 }
+
+#[test]
+fn a_config_that_is_too_large_to_be_read_is_named() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox());
+    sandbox.must("truncate -s 17M /etc/login-jail/config.toml");
+    let report = check(&sandbox);
+    assert_eq!(of_kind(&report, "config").len(), 1, "{report}");
+}

@@ -456,7 +456,9 @@ fn what_is_mounted_between_the_systems_files_stops_an_update_and_stays() {
     let outcome = sandbox.jailctl(&["update", ROOT]);
     assert_eq!(outcome.code(), Some(3), "{outcome}");
     assert!(
-        outcome.stderr.contains(&format!("umount {ROOT}/usr/data")),
+        outcome
+            .stderr
+            .contains(&format!("{ROOT}/usr/data: something is mounted on it")),
         "{outcome}"
     );
     assert_eq!(
@@ -801,9 +803,9 @@ fn an_update_takes_root_and_says_which_roots_are_gone() {
     let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(outcome.code(), Some(1), "{outcome}");
     assert_eq!(report["gone"], serde_json::json!(["/srv/gone"]), "{report}");
-    // What builds another root forgets it.
+    // What builds another root does not forget it: it may be on a file system that is not mounted now.
     sandbox
         .jailctl(&["build", "/srv/jails/bob", "--program", "ls"])
         .ok();
-    assert_eq!(sandbox.jailctl(&["update"]).code(), Some(0));
+    assert_eq!(sandbox.jailctl(&["update"]).code(), Some(1));
 }

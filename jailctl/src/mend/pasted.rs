@@ -24,7 +24,7 @@ const SYSTEM: [&str; 9] = [
 ];
 
 /// What else is root's alone on any host.
-const FIXED: [&str; 2] = ["/dev/null", "/run/sshd.pid"];
+const FIXED: [&str; 3] = ["/dev/null", "/run/nologin", "/run/sshd.pid"];
 
 /// A command in which nothing but root's own paths are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
