@@ -26,7 +26,7 @@ mod sys;
 pub mod trust;
 pub mod world;
 
-pub use account::{identity, password, services};
+pub use account::{identity, services};
 pub use door::{decision, enter, inside, lockout, refusal};
 pub use plan::{environment, request};
 pub use process::{landlock, privilege, program, start};

@@ -13,7 +13,6 @@ use jail::{
     lockout::{LockedOut, lock_out},
     log,
     mark::Mark,
-    password::has_expired,
     plan::Plan,
     refusal::{Refusal, StepFault},
     start::{Inherited, in_empty_environment},
@@ -64,8 +63,6 @@ pub(crate) trait Host {
     fn user(&self) -> Option<OsString>;
     /// Gives the terminal, as the program calls it.
     fn terminal(&self) -> Option<OsString>;
-    /// Gives the name of the service, as which the program has its stack.
-    fn service(&self) -> Option<OsString>;
     /// Gives where the user comes from.
     fn remote(&self) -> Option<OsString>;
     /// Takes a variable out of the session's environment, and out of this process's, which su(1) hands on.
@@ -192,7 +189,6 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
         return Ok(Verdict::Ignore);
     };
     check_process()?;
-    warn_of_password(host, options, prepared.plan());
     // Before entering also because it connects the log, for what is said from inside.
     let (terminal, remote) = (host.terminal(), host.remote());
     host.log(
@@ -208,25 +204,6 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
         );
     }
     Ok(Verdict::Success)
-}
-
-/// Says what to do where sshd will start passwd(1) in the jail, and nothing else: it does so with a password that has
-/// expired. Other programs have it changed before the session, or don't ask.
-fn warn_of_password(host: &impl Host, options: &Options, plan: &Plan) {
-    let is_sshd = host.service().is_some_and(|service| service == "sshd");
-    if !is_sshd || !has_expired(&plan.user) {
-        return;
-    }
-    host.log(
-        Weight::Warning,
-        &log::password_expired(&plan.user, plan.ids.uid),
-    );
-    if !options.quiet {
-        host.say(
-            "your password has expired, and can't be changed in this session; to change it, log in with \
-             ssh -o PreferredAuthentications=keyboard-interactive, or ask the administrator for a new one",
-        );
-    }
 }
 
 /// Makes sure that this process can be put into a jail: all of it, and by root.
@@ -300,9 +277,6 @@ mod tests {
             Some("no-such-user-here".into())
         }
         fn terminal(&self) -> Option<OsString> {
-            None
-        }
-        fn service(&self) -> Option<OsString> {
             None
         }
         fn unset(&self, _: &str) {}

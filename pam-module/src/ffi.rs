@@ -14,9 +14,9 @@ use std::{
 
 use jail::lockout::LockedOut;
 use libpam_sys::{
-    PAM_ABORT, PAM_ERROR_MSG, PAM_IGNORE, PAM_PERM_DENIED, PAM_RHOST, PAM_SERVICE, PAM_SERVICE_ERR,
-    PAM_SILENT, PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_item, pam_handle,
-    pam_prompt, pam_putenv, pam_syslog,
+    PAM_ABORT, PAM_ERROR_MSG, PAM_IGNORE, PAM_PERM_DENIED, PAM_RHOST, PAM_SERVICE_ERR, PAM_SILENT,
+    PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_item, pam_handle, pam_prompt,
+    pam_putenv, pam_syslog,
 };
 
 use crate::{
@@ -91,10 +91,6 @@ impl Host for Transaction<'_> {
 
     fn terminal(&self) -> Option<OsString> {
         self.item(PAM_TTY)
-    }
-
-    fn service(&self) -> Option<OsString> {
-        self.item(PAM_SERVICE)
     }
 
     fn remote(&self) -> Option<OsString> {

@@ -512,7 +512,7 @@ fn accepts_closed_standard_descriptors() {
 #[test]
 fn refuses_when_it_is_not_setuid() {
     let sandbox = ann().with("chmod u-s /usr/bin/jail-shell");
-    refused(&sandbox, &call(&sandbox), 119, "no-setuid", &["chmod 4755"]);
+    refused(&sandbox, &call(&sandbox), 119, "no-setuid", &["mode 4755"]);
 }
 
 #[test]

@@ -2,5 +2,4 @@
 
 pub mod identity;
 pub mod names;
-pub mod password;
 pub mod services;

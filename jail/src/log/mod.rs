@@ -145,17 +145,6 @@ pub fn weakened(missing: &str, user: Option<&OsStr>, uid: u32) -> String {
     line
 }
 
-/// Writes the line of a session in which sshd will ask for a new password, which the jail can't change.
-#[must_use]
-pub fn password_expired(user: &OsStr, uid: u32) -> String {
-    let mut line = format!("password-expired uid={uid}");
-    push(&mut line, "user", user);
-    let mend = "passwd in the jail can't change it: set a new password (passwd USER), end its ageing (chage -M -1 USER), \
-                or let sshd ask before the session (KbdInteractiveAuthentication yes)";
-    push(&mut line, "reason", mend.as_ref());
-    line
-}
-
 /// Writes the line of a login that is refused, and why. It is bounded, whatever is in it.
 #[must_use]
 pub fn refused(refusal: &Refusal, user: Option<&OsStr>, uid: u32) -> String {

@@ -126,6 +126,13 @@ pub(crate) fn empty_directories(upper: &Path) -> Result<()> {
             like(&upper.join(name), &there)?;
         }
     }
+    // at(1) does not begin its count by itself.
+    let count = Path::new("var/spool/cron/atjobs/.SEQ");
+    let (there, made) = (Path::new("/").join(count), upper.join(count));
+    if there.exists() {
+        fs::write(&made, "00000").map_err(|error| failed("write", &made, &error))?;
+        like(&made, &there)?;
+    }
     Ok(())
 }
 
