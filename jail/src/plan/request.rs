@@ -448,7 +448,7 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let program = |to: &str| {
             let link = directory.join("our-shell");
-            let _ = std::fs::remove_file(&link);
+            drop(std::fs::remove_file(&link));
             std::os::unix::fs::symlink(to, &link).unwrap();
             let request = parse(&["jail-shell"], Some("internal-sftp")).unwrap();
             let server = Path::new("/usr/lib/sftp-server");
