@@ -117,7 +117,7 @@ pub(crate) struct Check {
     /// The accounts; by default all whom a rule puts into a jail
     #[arg(value_hint = ValueHint::Username)]
     pub(crate) users: Vec<String>,
-    /// Run the commands that only take permissions away or switch something off, show each, and check again
+    /// Mend what only takes something away, of a jail and its user alone; show each change, and check again
     #[arg(long)]
     pub(crate) fix: bool,
     /// Try to get out of each jail, as its user, and say which wall stopped each try

@@ -406,3 +406,33 @@ fn what_is_changed_in_etc_is_kept_beside_it() {
     assert_eq!(mend(&sandbox, &["shells", "ann"]).code(), Some(2));
     assert_eq!(mend(&sandbox, &["home-missing"]).code(), Some(2));
 }
+
+/// The host's copy of a program may be somebody else's by now, and lead to what nobody may read.
+#[test]
+fn a_program_of_the_hosts_that_is_a_link_to_a_secret_is_not_copied() {
+    let sandbox = Sandbox::new()
+        .user("ann")
+        .root(roots::programs(&["/bin/true"]));
+    sandbox.must(&format!(
+        "install -d {ROOT}/usr/local/bin; printf '#!/nowhere\\n' >{ROOT}/usr/local/bin/tool; chmod 755 {ROOT}/usr/local/bin/tool
+         echo secret >/root/secret; chmod 600 /root/secret; mkdir -p /usr/local/bin; ln -sf /root/secret /usr/local/bin/tool"
+    ));
+    let outcome = mend(
+        &sandbox,
+        &["program-broken", &format!("{ROOT}/usr/local/bin/tool")],
+    );
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    let found = format!("grep -rl secret {ROOT} || :");
+    assert_eq!(sandbox.must(&found), "");
+}
+
+#[test]
+fn a_root_that_root_keeps_is_not_given_away_with_the_way_to_it() {
+    let sandbox = with_base().config(&config("root_owner = \"user\""));
+    sandbox.must("chmod 0777 /srv/jails");
+    mend(&sandbox, &["root", ROOT]).ok();
+    assert_eq!(
+        sandbox.must(&format!("stat -c '%U %a' /srv/jails {ROOT}")),
+        "root 755\nroot 755"
+    );
+}

@@ -16,6 +16,7 @@ use jail_config::Base;
 use jailctl::{
     build,
     closure::{Collector, Entry},
+    host,
     manifest::Manifest,
     tree::Tree,
 };
@@ -315,7 +316,8 @@ impl Copy<'_> {
         };
         let full = self.path.join(path.strip_prefix("/").unwrap_or(path));
         let mut bytes = Vec::new();
-        let read = fs::File::open(from).and_then(|mut file| file.read_to_end(&mut bytes));
+        // Who else can write there on the host could put a link to what nobody may read.
+        let read = host::open(from)?.read_to_end(&mut bytes);
         read.map_err(|error| Failure::io("read", from, &error))?;
         let directory = self.directory(parent)?;
         if directory

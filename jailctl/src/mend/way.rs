@@ -53,9 +53,10 @@ pub(crate) fn mend(
     let may_own = users.len() == 1 && first.jail.root_owner == RootOwner::User;
     let owner = (may_own && kind == Kind::Root).then_some(first.identity.uid);
     let data = Data::of(all)?;
+    let is_missing = path.symlink_metadata().is_err();
     let look = || trust::open_directory_of(path, owner).map(drop);
     let mut changes = repeat(&look, path, &data, extent)?;
-    if let (Some(uid), false, Extent::Whole) = (owner, changes.is_empty(), extent) {
+    if let (Some(uid), true, Extent::Whole) = (owner, is_missing, extent) {
         // It was just made, in a directory of root's.
         let made = trust::open_directory_of(path, owner);
         let made = made.map_err(|untrusted| Failure::Failed(format!("open root {untrusted}")))?;
