@@ -65,7 +65,7 @@ impl Caller {
     fn request(&self, identity: &Identity) -> Result<Request, Refusal> {
         let original = self.variable("SSH_ORIGINAL_COMMAND").map(OsStr::to_owned);
         let sshd = self.variable("SSH_CONNECTION").is_some();
-        Request::parse(&self.arguments, original, sshd, identity)
+        Ok(Request::parse(&self.arguments, original, sshd, identity)?)
     }
 }
 

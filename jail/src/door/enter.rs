@@ -483,10 +483,11 @@ impl Entered {
             ..
         } = self;
         let home = ("HOME".into(), home.into_os_string());
-        let Some(start) = plan.start(sftp_server.as_deref()) else {
+        let Some(request) = plan.request() else {
             let fault = StepFault::Bug("the plan has nothing to start");
             return Refusal::Step("exec", fault);
         };
+        let start = program::start(request, &plan.shell, sftp_server.as_deref());
         let last = limits::tell_client_of_file_limit(&start);
         if let Err(fault) = last.and_then(|()| limits::set_late(&late)) {
             return Refusal::Step(Step::Limits(&plan.limits).name(), fault);

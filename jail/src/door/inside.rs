@@ -55,7 +55,7 @@ pub fn exec(
         .iter()
         .filter(|(name, _)| own.iter().all(|(own, _)| own != name))
         .filter(|(name, _)| OF_THE_HOST.iter().all(|outside| name != outside));
-    let start = request.start(&mark.shell, server.as_deref());
+    let start = program::start(request, &mark.shell, server.as_deref());
     if let Err(fault) = give_back(inherited, &start) {
         return Refusal::Step("limits", fault);
     }

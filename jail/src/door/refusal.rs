@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use crate::{
     account::identity::IdentityError,
-    plan::PlanFault,
+    plan::{PlanFault, request::RequestFault},
     process::{
         privilege::{Missing, PrivilegeFault},
         program::ProgramFault,
@@ -256,6 +256,16 @@ impl From<PlanFault> for Refusal {
         match fault {
             PlanFault::UidZero => Refusal::UidZero,
             PlanFault::BehindPam(why) => Refusal::BehindPam(why),
+        }
+    }
+}
+
+impl From<RequestFault> for Refusal {
+    fn from(fault: RequestFault) -> Refusal {
+        match fault {
+            RequestFault::Usage(what) => Refusal::Usage(what),
+            RequestFault::SftpCommand(why) => Refusal::SftpCommand(why),
+            RequestFault::SftpOnly(command) => Refusal::SftpOnly(command),
         }
     }
 }

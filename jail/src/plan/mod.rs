@@ -518,11 +518,11 @@ impl Plan {
         }
     }
 
-    /// Says what is started; nothing behind PAM. `sftp_server` is its path in the jail, found where the request asks for it.
+    /// Says what is started where no sftp-server is asked for; nothing behind PAM.
     #[must_use]
-    pub fn start(&self, sftp_server: Option<&Path>) -> Option<Start> {
+    pub fn start(&self) -> Option<Start> {
         let request = self.request()?;
-        Some(request.start(&self.shell, sftp_server))
+        Some(request.start(&self.shell, &self.shell, None))
     }
 
     /// Gives the path of jail-shell where that is the account's login shell, and so will be started in the jail.

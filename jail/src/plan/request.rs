@@ -10,7 +10,7 @@ use super::{
     sftp::{self, Reading},
     words,
 };
-use crate::{account::identity::Identity, door::refusal::Refusal, process::program};
+use crate::account::identity::Identity;
 
 /// The longest command that is passed on, in bytes: what execve(2) takes as one argument, its NUL included
 /// (MAX_ARG_STRLEN, 32 pages).
@@ -35,6 +35,17 @@ pub struct Request {
     pub login: bool,
     /// What to run.
     pub what: What,
+}
+
+/// Why a call is no request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestFault {
+    /// The arguments make none.
+    Usage(String),
+    /// sftp was asked for by a command that only a shell can read: what of it.
+    SftpCommand(String),
+    /// The account's forced command is an sftp-server, and the client asked for this.
+    SftpOnly(OsString),
 }
 
 /// What to run in the jail.
@@ -63,7 +74,7 @@ pub enum What {
 
 impl What {
     /// Makes a request of a command: it is sftp where that is an sftp-server.
-    fn command(command: &OsStr, arguments: &[OsString]) -> Result<What, Refusal> {
+    fn command(command: &OsStr, arguments: &[OsString]) -> Result<What, RequestFault> {
         let command = bounded(command)?;
         match sftp::read(&command) {
             Reading::Server { asked, options } => Ok(What::Sftp {
@@ -71,7 +82,7 @@ impl What {
                 options,
                 unsure: false,
             }),
-            Reading::Hidden(why) => Err(Refusal::SftpCommand(why)),
+            Reading::Hidden(why) => Err(RequestFault::SftpCommand(why)),
             Reading::Other => Ok(What::Command {
                 command,
                 arguments: arguments.to_vec(),
@@ -82,7 +93,7 @@ impl What {
     /// Looks at what the client has asked sshd for, where the login shell was told to start an sftp-server: the forced command
     /// is the same for every request. sshd hands no request over of a client that wants a shell, and none where no command is
     /// forced.
-    fn for_client(self, original: Option<&OsStr>) -> Result<What, Refusal> {
+    fn for_client(self, original: Option<&OsStr>) -> Result<What, RequestFault> {
         let What::Sftp { asked, options, .. } = self else {
             return Ok(self);
         };
@@ -90,7 +101,7 @@ impl What {
             None => true,
             Some((_, Reading::Server { .. })) => false,
             Some((original, _)) if sftp::may_be_wanted_by(original) => true,
-            Some((original, _)) => return Err(Refusal::SftpOnly(original.to_owned())),
+            Some((original, _)) => return Err(RequestFault::SftpOnly(original.to_owned())),
         };
         Ok(What::Sftp {
             asked,
@@ -112,7 +123,7 @@ impl Request {
         original: Option<OsString>,
         sshd: bool,
         caller: &Identity,
-    ) -> Result<Request, Refusal> {
+    ) -> Result<Request, RequestFault> {
         let (name, options) = match arguments.split_first() {
             Some((name, options)) if !name.is_empty() => (name, options),
             _ => return Err(usage("called without argv[0]")),
@@ -160,13 +171,10 @@ impl Request {
         is_server && original.is_none_or(sftp::may_be_wanted_by)
     }
 
-    /// Says what is to be started. `sftp_server` is a path in the jail, found where it is asked for.
-    /// Called inside the root, where a shell that is a link is followed as `Root::check_for` has followed it.
-    pub(crate) fn start(&self, shell: &Path, sftp_server: Option<&Path>) -> Start {
-        let options = match sftp_server {
-            Some(_) => self.options_without_link(shell, &program::leads_to(shell)),
-            None => None,
-        };
+    /// Says what is to be started. `sftp_server` is a path in the jail, found where it is asked for; `leads_to` is where
+    /// the shell leads there as a link.
+    pub(crate) fn start(&self, shell: &Path, leads_to: &Path, sftp_server: Option<&Path>) -> Start {
+        let options = self.options_without_link(shell, leads_to);
         if let (Some(options), Some(server)) = (options, sftp_server) {
             let mut arguments = vec![server.file_name().unwrap_or_default().to_owned()];
             arguments.extend_from_slice(options);
@@ -226,7 +234,7 @@ impl Request {
 }
 
 /// Makes the request of a ForceCommand: what the client asked sshd for, or a login shell.
-fn forced(original: Option<OsString>, sshd: bool) -> Result<Request, Refusal> {
+fn forced(original: Option<OsString>, sshd: bool) -> Result<Request, RequestFault> {
     let Some(command) = original else {
         return Ok(Request {
             login: sshd,
@@ -260,7 +268,7 @@ pub fn program_of(command: &OsStr) -> Option<PathBuf> {
     sftp::without_exec(&words).first().map(PathBuf::from)
 }
 
-fn bounded(command: &OsStr) -> Result<OsString, Refusal> {
+fn bounded(command: &OsStr) -> Result<OsString, RequestFault> {
     if command.len() > LONGEST_COMMAND {
         return Err(usage(&format!(
             "the command is {} bytes long; {LONGEST_COMMAND} are the most",
@@ -270,8 +278,8 @@ fn bounded(command: &OsStr) -> Result<OsString, Refusal> {
     Ok(command.to_owned())
 }
 
-fn usage(what: &str) -> Refusal {
-    Refusal::Usage(what.to_owned())
+fn usage(what: &str) -> RequestFault {
+    RequestFault::Usage(what.to_owned())
 }
 
 #[cfg(test)]
@@ -282,7 +290,9 @@ mod tests {
     };
 
     use super::{LONGEST_COMMAND, Request, What};
-    use crate::{account::identity::Identity, code::Code, door::refusal::Refusal};
+    use crate::{
+        account::identity::Identity, code::Code, door::refusal::Refusal, process::program,
+    };
 
     fn caller() -> Identity {
         Identity {
@@ -303,7 +313,7 @@ mod tests {
     fn parse(arguments: &[&str], original: Option<&str>) -> Result<Request, Code> {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         Request::parse(&arguments, original.map(OsString::from), true, &caller())
-            .map_err(|refusal| refusal.code())
+            .map_err(|fault| Refusal::from(fault).code())
     }
 
     fn command(text: &str) -> What {
@@ -415,7 +425,7 @@ mod tests {
         let server = Path::new("/usr/lib/sftp-server");
         let start = |shell: &str, command: &str| {
             let request = parse(&["jail-shell"], Some(command)).unwrap();
-            let start = request.start(Path::new(shell), Some(server));
+            let start = request.start(Path::new(shell), Path::new(shell), Some(server));
             (start.program, start.arguments)
         };
         let itself = (
@@ -452,7 +462,7 @@ mod tests {
             std::os::unix::fs::symlink(to, &link).unwrap();
             let request = parse(&["jail-shell"], Some("internal-sftp")).unwrap();
             let server = Path::new("/usr/lib/sftp-server");
-            (request.start(&link, Some(server)).program == server).then_some(())
+            (program::start(&request, &link, Some(server)).program == server).then_some(())
         };
         let seen = ["/nowhere/bash", "/nowhere/git-shell"].map(program);
         std::fs::remove_dir_all(&directory).unwrap();
@@ -491,7 +501,7 @@ mod tests {
             "jail-shell",
             "sftp;id",
         ] {
-            let refusal = sshd(Some(original)).unwrap_err();
+            let refusal = Refusal::from(sshd(Some(original)).unwrap_err());
             assert!(matches!(&refusal, Refusal::SftpOnly(it) if it == original));
             assert_eq!(refusal.status(), 1);
         }

@@ -224,12 +224,14 @@ pub(crate) fn library_path(environment: &[Variable]) -> Option<&OsStr> {
         .map(|(_, value)| value.as_os_str())
 }
 
-/// Follows a program that is a link, in the root directory of this process. Gives it as it is where that can't be opened.
-pub(crate) fn leads_to(program: &Path) -> PathBuf {
-    match Root::current(None) {
-        Ok(root) => root.leads_to(program),
-        Err(_) => program.to_owned(),
-    }
+/// Says what is to be started in the root directory of this process, where [`Root::check_for`] has found `sftp_server`. A
+/// shell that is a link is followed as it has followed it.
+pub(crate) fn start(request: &Request, shell: &Path, sftp_server: Option<&Path>) -> Start {
+    let leads_to = match Root::current(None) {
+        Ok(root) => root.leads_to(shell),
+        Err(_) => shell.to_owned(),
+    };
+    request.start(shell, &leads_to, sftp_server)
 }
 
 /// The root in which programs are looked for.

@@ -243,7 +243,7 @@ fn command_line(plan: &Plan) -> String {
             None => format!("-c with {server}"),
         };
     }
-    let start = plan.start(None);
+    let start = plan.start();
     let arguments: Vec<String> = start
         .iter()
         .flat_map(|it| &it.arguments)

@@ -230,6 +230,6 @@ pub(super) fn forced(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
 /// Gives why jail-shell, as login shell, serves nobody who comes with this forced command.
 fn refused_by_jail_shell(identity: &Identity, forced: &str) -> Option<Refusal> {
     let arguments = [JAIL_SHELL, "-c", forced].map(OsString::from);
-    let refusal = Request::parse(&arguments, None, false, identity).err()?;
-    has_jail_shell(identity).then_some(refusal)
+    let fault = Request::parse(&arguments, None, false, identity).err()?;
+    has_jail_shell(identity).then_some(fault.into())
 }
