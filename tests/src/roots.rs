@@ -4,8 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::sandbox::Sandbox;
-
 /// Directories, devices and accounts that every root here has: `$root`, `$user` and `$shell` are set.
 const SKELETON: &str = r#"
 mkdir -p "$root/bin" "$root/dev" "$root/etc" "$root/home/$user" "$root/tmp" "$root/usr/bin"
@@ -60,15 +58,12 @@ impl Root {
         self
     }
 
-    /// Makes the root for a user, where the generated config has it.
-    #[track_caller]
-    pub(crate) fn build(&self, sandbox: &Sandbox, user: &str) {
-        let root = sandbox.root_of(user);
-        let shell = self.shell;
-        sandbox.must(&format!(
-            "root={root} user={user} shell={shell}\nmkdir -p $root\n{}",
-            self.script
-        ));
+    /// Gives the script that makes the root for a user, at this path.
+    pub(crate) fn script(&self, root: &str, user: &str) -> String {
+        format!(
+            "root={root} user={user} shell={}\nmkdir -p $root\n{}",
+            self.shell, self.script
+        )
     }
 }
 

@@ -150,7 +150,7 @@ impl Sandbox {
         jail.shell = root.shell;
         let user = jail.user.clone();
         self.write_config();
-        root.build(&self, &user);
+        self.must(&root.script(&self.root_of(&user), &user));
         self
     }
 

@@ -10,8 +10,6 @@ use std::path::Path;
 
 use rustix::fs::{XattrFlags, setxattr};
 
-use crate::Result;
-
 /// Directories that every system has, and their modes.
 const PLACES: [(&str, u32); 7] = [
     ("home", 0o755),
@@ -112,7 +110,7 @@ const FIRST_PERSON: u32 = 1000;
 const NOBODY: u32 = 65534;
 
 /// Prepares the upper layer of the overlay: what is emptied here hides what the host has there.
-pub(crate) fn empty_directories(upper: &Path) -> Result<()> {
+pub(crate) fn empty_directories(upper: &Path) -> Result<(), String> {
     for (name, mode) in PLACES {
         empty(upper, Path::new(name))?;
         set_mode(&upper.join(name), mode)?;
@@ -138,7 +136,7 @@ pub(crate) fn empty_directories(upper: &Path) -> Result<()> {
 
 /// Makes a directory that shows nothing of what is below it in the overlay: "Opaque directories" in the kernel's
 /// Documentation/filesystems/overlayfs.rst. The directories above it show everything, with the attributes they have.
-fn empty(upper: &Path, name: &Path) -> Result<()> {
+fn empty(upper: &Path, name: &Path) -> Result<(), String> {
     let mut above: Vec<&Path> = name.ancestors().skip(1).collect();
     above.reverse();
     for directory in above.into_iter().filter(|it| *it != Path::new("")) {
@@ -160,7 +158,7 @@ fn empty(upper: &Path, name: &Path) -> Result<()> {
 }
 
 /// Replaces the files of the copy at `root` that say what the host's administrator wants.
-pub(crate) fn replace_files(root: &Path) -> Result<()> {
+pub(crate) fn replace_files(root: &Path) -> Result<(), String> {
     for name in REMOVED {
         let path = root.join(name);
         if fs::symlink_metadata(&path).is_ok() {
@@ -192,7 +190,7 @@ pub(crate) fn replace_files(root: &Path) -> Result<()> {
 }
 
 /// Takes the people out of the accounts of a system, and the groups that only they have.
-fn forget_people(etc: &Path) -> Result<()> {
+fn forget_people(etc: &Path) -> Result<(), String> {
     let passwd = read(&etc.join("passwd"))?;
     let group = read(&etc.join("group"))?;
     let users: Vec<&str> = passwd.lines().filter(|it| is_systems(it)).collect();
@@ -267,7 +265,7 @@ fn login_defs(text: &str) -> String {
 }
 
 /// Takes login-jail's own lines out of the PAM stacks: on a machine that uses it, tests make their own.
-fn without_login_jail(directory: &Path) -> Result<()> {
+fn without_login_jail(directory: &Path) -> Result<(), String> {
     let Ok(entries) = fs::read_dir(directory) else {
         return Ok(());
     };
@@ -289,7 +287,7 @@ fn without_login_jail(directory: &Path) -> Result<()> {
 }
 
 /// Writes a file anew, if there is one, from what it has. Owner and mode stay.
-fn replace(path: &Path, text: impl FnOnce(&str) -> String) -> Result<()> {
+fn replace(path: &Path, text: impl FnOnce(&str) -> String) -> Result<(), String> {
     if !path.is_file() {
         return Ok(());
     }
@@ -297,19 +295,19 @@ fn replace(path: &Path, text: impl FnOnce(&str) -> String) -> Result<()> {
     fs::write(path, text).map_err(|error| failed("write", path, &error))
 }
 
-fn read(path: &Path) -> Result<String> {
+fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| failed("read", path, &error))
 }
 
 /// Gives a directory the owner and mode of another one.
-fn like(made: &Path, other: &Path) -> Result<()> {
+fn like(made: &Path, other: &Path) -> Result<(), String> {
     let stat = fs::symlink_metadata(other).map_err(|error| failed("examine", other, &error))?;
     chown(made, Some(stat.uid()), Some(stat.gid()))
         .map_err(|error| failed("chown", made, &error))?;
     set_mode(made, stat.mode() & 0o7777)
 }
 
-fn set_mode(path: &Path, mode: u32) -> Result<()> {
+fn set_mode(path: &Path, mode: u32) -> Result<(), String> {
     fs::set_permissions(path, Permissions::from_mode(mode))
         .map_err(|error| failed("chmod", path, &error))
 }
