@@ -1,0 +1,219 @@
+//! The files of each crate form layers: no file imports, directly or through others, a file that imports it. The `use`
+//! lines and the paths in the code of all crates are read, and each is followed to the file that defines what it names.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test reports by panicking"
+)]
+
+mod modules;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use modules::{Imports, Sources, imports};
+
+/// The shortest way along imports, from a file to another, with the line of each import.
+fn way(imports: &Imports, from: &Path, to: &Path) -> Option<Vec<String>> {
+    let mut before: BTreeMap<&Path, (&Path, usize)> = BTreeMap::new();
+    let mut next = VecDeque::from([from]);
+    while let Some(file) = next.pop_front() {
+        for (imported, line) in imports.get(file).into_iter().flatten() {
+            if before.contains_key(imported.as_path()) {
+                continue;
+            }
+            before.insert(imported, (file, *line));
+            if imported != to {
+                next.push_back(imported);
+                continue;
+            }
+            let mut steps = vec![to.display().to_string()];
+            let mut at = to;
+            loop {
+                let (earlier, line) = before[at];
+                steps.push(format!("{}:{line}", earlier.display()));
+                at = earlier;
+                if at == from {
+                    steps.reverse();
+                    return Some(steps);
+                }
+            }
+        }
+    }
+    None
+}
+
+/// The shortest circle through each file that is in one and in no circle that was found before.
+fn circles(imports: &Imports) -> Vec<String> {
+    let mut shown = BTreeSet::new();
+    let mut circles = Vec::new();
+    for file in imports.keys() {
+        if shown.contains(file) {
+            continue;
+        }
+        if let Some(steps) = way(imports, file, file) {
+            shown.extend(steps.iter().map(|step| {
+                PathBuf::from(step.split_once(':').map_or(step.as_str(), |(file, _)| file))
+            }));
+            circles.push(steps.join(" -> "));
+        }
+    }
+    circles
+}
+
+/// Reads all files of Rust of the workspace's packages.
+fn workspace() -> Sources {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut sources = Sources::new();
+    let mut directories: Vec<PathBuf> = entries(top)
+        .into_iter()
+        .filter(|package| package.join("Cargo.toml").exists())
+        .collect();
+    while let Some(directory) = directories.pop() {
+        for entry in entries(&directory) {
+            if entry.is_dir() && !entry.ends_with("target") {
+                directories.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&entry).unwrap();
+                sources.insert(entry.strip_prefix(top).unwrap().to_owned(), text);
+            }
+        }
+    }
+    sources
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// The parts of the core. A file uses its own part and those behind it in this list, and none before it.
+const PARTS: [&[&str]; 11] = [
+    &["lib.rs"],
+    // Its lines name what was decided, planned, entered and refused.
+    &["log"],
+    &["door"],
+    &["session"],
+    // Some of its files are made as the user.
+    &["world"],
+    &["process"],
+    &["plan"],
+    &["account"],
+    &["trust.rs", "served.rs"],
+    &["fault.rs", "code.rs"],
+    &["sys"],
+];
+
+fn part(file: &Path) -> Option<usize> {
+    let below = file.strip_prefix("jail/src").ok()?;
+    let place = |name: &&str| below.starts_with(name);
+    let part = PARTS.iter().position(|names| names.iter().any(place));
+    Some(part.unwrap_or_else(|| panic!("{}: of which part is this?", file.display())))
+}
+
+/// The imports of the core that lead to a part before the file's own.
+fn upward(imports: &Imports) -> Vec<String> {
+    let mut found = Vec::new();
+    for (file, imported) in imports {
+        for (other, line) in imported {
+            if part(file)
+                .zip(part(other))
+                .is_some_and(|(own, other)| other < own)
+            {
+                found.push(format!("{}:{line} -> {}", file.display(), other.display()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_file_imports_a_file_that_imports_it() {
+    let mut imports = imports(&workspace());
+    imports.retain(|file, _| !file.starts_with("jailctl"));
+    let circles = circles(&imports);
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
+fn the_core_imports_downwards_only() {
+    let upward = upward(&imports(&workspace()));
+    assert!(upward.is_empty(), "{}", upward.join("\n"));
+}
+
+fn made_up(files: &[(&str, &str)]) -> Imports {
+    let files = files.iter();
+    imports(
+        &files
+            .map(|(file, text)| (PathBuf::from(file), (*text).to_owned()))
+            .collect(),
+    )
+}
+
+#[test]
+fn a_circle_is_found_through_re_exports_and_children_and_shown_with_its_lines() {
+    let found = made_up(&[
+        (
+            "x/src/lib.rs",
+            "pub mod a;\nmod b;\npub use b::inner::Inner as Other;",
+        ),
+        (
+            "x/src/a.rs",
+            "use std::fmt;\nuse crate::Other;\npub fn a() {}",
+        ),
+        ("x/src/b/mod.rs", "pub mod inner;"),
+        (
+            "x/src/b/inner.rs",
+            "pub struct Inner;\nfn f() {\n  println!(\"{:?}\", super::super::a::a());\n}",
+        ),
+    ]);
+    assert_eq!(
+        circles(&found),
+        ["x/src/a.rs:2 -> x/src/b/inner.rs:3 -> x/src/a.rs"]
+    );
+}
+
+#[test]
+fn a_parent_that_uses_its_child_and_is_used_by_it_is_a_circle() {
+    let parent = "mod child;\npub struct Own;\nfn f() { child::g() }";
+    let circle = made_up(&[
+        ("x/src/main.rs", parent),
+        ("x/src/child.rs", "pub fn g() -> super::Own { super::Own }"),
+    ]);
+    assert_eq!(
+        circles(&circle),
+        ["x/src/child.rs:1 -> x/src/main.rs:3 -> x/src/child.rs"]
+    );
+    let none = made_up(&[
+        ("x/src/main.rs", parent),
+        (
+            "x/src/child.rs",
+            "pub(super) fn g() {}\n#[cfg(test)]\nmod tests { use super::super::Own; }",
+        ),
+    ]);
+    assert!(circles(&none).is_empty());
+}
+
+#[test]
+fn an_import_from_a_part_above_is_found() {
+    let found = made_up(&[
+        ("jail/src/lib.rs", "mod plan;\nmod world;"),
+        (
+            "jail/src/plan/mod.rs",
+            "\nuse crate::world::World;\npub struct Plan(World);",
+        ),
+        ("jail/src/world/mod.rs", "pub struct World;"),
+    ]);
+    assert!(circles(&found).is_empty());
+    assert_eq!(
+        upward(&found),
+        ["jail/src/plan/mod.rs:2 -> jail/src/world/mod.rs"]
+    );
+}
