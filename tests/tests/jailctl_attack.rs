@@ -288,6 +288,15 @@ fn a_wall_that_the_config_takes_down_is_said_and_is_no_finding() {
     );
 }
 
+/// What changes another process of the user's.
+const PRIORITIES: [&str; 5] = [
+    "priorities: setpriority",
+    "priorities: prlimit",
+    "priorities: sched_setaffinity",
+    "priorities: ioprio_set",
+    "priorities: sched_setattr",
+];
+
 #[test]
 fn a_chroot_says_what_it_does_not_wall() {
     let sandbox = Sandbox::new().user("ann").root(roots::busybox());
@@ -302,11 +311,10 @@ fn a_chroot_says_what_it_does_not_wall() {
         attack(&sandbox).1
     };
     let probes = configured("");
-    for probe in [
-        "priorities: prlimit",
-        "ipc: msgget",
-        "programs: device nodes count",
-    ] {
+    for probe in PRIORITIES {
+        is_held(&probes, probe, "seccomp");
+    }
+    for probe in ["ipc: msgget", "programs: device nodes count"] {
         is_not_walled(&probes, probe, "isolation = \"chroot\"");
     }
     for probe in ["signals: kill", "processes: ptrace", "ipc: mq_open"] {
@@ -316,6 +324,9 @@ fn a_chroot_says_what_it_does_not_wall() {
     let probes = configured("landlock = \"off\"\nseccomp = \"off\"");
     for probe in ["signals: kill", "processes: ptrace", "ipc: mq_open"] {
         is_not_walled(&probes, probe, "isolation = \"chroot\", landlock = \"off\"");
+    }
+    for probe in PRIORITIES {
+        is_not_walled(&probes, probe, "isolation = \"chroot\", seccomp = \"off\"");
     }
     assert_eq!(with_outcome(&probes, "reached"), [""; 0]);
 }
@@ -411,12 +422,19 @@ fn behind_pam_the_walls_are_those_of_the_module() {
     ] {
         is_held(&probes, probe, wall);
     }
-    is_not_walled(
-        &probes,
-        "priorities: setpriority",
-        "behind PAM: no pid-namespace",
-    );
+    for probe in PRIORITIES {
+        is_held(&probes, probe, "seccomp");
+    }
     assert_eq!(with_outcome(&probes, "reached"), [""; 0]);
+    configure(&sandbox, "base = \"host\"\nseccomp = \"off\"");
+    let (_, probes) = attack(&sandbox);
+    for probe in PRIORITIES {
+        is_not_walled(
+            &probes,
+            probe,
+            "behind PAM: no pid-namespace, seccomp = \"off\"",
+        );
+    }
 }
 
 #[test]

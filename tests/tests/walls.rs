@@ -41,7 +41,7 @@ const SHARED: &str =
     "mounts = [{ source = \"/run/walls/share\", target = \"/shared\", mode = \"rw\" }]";
 
 /// What is reached nevertheless: in which kinds of jail, why, and by which probes. Exactly these.
-const REACHED: [(Where, &str, &[&str]); 6] = [
+const REACHED: [(Where, &str, &[&str]); 5] = [
     (
         Where::Every,
         "no kernel has a rule for it so far (connect: Landlock ABI 9): a directory descriptor that an accomplice \
@@ -56,19 +56,6 @@ const REACHED: [(Where, &str, &[&str]); 6] = [
         Where::HostNetwork,
         "network = \"host\"",
         &["sockets: TCP to a port of the host"],
-    ),
-    (
-        Where::Chroot,
-        "chroot makes no pid namespace, and Landlock has no rule for it",
-        &[
-            "priorities: setpriority",
-            "priorities: setpriority of a group",
-            "priorities: setpriority of a user",
-            "priorities: prlimit",
-            "priorities: sched_setaffinity",
-            "priorities: sched_setscheduler",
-            "priorities: ioprio_set",
-        ],
     ),
     (
         Where::Chroot,

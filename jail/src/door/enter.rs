@@ -364,7 +364,7 @@ impl Session<'_> {
                 self.missing = standing.open.map(|open| open.to_string());
             }
             Step::Seccomp(mode, network) => {
-                filter_calls(mode, network, &self.plan.hand_over).map_err(refuse)?;
+                filter_calls(mode, network, self.plan).map_err(refuse)?;
             }
             Step::Umask(mask) => set_umask(mask).map_err(refuse)?,
             Step::Home(wanted) => self.home = go_home(wanted)?,
@@ -512,14 +512,17 @@ fn try_outside(outside: &OwnedFd) -> Result<(), StepFault> {
     hold("Landlock", matches!(tried, Err(Errno::EACCES)))
 }
 
-fn filter_calls(mode: Seccomp, network: &Network, hand_over: &HandOver) -> Result<(), StepFault> {
+fn filter_calls(mode: Seccomp, network: &Network, plan: &Plan) -> Result<(), StepFault> {
     if matches!(network, Network::Ports { .. }) {
         seccomp::install_ports()?;
     }
-    match (mode, hand_over) {
-        (Seccomp::Off, _) => Ok(()),
-        (Seccomp::Default, HandOver::Shell(_)) => seccomp::install(),
-        (Seccomp::Default, HandOver::HostProgram { .. }) => seccomp::install_in_host_program(),
+    match mode {
+        Seccomp::Off => Ok(()),
+        Seccomp::Default => seccomp::install(match plan.hand_over {
+            HandOver::HostProgram { .. } => seccomp::To::HostProgram,
+            HandOver::Shell(_) if plan.has_pid_namespace() => seccomp::To::OwnProcesses,
+            HandOver::Shell(_) => seccomp::To::AmongOthers,
+        }),
     }
 }
 

@@ -509,6 +509,13 @@ impl Plan {
         })
     }
 
+    /// Tells whether the session has a pid namespace of its own, in which no number means a process outside.
+    #[must_use]
+    pub fn has_pid_namespace(&self) -> bool {
+        let view = self.view.as_ref();
+        view.is_some_and(|view| view.processes == Processes::Own)
+    }
+
     /// Gives what the shell is asked for, where the jail's shell is who goes on.
     #[must_use]
     pub fn request(&self) -> Option<&Request> {

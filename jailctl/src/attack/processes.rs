@@ -44,6 +44,8 @@ use super::{
 
 /// The walls between processes, where a filter looks at neither.
 const OTHERS: &[Wall] = &[Wall::Pids, Wall::Landlock];
+/// The walls before the priority and the limits of another process: a filter where there is no pid namespace.
+const PRIORITIES: &[Wall] = &[Wall::Pids, Wall::SeccompAmongOthers];
 const SIGNALS: &[Wall] = &[Wall::Pids, Wall::Signals];
 const NETWORK: &[Wall] = &[Wall::NetworkNamespace, Wall::AbstractSockets];
 const FAMILIES: &[Wall] = &[Wall::Seccomp];
@@ -56,12 +58,12 @@ pub(super) const PROBES: &[Probe] = &[
     Probe::new("signals", "pidfd_send_signal", SIGNALS, |it| {
         raw::pidfd_signal_nothing(&it.pidfd)
     }),
-    Probe::new("priorities", "setpriority", &[Wall::Pids], |it| {
+    Probe::new("priorities", "setpriority", PRIORITIES, |it| {
         // What it is already: less would take a privilege.
         let now = getpriority_process(target(it)?)?;
         Ok(setpriority_process(target(it)?, now)?)
     }),
-    Probe::new("priorities", "prlimit", &[Wall::Pids], |it| {
+    Probe::new("priorities", "prlimit", PRIORITIES, |it| {
         let none = Rlimit {
             current: Some(0),
             maximum: Some(0),
@@ -69,10 +71,16 @@ pub(super) const PROBES: &[Probe] = &[
         prlimit(target(it)?, Resource::Core, none)?;
         Ok(())
     }),
-    Probe::new("priorities", "sched_setaffinity", &[Wall::Pids], |it| {
+    Probe::new("priorities", "sched_setaffinity", PRIORITIES, |it| {
         let mut first = CpuSet::new();
         first.set(0);
         Ok(sched_setaffinity(target(it)?, &first)?)
+    }),
+    Probe::new("priorities", "ioprio_set", PRIORITIES, |it| {
+        raw::keep_io_priority(it.target()?)
+    }),
+    Probe::new("priorities", "sched_setattr", PRIORITIES, |it| {
+        raw::keep_scheduler(it.target()?)
     }),
     Probe::new("processes", "ptrace", OTHERS, |it| {
         Ok(ptrace::seize(it.target()?, ptrace::Options::empty())?)

@@ -113,6 +113,8 @@ const EMPTY: &CStr = c"";
 /// Numbers of calls that the libc crate does not have: quotactl_fd(2), Linux 5.14; open_tree_attr(2), Linux 6.15.
 const SYS_QUOTACTL_FD: c_long = 443;
 const SYS_OPEN_TREE_ATTR: c_long = 467;
+/// ioprio_set(2).
+const IOPRIO_WHO_PROCESS: c_long = 1;
 /// keyctl(2).
 const KEYCTL_GET_KEYRING_ID: c_long = 0;
 const KEYCTL_JOIN_SESSION_KEYRING: c_long = 1;
@@ -423,6 +425,31 @@ pub(super) fn compare(one: Pid, other: Pid) -> io::Result<()> {
     // SAFETY: numbers only.
     let compared = unsafe { libc::syscall(libc::SYS_kcmp, one, other, 1, 0, 0) };
     Errno::result(compared)?;
+    Ok(())
+}
+
+/// Gives a process the input and output priority that it has: ioprio_set(2).
+pub(super) fn keep_io_priority(process: Pid) -> io::Result<()> {
+    let (what, who) = (IOPRIO_WHO_PROCESS, c_long::from(process.as_raw()));
+    // SAFETY: all arguments are numbers.
+    let now = Errno::result(unsafe { libc::syscall(libc::SYS_ioprio_get, what, who) })?;
+    // SAFETY: as above.
+    Errno::result(unsafe { libc::syscall(libc::SYS_ioprio_set, what, who, now) })?;
+    Ok(())
+}
+
+/// Gives a process the scheduler and its attributes that it has: sched_setattr(2).
+pub(super) fn keep_scheduler(process: Pid) -> io::Result<()> {
+    // struct sched_attr, of any kernel: the first number is its size.
+    let mut attributes = [0_u64; 32];
+    let room = size_of_val(&attributes);
+    let who = c_long::from(process.as_raw());
+    let address = attributes.as_mut_ptr();
+    // SAFETY: the kernel writes no more than `room` bytes to the array.
+    let got = unsafe { libc::syscall(libc::SYS_sched_getattr, who, address, room, 0) };
+    Errno::result(got)?;
+    // SAFETY: the kernel reads as much of the array as it has written.
+    Errno::result(unsafe { libc::syscall(libc::SYS_sched_setattr, who, address, 0) })?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jail::plan::{HandOver, Plan, Processes, Step};
+use jail::plan::{HandOver, Plan, Step};
 use jail_config::{Content, Landlock, Network, Seccomp};
 use nix::errno::Errno;
 
@@ -35,6 +35,8 @@ pub(crate) enum Wall {
     Seccomp,
     /// The part of the filter that a host program behind PAM does not get.
     SeccompOfShell,
+    /// The part of the filter that stands for a pid namespace where there is none.
+    SeccompAmongOthers,
     /// The user's ids and the empty sets of capabilities.
     Privileges,
     /// The empty bounding set and the locked securebits.
@@ -59,7 +61,7 @@ impl Wall {
             Wall::NetworkNamespace => "network-namespace",
             Wall::Ports => "landlock-ports",
             Wall::Landlock | Wall::Signals | Wall::AbstractSockets => "landlock",
-            Wall::Seccomp | Wall::SeccompOfShell => "seccomp",
+            Wall::Seccomp | Wall::SeccompOfShell | Wall::SeccompAmongOthers => "seccomp",
             Wall::Privileges => "privileges",
             Wall::Bounds => "bounding-set",
             Wall::NoNewPrivs => "no-new-privs",
@@ -84,7 +86,7 @@ impl Wall {
                 &[Errno::EACCES, Errno::EPERM]
             }
             Wall::Ports => &[Errno::EACCES],
-            Wall::Seccomp | Wall::SeccompOfShell => &[
+            Wall::Seccomp | Wall::SeccompOfShell | Wall::SeccompAmongOthers => &[
                 Errno::EPERM,
                 Errno::ENOSYS,
                 Errno::EAFNOSUPPORT,
@@ -117,7 +119,7 @@ impl Wall {
             }),
             Wall::Pids => match &plan.view {
                 None => Some(isolation()),
-                Some(view) => (view.processes != Processes::Own).then(behind_pam),
+                Some(_) => (!plan.has_pid_namespace()).then(behind_pam),
             },
             Wall::Proc => match &plan.view {
                 None => Some(isolation()),
@@ -143,6 +145,12 @@ impl Wall {
                 Seccomp::Default => {
                     (!shell).then(|| "behind PAM: host programs call it".to_owned())
                 }
+            },
+            Wall::SeccompAmongOthers => match plan.seccomp {
+                Seccomp::Off => Some("seccomp = \"off\"".to_owned()),
+                Seccomp::Default => plan
+                    .has_pid_namespace()
+                    .then(|| "a pid namespace in its place".to_owned()),
             },
             Wall::Bounds => (!takes(|step| matches!(step, Step::BoundingSet))).then(behind_pam),
             Wall::NoNewPrivs => (!takes(|step| matches!(step, Step::NoNewPrivs))).then(behind_pam),

@@ -4,7 +4,7 @@
 
 use libc::sock_filter;
 
-use super::instruction::{end, if_any_bit, if_equal, load_argument};
+use super::instruction::{end, if_any_bit, if_equal, load_argument, load_upper_half};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,14 @@ pub(super) enum Answer {
     SendThird,
     /// The flags decide, fourth argument.
     SendFourth,
+    /// The process decides, first argument: the caller itself or another one.
+    OfProcess,
+    /// Which kind of id it is decides, and then the process.
+    OfPriority,
+    /// As `OfPriority`, where the kinds of ids have other numbers.
+    OfIoPriority,
+    /// The process decides, and whether a limit is set at all.
+    Limit,
 }
 
 const ALLOW: sock_filter = end(libc::SECCOMP_RET_ALLOW);
@@ -146,9 +154,54 @@ const SEND_FOURTH: &[sock_filter] = &[
     errno(libc::EOPNOTSUPP),
 ];
 
+/// What stands for the calling process itself, where a call takes the number of a process.
+const CALLER: u32 = 0;
+
+/// PRIO_PROCESS: setpriority(2).
+const PRIORITY_OF_PROCESS: u32 = 0;
+
+/// IOPRIO_WHO_PROCESS: ioprio_set(2).
+const IO_PRIORITY_OF_PROCESS: u32 = 1;
+
+const OF_PROCESS: &[sock_filter] = &[
+    load_argument(0),
+    if_equal(CALLER, 0, 1),
+    ALLOW,
+    errno(libc::EPERM),
+];
+
+const OF_PRIORITY: &[sock_filter] = &of_priority(PRIORITY_OF_PROCESS);
+
+const OF_IO_PRIORITY: &[sock_filter] = &of_priority(IO_PRIORITY_OF_PROCESS);
+
+/// Allows a call for the calling process. `process` says that the second argument is the number of one: a process group or
+/// a user has 0 for the caller's, too, and others in it.
+const fn of_priority(process: u32) -> [sock_filter; 6] {
+    [
+        load_argument(0),
+        if_equal(process, 0, 3),
+        load_argument(1),
+        if_equal(CALLER, 0, 1),
+        ALLOW,
+        errno(libc::EPERM),
+    ]
+}
+
+/// A new limit is at an address; without one the call only asks, of any process.
+const LIMIT: &[sock_filter] = &[
+    load_argument(0),
+    if_equal(CALLER, 4, 0),
+    load_argument(2),
+    if_equal(0, 0, 3),
+    load_upper_half(2),
+    if_equal(0, 0, 1),
+    ALLOW,
+    errno(libc::EPERM),
+];
+
 impl Answer {
     /// Every answer, in the order of its number.
-    pub(super) const ALL: [Answer; 12] = [
+    pub(super) const ALL: [Answer; 16] = [
         Answer::Allow,
         Answer::NotPermitted,
         Answer::NoSuchCall,
@@ -161,6 +214,10 @@ impl Answer {
         Answer::SocketOfPorts,
         Answer::SendThird,
         Answer::SendFourth,
+        Answer::OfProcess,
+        Answer::OfPriority,
+        Answer::OfIoPriority,
+        Answer::Limit,
     ];
 
     /// Gives the instructions that answer.
@@ -178,6 +235,10 @@ impl Answer {
             Answer::SocketOfPorts => SOCKET_OF_PORTS,
             Answer::SendThird => SEND_THIRD,
             Answer::SendFourth => SEND_FOURTH,
+            Answer::OfProcess => OF_PROCESS,
+            Answer::OfPriority => OF_PRIORITY,
+            Answer::OfIoPriority => OF_IO_PRIORITY,
+            Answer::Limit => LIMIT,
         }
     }
 }

@@ -268,5 +268,7 @@ pub(super) mod tests {
     fn any_answer_is_few_comparisons_away() {
         let code = super::super::DEFAULT.code();
         assert!(code.len() < 120, "{}", code.len());
+        let code = super::super::HOST_PROGRAM.code();
+        assert!(code.len() < 160, "{}", code.len());
     }
 }

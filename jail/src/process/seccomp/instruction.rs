@@ -7,10 +7,15 @@ pub(super) const NUMBER: u32 = 0;
 pub(super) const ARCH: u32 = 4;
 const ARGUMENTS: u32 = 16;
 
-/// Loads the low half of an argument. The kernel takes the arguments looked at here as 32-bit numbers and drops the
+/// Loads the low half of an argument. The kernel takes all numbers looked at here as 32-bit numbers and drops the
 /// upper half, so a filter that compares all 64 bits can be got around.
 pub(super) const fn load_argument(index: u32) -> sock_filter {
     load(ARGUMENTS + 8 * index)
+}
+
+/// Loads the high half of an argument that is an address: the kernel takes all of it.
+pub(super) const fn load_upper_half(index: u32) -> sock_filter {
+    load(ARGUMENTS + 8 * index + 4)
 }
 
 /// Skips `yes` instructions when the loaded value is `value`, else `no`.

@@ -7,6 +7,8 @@
 //! * `name_to_handle_at`, `statmount`, `listmount`: they tell, of what is below the root only, and open nothing.
 //! * `memfd_secret`, `mbind`, `move_pages`, `inotify`, `landlock_*`, `seccomp`: in use (numactl, Java, tail, sandboxes
 //!   that programs make for themselves), and bound to the caller's own processes and files.
+//! * `getpriority`, `sched_getaffinity`, `ioprio_get` and their like: they tell how another process of the user's is treated, and
+//!   change nothing. `migrate_pages`, `move_pages` and PR_SCHED_CORE ask whether the caller may trace, and Landlock says no.
 //! * reading the clock's state by `adjtimex` and `clock_adjtime`: setting it takes a capability that nobody here has.
 //!
 //! Calls that every kernel we run on has lost (`_sysctl`, `nfsservctl`, `create_module`) need no entry.
@@ -116,6 +118,44 @@ pub(super) const REFUSED: &[Entry] = &[
     refuse(libc::SYS_setdomainname, "the jail's name, which root has set"),
 ];
 
+/// What is refused besides where there is no pid namespace: a process of the same user outside could be slowed and limited.
+/// A filter can't tell a thread or child of the caller's own from it, so only the caller itself is left.
+#[rustfmt::skip]
+const REFUSED_AMONG_OTHERS: &[Entry] = &[
+    check(libc::SYS_setpriority, Answer::OfPriority, "slows other processes, all of the user's at once"),
+    check(libc::SYS_ioprio_set, Answer::OfIoPriority, "slows the input and output of other processes"),
+    check(libc::SYS_sched_setaffinity, Answer::OfProcess, "crowds other processes together on one processor"),
+    check(libc::SYS_sched_setscheduler, Answer::OfProcess, "has other processes wait for all the rest"),
+    check(libc::SYS_sched_setparam, Answer::OfProcess, "the same"),
+    check(libc::SYS_sched_setattr, Answer::OfProcess, "the same"),
+    check(libc::SYS_prlimit64, Answer::Limit, "limits other processes until they fail"),
+];
+
+const AMONG_OTHERS: [Entry; REFUSED.len() + REFUSED_AMONG_OTHERS.len()] =
+    join(REFUSED, REFUSED_AMONG_OTHERS);
+
+/// What is refused in a jail without a pid namespace.
+pub(super) const REFUSED_WITHOUT_PID_NAMESPACE: &[Entry] = &AMONG_OTHERS;
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of range does not compile"
+)]
+const fn join<const LENGTH: usize>(first: &[Entry], second: &[Entry]) -> [Entry; LENGTH] {
+    assert!(first.len() + second.len() == LENGTH);
+    let mut made = [first[0]; LENGTH];
+    let mut index = 0;
+    while index < LENGTH {
+        made[index] = if index < first.len() {
+            first[index]
+        } else {
+            second[index - first.len()]
+        };
+        index += 1;
+    }
+    made
+}
+
 /// What a host program still does as root behind PAM. Each takes a capability, which nobody else in the jail has, nor
 /// can get: new user namespaces stay refused, to root too.
 const ALLOWED_TO_HOST_PROGRAM: &[Entry] = &[check(
@@ -124,19 +164,18 @@ const ALLOWED_TO_HOST_PROGRAM: &[Entry] = &[check(
     "sshd has ChrootDirectory, vsftpd chroot_local_user",
 )];
 
-/// Gives the table for a host program.
+/// Gives the table for a host program, which has no pid namespace.
 #[allow(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of range does not compile"
 )]
-pub(super) const fn allow_to_host_program(table: &[Entry]) -> [Entry; REFUSED.len()] {
-    let mut made = [REFUSED[0]; REFUSED.len()];
+pub(super) const fn allow_to_host_program() -> [Entry; AMONG_OTHERS.len()] {
+    let mut made = AMONG_OTHERS;
     let mut index = 0;
     while index < made.len() {
-        made[index] = table[index];
         let mut other = 0;
         while other < ALLOWED_TO_HOST_PROGRAM.len() {
-            if ALLOWED_TO_HOST_PROGRAM[other].number == table[index].number {
+            if ALLOWED_TO_HOST_PROGRAM[other].number == made[index].number {
                 made[index] = ALLOWED_TO_HOST_PROGRAM[other];
             }
             other += 1;
