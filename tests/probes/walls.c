@@ -360,7 +360,7 @@ static enum result nice_group(void) { return did(setpriority(PRIO_PGRP, victim, 
 
 static enum result nice_user(void)
 {
-	return setpriority(PRIO_USER, getuid(), NICE_OF_ALL) ? HELD : told("nice-7");
+	return setpriority(PRIO_USER, getuid(), NICE_OF_ALL) ? HELD : told("nice-14");
 }
 
 static enum result limit(void)

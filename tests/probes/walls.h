@@ -33,8 +33,8 @@ enum sent { SENT_ROOT, SENT_MOUNTS, SENT_VICTIM, SENT };
 #define SIGNAL_OWNER (SIGRTMIN + 6)
 #define SIGNAL_GROUP (SIGRTMIN + 7)
 #define SIGNAL_ALL SIGURG
-#define NICE_OF_ONE 3
-#define NICE_OF_ALL 7
+#define NICE_OF_ONE 13
+#define NICE_OF_ALL 14
 
 /* Gives the address of a path socket, or of an abstract one of this user's with `abstract`. */
 __attribute__((unused)) static socklen_t address_of(struct sockaddr_un *address, const char *name, bool abstract)
