@@ -13,19 +13,17 @@ use std::{
 };
 
 use jail::{
-    decision::{CONFIG_DIRECTORY, decide},
-    enter::{Outcome, prepare},
-    environment::Variable,
-    identity::Identity,
-    inside,
+    account::identity::Identity,
+    door::{
+        decision::{CONFIG_DIRECTORY, decide},
+        enter::{Outcome, prepare},
+        inside,
+        refusal::Refusal,
+    },
     log::Log,
-    plan::Plan,
-    privilege,
-    process::client,
-    refusal::Refusal,
-    request::Request,
+    plan::{Plan, environment::Variable, request::Request},
+    process::{client, privilege, start},
     session::end_like,
-    start,
 };
 use jail_config::Decision;
 

@@ -4,13 +4,13 @@
 //! Identity + Request --config--> Decision --> Plan --> prepare, enter --> exec
 //! ```
 //!
-//! [`start`] makes the process sane, [`privilege`] checks that it is one that can jail, [`identity`] says who logs in,
-//! [`request`] what for, [`decision`] asks the config, [`plan`] says what will be done, [`enter`] does it. [`refusal`]
-//! is every way in which that ends early. Nothing here prints, and only the caller logs.
-//!
-//! Behind PAM the process is another program's, which goes on in the jail as root: [`host_files`] looks at what it will
-//! read there, [`services`] at whether all facts about the account are in, [`lockout`] is where a failure leaves it, and
-//! by the [`mark`] that is left, jail-shell finds itself [`inside`].
+//! It is made of layers, and a file uses only its own and those below it: [`log`] writes what came of a login; [`door`]
+//! decides, looks and enters, and its refusals are every way in which that ends early; [`session`] is the processes around
+//! the user's; [`world`] puts together what a session sees, some of it as the user; [`process`] makes the process sane,
+//! gives it its ids, limits and walls, and finds the program; [`plan`] says beforehand what all of them will do, in plain
+//! values; [`account`] looks up whose login it is; [`trust`] opens what only root can have changed; [`fault`] and [`code`]
+//! are the words for what fails; `sys` is the system calls, and the only unsafe code. Nothing here prints, and only the
+//! caller logs.
 
 pub mod account;
 pub mod code;
@@ -25,9 +25,3 @@ pub mod session;
 mod sys;
 pub mod trust;
 pub mod world;
-
-pub use account::{identity, services};
-pub use door::{decision, enter, inside, lockout, refusal};
-pub use plan::{environment, request};
-pub use process::{landlock, privilege, program, start};
-pub use world::{host_files, mark};

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use jail::{decision::Config, identity::Identity, identity::IdentityError, refusal::Refusal};
+use jail::{
+    account::identity::{Identity, IdentityError},
+    door::{decision::Config, refusal::Refusal},
+};
 use jail_config::{Decision, Jail, RuleKind, nearest};
 
 use crate::{failure::Failure, shell};

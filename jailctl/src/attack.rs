@@ -30,10 +30,10 @@ mod wall;
 use std::{env, fmt, path::Path, process::Stdio};
 
 use jail::{
-    identity::Identity,
-    landlock::{self, Openings, Way},
+    account::identity::Identity,
+    door::refusal::Refusal,
     plan::Plan,
-    refusal::Refusal,
+    process::landlock::{self, Openings, Way},
 };
 use nix::errno::Errno;
 use serde::{Serialize, Serializer};

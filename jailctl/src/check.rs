@@ -34,7 +34,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::decision::Config;
+use jail::door::decision::Config;
 use jailctl::progress::Progress;
 use serde::Serialize;
 

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use jail::decision::CONFIG_DIRECTORY;
+use jail::door::decision::CONFIG_DIRECTORY;
 use jailctl::{
     build::Build,
     import::Import,

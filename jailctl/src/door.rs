@@ -6,7 +6,9 @@ use std::{
 };
 
 use jail::{
-    environment::Variable, identity::Identity, plan::Plan, refusal::Refusal, request::Request,
+    account::identity::Identity,
+    door::refusal::Refusal,
+    plan::{Plan, environment::Variable, request::Request},
 };
 use jail_config::Jail;
 

@@ -16,15 +16,19 @@ use std::{
 };
 
 use jail::{
-    decision::Config,
-    enter::{Outcome, prepare},
-    identity::Identity,
+    account::identity::Identity,
+    door::{
+        decision::Config,
+        enter::{Outcome, prepare},
+        refusal::Refusal,
+    },
     log::Log,
     plan::Plan,
-    program::Root,
-    refusal::Refusal,
+    process::{
+        program::Root,
+        start::{self, Inherited},
+    },
     session::end_like,
-    start::{self, Inherited},
     trust,
 };
 use jail_config::{Decision, Isolation, Jail};

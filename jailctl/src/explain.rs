@@ -8,12 +8,13 @@ mod words;
 use std::{ffi::OsStr, path::Path};
 
 use jail::{
-    decision::Config,
-    enter::prepare,
-    identity::Identity,
-    landlock,
-    refusal::{Code, Refusal},
-    start::Inherited,
+    account::identity::Identity,
+    door::{
+        decision::Config,
+        enter::prepare,
+        refusal::{Code, Refusal},
+    },
+    process::{landlock, start::Inherited},
     trust::{Flaw, UntrustedSource},
 };
 use jail_config::{Decision, Jail, Rule, RuleKind};

@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io, path::Path};
 
-use jail::refusal::{Code, Refusal};
+use jail::door::refusal::{Code, Refusal};
 use jailctl::fault::Fault;
 pub(crate) use jailctl::fault::Verdict;
 

@@ -8,7 +8,11 @@ use std::{
     process::Command,
 };
 
-use jail::{enter::Confined, identity::Identity, plan::Ids, refusal::Refusal};
+use jail::{
+    account::identity::Identity,
+    door::{enter::Confined, refusal::Refusal},
+    plan::Ids,
+};
 use nix::errno::Errno;
 use rustix::process::chdir;
 

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jail::{decision::Config, identity::Identity, refusal::Refusal};
+use jail::{
+    account::identity::Identity,
+    door::{decision::Config, refusal::Refusal},
+};
 use jailctl::progress::Progress;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use rustix::{

@@ -11,9 +11,11 @@ use std::{
 };
 
 use jail::{
-    decision::{CONFIG_DIRECTORY, Config},
-    identity::Identity,
-    refusal::Refusal,
+    account::identity::Identity,
+    door::{
+        decision::{CONFIG_DIRECTORY, Config},
+        refusal::Refusal,
+    },
 };
 use jail_config::Decision;
 

@@ -25,7 +25,7 @@ use std::{
     path::Path,
 };
 
-use jail::decision::Config;
+use jail::door::decision::Config;
 use serde_json::json;
 
 use crate::{

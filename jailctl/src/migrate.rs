@@ -9,7 +9,7 @@ mod jailkit;
 mod pam_chroot;
 mod sshd;
 
-use jail::identity::{Identity, IdentityError};
+use jail::account::identity::{Identity, IdentityError};
 
 use crate::{
     account,
@@ -39,7 +39,7 @@ fn accounts() -> Result<Vec<Identity>, Failure> {
             Ok(identity) => found.push(identity),
             // Gone since it was listed, or of a name that no rule could have.
             Err(IdentityError::Unknown(_) | IdentityError::Name(_)) => {}
-            Err(error) => return Err(jail::refusal::Refusal::Identity(error).into()),
+            Err(error) => return Err(jail::door::refusal::Refusal::Identity(error).into()),
         }
     }
     Ok(found)

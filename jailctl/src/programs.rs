@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::program::Root;
+use jail::process::program::Root;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 /// Where PATH leads.

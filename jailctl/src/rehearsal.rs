@@ -12,14 +12,18 @@ use std::{
 };
 
 use jail::{
-    decision::Config,
-    enter::{Outcome, prepare},
-    identity::Identity,
+    account::identity::Identity,
+    door::{
+        decision::Config,
+        enter::{Outcome, prepare},
+        refusal::Refusal,
+    },
     plan::Plan,
-    program::Root,
-    refusal::Refusal,
+    process::{
+        program::Root,
+        start::{self, Inherited},
+    },
     session::end_like,
-    start::{self, Inherited},
 };
 use jail_config::{Decision, Home};
 use jailctl::shebang::{self, LONGEST_LINE};

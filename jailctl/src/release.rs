@@ -10,9 +10,8 @@ use std::{
 };
 
 use jail::{
-    decision::Config,
-    identity::{Identity, IdentityError},
-    refusal::Refusal,
+    account::identity::{Identity, IdentityError},
+    door::{decision::Config, refusal::Refusal},
 };
 use jail_config::{Decision, RuleKind};
 

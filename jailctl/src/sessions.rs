@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use jail::decision::Config;
+use jail::door::decision::Config;
 use serde::Serialize;
 
 use crate::{

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 use jailctl::tree::Tree;
 
 use crate::failure::Failure;

@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use jail::{decision::Config, enter::prepare, landlock, start::Inherited};
+use jail::{
+    door::{decision::Config, enter::prepare},
+    process::{landlock, start::Inherited},
+};
 use serde::Serialize;
 
 use crate::{

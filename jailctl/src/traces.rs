@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 
 use crate::{
     edit,

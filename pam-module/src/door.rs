@@ -6,16 +6,17 @@
 use std::ffi::OsString;
 
 use jail::{
-    decision::decide_by,
-    enter::{Prepared, prepare},
-    environment::OF_THE_HOST,
-    identity::Identity,
-    lockout::{LockedOut, lock_out},
+    account::identity::Identity,
+    door::{
+        decision::decide_by,
+        enter::{Prepared, prepare},
+        lockout::{LockedOut, lock_out},
+        refusal::{Refusal, StepFault},
+    },
     log,
-    mark::Mark,
-    plan::Plan,
-    refusal::{Refusal, StepFault},
-    start::{Inherited, in_empty_environment},
+    plan::{Plan, environment::OF_THE_HOST},
+    process::start::{Inherited, in_empty_environment},
+    world::mark::Mark,
 };
 use jail_config::Decision;
 use nix::{

@@ -12,7 +12,7 @@ use std::{
     ptr,
 };
 
-use jail::lockout::LockedOut;
+use jail::door::lockout::LockedOut;
 use libpam_sys::{
     PAM_ABORT, PAM_ERROR_MSG, PAM_IGNORE, PAM_PERM_DENIED, PAM_RHOST, PAM_SERVICE_ERR, PAM_SILENT,
     PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_item, pam_handle, pam_prompt,
@@ -208,7 +208,7 @@ extern "C" fn pam_sm_open_session(
         },
         || {
             // Not logged: what panicked may have been the log.
-            match jail::lockout::lock_out() {
+            match jail::door::lockout::lock_out() {
                 LockedOut::Nothing => Verdict::System,
                 _ => Verdict::Abort,
             }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::decision::{CONFIG_DIRECTORY, CONFIG_FILE};
+use jail::door::decision::{CONFIG_DIRECTORY, CONFIG_FILE};
 
 /// The options, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]

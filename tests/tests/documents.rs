@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use jail::refusal::Code;
+use jail::door::refusal::Code;
 use login_jail_tests::{Sandbox, roots, skipped};
 
 const README: &str = include_str!("../../README.md");

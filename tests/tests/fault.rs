@@ -17,9 +17,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 use jail::plan::Plan;
-use jail::request::{Request, What};
+use jail::plan::request::{Request, What};
 use jail_config::{Decision, Policy};
 use login_jail_tests::fault::{Call, End, Report, Run, probe};
 use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, roots};

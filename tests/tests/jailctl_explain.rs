@@ -115,9 +115,11 @@ fn lists_the_steps_of_the_plan_in_their_order() {
 /// The names of the steps, as the core itself lists them for this config.
 fn steps_of_the_plan() -> Vec<&'static str> {
     use jail::{
-        identity::Identity,
-        plan::Plan,
-        request::{Request, What},
+        account::identity::Identity,
+        plan::{
+            Plan,
+            request::{Request, What},
+        },
     };
     let identity = Identity {
         name: "ann".into(),

@@ -22,9 +22,11 @@ use std::{
 };
 
 use jail::{
-    identity::Identity,
-    lockout::{LockedOut, lock_out},
-    refusal::Refusal,
+    account::identity::Identity,
+    door::{
+        lockout::{LockedOut, lock_out},
+        refusal::Refusal,
+    },
 };
 use nix::{
     mqueue::{MQ_OFlag, MqAttr, mq_open, mq_unlink},

@@ -7,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 
 use crate::{
     account::Jailed,

@@ -7,8 +7,7 @@ use std::{
 };
 
 use jail::{
-    decision::Config,
-    refusal::Refusal,
+    door::{decision::Config, refusal::Refusal},
     trust::{Flaw, Untrusted},
 };
 use jail_config::{Decision, Policy, Rule, RuleKind, nearest};

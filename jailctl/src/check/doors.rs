@@ -8,8 +8,8 @@ use std::{
 };
 
 use jail::{
-    decision::{CONFIG_DIRECTORY, Config},
-    identity::Identity,
+    account::identity::Identity,
+    door::decision::{CONFIG_DIRECTORY, Config},
 };
 use jail_config::Policy;
 use rustix::fs::{StatVfsMountFlags, lgetxattr, statvfs};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jail::refusal::Refusal;
+use jail::door::refusal::Refusal;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{

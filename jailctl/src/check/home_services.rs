@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 
 use crate::{
     account::Jailed,
@@ -86,7 +86,7 @@ fn mail_goes_elsewhere(aliases: &str, identity: &Identity) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jail::identity::Identity;
+    use jail::account::identity::Identity;
 
     use super::mail_goes_elsewhere;
 

@@ -3,10 +3,12 @@
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use jail::{
-    enter::prepare,
-    host_files::HostFilesFault,
-    refusal::{Code, Refusal},
-    start::Inherited,
+    door::{
+        enter::prepare,
+        refusal::{Code, Refusal},
+    },
+    process::start::Inherited,
+    world::host_files::HostFilesFault,
 };
 use jail_config::{Base, Landlock};
 

@@ -8,9 +8,11 @@ use std::{
 };
 
 use jail::{
-    decision::{CONFIG_DIRECTORY, CONFIG_FILE, decide_by},
-    identity::Identity,
-    refusal::Refusal,
+    account::identity::Identity,
+    door::{
+        decision::{CONFIG_DIRECTORY, CONFIG_FILE, decide_by},
+        refusal::Refusal,
+    },
 };
 
 use crate::{

@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 use jail_config::MountMode;
 use rustix::{
     fs::{AtFlags, CWD, FileType, Statx, StatxFlags, lgetxattr, statx},

@@ -20,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::{identity::Identity, request::program_of};
+use jail::{account::identity::Identity, plan::request::program_of};
 use jailctl::progress::Progress;
 
 use crate::{

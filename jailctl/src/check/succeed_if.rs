@@ -1,6 +1,6 @@
 //! pam_succeed_if(8): what a line of it returns for an account, so far as that is known before a login.
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 
 use crate::check::stack::Line;
 
@@ -65,7 +65,7 @@ fn holds(field: &str, test: &str, value: &str, identity: &Identity, service: &st
 mod tests {
     use std::path::Path;
 
-    use jail::identity::Identity;
+    use jail::account::identity::Identity;
 
     use super::succeeds;
     use crate::check::stack::parse;

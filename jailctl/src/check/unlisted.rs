@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 
 use crate::{
     account::{Accounts, FIRST_ORDINARY},

@@ -3,9 +3,8 @@
 use std::ffi::OsStr;
 
 use jail::{
-    identity::Identity,
-    plan::{Plan, Step, View},
-    request::What,
+    account::identity::Identity,
+    plan::{Plan, Step, View, request::What},
 };
 use jail_config::{
     Base, Content, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp, size,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use jail::decision::CONFIG_DIRECTORY;
+use jail::door::decision::CONFIG_DIRECTORY;
 
 use crate::shell::quoted;
 

@@ -9,12 +9,10 @@ use std::{
 };
 
 use jail::{
-    decision::Config,
-    enter::prepare,
-    host_files::HostFilesFault,
-    refusal::Refusal,
-    start::Inherited,
+    door::{decision::Config, enter::prepare, refusal::Refusal},
+    process::start::Inherited,
     trust::{self, Flaw, Untrusted},
+    world::host_files::HostFilesFault,
 };
 use jail_config::{Base, RootOwner};
 use jailctl::tree::Tree;

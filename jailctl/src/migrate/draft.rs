@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, path::Path};
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 use jail_config::{Decision, Policy};
 use jailctl::terminal::is_hidden;
 

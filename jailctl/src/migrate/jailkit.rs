@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::identity::{Identity, IdentityError};
+use jail::account::identity::{Identity, IdentityError};
 use jailctl::presets::Presets;
 
 use super::draft::{Draft, Sketch, string};

@@ -14,7 +14,7 @@ use std::{
     process::Stdio,
 };
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 
 use super::draft::{Draft, Now, Sketch};
 use crate::{

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 use jailctl::pattern::fits;
 
 use super::draft::{Draft, Now, Sketch};

@@ -6,9 +6,9 @@ use std::{
 };
 
 use jail::{
-    identity::Identity,
-    refusal::Refusal,
-    request::{Request, program_of},
+    account::identity::Identity,
+    door::refusal::Refusal,
+    plan::request::{Request, program_of},
 };
 use jail_config::{Base, Content};
 

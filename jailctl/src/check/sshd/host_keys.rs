@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::{identity::Identity, trust};
+use jail::{account::identity::Identity, trust};
 use jail_config::Home;
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags, openat, statx},

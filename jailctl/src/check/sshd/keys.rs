@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::{identity::Identity, request::program_of};
+use jail::{account::identity::Identity, plan::request::program_of};
 
 use super::{
     acts,
@@ -319,7 +319,7 @@ pub(super) fn expanded(pattern: &str, identity: &Identity) -> PathBuf {
 mod tests {
     use std::path::Path;
 
-    use jail::identity::Identity;
+    use jail::account::identity::Identity;
 
     use super::expanded;
 

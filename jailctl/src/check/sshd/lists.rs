@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, os::unix::ffi::OsStrExt};
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 use jailctl::pattern::fits;
 
 /// The four lists as sshd has them for a user.
@@ -78,7 +78,7 @@ fn fit_of(pattern: &str, identity: &Identity) -> Fit {
 
 #[cfg(test)]
 mod tests {
-    use jail::identity::Identity;
+    use jail::account::identity::Identity;
 
     use super::{Lists, Verdict};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jail::identity::Identity;
+use jail::account::identity::Identity;
 
 use super::criteria::Connection;
 use crate::{check::pam, failure::Failure, shell};
