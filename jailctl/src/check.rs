@@ -17,6 +17,7 @@ mod mounts;
 mod pam;
 mod past;
 mod reach;
+mod report;
 mod space;
 mod sshd;
 mod stack;
@@ -29,24 +30,19 @@ mod unlisted;
 mod user_manager;
 mod walk;
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use jail::door::decision::Config;
 use jailctl::progress::Progress;
-use serde::Serialize;
 
 use crate::{
     account::{self, Accounts, Jailed},
-    attack::{self, Attack},
+    attack,
     cli::Check,
     door::{Door, SSHD_CONFIG},
-    enter::need_root,
-    failure::{Failure, Verdict},
+    failure::{Failure, Verdict, need_root},
     mend,
-    output::{counted, print_json, say},
+    output::print_json,
     shell::shown,
 };
 
@@ -59,6 +55,8 @@ pub(crate) use pam::{
     opening as opening_pam,
 };
 pub(crate) use reach::reaches_home;
+use report::Fixed;
+pub(crate) use report::Report;
 pub(crate) use sshd::{
     forces_jail_shell as sshd_forces_jail_shell, leading_to_shell,
     session_is_jailed as sshd_session_is_jailed, written_keys,
@@ -67,69 +65,6 @@ pub(crate) use stack::in_file as pam_lines_in;
 pub(crate) use tree::{excess, is_misowned, is_strange_device};
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
 pub(crate) use user_manager::unit_to_mask;
-
-/// What a check has found, and what it could not look at.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct Report {
-    /// How many accounts were looked at.
-    users: usize,
-    pub(crate) findings: Vec<Finding>,
-    /// What came of the probes, for each jail that was attacked.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    attacks: Vec<Attack>,
-    /// What could not be checked, and why.
-    pub(crate) unchecked: Vec<String>,
-    /// What --fix did.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    fixed: Vec<Fixed>,
-    /// The directory of the config.
-    #[serde(skip)]
-    config: PathBuf,
-    /// What has been found already, by kind, user and words.
-    #[serde(skip)]
-    known: HashSet<(&'static str, Option<String>, String)>,
-}
-
-/// A command that --fix ran.
-#[derive(Debug, Serialize)]
-struct Fixed {
-    command: String,
-    succeeded: bool,
-}
-
-impl Report {
-    /// Begins a report on what goes by the config in this directory.
-    pub(crate) fn new(directory: &Path) -> Report {
-        Report {
-            config: directory.to_owned(),
-            ..Report::default()
-        }
-    }
-
-    pub(crate) fn add(&mut self, finding: Finding) {
-        let finding = finding.with_config(&self.config);
-        let Finding {
-            kind, user, what, ..
-        } = &finding;
-        // The doors of two users may share one flaw.
-        if self.known.insert((kind, user.clone(), what.clone())) {
-            self.findings.push(finding);
-        }
-    }
-
-    pub(crate) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        for finding in findings {
-            self.add(finding);
-        }
-    }
-
-    /// Records that something could not be looked at: silence must not look like health.
-    pub(crate) fn leave_unchecked(&mut self, what: String) {
-        if !self.unchecked.contains(&what) {
-            self.unchecked.push(what);
-        }
-    }
-}
 
 /// Checks, mends if asked to, and reports.
 pub(crate) fn run(config: &Path, arguments: &Check) -> Result<Verdict, Failure> {
@@ -146,7 +81,7 @@ pub(crate) fn run(config: &Path, arguments: &Check) -> Result<Verdict, Failure> 
     if arguments.output.json {
         print_json(&report)?;
     } else {
-        print(&report);
+        report.print();
     }
     let counts = |finding: &Finding| finding.severity != Severity::Note;
     // What could not be looked at is not known to be in order.
@@ -277,37 +212,4 @@ fn fix(report: &Report, config: &Path) -> Vec<Fixed> {
         fixed.push(Fixed { command, succeeded });
     }
     fixed
-}
-
-fn print(report: &Report) {
-    report.attacks.iter().for_each(Attack::print);
-    report.findings.iter().for_each(Finding::print);
-    for what in &report.unchecked {
-        say(format_args!("not checked: {}", shown(what)));
-    }
-    for Fixed { command, succeeded } in &report.fixed {
-        say(format_args!(
-            "{}: {command}",
-            if *succeeded { "done" } else { "failed" }
-        ));
-    }
-    let count = |severity| {
-        report
-            .findings
-            .iter()
-            .filter(|it| it.severity == severity)
-            .count()
-    };
-    say(format_args!(
-        "{}: {}, {}, {}",
-        counted(report.users, "jailed user"),
-        counted(count(Severity::Error), "error"),
-        counted(count(Severity::Warning), "warning"),
-        counted(count(Severity::Note), "note")
-    ));
-    if report.findings.iter().any(|it| it.mend.is_some()) {
-        say(format_args!(
-            "What follows # mends it, and --fix runs it; what follows #? mends it, and is left to you."
-        ));
-    }
 }

@@ -39,14 +39,14 @@ use rustix::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
         OpenTreeFlags, fsconfig_create, fsmount, fsopen, mount_change, move_mount, open_tree,
     },
-    process::{chdir, chroot, fchdir, geteuid},
+    process::{chdir, chroot, fchdir},
 };
 
 use crate::{
     account,
     cli::Enter,
     door::Door,
-    failure::{Failure, Verdict},
+    failure::{Failure, Verdict, need_root},
     guest::take_ids,
     shell::{quoted, shown},
 };
@@ -70,16 +70,6 @@ pub(crate) fn run(config: &Path, arguments: &Enter) -> Result<Verdict, Failure> 
             "name a root directory, or --user".to_owned(),
         )),
     }
-}
-
-/// Insists on being root.
-pub(crate) fn need_root(what: &str) -> Result<(), Failure> {
-    if geteuid().is_root() {
-        return Ok(());
-    }
-    Err(Failure::Failed(format!(
-        "{what}: this takes root; run it as root"
-    )))
 }
 
 /// Follows a login of this user from the decision to the shell.

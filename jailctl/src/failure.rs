@@ -5,6 +5,7 @@ use std::{error, fmt, io, path::Path};
 use jail::door::refusal::{Code, Refusal};
 use jailctl::fault::Fault;
 pub(crate) use jailctl::fault::Verdict;
+use rustix::process::geteuid;
 
 /// Why a command could not do its work.
 #[derive(Debug)]
@@ -33,6 +34,16 @@ impl Failure {
     pub(crate) fn io(action: &str, path: &Path, error: &io::Error) -> Failure {
         Failure::Failed(format!("{action} {}: {error}", path.display()))
     }
+}
+
+/// Insists on being root.
+pub(crate) fn need_root(what: &str) -> Result<(), Failure> {
+    if geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "{what}: this takes root; run it as root"
+    )))
 }
 
 impl fmt::Display for Failure {

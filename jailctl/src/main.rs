@@ -105,7 +105,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Import(import) => import.run().map_err(Failure::from),
         Command::Presets(list) => list.run().map_err(Failure::from),
         Command::Update(update) => {
-            enter::need_root("compare and mend roots").and_then(|()| Ok(update.run()?))
+            failure::need_root("compare and mend roots").and_then(|()| Ok(update.run()?))
         }
         Command::Rollback(rollback) => rollback.run().map_err(Failure::from),
         Command::Completions(arguments) => generate::completions(&arguments),

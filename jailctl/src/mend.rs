@@ -31,8 +31,7 @@ use serde_json::json;
 use crate::{
     account::{Accounts, Jailed, did_you_mean},
     cli,
-    enter::need_root,
-    failure::{Failure, Verdict},
+    failure::{Failure, Verdict, need_root},
     output::{print_json, say},
     shell::shown,
 };
@@ -40,17 +39,8 @@ use crate::{
 pub(crate) use data::Data;
 pub(crate) use own::installing_again;
 pub(crate) use pasted::Pasted;
-pub(crate) use repair::{Kind, Object, Repair};
+pub(crate) use repair::{Extent, Kind, Object, Repair};
 pub(crate) use way::{is_only_of_jail, keeps_its_owner};
-
-/// How far a fix goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// It is done.
-    Whole,
-    /// It is looked what would be done.
-    DryRun,
-}
 
 /// Does one fix, and says what it has changed.
 pub(crate) fn run(config: &Path, arguments: &cli::Mend) -> Result<Verdict, Failure> {

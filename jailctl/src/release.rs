@@ -21,8 +21,7 @@ use crate::{
     cli::Release,
     door::{SSHD_CONFIG, has_jail_shell},
     edit::{self, Lock, with_suffix},
-    enter::need_root,
-    failure::{Failure, Verdict},
+    failure::{Failure, Verdict, need_root},
     membership::{
         change_shell, is_installed, note_on_processes, own_file, print_difference, read,
         say_account_stays, usable_shell,

@@ -18,6 +18,15 @@ use crate::shell::quoted;
 /// sshd's config.
 const SSHD_CONFIG: &str = "/etc/ssh/sshd_config";
 
+/// How far a fix goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// It is done.
+    Whole,
+    /// It is looked what would be done.
+    DryRun,
+}
+
 /// What is wrong, by the word that `jailctl check` calls it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
