@@ -23,6 +23,7 @@ mod files;
 mod kernel;
 mod outside;
 mod probe;
+mod probes;
 mod processes;
 mod raw;
 mod wall;
@@ -38,11 +39,7 @@ use jail::{
 use nix::errno::Errno;
 use serde::{Serialize, Serializer};
 
-use self::{
-    outside::{Outside, Told},
-    probe::{Answer, Inside, Probe},
-    wall::Wall,
-};
+use self::{outside::Outside, probe::Answer, probes::all, wall::Wall};
 use crate::{
     account::Jailed,
     check::Finding,
@@ -57,6 +54,7 @@ use crate::{
 
 pub(crate) use outside::be_accomplice;
 pub(crate) use probe::Tried;
+pub(crate) use probes::try_all;
 
 /// How long all probes may take, in seconds.
 const LONGEST: &str = "30";
@@ -224,34 +222,10 @@ fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|error| Failure::Failed(format!("print JSON: {error}")))
 }
 
-/// Gives every probe, in the order in which they are tried.
-fn all() -> impl Iterator<Item = &'static Probe> {
-    files::PROBES
-        .iter()
-        .chain(processes::PROBES)
-        .chain(kernel::PROBES)
-}
-
 /// Gives the names of the walls that probes have, for the test of the help.
 #[cfg(test)]
 pub(crate) fn wall_names() -> impl Iterator<Item = &'static str> {
     all().flat_map(|probe| probe.walls).map(|wall| wall.name())
-}
-
-/// Tries all probes from where this process is, and prints each.
-///
-/// # Errors
-/// What was told can't be read, or the descriptors did not come in.
-pub(crate) fn try_all(told: &str) -> Result<(), Failure> {
-    let told: Told =
-        serde_json::from_str(told).map_err(|error| Failure::Usage(format!("--attack: {error}")))?;
-    let inside = Inside::receive(told).map_err(|error| {
-        Failure::Failed(format!("take the descriptors that are sent in: {error}"))
-    })?;
-    for probe in all() {
-        say(to_json(&Seen::Tried(probe.attempt(&inside)))?);
-    }
-    Ok(())
 }
 
 /// Tries all probes where no wall stands: as the user, or as root with a user's objects outside. It is what shows that a
@@ -261,7 +235,9 @@ pub(crate) fn try_all(told: &str) -> Result<(), Failure> {
 /// Nothing could be put up outside.
 pub(crate) fn try_unwalled(arguments: &Unwalled) -> Result<Verdict, Failure> {
     if let Some(told) = &arguments.told {
-        try_all(told)?;
+        for tried in try_all(told)? {
+            say(to_json(&Seen::Tried(tried))?);
+        }
         return Ok(Verdict::Fine);
     }
     let user = arguments.user.as_str();

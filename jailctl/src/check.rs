@@ -49,7 +49,7 @@ use crate::{
 pub(crate) use cron::{Denial, denial};
 pub(crate) use doors::{SNIPPETS, is_jail_shell_line};
 pub(crate) use finding::{Finding, Mend, Severity};
-pub(crate) use mounts::{Mounted, below_roots as mounts_below_roots};
+pub(crate) use mounts::below_roots as mounts_below_roots;
 pub(crate) use pam::{
     jailing as jailing_pam_services, open_doors as open_pam_services, open_jobs as open_pam_jobs,
     opening as opening_pam,

@@ -23,6 +23,7 @@ mod manager;
 mod membership;
 mod mend;
 mod migrate;
+mod mountinfo;
 mod output;
 mod page;
 mod process;

@@ -157,7 +157,9 @@ pub(crate) fn look_inside(config: &Path, arguments: &Rehearse) -> Result<Verdict
                 tell(&Seen::Weakened(missing))?;
             }
             if let Some(told) = &arguments.attack {
-                attack::try_all(told)?;
+                for tried in attack::try_all(told)? {
+                    tell(&Seen::Tried(tried))?;
+                }
                 return tell(&Seen::Done).map(|()| Verdict::Fine);
             }
             if arguments.door == Door::Pam {

@@ -2,9 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::{OsStr, OsString},
-    fs, iter,
-    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
 };
 
@@ -15,10 +12,9 @@ use crate::{
     check::{Finding, Report, config::edit},
     failure::Failure,
     mend::{Kind, Repair},
+    mountinfo::Mounted,
     shell::shown,
 };
-
-const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// What is the host's own, and is in no jail: accounts and secrets, the homes of others, sockets of services. All of it,
 /// where a part may be meant.
@@ -42,21 +38,6 @@ const COMMANDING: [&str; 9] = [
     "snapd.socket",
     "systemd/private",
 ];
-
-/// A mount of this mount namespace: proc_pid_mountinfo(5).
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Mounted {
-    /// The number of the mount.
-    pub(crate) id: u64,
-    /// The numbers of the file system.
-    pub(crate) device: OsString,
-    /// The directory of that file system which is shown.
-    pub(crate) top: PathBuf,
-    pub(crate) point: PathBuf,
-    writable: bool,
-    kind: String,
-    source: OsString,
-}
 
 /// How much of the host a directory of its is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,100 +84,9 @@ pub(crate) fn below_roots(jailed: &[Jailed]) -> Result<Vec<Finding>, Failure> {
 
 /// Tells whether a program of somebody's serves the file system that a path is on: one that does not answer is not waited for.
 pub(super) fn is_served_by_a_program(path: &Path) -> bool {
-    let text = fs::read(MOUNTS).unwrap_or_default();
-    let lines = text.split(|byte| *byte == b'\n');
-    lines
-        .filter_map(Mounted::parse)
+    let all = Mounted::all().unwrap_or_default();
+    all.iter()
         .any(|it| it.kind.starts_with("fuse") && path.starts_with(&it.point))
-}
-
-impl Mounted {
-    /// Lists the mounts of this mount namespace, each behind those that it may cover.
-    pub(crate) fn all() -> Result<Vec<Mounted>, Failure> {
-        let path = Path::new(MOUNTS);
-        let text = fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
-        let lines = text.split(|byte| *byte == b'\n');
-        Ok(lines.filter_map(Mounted::parse).collect())
-    }
-
-    pub(crate) fn parse(line: &[u8]) -> Option<Mounted> {
-        let mut fields = line.split(|byte| *byte == b' ');
-        let mut next = || fields.next().map(unescaped);
-        let (id, _parent, device, top, point) = (next()?, next()?, next()?, next()?, next()?);
-        let own = next()?;
-        // Any number of further fields, up to a dash.
-        iter::from_fn(&mut next).find(|field| field == "-")?;
-        let (kind, source, of_all) = (next()?, next()?, next()?);
-        let may_write = |options: &OsStr| {
-            let mut options = options.as_bytes().split(|byte| *byte == b',');
-            options.any(|option| option == b"rw")
-        };
-        Some(Mounted {
-            id: id.to_str()?.parse().ok()?,
-            device,
-            top: top.into(),
-            point: point.into(),
-            writable: may_write(&own) && may_write(&of_all),
-            kind: kind.to_string_lossy().into_owned(),
-            source,
-        })
-    }
-
-    fn is_below(&self, root: &Path) -> bool {
-        self.point != root && self.point.starts_with(root)
-    }
-
-    /// Finds where the host has the same directory, by the shortest path to it.
-    fn on_host(&self, host: &[&Mounted]) -> Option<PathBuf> {
-        let same = host.iter().filter(|it| it.device == self.device);
-        let paths = same.filter_map(|it| match self.top.strip_prefix(&it.top) {
-            // Without the slash that an empty path would add.
-            Ok(below) => Some(it.point.join(below).components().collect()),
-            // More than the host shows of it has that in it.
-            Err(_) => it.top.starts_with(&self.top).then(|| it.point.clone()),
-        });
-        let kernel = match self.kind.as_str() {
-            // Each mount of it is a file system of its own by number, and has the same in it.
-            "proc" => Some(PathBuf::from("/proc")),
-            "devtmpfs" => Some(PathBuf::from("/dev")),
-            _ => None,
-        };
-        paths
-            .chain(kernel)
-            .min_by_key(|path: &PathBuf| path.components().count())
-    }
-
-    /// Says what is mounted where.
-    fn words(&self, path: Option<&Path>) -> String {
-        let what = match path {
-            Some(path) => format!("{} of the host", path.display()),
-            None => "a file system of its own".to_owned(),
-        };
-        format!(
-            "{} has {what} mounted ({} on {}, {})",
-            self.point.display(),
-            self.kind,
-            shown(&self.source),
-            if self.writable {
-                "read-write"
-            } else {
-                "read-only"
-            },
-        )
-    }
-}
-
-/// Undoes how the kernel writes blanks and backslashes: three octal digits.
-fn unescaped(field: &[u8]) -> OsString {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((byte, behind)) = rest.split_first() {
-        let octal = behind.get(..3).filter(|_| *byte == b'\\');
-        let octal = octal.and_then(|it| u8::from_str_radix(std::str::from_utf8(it).ok()?, 8).ok());
-        bytes.push(octal.unwrap_or(*byte));
-        rest = behind.get(octal.map_or(0, |_| 3)..).unwrap_or_default();
-    }
-    OsString::from_vec(bytes)
 }
 
 /// Tells whether a session has something of its own in the place, whoever of these users it is of.
@@ -309,42 +199,9 @@ fn too_much(mount: &Mount, root: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
-    use super::{Mounted, Part, part};
-
-    #[test]
-    fn a_mount_is_read_as_the_kernel_writes_it() {
-        let line = br"36 35 98:0 /mnt1 /srv/a\040b\134\012 rw,noatime master:1 shared:2 - ext3 /dev/ro\040ot ro,errors=continue";
-        let mount = Mounted::parse(line).unwrap();
-        assert_eq!(mount.point, Path::new("/srv/a b\\\n"));
-        assert_eq!((mount.kind.as_str(), mount.writable), ("ext3", false));
-        assert_eq!(mount.source, "/dev/ro ot");
-        assert!(Mounted::parse(b"36 35 98:0 / /srv rw").is_none());
-        assert!(Mounted::parse(b"").is_none());
-    }
-
-    #[test]
-    fn what_is_mounted_is_found_on_the_host() {
-        let mounts = [
-            "1 0 8:1 / / rw - ext4 /dev/sda1 rw",
-            "2 1 8:2 /@home /home rw - btrfs /dev/sda2 rw",
-            "3 1 8:1 /etc /mnt/etc rw - ext4 /dev/sda1 rw",
-        ]
-        .map(|line| Mounted::parse(line.as_bytes()).unwrap());
-        let host: Vec<&Mounted> = mounts.iter().collect();
-        for (line, path) in [
-            ("8:1 / /srv/x/h rw - ext4 d rw", Some("/")),
-            ("8:1 /etc /srv/x/h rw - ext4 d rw", Some("/etc")),
-            ("8:2 /@home/ann /srv/x/h rw - btrfs d rw", Some("/home/ann")),
-            ("8:2 / /srv/x/h rw - btrfs d rw", Some("/home")),
-            ("0:9 / /srv/x/h rw - proc proc rw", Some("/proc")),
-            ("8:9 / /srv/x/h rw - ext4 d rw", None),
-        ] {
-            let mount = Mounted::parse(format!("9 1 {line}").as_bytes()).unwrap();
-            assert_eq!(mount.on_host(&host), path.map(PathBuf::from), "{line}");
-        }
-    }
+    use super::{Part, part};
 
     #[test]
     fn what_is_above_the_root_is_the_hosts_own() {

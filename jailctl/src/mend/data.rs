@@ -12,7 +12,7 @@ use std::{
 
 use jail_config::Base;
 
-use crate::{account::Jailed, check::Mounted, failure::Failure};
+use crate::{account::Jailed, failure::Failure, mountinfo::Mounted};
 
 /// The sources and bases of all jails.
 #[derive(Debug)]

@@ -10,12 +10,13 @@ use rustix::{
 
 use crate::{
     account::Jailed,
-    check::{Finding, Mounted, mounts_below_roots},
+    check::{Finding, mounts_below_roots},
     failure::Failure,
     mend::{
         Extent, Kind, Repair,
         reach::{Root, failed},
     },
+    mountinfo::Mounted,
     shell::shown,
 };
 
