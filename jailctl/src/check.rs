@@ -20,15 +20,12 @@ mod reach;
 mod report;
 mod space;
 mod sshd;
-mod stack;
-mod succeed_if;
 mod sudo;
 mod tree;
 mod unit_settings;
 mod units;
 mod unlisted;
 mod user_manager;
-mod walk;
 
 use std::path::Path;
 
@@ -61,7 +58,6 @@ pub(crate) use sshd::{
     forces_jail_shell as sshd_forces_jail_shell, leading_to_shell,
     session_is_jailed as sshd_session_is_jailed, written_keys,
 };
-pub(crate) use stack::in_file as pam_lines_in;
 pub(crate) use tree::{excess, is_misowned, is_strange_device};
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
 pub(crate) use user_manager::unit_to_mask;

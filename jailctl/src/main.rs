@@ -26,6 +26,7 @@ mod migrate;
 mod mountinfo;
 mod output;
 mod page;
+mod pam;
 mod process;
 mod programs;
 mod rehearsal;

@@ -11,12 +11,12 @@ use jail::account::identity::Identity;
 
 use crate::{
     account::Jailed,
-    check::{
-        Finding, Report, pam, reach,
+    check::{Finding, Report, pam, reach},
+    door::{has_jail_shell, has_no_shell},
+    pam::{
         stack::{self, Action, Line},
         succeed_if::succeeds,
     },
-    door::{has_jail_shell, has_no_shell},
     shell::{self, quoted, shown},
 };
 

@@ -17,15 +17,14 @@ use jail::{
 
 use crate::{
     account::{Accounts, Jailed},
-    check::{
-        Finding, Report, past,
-        reach::reaches_home,
-        stack::{self, DIRECTORY, Line, MODULE},
-        unlisted, user_manager, walk,
-    },
+    check::{Finding, Report, past, reach::reaches_home, unlisted, user_manager},
     door::{has_jail_shell, has_no_shell},
     guest::home,
     mend::{Kind, Repair, installing_again},
+    pam::{
+        stack::{self, DIRECTORY, Line, MODULE},
+        walk,
+    },
     shell::{pattern, quoted, shown},
 };
 

@@ -6,6 +6,8 @@ use crate::{
     check::{
         Finding,
         pam::{is_sudo, plain, recontrolled, with},
+    },
+    pam::{
         stack::{self, DIRECTORY, Line},
         walk::{self, Skip},
     },

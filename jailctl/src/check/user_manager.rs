@@ -7,14 +7,14 @@ use jail::account::identity::Identity;
 
 use crate::{
     account::Jailed,
-    check::{
-        Finding, pam, reach,
+    check::{Finding, pam, reach},
+    guest::home,
+    mend::{Kind, Repair},
+    pam::{
         stack::{self, Line},
         succeed_if::succeeds,
         walk,
     },
-    guest::home,
-    mend::{Kind, Repair},
     shell::shown,
 };
 

@@ -18,9 +18,10 @@ use jail::account::identity::Identity;
 
 use super::draft::{Draft, Now, Sketch};
 use crate::{
-    check::{SNIPPETS, pam_lines_in},
+    check::SNIPPETS,
     cli::FromPamChroot,
     failure::Failure,
+    pam::stack,
     shell::{self, quoted},
 };
 
@@ -270,7 +271,7 @@ fn places(directory: &Path) -> Result<Vec<Place>, Failure> {
     let mut found = Vec::new();
     for file in files {
         let text = fs::read(&file).map_err(|error| Failure::io("read", &file, &error))?;
-        for (line, written) in pam_lines_in(&file, &String::from_utf8_lossy(&text)) {
+        for (line, written) in stack::in_file(&file, &String::from_utf8_lossy(&text)) {
             let is_asked = ["auth", "account", "session"].contains(&&*line.kind);
             if !is_asked || !line.module.ends_with(MODULE) {
                 continue;

@@ -2,7 +2,7 @@
 
 use jail::account::identity::Identity;
 
-use crate::check::stack::Line;
+use crate::pam::stack::Line;
 
 /// Tells whether a line succeeds for an account in a service; nothing where it is of another module, or where it is not
 /// known.
@@ -68,7 +68,7 @@ mod tests {
     use jail::account::identity::Identity;
 
     use super::succeeds;
-    use crate::check::stack::parse;
+    use crate::pam::stack::parse;
 
     fn ann() -> Identity {
         Identity {

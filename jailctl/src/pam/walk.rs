@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use crate::check::stack::{Action, Line, RESULTS, Role, pairs};
+use crate::pam::stack::{Action, Line, RESULTS, Role, pairs};
 
 /// A line that leads past pam_jail.so.
 #[derive(Debug)]
@@ -392,7 +392,7 @@ mod tests {
     use std::path::Path;
 
     use super::{asks_about_root, reaches, skips};
-    use crate::check::stack::{Line, Role, parse};
+    use crate::pam::stack::{Line, Role, parse};
 
     /// Makes a stack of lines without their `session`, divided by `;`. Lines of a substack begin with `>`.
     fn stack(text: &str) -> Vec<Line> {
