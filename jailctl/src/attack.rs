@@ -44,7 +44,7 @@ use crate::{
     account::Jailed,
     check::Finding,
     cli::Unwalled,
-    door::Door,
+    door::used,
     failure::{Failure, Verdict},
     output::{print_columns, say},
     rehearsal::{self, Seen},
@@ -132,7 +132,7 @@ pub(crate) struct Found {
 /// # Errors
 /// Nothing could be put up outside, or the login that is attacked does not get into its jail.
 pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Failure> {
-    let door = Door::of(&jailed.identity);
+    let door = used::of(&jailed.identity);
     let plan = door.plan(jailed.jail.clone(), None, &jailed.identity, [])?;
     let user = jailed.identity.name.to_string_lossy().into_owned();
     let outside = Outside::of(&user)?;

@@ -36,7 +36,7 @@ use crate::{
     account::{self, Accounts, Jailed},
     attack,
     cli::Check,
-    door::{Door, SSHD_CONFIG},
+    door::{Door, SSHD_CONFIG, used},
     failure::{Failure, Verdict, need_root},
     mend,
     output::print_json,
@@ -47,16 +47,14 @@ pub(crate) use cron::{Denial, denial};
 pub(crate) use doors::{SNIPPETS, is_jail_shell_line};
 pub(crate) use finding::{Finding, Mend, Severity};
 pub(crate) use mounts::below_roots as mounts_below_roots;
-pub(crate) use pam::{
-    jailing as jailing_pam_services, open_doors as open_pam_services, open_jobs as open_pam_jobs,
-    opening as opening_pam,
-};
 pub(crate) use reach::reaches_home;
 use report::Fixed;
 pub(crate) use report::Report;
 pub(crate) use sshd::{
-    forces_jail_shell as sshd_forces_jail_shell, leading_to_shell,
-    session_is_jailed as sshd_session_is_jailed, written_keys,
+    asked::{
+        forces_jail_shell as sshd_forces_jail_shell, session_is_jailed as sshd_session_is_jailed,
+    },
+    leading_to_shell, written_keys,
 };
 pub(crate) use tree::{excess, is_misowned, is_strange_device};
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
@@ -128,7 +126,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     for jailed in accounts.jailed.iter().filter(|it| doors::lets_in(it)) {
         progress.add(1);
 
-        inside::check(&mut report, jailed, Door::of(&jailed.identity), directory);
+        inside::check(&mut report, jailed, used::of(&jailed.identity), directory);
         space::check(&mut report, jailed);
         if arguments.attack {
             attack(&mut report, jailed, directory);

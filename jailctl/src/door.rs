@@ -1,4 +1,6 @@
-//! The doors, and the request that each makes of what a client asks for.
+//! The doors, and the request that each makes of what a client asks for. Which of them somebody has, [`used`] says.
+
+pub(crate) mod used;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -11,8 +13,6 @@ use jail::{
     plan::{Plan, environment::Variable, request::Request},
 };
 use jail_config::Jail;
-
-use crate::check::{jailing_pam_services, sshd_forces_jail_shell, sshd_session_is_jailed};
 
 /// A door into a jail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -50,28 +50,6 @@ impl Door {
         Ok(Plan::new(jail, identity, request, inherited)?)
     }
 
-    /// Gives the door that is in this user's way by ssh, so far as sshd can be asked: pam_jail.so, where sshd asks a stack that
-    /// has it, for it comes before anything that sshd starts, or else jail-shell. After that comes pam_jail.so in any other
-    /// stack. None: logins lead to the host.
-    pub(crate) fn used_by(identity: &Identity) -> Option<Door> {
-        let config = Path::new(SSHD_CONFIG);
-        let behind_pam = jailing_pam_services().next().is_some();
-        if behind_pam && sshd_session_is_jailed(identity, config) {
-            Some(Door::Pam)
-        } else if has_jail_shell(identity) {
-            Some(Door::Login)
-        } else if sshd_forces_jail_shell(identity, config) {
-            Some(Door::ForceCommand)
-        } else {
-            behind_pam.then_some(Door::Pam)
-        }
-    }
-
-    /// Gives the door that a user has; where none is in use, the one that would be opened first.
-    pub(crate) fn of(identity: &Identity) -> Door {
-        Door::used_by(identity).unwrap_or(Door::Login)
-    }
-
     /// Gives the word for it, as the arguments have it.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -89,23 +67,6 @@ impl Door {
             Door::Pam => "through pam_jail.so in a PAM stack",
         }
     }
-}
-
-/// Services that start the login shell of whoever comes in by them.
-const STARTING_A_SHELL: [&str; 6] = ["login", "remote", "runuser-l", "su", "su-l", "sudo-i"];
-
-/// Lists the services where pam_jail.so puts the session into the jail before jail-shell is started as login shell. There the
-/// jail is the module's, and jail-shell is the jail's shell.
-pub(crate) fn pam_before_jail_shell(identity: &Identity) -> Vec<String> {
-    let services: Vec<String> = jailing_pam_services().collect();
-    if services.is_empty() || !has_jail_shell(identity) {
-        return Vec::new();
-    }
-    let by_ssh = sshd_session_is_jailed(identity, Path::new(SSHD_CONFIG));
-    let others = STARTING_A_SHELL.iter().copied();
-    let others = others.filter(|it| services.iter().any(|service| service == it));
-    let all = by_ssh.then_some("sshd").into_iter().chain(others);
-    all.map(str::to_owned).collect()
 }
 
 /// Says what of a jail has no effect where the module has made it and not jail-shell.

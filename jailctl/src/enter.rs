@@ -45,7 +45,7 @@ use rustix::{
 use crate::{
     account,
     cli::Enter,
-    door::Door,
+    door::{Door, used},
     failure::{Failure, Verdict, need_root},
     guest::take_ids,
     shell::{quoted, shown},
@@ -88,7 +88,7 @@ fn rehearse(
         Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule).into()),
     };
     drop(config);
-    let door = door.unwrap_or_else(|| Door::of(&identity));
+    let door = door.unwrap_or_else(|| used::of(&identity));
     let no_supervisor = jail.isolation == Isolation::Chroot || door == Door::Pam;
     if no_supervisor && io::stdin().is_terminal() {
         // There is no supervisor that could stand between the two.

@@ -24,13 +24,16 @@ use serde::Serialize;
 
 use crate::{
     account::{self, Jailed},
-    check::{self, Finding, Report, SNIPPETS, Severity, jailing_pam_services},
+    check::{self, Finding, Report, SNIPPETS, Severity},
     cli::Explain,
     door::{
-        Door, JAIL_SHELL_PATH, has_jail_shell, pam_before_jail_shell, without_effect_behind_pam,
+        Door, JAIL_SHELL_PATH, has_jail_shell,
+        used::{self, pam_before_jail_shell},
+        without_effect_behind_pam,
     },
     failure::{Failure, Verdict},
     output::{print_json, say},
+    pam,
     shell::shown,
 };
 
@@ -131,7 +134,7 @@ pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure
     let identity = account::named(&arguments.user)?;
     let directory = config;
     let config = Config::read(directory)?;
-    let used = Door::used_by(&identity);
+    let used = used::by(&identity);
     let door = arguments.door.or(used).unwrap_or(Door::Login);
     let mut explanation = explain(&config, &identity, door, arguments.command.as_deref())?;
     explanation.in_use = arguments.door.or(used).is_some();
@@ -294,7 +297,7 @@ fn two_doors(jail: &Jail, identity: &Identity) -> Option<String> {
 
 /// Names the services whose stack jails, so far as they can be read.
 fn where_pam_jails() -> String {
-    let services: Vec<String> = jailing_pam_services().collect();
+    let services: Vec<String> = pam::jailing().collect();
     if services.is_empty() {
         return format!(
             "no stack below /etc/pam.d has a session line for pam_jail.so, so this door is not in use; {SNIPPETS} has the lines \

@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::{
     account::{Accounts, Jailed},
-    check::{jailing_pam_services, sshd_forces_jail_shell},
+    check::sshd_forces_jail_shell,
     cli::List,
     door::{SSHD_CONFIG, has_jail_shell},
     failure::{Failure, Verdict},
     output::{print_columns, print_json},
+    pam,
     shell::shown,
 };
 
@@ -31,7 +32,7 @@ struct Entry {
 pub(crate) fn run(directory: &Path, arguments: &List) -> Result<Verdict, Failure> {
     let config = Config::read(directory)?;
     let accounts = Accounts::all(&config, directory)?;
-    let pam: Vec<String> = jailing_pam_services().collect();
+    let pam: Vec<String> = pam::jailing().collect();
     let entries: Vec<Entry> = accounts.jailed.iter().map(|it| entry(it, &pam)).collect();
     if arguments.output.json {
         print_json(&entries)?;

@@ -21,16 +21,14 @@ use jail_config::Decision;
 
 use crate::{
     account::{self, Accounts, Jailed, did_you_mean},
-    check::{
-        Report, jailing_pam_services, of_account, open_pam_jobs, open_pam_services, opening_pam,
-        pam_refuses, people_without_rule,
-    },
+    check::{Report, of_account, pam_refuses, people_without_rule},
     cli::{Add, Through},
     door::{Door, JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
     edit::{self, Lock},
     failure::{Failure, Verdict, need_root},
     mend::{Kind, Repair},
     output::{counted, say},
+    pam,
     process::Process,
     rehearsal::{self, Seen},
     shell::{self, quoted, shown},
@@ -264,15 +262,15 @@ fn try_out(directory: &Path, identity: &Identity, arguments: &Add) -> Result<(),
 
 /// Says which services jail the user now, and how those that don't are made to.
 fn say_behind_pam() {
-    let services: Vec<String> = jailing_pam_services().collect();
+    let services: Vec<String> = pam::jailing().collect();
     match services.as_slice() {
         [] => say("no PAM stack has pam_jail.so yet: nothing keeps the user in"),
         services => say(format_args!("jailed by PAM at: {}", services.join(", "))),
     }
-    for service in open_pam_services().into_iter().chain(open_pam_jobs()) {
+    for service in pam::open_doors().into_iter().chain(pam::open_jobs()) {
         say(format_args!(
             "not yet at {service}: {}",
-            opening_pam(service)
+            pam::opening(service)
         ));
     }
 }
@@ -283,8 +281,8 @@ fn note_on_refused(directory: &Path, identity: &Identity) -> Result<(), Failure>
     let others: Vec<&Identity> = people_without_rule(&all)
         .filter(|it| it.name != identity.name)
         .collect();
-    let mut services: Vec<String> = jailing_pam_services().collect();
-    let open = open_pam_services().into_iter().chain(open_pam_jobs());
+    let mut services: Vec<String> = pam::jailing().collect();
+    let open = pam::open_doors().into_iter().chain(pam::open_jobs());
     services.extend(open.map(str::to_owned));
     if let Some((what, command)) = pam_refuses(&others, &services, &directory.join("config.toml")) {
         eprintln!("note: {what}; {command} lets them in");

@@ -13,7 +13,7 @@ use std::{
 use jail_config::{Isolation, Jail, Seccomp};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, open, statx};
 
-use crate::{check::jailing_pam_services, failure::Failure};
+use crate::{failure::Failure, pam};
 
 /// Where the fields of stat are, counted from the one behind the name: proc_pid_stat(5).
 const STATE: usize = 0;
@@ -46,7 +46,7 @@ impl Host {
     pub(crate) fn new() -> Host {
         Host {
             own: Process::own(),
-            has_module: jailing_pam_services().next().is_some(),
+            has_module: pam::jails_anywhere(),
         }
     }
 }

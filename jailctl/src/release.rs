@@ -17,7 +17,7 @@ use jail_config::{Decision, RuleKind};
 
 use crate::{
     account::{did_you_mean, suggestion},
-    check::{jailing_pam_services, sshd_forces_jail_shell},
+    check::sshd_forces_jail_shell,
     cli::Release,
     door::{SSHD_CONFIG, has_jail_shell},
     edit::{self, Lock, with_suffix},
@@ -27,6 +27,7 @@ use crate::{
         say_account_stays, usable_shell,
     },
     output::say,
+    pam,
     process::Process,
     shell::{self, quoted, shown},
     shells, traces,
@@ -354,7 +355,7 @@ fn note_on_refusals(directory: &Path, identity: &Identity) -> Result<(), Failure
     // As the account is now: it may have left a group.
     let identity = &Identity::of_name(&identity.name).map_err(Refusal::Identity)?;
     if let Decision::Unlisted(_) = Config::read(directory)?.decide(identity)? {
-        let services: Vec<String> = jailing_pam_services().map(shown).collect();
+        let services: Vec<String> = pam::jailing().map(shown).collect();
         if !services.is_empty() {
             eprintln!(
                 "note: no rule names {0}, and pam_jail.so refuses every login of theirs by {1}; jailctl release --exempt {name} lets them in",

@@ -14,12 +14,15 @@ use serde::Serialize;
 
 use crate::{
     account::{Accounts, Jailed},
-    check::{jailing_pam_services, open_pam_jobs, open_pam_services},
     cli::{Output, Status},
-    door::{Door, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, pam_before_jail_shell},
+    door::{
+        Door, JAIL_SHELL_PATH, has_jail_shell, has_no_shell,
+        used::{self, pam_before_jail_shell},
+    },
     failure::{Failure, Verdict, need_root},
     manager::Managed,
     output::{counted, print_columns, print_json, say},
+    pam,
     process::{Host, Process},
     shell::{quoted, shown},
 };
@@ -84,10 +87,10 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
         config: directory.join("config.toml").display().to_string(),
         jail_shell: jail_shell(),
         kernel: kernel().0,
-        pam: jailing_pam_services().collect(),
-        pam_open: open_pam_services()
+        pam: pam::jailing().collect(),
+        pam_open: pam::open_doors()
             .into_iter()
-            .chain(open_pam_jobs())
+            .chain(pam::open_jobs())
             .collect(),
         users,
     };
@@ -141,10 +144,10 @@ fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
         };
         *count += 1;
     }
-    let door = Door::used_by(&jailed.identity);
+    let door = used::by(&jailed.identity);
     let (refused, open) = foreseen(jailed, door.unwrap_or(Door::Login));
     let refused = refused.or_else(|| {
-        let also = has_jail_shell(&jailed.identity) && jailing_pam_services().next().is_some();
+        let also = has_jail_shell(&jailed.identity) && pam::jails_anywhere();
         also.then(|| foreseen(jailed, Door::Pam).0).flatten()
     });
     Ok(User {

@@ -11,9 +11,10 @@ use jail::account::identity::Identity;
 
 use crate::{
     account::Jailed,
-    check::{Finding, Report, pam, reach},
+    check::{Finding, Report, reach},
     door::{has_jail_shell, has_no_shell},
     pam::{
+        self,
         stack::{self, Action, Line},
         succeed_if::succeeds,
     },

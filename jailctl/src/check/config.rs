@@ -15,7 +15,7 @@ use jail_config::{Decision, Policy, Rule, RuleKind, nearest};
 use crate::{
     account::{Accounts, FIRST_ORDINARY},
     check::{Finding, Report},
-    door::{Door, has_jail_shell},
+    door::{has_jail_shell, used},
     mend::{Kind, Repair, is_only_of_jail, keeps_its_owner},
     shell::{self, quoted, shown},
 };
@@ -223,7 +223,7 @@ pub(crate) fn not_jailed(report: &mut Report, config: &Config, accounts: &Accoun
             Ok(Decision::Exempt(rule)) => format!("{name}: not jailed, by {rule}"),
             // Said with the command that mends it.
             Ok(Decision::Unlisted(_)) if has_jail_shell(identity) => continue,
-            Ok(Decision::Unlisted(rule)) => match Door::used_by(identity) {
+            Ok(Decision::Unlisted(rule)) => match used::by(identity) {
                 Some(door) => format!(
                     "{name}: not jailed: no rule names the user; logins {} are refused, by {rule}",
                     door.words()

@@ -4,9 +4,10 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use crate::{
     account::Jailed,
-    check::{Finding, Report, pam},
+    check::{Finding, Report},
     failure::Failure,
     mend::{Kind, Repair},
+    pam,
 };
 
 /// Where crontabs and jobs wait, in Debian and elsewhere.

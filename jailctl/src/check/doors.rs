@@ -19,15 +19,15 @@ use crate::{
     check::{
         Finding, Report,
         config::{edit, misspelt},
-        pam,
         reach::{reaches_home, writes},
         sshd, sudo,
     },
     door::{
-        JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, pam_before_jail_shell,
+        JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, used::pam_before_jail_shell,
         without_effect_behind_pam,
     },
     mend::{Kind, Repair, installing_again},
+    pam,
     shell::{quoted, shown},
 };
 
@@ -74,7 +74,9 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
         let finding = if has_no_shell(&jailed.identity) {
             let what = format!("has a rule, but can't log in: the login shell is {shell}");
             Finding::note("no-login", what)
-        } else if open.contains(&"sshd") && sshd::forces_jail_shell(&jailed.identity, sshd_config) {
+        } else if open.contains(&"sshd")
+            && sshd::asked::forces_jail_shell(&jailed.identity, sshd_config)
+        {
             let what = format!(
                 "sshd forces jail-shell, but the login shell is {shell}: it reads the user's start-up files outside of the jail, and su and login lead out of it"
             );

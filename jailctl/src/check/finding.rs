@@ -194,3 +194,11 @@ impl Finding {
         Finding { mend, ..self }
     }
 }
+
+/// Adds a command, if there is one.
+pub(super) fn with(finding: Finding, command: Option<String>) -> Finding {
+    match command {
+        Some(command) => finding.mended_by(command),
+        None => finding,
+    }
+}

@@ -3,7 +3,8 @@
 use std::{fs, io::ErrorKind, path::Path};
 
 use crate::{
-    check::{Finding, Report, pam},
+    check::{Finding, Report},
+    pam,
     shell::{quoted, shown},
 };
 

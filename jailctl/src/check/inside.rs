@@ -17,10 +17,10 @@ use crate::{
     check::{
         Finding, Report,
         config::{edit, walked},
-        pam::jailing as jailing_pam_services,
     },
     door::{Door, has_jail_shell},
     mend::{Kind, Repair},
+    pam,
     rehearsal::{self, Seen},
     shell::{quoted, shown},
 };
@@ -28,7 +28,7 @@ use crate::{
 /// Checks the jail of one user, as a login by this door finds it.
 pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory: &Path) {
     // The account stage of every service that has the module looks at this, and the login shell need not be started there.
-    let behind_pam = jailing_pam_services().next().is_some();
+    let behind_pam = pam::jails_anywhere();
     let other =
         (behind_pam && door != Door::Pam && has_jail_shell(&jailed.identity)).then_some(Door::Pam);
     let opened = |door| opened(jailed, door);

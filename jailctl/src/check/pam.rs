@@ -17,57 +17,19 @@ use jail::{
 
 use crate::{
     account::{Accounts, Jailed},
-    check::{Finding, Report, past, reach::reaches_home, unlisted, user_manager},
+    check::{Finding, Report, finding::with, past, reach::reaches_home, unlisted, user_manager},
     door::{has_jail_shell, has_no_shell},
     guest::home,
     mend::{Kind, Repair, installing_again},
     pam::{
+        COMMON, installed, is_there, jails,
+        lines::{added, is_sudo, opening, plain, recontrolled, taken_out, without},
+        services, shuts_root_out,
         stack::{self, DIRECTORY, Line, MODULE},
-        walk,
+        takes_in,
     },
-    shell::{pattern, quoted, shown},
+    shell::{quoted, shown},
 };
-
-/// Tells whether the session stack of a service jails its users.
-pub(crate) fn jails(service: &str) -> bool {
-    stack::of(service).iter().any(|line| line.jails("session"))
-}
-
-/// Tells whether any service jails its users: a login shell is not all that lets somebody in.
-pub(crate) fn jails_anywhere() -> bool {
-    jailing().next().is_some()
-}
-
-/// Lists the services whose session stack jails their users.
-pub(crate) fn jailing() -> impl Iterator<Item = String> {
-    let all = services().into_iter().flatten();
-    all.filter(|service| jails(service))
-}
-
-/// How the names of files begin that are in the stacks of services, and of none.
-const COMMON: &str = "common-";
-
-/// Services that ask for a password or an account, and open no session.
-const NO_SESSION: [&str; 7] = [
-    "chfn", "chpasswd", "chsh", "newusers", "other", "passwd", "polkit-1",
-];
-
-/// Tells whether a service opens no session, whatever lines its stack takes from `other`.
-pub(super) fn opens_no_session(service: &str) -> bool {
-    NO_SESSION.contains(&service)
-}
-
-/// Lists the services that have a stack; nothing where they can't be listed.
-pub(super) fn services() -> Option<Vec<String>> {
-    let files = fs::read_dir(DIRECTORY).ok()?;
-    let mut names: Vec<String> = files
-        .flatten()
-        .filter_map(|file| file.file_name().into_string().ok())
-        .filter(|name| !name.starts_with(COMMON))
-        .collect();
-    names.sort();
-    Some(names)
-}
 
 /// Checks every service.
 pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], config: &Path) {
@@ -110,103 +72,6 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
     }
 }
 
-/// Tells whether pam_jail.so decides about uid 0 as well: no line of pam_succeed_if(8) leads root past it.
-fn shuts_root_out(service: &str) -> bool {
-    let stack = stack::rules(service);
-    let kinds = ["account", "session"];
-    kinds.iter().any(|kind| walk::asks_about_root(&stack, kind))
-}
-
-/// Lists the installed services by which people log in and whose session stack jails nobody.
-pub(crate) fn open_doors() -> Vec<&'static str> {
-    let mut doors = open(&["sshd", "login", "remote", "su", "su-l", "vsftpd"]);
-    let all = doors.clone();
-    // What comes into the stack of su is in that of su-l, where this one includes it.
-    doors.retain(|service| !all.iter().any(|other| takes_in(service, other)));
-    doors
-}
-
-/// Tells whether the session stack of a service has lines out of the file of another.
-fn takes_in(service: &str, other: &str) -> bool {
-    let file = Path::new(DIRECTORY).join(other);
-    let mut stack = stack::of(service).into_iter();
-    service != other && stack.any(|line| line.kind == "session" && line.file == file)
-}
-
-/// Lists the installed services that run jobs of a user's, as he likes, and whose session stack jails nobody.
-pub(crate) fn open_jobs() -> Vec<&'static str> {
-    open(&["cron", "atd"])
-}
-
-fn open(services: &[&'static str]) -> Vec<&'static str> {
-    services
-        .iter()
-        .copied()
-        .filter(|service| is_there(service) && !jails(service))
-        .collect()
-}
-
-pub(super) fn is_there(service: &str) -> bool {
-    Path::new(DIRECTORY).join(service).exists()
-}
-
-/// Gives the command that puts our lines into the stack of a service, each where it is not there yet.
-pub(crate) fn opening(service: &str) -> String {
-    let kinds: &[&str] = if is_sudo(service) {
-        &["session"]
-    } else {
-        &["account", "session"]
-    };
-    let lines = kinds.iter().map(|kind| added(service, kind, MODULE));
-    lines.collect::<Vec<_>>().join("; ")
-}
-
-/// Gives the command that puts one line of ours into the file of a service. Whatever else has put it there in the meantime,
-/// it is there once.
-fn added(service: &str, kind: &str, words: &str) -> String {
-    let file = quoted(Path::new(DIRECTORY).join(service));
-    // Not by echo, which would go on with a last line that has no end.
-    let line = quoted(format!("$a {kind}  required  {words}"));
-    format!("grep -Eiq '^\\s*-?{kind}\\s.*pam_jail' {file} || sed -i {line} {file}")
-}
-
-/// Tells whether the service is sudo's: the account stage is about the user who calls, and the session goes on after
-/// PAM_SESSION_ERR.
-pub(super) fn is_sudo(service: &str) -> bool {
-    ["sudo", "sudo-i"].contains(&service)
-}
-
-/// Adds a command, if there is one.
-pub(super) fn with(finding: Finding, command: Option<String>) -> Finding {
-    match command {
-        Some(command) => finding.mended_by(command),
-        None => finding,
-    }
-}
-
-/// Gives the command that changes the control of a line, if it is one line of a file.
-pub(super) fn recontrolled(line: &Line, control: &str) -> Option<String> {
-    let module = pattern(Path::new(&line.module).file_name()?.to_str()?)?;
-    let (number, file) = (line.number, quoted(&line.file));
-    // What has moved in the meantime is left alone.
-    let script = format!(r"{number}{{/{module}/s/^(\s*\S+\s+)(\[[^]]*]|\S+)/\1{control}/}}");
-    line.whole.then(|| format!("sed -E -i '{script}' {file}"))
-}
-
-/// Gives module and arguments of a line, if all can stand in a command as they are.
-pub(super) fn plain(line: &Line) -> Option<String> {
-    plain_words(std::iter::once(&line.module).chain(&line.arguments))
-}
-
-fn plain_words<'a>(words: impl Iterator<Item = &'a String>) -> Option<String> {
-    let words: Vec<&str> = words.map(String::as_str).collect();
-    let plain = |word: &&str| {
-        word.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"/._-=".contains(&byte))
-    };
-    words.iter().all(plain).then(|| words.join(" "))
-}
-
 /// Finds an account line that is there more than once.
 fn accounts_twice(service: &str, stack: &[Line]) -> Option<Finding> {
     let lines: Vec<&Line> = stack.iter().filter(|line| line.jails("account")).collect();
@@ -221,17 +86,6 @@ fn accounts_twice(service: &str, stack: &[Line]) -> Option<Finding> {
     Some(with(
         Finding::note("pam-twice", what),
         taken_out(service, "account", &[second, first]),
-    ))
-}
-
-/// Gives the command that takes out the first of these lines which is in the service's own file. Twice in a row it takes
-/// no line of another kind away.
-fn taken_out(service: &str, kind: &str, lines: &[&Line]) -> Option<String> {
-    let own = Path::new(DIRECTORY).join(service);
-    let line = lines.iter().find(|it| it.whole && it.file == own)?;
-    let (number, own) = (line.number, quoted(&own));
-    Some(format!(
-        "sed -i '{number}{{/^[[:space:]]*-\\?{kind}.*pam_jail[.]so/Id}}' {own}"
     ))
 }
 
@@ -382,36 +236,6 @@ fn module(line: &Line) -> Option<Finding> {
     })
 }
 
-/// Finds the file of a line's module.
-fn installed(line: &Line) -> Option<PathBuf> {
-    let named = Path::new(&line.module);
-    if named.is_absolute() {
-        return Some(named.to_owned()).filter(|file| file.exists());
-    }
-    module_directories()
-        .map(|directory| directory.join(named))
-        .find(|file| file.exists())
-}
-
-/// Tells whether the module of a line is there.
-pub(super) fn is_installed(line: &Line) -> bool {
-    installed(line).is_some()
-}
-
-/// Lists where libpam may look for modules: which one is compiled into it.
-fn module_directories() -> impl Iterator<Item = PathBuf> {
-    let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
-    ["/lib", "/usr/lib", "/lib64", "/usr/lib64"]
-        .into_iter()
-        .flat_map(move |library| {
-            let library = Path::new(library);
-            [
-                library.join(&triplet).join("security"),
-                library.join("security"),
-            ]
-        })
-}
-
 /// Finds a line of one kind that lacks the other.
 fn halves(service: &str, stack: &[Line]) -> Option<Finding> {
     let of_kind = |kind: &str| stack.iter().find(|line| line.jails(kind));
@@ -506,19 +330,6 @@ fn other_config(path: &Path, checked: &Path) -> Option<String> {
         shown(&named),
         shown(checked)
     ))
-}
-
-/// Gives the command that takes a word out of a line of ours, if all others can stand in a command as they are.
-fn without(line: &Line, word: &str) -> Option<String> {
-    let others = line.arguments.iter().filter(|other| *other != word);
-    let words = plain_words(std::iter::once(&line.module).chain(others))?;
-    line.whole.then(|| {
-        format!(
-            "sed -i '{}s,[^[:space:]]*pam_jail[.]so.*,{words},' {}",
-            line.number,
-            quoted(&line.file)
-        )
-    })
 }
 
 /// Finds stacks that take variables from a file of the user's.

@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use crate::{
-    check::{
-        Finding,
-        pam::{is_sudo, plain, recontrolled, with},
-    },
+    check::{Finding, finding::with},
     pam::{
+        lines::{is_sudo, plain, recontrolled},
         stack::{self, DIRECTORY, Line},
         walk::{self, Skip},
     },

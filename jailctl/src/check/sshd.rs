@@ -6,6 +6,7 @@
 
 mod account;
 mod acts;
+pub(crate) mod asked;
 mod criteria;
 mod door;
 mod host_keys;
@@ -15,18 +16,13 @@ mod lines;
 mod lists;
 mod resolved;
 
-use std::{
-    ffi::OsStr,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use jail::{account::identity::Identity, plan::request::program_of};
 use jailctl::progress::Progress;
 
 use crate::{
     account::Jailed,
-    check::{Finding, Report, pam},
-    door::is_jail_shell,
+    check::{Finding, Report},
     failure::Failure,
     shell::shown,
 };
@@ -134,36 +130,6 @@ pub(crate) fn written_keys(jailed: &Jailed, config: &Path) -> Result<Vec<PathBuf
     files.sort();
     files.dedup();
     Ok(files)
-}
-
-/// Tells whether sshd forces jail-shell on a user whatever the connection, as far as sshd can be asked.
-pub(crate) fn forces_jail_shell(identity: &Identity, config: &Path) -> bool {
-    let connections = Connections::of(config);
-    let forced = |connection| {
-        let Ok(Some(Ok(resolved))) = Resolved::of(identity, config, connection) else {
-            return false;
-        };
-        let program = resolved
-            .forced()
-            .and_then(|forced| program_of(OsStr::new(forced)));
-        program.is_some_and(|program| is_jail_shell(&program))
-    };
-    connections.untried.is_empty() && connections.all.iter().all(forced)
-}
-
-/// Tells whether pam_jail.so puts sshd's own process for the connection into the jail. An sshd that can't be asked, as by
-/// somebody who is not root, is taken to ask PAM for sshd, as distributions set it up.
-pub(crate) fn session_is_jailed(identity: &Identity, config: &Path) -> bool {
-    // Match blocks have no say in it.
-    let connections = Connections::of(config);
-    let Some(connection) = connections.all.first() else {
-        return false;
-    };
-    match Resolved::of(identity, config, connection) {
-        Ok(Some(Ok(resolved))) => resolved.session_is_jailed(),
-        Ok(Some(Err(_))) => pam::jails("sshd"),
-        Ok(None) | Err(_) => false,
-    }
 }
 
 /// Gives what is wrong, and what could not be looked at.

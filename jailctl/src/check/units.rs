@@ -8,11 +8,11 @@ use std::path::Path;
 use crate::{
     account::Jailed,
     check::{
-        Finding, Report, Severity, pam,
+        Finding, Report, Severity,
         unit_settings::{self as settings, Needs, Unit, parse},
     },
-    door::Door,
-    shell,
+    door::{Door, used},
+    pam, shell,
 };
 
 /// What systemd is asked about: the unit, and the PAM service that its program opens sessions by. Where a unit can have many
@@ -98,7 +98,7 @@ impl Doors {
     fn of(jailed: &[Jailed]) -> Doors {
         let by_jail_shell = |it: &Jailed| {
             matches!(
-                Door::used_by(&it.identity),
+                used::by(&it.identity),
                 Some(Door::Login | Door::ForceCommand)
             )
         };

@@ -7,8 +7,9 @@ use jail::account::identity::Identity;
 
 use crate::{
     account::{Accounts, FIRST_ORDINARY},
-    check::{Finding, pam, sudo},
+    check::{Finding, sudo},
     door::{has_jail_shell, has_no_shell},
+    pam,
     shell::{quoted, shown},
 };
 

@@ -7,10 +7,11 @@ use jail::account::identity::Identity;
 
 use crate::{
     account::Jailed,
-    check::{Finding, pam, reach},
+    check::{Finding, reach},
     guest::home,
     mend::{Kind, Repair},
     pam::{
+        self,
         stack::{self, Line},
         succeed_if::succeeds,
         walk,

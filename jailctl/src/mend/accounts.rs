@@ -21,7 +21,7 @@ use rustix::{
 
 use crate::{
     account::Jailed,
-    door::Door,
+    door::used,
     failure::Failure,
     mend::{
         Data, Extent, Kind,
@@ -51,7 +51,7 @@ pub(crate) fn mend(
     let seen = match kind {
         Kind::NssLibraryMissing => {
             let name = jailed.identity.name.to_string_lossy();
-            rehearsal::of(&name, Door::of(&jailed.identity), config)?
+            rehearsal::of(&name, used::of(&jailed.identity), config)?
         }
         _ => Vec::new(),
     };

@@ -30,7 +30,7 @@ use rustix::{
 
 use crate::{
     account::Jailed,
-    door::Door,
+    door::used,
     failure::Failure,
     mend::{
         Data, Extent, Kind,
@@ -97,7 +97,7 @@ pub(crate) fn program(
     let mut is_broken = false;
     for one in root.users.iter().filter(|one| one.jail.base == Base::None) {
         let name = one.identity.name.to_string_lossy();
-        let seen = rehearsal::of(&name, Door::of(&one.identity), config)?;
+        let seen = rehearsal::of(&name, used::of(&one.identity), config)?;
         is_broken |= seen
             .iter()
             .any(|it| matches!(it, Seen::Program(program, _) if *program == inside));

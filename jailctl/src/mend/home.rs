@@ -20,7 +20,7 @@ use rustix::{
 
 use crate::{
     account::Jailed,
-    door::Door,
+    door::{Door, used},
     failure::Failure,
     mend::{
         Data, Extent,
@@ -77,7 +77,7 @@ pub(crate) fn mend(
 
 /// Gives the home that sessions start in, as a path of the jail.
 fn home_of(jailed: &Jailed) -> &Path {
-    if Door::of(&jailed.identity) == Door::Pam {
+    if used::of(&jailed.identity) == Door::Pam {
         return &jailed.identity.home;
     }
     let (Home::Set(home) | Home::Default(home)) = &jailed.jail.home;

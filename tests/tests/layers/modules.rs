@@ -58,6 +58,8 @@ struct Crate<'a> {
     sources: &'a Sources,
     modules: Vec<Module>,
     mentions: Vec<Mention>,
+    /// Files of tests.
+    left_out: Vec<PathBuf>,
     /// The module that is being read.
     current: usize,
 }
@@ -68,6 +70,7 @@ impl<'a> Crate<'a> {
             sources,
             modules: Vec::new(),
             mentions: Vec::new(),
+            left_out: Vec::new(),
             current: 0,
         };
         read.file(None, root, root.parent().unwrap().to_owned());
@@ -316,6 +319,9 @@ impl Visit<'_> for Crate<'_> {
 
     fn visit_item_mod(&mut self, item: &ItemMod) {
         if item.attrs.iter().any(is_for_tests) {
+            if item.content.is_none() {
+                self.left_out.push(self.child(item).0);
+            }
             return;
         }
         let here = &self.modules[self.current];
@@ -396,8 +402,9 @@ pub(crate) fn imports(sources: &Sources) -> Imports {
     for root in sources.keys().filter(|file| is_root(file)) {
         let read = Crate::read(sources, root);
         read.imports(&mut imports);
-        for module in &read.modules {
-            unread.remove(&module.file);
+        let modules = read.modules.iter().map(|module| &module.file);
+        for file in modules.chain(&read.left_out) {
+            unread.remove(file);
         }
     }
     assert!(unread.is_empty(), "no crate has these files: {unread:?}");

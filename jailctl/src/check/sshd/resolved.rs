@@ -5,7 +5,7 @@ use std::path::Path;
 use jail::account::identity::Identity;
 
 use super::criteria::Connection;
-use crate::{check::pam, failure::Failure, shell};
+use crate::{failure::Failure, pam, shell};
 
 /// The SFTP server within sshd.
 pub(super) const INTERNAL_SFTP: &str = "internal-sftp";

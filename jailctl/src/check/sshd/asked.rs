@@ -1,0 +1,38 @@
+//! What sshd says of a user, by all connections that its config tells apart.
+
+use std::{ffi::OsStr, path::Path};
+
+use jail::{account::identity::Identity, plan::request::program_of};
+
+use super::{criteria::Connections, resolved::Resolved};
+use crate::{door::is_jail_shell, pam};
+
+/// Tells whether sshd forces jail-shell on a user whatever the connection, as far as sshd can be asked.
+pub(crate) fn forces_jail_shell(identity: &Identity, config: &Path) -> bool {
+    let connections = Connections::of(config);
+    let forced = |connection| {
+        let Ok(Some(Ok(resolved))) = Resolved::of(identity, config, connection) else {
+            return false;
+        };
+        let program = resolved
+            .forced()
+            .and_then(|forced| program_of(OsStr::new(forced)));
+        program.is_some_and(|program| is_jail_shell(&program))
+    };
+    connections.untried.is_empty() && connections.all.iter().all(forced)
+}
+
+/// Tells whether pam_jail.so puts sshd's own process for the connection into the jail. An sshd that can't be asked, as by
+/// somebody who is not root, is taken to ask PAM for sshd, as distributions set it up.
+pub(crate) fn session_is_jailed(identity: &Identity, config: &Path) -> bool {
+    // Match blocks have no say in it.
+    let connections = Connections::of(config);
+    let Some(connection) = connections.all.first() else {
+        return false;
+    };
+    match Resolved::of(identity, config, connection) {
+        Ok(Some(Ok(resolved))) => resolved.session_is_jailed(),
+        Ok(Some(Err(_))) => pam::jails("sshd"),
+        Ok(None) | Err(_) => false,
+    }
+}
