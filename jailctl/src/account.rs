@@ -133,6 +133,20 @@ pub(crate) fn listed() -> Result<BTreeSet<String>, Failure> {
         .collect())
 }
 
+/// Gives the facts about the accounts that the host's database lists.
+pub(crate) fn identities() -> Result<Vec<Identity>, Failure> {
+    let mut found = Vec::new();
+    for name in listed()? {
+        match Identity::named(&name) {
+            Ok(identity) => found.push(identity),
+            // Gone since it was listed, or of a name that no rule could have.
+            Err(IdentityError::Unknown(_) | IdentityError::Name(_)) => {}
+            Err(error) => return Err(Refusal::Identity(error).into()),
+        }
+    }
+    Ok(found)
+}
+
 /// Gives what the host's database lists, as lines of passwd(5).
 pub(crate) fn passwd() -> Result<String, Failure> {
     let answer = shell::ask("getent", &["passwd"])?

@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::{
     fault::Fault,
+    item::{Content, Item, Piece},
     manifest::CONTROL,
     progress::Progress,
     tape::Tape,
@@ -74,51 +75,6 @@ pub struct Unpacked {
     pub refused_more: u64,
     /// How many directories of a source were left empty because something else is mounted there.
     pub mounts: u64,
-}
-
-/// What kind of thing an entry is.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// A regular file; the bytes come by a reader.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link and its text.
-    Symlink(PathBuf),
-    /// Another name of an entry.
-    HardLink(PathBuf),
-    /// A regular file with holes: its pieces, whose bytes come by a reader, and its length.
-    Sparse(Vec<Piece>, u64),
-    /// A device node, FIFO or the like.
-    Device,
-    /// What its type, a byte, does not tell.
-    Unknown(u8),
-}
-
-/// A part of a file that is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Where in the file it begins.
-    pub at: u64,
-    /// How many bytes it has.
-    pub length: u64,
-}
-
-/// An entry of an archive, without its bytes.
-#[derive(Clone, Debug)]
-pub struct Item {
-    /// Where it says that it belongs.
-    pub path: PathBuf,
-    /// What it is.
-    pub content: Content,
-    /// Its permissions, set-id bits and all.
-    pub mode: u32,
-    /// Its owner's number.
-    pub uid: u32,
-    /// Its group's number.
-    pub gid: u32,
-    /// When it was changed, in seconds since 1970.
-    pub modified: i64,
 }
 
 /// A reader that fails, and does not end, where more follows than is allowed.

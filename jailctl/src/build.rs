@@ -19,12 +19,12 @@ use serde_json::json as object;
 
 use crate::{
     change::Change,
-    closure::{Closure, Collector, Note, OWN, find_program},
+    closure::{Closure, Collector, Note, OWN},
     etc::{self, Account},
     fault::{Fault, Verdict},
     generation::{self, Plan},
     manifest::{CONTROL, Manifest, Method, Recipe, Record},
-    presets::Presets,
+    presets::{Presets, find_program},
     registry,
     stdout::{say, say_json},
     terminal::shown,

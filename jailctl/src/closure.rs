@@ -21,7 +21,7 @@ use crate::{
     host::{self, Left, Reached, Step},
     loader::{self, Loader},
     pattern,
-    presets::Preset,
+    presets::{Preset, find_program},
     shebang,
 };
 
@@ -58,16 +58,6 @@ const TOO_LARGE: [&str; 12] = [
     "/usr/sbin",
     "/usr/lib",
     "/usr/share",
-];
-
-/// Where programs are looked for by name: what the system brings goes before what was put beside it.
-const PROGRAM_DIRECTORIES: [&str; 6] = [
-    "/usr/bin",
-    "/bin",
-    "/usr/sbin",
-    "/sbin",
-    "/usr/local/bin",
-    "/usr/local/sbin",
 ];
 
 /// Links that distributions with a merged /usr have; without them no interpreter is where programs say.
@@ -608,19 +598,6 @@ impl Default for Collector {
     fn default() -> Collector {
         Collector::new()
     }
-}
-
-/// Finds a program by name where the system has them, or takes an absolute path as it is.
-#[must_use]
-pub fn find_program(name: &str) -> Option<PathBuf> {
-    let is_there = |path: &PathBuf| fs::metadata(path).is_ok();
-    if name.starts_with('/') {
-        return Some(PathBuf::from(name)).filter(is_there);
-    }
-    PROGRAM_DIRECTORIES
-        .iter()
-        .map(|directory| Path::new(directory).join(name))
-        .find(is_there)
 }
 
 /// Puts programs of the same name together: the places of one, which each distribution has elsewhere.

@@ -15,12 +15,13 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use serde_json::json as object;
 
 use crate::{
-    archive::{Content, Item, Policy, Unpacked, Unpacker},
+    archive::{Policy, Unpacked, Unpacker},
     build::{absolute, accounts, make_homes, new_root},
     etc,
     fault::{Fault, Verdict},
     generation,
     image::{Store, decompress, is_image},
+    item::{Content, Item},
     manifest::{CONTROL, FILE, Manifest, Recipe},
     stdout::{say, say_json},
     terminal::shown,

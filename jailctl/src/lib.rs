@@ -18,6 +18,7 @@ pub mod generation;
 pub mod host;
 pub mod image;
 pub mod import;
+pub mod item;
 pub mod loader;
 pub mod lock;
 pub mod manifest;

@@ -9,10 +9,7 @@ mod jailkit;
 mod pam_chroot;
 mod sshd;
 
-use jail::account::identity::{Identity, IdentityError};
-
 use crate::{
-    account,
     cli::{Migrate, Source},
     failure::{Failure, Verdict},
     output::say,
@@ -29,18 +26,4 @@ pub(crate) fn run(arguments: &Migrate) -> Result<Verdict, Failure> {
     draft::parse(&text)?;
     say(text.trim_end());
     Ok(Verdict::of(draft.lost_something()))
-}
-
-/// Gives the accounts of this machine.
-fn accounts() -> Result<Vec<Identity>, Failure> {
-    let mut found = Vec::new();
-    for name in account::listed()? {
-        match Identity::named(&name) {
-            Ok(identity) => found.push(identity),
-            // Gone since it was listed, or of a name that no rule could have.
-            Err(IdentityError::Unknown(_) | IdentityError::Name(_)) => {}
-            Err(error) => return Err(jail::door::refusal::Refusal::Identity(error).into()),
-        }
-    }
-    Ok(found)
 }

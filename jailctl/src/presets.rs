@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
+    fs,
     path::{Component, Path, PathBuf},
 };
 
@@ -15,7 +16,6 @@ use serde_json::json as object;
 use toml::de::{DeTable, DeValue};
 
 use crate::{
-    closure::find_program,
     fault::{Fault, Verdict},
     stdout::{say, say_json},
     terminal::shown,
@@ -26,6 +26,16 @@ use crate::{
 pub const DIRECTORY: &str = "/etc/login-jail/presets.d";
 /// More than any file of presets, in bytes.
 const LONGEST: u64 = 1024 * 1024;
+
+/// Where programs are looked for by name: what the system brings goes before what was put beside it.
+const PROGRAM_DIRECTORIES: [&str; 6] = [
+    "/usr/bin",
+    "/bin",
+    "/usr/sbin",
+    "/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+];
 
 /// What comes with jailctl.
 const BUILT_IN: [(&str, &str); 4] = [
@@ -279,6 +289,19 @@ fn is_absolute(path: &str) -> bool {
     let mut components = Path::new(path.strip_prefix("{lib}").unwrap_or(path)).components();
     components.next() == Some(Component::RootDir)
         && components.all(|component| matches!(component, Component::Normal(_)))
+}
+
+/// Finds a program by name where the system has them, or takes an absolute path as it is.
+#[must_use]
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let is_there = |path: &PathBuf| fs::metadata(path).is_ok();
+    if name.starts_with('/') {
+        return Some(PathBuf::from(name)).filter(is_there);
+    }
+    PROGRAM_DIRECTORIES
+        .iter()
+        .map(|directory| Path::new(directory).join(name))
+        .find(is_there)
 }
 
 #[cfg(test)]

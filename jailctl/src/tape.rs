@@ -12,7 +12,7 @@ use std::{
 
 use tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header, PaxExtensions};
 
-use crate::archive::{Content, Item, Piece};
+use crate::item::{Content, Item, Piece};
 
 const BLOCK: u64 = 512;
 /// The longest path that a file can have, in bytes, and its NUL: PATH_MAX in path_resolution(7).

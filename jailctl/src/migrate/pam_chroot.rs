@@ -18,6 +18,7 @@ use jail::account::identity::Identity;
 
 use super::draft::{Draft, Now, Sketch};
 use crate::{
+    account,
     check::SNIPPETS,
     cli::FromPamChroot,
     failure::Failure,
@@ -77,7 +78,7 @@ pub(super) fn draft(from: &FromPamChroot) -> Result<Draft, Failure> {
     let mut draft = Draft::new(format!("pam_chroot's {}", from.file.display()));
     draft.let_others_pass();
     let places = places(&from.pam)?;
-    let accounts = super::accounts()?;
+    let accounts = account::identities()?;
     let mut now = match places.first() {
         Some(first) => read(&mut draft, from, first, &accounts)?,
         None => {

@@ -10,7 +10,11 @@ use jailctl::pattern::fits;
 
 use super::draft::{Draft, Now, Sketch};
 use crate::{
-    account::FIRST_ORDINARY, cli::FromSshd, door::has_no_shell, failure::Failure, shell::shown,
+    account::{self, FIRST_ORDINARY},
+    cli::FromSshd,
+    door::has_no_shell,
+    failure::Failure,
+    shell::shown,
     sshd_config,
 };
 
@@ -72,7 +76,7 @@ pub(super) fn draft(from: &FromSshd) -> Result<Draft, Failure> {
     for (line, why) in config.lost.drain(..) {
         draft.lose(line, why);
     }
-    let accounts = super::accounts()?;
+    let accounts = account::identities()?;
     let (roots, sorted): (Vec<_>, Vec<_>) = accounts
         .iter()
         .map(|it| (it, config.outcome_of(it)))
