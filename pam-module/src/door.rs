@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 
 use jail::{
-    account::identity::Identity,
+    account::{identity::Identity, password::has_expired},
     door::{
         decision::decide_by,
         enter::{Prepared, prepare},
@@ -89,9 +89,16 @@ pub(crate) fn account(host: &impl Host, words: Result<Vec<OsString>, OptionError
     };
     let mut guest = Guest::default();
     let looked = in_empty_environment(|| {
-        look(host, &options, &mut guest).inspect_err(|refusal| report(host, refusal, &guest))
+        let prepared = look(host, &options, &mut guest);
+        let prepared = prepared.inspect_err(|refusal| report(host, refusal, &guest))?;
+        Ok(prepared.map(|it| would_run_passwd(host, &options, it.plan())))
     });
     match looked {
+        // sshd may have it changed now, which it does by keyboard-interactive authentication only.
+        Ok(Some(true)) if !options.quiet => {
+            host.say(EXPIRED);
+            Verdict::Success
+        }
         Ok(Some(_)) => Verdict::Success,
         Ok(None) => Verdict::Ignore,
         Err(refusal) => {
@@ -190,6 +197,9 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
         return Ok(Verdict::Ignore);
     };
     check_process()?;
+    if would_run_passwd(host, options, prepared.plan()) {
+        return Err(Refusal::PasswordExpired);
+    }
     // Before entering also because it connects the log, for what is said from inside.
     let (terminal, remote) = (host.terminal(), host.remote());
     host.log(
@@ -205,6 +215,18 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
         );
     }
     Ok(Verdict::Success)
+}
+
+/// What a user is told whose password has expired, before sshd asks for a new one or refuses.
+const EXPIRED: &str = "your password has expired; if you are not asked for a new one now, log in with \
+                       ssh -o PreferredAuthentications=keyboard-interactive, or ask the administrator for a new one";
+
+/// Tells whether the program is sshd and will start passwd(1) in the session in place of what was asked for, because the
+/// password has expired. Other programs have it changed before the session, or refuse.
+fn would_run_passwd(host: &impl Host, options: &Options, plan: &Plan) -> bool {
+    // What sshd calls its terminal, whatever its service is called.
+    let is_sshd = host.terminal().is_some_and(|terminal| terminal == "ssh");
+    is_sshd && !options.no_pass_expiry && has_expired(&plan.user)
 }
 
 /// Makes sure that this process can be put into a jail: all of it, and by root.
@@ -246,11 +268,15 @@ fn report(host: &impl Host, refusal: &Refusal, guest: &Guest) {
 
 /// Says one constant sentence. The reason is the administrator's.
 fn tell(host: &impl Host, options: &Options, refusal: &Refusal) {
-    if !options.quiet {
-        host.say(&format!(
+    if options.quiet {
+        return;
+    }
+    match refusal {
+        Refusal::PasswordExpired => host.say(EXPIRED),
+        _ => host.say(&format!(
             "login refused ({}); ask the administrator, who finds the reason in the authpriv log",
             refusal.code()
-        ));
+        )),
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) debug: bool,
     /// Whether the user is told nothing.
     pub(crate) quiet: bool,
+    /// Whether sshd serves users whose password has expired, because pam_unix has the same word.
+    pub(crate) no_pass_expiry: bool,
 }
 
 /// A word that is no option.
@@ -38,7 +40,7 @@ impl fmt::Display for OptionError {
         match self {
             OptionError::Unknown(word) => write!(
                 f,
-                "unknown option {}; there are config=PATH, debug and quiet",
+                "unknown option {}; there are config=PATH, debug, no_pass_expiry and quiet",
                 jail::log::quoted(word)
             ),
             OptionError::NotAbsolute(word) => write!(
@@ -62,11 +64,13 @@ impl Options {
             file: CONFIG_FILE.into(),
             debug: false,
             quiet: false,
+            no_pass_expiry: false,
         };
         for word in words {
             match word.as_bytes() {
                 b"debug" => options.debug = true,
                 b"quiet" => options.quiet = true,
+                b"no_pass_expiry" => options.no_pass_expiry = true,
                 other => match other.strip_prefix(b"config=") {
                     Some(path) => options.set_config(word, Path::new(OsStr::from_bytes(path)))?,
                     None => return Err(OptionError::Unknown(word.clone())),
@@ -110,7 +114,9 @@ mod tests {
         assert_eq!(directory.directory, Path::new("/etc/other"));
         assert_eq!(directory.file, "config.toml");
         assert!(directory.debug);
-        let file = parse(&["quiet", "config=/etc/other/sshd.toml"]).unwrap();
+        assert!(!directory.no_pass_expiry);
+        let file = parse(&["quiet", "config=/etc/other/sshd.toml", "no_pass_expiry"]).unwrap();
+        assert!(file.no_pass_expiry);
         assert_eq!(file.directory, Path::new("/etc/other"));
         assert_eq!(file.file, "sshd.toml");
         assert!(file.quiet);

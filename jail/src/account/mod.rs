@@ -2,4 +2,5 @@
 
 pub mod identity;
 pub mod names;
+pub mod password;
 pub mod services;

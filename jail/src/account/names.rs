@@ -55,3 +55,12 @@ pub fn groups(user: &CStr, primary: Gid) -> Result<Vec<Gid>, Errno> {
 pub(crate) fn ask_for_groups(service: &str, user: &CStr) -> Answer {
     in_empty_environment(|| nss::ask_for_groups(service, user))
 }
+
+/// Gives the day when an account's password was changed, and the days that it may be kept. The outer `None` is an account
+/// without an entry in shadow(5), the inner ones are fields that are empty.
+#[allow(clippy::useless_conversion, reason = "c_long has 32 bits elsewhere")]
+pub(crate) fn shadow_days(user: &CStr) -> Option<(Option<i64>, Option<i64>)> {
+    let field = |days| Some(i64::from(days)).filter(|days| *days != -1);
+    let (changed, longest) = in_empty_environment(|| nss::shadow_days(user))?;
+    Some((field(changed), field(longest)))
+}

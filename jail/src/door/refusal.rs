@@ -52,6 +52,8 @@ pub enum Refusal {
     UidZero,
     /// The jail wants what can't be had in another program's process; what, and what mends it.
     BehindPam(&'static str),
+    /// The password has expired, and sshd would start passwd(1) in the jail.
+    PasswordExpired,
     /// Root code of a host program must not read what is inside.
     HostFiles(HostFilesFault),
     /// The root directory is refused.
@@ -104,7 +106,10 @@ impl Refusal {
             Refusal::CalledByRoot => Code::Root,
             Refusal::Privilege(missing) => missing.code(),
             Refusal::Descriptor(_) => Code::Descriptor,
-            Refusal::Identity(_) | Refusal::UserFileName(_) | Refusal::Template(_) => Code::Account,
+            Refusal::Identity(_)
+            | Refusal::UserFileName(_)
+            | Refusal::Template(_)
+            | Refusal::PasswordExpired => Code::Account,
             Refusal::ConfigMissing(_) => Code::ConfigMissing,
             Refusal::ConfigUnreadable(..) => Code::ConfigUnreadable,
             Refusal::ConfigUnsafe(_) => Code::ConfigUnsafe,
@@ -174,6 +179,11 @@ impl fmt::Display for Refusal {
             ),
             Refusal::UidZero => f.write_str("uid 0 is never put into a jail"),
             Refusal::BehindPam(why) => write!(f, "behind PAM can't be had {why}"),
+            Refusal::PasswordExpired => f.write_str(
+                "password-expired: sshd would start passwd in the jail, which can't change the password; set a new one \
+                 (passwd USER), end its ageing (chage -M -1 USER), or have sshd ask for it before the session \
+                 (KbdInteractiveAuthentication yes)",
+            ),
             Refusal::HostFiles(fault) => fault.fmt(f),
             Refusal::Root(untrusted) => {
                 write!(f, "open root {}", untrusted.with_mend("root", true))

@@ -96,3 +96,30 @@ fn call(function: InitGroups, user: &CStr) -> Answer {
         Answer::Unavailable(Errno::from_raw(errno))
     }
 }
+
+/// The longest entry of shadow(5) that is read, in bytes.
+const LONGEST_SHADOW: usize = 64 * 1024;
+
+/// Gives when an account's password was changed, and for how long it may be kept, both in days: getspnam_r(3). Nothing where
+/// there is no entry; a field that is empty is -1.
+pub(crate) fn shadow_days(user: &CStr) -> Option<(c_long, c_long)> {
+    let mut text: Vec<c_char> = vec![0; LONGEST_SHADOW];
+    let mut entry = mem::MaybeUninit::<libc::spwd>::uninit();
+    let mut found: *mut libc::spwd = ptr::null_mut();
+    // SAFETY: the name ends in NUL; `entry`, `found` and the bytes of `text`, whose number is given, are valid for writes.
+    let result = unsafe {
+        libc::getspnam_r(
+            user.as_ptr(),
+            entry.as_mut_ptr(),
+            text.as_mut_ptr(),
+            text.len(),
+            &raw mut found,
+        )
+    };
+    if result != 0 || found.is_null() {
+        return None;
+    }
+    // SAFETY: where it is found, `found` points to `entry`, which is filled in.
+    let entry = unsafe { entry.assume_init() };
+    Some((entry.sp_lstchg, entry.sp_max))
+}

@@ -1,13 +1,11 @@
 //! The state of an account as PAM and login programs see it: what refuses a login before any jail is asked for.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::Path};
 
-use jail::account::identity::Identity;
+use jail::account::{
+    identity::Identity,
+    password::{is_overdue, today},
+};
 
 use crate::{
     account::Jailed,
@@ -40,7 +38,7 @@ const DECIDING: [&str; 9] = [
 /// Files that stop everybody but root: pam_nologin(8).
 const NO_LOGIN: [&str; 2] = ["/run/nologin", "/etc/nologin"];
 
-const SHADOW: &str = "/etc/shadow";
+pub(super) const SHADOW: &str = "/etc/shadow";
 
 const SHELLS: &str = "/etc/shells";
 
@@ -51,8 +49,16 @@ pub(crate) fn check<'a>(report: &mut Report, accounts: impl IntoIterator<Item = 
         if one.identity.is_root() || has_no_shell(&one.identity) {
             continue;
         }
-        let expiry = Shadow::of(&one.identity).and_then(|it| it.expiry(today()));
-        report.extend(expiry.map(|it| expired(one, it)));
+        match Shadow::of(&one.identity) {
+            Ok(shadow) => {
+                let expiry = shadow.and_then(|it| it.expiry(today()));
+                report.extend(expiry.map(|it| expired(one, it)));
+            }
+            Err(why) => report.leave_unchecked(format!(
+                "{}: whether the account or its password has expired, and whether a password opens it: {why}",
+                one.name()
+            )),
+        }
         report.extend(host_shell(one));
         for asked in &stacks {
             report.extend(refused_by_condition(one, asked));
@@ -86,7 +92,7 @@ impl Asked {
 
 /// What shadow(5) says of an account. Days are counted from 1970-01-01.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Shadow {
+struct Shadow {
     password: String,
     changed: Option<i64>,
     longest: Option<i64>,
@@ -106,16 +112,34 @@ enum Expiry {
 }
 
 impl Shadow {
-    /// Reads it, or asks the account database, where a directory service has the account.
-    pub(super) fn of(identity: &Identity) -> Option<Shadow> {
-        let name = identity.name.to_str()?;
-        let text = fs::read_to_string(SHADOW).unwrap_or_default();
-        let is_own = |line: &&str| line.split(':').next() == Some(name);
+    /// Reads it, or asks the account database, where a directory service has the account. Nothing where neither has it.
+    ///
+    /// # Errors
+    /// One of them could not be asked, and why.
+    fn of(identity: &Identity) -> Result<Option<Shadow>, String> {
+        const NOT_FOUND: Option<i32> = Some(2);
+        let name = identity.name.to_string_lossy();
+        let text = match fs::read(SHADOW) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(format!("read {SHADOW}: {error}"));
+            }
+            read => read.unwrap_or_default(),
+        };
+        let text = String::from_utf8_lossy(&text);
+        let is_own = |line: &&str| line.split(':').next() == Some(&name);
         if let Some(line) = text.lines().find(is_own) {
-            return Shadow::parse(line);
+            return Ok(Shadow::parse(line));
         }
-        let answer = shell::ask("getent", &["shadow", "--", name]).ok()??;
-        Shadow::parse(&String::from_utf8_lossy(&answer.stdout))
+        match shell::ask("getent", &["shadow", "--", &name]) {
+            Err(failure) => Err(failure.to_string()),
+            Ok(Some(answer)) if answer.status.success() => {
+                Ok(Shadow::parse(&String::from_utf8_lossy(&answer.stdout)))
+            }
+            Ok(Some(answer)) if answer.status.code() != NOT_FOUND => {
+                Err(format!("getent shadow: {}", answer.status))
+            }
+            Ok(_) => Ok(None),
+        }
     }
 
     fn parse(line: &str) -> Option<Shadow> {
@@ -135,7 +159,7 @@ impl Shadow {
     }
 
     /// Tells whether passwd(1) has locked the account, or useradd(8) given it no password. sshd without PAM refuses it then.
-    pub(super) fn is_locked(&self) -> bool {
+    fn is_locked(&self) -> bool {
         self.password.starts_with('!')
     }
 
@@ -149,14 +173,16 @@ impl Shadow {
         if let Some(expires) = self.expires.filter(|day| today >= *day) {
             return Some(Expiry::Account(today - expires));
         }
-        let changed = self.changed?;
-        if changed == 0 {
-            return Some(Expiry::MustChange);
+        if !is_overdue(self.changed, self.longest, today) {
+            return None;
         }
-        let age = today - changed;
-        let longest = self.longest.filter(|days| age > *days)?;
-        let is_lost = |days: i64| age > days && age > longest + days;
-        Some(if self.inactive.is_some_and(is_lost) {
+        // A day of 0 is no day: the password is to be changed at the next login, whenever that is.
+        let age = self.changed.filter(|day| *day != 0).map(|day| today - day);
+        let limit = self.longest.zip(self.inactive);
+        let is_lost = age.zip(limit).is_some_and(|(age, (longest, inactive))| {
+            age > inactive && age > longest.saturating_add(inactive)
+        });
+        Some(if is_lost {
             Expiry::Inactive
         } else {
             Expiry::MustChange
@@ -164,16 +190,18 @@ impl Shadow {
     }
 }
 
-/// Tells whether some password opens an account. Where that is not known, one may.
+/// Tells whether some password opens an account. Where that is not known, which [`check`] says, one may.
 pub(super) fn has_password(identity: &Identity) -> bool {
-    Shadow::of(identity).is_none_or(|it| it.has_password())
+    match Shadow::of(identity) {
+        Ok(Some(shadow)) => shadow.has_password(),
+        Ok(None) | Err(_) => true,
+    }
 }
 
-/// Gives the day of today as shadow(5) counts.
-fn today() -> i64 {
-    const DAY: u64 = 24 * 60 * 60;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |it| i64::try_from(it.as_secs() / DAY).unwrap_or(0))
+/// Tells whether an account is known to be locked.
+pub(super) fn is_locked(identity: &Identity) -> bool {
+    let shadow = Shadow::of(identity).ok().flatten();
+    shadow.is_some_and(|it| it.is_locked())
 }
 
 fn expired(jailed: &Jailed, expiry: Expiry) -> Finding {
@@ -190,12 +218,47 @@ fn expired(jailed: &Jailed, expiry: Expiry) -> Finding {
             renewed(Finding::error("password-expired", what), &user)
         }
         Expiry::MustChange => {
-            let what = "the password has expired and must be changed (chage -l): sshd refuses commands, scp and sftp, by key too; only \
-                        on a terminal can the user set a new password";
+            let what = format!(
+                "the password has expired and must be changed (chage -l): {}",
+                at_sshd()
+            );
             renewed(Finding::error("password-expired", what), &user)
         }
     };
     finding.of(jailed)
+}
+
+/// Says what comes of a password that must be changed where sshd asks PAM.
+fn at_sshd() -> String {
+    let stack = stack::of("sshd");
+    let ignores = |line: &Line| line.arguments.iter().any(|word| word == "no_pass_expiry");
+    let accounts: Vec<&Line> = stack.iter().filter(|it| it.kind == "account").collect();
+    let unix = accounts
+        .iter()
+        .position(|line| is_module(line, "pam_unix.so"));
+    let own = accounts.iter().position(|line| line.jails("account"));
+    let is_ignored = unix
+        .and_then(|at| accounts.get(at))
+        .is_some_and(|line| ignores(line));
+    let mut jailing = stack.iter().filter(|line| line.jails("session"));
+    let refusing = jailing.find(|line| !ignores(line));
+    match (refusing, is_ignored) {
+        (None, true) => "pam_unix has no_pass_expiry, so sshd goes by keys all the same; login and su want a new password".to_owned(),
+        (None, false) => "sshd refuses commands, scp and sftp, by key too; only on a terminal can the user set a new password".to_owned(),
+        (Some(line), true) => format!(
+            "pam_unix has no_pass_expiry, and pam_jail.so has not ({}): it refuses sshd's sessions, by key too; add the word there",
+            line.place()
+        ),
+        (Some(_), false) => format!(
+            "pam_jail.so refuses sshd's sessions, by key too, because passwd can't work in the jail; the user sets a new password \
+             by keyboard-interactive authentication (KbdInteractiveAuthentication yes), or by login{}",
+            // Where there is none of ours, nothing is before anything.
+            match (own, unix) {
+                (Some(own), Some(unix)) if own < unix => "",
+                _ => ", and is told so if the account line of pam_jail.so stands at the top of the stack",
+            }
+        ),
+    }
 }
 
 /// Adds the command that lets the password count as changed today.

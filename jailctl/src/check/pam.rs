@@ -276,11 +276,12 @@ fn options(line: &Line, checked: &Path) -> Vec<Finding> {
     let mut found = Vec::new();
     for word in &line.arguments {
         let finding = match word.strip_prefix("config=").map(Path::new) {
-            None if ["debug", "quiet"].contains(&word.as_str()) => continue,
+            None if ["debug", "no_pass_expiry", "quiet"].contains(&word.as_str()) => continue,
             None => Finding::error(
                 "pam-options",
                 format!(
-                    "{at}: pam_jail.so has no option {}, and refuses everybody; there are config=PATH, debug and quiet",
+                    "{at}: pam_jail.so has no option {}, and refuses everybody; there are config=PATH, debug, \
+                     no_pass_expiry and quiet",
                     shown(word)
                 ),
             ),

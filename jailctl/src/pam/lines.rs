@@ -20,8 +20,14 @@ pub(crate) fn opening(service: &str) -> String {
 /// it is there once.
 pub(crate) fn added(service: &str, kind: &str, words: &str) -> String {
     let file = quoted(Path::new(DIRECTORY).join(service));
-    // Not by echo, which would go on with a last line that has no end.
-    let line = quoted(format!("$a {kind}  required  {words}"));
+    // Behind common-account, sshd's user is not told what to do about a password that has expired.
+    let place = if (service, kind) == ("sshd", "account") {
+        "1i"
+    } else {
+        // Not by echo, which would go on with a last line that has no end.
+        "$a"
+    };
+    let line = quoted(format!("{place} {kind}  required  {words}"));
     format!("grep -Eiq '^\\s*-?{kind}\\s.*pam_jail' {file} || sed -i {line} {file}")
 }
 

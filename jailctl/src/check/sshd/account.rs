@@ -12,7 +12,7 @@ use crate::{
     account::Jailed,
     check::{
         Finding,
-        account_state::{Shadow, no_login_without_pam},
+        account_state::{is_locked, no_login_without_pam},
     },
     door::has_no_shell,
     shell::{quoted, shown},
@@ -45,7 +45,9 @@ pub(super) fn check(
 
 /// Finds an account that neither a password nor a key opens, as useradd(8) leaves it.
 fn unopened(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
-    Shadow::of(&jailed.identity).filter(Shadow::is_locked)?;
+    if !is_locked(&jailed.identity) {
+        return None;
+    }
     let others = ["AuthorizedKeysCommand", "TrustedUserCAKeys"];
     let is_unset = |keyword: &&str| ["", "none"].contains(&resolved.value(keyword));
     if !others.iter().all(is_unset) || !host_keys::are_missing(jailed, resolved) {
@@ -59,7 +61,9 @@ fn unopened(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
 /// Finds an account that an sshd without PAM takes for locked: LOCKED_PASSWD_PREFIX of OpenSSH on Linux. With PAM, pam_unix
 /// lets keys open it.
 fn locked(jailed: &Jailed) -> Option<Finding> {
-    Shadow::of(&jailed.identity).filter(Shadow::is_locked)?;
+    if !is_locked(&jailed.identity) {
+        return None;
+    }
     let what = "sshd: UsePAM is no, and the account's password is locked (! in /etc/shadow): sshd refuses every login, by key too";
     let command = format!("usermod -p '*' {}", quoted(&jailed.identity.name));
     Some(Finding::error("sshd-locked", what).mended_by(command))
