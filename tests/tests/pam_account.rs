@@ -117,3 +117,51 @@ fn uid_0_is_never_jailed_and_passes_only_where_the_config_exempts_it() {
         }
     }
 }
+
+/// The session would be refused for it, after the user has logged in.
+#[test]
+fn a_place_to_mount_on_that_does_not_fit_is_refused_before_there_is_a_session() {
+    let sandbox = Sandbox::with_ann_behind_pam(
+        roots::home(),
+        "base = \"host\"\nmounts = [{ source = \"/srv/team\", target = \"/data/team\", mode = \"rw\" }, \
+         { source = \"/srv/file\", target = \"/one\", mode = \"ro\" }, { source = \"/srv/file\", target = \"/data/team/in/it\", mode = \"ro\" }]",
+    );
+    sandbox.must("mkdir -p /srv/team/in; touch /srv/team/in/it; echo text >/srv/file");
+    let root = "/srv/jails/ann";
+    let (good, made) = ("cat /one /data/team/in/it", "text\ntext");
+    assert_eq!(sandbox.su_c("ann", good).ok(), made);
+    sandbox.must(&format!("cd {root}; mkdir -p data/team; touch one"));
+    assert_eq!(
+        sandbox.su_c("ann", good).ok(),
+        made,
+        "where the places are there"
+    );
+    sandbox.must(&format!("cd {root}; rm -r data one"));
+    for (plant, part) in [
+        ("touch data", "/data in the jail is a regular file"),
+        (
+            "mkdir data; ln -s /etc data/team",
+            "/data/team in the jail is a symbolic link",
+        ),
+        (
+            "mkdir data; touch data/team",
+            "/data/team in the jail is a regular file",
+        ),
+        (
+            "mkdir one",
+            "/one in the jail is a directory, and the source is a file",
+        ),
+    ] {
+        sandbox.must(&format!("cd {root}; {plant}"));
+        let refused = sandbox.su_c("ann", "id");
+        assert_ne!(refused.code(), Some(0), "{plant}: {refused}");
+        sandbox.module_logged(&["pam_jail(su:account)", "refused code=step", part]);
+        let log = sandbox.module_log();
+        let is_late = |line: &String| line.contains("(su:session)") && line.contains("refused");
+        assert!(!log.iter().any(is_late), "{plant}: {log:?}");
+        let explained = sandbox.run(&["jailctl", "explain", "--door", "pam", "ann"]);
+        assert!(explained.stdout.contains(part), "{plant}: {explained}");
+        sandbox.must(&format!("cd {root}; rm -rf data one"));
+    }
+    assert_eq!(sandbox.su_c("ann", good).ok(), made);
+}

@@ -40,6 +40,7 @@ use crate::{
         assemble::assemble,
         host_files::Shown,
         namespaces::{change_root, enter_namespaces},
+        targets,
         top::{Opened, Trees, check_entries},
     },
 };
@@ -142,6 +143,8 @@ pub fn prepare(plan: Plan, inherited: Inherited) -> Result<Prepared, Refusal> {
                     check_entries(&plan, root, base)
                         .map_err(|fault| Refusal::Step(step.name(), fault))?;
                 }
+                targets::check(&plan, root, base, &mounts)
+                    .map_err(|fault| Refusal::Step(step.name(), fault))?;
             }
             _ => break,
         }

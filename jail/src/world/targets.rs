@@ -7,15 +7,20 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use jail_config::Mount;
 use nix::errno::Errno;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2};
 
 use crate::{
     fault::{StepFault, failed, hold, number},
+    plan::Plan,
     process::privilege::as_user,
     served,
     trust::kind,
-    world::mounts::{attach, mount_id},
+    world::{
+        mounts::{attach, mount_id},
+        view::{self, Source, There},
+    },
 };
 
 pub(crate) fn write_text(file: OwnedFd, text: &[u8]) -> Result<(), StepFault> {
@@ -57,13 +62,7 @@ pub(crate) fn attach_source(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Res
         StepFault::Failed(_, errno) => unfit(&shown, &format!("fails: {}", errno.desc())),
         other => other,
     })?;
-    match file_type(&target)? {
-        FileType::RegularFile | FileType::Socket => {}
-        other => {
-            let why = format!("is a {}, and the source is a file or socket", kind(other));
-            return Err(unfit(&shown, &format!("{why}; remove it")));
-        }
-    }
+    insist_on_file(&shown, file_type(&target)?)?;
     attach(mount, target, c"")?;
     let reached = open_entry(directory, Path::new(name))?;
     let reached = reached.map(|reached| mount_id(reached, c"")).transpose()?;
@@ -84,12 +83,90 @@ pub(crate) fn make_directory(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Ste
             StepFault::Failed(_, errno) => unfit(&shown, &format!("fails: {}", errno.desc())),
             other => other,
         })?;
-        match file_type(&next)? {
-            FileType::Directory => reached = Some(next),
-            other => return Err(unfit(&shown, &format!("is a {}; remove it", kind(other)))),
-        }
+        insist_on_directory(&shown, file_type(&next)?)?;
+        reached = Some(next);
     }
     reached.ok_or_else(|| unfit(path, "is no path below the root"))
+}
+
+/// Looks whether the places that the config mounts on are fit for that, as far as they are there, and changes nothing. What a
+/// mount shows is not looked into, where another one is in it.
+///
+/// # Errors
+/// What attaching would refuse, in the same words.
+pub(crate) fn check(
+    plan: &Plan,
+    root: &OwnedFd,
+    base: Option<&OwnedFd>,
+    sources: &[OwnedFd],
+) -> Result<(), StepFault> {
+    let mounts = plan.view.as_ref().map_or(&[][..], |view| &view.mounts);
+    for (mount, source) in mounts.iter().zip(sources) {
+        let covers =
+            |other: &Mount| other.target != mount.target && mount.target.starts_with(&other.target);
+        let below = mount.target.strip_prefix("/").unwrap_or(&mount.target);
+        let Some(name) = below.iter().next() else {
+            continue;
+        };
+        let has = |directory: &OwnedFd| Ok(open_entry(directory, Path::new(name))?.is_some());
+        let there = There {
+            root: view::may_come_from_root(plan, name) && has(root)?,
+            base: match base {
+                Some(base) if view::may_come_from_base(plan, name) => has(base)?,
+                _ => false,
+            },
+        };
+        let from = match view::source(plan, name, there) {
+            Source::Root => Some(root),
+            Source::Base => base,
+            Source::Made => None,
+        };
+        if let Some(from) = from.filter(|_| !mounts.iter().any(covers)) {
+            check_way(from, below, file_type(source)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at the components of a path that are there.
+fn check_way(directory: &OwnedFd, path: &Path, source: FileType) -> Result<(), StepFault> {
+    let mut reached: Option<OwnedFd> = None;
+    let mut shown = PathBuf::from("/");
+    let mut ahead = path.iter().peekable();
+    while let Some(name) = ahead.next() {
+        shown.push(name);
+        let above = reached.as_ref().unwrap_or(directory);
+        let Some(entry) = open_entry(above, Path::new(name))? else {
+            return Ok(());
+        };
+        let kind = file_type(&entry)?;
+        if ahead.peek().is_some() || source == FileType::Directory {
+            insist_on_directory(&shown, kind)?;
+        } else {
+            insist_on_file(&shown, kind)?;
+        }
+        reached = Some(entry);
+    }
+    Ok(())
+}
+
+/// Refuses what is no directory where one is needed.
+fn insist_on_directory(path: &Path, found: FileType) -> Result<(), StepFault> {
+    match found {
+        FileType::Directory => Ok(()),
+        other => Err(unfit(path, &format!("is a {}; remove it", kind(other)))),
+    }
+}
+
+/// Refuses what no file or socket can be mounted on.
+fn insist_on_file(path: &Path, found: FileType) -> Result<(), StepFault> {
+    match found {
+        FileType::RegularFile | FileType::Socket => Ok(()),
+        other => {
+            let why = format!("is a {}, and the source is a file or socket", kind(other));
+            Err(unfit(path, &format!("{why}; remove it")))
+        }
+    }
 }
 
 /// Refuses a component of a mount's target by its path in the jail.
