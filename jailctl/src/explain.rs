@@ -24,10 +24,10 @@ use serde::Serialize;
 
 use crate::{
     account::{self, Jailed},
-    check::{self, Finding, Report, SNIPPETS, Severity},
+    check::{self, Finding, Report, SNIPPETS, Severity, sshd_forces_jail_shell},
     cli::Explain,
     door::{
-        Door, JAIL_SHELL_PATH, has_jail_shell,
+        Door, JAIL_SHELL_PATH, SSHD_CONFIG, has_jail_shell,
         used::{self, pam_before_jail_shell},
         without_effect_behind_pam,
     },
@@ -138,6 +138,12 @@ pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure
     let door = arguments.door.or(used).unwrap_or(Door::Login);
     let mut explanation = explain(&config, &identity, door, arguments.command.as_deref())?;
     explanation.in_use = arguments.door.or(used).is_some();
+    let is_asked = arguments.door.is_none() && !has_jail_shell(&identity);
+    if is_asked && sshd_forces_jail_shell(&identity, Path::new(SSHD_CONFIG)).is_none() {
+        explanation.remarks.push(
+            "sshd could not be asked whether it forces jail-shell on this user for every connection".to_owned(),
+        );
+    }
     if let (true, Ok(Decision::Jail(jail))) = (geteuid().is_root(), config.decide(&identity)) {
         let jail = *jail;
         explanation.look(&Jailed { identity, jail }, door, directory)?;

@@ -56,14 +56,22 @@ fn entry(jailed: &Jailed, pam: &[String]) -> Entry {
     let login = has_jail_shell(&jailed.identity).then_some("login-shell");
     // sshd takes its time to answer, and who comes in by ssh comes through the login shell anyway.
     let config = Path::new(SSHD_CONFIG);
-    let forced = login.is_none() && sshd_forces_jail_shell(&jailed.identity, config);
+    let forced = match login {
+        Some(_) => Some(false),
+        None => sshd_forces_jail_shell(&jailed.identity, config),
+    };
+    let forced = match forced {
+        Some(true) => Some("sshd"),
+        Some(false) => None,
+        None => Some("sshd?"),
+    };
     Entry {
         user: jailed.name(),
         uid: jailed.identity.uid,
         jail: shown(&jailed.jail.name),
         root: shown(&jailed.jail.root),
         rule: shown(jailed.jail.rule.to_string()),
-        doors: login.into_iter().chain(forced.then_some("sshd")).collect(),
+        doors: login.into_iter().chain(forced).collect(),
         pam: pam.to_vec(),
     }
 }

@@ -364,11 +364,14 @@ fn note_on_refusals(directory: &Path, identity: &Identity) -> Result<(), Failure
             );
         }
     }
-    if sshd_forces_jail_shell(identity, Path::new(SSHD_CONFIG)) {
-        eprintln!(
-            "note: sshd forces jail-shell on {0}, which refuses who is in no jail; take the ForceCommand for {0} out of sshd's config",
-            shown(&identity.name)
-        );
-    }
+    let how = match sshd_forces_jail_shell(identity, Path::new(SSHD_CONFIG)) {
+        Some(false) => return Ok(()),
+        Some(true) => "forces jail-shell",
+        None => "could not be asked whether it forces jail-shell",
+    };
+    eprintln!(
+        "note: sshd {how} on {0}, which refuses who is in no jail; take the ForceCommand for {0} out of sshd's config",
+        shown(&identity.name)
+    );
     Ok(())
 }

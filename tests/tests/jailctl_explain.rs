@@ -430,3 +430,26 @@ fn behind_pam_it_says_where_and_what_the_host_program_does_after_the_last_step()
         "{unused}"
     );
 }
+
+/// Looking goes no further than to the root: what a shell in it leads to as a link, the login finds out.
+#[test]
+fn says_that_a_link_to_a_usual_shell_is_not_started_for_sftp() {
+    let sandbox = ann().with("mkdir /srv/jails/ann/opt; ln -s /bin/bash /srv/jails/ann/opt/entry");
+    let server = "/usr/lib/openssh/sftp-server";
+    let said = |shell: &str| {
+        sandbox.must(&format!(
+            "sed -i 's,^shell = .*,shell = \"{shell}\",' /etc/login-jail/config.toml"
+        ));
+        let explained = explain(&sandbox, &["ann", "--command", server]);
+        step(&explained, "exec").to_owned()
+    };
+    let usual = said("/bin/bash");
+    assert!(usual.contains("itself and without the shell; "), "{usual}");
+    let link = said("/opt/entry");
+    assert!(
+        link.contains(
+            "where /opt/entry is a link inside to one of the usual shells, the server itself"
+        ),
+        "{link}"
+    );
+}

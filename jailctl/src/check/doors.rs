@@ -18,6 +18,7 @@ use crate::{
     account::{Accounts, Jailed},
     check::{
         Finding, Report,
+        account_state::SHADOW,
         config::{edit, misspelt},
         reach::{reaches_home, writes},
         sshd, sudo,
@@ -71,12 +72,14 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
     }
     if !has_jail_shell(&jailed.identity) && !open.is_empty() {
         let shell = shown(&jailed.identity.shell);
+        let forced = match open.contains(&"sshd") {
+            true => sshd::asked::forces_jail_shell(&jailed.identity, sshd_config),
+            false => Some(false),
+        };
         let finding = if has_no_shell(&jailed.identity) {
             let what = format!("has a rule, but can't log in: the login shell is {shell}");
             Finding::note("no-login", what)
-        } else if open.contains(&"sshd")
-            && sshd::asked::forces_jail_shell(&jailed.identity, sshd_config)
-        {
+        } else if forced == Some(true) {
             let what = format!(
                 "sshd forces jail-shell, but the login shell is {shell}: it reads the user's start-up files outside of the jail, and su and login lead out of it"
             );
@@ -93,8 +96,12 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
             report.add(Finding::error("door", what).of(jailed).mended_by(command));
             return;
         } else {
+            let forced = match forced {
+                None => "could not be asked for its ForceCommand: no door is known that leads",
+                Some(_) => "has no ForceCommand: no door leads",
+            };
             let what = format!(
-                "has a rule, but the login shell is {shell}, and sshd has no ForceCommand: no door leads into the jail"
+                "has a rule, but the login shell is {shell}, and sshd {forced} into the jail"
             );
             Finding::error("door", what)
         };
@@ -334,7 +341,16 @@ fn lock_out(report: &mut Report, all: &Accounts) {
     let administers = |identity: &Identity| sudo::group(identity).is_some();
     let free = all.exempt.iter().chain(&all.unlisted).any(administers);
     let jailed = all.jailed.iter().find(|it| administers(&it.identity));
-    if let (Some(jailed), false, true) = (jailed, free, root_is_locked()) {
+    let (Some(jailed), false) = (jailed, free) else {
+        return;
+    };
+    let is_locked = root_is_locked().unwrap_or_else(|error| {
+        report.leave_unchecked(format!(
+            "whether root has a password: read {SHADOW}: {error}"
+        ));
+        false
+    });
+    if is_locked {
         let what = "root has no password, and nobody whom sudo lets become root is left outside of the jails";
         let command = format!("jailctl release {}", quoted(&jailed.identity.name));
         report.add(
@@ -346,9 +362,9 @@ fn lock_out(report: &mut Report, all: &Accounts) {
 }
 
 /// Tells whether root has no password that opens anything: shadow(5).
-fn root_is_locked() -> bool {
-    let text = fs::read_to_string("/etc/shadow").unwrap_or_default();
-    text.lines()
-        .find_map(|line| line.strip_prefix("root:"))
-        .is_some_and(|fields| fields.starts_with(['!', '*']))
+fn root_is_locked() -> io::Result<bool> {
+    let text = fs::read(SHADOW)?;
+    let mut lines = text.split(|byte| *byte == b'\n');
+    let fields = lines.find_map(|line| line.strip_prefix(b"root:"));
+    Ok(fields.is_some_and(|fields| fields.starts_with(b"!") || fields.starts_with(b"*")))
 }

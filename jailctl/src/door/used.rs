@@ -20,7 +20,7 @@ pub(crate) fn by(identity: &Identity) -> Option<Door> {
         Some(Door::Pam)
     } else if has_jail_shell(identity) {
         Some(Door::Login)
-    } else if sshd_forces_jail_shell(identity, config) {
+    } else if sshd_forces_jail_shell(identity, config) == Some(true) {
         Some(Door::ForceCommand)
     } else {
         behind_pam.then_some(Door::Pam)

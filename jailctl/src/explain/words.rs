@@ -239,7 +239,10 @@ fn command_line(plan: &Plan) -> String {
             .and_then(|it| it.options_without_shell(&plan.shell));
         return match itself {
             Some(_) => format!("{server}, itself and without the shell"),
-            None => format!("-c with {server}"),
+            None => format!(
+                "-c with {server}; where {} is a link inside to one of the usual shells, the server itself and without the shell",
+                shown(&plan.shell)
+            ),
         };
     }
     let start = plan.start();

@@ -7,19 +7,29 @@ use jail::{account::identity::Identity, plan::request::program_of};
 use super::{criteria::Connections, resolved::Resolved};
 use crate::{door::is_jail_shell, pam};
 
-/// Tells whether sshd forces jail-shell on a user whatever the connection, as far as sshd can be asked.
-pub(crate) fn forces_jail_shell(identity: &Identity, config: &Path) -> bool {
+/// Tells whether sshd forces jail-shell on a user whatever the connection. Nothing where sshd does not answer, as to somebody who
+/// is not root, and where not every connection can be tried.
+pub(crate) fn forces_jail_shell(identity: &Identity, config: &Path) -> Option<bool> {
     let connections = Connections::of(config);
-    let forced = |connection| {
-        let Ok(Some(Ok(resolved))) = Resolved::of(identity, config, connection) else {
-            return false;
+    let mut is_known = connections.untried.is_empty();
+    for connection in &connections.all {
+        let resolved = match Resolved::of(identity, config, connection) {
+            Ok(Some(Ok(resolved))) => resolved,
+            // There is no sshd.
+            Ok(None) => return Some(false),
+            Ok(Some(Err(_))) | Err(_) => {
+                is_known = false;
+                continue;
+            }
         };
         let program = resolved
             .forced()
             .and_then(|forced| program_of(OsStr::new(forced)));
-        program.is_some_and(|program| is_jail_shell(&program))
-    };
-    connections.untried.is_empty() && connections.all.iter().all(forced)
+        if !program.is_some_and(|program| is_jail_shell(&program)) {
+            return Some(false);
+        }
+    }
+    is_known.then_some(true)
 }
 
 /// Tells whether pam_jail.so puts sshd's own process for the connection into the jail. An sshd that can't be asked, as by
