@@ -310,6 +310,17 @@ fn refuses_to_run_as_root_what_a_user_can_change() {
             "rm -r lib/x86*",
             "libc.so.6 inside",
         ),
+        // As deep as it may lie: what a program reads there decides what it does.
+        (
+            "mkdir -p usr/share/perl5/a/b/c/d; touch usr/share/perl5/a/b/c/d/x.pm; chown ann usr/share/perl5/a/b/c/d/x.pm",
+            "rm -r usr/share/perl5",
+            "/usr/share/perl5/a/b/c/d/x.pm inside belongs to uid",
+        ),
+        (
+            "mkdir -p etc/profile.d/more/deep; chmod o+w etc/profile.d/more/deep",
+            "rm -r etc",
+            "/etc/profile.d/more/deep inside is mode 0757",
+        ),
         (
             "mv bin x; ln -s x bin; chown ann x",
             "rm bin; chown root x; mv x bin",

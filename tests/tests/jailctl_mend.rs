@@ -436,3 +436,39 @@ fn a_root_that_root_keeps_is_not_given_away_with_the_way_to_it() {
         "root 755\nroot 755"
     );
 }
+
+/// ann writes a file of any length, which takes no disk, and a further name of it is enough for the finding.
+#[test]
+fn a_file_with_holes_is_not_copied_until_the_disk_is_full() {
+    let sandbox = with_base();
+    sandbox.must(&format!(
+        "install -d -o ann {HOME}/a; truncate -s 64M {HOME}/a/holes; ln {HOME}/a/holes /srv/other
+         head -c 2000000 /dev/urandom >{HOME}/a/whole; ln {HOME}/a/whole /srv/whole"
+    ));
+    let holes = format!("{HOME}/a/holes");
+    refused(&sandbox, &["hard-link", &holes], "has holes");
+    let state = format!("cd {HOME}/a; ls -A; stat -c %h holes; du -k holes | cut -f1");
+    assert_eq!(sandbox.must(&state), "holes\nwhole\n2\n0");
+    mend(&sandbox, &["hard-link", &format!("{HOME}/a/whole")]).ok();
+    let state = format!("cd {HOME}/a; stat -c %h whole; cmp whole /srv/whole");
+    assert_eq!(sandbox.must(&state), "1");
+}
+
+/// The source of a mount may lie in the root, and a link there may lead into it.
+#[test]
+fn what_is_copied_into_a_root_follows_no_link_into_a_mount_source() {
+    let sandbox = Sandbox::new().user("ann").root(roots::programs(&[])).with(
+        "printf 'mounts = [{ source = \"/srv/jails/ann/data/team\", target = \"/team\", mode = \"rw\" }]\n' >>/etc/login-jail/config.toml",
+    );
+    sandbox.must(&format!(
+        "cd {ROOT}; mkdir -p data/team; mv etc etc.old; ln -s data/team etc; rm -rf usr/share; ln -s ../data/team usr/share"
+    ));
+    for kind in ["time-zone-missing", "resolver-missing", "terminfo-missing"] {
+        refused(&sandbox, &[kind, "ann"], "that is data");
+    }
+    sandbox.must(&format!(
+        "cd {ROOT}; rm -r bin; ln -s data/team bin; rm -f usr/bin/bash"
+    ));
+    mend(&sandbox, &["shell-missing", "ann"]);
+    assert_eq!(sandbox.must(&format!("ls -A {ROOT}/data/team")), "");
+}

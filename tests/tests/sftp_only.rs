@@ -150,6 +150,23 @@ fn refuses_a_server_that_only_a_shell_could_start() {
         ("/usr/lib/openssh/sftp-server -d $HOME", "$HOME"),
         ("nice -n 5 /usr/lib/openssh/sftp-server", "nice"),
         ("bash -c /usr/lib/openssh/sftp-server", "bash"),
+        ("2>/dev/null /usr/lib/openssh/sftp-server -e", "sftp-server"),
+        (
+            "exec 2>/dev/null /usr/lib/openssh/sftp-server",
+            "sftp-server",
+        ),
+        (
+            "{log}>/dev/null /usr/lib/openssh/sftp-server",
+            "sftp-server",
+        ),
+        (
+            "function ls { /usr/lib/openssh/sftp-server; }; ls",
+            "sftp-server",
+        ),
+        ("/usr/lib/openssh/sftp-serve[r]", "sftp-serve[r]"),
+        ("/usr/lib/openssh/s*", "openssh/s*"),
+        ("/usr/lib/openssh/sftp-${NOTHING:-server}", "sftp-"),
+        ("/usr/lib/openssh/sftp{-,}server -e", "sftp{-,}server"),
     ] {
         let sandbox = ann("", &forced(spelt));
         let sentence = "jail-shell: login refused (usage); ask the administrator, who finds the reason in the authpriv log";
@@ -172,6 +189,20 @@ fn refuses_a_server_that_only_a_shell_could_start() {
             "",
             "{spelt}: .bashrc was read"
         );
+    }
+}
+
+/// What bash reads where it is started by sshd, restricted or by another name, would run before the server.
+#[test]
+fn a_restricted_shell_and_a_link_to_a_shell_are_not_started_beside_the_server() {
+    let sandbox = ann("", &forced(SERVER)).with(
+        "mkdir -p /srv/jails/ann/opt; cd /srv/jails/ann/opt; ln -s /bin/bash entry; ln -s entry menu; ln -s ../bin/rbash tool",
+    );
+    for shell in ["/bin/rbash", "/opt/entry", "/opt/menu", "/opt/tool"] {
+        sandbox.must(&format!(
+            "sed -i 's,^shell = .*,shell = \"{shell}\",' /etc/login-jail/config.toml"
+        ));
+        served(&sandbox, shell);
     }
 }
 

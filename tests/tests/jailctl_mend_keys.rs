@@ -1,0 +1,125 @@
+//! Keys that `jailctl mend` takes along: only those that lead to the login shell, as a real sshd reads them, and read in a
+//! process that has no hold on root's terminal.
+
+use login_jail_tests::{JAIL_SHELL, Sandbox, roots};
+
+const HOME: &str = "/srv/jails/ann/home/ann";
+const PLACE: &str = "/etc/ssh/authorized_keys.d/ann";
+
+/// ann in a jail with the host's system, whose keys are in reach of her, or where root keeps them.
+fn stage() -> Sandbox {
+    let sandbox = Sandbox::new()
+        .user_with_shell("ann", JAIL_SHELL)
+        .jailed("ann")
+        .root(roots::home())
+        .config("exempt = [\"root\"]\n[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\n")
+        .with("echo secret >/srv/outside");
+    // Starts sshd and makes the key.
+    sandbox.ssh("ann", "true").ok();
+    sandbox.must(&format!(
+        "sed -i 's,^AuthorizedKeysFile.*,AuthorizedKeysFile {HOME}/keys {PLACE},' /etc/ssh/sandbox/sshd_config
+         kill -HUP $(cat /run/sandbox-sshd.pid); sleep 0.5; cp /etc/ssh/sandbox/sshd_config /etc/ssh/"
+    ));
+    sandbox
+}
+
+/// Tells what SFTP shows: the host's files, the jail's, or nothing.
+#[track_caller]
+fn shown(sandbox: &Sandbox) -> &'static str {
+    sandbox.must("rm -f /tmp/got");
+    let seen = sandbox.sftp("ann", "pwd\n-get /srv/outside /tmp/got\n");
+    let got = sandbox.sh("cat /tmp/got").stdout;
+    match (seen.code(), got.contains("secret")) {
+        (_, true) => "host",
+        (Some(0), false) => "jail",
+        _ => "nothing",
+    }
+}
+
+#[test]
+fn keys_that_lead_past_the_shell_stay_behind_as_sshd_reads_them() {
+    let sandbox = stage();
+    for (options, before, after) in [
+        ("", "jail", "jail"),
+        ("restrict,no-pty", "jail", "jail"),
+        (r#"command="internal-sftp""#, "host", "nothing"),
+        (
+            r#"restrict,Command="internal-sftp -l INFO""#,
+            "host",
+            "nothing",
+        ),
+        // A backslash means something right before a quote, and nowhere else.
+        (
+            r#"environment="A=\\" x",command="internal-sftp""#,
+            "host",
+            "nothing",
+        ),
+        (
+            r#"environment="A=\" B=\"",command="internal-sftp""#,
+            "host",
+            "nothing",
+        ),
+        // This forces nothing.
+        (
+            r#"environment="A=command=\"internal-sftp\"",no-pty"#,
+            "jail",
+            "jail",
+        ),
+        (r#"command="/usr/lib/openssh/sftp-server""#, "jail", "jail"),
+    ] {
+        let key = sandbox.read("/etc/ssh/sandbox/client.pub");
+        sandbox.write(
+            &format!("{HOME}/keys"),
+            format!("# ann's\n{options} {key}\n"),
+        );
+        sandbox.must(&format!("rm -f {PLACE}; chown ann: {HOME}/keys"));
+        assert_eq!(shown(&sandbox), before, "the premise: {options}");
+        let mended = sandbox.run(&["jailctl", "mend", "sshd-keys", "ann"]);
+        let is_left = mended.ok().contains("without 1 that force sshd's own SFTP");
+        assert_eq!(is_left, after == "nothing", "{options}: {mended}");
+        sandbox.must(&format!("rm {HOME}/keys"));
+        assert_eq!(shown(&sandbox), after, "{options}\n{}", sandbox.read(PLACE));
+    }
+}
+
+#[test]
+fn an_authority_stays_behind() {
+    let sandbox = stage();
+    sandbox.must(&format!(
+        "cd /etc/ssh/sandbox; ssh-keygen -q -t ed25519 -N '' -f ca
+         (printf 'cert-authority '; cat ca.pub; cat client.pub) >{HOME}/keys; chown ann: {HOME}/keys"
+    ));
+    sandbox.run(&["jailctl", "mend", "sshd-keys", "ann"]).ok();
+    let keys = sandbox.read(PLACE);
+    assert!(!keys.contains("cert-authority"), "{keys}");
+    sandbox.must(&format!("rm {HOME}/keys"));
+    assert_eq!(shown(&sandbox), "jail");
+}
+
+/// A process of the user's that has root's terminal could type commands there: TIOCSTI of ioctl_tty(2).
+#[test]
+fn keys_are_read_without_roots_terminal() {
+    let sandbox = stage();
+    sandbox.must(&format!("mkfifo {HOME}/keys; chown ann: {HOME}/keys"));
+    let mut pty = sandbox.terminal(&["jailctl", "mend", "sshd-keys", "ann"]);
+    let reading = || {
+        let found = sandbox.sh("ps -u ann -o comm=,tty=,sid=,pid=").stdout;
+        found
+            .lines()
+            .find(|line| line.starts_with("head "))
+            .map(str::to_owned)
+    };
+    let process = sandbox
+        .wait_until(reading)
+        .expect("a process of ann's that reads her keys");
+    let words: Vec<&str> = process.split_ascii_whitespace().collect();
+    assert_eq!(words.get(1), Some(&"?"), "its terminal: {process}");
+    let roots = sandbox.must("ps -o sid= -C jailctl | sort -u");
+    assert_ne!(
+        words.get(2).copied(),
+        Some(roots.trim()),
+        "its session: {process}"
+    );
+    sandbox.must(&format!("echo >{HOME}/keys"));
+    assert_eq!(pty.finish().code(), Some(0));
+}
