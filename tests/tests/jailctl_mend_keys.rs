@@ -101,7 +101,7 @@ fn an_authority_stays_behind() {
 fn keys_are_read_without_roots_terminal() {
     let sandbox = stage();
     sandbox.must(&format!("mkfifo {HOME}/keys; chown ann: {HOME}/keys"));
-    let mut pty = sandbox.terminal(&["jailctl", "mend", "sshd-keys", "ann"]);
+    let pty = sandbox.terminal(&["jailctl", "mend", "sshd-keys", "ann"]);
     let reading = || {
         let found = sandbox.sh("ps -u ann -o comm=,tty=,sid=,pid=").stdout;
         found
