@@ -2,9 +2,12 @@
 //!
 //! [`Plan::steps`] is the one place that knows the order. `enter` takes the steps; `jailctl explain` prints them.
 
+mod command;
+mod commands;
 pub mod environment;
 pub mod request;
 pub(crate) mod sftp;
+mod usual_shell;
 pub mod words;
 
 use std::{

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     sftp::{self, Reading},
+    usual_shell::is_usual_shell,
     words,
 };
 use crate::account::identity::Identity;
@@ -227,7 +228,7 @@ impl Request {
         leads_to: &Path,
     ) -> Option<&[OsString]> {
         match &self.what {
-            What::Sftp { options, .. } if sftp::is_usual_shell(shell, leads_to) => Some(options),
+            What::Sftp { options, .. } if is_usual_shell(shell, leads_to) => Some(options),
             _ => None,
         }
     }

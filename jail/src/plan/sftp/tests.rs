@@ -1,6 +1,6 @@
-use std::{ffi::OsStr, path::Path};
+use std::ffi::OsStr;
 
-use super::{Reading, is_usual_shell, may_be_wanted_by, read};
+use super::{Reading, may_be_wanted_by, read};
 
 #[test]
 fn a_server_is_one_however_it_is_spelt() {
@@ -182,54 +182,4 @@ fn a_client_that_asked_for_a_wrapper_may_want_sftp() {
     for line in ["ls sftp", "scp -t /sftp", "rsync --server . sftp/", "", "'"] {
         assert!(!may_be_wanted_by(OsStr::new(line)), "{line}");
     }
-}
-
-#[test]
-fn shells_are_known_by_any_version() {
-    for shell in [
-        "/bin/sh",
-        "/usr/local/bin/bash5",
-        "/bin/bash-static",
-        "/bin/zsh-5.9",
-        "/bin/ksh93",
-        "/bin/rbash",
-        "/bin/rksh",
-        "/bin/rzsh",
-        "/bin/rdash",
-        "/bin/mksh-static",
-        "/bin/zsh-static",
-        "/bin/zsh5-static",
-        "/bin/lksh",
-        "/bin/yash",
-        "/bin/busybox",
-        "/bin/bash.real",
-        "/bin/-bash",
-        "/usr/bin/rc",
-    ] {
-        assert!(
-            is_usual_shell(Path::new(shell), Path::new(shell)),
-            "{shell}"
-        );
-    }
-    for shell in [
-        "/usr/bin/git-shell",
-        "/usr/bin/rssh",
-        "/bin/bash-menu",
-        "/bin/2",
-    ] {
-        assert!(
-            !is_usual_shell(Path::new(shell), Path::new(shell)),
-            "{shell}"
-        );
-    }
-}
-
-#[test]
-fn a_link_is_the_shell_that_it_leads_to() {
-    let is_usual = |shell: &str, to: &str| is_usual_shell(Path::new(shell), Path::new(to));
-    assert!(is_usual("/usr/local/bin/shell", "/usr/bin/bash"));
-    assert!(is_usual("/bin/sh", "/bin/busybox"));
-    assert!(is_usual("/bin/sh", "/opt/ours"));
-    assert!(!is_usual("/sbin/nologin", "/bin/busybox"));
-    assert!(!is_usual("/bin/shell", "/usr/bin/git-shell"));
 }
