@@ -24,4 +24,5 @@ pub mod session;
 #[allow(unsafe_code, reason = "the only place of the core that may")]
 mod sys;
 pub mod trust;
+mod untrusted;
 pub mod world;

@@ -106,7 +106,7 @@ const PARTS: [&[&str]; 11] = [
     &["process"],
     &["plan"],
     &["account"],
-    &["trust.rs", "served.rs"],
+    &["trust.rs", "untrusted.rs", "served.rs"],
     &["fault.rs", "code.rs"],
     &["sys"],
 ];
