@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::{
     account::{self, Accounts},
     cli::{Kick, KillAll},
-    commands,
+    command_lines,
     failure::{Failure, Verdict, need_root},
     output::{counted, print_json, say},
     process::Process,
@@ -88,7 +88,7 @@ pub(crate) fn run(directory: &Path, arguments: &Kick) -> Result<Verdict, Failure
         wait(uid, Duration::from_secs(arguments.grace.into()))?;
         report.killed = kill(uid)?;
         let left: Vec<i32> = running(uid)?.iter().map(|process| process.pid).collect();
-        let mut commands = commands::of(&left);
+        let mut commands = command_lines::of(&left);
         let left = left.into_iter().map(|pid| Left {
             pid,
             command: commands.remove(&pid),

@@ -9,7 +9,7 @@ mod account;
 mod attack;
 mod check;
 mod cli;
-mod commands;
+mod command_lines;
 mod door;
 mod edit;
 mod enter;
@@ -116,7 +116,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Accomplice(arguments) => attack::be_accomplice(&arguments),
         Command::Unwalled(arguments) => attack::try_unwalled(&arguments),
         Command::KillAll(arguments) => kick::kill_all(&arguments),
-        Command::Commands(arguments) => commands::run(&arguments),
+        Command::Commands(arguments) => command_lines::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     account::{self, Accounts, Jailed},
     cli::Sessions,
-    commands,
+    command_lines,
     door::JAIL_SHELL,
     failure::{Failure, Verdict, need_root},
     output::{print_columns, print_json, say},
@@ -119,7 +119,7 @@ pub(crate) fn of(jailed: &Jailed) -> Result<Vec<Session>, Failure> {
         .collect();
     sessions.sort_by_key(|session| (session.since, session.pid));
     let pids: Vec<i32> = sessions.iter().map(|session| session.pid).collect();
-    let mut commands = commands::of(&pids);
+    let mut commands = command_lines::of(&pids);
     for session in &mut sessions {
         session.command = commands.remove(&session.pid);
     }
