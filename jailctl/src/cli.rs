@@ -601,7 +601,7 @@ mod tests {
 
     /// Gives the words that the sources of `check` call findings by.
     fn kinds() -> Vec<String> {
-        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
+        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctor/check");
         let mut kinds = Vec::new();
         for file in files(Path::new(sources)) {
             let text = std::fs::read_to_string(file).unwrap();

@@ -5,38 +5,23 @@
 //! taken in part, or rehearsed, and never made up a second time.
 #![allow(clippy::print_stderr, reason = "a command-line program")]
 
-mod account;
+mod accounts;
 mod attack;
-mod check;
 mod cli;
 mod command_lines;
+mod commands;
+mod doctor;
 mod door;
-mod edit;
-mod enter;
-mod explain;
 mod failure;
-mod generate;
 mod guest;
-mod kick;
-mod list;
-mod manager;
-mod membership;
-mod mend;
 mod migrate;
 mod mountinfo;
 mod output;
 mod page;
 mod pam;
 mod process;
-mod programs;
-mod rehearsal;
-mod release;
-mod sessions;
 mod shell;
-mod shells;
 mod sshd_config;
-mod status;
-mod traces;
 mod watch;
 
 use std::{
@@ -50,7 +35,10 @@ use clap::Parser;
 use jailctl::{stdout, terminal::shown_lines};
 
 use crate::{
+    accounts::{account, edit, manager, shells, traces},
     cli::{Cli, Command},
+    commands::{enter, generate, kick, list, membership, release, sessions, status},
+    doctor::{check, explain, mend, programs, rehearsal},
     failure::{Failure, Verdict},
 };
 

@@ -1,0 +1,7 @@
+//! What a login would do, what is wrong with it, and what mends that.
+
+pub(crate) mod check;
+pub(crate) mod explain;
+pub(crate) mod mend;
+pub(crate) mod programs;
+pub(crate) mod rehearsal;
