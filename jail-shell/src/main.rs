@@ -69,12 +69,14 @@ impl Caller {
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
+    let uid = rustix::process::getuid().as_raw();
     match arguments.get(1).and_then(|first| first.to_str()) {
-        Some("--help") => return print(HELP),
-        Some("--version") => return print(concat!("jail-shell ", env!("CARGO_PKG_VERSION"), "\n")),
+        Some("--help") => return print(uid, HELP),
+        Some("--version") => {
+            return print(uid, concat!("jail-shell ", env!("CARGO_PKG_VERSION"), "\n"));
+        }
         _ => {}
     }
-    let uid = rustix::process::getuid().as_raw();
     let environment = env::vars_os().collect();
     let caller = Caller {
         arguments,
@@ -186,7 +188,11 @@ fn tell(caller: &Caller, refusal: &Refusal) {
     }
 }
 
-fn print(text: &str) -> ExitCode {
+/// Prints a text. Standard output is the caller's, and takes it when they like: no process of root's waits for that.
+fn print(uid: u32, text: &str) -> ExitCode {
+    if privilege::give_up(uid).is_err() {
+        return ExitCode::FAILURE;
+    }
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

@@ -21,17 +21,49 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// What all file systems of FUSE are called: `fuse`, `fuseblk`, and with a subtype `fuse.sshfs`.
 const FUSE: &[u8] = b"fuse";
 
+/// A mounted file system, as the table has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileSystem {
+    /// Its type, such as `ext4`.
+    pub(crate) kind: Vec<u8>,
+    /// The uid of the user who serves it; nothing where the kernel or root serves it. An error where the table does not say.
+    pub(crate) server: Result<Option<u32>, Errno>,
+}
+
 /// Gives the uid of the user who serves the file system that `opened` is on; nothing where the kernel or root serves it.
 ///
 /// # Errors
 /// The table can't be read, or has no such mount. Nobody knows then who would be asked.
 pub(crate) fn server(opened: impl AsFd) -> Result<Option<u32>, Errno> {
+    let (table, mount) = (table()?, mount_of(opened)?);
+    let line = find(&table, |line| line.mount == Some(mount)).ok_or(Errno::ENOENT)?;
+    line.file_system().ok_or(Errno::ENOENT)?.server
+}
+
+/// Gives the file system that `opened` is on, by the number of its mount, or where that is a mount of another namespace, by its
+/// device (major and minor number); nothing where no such file system is mounted here.
+///
+/// # Errors
+/// The table can't be read.
+pub(crate) fn file_system(
+    opened: impl AsFd,
+    device: (u32, u32),
+) -> Result<Option<FileSystem>, Errno> {
+    let (table, mount) = (table()?, mount_of(opened)?);
+    let line = find(&table, |line| line.mount == Some(mount))
+        .or_else(|| find(&table, |line| line.device() == Some(device)));
+    Ok(line.and_then(|line| line.file_system()))
+}
+
+/// Gives the number of the mount that a file was opened by.
+fn mount_of(opened: impl AsFd) -> Result<u64, Errno> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
-    let mount = statx(opened, c"", flags, StatxFlags::MNT_ID)
-        .map_err(raw)?
-        .stx_mnt_id;
-    let table = fs::read(MOUNTS).map_err(|error| number(&error))?;
-    server_in(&table, mount).ok_or(Errno::ENOENT)
+    let seen = statx(opened, c"", flags, StatxFlags::MNT_ID).map_err(raw)?;
+    Ok(seen.stx_mnt_id)
+}
+
+fn table() -> Result<Vec<u8>, Errno> {
+    fs::read(MOUNTS).map_err(|error| number(&error))
 }
 
 /// Says what is wrong with a file that is on a file system which this uid serves, and what mends it.
@@ -41,29 +73,58 @@ pub(crate) fn state(uid: u32) -> String {
     )
 }
 
-/// Looks a mount up in the table. Nothing where it is not there or its line is no line of the table.
-fn server_in(table: &[u8], mount: u64) -> Option<Option<u32>> {
-    let line = table
-        .split(|byte| *byte == b'\n')
-        .find(|line| first_number(line) == Some(mount))?;
-    // Behind the optional fields, a lone dash: the type, the source, the options of the file system.
-    let mut fields = line
-        .split(|byte| *byte == b' ')
-        .skip_while(|field| *field != b"-")
-        .skip(1);
-    let (kind, options) = (fields.next()?, fields.nth(1)?);
-    if !kind.starts_with(FUSE) {
-        return Some(None);
-    }
-    let server = options
-        .split(|byte| *byte == b',')
-        .find_map(|option| option.strip_prefix(b"user_id="))?;
-    let server: u32 = parse(server)?;
-    Some(Some(server).filter(|uid| *uid != 0))
+/// Finds the first line of the table that is wanted.
+fn find<'a>(table: &'a [u8], wanted: impl Fn(&Line<'a>) -> bool) -> Option<Line<'a>> {
+    let lines = table.split(|byte| *byte == b'\n').map(Line::new);
+    lines.into_iter().find(wanted)
 }
 
-fn first_number(line: &[u8]) -> Option<u64> {
-    parse(line.split(|byte| *byte == b' ').next()?)
+/// A line of the table.
+struct Line<'a> {
+    mount: Option<u64>,
+    text: &'a [u8],
+}
+
+impl<'a> Line<'a> {
+    fn new(text: &'a [u8]) -> Line<'a> {
+        let mut fields = text.split(|byte| *byte == b' ');
+        Line {
+            mount: fields.next().and_then(parse),
+            text,
+        }
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.text.split(|byte| *byte == b' ')
+    }
+
+    /// Gives major and minor number of the device.
+    fn device(&self) -> Option<(u32, u32)> {
+        let text = str::from_utf8(self.fields().nth(2)?).ok()?;
+        let (major, minor) = text.split_once(':')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    }
+
+    /// Reads the file system; nothing where this is no line of the table.
+    fn file_system(&self) -> Option<FileSystem> {
+        // Behind the optional fields, a lone dash: the type, the source, the options of the file system.
+        let mut fields = self.fields().skip_while(|field| *field != b"-").skip(1);
+        let (kind, options) = (fields.next()?, fields.nth(1)?);
+        let server = if kind.starts_with(FUSE) {
+            options
+                .split(|byte| *byte == b',')
+                .find_map(|option| option.strip_prefix(b"user_id="))
+                .and_then(parse)
+                .ok_or(Errno::ENOENT)
+                .map(|uid: u32| Some(uid).filter(|uid| *uid != 0))
+        } else {
+            Ok(None)
+        };
+        Some(FileSystem {
+            kind: kind.to_vec(),
+            server,
+        })
+    }
 }
 
 fn parse<T: FromStr>(digits: &[u8]) -> Option<T> {
@@ -74,7 +135,7 @@ fn parse<T: FromStr>(digits: &[u8]) -> Option<T> {
 mod tests {
     use std::fs::File;
 
-    use super::{server, server_in};
+    use super::{FileSystem, find, server};
 
     const TABLE: &[u8] = b"\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
@@ -83,19 +144,35 @@ mod tests {
 42 22 8:2 / /srv/ntfs rw - fuseblk /dev/sdb1 rw,user_id=1002,group_id=0\n\
 43 22 0:37 / /srv/odd rw - fuse odd rw\n";
 
+    fn in_table(mount: u64) -> Option<FileSystem> {
+        find(TABLE, |line| line.mount == Some(mount))?.file_system()
+    }
+
+    fn server_in(mount: u64) -> Option<Option<u32>> {
+        in_table(mount)?.server.ok()
+    }
+
     #[test]
     fn a_user_is_told_from_root_and_from_the_kernel() {
-        assert_eq!(server_in(TABLE, 22), Some(None));
-        assert_eq!(server_in(TABLE, 40), Some(Some(1001)));
-        assert_eq!(server_in(TABLE, 41), Some(None));
-        assert_eq!(server_in(TABLE, 42), Some(Some(1002)));
+        assert_eq!(server_in(22), Some(None));
+        assert_eq!(server_in(40), Some(Some(1001)));
+        assert_eq!(server_in(41), Some(None));
+        assert_eq!(server_in(42), Some(Some(1002)));
     }
 
     #[test]
     fn a_mount_that_nothing_is_known_of_is_not_taken_for_the_kernels() {
-        assert_eq!(server_in(TABLE, 43), None);
-        assert_eq!(server_in(TABLE, 2), None);
-        assert_eq!(server_in(b"", 22), None);
+        assert_eq!(server_in(43), None);
+        assert_eq!(server_in(2), None);
+        assert!(find(b"", |_| true).is_none_or(|line| line.file_system().is_none()));
+    }
+
+    #[test]
+    fn a_mount_of_another_namespace_is_known_by_its_device() {
+        let by_device = |device| find(TABLE, |line| line.device() == Some(device));
+        let kind = by_device((8, 2)).and_then(|line| line.file_system());
+        assert_eq!(kind.unwrap().kind, b"fuseblk");
+        assert!(by_device((8, 3)).is_none());
     }
 
     #[test]

@@ -260,7 +260,8 @@ Examples:
 ///
 /// A session is what one login has running, background processes included; where the login has ended and processes linger,
 /// the column DOOR has a dash. The address is the other side of sshd's connection, as the kernel has it; the command is what the
-/// process calls itself. The jail is the one that the config gives the user now. Needs root.
+/// process calls itself. The jail is the one that the config gives the user now. A login that has not got into its jail yet is
+/// listed as "entering": its processes are root's still. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = SESSIONS_EXAMPLES)]
 pub(crate) struct Sessions {
@@ -281,7 +282,7 @@ Examples:
 ///
 /// Asks every process of the user to end (SIGTERM and SIGHUP), waits, and kills all that is left in one call, which no
 /// process outruns: those in the jail, what lingers in the background, and what stands around them, such as sshd's process
-/// for the connection. Nobody else's processes are touched, and the user can log in again. Exit status 1 when a process would not end. Needs root.
+/// for the connection, and those of root's that are about to let the user in. Nobody else's processes are touched, and the user can log in again. Exit status 1 when a process would not end. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = KICK_EXAMPLES)]
 pub(crate) struct Kick {

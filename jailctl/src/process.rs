@@ -10,10 +10,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jail::process::name::login_of;
 use jail_config::{Isolation, Jail, Seccomp};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, open, statx};
 
-use crate::{failure::Failure, pam};
+use crate::{door::JAIL_SHELL, failure::Failure, pam};
 
 /// Where the fields of stat are, counted from the one behind the name: proc_pid_stat(5).
 const STATE: usize = 0;
@@ -108,6 +109,42 @@ impl Process {
     /// # Errors
     /// They can't be listed: without /proc there would seem to be none.
     pub(crate) fn of_user(uid: u32) -> Result<Vec<Process>, Failure> {
+        Process::listed(|process| process.real_uid() == Some(uid))
+    }
+
+    /// Lists the processes with this real user id, and those of root's that are about to let the user in.
+    ///
+    /// # Errors
+    /// As [`Process::of_user`].
+    pub(crate) fn of_user_or_login(uid: u32) -> Result<Vec<Process>, Failure> {
+        Process::listed(|process| process.is_of(uid))
+    }
+
+    /// Tells whether it has this real user id, or is one of root's that is about to let the user in.
+    pub(crate) fn is_of(&self, uid: u32) -> bool {
+        match self.real_uid() {
+            Some(0) => self.enters_for(uid),
+            own => own == Some(uid),
+        }
+    }
+
+    /// Tells whether it has root's ids and is about to let this user in.
+    pub(crate) fn enters_for(&self, uid: u32) -> bool {
+        self.real_uid() == Some(0)
+            && self.name().and_then(|name| login_of(&name)) == Some(uid)
+            && self.program().is_some()
+    }
+
+    /// Tells whether it is about to let this user in, with root's ids or some of them.
+    pub(crate) fn is_entering(&self, uid: u32) -> bool {
+        let effective = || self.status("Uid:")?.split_whitespace().nth(1)?.parse().ok();
+        self.enters_for(uid)
+            || self.real_uid() == Some(uid)
+                && effective() == Some(0)
+                && self.program().is_some_and(|name| name == JAIL_SHELL)
+    }
+
+    fn listed(wanted: impl Fn(&Process) -> bool) -> Result<Vec<Process>, Failure> {
         let proc = Path::new("/proc");
         if !Process::own().directory.exists() {
             return Err(Failure::Failed(
@@ -116,7 +153,7 @@ impl Process {
         }
         Ok(Process::all()
             .map_err(|error| Failure::io("list the processes in", proc, &error))?
-            .filter(|process| process.real_uid() == Some(uid))
+            .filter(wanted)
             .map(Process::seen_by_a_thread_that_runs)
             .collect())
     }

@@ -25,6 +25,7 @@
 #include "probe.h"
 
 #include <linux/capability.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -89,6 +90,24 @@ static int open_kind(const char *kind)
 		return inotify_init1(0);
 	if (!strcmp(kind, "memfd"))
 		return memfd_create("memory", 0);
+	if (!strcmp(kind, "master"))
+		return posix_openpt(O_RDWR | O_NOCTTY);
+	if (!strcmp(kind, "slave")) {
+		int master = posix_openpt(O_RDWR | O_NOCTTY);
+		return grantpt(master) || unlockpt(master) ? -1 : open(ptsname(master), O_RDWR | O_NOCTTY);
+	}
+	if (!strcmp(kind, "proc"))
+		return open("/proc/self/status", O_RDONLY);
+	if (!strcmp(kind, "sysfs"))
+		return open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY);
+	if (!strcmp(kind, "cgroup"))
+		return open("/sys/fs/cgroup/cgroup.procs", O_RDONLY);
+	if (!strcmp(kind, "mqueue"))
+		return mq_open("/hostile", O_RDWR | O_CREAT, 0600, NULL);
+	if (!strcmp(kind, "fuse"))
+		return open("/dev/fuse", O_RDWR);
+	if (!strcmp(kind, "file"))
+		return open("/tmp", O_RDWR | O_TMPFILE, 0600);
 	if (!strcmp(kind, "null"))
 		return open("/dev/null", O_RDWR);
 	if (!strcmp(kind, "pipe"))

@@ -12,7 +12,8 @@
  * errno: the kernel answers every such call itself. call: the Nth such call, every one without #N, of any process or,
  * with in=P, of one. at: the Kth call of process P; processes are counted from 1 in the order in which they came.
  * record: none; the calls are listed on descriptor 9. sweep: a run for each point, output in blocks, see sweep_one();
- * 0.0:0 is an unharmed run. A fault is an errno, `kill`, or `lie`: the call is said to have succeeded and is not done.
+ * 0.0:0 is an unharmed run. A fault is an errno, `kill`, `hold`: the call does not return, or `lie`: it is said to have succeeded and is
+ * not done.
  *
  * A run is over when the last process that came of it is. Root starts it, so the filter needs no no_new_privs and a
  * set-uid bit keeps its effect; then it becomes the account and executes PATH. Calls are counted from the first
@@ -36,6 +37,7 @@
 
 #define KILL (-1)
 #define LIE (-2)
+#define HOLD (-3)
 #define MAX_MATCHES 4
 #define MAX_RULES 64
 #define LISTING 9
@@ -86,6 +88,8 @@ static int error_of(const char *text)
 {
 	if (!strcmp(text, "kill"))
 		return KILL;
+	if (!strcmp(text, "hold"))
+		return HOLD;
 	return strcmp(text, "lie") ? atoi(text) : LIE;
 }
 
@@ -214,6 +218,8 @@ static void answer(int listener, const struct seccomp_notif *call, int error, st
 		kill(call->pid, SIGKILL);
 		return;
 	}
+	if (error == HOLD)
+		return;
 	struct seccomp_notif_resp reply = {
 		.id = call->id,
 		.error = error == LIE ? 0 : -error,

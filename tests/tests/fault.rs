@@ -108,6 +108,7 @@ const GET_SECUREBITS: (c_long, &str) = (libc::SYS_prctl, "0=27");
 const SET_NO_NEW_PRIVS: (c_long, &str) = (libc::SYS_prctl, "0=38");
 const GET_NO_NEW_PRIVS: (c_long, &str) = (libc::SYS_prctl, "0=39");
 const CLEAR_AMBIENT: (c_long, &str) = (libc::SYS_prctl, "0=47,1=4");
+const SET_DUMPABLE: (c_long, &str) = (libc::SYS_prctl, "0=4");
 const LIMIT_CORE: (c_long, &str) = (libc::SYS_prlimit64, "1=4");
 
 /// The rows of `isolation = "chroot"`.
@@ -153,6 +154,7 @@ const CHROOT: &[Row] = &[
     ),
     row("uid", (libc::SYS_setresuid, ""), Nth(2), "EPERM", STEP),
     row("uid", (libc::SYS_setresuid, ""), Nth(2), "EAGAIN", STEP),
+    row("uid", SET_DUMPABLE, Last(0), "EINVAL", STEP),
     row("capabilities", CLEAR_AMBIENT, Every, "EPERM", STEP),
     row("capabilities", (libc::SYS_capset, ""), Every, "EPERM", STEP),
     row("no-new-privs", SET_NO_NEW_PRIVS, Every, "EINVAL", STEP),

@@ -7,7 +7,11 @@
     reason = "a test reports by panicking"
 )]
 
-use login_jail_tests::{Outcome, Pty, Sandbox, fault::install_probe, roots, skipped};
+use login_jail_tests::{
+    JAIL_SHELL, Outcome, Pty, Sandbox,
+    fault::{install_probe, probe},
+    roots, skipped,
+};
 use serde_json::Value;
 
 /// ann and bob, jailed with a home and the host's system; carl, whom no rule names.
@@ -516,4 +520,39 @@ fn what_makes_a_user_namespace_inside_is_inside() {
     start(&sandbox, "ann", "exec unshare -Ur sleep 4321");
     wait_for_command(&sandbox, "sleep 4321");
     assert_eq!(counted(&sandbox), (2, 0));
+}
+
+/// Starts a login of ann's that comes to its new root and no further, with root's ids, until it is killed.
+fn start_entering(sandbox: &Sandbox) {
+    let inject = probe("inject");
+    let ids = sandbox.must("echo $(id -u ann):$(id -g ann)");
+    sandbox.must(&format!(
+        "setsid {inject} {ids} call {},#1 hold {JAIL_SHELL} jail-shell -c 'sleep 4321' >/dev/null 2>&1 </dev/null 9>&- &",
+        nix::libc::SYS_pivot_root
+    ));
+}
+
+#[test]
+fn a_login_that_has_roots_ids_is_listed_for_its_user_and_ended() {
+    let sandbox = host("full");
+    start_entering(&sandbox);
+    let all = wait_until(&sandbox, "ann", |all| {
+        let ids = "ps -o ruid= -p $(pgrep -f '^jail-shell -c' | tail -n 1) | grep -qw 0";
+        all.len() == 1 && all[0]["entering"] == true && sandbox.sh(ids).code() == Some(0)
+    });
+    let of_root = sandbox.must("ps -eo ruid=,args= | grep -c '^ *0 [j]ail-shell -c'");
+    assert_eq!(of_root, "1", "{all:?}");
+    assert!(sessions(&sandbox, &["bob"]).is_empty());
+    let seen = jailctl(&sandbox, &["sessions"]);
+    assert!(seen.ok().contains("(entering)"), "{seen}");
+    let kicked = jailctl(&sandbox, &["kick", "--grace", "0", "bob"]);
+    assert!(kicked.ok().contains("bob has no process"), "{kicked}");
+    assert_eq!(sessions(&sandbox, &["ann"]).len(), 1);
+    let kicked = jailctl(&sandbox, &["kick", "--grace", "0", "ann"]);
+    assert!(kicked.ok().contains("ended 2 processes of ann"), "{kicked}");
+    let left = sandbox.must("ps -eo uid=,args= | grep '[j]ail-shell -c' | grep -v inject || true");
+    assert_eq!(left, "");
+    start(&sandbox, "ann", "exec sleep 4321");
+    let all = wait_for_command(&sandbox, "sleep 4321");
+    assert_eq!(all[0]["entering"], false, "{all:?}");
 }

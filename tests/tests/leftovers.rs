@@ -55,9 +55,9 @@ fn stage() -> Sandbox {
 /// What of the host's a login could leave something in: mounts, processes, namespaces, files, System V IPC.
 fn state(sandbox: &Sandbox) -> String {
     sandbox.must(
-        "for _ in $(seq 200); do pgrep -u ann,bob >/dev/null || pgrep -x jail-shell >/dev/null || break; sleep 0.01; done
+        "for _ in $(seq 200); do pgrep -u ann,bob >/dev/null || pgrep '^jail(-shell|:)' >/dev/null || break; sleep 0.01; done
          cat /proc/self/mountinfo
-         ps -eo user,stat,comm --no-headers | grep -E 'ann|bob|jail-shell|Z' | grep -v grep || true
+         ps -eo user,stat,comm --no-headers | grep -E 'ann|bob|jail-shell|jail:|Z' | grep -v grep || true
          for kind in mnt pid net ipc uts user; do
              for link in /proc/[0-9]*/ns/$kind; do readlink $link; done | sort -u
          done

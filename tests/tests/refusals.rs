@@ -502,6 +502,44 @@ fn refuses_a_directory_as_standard_descriptor() {
 }
 
 #[test]
+fn refuses_a_file_of_the_kernels_as_standard_descriptor_and_takes_it_through_a_pipe() {
+    let sandbox = ann();
+    let script = "exec jail-shell -c 'echo ran' </proc/self/status";
+    let outcome = sandbox.run_as("ann", &["sh", "-c", script]);
+    let said = ["descriptor 0 is a file of proc", "cat FILE | "];
+    refused(&sandbox, &outcome, 118, "descriptor", &said);
+    let script = "cat /proc/self/status | exec jail-shell -c 'read line; echo $line'";
+    let outcome = sandbox.run_as("ann", &["sh", "-c", script]);
+    assert!(outcome.ok().starts_with("Name:"), "{outcome}");
+}
+
+#[test]
+fn what_help_waits_for_is_no_process_of_roots() {
+    let sandbox = ann();
+    for option in ["--help", "--version"] {
+        // A pipe that is full, and whose reader takes nothing.
+        let status = sandbox.must(&format!(
+            "rm -f /run/full; mkfifo -m 666 /run/full
+             exec 8<>/run/full; dd if=/dev/zero of=/run/full bs=65536 count=1 2>/dev/null
+             setpriv --reuid ann --regid ann --clear-groups --reset-env {JAIL_SHELL} {option} >/run/full 8>&- &
+             pid=$!; for _ in $(seq 100); do grep -q pipe /proc/$pid/wchan && break; sleep 0.02; done
+             grep -E '^(Name|Uid|Gid|CapPrm|CapEff)' /proc/$pid/status; kill -9 $pid"
+        ));
+        let [uid, gid] = ["u", "g"].map(|which| sandbox.must(&format!("id -{which} ann")));
+        let none = "0000000000000000";
+        let four = |name: &str, id: &str| format!("{name}:\t{id}\t{id}\t{id}\t{id}");
+        let expected = [
+            "Name:\tjail-shell".to_owned(),
+            four("Uid", &uid),
+            four("Gid", &gid),
+            format!("CapPrm:\t{none}"),
+            format!("CapEff:\t{none}"),
+        ];
+        assert_eq!(status, expected.join("\n"), "{option}");
+    }
+}
+
+#[test]
 fn accepts_closed_standard_descriptors() {
     let sandbox = ann();
     let script = "exec jail-shell -c 'echo ran >ran' <&- >&- 2>&-";

@@ -18,12 +18,12 @@ fn has_fuse(sandbox: &Sandbox) -> bool {
     sandbox.sh(node).code() == Some(0)
 }
 
-/// Mounts a file system that never answers, as one that ann serves.
-fn stall(sandbox: &Sandbox, directory: &str) {
+/// Mounts a file system that never answers, as one that ann serves; `answers` may be `open`.
+fn stall(sandbox: &Sandbox, directory: &str, answers: &str) {
     let probe = install_probe(sandbox, "stall");
     sandbox.must(&format!(
         "uid=$(id -u ann); mkdir -p {directory}; mkfifo /tmp/serving /tmp/end
-         {probe} {directory} $uid <>/tmp/end >/tmp/serving 2>&1 &
+         {probe} {directory} $uid {answers} <>/tmp/end >/tmp/serving 2>&1 &
          read line </tmp/serving; test \"$line\" = serving"
     ));
 }
@@ -51,7 +51,7 @@ fn what_a_user_serves_is_refused_by_name_and_asked_nothing() {
             return;
         }
         sandbox.must("mkdir -p /srv/base /srv/data /srv/jails/ann/data");
-        stall(&sandbox, served);
+        stall(&sandbox, served, "");
         let before = Instant::now();
         let outcome = sandbox.run_as("ann", &[JAIL_SHELL, "-c", "echo in"]);
         assert_eq!(outcome.stdout, "", "{served}: {outcome}");
@@ -59,7 +59,34 @@ fn what_a_user_serves_is_refused_by_name_and_asked_nothing() {
         let uid = sandbox.must("id -u ann");
         let named = format!("FUSE) that uid {uid} serves");
         sandbox.logged(&["refused", &format!("code={code}"), &named]);
-        let left = sandbox.must("ps -eo euid=,comm= | grep -c ' *0 jail-shell' || :");
+        let left = sandbox.must("ps -eo euid=,comm= | grep -cE ' *0 jail(-shell|:)' || :");
         assert_eq!(left, "0", "{served}");
     }
+}
+
+#[test]
+fn a_standard_descriptor_that_a_user_serves_is_refused_and_asked_nothing() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox());
+    if !has_fuse(&sandbox) {
+        skipped("what a user serves", "this kernel has no FUSE");
+        return;
+    }
+    stall(&sandbox, "/srv/fuse", "open");
+    let uid = sandbox.must("id -u ann");
+    let refused = |number: usize, before: &str, why: &str| {
+        let started = Instant::now();
+        let outcome = sandbox.sh(&format!(
+            "exec {number}</srv/fuse/file; {before}
+             exec setpriv --reuid ann --regid ann --clear-groups {JAIL_SHELL} -c 'echo in'"
+        ));
+        assert_eq!(outcome.code(), Some(118), "{number} {before}: {outcome}");
+        assert!(started.elapsed() < AT_ONCE, "{number} {before}: {outcome}");
+        let descriptor = format!("descriptor {number} ");
+        sandbox.logged_last(&["refused code=descriptor ", &descriptor, why]);
+    };
+    for number in 0..3 {
+        refused(number, "", &format!("FUSE) that uid {uid} serves"));
+    }
+    // Unmounted with a file of it open, it still is what the file is on.
+    refused(0, "umount -l /srv/fuse", "no file system mounted here");
 }

@@ -9,9 +9,10 @@ use crate::{
     account::identity::IdentityError,
     plan::{PlanFault, request::RequestFault},
     process::{
+        descriptors::BadDescriptor,
         privilege::{Missing, PrivilegeFault},
         program::ProgramFault,
-        start::{BadDescriptor, StartFault},
+        start::StartFault,
     },
     trust::{NO_OPENAT2, Untrusted, UntrustedSource},
     world::host_files::HostFilesFault,

@@ -13,6 +13,7 @@ use rustix::thread::{
 
 use crate::{
     fault::{StepFault, failed, hold, raw},
+    process::name::name_for_user,
     sys::keyctl::join_session_keyring,
 };
 
@@ -42,6 +43,7 @@ const LAST_CAPABILITY: u32 = 40;
 /// # Errors
 /// The call that failed.
 pub(crate) fn join_new_session_keyring() -> Result<(), StepFault> {
+    name_for_user()?;
     let root = Uid::from_raw(0);
     setresuid(root, root, root).map_err(|errno| StepFault::Failed("setresuid", errno))?;
     join_keyring()

@@ -4,11 +4,12 @@ use nix::{
     errno::Errno,
     unistd::{Gid, Uid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid},
 };
-use rustix::process::chroot;
+use rustix::process::{DumpableBehavior, chroot, set_dumpable_behavior};
 
 use crate::{
     fault::{StepFault, hold, raw},
     plan::Ids,
+    process::name::name_as_program,
 };
 
 impl Ids {
@@ -83,11 +84,32 @@ pub(crate) fn set_gid(gid: u32) -> Result<(), StepFault> {
     setresgid(gid, gid, gid).map_err(|errno| StepFault::Failed("setresgid", errno))
 }
 
-/// Sets real, effective and saved user ID.
+/// Sets real, effective and saved user ID, and stays out of the user's reach: at each change of ids the kernel lets a process be
+/// traced and dumped as `fs.suid_dumpable` says, and a supervisor remains for the session. execve(2) ends it.
 ///
 /// # Errors
-/// setresuid(2) failed.
+/// setresuid(2) or prctl(2) failed.
 pub(crate) fn set_uid(uid: u32) -> Result<(), StepFault> {
     let uid = Uid::from_raw(uid);
-    setresuid(uid, uid, uid).map_err(|errno| StepFault::Failed("setresuid", errno))
+    setresuid(uid, uid, uid).map_err(|errno| StepFault::Failed("setresuid", errno))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", raw(errno)))?;
+    name_as_program()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid, set_dumpable_behavior};
+
+    use super::set_uid;
+
+    #[test]
+    fn who_becomes_a_user_can_not_be_traced_by_them_whatever_the_kernel_is_set_to() {
+        // The kernel changes nothing where the ids stay what they are.
+        set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
+        set_uid(geteuid().as_raw()).unwrap();
+        let behavior = dumpable_behavior().unwrap();
+        set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
+        assert_eq!(behavior, DumpableBehavior::NotDumpable);
+    }
 }

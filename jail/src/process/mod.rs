@@ -3,9 +3,11 @@
 pub(crate) mod capabilities;
 pub mod client;
 pub mod credentials;
+pub mod descriptors;
 pub(crate) mod elf;
 pub mod landlock;
 pub(crate) mod limits;
+pub mod name;
 pub mod privilege;
 pub mod program;
 pub(crate) mod seccomp;

@@ -299,6 +299,8 @@ pub fn give_up(uid: u32) -> Result<(), Errno> {
     if (uids.real, uids.effective, uids.saved) != (uid, uid, uid) {
         setresuid(uid, uid, uid)?;
     }
+    // What it has read of the config is not the user's.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(raw)?;
     set_capabilities(None, NO_CAPABILITIES).map_err(raw)?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(raw)
 }

@@ -3,11 +3,6 @@
 //!
 //! It reads nothing of the config and knows nobody's name.
 
-use std::{
-    fmt,
-    os::fd::{AsFd, BorrowedFd},
-};
-
 use nix::{
     errno::Errno,
     sys::{
@@ -17,21 +12,20 @@ use nix::{
     unistd::alarm,
 };
 use rustix::{
-    fs::{FileType, Mode, OFlags, fcntl_getfl, fstat, fstatfs, makedev, open},
+    fs::Mode,
     process::{DumpableBehavior, chdir, set_dumpable_behavior, umask},
-    stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
     thread::{CapabilitySet, capabilities},
 };
 
 use crate::{
     fault::{StepFault, hold, raw},
+    process::descriptors::{self, BadDescriptor, DescriptorFault},
     sys::{
         close_range::close_range_from,
         environment,
         signal::{Disposition, LAST_SIGNAL, rt_sigaction, rt_sigpending, rt_sigprocmask},
         timer::stop_itimer,
     },
-    trust::kind,
 };
 
 pub use crate::sys::environment::in_empty_environment;
@@ -82,30 +76,17 @@ pub enum StartFault {
     Step(StepFault),
 }
 
-/// A standard descriptor that is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadDescriptor {
-    /// 0, 1 or 2.
-    pub number: i32,
-    /// What it is.
-    pub what: &'static str,
-}
-
-impl fmt::Display for BadDescriptor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "descriptor {} is a {}; only a terminal, pipe, socket, regular file or character device may come in",
-            self.number, self.what
-        )
+impl From<DescriptorFault> for StartFault {
+    fn from(fault: DescriptorFault) -> StartFault {
+        match fault {
+            DescriptorFault::Bad(bad) => StartFault::Descriptor(bad),
+            DescriptorFault::Failed(call, errno) => failure(call, errno),
+        }
     }
 }
 
 /// Makes environment, descriptors, signals, timers, umask and the working directory sane. Needs no privilege. The
 /// environment is empty from here on: what a session may inherit of it is to be taken before.
-///
-/// Closed descriptors from 0 to 2 have something in them already: glibc sees to it in a set-user-ID program, and
-/// Rust's start-up in any.
 ///
 /// # Errors
 /// A descriptor from 0 to 2 that could carry a way out of a jail, or a system call that failed.
@@ -127,45 +108,8 @@ pub fn sanitize() -> Result<(), StartFault> {
     )?;
     umask(Mode::from_raw_mode(0o077));
     failed("chdir /", chdir("/").map_err(raw))?;
-    for (number, fd) in [
-        (0, rustix::stdio::stdin()),
-        (1, rustix::stdio::stdout()),
-        (2, rustix::stdio::stderr()),
-    ] {
-        check_standard(fd)
-            .map_err(|what| StartFault::Descriptor(BadDescriptor { number, what }))?;
-        if is_stop_gap(number, fd).map_err(|errno| failure("fstat", errno))? {
-            failed("open /dev/null", reopen_as_null(number))?;
-        }
-    }
+    descriptors::make_sane()?;
     Ok(())
-}
-
-/// Tells what glibc puts in the place of a closed descriptor: /dev/full for writing as 0, /dev/null for reading as 1
-/// and 2, so that any use fails. The user's programs are to see an empty input and a sink instead.
-fn is_stop_gap(number: i32, fd: BorrowedFd<'_>) -> Result<bool, Errno> {
-    let (minor, access) = if number == 0 {
-        (7, OFlags::WRONLY)
-    } else {
-        (3, OFlags::RDONLY)
-    };
-    let stat = fstat(fd).map_err(raw)?;
-    let flags = fcntl_getfl(fd).map_err(raw)?;
-    Ok(
-        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
-            && stat.st_rdev == makedev(1, minor)
-            && flags & OFlags::RWMODE == access,
-    )
-}
-
-fn reopen_as_null(number: i32) -> Result<(), Errno> {
-    let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(raw)?;
-    match number {
-        0 => dup2_stdin(&null),
-        1 => dup2_stdout(&null),
-        _ => dup2_stderr(&null),
-    }
-    .map_err(raw)
 }
 
 /// Raises the limits that set-up needs, takes core dumps away, and remembers what they were.
@@ -253,39 +197,6 @@ fn reset_signals() -> Result<(), Errno> {
         rt_sigaction(signal, Disposition::Default)?;
     }
     rt_sigprocmask(0)
-}
-
-/// Says what a standard descriptor is if it must not come in.
-fn check_standard(fd: BorrowedFd<'_>) -> Result<(), &'static str> {
-    let flags = fcntl_getfl(fd).map_err(|_| "closed descriptor")?;
-    if flags.contains(OFlags::PATH) {
-        return Err("path descriptor (O_PATH)");
-    }
-    let stat = fstat(fd.as_fd()).map_err(|_| "descriptor that can't be examined")?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Fifo | FileType::Socket | FileType::CharacterDevice => Ok(()),
-        FileType::RegularFile => check_file_system(fd),
-        other => Err(kind(other)),
-    }
-}
-
-/// Refuses what looks like a regular file and is a handle to a kernel object: since Linux 6.9 a pidfd is one, and a
-/// namespace descriptor always was.
-fn check_file_system(fd: BorrowedFd<'_>) -> Result<(), &'static str> {
-    const NSFS_MAGIC: i64 = 0x6e73_6673;
-    const PID_FS_MAGIC: i64 = 0x5049_4446;
-    const ANON_INODE_FS_MAGIC: i64 = 0x0904_1934;
-    let file_system = fstatfs(fd).map_err(|_| "file on a file system that can't be examined")?;
-    #[allow(
-        clippy::useless_conversion,
-        reason = "f_type has another width on other architectures"
-    )]
-    match i64::from(file_system.f_type) {
-        NSFS_MAGIC => Err("namespace descriptor"),
-        PID_FS_MAGIC => Err("pidfd"),
-        ANON_INODE_FS_MAGIC => Err("anonymous inode"),
-        _ => Ok(()),
-    }
 }
 
 fn failed(call: &'static str, result: Result<(), Errno>) -> Result<(), StartFault> {

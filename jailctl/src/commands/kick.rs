@@ -134,9 +134,9 @@ fn refuse_shared_uid(identity: &Identity) -> Result<(), Failure> {
     }
 }
 
-/// Lists what a user has running.
+/// Lists what a user has running, and what of root's is about to let them in.
 fn running(uid: u32) -> Result<Vec<Process>, Failure> {
-    let mut all = Process::of_user(uid)?;
+    let mut all = Process::of_user_or_login(uid)?;
     all.retain(|process| process.stat().is_some_and(|stat| !stat.zombie));
     Ok(all)
 }
@@ -149,7 +149,7 @@ fn send(process: &Process, uid: u32, signal: Signal) -> bool {
     let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else {
         return false;
     };
-    process.real_uid() == Some(uid) && pidfd_send_signal(&descriptor, signal).is_ok()
+    process.is_of(uid) && pidfd_send_signal(&descriptor, signal).is_ok()
 }
 
 /// Asks all to end, as a hang-up and a shutdown do, the stopped ones too.
@@ -178,7 +178,11 @@ fn wait(uid: u32, limit: Duration) -> Result<(), Failure> {
 /// end faster than /proc is read, each is missed.
 fn kill(uid: u32) -> Result<usize, Failure> {
     let started = Instant::now();
-    let seen = running(uid)?.len();
+    let seen = running(uid)?;
+    // Those of root's first: the user can't kill these, and they come to be the user's.
+    for process in seen.iter().filter(|it| it.enters_for(uid)) {
+        send(process, uid, Signal::KILL);
+    }
     while !kill_at_once(uid)? {
         if started.elapsed() >= AFTER_KILL {
             return Err(Failure::Failed(format!(
@@ -187,7 +191,7 @@ fn kill(uid: u32) -> Result<usize, Failure> {
         }
     }
     wait(uid, AFTER_KILL)?;
-    Ok(seen)
+    Ok(seen.len())
 }
 
 /// Tells whether the process that kills all of a user's came to that: with the user's id, it can be stopped or killed by

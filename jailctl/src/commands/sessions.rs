@@ -41,6 +41,8 @@ pub(crate) struct Session {
     /// None where the main process has ended in the meantime.
     command: Option<String>,
     processes: usize,
+    /// The login has not got into its jail yet: these are processes of root's.
+    entering: bool,
 }
 
 /// What the processes of one session have in common.
@@ -99,7 +101,7 @@ fn asked_for(config: &Config, users: &[String]) -> Result<Accounts, Failure> {
     }))
 }
 
-/// Gives the sessions of a user that are in a jail, the oldest first.
+/// Gives the sessions of a user that are in a jail, and those that are about to be, the oldest first.
 pub(crate) fn of(jailed: &Jailed) -> Result<Vec<Session>, Failure> {
     let (own, host) = (Process::own(), Host::new());
     let mut groups: BTreeMap<Common, Vec<(Process, Stat)>> = BTreeMap::new();
@@ -117,6 +119,7 @@ pub(crate) fn of(jailed: &Jailed) -> Result<Vec<Session>, Failure> {
         .into_values()
         .filter_map(|processes| session(jailed, processes))
         .collect();
+    sessions.extend(entering(jailed)?);
     sessions.sort_by_key(|session| (session.since, session.pid));
     let pids: Vec<i32> = sessions.iter().map(|session| session.pid).collect();
     let mut commands = command_lines::of(&pids);
@@ -142,6 +145,63 @@ impl Common {
     }
 }
 
+/// Gives the logins of a user that have not got into the jail yet: it takes a moment, or as long as a file system does not answer.
+fn entering(jailed: &Jailed) -> Result<Vec<Session>, Failure> {
+    let uid = jailed.identity.uid;
+    let mut all = Process::of_user_or_login(uid)?;
+    all.retain(|it| it.is_entering(uid) && it.stat().is_some_and(|stat| !stat.zombie));
+    let is_one = |process: &Process| all.iter().any(|it| it.pid == process.pid);
+    let mut logins: BTreeMap<i32, Vec<(Process, Stat)>> = BTreeMap::new();
+    for process in &all {
+        let first = process.ancestors().filter(is_one).last();
+        let first = first.map_or(process.pid, |it| it.pid);
+        if let Some(stat) = process.stat() {
+            let login = logins.entry(first).or_default();
+            login.push((process.clone(), stat));
+        }
+    }
+    let logins = logins.into_iter().filter_map(|(first, processes)| {
+        let count = processes.len();
+        let (main, stat) = processes.into_iter().find(|(it, _)| it.pid == first)?;
+        let above: Vec<Process> = main.ancestors().collect();
+        Some(Session {
+            terminal: stat.terminal(),
+            entering: true,
+            ..opened(jailed, &main, &stat, &above, count)
+        })
+    });
+    Ok(logins.collect())
+}
+
+/// Describes a session by its main process and those above it: what opened it is the first that is not jail-shell.
+fn opened(
+    jailed: &Jailed,
+    main: &Process,
+    stat: &Stat,
+    above: &[Process],
+    processes: usize,
+) -> Session {
+    let opener = above.iter().find(|process| !is_jail_shell(process));
+    Session {
+        user: jailed.name(),
+        jail: shown(&jailed.jail.name),
+        pid: main.pid,
+        since: started(stat),
+        from: above
+            .iter()
+            .filter(|process| is_sshd(process))
+            .find_map(peer)
+            .map(|peer| peer.to_string()),
+        terminal: None,
+        door: opener
+            .and_then(|opener| opener.program().or_else(|| opener.name()))
+            .map(|name| shown(door_of(&name))),
+        command: None,
+        processes,
+        entering: false,
+    }
+}
+
 fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Session> {
     processes.sort_by_key(|(process, stat)| (stat.start, process.pid));
     let init = processes.iter().find(|(process, _)| process.is_init());
@@ -154,7 +214,6 @@ fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Sessi
     // the session's; where it does not, it has handed the login's on.
     let outermost = init.map_or(main, |(process, _)| process);
     let above: Vec<Process> = outermost.ancestors().collect();
-    let opener = above.iter().find(|process| !is_jail_shell(process));
     let inside = stat.terminal();
     let terminal = match (init, above.first()) {
         (Some(_), Some(supervisor)) => supervisor.stat().and_then(|it| it.terminal()).or(inside),
@@ -163,21 +222,8 @@ fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Sessi
         (None, _) => inside,
     };
     Some(Session {
-        user: jailed.name(),
-        jail: shown(&jailed.jail.name),
-        pid: main.pid,
-        since: started(stat),
-        from: above
-            .iter()
-            .filter(|process| is_sshd(process))
-            .find_map(peer)
-            .map(|peer| peer.to_string()),
         terminal,
-        door: opener
-            .and_then(|opener| opener.program().or_else(|| opener.name()))
-            .map(|name| shown(door_of(&name))),
-        command: None,
-        processes: processes.len(),
+        ..opened(jailed, main, stat, &above, processes.len())
     })
 }
 
@@ -288,7 +334,10 @@ fn print_rows(sessions: &[&Session]) {
             or_none(&session.door),
             or_none(&session.from),
             or_none(&session.terminal),
-            or_none(&session.command),
+            match session.entering {
+                true => format!("{} (entering)", or_none(&session.command)),
+                false => or_none(&session.command),
+            },
         ]
     }));
     print_columns(&rows);
