@@ -43,6 +43,7 @@ pub use limits::{Groups, Limits};
 pub use nearest::nearest;
 pub use policy::{Policy, UserFile};
 pub use rule::{Rule, RuleKind};
+pub use schema::is_jail_key;
 pub use size::size;
 pub use template::TemplateError;
 pub use user_file::{UnsafeName, user_file_name};

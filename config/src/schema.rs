@@ -75,6 +75,12 @@ pub(crate) const JAIL: &[Key] = &[
     built("root_owner", r#"root_owner = "user""#),
 ];
 
+/// Tells whether a jail has a key of this name, which a user or group can have, too.
+#[must_use]
+pub fn is_jail_key(name: &str) -> bool {
+    JAIL.iter().any(|key| key.name == name)
+}
+
 /// The key that only a file in `users.d` has.
 pub(crate) const USER_FILE: &[Key] = &[built("jail", r#"jail = "web""#)];
 

@@ -185,6 +185,20 @@ fn refuses_wrong_types_at_the_top() {
              the key \"exempt\" belongs above the first table",
         ),
         (
+            "[users]\nlimits = { nproc = 5 }",
+            "2:10: \"limits\" wants the name of a jail or a root directory, found a table; \
+             the key \"limits\" of a jail belongs below the header of the jail, or of [defaults]",
+        ),
+        (
+            "[users]\nlandlock = \"off\"\n[jails.web]\nroot = \"/srv\"",
+            "2:12: jail \"off\" is not defined; \
+             the key \"landlock\" of a jail belongs below the header of the jail, or of [defaults]",
+        ),
+        (
+            "[users]\nhome = \"wbe\"\n[jails.web]\nroot = \"/srv\"",
+            "2:8: jail \"wbe\" is not defined; did you mean \"web\"?",
+        ),
+        (
             "[users.ann]\nroot = \"/srv\"",
             "1:1: \"ann\" wants the name of a jail or a root directory, found a table; \
              for example: alice = \"web\"",
@@ -350,6 +364,18 @@ fn refuses_values_a_key_does_not_have() {
         (
             "limits.nproc = 0",
             "16: \"nproc\" = 0 lets nobody in: a session is a process itself; for example: nproc = 100",
+        ),
+        (
+            "limits.cpu = 0",
+            "14: \"cpu\" = 0 lets nobody in: the kernel kills the session at once; for example: cpu = 600",
+        ),
+        (
+            "limits.as = \"0K\"",
+            "13: \"as\" = 0 lets nobody in: no program fits in no memory; for example: as = \"4G\"",
+        ),
+        (
+            "limits.nofile = 0",
+            "17: \"nofile\" = 0 lets nobody in: a program has to open its libraries; for example: nofile = 1024",
         ),
         (
             "limits.nproc = \"10M\"",

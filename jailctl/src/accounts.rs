@@ -5,3 +5,4 @@ pub(crate) mod edit;
 pub(crate) mod manager;
 pub(crate) mod shells;
 pub(crate) mod traces;
+pub(crate) mod trial;

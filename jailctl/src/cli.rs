@@ -156,7 +156,7 @@ Examples:
 #[command(after_long_help = MEND_EXAMPLES)]
 pub(crate) struct Mend {
     /// What is wrong, by the word that check calls it by
-    #[arg(value_enum)]
+    #[arg(value_parser = mend::KindParser)]
     pub(crate) kind: mend::Kind,
     /// The path or user that check names
     #[arg(value_hint = ValueHint::AnyPath)]
@@ -167,6 +167,11 @@ pub(crate) struct Mend {
     /// sshd's config, as it was given to check
     #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config", value_hint = ValueHint::FilePath)]
     pub(crate) sshd_config: PathBuf,
+    /// Take the user USER to be in JAIL, the name of a jail or a root directory, before a rule says so
+    ///
+    /// jailctl add prints it where what it needs is missing.
+    #[arg(long, value_name = "USER=JAIL")]
+    pub(crate) rule: Option<String>,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -179,6 +184,7 @@ Examples:
   jailctl mend home-missing ann                             make her home in the jail
   jailctl mend set-id /srv/jails/ann/usr/bin/su             take the set-user-ID bit away
   jailctl mend --dry-run home-missing ann                   only show what would change
+  jailctl mend --rule bob=web root /srv/jails/bob           make a root for bob, whom jailctl add is to put into the jail web
   jailctl mend --json set-id /srv/jails/ann/bin/su          what was changed, for a program
   jailctl mend --escaped set-id '/srv/jails/ann/a\\012b'     a name with a line break, as check prints it
   jailctl mend --sshd-config /root/sshd_config set-id /srv/jails/ann/bin/su     with another config of sshd's";

@@ -8,3 +8,4 @@ pub(crate) mod membership;
 pub(crate) mod release;
 pub(crate) mod sessions;
 pub(crate) mod status;
+pub(crate) mod supposed;

@@ -35,9 +35,9 @@ use clap::Parser;
 use jailctl::{stdout, terminal::shown_lines};
 
 use crate::{
-    accounts::{account, edit, manager, shells, traces},
+    accounts::{account, edit, manager, shells, traces, trial},
     cli::{Cli, Command},
-    commands::{enter, generate, kick, list, membership, release, sessions, status},
+    commands::{enter, generate, kick, list, membership, release, sessions, status, supposed},
     doctor::{check, explain, mend, programs, rehearsal},
     failure::{Failure, Verdict},
 };

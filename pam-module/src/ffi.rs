@@ -15,8 +15,8 @@ use std::{
 use jail::door::lockout::LockedOut;
 use libpam_sys::{
     PAM_ABORT, PAM_ERROR_MSG, PAM_IGNORE, PAM_PERM_DENIED, PAM_RHOST, PAM_SERVICE_ERR, PAM_SILENT,
-    PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_item, pam_handle, pam_prompt,
-    pam_putenv, pam_syslog,
+    PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_item, pam_getenv, pam_handle,
+    pam_prompt, pam_putenv, pam_syslog,
 };
 
 use crate::{
@@ -101,9 +101,13 @@ impl Host for Transaction<'_> {
         let Ok(variable) = CString::new(name) else {
             return;
         };
-        // SAFETY: the handle is libpam's own, and the name ends in NUL. A name without "=" removes the variable. A variable
-        // that was not set is an error, and there is nothing to do about it: pam_putenv(3).
-        unsafe { pam_putenv(self.handle, variable.as_ptr()) };
+        // SAFETY: the handle is libpam's own, and the name ends in NUL.
+        let is_set = !unsafe { pam_getenv(self.handle, variable.as_ptr()) }.is_null();
+        // To libpam it is an error, which it logs, to remove a variable that is not set.
+        if is_set {
+            // SAFETY: as above. A name without "=" removes the variable: pam_putenv(3).
+            unsafe { pam_putenv(self.handle, variable.as_ptr()) };
+        }
         // SAFETY: a program with threads was refused before, so that nobody reads the environment meanwhile.
         unsafe { env::remove_var(name) };
     }

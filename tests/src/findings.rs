@@ -28,5 +28,10 @@ pub(crate) fn refuse_unsafe_commands(report: &Outcome) {
         for path in paths {
             assert!(!piece.contains(path), "{piece:?} names {path}: {report}");
         }
+        let mut words = piece.split([' ', '\'', '"']);
+        assert!(
+            !words.any(|word| word.starts_with('~')),
+            "{piece:?} names a home: {report}"
+        );
     }
 }

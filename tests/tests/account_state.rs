@@ -241,7 +241,13 @@ fn keys_that_sshd_does_not_obey_are_named() {
         &["authorized_keys is mode 0602"],
     );
     ignored("chown bob /home/ann", &["neither root"]);
-    ignored("chmod 000 /home/ann/.ssh", &["can't enter"]);
+    ignored(
+        "chmod 000 /home/ann/.ssh",
+        &[
+            "/home/ann/.ssh is mode 0000 and belongs to uid",
+            ", and the user can't enter it",
+        ],
+    );
     // The group of the user alone: Debian's sshd takes such keys.
     sandbox.must("chgrp ann /home/ann/.ssh; chmod 770 /home/ann/.ssh");
     logs_in(&sandbox, "her own group");
@@ -252,7 +258,7 @@ fn keys_that_sshd_does_not_obey_are_named() {
         &sandbox,
         "chown root: /home/ann/.ssh/authorized_keys",
         "sshd-keys-ignored",
-        &["can't read"],
+        &["authorized_keys is mode 0600 and belongs to uid 0, and the user can't read it"],
     );
 }
 
@@ -265,9 +271,9 @@ fn what_is_printed_for_keys_names_no_path_that_the_user_could_change() {
         "sshd-keys-ignored",
         &[],
     );
-    assert!(
-        !command.contains("/home/ann") && command.starts_with("setpriv --reuid"),
-        "{command}"
+    assert_eq!(
+        command,
+        format!("jailctl mend --sshd-config {CONFIG} sshd-keys-ignored ann")
     );
     // A link in the place of the directory is changed as the user, who may not.
     sandbox.must("mv /home/ann/.ssh /home/ann/old; install -d -m 777 /srv/target; ln -s /srv/target /home/ann/.ssh");
@@ -295,6 +301,62 @@ fn a_key_in_the_jails_home_is_named() {
             "/home/ann/.ssh/authorized_keys",
         ],
     );
+}
+
+#[test]
+fn only_keys_that_lead_to_the_login_shell_are_taken_out_of_a_jails_home() {
+    let sandbox = stage();
+    let state = "mv /home/ann/.ssh /srv/jails/ann/home/ann/; chmod 700 /srv/jails
+        cd /srv/jails/ann/home/ann/.ssh
+        sed 's/^/command=\"internal-sftp\" /' authorized_keys >first; cat authorized_keys >>first; cp first authorized_keys";
+    let command = named(&sandbox, state, "sshd-keys-inside", &[]);
+    assert_eq!(
+        command,
+        format!("jailctl mend --sshd-config {CONFIG} sshd-keys-inside ann")
+    );
+    let mended = sandbox.must(&command);
+    assert!(
+        mended.contains("without 1 that force sshd's own SFTP"),
+        "{mended}"
+    );
+    logs_in(&sandbox, &command);
+    assert_eq!(
+        sandbox.must("cd /home/ann; grep -c internal-sftp .ssh/authorized_keys || stat -c '%U %a' .ssh .ssh/authorized_keys"),
+        "0\nann 700\nann 600"
+    );
+    // With nothing else in it there is nothing to take.
+    sandbox.must(
+        "cd /srv/jails/ann/home/ann/.ssh; head -n 1 first >authorized_keys; rm -r /home/ann/.ssh",
+    );
+    let refused = sandbox.sh(&command);
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert!(
+        refused
+            .stderr
+            .contains("has no key that leads to the login shell"),
+        "{refused}"
+    );
+    sandbox.must("test ! -e /home/ann/.ssh");
+}
+
+#[test]
+fn keys_are_put_into_a_home_with_the_users_rights_alone() {
+    let sandbox = stage();
+    let command = named(
+        &sandbox,
+        "mv /home/ann/.ssh /srv/jails/ann/home/ann/; install -d -m 755 /home/ann/.ssh",
+        "sshd-keys-inside",
+        &[],
+    );
+    let refused = sandbox.sh(&command);
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert_eq!(sandbox.must("ls -A /home/ann/.ssh"), "");
+    // A link to what she could write is not followed.
+    sandbox.must(
+        "rmdir /home/ann/.ssh; install -d -m 777 /srv/target; ln -s /srv/target /home/ann/.ssh",
+    );
+    sandbox.sh(&command);
+    assert_eq!(sandbox.must("ls -A /srv/target"), "");
 }
 
 #[test]

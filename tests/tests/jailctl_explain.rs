@@ -200,6 +200,35 @@ fn a_forced_command_is_read_as_sshd_gives_it() {
 }
 
 #[test]
+fn what_sshd_forces_in_place_of_a_request_is_said() {
+    let sandbox = ann().with("mkdir -p /run/sshd; ssh-keygen -A >/dev/null");
+    let forced = |line: &str| {
+        sandbox.write("/etc/ssh/sshd_config", format!("Match User ann\n{line}\n"));
+        explain(&sandbox, &["ann"])
+    };
+    let said = forced("ForceCommand /usr/lib/openssh/sftp-server -u 027");
+    assert!(
+        said.stdout
+            .contains("sshd has ForceCommand /usr/lib/openssh/sftp-server -u 027 for this user")
+            && said.stdout.contains("This account is for SFTP only."),
+        "{said}"
+    );
+    let said = forced("ForceCommand /usr/local/bin/menu");
+    assert!(
+        said.stdout.contains("ForceCommand /usr/local/bin/menu") && !said.stdout.contains("SFTP"),
+        "{said}"
+    );
+    for line in [
+        "ForceCommand /usr/bin/jail-shell",
+        "ForceCommand none",
+        "X11Forwarding no",
+    ] {
+        let said = forced(line);
+        assert!(!said.stdout.contains("note  the steps"), "{said}");
+    }
+}
+
+#[test]
 fn needs_no_root_for_oneself() {
     let sandbox = ann();
     let own = sandbox.run_as("ann", &["jailctl", "explain", "ann"]);

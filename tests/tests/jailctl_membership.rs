@@ -181,6 +181,100 @@ fn add_changes_nothing_where_the_login_would_be_refused() {
     );
 }
 
+/// Has `jailctl add` refuse with these codes, one after the other, runs the command that it prints each time, and insists
+/// that it adds the user then.
+#[track_caller]
+fn refused_and_mended(sandbox: &Sandbox, arguments: &[&str], codes: &[&str]) {
+    let before = config(sandbox);
+    let arguments = [&["add", "bob"], arguments].concat();
+    for code in codes {
+        let refused = jailctl(sandbox, &arguments);
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains(&format!("({code})")), "{refused}");
+        let (_, command) = refused.stderr.trim_end().split_once("; run: ").unwrap();
+        assert!(command.starts_with("jailctl mend --rule bob="), "{command}");
+        sandbox.must(command);
+        assert_eq!(config(sandbox), before, "{command}");
+    }
+    jailctl(sandbox, &arguments).ok();
+    sandbox.ssh("bob", "true").ok();
+    jailctl(sandbox, &["release", "bob"]).ok();
+}
+
+#[test]
+fn what_add_tells_to_run_works_before_there_is_a_rule() {
+    let sandbox = host();
+    let web = ["--jail", "web"];
+    sandbox.must("rm -r /srv/jails/bob");
+    refused_and_mended(&sandbox, &web, &["root-missing"]);
+    sandbox.must("chmod 777 /srv/jails/bob");
+    refused_and_mended(&sandbox, &web, &["root-unsafe"]);
+    let own = ["--root", "/srv/own/bob"];
+    refused_and_mended(&sandbox, &own, &["root-missing", "shell-missing"]);
+    sandbox.must("echo 'home = \"/home/{user}\"' >>/etc/login-jail/config.toml");
+    refused_and_mended(&sandbox, &web, &["home-missing"]);
+    // Where the config is another, too.
+    sandbox.must("cp -a /etc/login-jail /root/new; rm -r /srv/jails/bob");
+    let add = ["--config", "/root/new", "add", "bob", "--jail", "web"];
+    let refused = jailctl(&sandbox, &add);
+    let (_, command) = refused.stderr.trim_end().split_once("; run: ").unwrap();
+    assert_eq!(
+        command,
+        "jailctl --config /root/new mend --rule bob=web root /srv/jails/bob"
+    );
+    sandbox.must(command);
+    assert!(!jailctl(&sandbox, &add).stderr.contains("root-missing"));
+}
+
+#[test]
+fn what_add_tells_to_run_brings_what_the_shell_needs() {
+    let sandbox = Sandbox::new()
+        .user_with_shell("bob", "/bin/bash")
+        .jailed("bob")
+        .root(roots::missing_library())
+        .config("exempt = [\"root\"]\n[jails.web]\nroot = \"/srv/jails/{user}\"\nshell = \"/bin/bash\"\n");
+    refused_and_mended(&sandbox, &["--jail", "web"], &["library-missing"]);
+}
+
+#[test]
+fn a_rule_that_is_supposed_is_a_users() {
+    let sandbox = host();
+    for (rule, code, part) in [
+        ("bob", 2, "give USER=JAIL"),
+        ("zoe=web", 3, "no such account"),
+        ("bob=wbe", 3, "wbe"),
+        ("root=web", 3, "exempts root"),
+    ] {
+        let refused = jailctl(
+            &sandbox,
+            &["mend", "--rule", rule, "root", "/srv/jails/bob"],
+        );
+        assert_eq!(refused.code(), Some(code), "{refused}");
+        assert!(refused.stderr.contains(part), "{rule}: {refused}");
+    }
+    // It makes nothing a root that the rule does not lead to.
+    let refused = jailctl(
+        &sandbox,
+        &["mend", "--rule", "bob=web", "root", "/srv/jails/zoe"],
+    );
+    assert_eq!(refused.code(), Some(3), "{refused}");
+}
+
+#[test]
+fn a_finding_without_a_mend_is_not_taken_for_a_similar_one() {
+    let sandbox = host();
+    for kind in ["mount", "sshd-sftp", "unit"] {
+        let refused = jailctl(&sandbox, &["mend", kind, "ann"]);
+        assert_eq!(refused.code(), Some(2), "{refused}");
+        let says = format!("jailctl does not mend {kind} by itself");
+        assert!(refused.stderr.contains(&says), "{refused}");
+        assert!(!refused.stderr.contains("similar"), "{refused}");
+    }
+    let refused = jailctl(&sandbox, &["mend", "home-mising", "ann"]);
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert!(refused.stderr.contains("'home-missing'"), "{refused}");
+}
+
 #[test]
 fn add_gives_nobody_a_login_shell_that_is_not_there() {
     let sandbox = host();

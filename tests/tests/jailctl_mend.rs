@@ -415,14 +415,14 @@ fn a_program_of_the_hosts_that_is_a_link_to_a_secret_is_not_copied() {
         .root(roots::programs(&["/bin/true"]));
     sandbox.must(&format!(
         "install -d {ROOT}/usr/local/bin; printf '#!/nowhere\\n' >{ROOT}/usr/local/bin/tool; chmod 755 {ROOT}/usr/local/bin/tool
-         echo secret >/root/secret; chmod 600 /root/secret; mkdir -p /usr/local/bin; ln -sf /root/secret /usr/local/bin/tool"
+         echo only-root-reads-this >/root/secret; chmod 600 /root/secret; mkdir -p /usr/local/bin; ln -sf /root/secret /usr/local/bin/tool"
     ));
     let outcome = mend(
         &sandbox,
         &["program-broken", &format!("{ROOT}/usr/local/bin/tool")],
     );
     assert_eq!(outcome.code(), Some(3), "{outcome}");
-    let found = format!("grep -rl secret {ROOT} || :");
+    let found = format!("grep -rl only-root-reads-this {ROOT} || :");
     assert_eq!(sandbox.must(&found), "");
 }
 

@@ -35,6 +35,18 @@ fn the_hosts_runtime_directory_and_bus_do_not_come_inside_by_sshd() {
 }
 
 #[test]
+fn a_login_without_them_logs_no_error() {
+    let sandbox =
+        Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"\nshell = \"/bin/bash\"");
+    sandbox.ssh("ann", "true").ok();
+    sandbox.must("su - ann -c true");
+    let log = sandbox.syslog();
+    assert!(log.contains("pam_jail(sshd:session): enter"), "{log}");
+    let complaints: Vec<&str> = log.lines().filter(|it| it.contains("pam_putenv")).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+#[test]
 fn what_the_caller_of_su_has_of_them_does_not_come_inside() {
     let sandbox = stage();
     let called = "XDG_RUNTIME_DIR=/run/user/0 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/0/bus";

@@ -258,6 +258,16 @@ impl Reader<'_> {
     }
 
     fn limit(&mut self, key: &Key, value: &Value<'_>) -> Option<u64> {
+        let limit = self.written_limit(key, value);
+        if let (Some(0), Some(why)) = (limit, why_not_zero(key.name)) {
+            let message = format!("{:?} = 0 lets nobody in: {why}", key.name);
+            let help = format!("for example: {}", key.example);
+            self.fault(value.span(), Complaint::new(message).help(help));
+        }
+        limit
+    }
+
+    fn written_limit(&mut self, key: &Key, value: &Value<'_>) -> Option<u64> {
         let is_size = Limits::is_size(key.name);
         let wanted = if is_size {
             size::WANTED
@@ -284,12 +294,18 @@ impl Reader<'_> {
             let help = format!("for example: {}", key.example);
             self.fault(value.span(), Complaint::new(message).help(help));
         }
-        if key.name == "nproc" && limit == Some(0) {
-            // execve(2) fails with EAGAIN for whoever has more than the limit by then.
-            let message = "\"nproc\" = 0 lets nobody in: a session is a process itself";
-            let help = format!("for example: {}", key.example);
-            self.fault(value.span(), Complaint::new(message).help(help));
-        }
         limit
+    }
+}
+
+/// Says why no session can be had with a limit of 0, where that is so.
+fn why_not_zero(limit: &str) -> Option<&'static str> {
+    match limit {
+        "as" => Some("no program fits in no memory"),
+        "cpu" => Some("the kernel kills the session at once"),
+        "nofile" => Some("a program has to open its libraries"),
+        // execve(2) fails with EAGAIN for whoever has more than the limit by then.
+        "nproc" => Some("a session is a process itself"),
+        _ => None,
     }
 }

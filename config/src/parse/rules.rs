@@ -11,6 +11,7 @@ use crate::nearest::nearest;
 use crate::parse::reader::{Reader, type_name};
 use crate::parse::value::{Item, Jails, Value};
 use crate::policy::{Entry, Target};
+use crate::schema::is_jail_key;
 use crate::source::{Place, line_around};
 use crate::template::Template;
 
@@ -97,7 +98,8 @@ impl Reader<'_> {
                 let name = name.get_ref();
                 let message =
                     format!("{name:?} wants the name of a jail or a root directory, found {found}");
-                let help = top_key_help(name).unwrap_or("for example: alice = \"web\"".to_owned());
+                let help = top_key_help(name).or_else(|| jail_key_help(name));
+                let help = help.unwrap_or("for example: alice = \"web\"".to_owned());
                 self.fault(span, Complaint::new(message).help(help));
                 None
             }
@@ -110,8 +112,10 @@ impl Reader<'_> {
             return;
         }
         let names = jails.keys().map(String::as_str);
+        let is_misspelt = nearest(jail, names.clone()).is_some();
         let mut complaint = undefined_jail(jail, names);
-        if let Some(help) = top_key_help(name) {
+        let jail_key = || jail_key_help(name).filter(|_| !is_misspelt);
+        if let Some(help) = top_key_help(name).or_else(jail_key) {
             complaint = complaint.help(help);
         }
         self.lack(span, complaint);
@@ -209,6 +213,13 @@ pub(super) fn undefined_jail<'a>(
 fn top_key_help(name: &str) -> Option<String> {
     matches!(name, "unlisted" | "exempt")
         .then(|| format!("the key {name:?} belongs above the first table"))
+}
+
+/// A key of a jail that was written below the header of another table belongs to that table.
+fn jail_key_help(name: &str) -> Option<String> {
+    is_jail_key(name).then(|| {
+        format!("the key {name:?} of a jail belongs below the header of the jail, or of [defaults]")
+    })
 }
 
 fn name_complaint(name: &str, table: Table) -> Option<Complaint> {

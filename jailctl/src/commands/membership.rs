@@ -4,9 +4,7 @@
 //! written before jail-shell becomes the login shell.
 
 use std::{
-    fs::{self, DirBuilder},
-    io,
-    os::unix::fs::DirBuilderExt,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -26,13 +24,15 @@ use crate::{
     door::{Door, JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell},
     edit::{self, Lock},
     failure::{Failure, Verdict, need_root},
-    mend::{Kind, Repair},
+    mend::Kind,
     output::{counted, say},
     pam,
     process::Process,
     rehearsal::{self, Seen},
     shell::{self, quoted, shown},
     shells,
+    supposed::Supposed,
+    trial::{Trial, with_user},
 };
 
 /// Puts a user into a jail.
@@ -70,16 +70,22 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
     let new = match target {
         Some(target) => {
             refuse_own_file(directory, &arguments.user)?;
-            edit::set_user(&text, &arguments.user, target)
-                .map_err(|error| Failure::Failed(format!("read {}: {error}", file.display())))?
+            with_user(&text, &arguments.user, target, &file)?
         }
         None => text.clone(),
     };
     if new == text {
-        try_out(directory, &identity, arguments)?;
+        let supposed = Supposed::config(directory, &arguments.user);
+        try_out(directory, &identity, arguments, &supposed)?;
     } else {
         let trial = Trial::new(&new)?;
-        try_out(&trial.0, &identity, arguments).map_err(|failure| trial.named(failure, &file))?;
+        let supposed = Supposed::rule(
+            directory,
+            &arguments.user,
+            target.map_or("", String::as_str),
+        );
+        try_out(&trial.0, &identity, arguments, &supposed)
+            .map_err(|failure| trial.named(failure, &file))?;
     }
 
     if new == text {
@@ -210,7 +216,12 @@ fn refuse_own_file(directory: &Path, user: &str) -> Result<(), Failure> {
 }
 
 /// Tries a config: the decision must be a jail, and a login by it must come as far as the shell.
-fn try_out(directory: &Path, identity: &Identity, arguments: &Add) -> Result<(), Failure> {
+fn try_out(
+    directory: &Path,
+    identity: &Identity,
+    arguments: &Add,
+    supposed: &Supposed,
+) -> Result<(), Failure> {
     let user = &arguments.user;
     let config = Config::read(directory)?;
     match config.decide(identity)? {
@@ -246,13 +257,13 @@ fn try_out(directory: &Path, identity: &Identity, arguments: &Add) -> Result<(),
                 return Err(Failure::Failed(format!(
                     "nothing was changed, because a login would be refused ({}): {}",
                     shown(&code),
-                    shown(&reason)
+                    shown(supposed.reason(&code, &reason))
                 )));
             }
             Seen::NoHome(home) => eprintln!(
                 "note: the home {} is missing in the jail, and sessions start in /; run: {}",
                 shown(&home),
-                Repair::of_user(Kind::HomeMissing, user.as_ref())
+                supposed.mend(Kind::HomeMissing)
             ),
             _ => {}
         }
@@ -288,52 +299,6 @@ fn note_on_refused(directory: &Path, identity: &Identity) -> Result<(), Failure>
         eprintln!("note: {what}; {command} lets them in");
     }
     Ok(())
-}
-
-/// A directory with a config to be tried, which goes away again.
-struct Trial(PathBuf);
-
-impl Trial {
-    fn new(text: &str) -> Result<Trial, Failure> {
-        // Under the lock: what is there already is from one that was killed.
-        let directory = PathBuf::from("/run/login-jail-trial");
-        match fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Failure::io("remove", &directory, &error));
-            }
-            _ => {}
-        }
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&directory)
-            .map_err(|error| Failure::io("make", &directory, &error))?;
-        let trial = Trial(directory);
-        let file = trial.0.join("config.toml");
-        fs::write(&file, text).map_err(|error| Failure::io("write", &file, &error))?;
-        Ok(trial)
-    }
-}
-
-impl Trial {
-    /// Names the file that the config is for, where what failed names the one that was tried.
-    fn named(&self, failure: Failure, file: &Path) -> Failure {
-        let tried = self.0.join("config.toml").display().to_string();
-        match failure {
-            Failure::Usage(what) => Failure::Usage(what),
-            other => {
-                let what = other.to_string();
-                Failure::Failed(what.replace(&tried, &file.display().to_string()))
-            }
-        }
-    }
-}
-
-impl Drop for Trial {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("jailctl: remove {}: {error}", self.0.display());
-        }
-    }
 }
 
 /// Refuses a login shell that would lead into a jail, or nowhere.

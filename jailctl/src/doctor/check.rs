@@ -52,9 +52,10 @@ use report::Fixed;
 pub(crate) use report::Report;
 pub(crate) use sshd::{
     asked::{
-        forces_jail_shell as sshd_forces_jail_shell, session_is_jailed as sshd_session_is_jailed,
+        forced_commands as sshd_forced_commands, forces_jail_shell as sshd_forces_jail_shell,
+        session_is_jailed as sshd_session_is_jailed,
     },
-    leading_to_shell, written_keys,
+    ignored_keys, keys_only_inside, leading_to_shell, obeyed as obeyed_by_sshd, written_keys,
 };
 pub(crate) use tree::{excess, is_misowned, is_strange_device};
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};

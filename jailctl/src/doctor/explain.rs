@@ -14,6 +14,7 @@ use jail::{
         enter::prepare,
         refusal::{Code, Refusal},
     },
+    plan::request::program_of,
     process::{landlock, start::Inherited},
     trust::{Flaw, UntrustedSource},
 };
@@ -24,10 +25,12 @@ use serde::Serialize;
 
 use crate::{
     account::{self, Jailed},
-    check::{self, Finding, Report, SNIPPETS, Severity, sshd_forces_jail_shell},
+    check::{
+        self, Finding, Report, SNIPPETS, Severity, sshd_forced_commands, sshd_forces_jail_shell,
+    },
     cli::Explain,
     door::{
-        Door, JAIL_SHELL_PATH, SSHD_CONFIG, has_jail_shell,
+        Door, JAIL_SHELL_PATH, SSHD_CONFIG, has_jail_shell, is_jail_shell,
         used::{self, pam_before_jail_shell},
         without_effect_behind_pam,
     },
@@ -35,6 +38,7 @@ use crate::{
     output::{print_json, say},
     pam,
     shell::shown,
+    trial::by_config,
 };
 
 /// All that is said about one login.
@@ -148,6 +152,9 @@ pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure
         let jail = *jail;
         explanation.look(&Jailed { identity, jail }, door, directory)?;
     }
+    if let Some(refused) = &mut explanation.refused {
+        refused.reason = by_config(&refused.reason, directory);
+    }
     if arguments.output.json {
         print_json(&explanation)?;
     } else {
@@ -245,7 +252,8 @@ impl Explanation {
                 shown(&identity.shell),
                 self.user
             )),
-            Door::Login | Door::ForceCommand => {}
+            Door::Login => self.remarks.extend(forced_by_sshd(identity)),
+            Door::ForceCommand => {}
             Door::Pam => {
                 self.remarks.push(where_pam_jails());
                 self.remarks
@@ -282,6 +290,29 @@ impl Explanation {
             Err(refusal) => self.refused = Some(Refused::of(&refusal)),
         }
     }
+}
+
+/// Says what sshd has the login shell start, whatever a client asks for.
+fn forced_by_sshd(identity: &Identity) -> Vec<String> {
+    let forced = sshd_forced_commands(identity, Path::new(SSHD_CONFIG)).into_iter();
+    forced
+        .filter_map(|command| {
+            let program = program_of(OsStr::new(&command))?;
+            let only_sftp = if program.ends_with("sftp-server") {
+                "; clients that ask for anything but SFTP are told \"This account is for SFTP only.\", with status 1"
+            } else {
+                ""
+            };
+            let is_other = !is_jail_shell(&program) && !program.ends_with("internal-sftp");
+            is_other.then(|| {
+                format!(
+                    "the steps end as by su and login; sshd has ForceCommand {} for this user, which takes the place of what a \
+                     client asks for{only_sftp}",
+                    shown(&command)
+                )
+            })
+        })
+        .collect()
 }
 
 /// Says at which services the module comes before jail-shell, and what that takes away.

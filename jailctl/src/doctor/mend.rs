@@ -9,6 +9,7 @@ mod copy;
 mod data;
 mod files;
 mod home;
+mod host_home;
 mod keys;
 mod link;
 mod lists;
@@ -19,6 +20,7 @@ mod pasted;
 mod reach;
 mod repair;
 mod way;
+mod word;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -34,6 +36,7 @@ use crate::{
     failure::{Failure, Verdict, need_root},
     output::{print_json, say},
     shell::shown,
+    trial::supposed_user,
 };
 
 pub(crate) use data::Data;
@@ -41,6 +44,7 @@ pub(crate) use own::installing_again;
 pub(crate) use pasted::Pasted;
 pub(crate) use repair::{Extent, Kind, Object, Repair};
 pub(crate) use way::{is_only_of_jail, keeps_its_owner};
+pub(crate) use word::KindParser;
 
 /// Does one fix, and says what it has changed.
 pub(crate) fn run(config: &Path, arguments: &cli::Mend) -> Result<Verdict, Failure> {
@@ -61,7 +65,9 @@ pub(crate) fn run(config: &Path, arguments: &cli::Mend) -> Result<Verdict, Failu
     } else {
         Extent::Whole
     };
-    let repair = Repair::new(arguments.kind, &what).with_sshd_config(&arguments.sshd_config);
+    let repair = Repair::new(arguments.kind, &what)
+        .with_sshd_config(&arguments.sshd_config)
+        .with_rule(arguments.rule.as_deref());
     let changes = execute(&repair, config, extent)?;
     if arguments.output.json {
         let report = json!({
@@ -91,10 +97,13 @@ pub(crate) fn execute(
 ) -> Result<Vec<String>, Failure> {
     let changes = match repair.kind.object() {
         Object::Host => host(repair.kind, config, extent),
-        Object::File | Object::Way => path(repair.kind, Path::new(&repair.what), config, extent),
+        Object::File | Object::Way => path(repair, config, extent),
         Object::User => user(repair, config, extent),
     };
-    changes.map_err(|failure| Failure::Failed(format!("mend {}: {failure}", repair.kind.name())))
+    changes.map_err(|failure| match failure {
+        Failure::Usage(what) => Failure::Usage(what),
+        other => Failure::Failed(format!("mend {}: {other}", repair.kind.name())),
+    })
 }
 
 fn host(kind: Kind, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
@@ -106,11 +115,12 @@ fn host(kind: Kind, config: &Path, extent: Extent) -> Result<Vec<String>, Failur
     }
 }
 
-fn path(kind: Kind, path: &Path, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
+fn path(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
+    let (kind, path) = (repair.kind, Path::new(&repair.what));
     if kind == Kind::PamModule {
         return own::pam_module(path, extent);
     }
-    let all = jailed(config)?;
+    let all = jailed(config, repair.rule())?;
     match kind {
         Kind::Root | Kind::Base => way::mend(kind, path, &all, extent),
         Kind::HardLink => link::mend(path, &all, extent),
@@ -122,13 +132,15 @@ fn path(kind: Kind, path: &Path, config: &Path, extent: Extent) -> Result<Vec<St
 }
 
 fn user(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
-    let all = jailed(config)?;
+    let all = jailed(config, repair.rule())?;
     let jailed = named(&all, &repair.what)?;
     let kind = repair.kind;
     match kind {
         Kind::HomeMissing | Kind::HomeNotWritable => home::mend(jailed, &all, extent),
         Kind::HomeInReach => keys::away(jailed, &all, extent),
         Kind::SshdKeys => keys::to_roots_file(jailed, repair.sshd_config(), extent),
+        Kind::SshdKeysIgnored => host_home::close(jailed, repair.sshd_config(), extent),
+        Kind::SshdKeysInside => host_home::take_keys(jailed, &all, repair.sshd_config(), extent),
         Kind::NullMissing => null::mend(jailed, &all, extent),
         Kind::Exec => way::executable(jailed, &all, extent),
         Kind::RootUnsearchable => way::searchable(jailed, &all, extent),
@@ -144,9 +156,15 @@ fn user(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, F
     }
 }
 
-/// Gives all jailed users of a config.
-fn jailed(config: &Path) -> Result<Vec<Jailed>, Failure> {
-    Ok(Accounts::all(&Config::read(config)?, config)?.jailed)
+/// Gives all jailed users of a config, and the one of a rule that is not in it yet.
+fn jailed(config: &Path, rule: Option<&str>) -> Result<Vec<Jailed>, Failure> {
+    let mut all = Accounts::all(&Config::read(config)?, config)?.jailed;
+    if let Some(rule) = rule {
+        let supposed = supposed_user(config, rule)?;
+        all.retain(|one| one.identity.name != supposed.identity.name);
+        all.push(supposed);
+    }
+    Ok(all)
 }
 
 /// Finds a jailed user.

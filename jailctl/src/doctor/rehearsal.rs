@@ -125,11 +125,16 @@ pub(crate) fn of(user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Fai
     }
     let why = match cut_short {
         Some(why) => why.to_owned(),
-        None => format!(
-            "it ended with {} before all was seen; {}",
-            output.status,
-            shell::shown(String::from_utf8_lossy(&output.stderr).trim())
-        ),
+        None => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = Some(said.trim()).filter(|said| !said.is_empty());
+            let said = said.map(|said| format!("; {}", shell::shown(said)));
+            format!(
+                "it ended with {} before all was seen{}",
+                output.status,
+                said.unwrap_or_default()
+            )
+        }
     };
     Err(Failure::Failed(format!(
         "rehearse the login of {}: {why}",

@@ -10,7 +10,7 @@ use jail::{
     door::{decision::Config, refusal::Refusal},
     trust::{Flaw, Untrusted},
 };
-use jail_config::{Decision, Policy, Rule, RuleKind, nearest};
+use jail_config::{Decision, Policy, Rule, RuleKind, is_jail_key, nearest};
 
 use crate::{
     account::{Accounts, FIRST_ORDINARY},
@@ -121,6 +121,11 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
 /// Makes a finding of a rule for an account that does not exist.
 fn unknown_user(rule: &Rule, user: &str, accounts: &Accounts) -> Finding {
     let what = format!("{rule}: there is no such account");
+    if is_jail_key(user) {
+        let belongs = "as a key of a jail it has no effect here, and belongs below the header of the jail, or of [defaults]";
+        return Finding::warning("unknown-user", format!("{what}; {belongs}"))
+            .mended_by(edit(&rule.file, rule.line));
+    }
     let without_rule = accounts.unlisted.iter().chain(&accounts.exempt);
     let people = without_rule.filter(|it| it.uid >= FIRST_ORDINARY);
     match nearest(user, people.filter_map(|it| it.name.to_str())) {

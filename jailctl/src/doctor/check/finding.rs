@@ -10,6 +10,7 @@ use crate::{
     mend::{Pasted, Repair},
     output::say,
     shell::shown,
+    trial::by_config,
 };
 
 /// How bad a finding is, the worst first.
@@ -191,7 +192,8 @@ impl Finding {
             Mend::Repair(repair) => Mend::Repair(repair.with_config(directory)),
             command => command,
         });
-        Finding { mend, ..self }
+        let what = by_config(&self.what, directory);
+        Finding { what, mend, ..self }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
 };
 
 use criteria::{Connection, Connections};
+pub(crate) use host_keys::obeyed;
 pub(crate) use key_file::leading_to_shell;
 use resolved::Resolved;
 
@@ -117,10 +118,34 @@ fn by(connection: &Connection, finding: Finding) -> Finding {
 
 /// Lists the files in which sshd looks for a user's keys and which the user can write from inside.
 pub(crate) fn written_keys(jailed: &Jailed, config: &Path) -> Result<Vec<PathBuf>, Failure> {
+    of_each_connection(jailed, config, keys::written)
+}
+
+/// Lists the parts of paths for which sshd takes no keys, where they belong to the user and are in the home.
+pub(crate) fn ignored_keys(jailed: &Jailed, config: &Path) -> Result<Vec<PathBuf>, Failure> {
+    of_each_connection(jailed, config, host_keys::users_own_ignored)
+}
+
+/// Gives the file of keys in the jail's home, where sshd finds no other and looks for one in the home on the host.
+pub(crate) fn keys_only_inside(jailed: &Jailed, config: &Path) -> Result<Option<PathBuf>, Failure> {
+    let files = of_each_connection(jailed, config, |jailed, resolved| {
+        host_keys::only_inside(jailed, resolved)
+            .into_iter()
+            .collect()
+    });
+    Ok(files?.pop())
+}
+
+/// Gives the paths that concern a user by one connection or the other, each once.
+fn of_each_connection(
+    jailed: &Jailed,
+    config: &Path,
+    find: impl Fn(&Jailed, &Resolved) -> Vec<PathBuf>,
+) -> Result<Vec<PathBuf>, Failure> {
     let mut files: Vec<PathBuf> = Vec::new();
     for connection in &Connections::of(config).all {
         match Resolved::of(&jailed.identity, config, connection)? {
-            Some(Ok(resolved)) => files.extend(keys::written(jailed, &resolved)),
+            Some(Ok(resolved)) => files.extend(find(jailed, &resolved)),
             Some(Err(said)) => {
                 return Err(Failure::Failed(format!("sshd -T says: {}", shown(said))));
             }

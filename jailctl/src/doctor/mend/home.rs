@@ -12,7 +12,6 @@ use std::{
 
 use jail::trust;
 use jail_config::Home;
-use nix::unistd::{setfsgid, setfsuid};
 use rustix::{
     fs::{FileType, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, fstat, mkdirat, openat},
     io::Errno,
@@ -24,7 +23,7 @@ use crate::{
     failure::Failure,
     mend::{
         Data, Extent,
-        reach::{Root, failed, is_roots_alone, open_entry},
+        reach::{Root, as_user, failed, is_roots_alone, open_entry},
     },
     shell::shown,
 };
@@ -171,7 +170,9 @@ impl Walk<'_> {
         let made = if by_root {
             mkdirat(&self.directory, name, mode)
         } else {
-            self.as_user(|| mkdirat(&self.directory, name, mode))
+            as_user(&self.jailed.identity, || {
+                mkdirat(&self.directory, name, mode)
+            })
         };
         made.map_err(failed("make", &self.path))?;
         let opened = self.open(name)?;
@@ -189,17 +190,6 @@ impl Walk<'_> {
         self.roots &= !users_own;
         self.directory = opened;
         Ok(true)
-    }
-
-    /// Does one call with the user's ids for files, and none of root's rights: setfsuid(2).
-    fn as_user<T>(&self, call: impl FnOnce() -> T) -> T {
-        let (uid, gid) = (self.jailed.identity.uid, self.jailed.identity.gid);
-        let group = setfsgid(gid.into());
-        let user = setfsuid(uid.into());
-        let result = call();
-        setfsuid(user);
-        setfsgid(group);
-        result
     }
 
     fn chown(&self, opened: &OwnedFd) -> Result<(), Failure> {

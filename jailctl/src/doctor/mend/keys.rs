@@ -15,7 +15,7 @@ use crate::{
     check::{leading_to_shell, reaches_home, written_keys},
     failure::Failure,
     guest,
-    mend::{Data, Extent},
+    mend::{Data, Extent, host_home},
     shell::{self, shown},
 };
 
@@ -66,13 +66,14 @@ pub(crate) fn away(
         found.is_ok_and(|it| it.is_dir() && it.uid() == jailed.identity.uid)
     };
     if users_own(&away) {
-        if from.iter().any(|it| it.exists()) && !keys.exists() {
-            return Err(Failure::Failed(format!(
-                "{} is there and belongs to {}: copy {} there as {2}, and run usermod -d",
-                shown(&away),
-                jailed.name(),
-                shown(".ssh/authorized_keys")
-            )));
+        if !keys.exists()
+            && let Some((lines, without)) = read(jailed, &from)?
+        {
+            if extent == Extent::Whole {
+                host_home::add(jailed, &away, &lines)?;
+            }
+            changes.push(format!("{}: the keys of {}", shown(&keys), jailed.name()));
+            changes.extend(left_out(&keys, without));
         }
     } else {
         if extent == Extent::Whole {
@@ -112,12 +113,32 @@ fn copy(
     to: &Path,
     extent: Extent,
 ) -> Result<Vec<String>, Failure> {
-    let from: Vec<&PathBuf> = from
-        .iter()
-        .filter(|it| it.symlink_metadata().is_ok())
-        .collect();
-    if from.is_empty() || to.symlink_metadata().is_ok() {
+    if to.symlink_metadata().is_ok() {
         return Ok(Vec::new());
+    }
+    let Some((keys, without)) = read(jailed, from)? else {
+        return Ok(Vec::new());
+    };
+    if extent == Extent::Whole {
+        let name = Path::new(to.file_name().unwrap_or_default());
+        let mut file = Tree::make_above(to, &mut Vec::new())?.create(name, 0o644)?;
+        let written = file
+            .write_all(keys.as_bytes())
+            .and_then(|()| file.sync_all());
+        written.map_err(|error| Failure::io("write", to, &error))?;
+    }
+    let mut changes = vec![format!("{}: the keys of {}", shown(to), jailed.name())];
+    changes.extend(left_out(to, without));
+    Ok(changes)
+}
+
+/// Reads files of keys as the user, and gives the keys that lead to the login shell and how many do not; nothing where there
+/// are no such files.
+fn read(jailed: &Jailed, from: &[PathBuf]) -> Result<Option<(String, usize)>, Failure> {
+    let from = from.iter().filter(|it| it.symlink_metadata().is_ok());
+    let from: Vec<&PathBuf> = from.collect();
+    if from.is_empty() {
+        return Ok(None);
     }
     // In a session of its own: the user's process has no hold on root's terminal.
     let mut command = shell::program("setsid");
@@ -137,21 +158,16 @@ fn copy(
             shown(said.trim())
         )));
     }
-    let (keys, left_out) = leading_to_shell(&String::from_utf8_lossy(&output.stdout));
-    if extent == Extent::Whole {
-        let name = Path::new(to.file_name().unwrap_or_default());
-        let mut file = Tree::make_above(to, &mut Vec::new())?.create(name, 0o644)?;
-        let written = file
-            .write_all(keys.as_bytes())
-            .and_then(|()| file.sync_all());
-        written.map_err(|error| Failure::io("write", to, &error))?;
-    }
-    let mut changes = vec![format!("{}: the keys of {}", shown(to), jailed.name())];
-    if left_out > 0 {
-        changes.push(format!(
-            "{}: without {left_out} that force sshd's own SFTP, sign certificates, or are not understood",
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(Some(leading_to_shell(&text)))
+}
+
+/// Says how many keys were left out, if any were.
+pub(crate) fn left_out(to: &Path, count: usize) -> Option<String> {
+    (count > 0).then(|| {
+        format!(
+            "{}: without {count} that force sshd's own SFTP, sign certificates, or are not understood",
             shown(to)
-        ));
-    }
-    Ok(changes)
+        )
+    })
 }

@@ -85,9 +85,15 @@ fn words(text: &str) -> Vec<Word> {
     words
 }
 
-/// Tells whether a word names no path, or one of root's. A pattern of sed(1) begins with a slash as well, but no name
-/// follows.
+/// Tells whether a word names no path, or one of root's. One that was quoted may be a script: so what is between its blanks
+/// is looked at as well, but for the end of a pattern of sed(1).
 fn is_safe(word: &str) -> bool {
+    let mut parts = word.split_whitespace().filter(|part| *part != "/");
+    names_no_users_path(word) && parts.all(names_no_users_path)
+}
+
+/// A pattern of sed(1) begins with a slash as well, but no name follows.
+fn names_no_users_path(word: &str) -> bool {
     let value = match word.split_once('=') {
         Some((name, value)) if !name.starts_with('/') => value,
         _ => word,
@@ -135,6 +141,7 @@ mod tests {
             "sed -i '/^[[:space:]]*ann[[:space:]]*$/d' /etc/passwd",
             "sed -i 's,/home/ann,x,' /etc/passwd && echo a >>/etc/passwd",
             "sed -i '/^session_support=/d' /etc/passwd && echo session_support=YES >>/etc/passwd",
+            "sed -i 's/^exempt[[:space:]]*=[[:space:]]*\\[/&\"root\", /' /etc/passwd",
             "cat $(ls /etc/*.conf 2>/dev/null)",
             "[ ! -e /etc/passwd ] || systemctl reload ssh",
             "jailctl --config /srv/x add --root /srv/jails/zoe -- zoe",
@@ -151,6 +158,8 @@ mod tests {
             "x=/home/ann/.ssh; rm $x",
             "cd /tmp && rm x",
             "rm ~ann/x",
+            "setpriv --reuid 1000 sh -c 'cd ~ann && chmod go-w .ssh'",
+            "sh -c 'cat /srv/x'",
             "rm /etc/../home/ann/x",
             "rm /*",
             "rm /",

@@ -10,8 +10,9 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use jail::trust;
+use jail::{account::identity::Identity, trust};
 use jail_config::RootOwner;
+use nix::unistd::{setfsgid, setfsuid};
 use rustix::{
     fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2},
     io::Errno,
@@ -97,9 +98,19 @@ impl<'a> Root<'a> {
 
     /// Goes to something below it. A link on the way, or a mount, ends the way.
     pub(crate) fn reach(&self, path: &Path) -> Result<Reached, Failure> {
-        let below = path.strip_prefix(self.path).unwrap_or(path);
-        let mut directory = self.directory()?;
-        let mut walked = self.path.to_owned();
+        Reached::below(self.directory()?, self.path, path)
+    }
+}
+
+impl Reached {
+    /// Goes to something below an open directory. A link on the way, or a mount, ends the way.
+    pub(crate) fn below(
+        mut directory: OwnedFd,
+        start: &Path,
+        path: &Path,
+    ) -> Result<Reached, Failure> {
+        let below = path.strip_prefix(start).unwrap_or(path);
+        let mut walked = start.to_owned();
         let mut ahead = below.components().peekable();
         while let Some(component) = ahead.next() {
             let name = component.as_os_str();
@@ -132,9 +143,7 @@ impl<'a> Root<'a> {
             shown(path)
         )))
     }
-}
 
-impl Reached {
     /// Says what kind of thing it is.
     pub(crate) fn file_type(&self) -> FileType {
         FileType::from_raw_mode(self.stat.st_mode)
@@ -200,6 +209,16 @@ impl Reached {
             ))),
         }
     }
+}
+
+/// Does one call with a user's ids for files, and none of root's rights: setfsuid(2).
+pub(crate) fn as_user<T>(identity: &Identity, call: impl FnOnce() -> T) -> T {
+    let group = setfsgid(identity.gid.into());
+    let user = setfsuid(identity.uid.into());
+    let result = call();
+    setfsuid(user);
+    setfsgid(group);
+    result
 }
 
 /// Tells whether nobody but root can change a directory.

@@ -108,6 +108,10 @@ pub(crate) enum Kind {
     Shells,
     /// Copy a user's keys to /etc/ssh/authorized_keys.d
     SshdKeys,
+    /// Let nobody but the user write the user's keys on the host and the directories they are in, so that sshd obeys them
+    SshdKeysIgnored,
+    /// Copy the keys in the jail's home to the home on the host, where sshd looks
+    SshdKeysInside,
     /// Give a program, library or account file of a root back to root
     SystemOwner,
     /// Take away the write permission for programs, libraries and account files of a root
@@ -182,6 +186,8 @@ impl Kind {
             | Kind::SftpServerMissing
             | Kind::ShellMissing
             | Kind::SshdKeys
+            | Kind::SshdKeysIgnored
+            | Kind::SshdKeysInside
             | Kind::TerminfoMissing
             | Kind::TimeZoneMissing
             | Kind::UserManager => Object::User,
@@ -222,6 +228,8 @@ pub(crate) struct Repair {
     config: PathBuf,
     /// sshd's config, for fixes that go by it, where it is not the usual one.
     sshd_config: Option<PathBuf>,
+    /// A rule that it supposes, which is not in the config yet.
+    rule: Option<String>,
     /// Whether it may concern more than the jail: another name of the file, or data that is only shown there.
     shared: bool,
 }
@@ -253,6 +261,7 @@ impl Repair {
             what: what.to_owned(),
             config: CONFIG_DIRECTORY.into(),
             sshd_config: None,
+            rule: None,
             shared: false,
         }
     }
@@ -282,6 +291,19 @@ impl Repair {
         }
     }
 
+    /// Supposes a rule that is not in the config yet.
+    pub(crate) fn with_rule(self, rule: Option<&str>) -> Repair {
+        Repair {
+            rule: rule.map(str::to_owned),
+            ..self
+        }
+    }
+
+    /// Gives the rule that it supposes.
+    pub(crate) fn rule(&self) -> Option<&str> {
+        self.rule.as_deref()
+    }
+
     /// Gives sshd's config.
     pub(crate) fn sshd_config(&self) -> &Path {
         self.sshd_config
@@ -305,6 +327,9 @@ impl fmt::Display for Repair {
         write!(f, "mend ")?;
         if let Some(file) = &self.sshd_config {
             write!(f, "--sshd-config {} ", quoted(file))?;
+        }
+        if let Some(rule) = &self.rule {
+            write!(f, "--rule {} ", quoted(rule))?;
         }
         let bytes = self.what.as_bytes();
         // sh(1) takes newlines off the end of what a command prints, so this can't be left to printf(1).

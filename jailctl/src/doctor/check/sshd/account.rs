@@ -27,7 +27,7 @@ pub(super) fn check(
     if jailed.identity.is_root() || has_no_shell(&jailed.identity) {
         return (Vec::new(), Vec::new());
     }
-    let (mut found, unknown) = host_keys::check(jailed, resolved);
+    let (mut found, unknown) = host_keys::check(jailed, resolved, config);
     found.extend(refused_by_list(jailed, resolved, config));
     if resolved.value("MaxSessions") == "0" {
         let what = "sshd: MaxSessions is 0: sshd opens no shell, no command and no SFTP";

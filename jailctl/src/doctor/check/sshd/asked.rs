@@ -32,6 +32,20 @@ pub(crate) fn forces_jail_shell(identity: &Identity, config: &Path) -> Option<bo
     is_known.then_some(true)
 }
 
+/// Lists what sshd runs for a user in place of what a client asks for, by one connection or the other, as far as sshd can be
+/// asked.
+pub(crate) fn forced_commands(identity: &Identity, config: &Path) -> Vec<String> {
+    let mut forced: Vec<String> = Vec::new();
+    for connection in &Connections::of(config).all {
+        if let Ok(Some(Ok(resolved))) = Resolved::of(identity, config, connection) {
+            forced.extend(resolved.forced().map(str::to_owned));
+        }
+    }
+    forced.sort();
+    forced.dedup();
+    forced
+}
+
 /// Tells whether pam_jail.so puts sshd's own process for the connection into the jail. An sshd that can't be asked, as by
 /// somebody who is not root, is taken to ask PAM for sshd, as distributions set it up.
 pub(crate) fn session_is_jailed(identity: &Identity, config: &Path) -> bool {

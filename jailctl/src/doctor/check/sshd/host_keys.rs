@@ -18,11 +18,15 @@ use super::{keys::expanded, resolved::Resolved};
 use crate::{
     account::Jailed,
     check::{Finding, account_state::has_password, mounts},
+    mend::{Kind, Repair},
     shell::{self, quoted, shown},
 };
 
 /// What only Debian and what is made of it have: there, sshd minds no group that has only the owner as member.
 const DEBIAN: &str = "/etc/debian_version";
+
+/// Where keys are in a home.
+const KEYS: &str = ".ssh/authorized_keys";
 
 /// What became of looking at one file of keys.
 enum Keys {
@@ -37,7 +41,11 @@ enum Keys {
 }
 
 /// Checks the keys of one account. Gives what is wrong, and what could not be looked at.
-pub(super) fn check(jailed: &Jailed, resolved: &Resolved) -> (Vec<Finding>, Vec<String>) {
+pub(super) fn check(
+    jailed: &Jailed,
+    resolved: &Resolved,
+    config: &Path,
+) -> (Vec<Finding>, Vec<String>) {
     let identity = &jailed.identity;
     let mut found: Vec<Finding> = missing_home(identity).into_iter().collect();
     let mut unknown = Vec::new();
@@ -58,15 +66,29 @@ pub(super) fn check(jailed: &Jailed, resolved: &Resolved) -> (Vec<Finding>, Vec<
                 } else {
                     Finding::error("sshd-keys-ignored", what)
                 };
-                found.push(mended(finding, at, identity));
+                found.push(mended(finding, at, identity, config));
             }
         }
     }
-    if !looked.is_empty() && all_missing(&looked) {
-        let files: Vec<&PathBuf> = looked.iter().map(|(file, _)| file).collect();
-        found.extend(keys_inside(jailed, &files));
-    }
+    found.extend(keys_inside(jailed, &looked, config));
     (found, unknown)
+}
+
+/// Gives the parts of paths for which sshd takes no keys, where they belong to the user and are in the home.
+pub(super) fn users_own_ignored(jailed: &Jailed, resolved: &Resolved) -> Vec<PathBuf> {
+    let looked = look_at_all(jailed, resolved).into_iter();
+    looked
+        .filter_map(|(_, keys)| match keys {
+            Keys::Ignored(at, _) => Some(at).filter(|at| is_users_to_mend(at, &jailed.identity)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Gives the file of keys in the jail's home, where sshd finds no other and looks for one in the home on the host.
+pub(super) fn only_inside(jailed: &Jailed, resolved: &Resolved) -> Option<PathBuf> {
+    let looked = look_at_all(jailed, resolved);
+    inside(jailed, &looked).filter(|_| looks_in_home(jailed, &looked))
 }
 
 /// Tells whether sshd finds no key for an account.
@@ -116,36 +138,48 @@ fn missing_home(identity: &Identity) -> Option<Finding> {
 }
 
 /// Finds keys in the jail's home, which sshd never looks at.
-fn keys_inside(jailed: &Jailed, files: &[&PathBuf]) -> Option<Finding> {
-    let (Home::Set(home) | Home::Default(home)) = &jailed.jail.home;
-    let inside = on_host(jailed, &home.join(".ssh/authorized_keys"));
-    if files.contains(&&inside) || !matches!(look(&inside, &jailed.identity, false), Keys::Good) {
-        return None;
-    }
+fn keys_inside(jailed: &Jailed, looked: &[(PathBuf, Keys)], config: &Path) -> Option<Finding> {
+    let inside = inside(jailed, looked)?;
+    let files: Vec<String> = looked.iter().map(|(file, _)| shown(file)).collect();
     let what = format!(
         "{} has keys, and sshd does not look there: it looks on the host, before there is a jail, at {}, and finds none",
         shown(&inside),
-        files.iter().map(shown).collect::<Vec<_>>().join(" and ")
+        files.join(" and ")
     );
     let finding = if has_password(&jailed.identity) {
         Finding::warning("sshd-keys-inside", what)
     } else {
         Finding::error("sshd-keys-inside", what)
     };
-    let user = quoted(&jailed.identity.name);
-    let as_user = as_user(
-        &jailed.identity,
-        "umask 077; mkdir -p .ssh && cat >>.ssh/authorized_keys",
-    );
-    Some(
-        if files.contains(&&jailed.identity.home.join(".ssh/authorized_keys")) {
-            finding.mended_by(format!(
-                "jailctl enter --user {user} -- cat .ssh/authorized_keys | {as_user}"
-            ))
-        } else {
-            finding
-        },
-    )
+    let repair = Repair::of_user(Kind::SshdKeysInside, &jailed.identity.name);
+    Some(finding.mended(looks_in_home(jailed, looked).then(|| repair.with_sshd_config(config))))
+}
+
+/// Gives the file of keys in the jail's home, where sshd finds none at all.
+fn inside(jailed: &Jailed, looked: &[(PathBuf, Keys)]) -> Option<PathBuf> {
+    if looked.is_empty() || !all_missing(looked) {
+        return None;
+    }
+    let (Home::Set(home) | Home::Default(home)) = &jailed.jail.home;
+    let inside = on_host(jailed, &home.join(KEYS));
+    let is_other = looked.iter().all(|(file, _)| *file != inside);
+    (is_other && has_keys(&inside)).then_some(inside)
+}
+
+/// Tells whether a file has something in it. Whether the user could reach it from outside of the jail does not matter.
+fn has_keys(file: &Path) -> bool {
+    let way = way_to(file, Path::new("/")).unwrap_or_default();
+    !mounts::is_served_by_a_program(file)
+        && way.last().is_some_and(|(_, last)| {
+            let kind = FileType::from_raw_mode(u32::from(last.stx_mode));
+            kind == FileType::RegularFile && last.stx_size > 0
+        })
+}
+
+/// Tells whether sshd looks for keys at the usual place in the home on the host.
+fn looks_in_home(jailed: &Jailed, looked: &[(PathBuf, Keys)]) -> bool {
+    let usual = jailed.identity.home.join(KEYS);
+    looked.iter().any(|(file, _)| *file == usual)
 }
 
 /// Gives the place on the host of a path in the jail.
@@ -161,40 +195,29 @@ fn on_host(jailed: &Jailed, path: &Path) -> PathBuf {
     }
 }
 
-/// Adds what mends one part of a path. What is the user's is changed as the user, who can have put a link there.
-fn mended(finding: Finding, at: &Path, identity: &Identity) -> Finding {
-    let Ok(below) = at.strip_prefix(&identity.home) else {
+/// Adds what mends one part of a path.
+fn mended(finding: Finding, at: &Path, identity: &Identity, config: &Path) -> Finding {
+    if !is_users_to_mend(at, identity) {
         return finding;
-    };
-    let Ok(found) = look_at(at, AtFlags::SYMLINK_NOFOLLOW) else {
-        return finding;
-    };
-    if found.stx_uid == identity.uid {
-        let name = if below.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            below
-        };
-        return finding.mended_by(as_user(
-            identity,
-            &format!("chmod u+rX,go-w {}", quoted(name)),
-        ));
     }
-    let is_roots = at
-        .parent()
-        .is_some_and(|it| trust::open_directory(it).is_ok());
-    if below.as_os_str().is_empty() && is_roots {
-        let user = quoted(&identity.name);
-        return finding.mended_by(format!("chown -h {user} {}", quoted(at)));
-    }
-    finding
+    let repair = Repair::of_user(Kind::SshdKeysIgnored, &identity.name);
+    finding.mended(repair.with_sshd_config(config))
 }
 
-/// Gives a command that runs a script in the user's home, with the rights of the user and no others.
-fn as_user(identity: &Identity, script: &str) -> String {
-    let Identity { uid, gid, .. } = identity;
-    let script = quoted(format!("cd ~{} && {script}", quoted(&identity.name)));
-    format!("setpriv --reuid {uid} --regid {gid} --init-groups sh -c {script}")
+/// Tells whether a part of a path is the home or below it, belongs to the user, and has another mode than it should.
+fn is_users_to_mend(at: &Path, identity: &Identity) -> bool {
+    let Ok(found) = look_at(at, AtFlags::SYMLINK_NOFOLLOW) else {
+        return false;
+    };
+    let mode = u32::from(found.stx_mode);
+    at.starts_with(&identity.home) && found.stx_uid == identity.uid && obeyed(mode) != mode
+}
+
+/// Gives the mode with which sshd obeys what belongs to the user: `chmod u+rX,go-w`.
+pub(crate) fn obeyed(mode: u32) -> u32 {
+    let is_searched = FileType::from_raw_mode(mode) == FileType::Directory || mode & 0o111 != 0;
+    let search = if is_searched { 0o100 } else { 0 };
+    (mode | 0o400 | search) & !0o022
 }
 
 /// Looks at a file of keys as sshd does: safe_path of OpenSSH, which goes up to the home, or to `/`.
@@ -202,7 +225,7 @@ fn look(file: &Path, identity: &Identity, strict: bool) -> Keys {
     if mounts::is_served_by_a_program(file) {
         return Keys::Unknown("its file system is served by a program".to_owned());
     }
-    let way = match way_to(file, identity) {
+    let way = match way_to(file, &identity.home) {
         Ok(way) => way,
         Err(Errno::NOENT | Errno::NOTDIR) => return Keys::Missing,
         Err(Errno::LOOP) => return Keys::Unknown("a part of the path is a link".to_owned()),
@@ -222,7 +245,7 @@ fn look(file: &Path, identity: &Identity, strict: bool) -> Keys {
         // It is read with the user's rights.
         if !may_use(found, identity, if is_last { 4 } else { 1 }) {
             let verb = if is_last { "read" } else { "enter" };
-            let why = format!("the user can't {verb} {}", state(path, found));
+            let why = format!("{}, and the user can't {verb} it", state(path, found));
             return Keys::Ignored(path.clone(), why);
         }
         if strict && let Some(why) = too_open(found, identity) {
@@ -234,11 +257,10 @@ fn look(file: &Path, identity: &Identity, strict: bool) -> Keys {
 }
 
 /// Goes to a file and gives what is on the way: from the home, where it is below, else from `/`.
-fn way_to(file: &Path, identity: &Identity) -> Result<Vec<(PathBuf, Statx)>, Errno> {
-    let home = &identity.home;
+fn way_to(file: &Path, home: &Path) -> Result<Vec<(PathBuf, Statx)>, Errno> {
     let (start, below) = match file.strip_prefix(home) {
         // Root has made the links to a home.
-        Ok(below) => (home.as_path(), below),
+        Ok(below) => (home, below),
         Err(_) => (Path::new("/"), file.strip_prefix("/").unwrap_or(file)),
     };
     let flags = OFlags::PATH | OFlags::CLOEXEC;
