@@ -105,18 +105,36 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
             target.map_or("", String::as_str)
         ));
     }
+    let config = (new != text).then_some(file.as_path());
+    open_door(directory, &identity, arguments, config)?;
+    if matches!(arguments.door, Through::Pam) {
+        note_on_refused(directory, &identity)?;
+    }
+    note_on_account(directory, &identity)?;
+    note_on_processes(running, &identity, "");
+    Ok(Verdict::Fine)
+}
+
+/// Opens the door that was asked for, or says how. `config` is the file that has the new rule, which goes again where
+/// the login shell can't be changed.
+fn open_door(
+    directory: &Path,
+    identity: &Identity,
+    arguments: &Add,
+    config: Option<&Path>,
+) -> Result<(), Failure> {
     match arguments.door {
-        Through::LoginShell if !is_installed(directory) => say_account_stays(&identity),
+        Through::LoginShell if !is_installed(directory) => say_account_stays(identity),
         Through::Pam => say_behind_pam(),
-        Through::LoginShell if has_jail_shell(&identity) => {}
+        Through::LoginShell if has_jail_shell(identity) => {}
         Through::LoginShell => {
             // For jailctl release, which gives it back.
             if !arguments.dry_run {
-                shells::remember(&identity)?;
+                shells::remember(identity)?;
             }
-            let changed = change_shell(&identity, Path::new(JAIL_SHELL_PATH), arguments.dry_run);
-            if let (Err(_), false) = (&changed, new == text) {
-                edit::restore(&file)?;
+            let changed = change_shell(identity, Path::new(JAIL_SHELL_PATH), arguments.dry_run);
+            if let (Err(_), Some(config)) = (&changed, config) {
+                edit::restore(config)?;
             }
             changed?;
         }
@@ -125,12 +143,7 @@ pub(crate) fn add(directory: &Path, arguments: &Add) -> Result<Verdict, Failure>
             shown(&identity.name)
         )),
     }
-    if matches!(arguments.door, Through::Pam) {
-        note_on_refused(directory, &identity)?;
-    }
-    note_on_account(directory, &identity)?;
-    note_on_processes(running, &identity, "");
-    Ok(Verdict::Fine)
+    Ok(())
 }
 
 /// Says what of the account refuses its logins, whatever the jail is like.
