@@ -22,7 +22,6 @@ use crate::{
     failure::Failure,
     mend::{
         Extent,
-        keys::left_out,
         reach::{Reached, Root, as_user, failed},
     },
     shell::shown,
@@ -182,4 +181,14 @@ pub(crate) fn add(jailed: &Jailed, home: &Path, keys: &str) -> Result<(), Failur
 /// Opens the home on the host. Root has made the links to it, if there are any.
 fn open_home(home: &Path) -> Result<OwnedFd, Failure> {
     openat(CWD, home, DIRECTORY, Mode::empty()).map_err(failed("open", home))
+}
+
+/// Says how many keys were left out, if any were.
+pub(crate) fn left_out(to: &Path, count: usize) -> Option<String> {
+    (count > 0).then(|| {
+        format!(
+            "{}: without {count} that force sshd's own SFTP, sign certificates, or are not understood",
+            shown(to)
+        )
+    })
 }

@@ -15,7 +15,10 @@ use crate::{
     check::{leading_to_shell, reaches_home, written_keys},
     failure::Failure,
     guest,
-    mend::{Data, Extent, host_home},
+    mend::{
+        Data, Extent,
+        host_home::{self, left_out},
+    },
     shell::{self, shown},
 };
 
@@ -160,14 +163,4 @@ fn read(jailed: &Jailed, from: &[PathBuf]) -> Result<Option<(String, usize)>, Fa
     }
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(Some(leading_to_shell(&text)))
-}
-
-/// Says how many keys were left out, if any were.
-pub(crate) fn left_out(to: &Path, count: usize) -> Option<String> {
-    (count > 0).then(|| {
-        format!(
-            "{}: without {count} that force sshd's own SFTP, sign certificates, or are not understood",
-            shown(to)
-        )
-    })
 }

@@ -10,7 +10,7 @@ use clap::{
 };
 
 use super::Kind;
-use crate::cli::KINDS;
+use crate::doctor::kinds::KINDS;
 
 /// Reads the kind that is to be mended.
 #[derive(Clone, Debug)]
