@@ -438,16 +438,29 @@ fn a_program_of_the_hosts_that_is_a_link_to_a_secret_is_not_copied() {
         .user("ann")
         .root(roots::programs(&["/bin/true"]));
     sandbox.must(&format!(
-        "install -d {ROOT}/usr/local/bin; printf '#!/nowhere\\n' >{ROOT}/usr/local/bin/tool; chmod 755 {ROOT}/usr/local/bin/tool
-         echo only-root-reads-this >/root/secret; chmod 600 /root/secret; mkdir -p /usr/local/bin; ln -sf /root/secret /usr/local/bin/tool"
+        "install -d {ROOT}/usr/local/bin /usr/local/bin /usr/local/data
+         printf '#!/nowhere\\n' >{ROOT}/usr/local/bin/tool; chmod 755 {ROOT}/usr/local/bin/tool
+         printf '#!/bin/true\\n# only-for-root\\n' >/root/secret; chmod 700 /root/secret; cp /root/secret /usr/local/data/"
     ));
-    let outcome = mend(
+    for secret in ["/root/secret", "/usr/local/data/secret"] {
+        sandbox.must(&format!("ln -sf {secret} /usr/local/bin/tool"));
+        let outcome = mend(
+            &sandbox,
+            &["program-broken", &format!("{ROOT}/usr/local/bin/tool")],
+        );
+        assert_eq!(outcome.code(), Some(3), "{outcome}");
+        let found = format!("grep -rl only-for-root {ROOT} || :");
+        assert_eq!(sandbox.must(&found), "", "{secret}");
+    }
+    // The premise: what everybody may read is copied.
+    sandbox.must("chmod 755 /usr/local/data/secret");
+    mend(
         &sandbox,
         &["program-broken", &format!("{ROOT}/usr/local/bin/tool")],
-    );
-    assert_eq!(outcome.code(), Some(3), "{outcome}");
-    let found = format!("grep -rl only-root-reads-this {ROOT} || :");
-    assert_eq!(sandbox.must(&found), "");
+    )
+    .ok();
+    let found = format!("grep -rl only-for-root {ROOT}");
+    assert_ne!(sandbox.must(&found), "");
 }
 
 #[test]

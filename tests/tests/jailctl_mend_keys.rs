@@ -59,6 +59,12 @@ fn keys_that_lead_past_the_shell_stay_behind_as_sshd_reads_them() {
             "host",
             "nothing",
         ),
+        // Read otherwise, it ends sooner, and looks like a key without a command.
+        (
+            r#"environment="A=\\" ssh-ed25519 AAAAx",command="internal-sftp""#,
+            "host",
+            "nothing",
+        ),
         // This forces nothing.
         (
             r#"environment="A=command=\"internal-sftp\"",no-pty"#,

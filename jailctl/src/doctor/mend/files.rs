@@ -42,9 +42,10 @@ pub(crate) fn mend(
     };
     reached.insist_on_one_link()?;
     if extent == Extent::Whole {
-        change
-            .apply(&opened)
-            .map_err(failed("change", &reached.shown))?;
+        reached.alone(|| {
+            let applied = change.apply(&opened);
+            applied.map_err(failed("change", &reached.shown))
+        })?;
     }
     Ok(vec![change.words(&reached)])
 }

@@ -14,7 +14,10 @@ use jail::{account::identity::Identity, trust};
 use jail_config::RootOwner;
 use nix::unistd::{setfsgid, setfsuid};
 use rustix::{
-    fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2},
+    fs::{
+        AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat2, renameat,
+        statat, unlinkat,
+    },
     io::Errno,
 };
 
@@ -179,10 +182,59 @@ impl Reached {
         if is_same && other.st_mode == self.stat.st_mode && other.st_uid == self.stat.st_uid {
             return Ok(());
         }
-        Err(Failure::Failed(format!(
+        Err(self.changed())
+    }
+
+    /// Does something to what was opened here, while this is its only name. Who can write to the directory could give a file of
+    /// the host's this name, and take it away again, between any two looks at it: so the file is moved meanwhile to where
+    /// nobody else can name it.
+    pub(crate) fn alone<T>(&self, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let above = fstat(&self.directory).map_err(failed("examine", &self.shown))?;
+        if self.file_type() == FileType::Directory || is_roots_alone(&above) {
+            return act();
+        }
+        let aside = PathBuf::from(format!(".jailctl-{}", std::process::id()));
+        let shown_aside = self.shown.with_file_name(&aside);
+        let mode = Mode::from_raw_mode(0o700);
+        mkdirat(&self.directory, &aside, mode).map_err(failed("make", &shown_aside))?;
+        let private =
+            open_entry(&self.directory, aside.as_os_str()).map_err(failed("open", &shown_aside))?;
+        let stat = fstat(&private).map_err(failed("examine", &shown_aside))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory
+            || stat.st_uid != 0
+            || stat.st_mode & 0o077 != 0
+        {
+            return Err(self.changed());
+        }
+        let moved = renameat(&self.directory, &self.name, &private, &self.name);
+        let done = moved.map_err(failed("move", &self.shown)).and_then(|()| {
+            let done = self.is_the_only_name(&private).and_then(|()| act());
+            renameat(&private, &self.name, &self.directory, &self.name)
+                .map_err(failed("put back what is now in", &shown_aside))?;
+            done
+        });
+        // Where it is not empty, the file is in it.
+        unlinkat(&self.directory, &aside, AtFlags::REMOVEDIR).unwrap_or_default();
+        done
+    }
+
+    /// Insists that a directory of root's alone has what was looked at, and that nothing else has.
+    fn is_the_only_name(&self, private: &OwnedFd) -> Result<(), Failure> {
+        let now = statat(private, &self.name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(failed("examine", &self.shown))?;
+        self.insist_on_same(&now)?;
+        if now.st_nlink == 1 {
+            Ok(())
+        } else {
+            Err(self.changed())
+        }
+    }
+
+    fn changed(&self) -> Failure {
+        Failure::Failed(format!(
             "{} has become something else meanwhile; nothing was changed",
             shown(&self.shown)
-        )))
+        ))
     }
 
     /// Refuses a file with further names, one of which may be the host's.

@@ -367,7 +367,8 @@ pub(crate) fn executable(
     reached.insist_on_one_link()?;
     let opened = reached.open()?;
     if extent == Extent::Whole {
-        fchmod(&opened, Mode::from_raw_mode(new)).map_err(failed("chmod", &path))?;
+        reached
+            .alone(|| fchmod(&opened, Mode::from_raw_mode(new)).map_err(failed("chmod", &path)))?;
     }
     Ok(vec![format!(
         "{}: mode {new:04o}, was {mode:04o}",
