@@ -302,3 +302,15 @@ fn a_debian_is_taken_as_it_comes_as_root_and_as_base() {
     sandbox.must("chmod 666 /srv/jails/ann/etc/nsswitch.conf");
     refused(&sandbox, &["etc/nsswitch.conf is mode 0666"]);
 }
+
+#[test]
+fn what_a_fifo_of_the_root_does_not_hide_of_the_base_is_looked_at() {
+    // The session is shown the base's, which anybody may write.
+    let sandbox = whole().with(
+        "mv /srv/jails/ann /srv/base; mkdir -p /srv/jails/ann; mkfifo /srv/jails/ann/etc
+         sed -i 's,^shell,base = \"/srv/base\"\\n&,' /etc/login-jail/config.toml",
+    );
+    assert_eq!(sandbox.su_c("ann", "echo in").ok(), "in");
+    sandbox.must("chmod 666 /srv/base/etc/group");
+    refused(&sandbox, &["/srv/base/etc/group is mode 0666"]);
+}

@@ -108,7 +108,10 @@ pub(crate) fn check(
         let Some(name) = below.iter().next() else {
             continue;
         };
-        let has = |directory: &OwnedFd| Ok(open_entry(directory, Path::new(name))?.is_some());
+        let has = |directory: &OwnedFd| match open_entry(directory, Path::new(name))? {
+            Some(entry) => file_type(&entry).map(view::is_shown),
+            None => Ok(false),
+        };
         let there = There {
             root: view::may_come_from_root(plan, name) && has(root)?,
             base: match base {

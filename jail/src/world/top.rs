@@ -244,8 +244,7 @@ fn entries_of(
             continue;
         };
         let kind = file_type(&opened)?;
-        // A FIFO, socket or device at the top of a root is of no use inside, and is not shown.
-        if let FileType::Directory | FileType::RegularFile | FileType::Symlink = kind {
+        if view::is_shown(kind) {
             entries.push(Listed {
                 name: PathBuf::from(name),
                 opened,

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 
 use jail_config::{Base, Content, RootOwner};
+use rustix::fs::FileType;
 
 use crate::plan::Plan;
 
@@ -30,7 +31,7 @@ pub enum Source {
     Made,
 }
 
-/// Which of the two directories has an entry of a name.
+/// Which of the two directories has an entry of a name that is shown, see [`is_shown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct There {
     /// The root directory has it.
@@ -63,6 +64,15 @@ pub fn source(plan: &Plan, name: &OsStr, there: There) -> Source {
     } else {
         Source::Made
     }
+}
+
+/// Tells whether entries of a kind are shown where root and base are put together: a FIFO, socket or device is of no use there.
+#[must_use]
+pub fn is_shown(kind: FileType) -> bool {
+    matches!(
+        kind,
+        FileType::Directory | FileType::RegularFile | FileType::Symlink
+    )
 }
 
 /// Tells whether the entry of the root directory is shown, if there is one. Behind PAM, root code would go where a root that

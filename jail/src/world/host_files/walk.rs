@@ -50,10 +50,10 @@ impl Shown<'_> {
     /// Says where a name at the top of the new root comes from.
     pub(super) fn top(&self, name: &OsStr) -> Result<Source, HostFilesFault> {
         let there = There {
-            root: view::may_come_from_root(self.plan, name) && self.exists(self.root, name)?,
+            root: view::may_come_from_root(self.plan, name) && self.shows(self.root, name)?,
             base: match self.base {
                 Some(base) if view::may_come_from_base(self.plan, name) => {
-                    self.exists(base, name)?
+                    self.shows(base, name)?
                 }
                 _ => false,
             },
@@ -61,9 +61,13 @@ impl Shown<'_> {
         Ok(view::source(self.plan, name, there))
     }
 
-    fn exists(&self, directory: &OwnedFd, name: &OsStr) -> Result<bool, HostFilesFault> {
-        match trust::open_entry(directory, Path::new(name)) {
-            Ok(_) => Ok(true),
+    /// Tells whether a directory has an entry of a name that is shown.
+    fn shows(&self, directory: &OwnedFd, name: &OsStr) -> Result<bool, HostFilesFault> {
+        let kind = trust::open_entry(directory, Path::new(name))
+            .and_then(|entry| fstat(&entry).map_err(|errno| Flaw::Io(raw(errno))))
+            .map(|stat| FileType::from_raw_mode(stat.st_mode));
+        match kind {
+            Ok(kind) => Ok(view::is_shown(kind)),
             Err(Flaw::Missing) => Ok(false),
             Err(flaw) => Err(self.untrusted(Path::new(name), &self.plan.root.join(name), flaw)),
         }
