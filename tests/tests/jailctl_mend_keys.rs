@@ -23,17 +23,19 @@ fn stage() -> Sandbox {
     sandbox
 }
 
-/// Tells what SFTP shows: the host's files, the jail's, or nothing.
+/// Tells what SFTP shows: the host's files, the jail's, or nothing; and how that came about.
 #[track_caller]
-fn shown(sandbox: &Sandbox) -> &'static str {
+fn shown(sandbox: &Sandbox) -> (&'static str, String) {
     sandbox.must("rm -f /tmp/got");
     let seen = sandbox.sftp("ann", "pwd\n-get /srv/outside /tmp/got\n");
     let got = sandbox.sh("cat /tmp/got").stdout;
-    match (seen.code(), got.contains("secret")) {
+    let what = match (seen.code(), got.contains("secret")) {
         (_, true) => "host",
         (Some(0), false) => "jail",
         _ => "nothing",
-    }
+    };
+    let log = format!("{seen}{}\n{}", sandbox.sshd_log(), sandbox.syslog());
+    (what, log)
 }
 
 #[test]
@@ -79,12 +81,14 @@ fn keys_that_lead_past_the_shell_stay_behind_as_sshd_reads_them() {
             format!("# ann's\n{options} {key}\n"),
         );
         sandbox.must(&format!("rm -f {PLACE}; chown ann: {HOME}/keys"));
-        assert_eq!(shown(&sandbox), before, "the premise: {options}");
+        let (seen, log) = shown(&sandbox);
+        assert_eq!(seen, before, "the premise: {options}\n{log}");
         let mended = sandbox.run(&["jailctl", "mend", "sshd-keys", "ann"]);
         let is_left = mended.ok().contains("without 1 that force sshd's own SFTP");
         assert_eq!(is_left, after == "nothing", "{options}: {mended}");
         sandbox.must(&format!("rm {HOME}/keys"));
-        assert_eq!(shown(&sandbox), after, "{options}\n{}", sandbox.read(PLACE));
+        let (seen, log) = shown(&sandbox);
+        assert_eq!(seen, after, "{options}\n{}\n{log}", sandbox.read(PLACE));
     }
 }
 
@@ -99,7 +103,8 @@ fn an_authority_stays_behind() {
     let keys = sandbox.read(PLACE);
     assert!(!keys.contains("cert-authority"), "{keys}");
     sandbox.must(&format!("rm {HOME}/keys"));
-    assert_eq!(shown(&sandbox), "jail");
+    let (seen, log) = shown(&sandbox);
+    assert_eq!(seen, "jail", "{log}");
 }
 
 /// A process of the user's that has root's terminal could type commands there: TIOCSTI of ioctl_tty(2).
