@@ -15,17 +15,18 @@ use std::{
 use jail::{
     account::identity::Identity,
     door::{
-        decision::{CONFIG_DIRECTORY, decide},
-        enter::{Outcome, prepare},
+        decision::{CONFIG_DIRECTORY, decide, jail_of},
         inside,
         refusal::Refusal,
     },
     log::Log,
     plan::{Plan, environment::Variable, request::Request},
-    process::{client, privilege, start},
-    session::end_like,
+    process::{
+        client, privilege,
+        start::{self, Watchdog},
+    },
+    serve::serve,
 };
-use jail_config::Decision;
 
 const HELP: &str = "\
 usage: jail-shell [-c COMMAND [ARGUMENT...]]
@@ -85,21 +86,8 @@ fn main() -> ExitCode {
     let sane = start::sanitize();
     let log = Log::open();
     let mut user = None;
-    let refusal = match sane
-        .map_err(Refusal::from)
-        .and_then(|()| log_in(&caller, &log, &mut user))
-    {
-        Ok(Outcome::Inside(entered)) => {
-            if let Some(missing) = entered.missing() {
-                log.weakened(missing, user.as_deref(), uid);
-            }
-            entered.exec()
-        }
-        Ok(Outcome::Supervisor(ended)) => {
-            log.leave(ended, user.as_deref(), uid);
-            end_like(ended)
-        }
-        Ok(Outcome::Init) => return ExitCode::SUCCESS,
+    let refusal = match sane.map_err(Refusal::from) {
+        Ok(watchdog) => log_in(&caller, watchdog, &log, &mut user),
         Err(refusal) => refusal,
     };
     log.refused(&refusal, user.as_deref(), uid);
@@ -110,38 +98,38 @@ fn main() -> ExitCode {
     ExitCode::from(refusal.status())
 }
 
-/// Follows one login from the arguments to the last thing before execve(2). `user` is filled in as soon as it is known,
-/// for the log.
+/// Follows one login from the arguments to the end of its session. `user` is filled in as soon as it is known, for the log.
 ///
-/// With full isolation two more processes come back from it, at the end of the session.
-fn log_in(caller: &Caller, log: &Log, user: &mut Option<OsString>) -> Result<Outcome, Refusal> {
+/// Returns with why it was refused, or not at all.
+fn log_in(caller: &Caller, watchdog: Watchdog, log: &Log, user: &mut Option<OsString>) -> Refusal {
     if let Err(fault) = privilege::check() {
-        return Err(become_shell_inside(caller, fault.into()));
+        return become_shell_inside(caller, fault.into());
     }
-    let inherited = start::take_limits()?;
+    let planned = start::take_limits()
+        .map_err(Refusal::from)
+        .and_then(|inherited| plan(caller, user).map(|plan| (plan, inherited)));
+    match planned {
+        Ok((plan, inherited)) => {
+            let terminal = terminal();
+            let seen = (terminal.as_deref(), caller.variable("SSH_CONNECTION"));
+            serve(plan, &inherited, watchdog, log, seen)
+        }
+        Err(refusal) => refusal,
+    }
+}
 
-    let identity = Identity::caller().map_err(Refusal::Identity)?;
+/// Finds out who called and for what, and makes the plan that the config has for it.
+fn plan(caller: &Caller, user: &mut Option<OsString>) -> Result<Plan, Refusal> {
+    let identity = Identity::caller()?;
     *user = Some(identity.name.clone());
     for called in ["USER", "LOGNAME"] {
-        identity
-            .refuse_shared_uid(caller.variable(called))
-            .map_err(Refusal::Identity)?;
+        identity.refuse_shared_uid(caller.variable(called))?;
     }
     let request = caller.request(&identity)?;
-
-    let jail = match decide(Path::new(CONFIG_DIRECTORY), &identity)? {
-        Decision::Jail(jail) => *jail,
-        Decision::Exempt(rule) => return Err(Refusal::Exempt(rule)),
-        Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule)),
-    };
+    let jail = jail_of(decide(Path::new(CONFIG_DIRECTORY), &identity)?)?;
     let plan = Plan::new(jail, &identity, request, caller.environment.clone())?;
     privilege::check_for(&plan)?;
-
-    start::set_deadline();
-    let prepared = prepare(plan, inherited)?;
-    let from = caller.variable("SSH_CONNECTION");
-    log.enter(prepared.plan(), terminal().as_deref(), from);
-    prepared.enter()
+    Ok(plan)
 }
 
 /// Becomes the shell where a PAM session has put the caller into the jail already, which takes no privilege; else gives
@@ -155,7 +143,7 @@ fn become_shell_inside(caller: &Caller, refusal: Refusal) -> Refusal {
     let Some(mark) = inside::of_caller() else {
         return refusal;
     };
-    let identity = Identity::caller().map_err(Refusal::Identity);
+    let identity = Identity::caller().map_err(Refusal::from);
     match identity.and_then(|identity| caller.request(&identity)) {
         Ok(request) => inside::exec(&mark, &request, caller.environment.clone(), &inherited),
         Err(refusal) => refusal,

@@ -99,6 +99,11 @@ impl Code {
         self as u8
     }
 
+    /// Gives the code with this exit status.
+    pub(crate) fn of_status(status: u8) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.status() == status)
+    }
+
     /// Gives the word the user is told.
     #[must_use]
     pub fn name(self) -> &'static str {

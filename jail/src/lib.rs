@@ -1,16 +1,16 @@
 //! The core of login-jail. One line, the same for every door:
 //!
 //! ```text
-//! Identity + Request --config--> Decision --> Plan --> prepare, enter --> exec
+//! Identity + Request --config--> Decision --> Plan --> enter --> exec
 //! ```
 //!
-//! It is made of layers, and a file uses only its own and those below it: [`log`] writes what came of a login; [`door`]
-//! decides, looks and enters, and its refusals are every way in which that ends early; [`session`] is the processes around
-//! the user's; [`world`] puts together what a session sees, some of it as the user; [`process`] makes the process sane,
-//! gives it its ids, limits and walls, and finds the program; [`plan`] says beforehand what all of them will do, in plain
-//! values; [`account`] looks up whose login it is; [`trust`] opens what only root can have changed; [`fault`] and [`code`]
-//! are the words for what fails; `sys` is the system calls, and the only unsafe code. Nothing here prints, and only the
-//! caller logs.
+//! It is made of layers, and a file uses only its own and those below it: [`serve`] is what the doors of our own programs do
+//! with a plan; [`log`] writes what came of a login; [`door`] decides, looks and enters, and its refusals are every way in
+//! which that ends early; [`session`] is the processes around the user's; [`world`] puts together what a session sees, some
+//! of it as the user; [`process`] makes the process sane, gives it its ids, limits and walls, and finds the program;
+//! [`plan`] says beforehand what all of them will do, in plain values; [`account`] looks up whose login it is; [`trust`]
+//! opens what only root can have changed; [`fault`] and [`code`] are the words for what fails; `sys` is the system calls,
+//! and the only unsafe code. Nothing here prints, and only [`serve`] and the PAM module log.
 
 pub mod account;
 pub mod code;
@@ -19,6 +19,7 @@ pub mod fault;
 pub mod log;
 pub mod plan;
 pub mod process;
+pub mod serve;
 mod served;
 pub mod session;
 #[allow(unsafe_code, reason = "the only place of the core that may")]

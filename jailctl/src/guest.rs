@@ -10,7 +10,7 @@ use std::{
 
 use jail::{
     account::identity::Identity,
-    door::{enter::Confined, refusal::Refusal},
+    door::{host_program::Confined, refusal::Refusal},
     plan::Ids,
 };
 use nix::errno::Errno;

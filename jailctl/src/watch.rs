@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jail::session::{Ended, end_like};
+use jail::session::{Ended, supervisor::end_like};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,

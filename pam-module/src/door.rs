@@ -9,13 +9,13 @@ use jail::{
     account::{identity::Identity, password::has_expired},
     door::{
         decision::decide_by,
-        enter::{Prepared, prepare},
+        host_program::{confine, look_ahead},
         lockout::{LockedOut, lock_out},
         refusal::{Refusal, StepFault},
     },
     log,
     plan::{Plan, environment::OF_THE_HOST},
-    process::start::{Inherited, in_empty_environment},
+    process::start::in_empty_environment,
     world::mark::Mark,
 };
 use jail_config::Decision;
@@ -89,9 +89,9 @@ pub(crate) fn account(host: &impl Host, words: Result<Vec<OsString>, OptionError
     };
     let mut guest = Guest::default();
     let looked = in_empty_environment(|| {
-        let prepared = look(host, &options, &mut guest);
-        let prepared = prepared.inspect_err(|refusal| report(host, refusal, &guest))?;
-        Ok(prepared.map(|it| would_run_passwd(host, &options, it.plan())))
+        let plan = look(host, &options, &mut guest);
+        let plan = plan.inspect_err(|refusal| report(host, refusal, &guest))?;
+        Ok(plan.map(|plan| would_run_passwd(host, &options, &plan)))
     });
     match looked {
         // sshd may have it changed now, which it does by keyboard-interactive authentication only.
@@ -153,11 +153,24 @@ pub(crate) fn shut(host: &impl Host) {
 }
 
 /// Decides, plans and looks; gives nothing for a user who is not ours.
-fn look(
+fn look(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Option<Plan>, Refusal> {
+    let Some(plan) = plan_for(host, options, guest)? else {
+        return Ok(None);
+    };
+    // Where a child can't be made safely, this process looks by itself; no session will be opened in it.
+    match check_process() {
+        Ok(()) => look_ahead(&plan)?,
+        Err(_) => jail::door::look::look(&plan).map(drop)?,
+    }
+    Ok(Some(plan))
+}
+
+/// Decides and plans; gives nothing for a user who is not ours.
+fn plan_for(
     host: &impl Host,
     options: &Options,
     guest: &mut Guest,
-) -> Result<Option<Prepared>, Refusal> {
+) -> Result<Option<Plan>, Refusal> {
     let name = host.user().ok_or_else(|| {
         Refusal::Usage("the program that called has not said for which user".to_owned())
     })?;
@@ -189,24 +202,23 @@ fn look(
     if options.debug {
         host.log(Weight::Debug, &log::planned(&plan, &name));
     }
-    prepare(plan, Inherited { limits: Vec::new() }).map(Some)
+    Ok(Some(plan))
 }
 
 fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdict, Refusal> {
-    let Some(prepared) = look(host, options, guest)? else {
+    let Some(plan) = plan_for(host, options, guest)? else {
         return Ok(Verdict::Ignore);
     };
     check_process()?;
-    if would_run_passwd(host, options, prepared.plan()) {
+    if would_run_passwd(host, options, &plan) {
         return Err(Refusal::PasswordExpired);
     }
-    // Before entering also because it connects the log, for what is said from inside.
     let (terminal, remote) = (host.terminal(), host.remote());
-    host.log(
-        Weight::Notice,
-        &log::entering(prepared.plan(), terminal.as_deref(), remote.as_deref()),
-    );
-    let confined = prepared.confine()?;
+    // Before entering also because it connects the log, for what is said from inside.
+    let confined = confine(&plan, |plan| {
+        let line = log::entering(plan, terminal.as_deref(), remote.as_deref());
+        host.log(Weight::Notice, &line);
+    })?;
     if let Some(missing) = confined.missing() {
         let uid = guest.uid.unwrap_or_default();
         host.log(

@@ -66,8 +66,13 @@ impl Sandbox {
     }
 
     /// Asks again and again for something that takes a moment, for some seconds.
-    pub fn wait_until<T>(&self, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + Duration::from_secs(10);
+    pub fn wait_until<T>(&self, ask: impl FnMut() -> Option<T>) -> Option<T> {
+        self.wait_for(Duration::from_secs(10), ask)
+    }
+
+    /// Asks again and again for something that takes up to `limit`.
+    pub fn wait_for<T>(&self, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + limit;
         loop {
             match ask() {
                 None if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),

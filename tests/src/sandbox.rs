@@ -200,6 +200,12 @@ impl Sandbox {
         outcome
     }
 
+    /// Runs a command as root that may take up to `limit`.
+    #[track_caller]
+    pub fn run_within(&self, limit: Duration, argv: &[&str]) -> Outcome {
+        finish(self.command(argv), b"", limit)
+    }
+
     /// Runs a shell script as root.
     #[track_caller]
     pub fn sh(&self, script: &str) -> Outcome {

@@ -282,24 +282,24 @@ const FULL: &[Row] = &[
         "EMFILE",
         UNSAFE,
     ),
-    // The last look at "/" is for the trial of Landlock, the one before for the mount's source.
+    // The first look at "/" is for the root directory, the third for the mount's source.
     row(
         "open-base",
-        (libc::SYS_openat2, "path=/,in=1"),
-        Last(2),
+        (libc::SYS_openat2, "path=/,in=2"),
+        Nth(2),
         "EACCES",
         UNSAFE,
     ),
     row(
         "open-mount",
-        (libc::SYS_openat2, "path=/,in=1"),
-        Last(1),
+        (libc::SYS_openat2, "path=/,in=2"),
+        Nth(3),
         "EMFILE",
         UNSAFE,
     ),
     row(
         "open-mount",
-        (libc::SYS_openat2, "path=shared,in=1"),
+        (libc::SYS_openat2, "path=shared,in=2"),
         Every,
         "EACCES",
         UNSAFE,
@@ -307,41 +307,35 @@ const FULL: &[Row] = &[
     step("session-keyring", JOIN_KEYRING, Every, "EPERM"),
     step("bounding-set", CAPBSET_DROP_ADMIN, Every, "EPERM"),
     step("securebits", SET_SECUREBITS, Every, "EPERM"),
-    step("copy-trees", (libc::SYS_getsid, ""), Every, "EPERM"),
+    step("open-terminal", (libc::SYS_getsid, ""), Every, "EPERM"),
     step(
-        "copy-trees",
+        "open-terminal",
         (libc::SYS_fcntl, "1=1030,in=1"),
-        Last(0),
+        Nth(1),
         "EMFILE",
     )
-    .from(Start::Leader),
-    step("copy-trees", (libc::SYS_open_tree, "in=1"), Nth(1), "EPERM"),
+    .from(Start::Foreground),
+    step("copy-trees", (libc::SYS_open_tree, "in=2"), Nth(1), "EPERM"),
     step(
         "copy-trees",
-        (libc::SYS_open_tree, "in=1"),
-        Last(0),
+        (libc::SYS_open_tree, "in=2"),
+        Last(2),
         "ENOMEM",
     ),
+    step("copy-trees", (libc::SYS_open_tree, "in=2"), Nth(1), "EPERM").from(Start::Leader),
     step(
         "copy-trees",
-        (libc::SYS_open_tree, "in=1"),
-        Last(0),
-        "EPERM",
-    )
-    .from(Start::Leader),
-    step(
-        "copy-trees",
-        (libc::SYS_mount_setattr, "in=1"),
+        (libc::SYS_mount_setattr, "in=2"),
         Nth(1),
         "EPERM",
     ),
     step(
         "copy-trees",
-        (libc::SYS_mount_setattr, "in=1"),
-        Last(0),
+        (libc::SYS_mount_setattr, "in=2"),
+        Last(2),
         "ENOSYS",
     ),
-    step("copy-trees", (libc::SYS_fstatfs, "in=1"), Last(0), "EIO"),
+    step("copy-trees", (libc::SYS_fstatfs, "in=2"), Last(1), "EIO"),
     step(
         "pid-namespace",
         (libc::SYS_openat, "path=/dev/null,in=1"),
@@ -351,8 +345,20 @@ const FULL: &[Row] = &[
     step(
         "pid-namespace",
         (libc::SYS_socketpair, "in=1"),
-        Every,
+        Nth(1),
         "EMFILE",
+    ),
+    step(
+        "pid-namespace",
+        (libc::SYS_socketpair, "in=1"),
+        Nth(2),
+        "EMFILE",
+    ),
+    step(
+        "pid-namespace",
+        (libc::SYS_sendmsg, "in=1"),
+        Every,
+        "ETOOMANYREFS",
     ),
     step("pid-namespace", NEW_PID, Every, "EPERM"),
     step("pid-namespace", NEW_PID, Every, "ENOSPC"),
@@ -374,7 +380,12 @@ const FULL: &[Row] = &[
         "EPERM",
     ),
     step("uid", (libc::SYS_setresuid, "in=1"), Nth(4), "EAGAIN"),
-    step("uid", (libc::SYS_setitimer, "in=1"), Last(0), "EINVAL"),
+    step(
+        "pid-namespace",
+        (libc::SYS_timer_delete, "in=1"),
+        Every,
+        "EINVAL",
+    ),
     step("capabilities", (libc::SYS_capset, "in=1"), Every, "EPERM"),
     step(
         "pid-namespace",
@@ -397,13 +408,13 @@ const FULL: &[Row] = &[
     step(
         "new-root",
         (libc::SYS_openat2, "path=/,in=2"),
-        Nth(1),
+        Nth(5),
         "EACCES",
     ),
     step(
         "new-root",
         (libc::SYS_mount_setattr, "in=2"),
-        Nth(1),
+        Last(1),
         "EPERM",
     ),
     step("new-root", (libc::SYS_setresgid, "in=2"), Nth(1), "EPERM"),
@@ -487,7 +498,8 @@ const FULL: &[Row] = &[
         "EINVAL",
     ),
     step("uid", (libc::SYS_setresuid, "in=2"), Nth(3), "EAGAIN"),
-    step("uid", (libc::SYS_setitimer, "in=2"), Last(0), "EINVAL"),
+    step("uid", (libc::SYS_timer_delete, "in=3"), Every, "EINVAL"),
+    step("init", (libc::SYS_timer_create, "in=3"), Every, "EAGAIN"),
     step("capabilities", (libc::SYS_capset, "in=2"), Every, "EPERM"),
     step(
         "no-new-privs",
@@ -503,24 +515,34 @@ const FULL: &[Row] = &[
     ),
     step("seccomp", (libc::SYS_seccomp, "in=2"), Every, "ENOMEM"),
     step("init", (libc::SYS_prctl, "0=4,in=2"), Last(0), "EINVAL"),
-    step("new-root", DEATH_SIGNAL, Nth(2), "EINVAL"),
+    step("namespaces", DEATH_SIGNAL, Nth(2), "EINVAL"),
+    step("new-root", DEATH_SIGNAL, Last(1), "EINVAL"),
     step("new-root", (libc::SYS_ppoll, "in=2"), Nth(1), "ENOMEM"),
-    step("init", DEATH_SIGNAL, Nth(3), "EINVAL"),
+    step("init", DEATH_SIGNAL, Last(0), "EINVAL"),
     step("init", (libc::SYS_signalfd4, "in=2"), Every, "EMFILE"),
-    step("init", (libc::SYS_dup2, "in=2"), Nth(1), "EBADF"),
+    step("pid-namespace", (libc::SYS_dup2, "in=2"), Nth(1), "EBADF"),
+    step(
+        "pid-namespace",
+        (libc::SYS_recvmsg, "in=2"),
+        Every,
+        "ENOMEM",
+    ),
+    step("pid-namespace", (libc::SYS_dup2, "in=2"), Nth(4), "EBADF"),
+    step("init", (libc::SYS_dup2, "in=2"), Nth(7), "EBADF"),
+    step("init", (libc::SYS_sendto, "2=2,in=2"), Nth(1), "ENOMEM"),
     step("init", (libc::SYS_write, "2=1,in=2"), Last(0), "EIO"),
     step("init", (libc::SYS_read, "2=1,in=3"), Last(0), "EIO"),
     step("terminal", (libc::SYS_setsid, "in=3"), Every, "EPERM").from(Start::Leader),
     step("terminal", TAKE_TERMINAL, Every, "EPERM").from(Start::Leader),
     step(
-        "copy-trees",
+        "open-terminal",
         (libc::SYS_open, "path=/dev/ptmx,in=1"),
         Every,
         "ENOENT",
     )
     .from(Start::Foreground),
-    step("copy-trees", UNLOCK_TERMINAL, Every, "EIO").from(Start::Foreground),
-    step("copy-trees", OPEN_TERMINAL, Every, "EMFILE").from(Start::Foreground),
+    step("open-terminal", UNLOCK_TERMINAL, Every, "EIO").from(Start::Foreground),
+    step("open-terminal", OPEN_TERMINAL, Every, "EMFILE").from(Start::Foreground),
     step("init", (libc::SYS_setsid, "in=2"), Every, "EPERM").from(Start::Foreground),
     step("init", LEAD_ON_TERMINAL, Every, "EPERM").from(Start::Foreground),
     step("terminal", (libc::SYS_dup2, "in=3"), Nth(1), "EBUSY").from(Start::Foreground),
@@ -616,17 +638,17 @@ const FULL: &[Row] = &[
 
 /// Lies to a fully isolated login.
 const FULL_LIES: &[Row] = &[
-    step("copy-trees", (libc::SYS_open_tree, "in=1"), Nth(1), "lie"),
+    step("copy-trees", (libc::SYS_open_tree, "in=2"), Nth(1), "lie"),
     step(
         "copy-trees",
-        (libc::SYS_mount_setattr, "in=1"),
+        (libc::SYS_mount_setattr, "in=2"),
         Nth(1),
         "lie",
     ),
     step(
         "copy-trees",
-        (libc::SYS_mount_setattr, "in=1"),
-        Last(0),
+        (libc::SYS_mount_setattr, "in=2"),
+        Last(2),
         "lie",
     ),
     step("pid-namespace", NEW_PID, Every, "lie"),
@@ -646,7 +668,14 @@ const FULL_LIES: &[Row] = &[
         "lie",
     ),
     step("uid", (libc::SYS_setresuid, "in=1"), Nth(4), "lie"),
-    step("uid", (libc::SYS_setitimer, "in=1"), Last(0), "lie"),
+    step(
+        "pid-namespace",
+        (libc::SYS_timer_delete, "in=1"),
+        Every,
+        "lie",
+    ),
+    step("uid", (libc::SYS_timer_delete, "in=3"), Every, "lie"),
+    step("pid-namespace", (libc::SYS_dup2, "in=2"), Nth(5), "lie"),
     step("capabilities", (libc::SYS_capset, "in=1"), Every, "lie"),
     step("namespaces", NEW_MOUNTS, Every, "lie"),
     step("new-root", CREATE_FS, Nth(1), "lie"),
@@ -680,7 +709,7 @@ const FULL_LIES: &[Row] = &[
     step("terminal", (libc::SYS_setsid, "in=3"), Every, "lie").from(Start::Leader),
     step("terminal", (libc::SYS_setpgid, "in=3"), Every, "lie").from(Start::Foreground),
     step("terminal", TAKE_TERMINAL, Every, "lie").from(Start::Leader),
-    step("copy-trees", (libc::SYS_setfsuid, "in=1"), Nth(1), "lie").from(Start::Foreground),
+    step("open-terminal", (libc::SYS_setfsuid, "in=1"), Nth(1), "lie").from(Start::Foreground),
     step("init", LEAD_ON_TERMINAL, Every, "lie").from(Start::Foreground),
     step("groups", (libc::SYS_setgroups, "in=3"), Nth(1), "lie"),
     step("gid", (libc::SYS_setresgid, "in=3"), Nth(1), "lie"),
@@ -861,6 +890,9 @@ impl Stage {
         }
         // Init has let go of standard error when it lets the main process go on, and takes that process with it.
         let silent = row.call == libc::SYS_write && row.step == "init"
+            // What lies in the queue of the standard descriptors can't be written to.
+            || row.call == libc::SYS_recvmsg
+            || row.call == libc::SYS_dup2
             // What can't give root's privileges up says nothing to a standard error that may hold it.
             || row.call == libc::SYS_capset
             || row.call == libc::SYS_setresuid && row.fault == "lie";

@@ -21,7 +21,7 @@ const CHROOT: &str =
 type Row = (&'static str, libc::c_long, &'static str, i32);
 
 /// The steps of a plan behind PAM, each with at least one call that fails. `#1` is the first of the program's.
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 26] = [
     ("open-root", libc::SYS_openat2, ",path=jails", libc::EACCES),
     ("open-root", libc::SYS_openat2, ",path=ann", libc::EMFILE),
     ("open-base", libc::SYS_openat2, ",path=/", libc::EIO),
@@ -44,6 +44,8 @@ const ROWS: [Row; 24] = [
     ("new-root", libc::SYS_fsopen, "", libc::EPERM),
     ("new-root", libc::SYS_pivot_root, "", libc::EINVAL),
     ("new-root", libc::SYS_umount2, "", libc::EBUSY),
+    ("join", libc::SYS_setns, "", libc::EPERM),
+    ("join", libc::SYS_setns, "", libc::EINVAL),
     ("limits", libc::SYS_prlimit64, ",1=4", libc::EPERM),
     ("umask", libc::SYS_umask, "", libc::EPERM),
     ("no-new-privs", libc::SYS_prctl, ",0=38", libc::EINVAL),

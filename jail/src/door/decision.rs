@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::{Decision, Policy, RuleKind, UserFile, user_file_name};
+use jail_config::{Decision, Jail, Policy, RuleKind, UserFile, user_file_name};
 use nix::errno::Errno;
 
 use crate::{
@@ -132,6 +132,18 @@ impl Config {
             (_, Some(gid)) if by_groups => Err(Refusal::Identity(IdentityError::UnnamedGroup(gid))),
             _ => Ok(decision),
         }
+    }
+}
+
+/// Gives the jail of a decision, for doors that serve nobody unjailed.
+///
+/// # Errors
+/// The account is exempt, or no rule names it.
+pub fn jail_of(decision: Decision) -> Result<Jail, Refusal> {
+    match decision {
+        Decision::Jail(jail) => Ok(*jail),
+        Decision::Exempt(rule) => Err(Refusal::Exempt(rule)),
+        Decision::Unlisted(rule) => Err(Refusal::NoRule(rule)),
     }
 }
 

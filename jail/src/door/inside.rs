@@ -11,13 +11,14 @@ use nix::unistd::getresuid;
 use rustix::{fs::Mode, process::umask};
 
 use crate::{
-    door::{enter::go_home, refusal::Refusal},
+    door::refusal::Refusal,
     fault::StepFault,
     plan::{
         environment::{OF_THE_HOST, Variable},
         request::{Request, Start},
     },
     process::{
+        home::go_home,
         limits,
         program::{self, Root},
         start::Inherited,

@@ -1,7 +1,11 @@
 //! What all doors have in common: from the config's decision to the last thing before execve(2), or to a refusal.
 
+pub(crate) mod child;
 pub mod decision;
 pub mod enter;
+pub mod host_program;
 pub mod inside;
 pub mod lockout;
+pub mod look;
 pub mod refusal;
+pub(crate) mod walls;

@@ -10,9 +10,10 @@ use crate::{
     plan::{PlanFault, request::RequestFault},
     process::{
         descriptors::BadDescriptor,
+        home::HomeFault,
         privilege::{Missing, PrivilegeFault},
         program::ProgramFault,
-        start::StartFault,
+        start::{DEADLINE, StartFault},
     },
     trust::{NO_OPENAT2, Untrusted, UntrustedSource},
     world::host_files::HostFilesFault,
@@ -75,6 +76,10 @@ pub enum Refusal {
     SftpOnly(OsString),
     /// A step failed; what was tried and what the kernel said.
     Step(&'static str, StepFault),
+    /// What is looked at and built was not done when the deadline came: the directories of the host that it looks at.
+    Overdue(Vec<PathBuf>),
+    /// A child that looked and built for this process was refused: the code and the reason.
+    OfChild(Code, String),
     /// execve(2) returned.
     Exec(PathBuf, Errno),
 }
@@ -125,7 +130,8 @@ impl Refusal {
             Refusal::Program(fault) => fault.code(),
             Refusal::Home(..) => Code::HomeMissing,
             Refusal::RootUnsearchable(_) => Code::RootUnsearchable,
-            Refusal::Step(..) => Code::Step,
+            Refusal::Step(..) | Refusal::Overdue(_) => Code::Step,
+            Refusal::OfChild(code, _) => *code,
             Refusal::Exec(..) => Code::Exec,
         }
     }
@@ -230,6 +236,16 @@ impl fmt::Display for Refusal {
                 )
             }
             Refusal::Step(step, fault) => write!(f, "step {step}: {fault}"),
+            Refusal::Overdue(paths) => {
+                write!(
+                    f,
+                    "build the jail: not done after {DEADLINE} s; a file system does not answer: see"
+                )?;
+                paths
+                    .iter()
+                    .try_for_each(|path| write!(f, " {}", path.display()))
+            }
+            Refusal::OfChild(_, reason) => f.write_str(reason),
             Refusal::Exec(path, errno) => write!(
                 f,
                 "execute {} in the jail: {}{}",
@@ -284,6 +300,15 @@ impl From<RequestFault> for Refusal {
 impl From<IdentityError> for Refusal {
     fn from(error: IdentityError) -> Refusal {
         Refusal::Identity(error)
+    }
+}
+
+impl From<HomeFault> for Refusal {
+    fn from(fault: HomeFault) -> Refusal {
+        match fault {
+            HomeFault::RootUnsearchable(errno) => Refusal::RootUnsearchable(errno),
+            HomeFault::Home(path, errno) => Refusal::Home(path, errno),
+        }
     }
 }
 

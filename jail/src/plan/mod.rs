@@ -166,6 +166,29 @@ pub struct SecondWall<'a> {
     pub processes: Option<Processes>,
 }
 
+/// A stretch of the steps that one function takes. They come in this order, and each needs what the one before has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// What was inherited of rights and keys is left, before the first fork.
+    Alone,
+    /// A supervisor stays outside.
+    Supervisor,
+    /// What the host gives is opened, and nothing is changed.
+    Look,
+    /// The world is built of it, or the root changed.
+    World,
+    /// What concerns a host program's process alone.
+    HostProgram,
+    /// The second wall.
+    Walls,
+    /// The main process is forked off.
+    Fork,
+    /// It becomes the user.
+    User,
+    /// It goes home, and becomes the program.
+    Program,
+}
+
 /// One step of entering. Each has a row in the fail-closed matrix of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
@@ -185,6 +208,10 @@ pub enum Step<'a> {
     Securebits,
     /// Make the open directory the root and the working directory.
     Chroot,
+    /// Look at the caller's terminal, and make one where the session can't have it.
+    OpenTerminal,
+    /// Join the world that a child has built.
+    Join(&'a Network),
     /// Copy the trees that the new root is made of, detached.
     CopyTrees(&'a View),
     /// Fork into a new pid namespace; the process that was called becomes the supervisor.
@@ -238,6 +265,8 @@ impl Step<'_> {
             Step::BoundingSet => "bounding-set",
             Step::Securebits => "securebits",
             Step::Chroot => "chroot",
+            Step::OpenTerminal => "open-terminal",
+            Step::Join(_) => "join",
             Step::CopyTrees(_) => "copy-trees",
             Step::PidNamespace => "pid-namespace",
             Step::Namespaces(_) => "namespaces",
@@ -260,13 +289,33 @@ impl Step<'_> {
         }
     }
 
-    /// Tells whether the step leaves the process as it was, so that it can be taken for a look only.
-    #[must_use]
-    pub fn only_looks(&self) -> bool {
-        matches!(
-            self,
-            Step::OpenRoot(_) | Step::OpenBase(_) | Step::OpenMount(_) | Step::HostFiles(_)
-        )
+    /// Gives the phase that the step is of, behind PAM or not.
+    fn phase(&self, behind_pam: bool) -> Phase {
+        match self {
+            Step::Join(_) => Phase::HostProgram,
+            Step::SessionKeyring | Step::Chroot | Step::Limits(_) | Step::Umask(_)
+                if behind_pam =>
+            {
+                Phase::HostProgram
+            }
+            Step::SessionKeyring | Step::BoundingSet | Step::Securebits => Phase::Alone,
+            Step::OpenTerminal | Step::PidNamespace => Phase::Supervisor,
+            Step::OpenRoot(_) | Step::OpenBase(_) | Step::OpenMount(_) | Step::HostFiles(_) => {
+                Phase::Look
+            }
+            Step::CopyTrees(_) | Step::Namespaces(_) | Step::NewRoot(_) | Step::Chroot => {
+                Phase::World
+            }
+            Step::NoNewPrivs | Step::Landlock(..) | Step::Seccomp(..) => Phase::Walls,
+            Step::Init(_) | Step::Terminal => Phase::Fork,
+            Step::Limits(_)
+            | Step::Groups(_)
+            | Step::Gid(_)
+            | Step::Uid(_)
+            | Step::Capabilities
+            | Step::Verify(_) => Phase::User,
+            Step::Umask(_) | Step::Home(_) | Step::Program(_) | Step::Exec(_) => Phase::Program,
+        }
     }
 
     /// Tells whether the step takes privileges away: supervisor and init take these, and no others.
@@ -406,9 +455,13 @@ impl Plan {
 
     /// Lists the steps in the order in which they are taken, each for a reason:
     ///
-    /// * what the host gives is opened while the host's paths still mean the host;
+    /// * the session keyring comes first, because the process has user ID 0 in every respect from then on: the user can
+    ///   neither stop nor kill what keeps the deadline;
     /// * bounding set and securebits come before the user ID, which takes CAP_SETPCAP away, and before the forks, so
     ///   that every process has them;
+    /// * the pid namespace comes before anything of the host's is opened: what may stall is done by a process that
+    ///   another one can kill;
+    /// * what the host gives is opened while the host's paths still mean the host;
     /// * trees are copied before the mount namespace changes: a descriptor of one means nothing in another;
     /// * the pid namespace comes before the new root, whose /proc shows the namespace of whoever mounts it;
     /// * the terminal is handed over while root, because taking it from a session takes CAP_SYS_ADMIN;
@@ -422,7 +475,7 @@ impl Plan {
     ///
     /// Behind PAM, where the process is another program's, for these besides:
     ///
-    /// * whatever leaves the process as it was comes first; what is for good, last;
+    /// * a child looks and builds the world, up to the step `join`: whatever leaves the process as it was comes first;
     /// * limits and umask come after the new root, which is made with many descriptors and modes of its own.
     #[must_use]
     pub fn steps(&self) -> Vec<Step<'_>> {
@@ -430,6 +483,27 @@ impl Plan {
             HandOver::Shell(_) => self.steps_to_shell(),
             HandOver::HostProgram { .. } => self.steps_behind_pam(),
         }
+    }
+
+    /// Lists the steps of one phase, in their order.
+    pub(crate) fn steps_of(&self, phase: Phase) -> impl Iterator<Item = Step<'_>> {
+        let behind_pam = self.request().is_none();
+        let steps = self.steps().into_iter();
+        steps.filter(move |step| step.phase(behind_pam) == phase)
+    }
+
+    /// Lists the directories of the host that a login looks at, for the message about one that does not answer.
+    #[must_use]
+    pub fn looked_at(&self) -> Vec<PathBuf> {
+        let steps = self.steps_that_look().into_iter();
+        steps
+            .map(|step| match step {
+                Step::OpenRoot(path) => path.to_owned(),
+                Step::OpenMount(mount) => mount.source.clone(),
+                Step::OpenBase(Base::Directory(path)) => path.clone(),
+                _ => PathBuf::from("/"),
+            })
+            .collect()
     }
 
     fn steps_that_look(&self) -> Vec<Step<'_>> {
@@ -443,7 +517,28 @@ impl Plan {
 
     fn steps_behind_pam(&self) -> Vec<Step<'_>> {
         let mut steps = self.steps_that_look();
-        steps.extend([Step::HostFiles(&self.ids), Step::SessionKeyring]);
+        steps.push(Step::HostFiles(&self.ids));
+        if let Some(view) = &self.view {
+            steps.extend([
+                Step::CopyTrees(view),
+                Step::Namespaces(&self.network),
+                Step::NewRoot(view),
+                Step::Join(&self.network),
+            ]);
+        }
+        steps.push(Step::SessionKeyring);
+        steps.extend(self.view.is_none().then_some(Step::Chroot));
+        steps.extend([Step::Limits(&self.limits), Step::Umask(self.umask)]);
+        steps.extend(self.second_wall());
+        steps
+    }
+
+    fn steps_to_shell(&self) -> Vec<Step<'_>> {
+        let mut steps = vec![Step::SessionKeyring, Step::BoundingSet, Step::Securebits];
+        if self.view.is_some() {
+            steps.extend([Step::OpenTerminal, Step::PidNamespace]);
+        }
+        steps.extend(self.steps_that_look());
         match &self.view {
             None => steps.push(Step::Chroot),
             Some(view) => steps.extend([
@@ -452,29 +547,9 @@ impl Plan {
                 Step::NewRoot(view),
             ]),
         }
-        steps.extend([Step::Limits(&self.limits), Step::Umask(self.umask)]);
         steps.extend(self.second_wall());
-        steps
-    }
-
-    fn steps_to_shell(&self) -> Vec<Step<'_>> {
-        let mut steps = self.steps_that_look();
-        steps.extend([Step::SessionKeyring, Step::BoundingSet, Step::Securebits]);
-        match &self.view {
-            None => {
-                steps.push(Step::Chroot);
-                steps.extend(self.second_wall());
-            }
-            Some(view) => {
-                steps.extend([
-                    Step::CopyTrees(view),
-                    Step::PidNamespace,
-                    Step::Namespaces(&self.network),
-                    Step::NewRoot(view),
-                ]);
-                steps.extend(self.second_wall());
-                steps.extend([Step::Init(view), Step::Terminal]);
-            }
+        if let Some(view) = &self.view {
+            steps.extend([Step::Init(view), Step::Terminal]);
         }
         steps.extend([
             Step::Limits(&self.limits),
@@ -612,10 +687,11 @@ mod tests {
             "open-root",
             "open-base",
             "host-files",
-            "session-keyring",
             "copy-trees",
             "namespaces",
             "new-root",
+            "join",
+            "session-keyring",
             "limits",
             "umask",
             "no-new-privs",

@@ -12,7 +12,10 @@ use nix::{
 };
 use rustix::{
     fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstat, fstatvfs, open, openat},
-    process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal},
+    process::{
+        DumpableBehavior, Signal, parent_process_death_signal, set_dumpable_behavior,
+        set_parent_process_death_signal,
+    },
     thread::{CapabilitySet, capabilities, no_new_privs, set_capabilities},
 };
 
@@ -243,10 +246,12 @@ pub(crate) fn as_user<T>(
     gid: u32,
     make: impl FnOnce() -> Result<T, StepFault>,
 ) -> Result<T, StepFault> {
+    let kept = Kept::now()?;
     set_file_ids(Uid::from_raw(uid), Gid::from_raw(gid))?;
+    kept.set_again()?;
     let made = make();
     set_file_ids(geteuid(), getegid())?;
-    stay_hidden()?;
+    kept.set_again()?;
     made
 }
 
@@ -262,19 +267,37 @@ pub(crate) fn charged_to<T>(
 ) -> Result<T, StepFault> {
     let (user, root) = (Uid::from_raw(uid), Uid::from_raw(0));
     let become_effective = |uid| seteuid(uid).map_err(|errno| StepFault::Failed("seteuid", errno));
+    let kept = Kept::now()?;
     become_effective(user)?;
     hold("the user's effective ID", geteuid() == user)?;
+    kept.set_again()?;
     let made = make();
     become_effective(root)?;
     hold("root's effective ID", geteuid() == root)?;
-    stay_hidden()?;
+    kept.set_again()?;
     made
 }
 
-/// Stays undumpable: at each change of ids the kernel sets what `fs.suid_dumpable` says.
-fn stay_hidden() -> Result<(), StepFault> {
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", raw(errno)))
+/// What the kernel takes away at each change of ids: that the process can't be dumped, for which it sets what
+/// `fs.suid_dumpable` says, and the parent-death signal.
+struct Kept(Option<Signal>);
+
+impl Kept {
+    fn now() -> Result<Kept, StepFault> {
+        parent_process_death_signal()
+            .map(Kept)
+            .map_err(|errno| StepFault::Failed("prctl PR_GET_PDEATHSIG", raw(errno)))
+    }
+
+    fn set_again(&self) -> Result<(), StepFault> {
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", raw(errno)))?;
+        if self.0.is_none() {
+            return Ok(());
+        }
+        set_parent_process_death_signal(self.0)
+            .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", raw(errno)))
+    }
 }
 
 /// Gives up for good whatever is left of root's: before a refusal is told, because the caller's standard error can

@@ -9,7 +9,6 @@ use nix::{
         personality,
         resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit},
     },
-    unistd::alarm,
 };
 use rustix::{
     fs::Mode,
@@ -24,7 +23,7 @@ use crate::{
         close_range::close_range_from,
         environment,
         signal::{Disposition, LAST_SIGNAL, rt_sigaction, rt_sigpending, rt_sigprocmask},
-        timer::stop_itimer,
+        timer::{KillTimer, kill_after, stop_itimer},
     },
 };
 
@@ -43,14 +42,17 @@ const WORKING_LIMITS: [(Resource, u64); 7] = [
     (Resource::RLIMIT_NPROC, RLIM_INFINITY),
 ];
 
-/// How long set-up may take in all, in seconds. It takes about a millisecond.
-const DEADLINE: u32 = 20;
+/// How long the building of a world may take, in seconds. It takes about a millisecond. Whoever waits for it says so in the log.
+pub(crate) const DEADLINE: u32 = 20;
+
+/// How much later a process is killed that could not end by itself, in seconds.
+const GRACE: u32 = 5;
 
 /// How many open files setting up takes at least. A caller that may not have more than the fewest is refused.
 const FEWEST_DESCRIPTORS: u64 = 16;
 
 /// What the caller's process had before it was made sane, and gets back when the user's program starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inherited {
     /// The resource limits that were changed for the time of set-up.
     pub limits: Vec<Limit>,
@@ -85,12 +87,13 @@ impl From<DescriptorFault> for StartFault {
     }
 }
 
-/// Makes environment, descriptors, signals, timers, umask and the working directory sane. Needs no privilege. The
-/// environment is empty from here on: what a session may inherit of it is to be taken before.
+/// Makes environment, descriptors, signals, timers, umask and the working directory sane. Needs no privilege. Its first act is
+/// to arm the watchdog. The environment is empty from here on: what a session may inherit of it is to be taken before.
 ///
 /// # Errors
 /// A descriptor from 0 to 2 that could carry a way out of a jail, or a system call that failed.
-pub fn sanitize() -> Result<(), StartFault> {
+pub fn sanitize() -> Result<Watchdog, StartFault> {
+    let watchdog = Watchdog::arm().map_err(StartFault::Step)?;
     // The C library, its name services and Rust's runtime obey variables, and these are the caller's.
     environment::clear();
     failed("close_range", close_range_from(3))?;
@@ -99,6 +102,7 @@ pub fn sanitize() -> Result<(), StartFault> {
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(raw),
     )?;
     failed("reset signals", reset_signals())?;
+    set_job_control(Disposition::Ignore).map_err(StartFault::Step)?;
     for timer in [libc::ITIMER_REAL, libc::ITIMER_VIRTUAL, libc::ITIMER_PROF] {
         failed("setitimer", stop_itimer(timer))?;
     }
@@ -109,7 +113,7 @@ pub fn sanitize() -> Result<(), StartFault> {
     umask(Mode::from_raw_mode(0o077));
     failed("chdir /", chdir("/").map_err(raw))?;
     descriptors::make_sane()?;
-    Ok(())
+    Ok(watchdog)
 }
 
 /// Raises the limits that set-up needs, takes core dumps away, and remembers what they were.
@@ -168,20 +172,48 @@ fn insist_on_descriptors() -> Result<(), StartFault> {
     ))))
 }
 
-/// Limits how long this process may take with root's privileges: then SIGALRM ends it, whatever file system of the
-/// user's it waits for (a FUSE that does not answer). For a program of our own only, before anything of the user's is
-/// looked at; a fork(2) needs it again: alarm(2).
-pub fn set_deadline() {
-    alarm::set(DEADLINE);
+/// Ends this process when it takes too long with root's privileges, also while it is stopped; and keeps a key of its terminal
+/// from stopping it until then. SIGSTOP is the one that can't be kept away: a user can send it only before the first step.
+#[derive(Debug)]
+#[must_use = "a process that keeps it is killed"]
+pub struct Watchdog(KillTimer);
+
+impl Watchdog {
+    /// Begins to watch. A child of fork(2) is not watched.
+    ///
+    /// # Errors
+    /// timer_create(2) or sigaction(2) failed.
+    pub fn arm() -> Result<Watchdog, StepFault> {
+        let timer = kill_after(DEADLINE + GRACE)
+            .map_err(|errno| StepFault::Failed("timer_create", errno))?;
+        set_job_control(Disposition::Ignore)?;
+        Ok(Watchdog(timer))
+    }
+
+    /// Ends the watch, once there are no privileges left.
+    ///
+    /// # Errors
+    /// The timer goes on.
+    pub(crate) fn disarm(self) -> Result<(), StepFault> {
+        let gone = self
+            .0
+            .delete()
+            .map_err(|errno| StepFault::Failed("timer_delete", errno))?;
+        hold("the end of the deadline", gone)?;
+        set_job_control(Disposition::Default)
+    }
+
+    /// Lets go of the parent's watchdog, in a child that it does not watch.
+    pub(crate) fn forget(self) {}
 }
 
-/// Ends the limit, once there are no privileges left: the user's program would get the signal.
-///
-/// # Errors
-/// The timer goes on.
-pub(crate) fn end_deadline() -> Result<(), StepFault> {
-    stop_itimer(libc::ITIMER_REAL).map_err(|errno| StepFault::Failed("setitimer", errno))?;
-    hold("the end of the deadline", alarm::cancel().is_none())
+/// Sets what the signals do by which a terminal stops a process: SIGSTOP is not among them.
+fn set_job_control(disposition: Disposition) -> Result<(), StepFault> {
+    for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+        rt_sigaction(signal, disposition)
+            .map_err(|errno| StepFault::Failed("rt_sigaction", errno))?;
+    }
+    Ok(())
 }
 
 /// Sets every signal to its default, with none blocked and none pending from before.

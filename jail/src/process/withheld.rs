@@ -6,6 +6,8 @@ use std::fs;
 use nix::errno::Errno;
 use rustix::thread::{CapabilitySet, capabilities};
 
+use crate::fault::StepFault;
+
 /// How many processes above this one are asked for their unit: sshd's, a shell, su and the like.
 const FURTHEST: usize = 16;
 
@@ -21,9 +23,20 @@ struct Left {
     unit: Option<String>,
 }
 
-/// Says which setting of a service unit has made a call fail, where that is what the state of this process means. To be
-/// asked before this program has installed filters and given up capabilities of its own.
-pub(crate) fn by_caller(call: &str, errno: Errno) -> Option<String> {
+/// Adds to a failed call what whoever started this process has to do with it. To be asked before this program has installed
+/// filters and given up capabilities of its own.
+pub(crate) fn explain(fault: StepFault) -> StepFault {
+    let StepFault::Failed(call, errno) = fault else {
+        return fault;
+    };
+    match by_caller(call, errno) {
+        Some(why) => StepFault::Withheld(call, errno, why),
+        None => fault,
+    }
+}
+
+/// Says which setting of a service unit has made a call fail, where that is what the state of this process means.
+fn by_caller(call: &str, errno: Errno) -> Option<String> {
     if !matches!(errno, Errno::EPERM | Errno::EACCES | Errno::ENOSYS) {
         return None;
     }

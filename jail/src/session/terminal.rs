@@ -4,52 +4,29 @@
 //! who holds it reads what its owner types next, and can take it over. So it stays outside. The session gets a new
 //! one, and the supervisor carries what is typed and shown between the two, as `su --pty` and sudo's `use_pty` do.
 
-use std::{
-    fs::File,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::fs::FileExt,
-    },
-};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::unistd::{Pid, getpgrp, getpid, getppid, getsid, setpgid, setsid, tcgetpgrp, tcsetpgrp};
+use nix::unistd::{Pid, getpgrp, getpid, getsid, setpgid, setsid, tcgetpgrp, tcsetpgrp};
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    fs::{OFlags, fcntl_setfl, fstat},
-    io::{fcntl_dupfd_cloexec, read, write},
+    fs::{OFlags, fcntl_setfl},
+    io::fcntl_dupfd_cloexec,
     pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout},
-    termios::{
-        OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcgetsid, tcgetwinsize,
-        tcsetattr, tcsetwinsize,
-    },
+    termios::{OptionalActions, isatty, tcgetattr, tcgetsid, tcsetattr},
 };
 
 use crate::{
     fault::{StepFault, failed, hold},
     process::privilege::as_user,
+    session::relay::{Place, Relay},
     sys::{signal::rt_sigprocmask, terminal::take_terminal},
 };
-
-/// The most that is carried at once, in bytes: one page, as much as a terminal takes.
-const PIECE: usize = 4096;
-
-/// The most that is shown of a session that has ended, in bytes: as much as the kernel keeps of a terminal's output
-/// (TTYB_DEFAULT_MEM_LIMIT). What comes after it is of those who linger.
-const MOST_LAST_WORDS: usize = 640 * 1024;
-
-/// How long the last words of a session may take to get through its terminal once it has ended, in nanoseconds. Only
-/// where processes linger: without them the kernel tells the end.
-const LAST_WORDS: i64 = 20_000_000;
-
-/// How long a terminal that does not wait by itself may take nothing of the last words, in seconds.
-const OUTPUT_WAITS: i64 = 5;
 
 /// What the processes inside do with the terminal.
 #[derive(Debug)]
 pub(crate) enum Inside {
     /// The caller leads its session (sshd): the main process gets a session of its own, and the terminal, if any.
-    Own(Option<OwnedFd>),
+    Own(Option<Standard>),
     /// The caller's terminal stays outside. Init leads a session on this one, of which the main process is a job: a
     /// process group whose leader's parent is in the same session can be stopped, as it could without a jail.
     Relayed {
@@ -63,6 +40,31 @@ pub(crate) enum Inside {
     Without,
 }
 
+/// A standard descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Standard {
+    Input,
+    Output,
+    Errors,
+}
+
+impl Standard {
+    const ALL: [Standard; 3] = [Standard::Input, Standard::Output, Standard::Errors];
+
+    /// Finds the first that is a terminal.
+    fn first_terminal() -> Option<Standard> {
+        Standard::ALL.into_iter().find(|it| isatty(it.fd()))
+    }
+
+    fn fd(self) -> BorrowedFd<'static> {
+        match self {
+            Standard::Input => stdin(),
+            Standard::Output => stdout(),
+            Standard::Errors => stderr(),
+        }
+    }
+}
+
 /// Looks at the standard descriptors, and makes a terminal where the session can't have the caller's.
 ///
 /// # Errors
@@ -70,12 +72,12 @@ pub(crate) enum Inside {
 pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), StepFault> {
     let session = getsid(None).map_err(|errno| StepFault::Failed("getsid", errno))?;
     let leads = session == getpid();
-    let standard = [stdin(), stdout(), stderr()];
+    let standard = Standard::ALL.map(Standard::fd);
     let ours = |fd: BorrowedFd<'_>| {
         tcgetsid(fd).is_ok_and(|sid| sid.as_raw_nonzero().get() == session.as_raw())
     };
     let terminals = standard.map(isatty);
-    let Some((first, _)) = standard.iter().zip(terminals).find(|(_, is)| *is) else {
+    let Some(first) = Standard::first_terminal() else {
         let inside = if leads {
             Inside::Own(None)
         } else {
@@ -89,8 +91,9 @@ pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), S
             .zip(terminals)
             .all(|(fd, is)| !is || ours(*fd))
     {
-        return Ok((Inside::Own(Some(copy(*first)?)), None));
+        return Ok((Inside::Own(Some(first)), None));
     }
+    let first = first.fd();
     let [input, shown, errors] = terminals;
     let output = match (shown, errors) {
         (true, _) => stdout(),
@@ -99,14 +102,14 @@ pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), S
     };
     let (controller, terminal) = as_user(uid, gid, new_terminal)?;
     // In a pipeline, and behind `su -c`, whose session is not the terminal's, it has to ask.
-    let foreground = input && shown && tcgetpgrp(*first) == Ok(getpgrp());
+    let foreground = input && shown && tcgetpgrp(first) == Ok(getpgrp());
     let relay = Relay {
-        input: copy(*first)?,
+        input: copy(first)?,
         output: copy(output)?,
         controller: Some(controller),
-        place: Place::of(*first, ours(*first))?,
+        place: Place::of(first, ours(first))?,
         wanted: foreground,
-        saved: tcgetattr(*first).map_err(failed("tcgetattr"))?,
+        saved: tcgetattr(first).map_err(failed("tcgetattr"))?,
         // What else runs in a pipeline goes on writing to the caller's terminal.
         keeps_output_modes: !shown,
         granted: false,
@@ -125,14 +128,8 @@ pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), S
 }
 
 /// Finds the terminal of a host program, which keeps it as it is: it is given a name inside, and no more.
-///
-/// # Errors
-/// A descriptor that can't be copied.
-pub(crate) fn of_host_program() -> Result<Inside, StepFault> {
-    let terminal = [stdin(), stdout(), stderr()]
-        .into_iter()
-        .find(|fd| isatty(fd));
-    terminal.map(copy).transpose().map(Inside::Own)
+pub(crate) fn of_host_program() -> Inside {
+    Inside::Own(Standard::first_terminal())
 }
 
 /// Makes a pair of terminal ends on the host's devpts: pts(4). The first controls, the second is the session's.
@@ -147,10 +144,10 @@ fn new_terminal() -> Result<(OwnedFd, OwnedFd), StepFault> {
 
 impl Inside {
     /// Gives the terminal's descriptor, for a name in the new /dev.
-    pub(crate) fn descriptor(&self) -> Option<&OwnedFd> {
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Inside::Own(terminal) => terminal.as_ref(),
-            Inside::Relayed { terminal, .. } => Some(terminal),
+            Inside::Own(terminal) => terminal.map(Standard::fd),
+            Inside::Relayed { terminal, .. } => Some(terminal.as_fd()),
             Inside::Without => None,
         }
     }
@@ -162,7 +159,7 @@ impl Inside {
     pub(crate) fn lead(&self) -> Result<(), StepFault> {
         match self {
             Inside::Own(_) => Ok(()),
-            Inside::Relayed { terminal, .. } => lead_session(Some(terminal)),
+            Inside::Relayed { terminal, .. } => lead_session(Some(terminal.as_fd())),
             Inside::Without => lead_session(None),
         }
     }
@@ -182,7 +179,7 @@ impl Inside {
     /// The call that failed.
     pub(crate) fn hand_over(self) -> Result<(), StepFault> {
         match self {
-            Inside::Own(terminal) => lead_session(terminal.as_ref()),
+            Inside::Own(terminal) => lead_session(terminal.map(Standard::fd)),
             Inside::Without => lead_group(),
             Inside::Relayed {
                 terminal,
@@ -205,7 +202,7 @@ impl Inside {
     }
 }
 
-fn lead_session(terminal: Option<&OwnedFd>) -> Result<(), StepFault> {
+fn lead_session(terminal: Option<BorrowedFd<'_>>) -> Result<(), StepFault> {
     let session = setsid().map_err(|errno| StepFault::Failed("setsid", errno))?;
     hold("a session of its own", session == getpid())?;
     let Some(terminal) = terminal else {
@@ -231,346 +228,6 @@ fn take_foreground(terminal: &OwnedFd, group: Pid) -> Result<(), StepFault> {
         .and_then(|()| tcsetpgrp(terminal, group))
         .and_then(|()| rt_sigprocmask(0))
         .map_err(|errno| StepFault::Failed("tcsetpgrp", errno))
-}
-
-/// How it is known whether the caller is in the foreground of its terminal.
-#[derive(Debug)]
-enum Place {
-    /// It is the terminal of the caller's own session.
-    Own,
-    /// `su -c` has made a session of its own, which has no terminal: what counts is where su itself is. Its
-    /// /proc/PID/stat, open, and the device number of the terminal as that has it.
-    OfParent(File, u64),
-    /// It can't be known. Then it never is.
-    Unknown,
-}
-
-impl Place {
-    fn of(terminal: BorrowedFd<'_>, own: bool) -> Result<Place, StepFault> {
-        if own {
-            return Ok(Place::Own);
-        }
-        let device = fstat(terminal)
-            .map_err(failed("fstat of the terminal"))?
-            .st_rdev;
-        let Ok(stat) = File::open(format!("/proc/{}/stat", getppid())) else {
-            return Ok(Place::Unknown);
-        };
-        // new_encode_dev of the kernel: twelve bits of major between two parts of minor.
-        let (major, minor) = (
-            u64::from(rustix::fs::major(device)),
-            u64::from(rustix::fs::minor(device)),
-        );
-        Ok(Place::OfParent(
-            stat,
-            minor & 0xff | major << 8 | (minor & !0xff) << 12,
-        ))
-    }
-
-    fn is_foreground(&self, terminal: &OwnedFd) -> bool {
-        match self {
-            Place::Own => tcgetpgrp(terminal) == Ok(getpgrp()),
-            Place::OfParent(stat, device) => parent_is_foreground(stat, *device).unwrap_or(false),
-            Place::Unknown => false,
-        }
-    }
-}
-
-/// Reads process group, terminal and the terminal's foreground group of a process: proc_pid_stat(5). Nothing where
-/// it has ended.
-fn parent_is_foreground(stat: &File, device: u64) -> Option<bool> {
-    let mut text = [0; PIECE];
-    let length = stat.read_at(&mut text, 0).ok()?;
-    let text = std::str::from_utf8(text.get(..length)?).ok()?;
-    // The name is in parentheses, and may have any character in it. State and parent follow.
-    let (_, after) = text.rsplit_once(')')?;
-    let mut fields = after.split_whitespace().skip(2);
-    let (group, _session, terminal, foreground) = (
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-    );
-    Some(terminal.parse() == Ok(device) && group == foreground)
-}
-
-/// What the supervisor holds: the caller's terminal, and the controlling end of the session's.
-#[derive(Debug)]
-pub(crate) struct Relay {
-    input: OwnedFd,
-    output: OwnedFd,
-    /// Let go of once the caller's terminal hangs up: the session's does the same then.
-    controller: Option<OwnedFd>,
-    place: Place,
-    /// Whether the session has asked for what is typed.
-    wanted: bool,
-    /// The modes that the caller's terminal gets back.
-    saved: Termios,
-    keeps_output_modes: bool,
-    /// Whether what is typed is the session's.
-    granted: bool,
-    /// Typed, and not yet taken by the session.
-    typed: Vec<u8>,
-    /// Written by the session, and not yet shown.
-    to_show: Vec<u8>,
-    /// A carriage return that ended a piece: what follows says whether it is shown.
-    held_return: bool,
-}
-
-impl Relay {
-    /// Gives the session what is typed from the start, where it begins in the foreground.
-    pub(crate) fn begin(&mut self) {
-        if self.wanted {
-            self.grant();
-        }
-    }
-
-    /// Gives the session what is typed from now on, if the caller is in the foreground of the terminal.
-    pub(crate) fn grant(&mut self) -> bool {
-        self.wanted = true;
-        if !self.place.is_foreground(&self.input) {
-            return false;
-        }
-        if !self.granted {
-            if let Ok(modes) = tcgetattr(&self.input) {
-                self.saved = modes;
-            }
-            self.make_raw();
-            self.resize();
-        }
-        true
-    }
-
-    /// Tells whether the session has asked for what is typed and does not get it.
-    pub(crate) fn waits(&self) -> bool {
-        self.wanted && !self.granted
-    }
-
-    /// Gives the terminal back as it was.
-    pub(crate) fn give_back(&mut self) {
-        if !self.granted {
-            return;
-        }
-        self.granted = false;
-        // Whoever is in the foreground by now has modes of their own.
-        if !self.place.is_foreground(&self.input) {
-            return;
-        }
-        match tcsetattr(&self.input, OptionalActions::Drain, &self.saved) {
-            // A terminal that is gone needs no modes.
-            Ok(()) | Err(_) => {}
-        }
-    }
-
-    /// Makes the caller's terminal pass everything through: it is the session's own that edits, echoes and makes
-    /// signals of keys.
-    fn make_raw(&mut self) {
-        let mut modes = self.saved.clone();
-        modes.make_raw();
-        if self.keeps_output_modes {
-            modes.output_modes = self.saved.output_modes;
-        }
-        // A read of what somebody else has just read must not wait.
-        modes.special_codes[SpecialCodeIndex::VMIN] = 0;
-        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
-        match tcsetattr(&self.input, OptionalActions::Now, &modes) {
-            Ok(()) | Err(_) => self.granted = true,
-        }
-    }
-
-    /// Gives the session's terminal the size of the caller's. The kernel tells the programs inside.
-    pub(crate) fn resize(&self) {
-        if let (Some(controller), Ok(size)) = (&self.controller, tcgetwinsize(&self.input)) {
-            match tcsetwinsize(controller, size) {
-                Ok(()) | Err(_) => {}
-            }
-        }
-    }
-
-    /// Waits until the socket or the signals have something to read, or there is something to carry, and carries it.
-    /// Tells which of the two have something; also waits until the socket has what else is wanted of it.
-    pub(crate) fn wait(
-        &mut self,
-        (socket, wanted): (BorrowedFd<'_>, PollFlags),
-        signals: BorrowedFd<'_>,
-    ) -> [bool; 2] {
-        let socket = PollFd::from_borrowed_fd(socket, wanted);
-        let signals = PollFd::from_borrowed_fd(signals, PollFlags::IN);
-        let Some(controller) = &self.controller else {
-            let [told, signalled] = poll_all(&mut [socket, signals]);
-            return [has_more_than_room(told), !signalled.is_empty()];
-        };
-        let when = |wanted, flag| if wanted { flag } else { PollFlags::empty() };
-        let session = when(self.to_show.is_empty(), PollFlags::IN)
-            | when(!self.typed.is_empty(), PollFlags::OUT);
-        // The input is looked at in any case: that it hangs up is told without being asked for.
-        let listens = self.granted && self.typed.is_empty();
-        let shown = when(!self.to_show.is_empty(), PollFlags::OUT);
-        let [told, signalled, session, typed, shown] = poll_all(&mut [
-            socket,
-            signals,
-            PollFd::new(controller, session),
-            PollFd::new(&self.input, when(listens, PollFlags::IN)),
-            PollFd::new(&self.output, shown),
-        ]);
-        if typed.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-            self.hang_up();
-        } else if !typed.is_empty() {
-            self.read_typed();
-        }
-        if !session.is_empty() {
-            self.write_typed();
-            self.read_shown();
-        }
-        if !shown.is_empty() || !session.is_empty() {
-            self.show();
-        }
-        [has_more_than_room(told), !signalled.is_empty()]
-    }
-
-    /// Shows what the session wrote before its end, and gives the terminal back. It ends, whatever lingers and goes on
-    /// writing.
-    pub(crate) fn finish(&mut self) {
-        let patience = Timespec {
-            tv_sec: 0,
-            tv_nsec: LAST_WORDS,
-        };
-        let mut left = MOST_LAST_WORDS;
-        self.show_all();
-        while let Some(controller) = self.controller.as_ref().filter(|_| left > 0) {
-            let mut fds = [PollFd::new(controller, PollFlags::IN)];
-            if !poll(&mut fds, Some(&patience)).is_ok_and(|ready| ready > 0) || !self.read_shown() {
-                break;
-            }
-            left = left.saturating_sub(self.to_show.len().max(1));
-            self.show_all();
-        }
-        if self.held_return {
-            self.to_show.push(b'\r');
-            self.show_all();
-        }
-        self.give_back();
-    }
-
-    /// Hangs up on the session as the caller's terminal has hung up on us: the kernel tells the programs inside.
-    fn hang_up(&mut self) {
-        self.controller = None;
-        self.granted = false;
-        self.wanted = false;
-        self.typed.clear();
-        self.to_show.clear();
-    }
-
-    fn read_typed(&mut self) {
-        // Not what is typed for a shell that has taken the foreground meanwhile.
-        if !self.place.is_foreground(&self.input) {
-            self.granted = false;
-            return;
-        }
-        let mut piece = [0; PIECE];
-        match read(&self.input, &mut piece) {
-            Ok(length) => {
-                let typed = piece.get(..length).unwrap_or_default();
-                self.typed.extend_from_slice(typed);
-                self.write_typed();
-            }
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
-            // EIO: in the background since we looked. A terminal that has hung up says so to poll(2).
-            Err(_) => self.granted = false,
-        }
-    }
-
-    fn write_typed(&mut self) {
-        let Some(controller) = self.controller.as_ref().filter(|_| !self.typed.is_empty()) else {
-            return;
-        };
-        match write(controller, &self.typed) {
-            Ok(length) => drop(self.typed.drain(..length)),
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
-            // Nobody is left to read it.
-            Err(_) => self.typed.clear(),
-        }
-    }
-
-    /// Reads what the session shows; tells whether there may be more.
-    fn read_shown(&mut self) -> bool {
-        let Some(controller) = self.controller.as_ref().filter(|_| self.to_show.is_empty()) else {
-            return true;
-        };
-        let mut piece = [0; PIECE];
-        match read(controller, &mut piece) {
-            Ok(length) => {
-                let shown = piece.get(..length).unwrap_or_default();
-                self.take_shown(shown);
-                length > 0
-            }
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => true,
-            // EIO: the last process has closed it.
-            Err(_) => false,
-        }
-    }
-
-    /// Takes what the session shows. Its terminal has put a carriage return before each line feed, and the caller's,
-    /// unless it is raw now, puts one there as well: then the first is taken away.
-    fn take_shown(&mut self, shown: &[u8]) {
-        for byte in shown {
-            let doubled = *byte == b'\n' && !self.granted;
-            if self.held_return && !doubled {
-                self.to_show.push(b'\r');
-            }
-            self.held_return = *byte == b'\r';
-            if !self.held_return {
-                self.to_show.push(*byte);
-            }
-        }
-        if self.granted && self.held_return {
-            self.to_show.push(b'\r');
-            self.held_return = false;
-        }
-    }
-
-    /// Shows everything, also where the terminal's open file is set not to wait and takes nothing for a moment.
-    fn show_all(&mut self) {
-        let patience = Timespec {
-            tv_sec: OUTPUT_WAITS,
-            tv_nsec: 0,
-        };
-        self.show();
-        while !self.to_show.is_empty() {
-            let mut fds = [PollFd::new(&self.output, PollFlags::OUT)];
-            if !poll(&mut fds, Some(&patience)).is_ok_and(|ready| ready > 0) {
-                self.to_show.clear();
-            }
-            self.show();
-        }
-    }
-
-    fn show(&mut self) {
-        while !self.to_show.is_empty() {
-            match write(&self.output, &self.to_show) {
-                Ok(length) => drop(self.to_show.drain(..length)),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return,
-                // A terminal that is gone shows nothing.
-                Err(_) => self.to_show.clear(),
-            }
-        }
-    }
-}
-
-/// Tells whether a descriptor has something to read or to say, and not only room for what is written to it.
-pub(crate) fn has_more_than_room(flags: PollFlags) -> bool {
-    !flags.difference(PollFlags::OUT).is_empty()
-}
-
-/// Waits for any of these and tells what each has; nothing where the wait was interrupted.
-pub(crate) fn poll_all<const N: usize>(fds: &mut [PollFd<'_>; N]) -> [PollFlags; N] {
-    match poll(fds, None) {
-        Ok(_) => {
-            std::array::from_fn(|index| fds.get(index).map_or(PollFlags::empty(), PollFd::revents))
-        }
-        Err(_) => [PollFlags::empty(); N],
-    }
 }
 
 fn copy(fd: impl AsFd) -> Result<OwnedFd, StepFault> {

@@ -31,3 +31,13 @@ pub(crate) fn close_range_on_exec_from(first: u32) -> Result<(), Errno> {
     };
     Errno::result(result).map(drop)
 }
+
+/// Closes every descriptor from `first` to `last`.
+///
+/// # Errors
+/// EINVAL where `last` is below `first`, ENOSYS before Linux 5.9.
+pub(crate) fn close_range_between(first: u32, last: u32) -> Result<(), Errno> {
+    // SAFETY: close_range takes three integers and touches no memory of ours. The caller keeps no `OwnedFd` of one of these.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0_u32) };
+    Errno::result(result).map(drop)
+}

@@ -1,4 +1,4 @@
-//! fork(2).
+//! fork(2), and clone(2) without a signal.
 
 use nix::{
     errno::Errno,
@@ -23,5 +23,22 @@ pub(crate) fn fork() -> Result<Side, Errno> {
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Side::Parent(child)),
         ForkResult::Child => Ok(Side::Child),
+    }
+}
+
+/// Makes a copy of this process whose end sends no signal and that only a wait with `__WALL` sees: a program that this is a
+/// guest in never learns of it. The C library's handlers of fork(3) do not run.
+///
+/// # Errors
+/// As [`fork`].
+pub(crate) fn clone_without_signal() -> Result<Side, Errno> {
+    // SAFETY: with no flags and no stack this is fork without a signal. The caller has made sure of being the only thread, so
+    // that the child may do whatever the parent could.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) };
+    match Errno::result(pid)? {
+        0 => Ok(Side::Child),
+        child => libc::pid_t::try_from(child)
+            .map(|child| Side::Parent(Pid::from_raw(child)))
+            .map_err(|_| Errno::EOVERFLOW),
     }
 }

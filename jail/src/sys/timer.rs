@@ -1,6 +1,6 @@
-//! setitimer(2). POSIX timers end at execve(2); these are inherited through it.
+//! setitimer(2), whose timers are inherited through execve(2), and timer_create(2), whose timers end at it.
 
-use std::ptr;
+use std::{mem::MaybeUninit, ptr};
 
 use nix::errno::Errno;
 
@@ -23,4 +23,55 @@ pub(crate) fn stop_itimer(which: libc::c_int) -> Result<(), Errno> {
     // SAFETY: `NEVER` is valid for reads and no old value is asked for.
     let result = unsafe { libc::setitimer(which, &raw const NEVER, ptr::null_mut()) };
     Errno::result(result).map(drop)
+}
+
+/// A timer that sends SIGKILL to this process. It ends with the process, or at execve(2); a child of fork(2) has none.
+#[derive(Debug)]
+pub(crate) struct KillTimer(libc::timer_t);
+
+/// Arms a timer that kills this process in so many seconds, also while it is stopped. The first process of a pid namespace is
+/// not killed by a timer of its own.
+///
+/// # Errors
+/// EAGAIN where the real user has as many signals pending as RLIMIT_SIGPENDING allows.
+pub(crate) fn kill_after(seconds: u32) -> Result<KillTimer, Errno> {
+    // SAFETY: sigevent is plain data, for which all zeroes are a value.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_SIGNAL;
+    event.sigev_signo = libc::SIGKILL;
+    let mut timer: libc::timer_t = ptr::null_mut();
+    // SAFETY: `event` is valid for reads and `timer` for writes.
+    let made = unsafe { libc::timer_create(libc::CLOCK_BOOTTIME, &raw mut event, &raw mut timer) };
+    Errno::result(made)?;
+    let never = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let once = libc::itimerspec {
+        it_interval: never,
+        it_value: libc::timespec {
+            tv_sec: seconds.into(),
+            ..never
+        },
+    };
+    // SAFETY: `timer` was made above, `once` is valid for reads, and no old value is asked for.
+    let armed = unsafe { libc::timer_settime(timer, 0, &raw const once, ptr::null_mut()) };
+    Errno::result(armed)?;
+    Ok(KillTimer(timer))
+}
+
+impl KillTimer {
+    /// Takes the timer away, and tells whether it is gone.
+    ///
+    /// # Errors
+    /// EINVAL where it was gone before: in a child of fork(2).
+    pub(crate) fn delete(self) -> Result<bool, Errno> {
+        // SAFETY: the timer was made by timer_create and is deleted once, because this consumes it.
+        let result = unsafe { libc::timer_delete(self.0) };
+        Errno::result(result)?;
+        let mut left = MaybeUninit::uninit();
+        // SAFETY: `left` is valid for writes; the kernel knows no timer by a number that it has given back: timer_gettime(2).
+        let asked = unsafe { libc::timer_gettime(self.0, left.as_mut_ptr()) };
+        Ok(Errno::result(asked) == Err(Errno::EINVAL))
+    }
 }

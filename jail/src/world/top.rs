@@ -4,10 +4,7 @@
 
 use std::{
     ffi::OsStr,
-    os::{
-        fd::{BorrowedFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
 };
 
@@ -22,7 +19,7 @@ use crate::{
     world::{
         etc::Etc,
         mark::Mark,
-        mounts::{copy_file, copy_tree},
+        mounts::copy_tree,
         records::Records,
         targets::{file_type, open_entry},
         view::{self, Source, There},
@@ -89,7 +86,7 @@ impl Trees {
         plan: &Plan,
         view: &View,
         opened: &Opened,
-        terminal: Option<BorrowedFd<'_>>,
+        terminal: Option<OwnedFd>,
     ) -> Result<Trees, StepFault> {
         let top = match (&view.base, &opened.base) {
             (Base::None, _) | (_, None) => Top::Whole(copy_tree(&opened.root, NOSUID | NODEV)?),
@@ -108,7 +105,6 @@ impl Trees {
             };
             mounts.push(copy_tree(source, attributes)?);
         }
-        let terminal = terminal.map(copy_file).transpose()?;
         let guest = match plan.request() {
             Some(_) => None,
             None => Some((Mark::of(plan), Records::copy()?)),

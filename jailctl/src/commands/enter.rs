@@ -18,20 +18,17 @@ use std::{
 use jail::{
     account::identity::Identity,
     door::{
-        decision::Config,
-        enter::{Outcome, prepare},
+        decision::{Config, jail_of},
+        host_program::confine,
         refusal::Refusal,
     },
     log::Log,
     plan::Plan,
-    process::{
-        program::Root,
-        start::{self, Inherited},
-    },
-    session::end_like,
+    process::{program::Root, start},
+    serve::serve,
     trust,
 };
-use jail_config::{Decision, Isolation, Jail};
+use jail_config::{Isolation, Jail};
 use nix::sched::{CloneFlags, unshare};
 use rustix::{
     fs::{CWD, Mode, OFlags, ResolveFlags, openat2},
@@ -82,11 +79,7 @@ fn rehearse(
     let identity = account::named(user)?;
     let command = command_line(command);
     let config = Config::read(config)?;
-    let jail = match config.decide(&identity)? {
-        Decision::Jail(jail) => *jail,
-        Decision::Exempt(rule) => return Err(Refusal::Exempt(rule).into()),
-        Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule).into()),
-    };
+    let jail = jail_of(config.decide(&identity)?)?;
     drop(config);
     let door = door.unwrap_or_else(|| used::of(&identity));
     let no_supervisor = jail.isolation == Isolation::Chroot || door == Door::Pam;
@@ -102,7 +95,7 @@ fn rehearse(
         Door::Pam => open_session(jail, &identity, command.as_deref()),
         door => {
             let plan = door.plan(jail, command.as_deref(), &identity, env::vars_os())?;
-            become_jail_shell(plan, &identity)
+            become_jail_shell(plan)
         }
     }
 }
@@ -120,25 +113,12 @@ fn command_line(words: &[OsString]) -> Option<OsString> {
 }
 
 /// Goes on as jail-shell does.
-fn become_jail_shell(plan: Plan, identity: &Identity) -> Result<Verdict, Failure> {
-    start::sanitize().map_err(Refusal::from)?;
+fn become_jail_shell(plan: Plan) -> Result<Verdict, Failure> {
+    let watchdog = start::sanitize().map_err(Refusal::from)?;
     let log = Log::open();
     let inherited = start::take_limits().map_err(Refusal::from)?;
-    let prepared = prepare(plan, inherited)?;
-    log.enter(prepared.plan(), None, Some(OsStr::new(CALLER)));
-    match prepared.enter()? {
-        Outcome::Inside(entered) => {
-            if let Some(missing) = entered.missing() {
-                log.weakened(missing, Some(&identity.name), identity.uid);
-            }
-            Err(entered.exec().into())
-        }
-        Outcome::Supervisor(ended) => {
-            log.leave(ended, Some(&identity.name), identity.uid);
-            end_like(ended)
-        }
-        Outcome::Init => Ok(Verdict::Fine),
-    }
+    let seen = (None, Some(OsStr::new(CALLER)));
+    Err(serve(plan, &inherited, watchdog, &log, seen).into())
 }
 
 /// Goes on as pam_jail.so does, and then as the program that has asked it.
@@ -149,9 +129,8 @@ fn open_session(
 ) -> Result<Verdict, Failure> {
     let plan = Door::Pam.plan(jail, None, identity, [])?;
     let log = Log::open();
-    let prepared = prepare(plan, Inherited { limits: Vec::new() })?;
-    log.enter(prepared.plan(), None, Some(OsStr::new(CALLER)));
-    let guest = take_ids(&prepared.confine()?, identity)?;
+    let entering = |plan: &Plan| log.enter(plan, None, Some(OsStr::new(CALLER)));
+    let guest = take_ids(&confine(&plan, entering)?, identity)?;
     if let Some(missing) = &guest.missing {
         log.weakened(missing, Some(&identity.name), identity.uid);
     }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use jail::{
-    door::{decision::Config, enter::prepare},
-    process::{landlock, start::Inherited},
+    door::{decision::Config, look::look},
+    process::landlock,
 };
 use serde::Serialize;
 
@@ -184,13 +184,10 @@ fn is_supervisor(process: &Process, host: &Host) -> bool {
 
 /// Says why a login would be refused, or else what would stay open in it.
 fn foreseen(jailed: &Jailed, door: Door) -> (Option<String>, Option<String>) {
-    let nothing = Inherited { limits: Vec::new() };
-    let prepared = door
-        .plan(jailed.jail.clone(), None, &jailed.identity, [])
-        .and_then(|plan| prepare(plan, nothing));
-    match prepared {
-        Ok(prepared) => {
-            let open = landlock::foresee(prepared.plan()).ok().flatten();
+    let planned = door.plan(jailed.jail.clone(), None, &jailed.identity, []);
+    match planned.and_then(|plan| look(&plan).map(|_| plan)) {
+        Ok(plan) => {
+            let open = landlock::foresee(&plan).ok().flatten();
             (None, open.map(|open| open.to_string()))
         }
         Err(refusal) => (Some(refusal.to_string()), None),

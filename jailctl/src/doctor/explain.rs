@@ -11,11 +11,11 @@ use jail::{
     account::identity::Identity,
     door::{
         decision::Config,
-        enter::prepare,
+        look::look,
         refusal::{Code, Refusal},
     },
     plan::request::program_of,
-    process::{landlock, start::Inherited},
+    process::landlock,
     trust::{Flaw, UntrustedSource},
 };
 use jail_config::{Decision, Jail, Rule, RuleKind};
@@ -278,11 +278,10 @@ impl Explanation {
                 does: words::of(step, &plan, &passed),
             })
             .collect();
-        let nothing = Inherited { limits: Vec::new() };
         if let Ok(Some(open)) = landlock::foresee(&plan) {
             self.remarks.push(open.to_string());
         }
-        match prepare(plan, nothing) {
+        match look(&plan) {
             Ok(_) => {}
             Err(refusal) if !geteuid().is_root() && is_denied(&refusal) => self.remarks.push(
                 format!("whether the root can be opened is only known to root: {refusal}"),

@@ -14,18 +14,16 @@ use std::{
 use jail::{
     account::identity::Identity,
     door::{
-        decision::Config,
-        enter::{Outcome, prepare},
+        decision::{Config, jail_of},
+        enter::{self, Outcome},
+        host_program,
         refusal::Refusal,
     },
     plan::Plan,
-    process::{
-        program::Root,
-        start::{self, Inherited},
-    },
-    session::end_like,
+    process::{program::Root, start},
+    session::supervisor::end_like,
 };
-use jail_config::{Decision, Home};
+use jail_config::Home;
 use jailctl::shebang::{self, LONGEST_LINE};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
@@ -194,25 +192,22 @@ enum Stage {
 }
 
 fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusal> {
-    let jail = match Config::read(config)?.decide(identity)? {
-        Decision::Jail(jail) => *jail,
-        Decision::Exempt(rule) => return Err(Refusal::Exempt(rule)),
-        Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule)),
-    };
+    let jail = jail_of(Config::read(config)?.decide(identity)?)?;
     let plan = door.plan(jail, None, identity, [])?;
     if plan.request().is_none() {
-        return confine(plan, identity);
+        return confine(&plan, identity);
     }
-    start::sanitize()?;
+    let watchdog = start::sanitize()?;
     let inherited = start::take_limits()?;
     let (home, shell) = (plan.home.clone(), plan.shell.clone());
-    match prepare(plan, inherited)?.enter()? {
+    // A rehearsal is nobody's login, and the log has none of it.
+    match enter::enter(plan, &inherited, watchdog, |_| ())? {
         Outcome::Inside(entered) => {
             executable(&shell)?;
             let missing = entered.missing().map(str::to_owned);
             Ok(Stage::Inside(home, missing))
         }
-        Outcome::Supervisor(ended) => end_like(ended),
+        Outcome::Supervisor(ended) | Outcome::Refused(ended) => end_like(ended),
         Outcome::Init => Ok(Stage::Around),
     }
 }
@@ -248,9 +243,8 @@ fn has_a_format(program: &Path) -> Result<(), Errno> {
 }
 
 /// Enters as pam_jail.so would, in this process, and then takes the user's ids as its host program would.
-fn confine(plan: Plan, identity: &Identity) -> Result<Stage, Refusal> {
-    let nothing = Inherited { limits: Vec::new() };
-    let confined = prepare(plan, nothing)?.confine()?;
+fn confine(plan: &Plan, identity: &Identity) -> Result<Stage, Refusal> {
+    let confined = host_program::confine(plan, |_| ())?;
     let missing = take_ids(&confined, identity)?.missing;
     // Where host programs go is the account's home, whatever the jail's is, and `/` where it is not there.
     Ok(Stage::Inside(

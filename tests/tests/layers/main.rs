@@ -95,8 +95,9 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// The parts of the core. A file uses its own part and those behind it in this list, and none before it.
-const PARTS: [&[&str]; 11] = [
+const PARTS: [&[&str]; 12] = [
     &["lib.rs"],
+    &["serve.rs"],
     // Its lines name what was decided, planned, entered and refused.
     &["log"],
     &["door"],

@@ -4,10 +4,9 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use jail::{
     door::{
-        enter::prepare,
+        look::look,
         refusal::{Code, Refusal},
     },
-    process::start::Inherited,
     world::host_files::HostFilesFault,
 };
 use jail_config::{Base, Landlock};
@@ -66,9 +65,8 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory:
 
 /// Takes the steps of the plan that only look.
 fn opened(jailed: &Jailed, door: Door) -> Result<(), Refusal> {
-    let nothing = Inherited { limits: Vec::new() };
     let plan = door.plan(jailed.jail.clone(), None, &jailed.identity, [])?;
-    prepare(plan, nothing).map(drop)
+    look(&plan).map(drop)
 }
 
 /// Makes a finding of what was seen inside; nothing of what is as it should be.

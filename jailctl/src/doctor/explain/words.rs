@@ -57,11 +57,19 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
         Step::BoundingSet => "empty the capability bounding set".to_owned(),
         Step::Securebits => "lock the securebits: user id 0 means nothing from here on".to_owned(),
         Step::Chroot => "chroot into the open directory (isolation = \"chroot\": no namespaces)".to_owned(),
+        Step::OpenTerminal => {
+            "look at the caller's terminal; one that belongs to somebody else's session stays outside, and a new one is made"
+                .to_owned()
+        }
+        Step::Join(_) => {
+            "join the namespaces that a child has done all this in; it is killed where that takes more than 20 seconds".to_owned()
+        }
         Step::CopyTrees(_) => {
             "copy the mounts that the new root is made of, nosuid and nodev; the host's own stay as they are".to_owned()
         }
         Step::PidNamespace => {
-            "fork into a pid namespace of its own; the caller's process stays outside as supervisor, without privileges"
+            "fork into a pid namespace of its own; the caller's process stays outside as supervisor: it ends a set-up of more than \
+             20 seconds, and then gives its privileges up"
                 .to_owned()
         }
         Step::Namespaces(network) => format!(

@@ -9,8 +9,7 @@ use std::{
 };
 
 use jail::{
-    door::{decision::Config, enter::prepare, refusal::Refusal},
-    process::start::Inherited,
+    door::{decision::Config, look::look, refusal::Refusal},
     trust::{self, Flaw, Untrusted},
     world::host_files::HostFilesFault,
 };
@@ -136,9 +135,8 @@ pub(crate) fn host_files(
 
 /// Gives what a login behind PAM would refuse of a user's jail.
 fn untrusted_inside(jailed: &Jailed) -> Option<Untrusted> {
-    let nothing = Inherited { limits: Vec::new() };
     let plan = Door::Pam.plan(jailed.jail.clone(), None, &jailed.identity, []);
-    match plan.and_then(|plan| prepare(plan, nothing)) {
+    match plan.and_then(|plan| look(&plan)) {
         Err(Refusal::HostFiles(HostFilesFault::Untrusted(untrusted))) => Some(untrusted),
         _ => None,
     }

@@ -1,0 +1,276 @@
+//! A child of a host program that does what may stall: it looks at the jail's files, and builds the world.
+//!
+//! The host program's process is another program's (sshd's monitor, login, cron): while it waits for a file system that does not
+//! answer, nobody else is let in. So this child does it, and its parent waits with a deadline, kills it when that is over, and
+//! joins the finished world. It has none of the host program's descriptors: one that is stuck for good holds nothing open.
+
+use std::{
+    mem::MaybeUninit,
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, setns},
+    sys::wait::{WaitPidFlag, WaitStatus, waitpid},
+    unistd::Pid,
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{Mode, OFlags, open},
+    io::{IoSlice, IoSliceMut},
+    net::{
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg,
+        socketpair,
+    },
+    process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal, set_parent_process_death_signal},
+    stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
+};
+
+use crate::{
+    code::Code,
+    door::refusal::Refusal,
+    fault::{StepFault, failed},
+    plan::Plan,
+    process::start::{DEADLINE, Watchdog},
+    sys::{
+        close_range::close_range_between,
+        exit::exit_at_once,
+        process::{Side, clone_without_signal},
+        signal::rt_sigprocmask,
+    },
+};
+
+/// The name of this stage in a refusal.
+const CHILD: &str = "build";
+
+/// How long the end of a child is waited for once it was killed. One that waits for a server that does not answer ends later, or
+/// never.
+const END: Duration = Duration::from_millis(200);
+
+/// The longest reason of a refusal that comes out of a child, in bytes.
+const LONGEST: usize = 16 * 1024;
+
+/// What a child says when all is done. A refusal begins with its code instead.
+const READY: u8 = 0;
+
+/// A child that has done its work, and waits.
+#[derive(Debug)]
+#[must_use = "it ends with this value"]
+pub(crate) struct Child {
+    pid: Pid,
+    pidfd: OwnedFd,
+    socket: OwnedFd,
+    /// What it has passed on.
+    passed: Option<OwnedFd>,
+}
+
+impl Child {
+    /// Starts a child for `work`, which keeps the descriptors `kept` and may pass one on, and waits until it is done.
+    ///
+    /// # Errors
+    /// The refusal of `work`, with the same code and reason; a child that could not be started, has ended without a word, or
+    /// was not done when the deadline came.
+    pub(crate) fn run(
+        plan: &Plan,
+        kept: &[RawFd],
+        work: impl FnOnce() -> Result<Option<OwnedFd>, Refusal>,
+    ) -> Result<Child, Refusal> {
+        let (socket, theirs) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(failed("socketpair"))
+        .map_err(refuse)?;
+        let side =
+            clone_without_signal().map_err(|errno| refuse(StepFault::Failed("clone", errno)))?;
+        let pid = match side {
+            Side::Child => be_child(&theirs, kept, work),
+            Side::Parent(pid) => pid,
+        };
+        drop(theirs);
+        let pidfd = rustix::process::Pid::from_raw(pid.as_raw())
+            .ok_or(rustix::io::Errno::SRCH)
+            .and_then(|number| pidfd_open(number, PidfdFlags::empty()))
+            .map_err(failed("pidfd_open"))
+            .map_err(refuse)?;
+        let mut child = Child {
+            pid,
+            pidfd,
+            socket,
+            passed: None,
+        };
+        child.wait(plan)?;
+        Ok(child)
+    }
+
+    /// Waits for the one message of the child.
+    fn wait(&mut self, plan: &Plan) -> Result<(), Refusal> {
+        let end = Instant::now() + Duration::from_secs(DEADLINE.into());
+        if !readable(&self.socket, end).map_err(refuse)? {
+            return Err(Refusal::Overdue(plan.looked_at()));
+        }
+        let mut message = vec![0; LONGEST];
+        let (length, passed) = receive(&self.socket, &mut message).map_err(refuse)?;
+        message.truncate(length);
+        match message.split_first() {
+            Some((&READY, _)) => {
+                self.passed = passed;
+                Ok(())
+            }
+            Some((code, reason)) => Err(Refusal::OfChild(
+                Code::of_status(*code).unwrap_or(Code::Step),
+                String::from_utf8_lossy(reason).into_owned(),
+            )),
+            None => Err(refuse(StepFault::PeerGone(
+                "the child that builds the jail",
+            ))),
+        }
+    }
+
+    /// Gives the descriptor that the child has passed on, and lets it end.
+    pub(crate) fn into_passed(mut self) -> Option<OwnedFd> {
+        self.passed.take()
+    }
+
+    /// Joins namespaces of the child, and lets it end.
+    ///
+    /// # Errors
+    /// The call that failed; setns(2) takes a pidfd since Linux 5.8.
+    pub(crate) fn join(self, namespaces: CloneFlags) -> Result<(), StepFault> {
+        setns(&self.pidfd, namespaces).map_err(|errno| StepFault::Failed("setns", errno))
+    }
+}
+
+impl Drop for Child {
+    /// Kills the child, and takes its remains away unless it is stuck in the kernel.
+    fn drop(&mut self) {
+        match pidfd_send_signal(&self.pidfd, Signal::KILL) {
+            // One that has ended already.
+            Ok(()) | Err(_) => {}
+        }
+        match readable(&self.pidfd, Instant::now() + END) {
+            Ok(_) | Err(_) => {}
+        }
+        match waitpid(self.pid, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) | Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+fn refuse(fault: StepFault) -> Refusal {
+    Refusal::Step(CHILD, fault)
+}
+
+/// Reads a message, and a descriptor that comes with it: unix(7).
+fn receive(socket: &OwnedFd, message: &mut [u8]) -> Result<(usize, Option<OwnedFd>), StepFault> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut buffers = [IoSliceMut::new(message)];
+    let received = recvmsg(socket, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC)
+        .map_err(failed("recvmsg from the child"))?;
+    let passed = control.drain().find_map(|it| match it {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    Ok((received.bytes, passed))
+}
+
+/// Sends a message, and a descriptor with it.
+fn tell(socket: &OwnedFd, message: &[u8], passed: Option<&OwnedFd>) -> rustix::io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fds: Vec<_> = passed.iter().map(AsFd::as_fd).collect();
+    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(rustix::io::Errno::NOBUFS);
+    }
+    sendmsg(
+        socket,
+        &[IoSlice::new(message)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )
+}
+
+/// Waits until there is something to read, or somebody is gone. Gives false at the end of the time.
+fn readable(fd: impl AsFd, end: Instant) -> Result<bool, StepFault> {
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout =
+            Timespec::try_from(left).map_err(|_| StepFault::Failed("poll", Errno::EINVAL))?;
+        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(ready) => return Ok(ready > 0),
+            // The host program's own signals.
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(failed("poll")(errno)),
+        }
+    }
+}
+
+/// The life of the child. It never goes on as the host program.
+fn be_child(
+    socket: &OwnedFd,
+    kept: &[RawFd],
+    work: impl FnOnce() -> Result<Option<OwnedFd>, Refusal>,
+) -> ! {
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        let _watchdog = be_alone(socket, kept).map_err(refuse)?;
+        work()
+    }));
+    let told = match done {
+        Ok(Ok(passed)) => tell(socket, &[READY], passed.as_ref()),
+        Ok(Err(refusal)) => {
+            let mut message = vec![refusal.code().status()];
+            message.extend_from_slice(refusal.to_string().as_bytes());
+            message.truncate(LONGEST);
+            tell(socket, &message, None)
+        }
+        Err(_) => exit_at_once(1),
+    };
+    match told {
+        // Until the parent has joined, or is gone.
+        Ok(_) => match recv(socket, &mut [0; 1], RecvFlags::empty()) {
+            Ok(_) | Err(_) => exit_at_once(0),
+        },
+        Err(_) => exit_at_once(1),
+    }
+}
+
+/// Lets go of what is the host program's: its signal handlers must not run here, and its descriptors not be held.
+fn be_alone(socket: &OwnedFd, kept: &[RawFd]) -> Result<Watchdog, StepFault> {
+    rt_sigprocmask(u64::MAX).map_err(|errno| StepFault::Failed("rt_sigprocmask", errno))?;
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(failed("prctl PR_SET_PDEATHSIG"))?;
+    let watchdog = Watchdog::arm()?;
+    let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(failed("open /dev/null"))?;
+    dup2_stdin(&null)
+        .and_then(|()| dup2_stdout(&null))
+        .and_then(|()| dup2_stderr(&null))
+        .map_err(failed("dup2 /dev/null"))?;
+    let mut kept: Vec<u32> = kept
+        .iter()
+        .copied()
+        .chain([socket.as_raw_fd(), null.as_raw_fd()])
+        .filter_map(|fd| u32::try_from(fd).ok())
+        .filter(|fd| *fd > 2)
+        .collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept {
+        if fd > first {
+            close_range_between(first, fd - 1)
+                .map_err(|errno| StepFault::Failed("close_range", errno))?;
+        }
+        first = fd + 1;
+    }
+    close_range_between(first, u32::MAX)
+        .map_err(|errno| StepFault::Failed("close_range", errno))?;
+    Ok(watchdog)
+}

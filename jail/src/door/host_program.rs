@@ -1,0 +1,142 @@
+//! A session that a host program opens with PAM, and goes on in itself, as root: it is put into the jail, and nothing is exec'd.
+//!
+//! What may stall is done by a [`Child`]: it looks, and builds the world. The host program's own process only joins.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use rustix::{fs::CWD, process::chdir};
+
+use crate::{
+    door::{
+        child::Child,
+        enter::{explained, open_outside, shown_terminal},
+        look::{look, misplaced},
+        refusal::Refusal,
+        walls::stand_behind,
+    },
+    fault::{StepFault, failed, hold},
+    plan::{Phase, Plan, Step, View},
+    process::{capabilities::join_keyring, home::set_umask, limits, start::Inherited},
+    session::terminal,
+    sys::close_range::close_range_on_exec_from,
+    world::{
+        assemble::assemble,
+        mounts::mount_id,
+        namespaces::{change_root, enter_namespaces, of_world},
+        top::Trees,
+    },
+};
+
+/// The name of this stage in a refusal.
+const CONFINE: &str = "confine";
+
+/// A host program's process that is in the jail, with its privileges.
+#[derive(Debug)]
+#[must_use = "walls that are missing belong in the log"]
+pub struct Confined {
+    missing: Option<String>,
+}
+
+impl Confined {
+    /// Says what stays open, because the kernel lacks a part of Landlock that the config lets be missing.
+    #[must_use]
+    pub fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+}
+
+/// Looks whether a session could be opened, and changes nothing.
+///
+/// # Errors
+/// What [`look`] would refuse, or the look was not over in time.
+pub fn look_ahead(plan: &Plan) -> Result<(), Refusal> {
+    Child::run(plan, &[], || look(plan).map(|_| None)).map(drop)
+}
+
+/// Puts this process into the jail of a plan. There is no way back.
+///
+/// `entering` is called once, when nothing is left that the host could refuse and its files can still be reached: it writes the
+/// log.
+///
+/// # Errors
+/// The step that failed. Part of the steps have been taken: the caller must see to it that this process runs
+/// nothing of the user's, see [`lock_out`](crate::door::lockout::lock_out).
+pub fn confine(plan: &Plan, entering: impl FnOnce(&Plan)) -> Result<Confined, Refusal> {
+    let refuse = |fault| Refusal::Step(CONFINE, fault);
+    if plan.request().is_some() {
+        return Err(refuse(StepFault::Bug(
+            "the plan is one for a program of the user's",
+        )));
+    }
+    // What the host program was called with is not its user's: a directory of the host's, or a file of root's.
+    close_range_on_exec_from(3).map_err(|errno| refuse(StepFault::Failed("close_range", errno)))?;
+    let outside = open_outside(plan)?;
+    let root = match &plan.view {
+        Some(view) => {
+            let built = build_world(plan, view)?;
+            entering(plan);
+            join(built, plan)
+                .map_err(|fault| Refusal::Step(Step::Join(&plan.network).name(), fault))?;
+            None
+        }
+        None => {
+            let looked = Child::run(plan, &[], || look(plan).map(|it| Some(it.into_root())))?;
+            entering(plan);
+            looked.into_passed()
+        }
+    };
+    go_on(plan, root.as_ref()).map_err(explained)?;
+    let missing = stand_behind(plan, outside)?;
+    Ok(Confined { missing })
+}
+
+/// Has a child look at what the host gives, and build the world of it in namespaces of its own.
+fn build_world(plan: &Plan, view: &View) -> Result<Child, Refusal> {
+    let refuse = |step: Step<'_>| {
+        let name = step.name();
+        move |fault| Refusal::Step(name, fault)
+    };
+    let shown = shown_terminal(view, &terminal::of_host_program())?;
+    let kept: Vec<RawFd> = shown.iter().map(AsRawFd::as_raw_fd).collect();
+    Child::run(plan, &kept, move || {
+        let build = || {
+            let looked = look(plan)?;
+            let trees =
+                Trees::copy(plan, view, &looked.0, shown).map_err(refuse(Step::CopyTrees(view)))?;
+            // A host program's ids are its own, and the namespaces count as its user's: root's.
+            enter_namespaces(&plan.network, None)
+                .map_err(refuse(Step::Namespaces(&plan.network)))?;
+            assemble(trees, view).map_err(refuse(Step::NewRoot(view)))?;
+            Ok(None)
+        };
+        build().map_err(explained)
+    })
+}
+
+/// Joins the finished world: its root becomes that of this process.
+fn join(built: Child, plan: &Plan) -> Result<(), StepFault> {
+    let host = mount_id(CWD, c"/")?;
+    built.join(of_world(&plan.network))?;
+    chdir("/").map_err(failed("chdir"))?;
+    hold("the new root", mount_id(CWD, c"/")? != host)
+}
+
+/// Takes the steps that concern the process alone.
+fn go_on(plan: &Plan, root: Option<&OwnedFd>) -> Result<(), Refusal> {
+    for step in plan.steps_of(Phase::HostProgram) {
+        match (step, root) {
+            // Joined already.
+            (Step::Join(_), _) => Ok(()),
+            (Step::SessionKeyring, _) => join_keyring(),
+            (Step::Chroot, Some(root)) => change_root(root),
+            (Step::Chroot, None) => Err(StepFault::Bug("no root directory came out of the look")),
+            (Step::Limits(wanted), _) => {
+                limits::set(wanted, &Inherited::default()).and_then(|late| limits::set_late(&late))
+            }
+            (Step::Umask(mask), _) => set_umask(mask),
+            (other, _) => return Err(misplaced(other)),
+        }
+        .map_err(|fault| Refusal::Step(step.name(), fault))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The steps of a plan that only look: what the host gives is opened, and is a descriptor from then on.
+
+use std::os::fd::OwnedFd;
+
+use jail_config::{Base, RootOwner};
+
+use crate::{
+    door::refusal::Refusal,
+    fault::StepFault,
+    plan::{Phase, Plan, Step},
+    process::landlock,
+    trust,
+    world::{
+        host_files::Shown,
+        targets,
+        top::{Opened, check_entries},
+    },
+};
+
+/// Takes the steps that only look, and changes nothing. `jailctl` takes these to say what a login would be refused for.
+///
+/// # Errors
+/// The root directory, the base or a mount's source is missing, of another kind, or not to be trusted; root code of a host
+/// program must not read what is inside; or the kernel lacks what the jail must have of Landlock.
+pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
+    let mut root = None;
+    let mut base = None;
+    let mut mounts = Vec::new();
+    for step in plan.steps_of(Phase::Look) {
+        match step {
+            Step::OpenRoot(path) => {
+                let owner = match plan.root_owner {
+                    RootOwner::Root => None,
+                    RootOwner::User => Some(plan.ids.uid),
+                };
+                root = Some(trust::open_directory_of(path, owner).map_err(Refusal::Root)?);
+            }
+            Step::OpenBase(from) => {
+                let opened = match from {
+                    Base::Directory(path) => trust::open_directory(path),
+                    Base::Host | Base::None => trust::open_host_root(),
+                };
+                base = Some(opened.map_err(Refusal::Base)?);
+            }
+            Step::OpenMount(mount) => {
+                // Whoever owns it: it is data, which nothing privileged reads.
+                let opened = trust::open_source(&mount.source, plan.ids.uid);
+                mounts.push(opened.map_err(Refusal::Mount)?);
+            }
+            Step::HostFiles(_) => {
+                let refuse = |fault| Refusal::Step(step.name(), fault);
+                let root = root.as_ref().ok_or_else(|| no_root(step))?;
+                let base = base.as_ref();
+                Shown { plan, root, base }
+                    .check()
+                    .map_err(Refusal::HostFiles)?;
+                // The account stage goes no further than this.
+                if let Some(base) = base {
+                    check_entries(plan, root, base).map_err(refuse)?;
+                }
+                targets::check(plan, root, base, &mounts).map_err(refuse)?;
+            }
+            other => return Err(misplaced(other)),
+        }
+    }
+    // Said before anything is changed; the step asks once more.
+    landlock::foresee(plan).map_err(|fault| Refusal::Step("landlock", fault))?;
+    let root = root.ok_or_else(|| no_root(Step::OpenRoot(&plan.root)))?;
+    Ok(Looked(Opened { root, base, mounts }))
+}
+
+/// What the host gives, opened.
+#[derive(Debug)]
+#[must_use = "it is all that later steps need of the host"]
+pub struct Looked(pub(crate) Opened);
+
+impl Looked {
+    /// Gives the root directory alone.
+    pub(crate) fn into_root(self) -> OwnedFd {
+        self.0.root
+    }
+}
+
+fn no_root(step: Step<'_>) -> Refusal {
+    Refusal::Step(step.name(), StepFault::Bug("the plan opens no root first"))
+}
+
+/// Refuses a step that is not of the phase in which it was met.
+pub(crate) fn misplaced(step: Step<'_>) -> Refusal {
+    Refusal::Step(
+        step.name(),
+        StepFault::Bug("the step is in another phase than its own"),
+    )
+}

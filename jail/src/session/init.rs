@@ -1,0 +1,157 @@
+//! *Inside*: pid 1 of the session. It reaps, passes signals on, reports, and leaves.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::unistd::{Pid, getpgrp, tcsetpgrp};
+use rustix::{
+    event::PollFlags,
+    process::{
+        DumpableBehavior, WaitOptions, set_dumpable_behavior, set_parent_process_death_signal, wait,
+    },
+};
+
+use crate::{
+    fault::{StepFault, raw},
+    session::{
+        Ended,
+        link::{Link, die_with_parent},
+        messages::{Order, Report, receive, report},
+        waiting::{arrived, catch_signals, ready, wait_for},
+    },
+    sys::signal::kill,
+};
+
+/// What pid 1 does for the rest of the session: reap, pass signals on, report, and leave.
+///
+/// With `linger` it stays until the last process has ended; without, everything ends with the main process.
+///
+/// # Errors
+/// A call that failed before it was ready. The caller ends the process, and the kernel ends the session with it.
+pub(crate) fn reap(
+    main: Pid,
+    mut link: Link,
+    mut terminal: Option<OwnedFd>,
+    linger: bool,
+) -> Result<(), StepFault> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", raw(errno)))?;
+    die_with_parent()?;
+    let signals = catch_signals()?;
+    link.tell_ready()?;
+    link.let_go_of_standard()?;
+    link.let_main_go()?;
+    let mut supervisor = Some(link.into_socket());
+    // A main process that has ended before the signals were caught tells nobody.
+    let mut look = true;
+    loop {
+        let Some(socket) = &supervisor else {
+            // The main process has ended, and others linger.
+            wait_for(&signals);
+            // Before the look: what arrives after it is there for the next round.
+            arrived(&signals).for_each(drop);
+            if reap_all(main)?.none_left {
+                return Ok(());
+            }
+            continue;
+        };
+        let [told, signalled] = if look {
+            [false, true]
+        } else {
+            ready((socket.as_fd(), PollFlags::IN), signals.as_fd())
+        };
+        look = false;
+        if told {
+            match receive(socket) {
+                Some([order]) => obey(Order::decode(order), main, terminal.as_ref()),
+                // The supervisor has been killed, and takes the session with it.
+                None => return Ok(()),
+            }
+        }
+        if !signalled {
+            continue;
+        }
+        arrived(&signals).for_each(drop);
+        let reaped = reap_all(main)?;
+        match reaped.job {
+            Some(Job::Stopped(signal)) => report(socket, Report::Stopped(signal)),
+            Some(Job::Continued) => report(socket, Report::Continued),
+            None => {}
+        }
+        if let Some(ended) = reaped.main {
+            // Before the report: the supervisor shows what is still on its way until the last process has closed it.
+            terminal = None;
+            match (linger, reaped.none_left) {
+                (true, false) => set_parent_process_death_signal(None)
+                    .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", raw(errno)))?,
+                (false, false) => report(socket, Report::NoLinger),
+                (_, true) => {}
+            }
+            report(socket, Report::Ended(ended));
+            if !linger || reaped.none_left {
+                return Ok(());
+            }
+            supervisor = None;
+        }
+    }
+}
+
+/// Does what the supervisor asks for.
+fn obey(order: Order, main: Pid, terminal: Option<&OwnedFd>) {
+    let group = Pid::from_raw(-main.as_raw());
+    let done = match (order, terminal) {
+        (Order::Signal(signal), _) => kill(main, signal),
+        (Order::GroupSignal(signal), _) => kill(group, signal),
+        (Order::Foreground, Some(terminal)) => {
+            tcsetpgrp(terminal, main).and_then(|()| kill(group, libc::SIGCONT))
+        }
+        (Order::Background, Some(terminal)) => tcsetpgrp(terminal, getpgrp()),
+        (Order::Foreground | Order::Background, None) => Ok(()),
+    };
+    match done {
+        // The main process has just ended, and is reaped in this round.
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// What one round of wait(2) found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reaped {
+    main: Option<Ended>,
+    job: Option<Job>,
+    none_left: bool,
+}
+
+/// What the main process does between its start and its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Job {
+    Stopped(i32),
+    Continued,
+}
+
+/// Waits for every child that has something to tell.
+fn reap_all(main: Pid) -> Result<Reaped, StepFault> {
+    let mut found = Reaped::default();
+    loop {
+        match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
+            Ok(Some((pid, status))) => {
+                if pid.as_raw_nonzero().get() != main.as_raw() {
+                    continue;
+                }
+                if let Some(signal) = status.stopping_signal() {
+                    found.job = Some(Job::Stopped(signal));
+                } else if status.continued() {
+                    found.job = Some(Job::Continued);
+                } else if let Some(ended) = Ended::of(status) {
+                    found.main = Some(ended);
+                }
+            }
+            Ok(None) => return Ok(found),
+            Err(rustix::io::Errno::CHILD) => {
+                found.none_left = true;
+                return Ok(found);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(StepFault::Failed("wait4", raw(errno))),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The three processes of a session come apart: two forks, and the socket between supervisor and init.
+
+use std::{
+    fs::OpenOptions,
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+use nix::unistd::{Pid, getpid};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair},
+    pipe::{PipeFlags, pipe_with},
+    process::set_parent_process_death_signal,
+};
+
+use crate::{
+    fault::{StepFault, failed, hold, number, raw},
+    process::privilege::charged_to,
+    session::{
+        messages::{Report, receive},
+        terminal::Inside,
+    },
+    sys::process::{Side, fork},
+};
+
+/// The pid of a namespace's init.
+const INIT: Pid = Pid::from_raw(1);
+
+/// One end of the socket between supervisor and init, and what both need to let go of the standard descriptors.
+#[derive(Debug)]
+pub(crate) struct Link {
+    socket: OwnedFd,
+    null: OwnedFd,
+    /// The end of a pipe by which init lets the main process go on: init writes, the main process reads.
+    gate: Option<OwnedFd>,
+}
+
+/// Which process this is after a split.
+#[derive(Debug)]
+pub(crate) enum Split {
+    /// The process that was there before, with the pid of the new one.
+    Before(Pid, Link),
+    /// The new process.
+    After(Link),
+}
+
+/// Forks into a new pid namespace, which counts as the user's: the child is its init.
+///
+/// # Errors
+/// The call that failed.
+pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
+    let null = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(|error| StepFault::Failed("open /dev/null", number(&error)))?;
+    let null = OwnedFd::from(null);
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(|errno| StepFault::Failed("socketpair", raw(errno)))?;
+    charged_to(uid, || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWPID)
+            .map_err(|errno| StepFault::Failed("unshare CLONE_NEWPID", errno))
+    })?;
+    match fork().map_err(|errno| StepFault::Failed("fork", errno))? {
+        Side::Parent(child) => Ok(Split::Before(
+            child,
+            Link {
+                socket: ours,
+                null,
+                gate: None,
+            },
+        )),
+        Side::Child => {
+            drop(ours);
+            die_with_parent()?;
+            hold("the new pid namespace", getpid() == INIT)?;
+            Ok(Split::After(Link {
+                socket: theirs,
+                null,
+                gate: None,
+            }))
+        }
+    }
+}
+
+/// Forks the main process off init.
+///
+/// # Errors
+/// The fork failed.
+pub(crate) fn split_inside(mut link: Link, terminal: &Inside) -> Result<Split, StepFault> {
+    terminal.lead()?;
+    let (read, write) =
+        pipe_with(PipeFlags::CLOEXEC).map_err(|errno| StepFault::Failed("pipe2", raw(errno)))?;
+    match fork().map_err(|errno| StepFault::Failed("fork", errno))? {
+        Side::Parent(main) => {
+            link.gate = Some(write);
+            Ok(Split::Before(main, link))
+        }
+        Side::Child if getpid() == INIT => Err(StepFault::NotInForce("a new process")),
+        Side::Child => {
+            link.gate = Some(read);
+            Ok(Split::After(link))
+        }
+    }
+}
+
+pub(crate) fn die_with_parent() -> Result<(), StepFault> {
+    set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", raw(errno)))
+}
+
+/// How the building of a world has ended, as the supervisor sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// The world stands, and init has no privileges left.
+    Yes,
+    /// Init was refused, and has said why; or it was killed.
+    Gone,
+    /// Nothing was heard of it in time.
+    Overdue,
+}
+
+impl Link {
+    /// Waits, in the supervisor, until the world stands; for so many seconds at the most.
+    ///
+    /// # Errors
+    /// poll(2) failed.
+    pub(crate) fn wait_until_ready(&self, seconds: u32) -> Result<Ready, StepFault> {
+        let end = Instant::now() + Duration::from_secs(seconds.into());
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left).ok();
+            let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(0) => return Ok(Ready::Overdue),
+                Ok(_) => break,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(StepFault::Failed("poll", raw(errno))),
+            }
+        }
+        match receive(&self.socket).and_then(Report::decode) {
+            Some(Report::Ready) => Ok(Ready::Yes),
+            _ => Ok(Ready::Gone),
+        }
+    }
+
+    /// Tells the supervisor, from init, that the world stands and no privileges are left here; waits until there are none left
+    /// there either.
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub(crate) fn tell_ready(&self) -> Result<(), StepFault> {
+        send(&self.socket, &Report::Ready.encode(), SendFlags::NOSIGNAL)
+            .map_err(failed("send to the supervisor"))?;
+        match receive::<1>(&self.socket) {
+            Some(_) => Ok(()),
+            None => Err(StepFault::PeerGone("the supervisor")),
+        }
+    }
+
+    /// Has the kernel kill this process with the supervisor. Once more after each change of ids, at which the kernel
+    /// forgets it: prctl(2). A supervisor that has gone in between has closed its end.
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub(crate) fn die_with_supervisor(&self) -> Result<(), StepFault> {
+        die_with_parent()?;
+        let mut fds = [PollFd::new(&self.socket, PollFlags::empty())];
+        match poll(&mut fds, Some(&Timespec::default())) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(StepFault::PeerGone("the supervisor")),
+            Err(errno) => Err(StepFault::Failed("poll", raw(errno))),
+        }
+    }
+
+    /// Waits, in the main process, until init has nothing of root's left.
+    ///
+    /// # Errors
+    /// Init is gone, and this process will be in a moment.
+    pub(crate) fn wait_for_init(self) -> Result<(), StepFault> {
+        let mut go = [0_u8; 1];
+        let gate = self.gate.as_ref();
+        match gate.map(|gate| rustix::io::read(gate, &mut go)) {
+            Some(Ok(1)) => Ok(()),
+            Some(Err(errno)) => Err(StepFault::Failed("read from init", raw(errno))),
+            _ => Err(StepFault::PeerGone("init")),
+        }
+    }
+
+    /// Lets the main process go on.
+    pub(crate) fn let_main_go(&mut self) -> Result<(), StepFault> {
+        let Some(gate) = self.gate.take() else {
+            return Ok(());
+        };
+        match rustix::io::write(gate, b"g") {
+            // Refused and gone already: what it ended with is reported as any end.
+            Ok(_) | Err(rustix::io::Errno::PIPE) => Ok(()),
+            Err(errno) => Err(StepFault::Failed("write to the main process", raw(errno))),
+        }
+    }
+
+    /// Keeps nothing but the socket.
+    pub(crate) fn into_socket(self) -> OwnedFd {
+        self.socket
+    }
+
+    /// Points the standard descriptors at /dev/null.
+    pub(crate) fn let_go_of_standard(&self) -> Result<(), StepFault> {
+        self.let_go_of_input_and_output()?;
+        self.let_go_of_errors()
+    }
+
+    /// Points standard input and output at /dev/null.
+    pub(crate) fn let_go_of_input_and_output(&self) -> Result<(), StepFault> {
+        rustix::stdio::dup2_stdin(&self.null)
+            .and_then(|()| rustix::stdio::dup2_stdout(&self.null))
+            .map_err(failed("dup2 /dev/null"))
+    }
+
+    /// Points standard error at /dev/null.
+    pub(crate) fn let_go_of_errors(&self) -> Result<(), StepFault> {
+        rustix::stdio::dup2_stderr(&self.null).map_err(failed("dup2 /dev/null"))
+    }
+
+    /// Gives the socket.
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+}

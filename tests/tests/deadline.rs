@@ -1,0 +1,196 @@
+//! A file system that does not answer, and a user who stops and kills: a login ends in time, and nothing of root's stays.
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test reports by panicking"
+)]
+
+use std::time::{Duration, Instant};
+
+use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, fault::install_probe, roots, skipped};
+
+/// How long a login may take that is refused without waiting. A machine under load is slow; the deadline is 20 s.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// How long one may take that waits for the deadline.
+const IN_TIME: Duration = Duration::from_secs(30);
+
+/// Names the processes of root's that a login has left, stuck ones included.
+const LEFT: &str = "ps -eo euid=,comm= | grep -c ' *0 jail-shell' || :";
+
+/// Makes the node of FUSE, which a sandbox has not; gives false, with a reason, where the kernel has no FUSE.
+fn has_fuse(sandbox: &Sandbox, what: &str) -> bool {
+    let there = sandbox
+        .sh("test -e /dev/fuse || mknod -m 666 /dev/fuse c 10 229; exec 3<>/dev/fuse")
+        .code()
+        == Some(0);
+    if !there {
+        skipped(what, "this kernel has no FUSE");
+    }
+    there
+}
+
+/// Mounts a file system that never answers, served by a uid, until `end` is called.
+fn stall(sandbox: &Sandbox, directory: &str, uid: u32) {
+    let probe = install_probe(sandbox, "stall");
+    sandbox.must(&format!(
+        "mkdir -p {directory}; mkfifo /tmp/serving.$$ /tmp/end.$$
+         {probe} {directory} {uid} <>/tmp/end.$$ >/tmp/serving.$$ 2>/dev/null & echo $! >>/tmp/stalls
+         read line </tmp/serving.$$; test \"$line\" = serving"
+    ));
+}
+
+/// Ends the servers: what waits for them fails then.
+fn end(sandbox: &Sandbox) {
+    sandbox.must("kill $(cat /tmp/stalls); rm /tmp/stalls; sleep 0.5");
+}
+
+fn timed(run: impl FnOnce() -> Outcome) -> (Outcome, Duration) {
+    let before = Instant::now();
+    let outcome = run();
+    (outcome, before.elapsed())
+}
+
+fn ann(keys: &str) -> Sandbox {
+    Sandbox::new().user("ann").root(roots::busybox()).config(&format!(
+        "[users]\nann = 'web'\n[jails.web]\nroot = '/srv/jails/ann'\nshell = '/bin/sh'\n{keys}\n"
+    ))
+}
+
+#[test]
+fn what_a_user_serves_is_refused_by_name_and_asked_nothing() {
+    let mount = "mounts = [{ source = '/srv/data', target = '/data', mode = 'rw' }]";
+    let cases = [
+        ("/srv/jails/ann", "", "root-unsafe"),
+        ("/srv/jails/ann", "isolation = 'chroot'", "root-unsafe"),
+        ("/srv/jails", "", "root-unsafe"),
+        ("/srv/base", "base = '/srv/base'", "root-unsafe"),
+        ("/srv/data", mount, "root-unsafe"),
+        ("/srv/jails/ann/data", mount, "step"),
+    ];
+    for (served, keys, code) in cases {
+        let sandbox = ann(keys);
+        if !has_fuse(&sandbox, "what a user serves") {
+            return;
+        }
+        sandbox.must("mkdir -p /srv/base /srv/data /srv/jails/ann/data");
+        stall(&sandbox, served, 1001);
+        let (outcome, took) = timed(|| sandbox.run_as("ann", &[JAIL_SHELL, "-c", "echo in"]));
+        assert_eq!(outcome.stdout, "", "{served}: {outcome}");
+        assert!(took < AT_ONCE, "{served}: {took:?}");
+        sandbox.logged(&["refused", &format!("code={code}"), "that uid 1001 serves"]);
+        assert_eq!(sandbox.must(LEFT), "0", "{served}");
+        end(&sandbox);
+    }
+}
+
+#[test]
+fn what_root_serves_may_stall_and_the_login_ends_in_time() {
+    let sandbox = ann("mounts = [{ source = '/srv/data', target = '/data', mode = 'rw' }]");
+    if !has_fuse(&sandbox, "what root serves") {
+        return;
+    }
+    sandbox.must("mkdir -p /srv/data");
+    stall(&sandbox, "/srv/data", 0);
+    let argv = ["runuser", "-u", "ann", "--", JAIL_SHELL, "-c", "echo in"];
+    let (outcome, took) = timed(|| sandbox.run_within(IN_TIME, &argv));
+    outcome.refused(123, "step");
+    assert!(took < IN_TIME, "{took:?}");
+    sandbox.logged(&["refused", "not done after 20 s", "/srv/data"]);
+    end(&sandbox);
+    assert_eq!(sandbox.must(LEFT), "0");
+}
+
+#[test]
+fn behind_pam_stalled_logins_end_in_time_and_keep_nobody_out() {
+    let keys = "mounts = [{ source = '/srv/data', target = '/data', mode = 'rw' }]";
+    let sandbox = Sandbox::with_ann_behind_pam(roots::home(), &format!("base = 'host'\n{keys}"))
+        .plain_user("bob")
+        .sshd("MaxStartups 6");
+    let text = sandbox.read("/etc/login-jail/config.toml");
+    let sandbox = sandbox.config(&text.replace("exempt = [", "exempt = [\"bob\", "));
+    if !has_fuse(&sandbox, "stalls behind PAM") {
+        return;
+    }
+    sandbox.must("mkdir -p /srv/data");
+    assert_eq!(sandbox.ssh("bob", "echo in").ok(), "in");
+    stall(&sandbox, "/srv/data", 0);
+    let words = sandbox.ssh_argv("ann", &[], Some("echo in"));
+    let five = format!(
+        "for n in 1 2 3 4 5; do {} >/tmp/out.$n 2>&1 & done; sleep 1",
+        quoted(&words)
+    );
+    let (_, took) = timed(|| {
+        sandbox.must(&five);
+        assert_eq!(sandbox.ssh("bob", "echo in").ok(), "in");
+        sandbox.sh("true")
+    });
+    assert!(took < AT_ONCE, "bob waited {took:?}");
+    let refused = sandbox.wait_for(IN_TIME, || {
+        let log = sandbox.module_log();
+        let refused = log
+            .iter()
+            .filter(|line| line.contains("not done after 20 s"));
+        (refused.count() >= 5).then_some(())
+    });
+    assert!(refused.is_some(), "{}", sandbox.syslog());
+    assert_eq!(sandbox.must("cat /tmp/out.* | grep -c '^in' || :"), "0");
+    end(&sandbox);
+}
+
+fn quoted(words: &[String]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    quoted.join(" ")
+}
+
+#[test]
+fn signals_at_any_moment_leave_no_process_of_roots_behind() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox());
+    // Delays from before the first instruction to after the last, in microseconds.
+    let script = format!(
+        r#"
+        cat >/tmp/harass <<'END'
+        for signal in STOP TSTP ALRM KILL; do
+            delay=0
+            while [ $delay -lt 4000 ]; do
+                {JAIL_SHELL} -c 'sleep 1000' & of=$!
+                [ $delay = 0 ] || perl -e "select undef, undef, undef, $delay / 1e6"
+                kill -$signal $of 2>/dev/null
+                delay=$((delay + 100))
+            done
+        done
+        sleep 27
+END
+        setpriv --reuid ann --regid ann --init-groups bash /tmp/harass >/dev/null 2>&1 || :
+        # Stopped before its first instruction, a process has armed nothing: it is the user's to kill.
+        setpriv --reuid ann --regid ann --init-groups bash -c 'kill -KILL -1' || :
+        sleep 0.5
+        ps -eo ruid=,euid=,suid=,stat=,args= | grep 'jail-shell' | grep -v grep | grep '\b0\b' | grep -v ' Z' || :
+        "#
+    );
+    let outcome = sandbox.run_within(Duration::from_secs(120), &["bash", "-c", &script]);
+    assert_eq!(outcome.ok(), "");
+}
+
+#[test]
+fn the_keys_of_a_terminal_stop_no_process_that_has_roots_ids() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox());
+    // Every key at once, from before the start: what is typed ahead arrives at any moment of the login.
+    for key in ["\u{1a}", "\u{3}", "\u{1c}"] {
+        let mut pty = sandbox.terminal(&["su", "-", "ann"]);
+        for _ in 0..20 {
+            pty.send(key);
+        }
+        drop(pty);
+    }
+    let gone = sandbox.wait_for(IN_TIME, || {
+        let left =
+            sandbox.must("ps -eo euid=,stat=,comm= | grep ' *0 .*jail-shell' | grep -v ' Z' || :");
+        left.is_empty().then_some(())
+    });
+    assert!(
+        gone.is_some(),
+        "{}",
+        sandbox.must("ps -eo pid,ruid,euid,stat,args")
+    );
+}
