@@ -11,9 +11,9 @@ use std::{
 };
 
 use nix::errno::Errno;
-use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat};
 
-use crate::{fault::raw, served};
+use crate::{fault::raw, resolve::openat2, served};
 
 pub(crate) use crate::untrusted::NO_OPENAT2;
 pub use crate::untrusted::{Flaw, Untrusted, UntrustedSource};

@@ -18,13 +18,13 @@ use rustix::{
     fs::{
         AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Stat,
         Timestamps, Uid, chownat, fchmod, fchown, flock, fstat, linkat, makedev, mkdirat, mknodat,
-        openat, openat2, readlinkat, renameat_with, statat, symlinkat, unlinkat,
+        openat, readlinkat, renameat_with, statat, symlinkat, unlinkat,
     },
     io::Errno,
     process::umask,
 };
 
-use jail::trust::Flaw;
+use jail::{resolve::openat2, trust::Flaw};
 
 use crate::fault::Fault;
 

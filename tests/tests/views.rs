@@ -462,6 +462,18 @@ fn ordinary_work_notices_nothing() {
     });
 }
 
+/// openat2(2) gives a path with `..` up while anything on the machine is renamed, and the host's /etc is full of such links.
+#[test]
+fn renames_elsewhere_on_the_machine_refuse_nobody() {
+    let sandbox = host_view();
+    sandbox.must("cd /usr/share && mkdir -p renamed/a && ln -s ../usr/share/renamed /etc/php");
+    let script = "cd /tmp; for n in 1 2; do
+                      perl -e 'open F, \">a$$\"; for (;;) { rename \"a$$\", \"b$$\"; rename \"b$$\", \"a$$\" }' & all=\"$all $!\"
+                  done
+                  n=0; while [ $n -lt 40 ]; do su ann -c true || echo refused; n=$((n + 1)); done; kill $all";
+    assert_eq!(sandbox.sh(script).stdout, "", "{}", sandbox.syslog());
+}
+
 #[test]
 fn java_compiles_and_runs() {
     let sandbox = host_view();

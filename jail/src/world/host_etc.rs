@@ -10,12 +10,13 @@ use std::{
 };
 
 use rustix::{
-    fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat},
+    fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, readlinkat},
     io::Errno as OpenErrno,
 };
 
 use crate::{
     fault::{StepFault, failed, number},
+    resolve::openat2,
     trust,
     world::mounts,
 };

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use rustix::{
     fs::{
         AtFlags, CWD, Mode, OFlags, ResolveFlags, StatVfsMountFlags, StatxFlags, fstat, fstatvfs,
-        openat2, statx,
+        statx,
     },
     mount::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
@@ -22,6 +22,7 @@ use rustix::{
 
 use crate::{
     fault::{StepFault, failed, hold},
+    resolve::openat2,
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr, mount_setattr_recursive},
 };
 

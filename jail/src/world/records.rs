@@ -8,12 +8,13 @@
 use std::{os::fd::OwnedFd, path::Path};
 
 use rustix::{
-    fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat2},
+    fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat},
     mount::MountAttrFlags,
 };
 
 use crate::{
     fault::{StepFault, raw},
+    resolve::openat2,
     sys::mount::{NODEV, NOSUID},
     trust,
     world::{mounts, targets},

@@ -9,12 +9,13 @@ use std::{
 
 use jail_config::Mount;
 use nix::errno::Errno;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat};
 
 use crate::{
     fault::{StepFault, failed, hold, number},
     plan::Plan,
     process::privilege::as_user,
+    resolve::openat2,
     served,
     trust::kind,
     world::{

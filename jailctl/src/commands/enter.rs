@@ -25,13 +25,14 @@ use jail::{
     log::Log,
     plan::Plan,
     process::{program::Root, start},
+    resolve::openat2,
     serve::serve,
     trust,
 };
 use jail_config::{Isolation, Jail};
 use nix::sched::{CloneFlags, unshare};
 use rustix::{
-    fs::{CWD, Mode, OFlags, ResolveFlags, openat2},
+    fs::{CWD, Mode, OFlags, ResolveFlags},
     mount::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
         OpenTreeFlags, fsconfig_create, fsmount, fsopen, mount_change, move_mount, open_tree,

@@ -108,7 +108,7 @@ const PARTS: [&[&str]; 12] = [
     &["plan"],
     &["account"],
     &["trust.rs", "untrusted.rs", "served.rs"],
-    &["fault.rs", "code.rs"],
+    &["fault.rs", "code.rs", "resolve.rs"],
     &["sys"],
 ];
 

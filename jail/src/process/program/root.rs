@@ -12,10 +12,10 @@ use std::{
 };
 
 use nix::errno::Errno;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlinkat};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, readlinkat};
 
 use super::fault::ProgramFault;
-use crate::{fault::raw, process::elf, trust::kind};
+use crate::{fault::raw, process::elf, resolve::openat2, trust::kind};
 
 /// How many links are followed: MAXSYMLINKS in Linux.
 const MOST_LINKS: usize = 40;

@@ -11,10 +11,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use jail::resolve::openat2;
 use rustix::{
     fs::{
-        AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2,
-        readlinkat, statat,
+        AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, readlinkat, statat,
     },
     io::Errno,
 };

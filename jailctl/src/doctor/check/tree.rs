@@ -13,10 +13,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jail::resolve::openat2;
 use jail_config::RootOwner;
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstat,
-    fstatvfs, lgetxattr, major, minor, openat2, statat,
+    fstatvfs, lgetxattr, major, minor, statat,
 };
 use rustix::io::Errno;
 

@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jail::resolve::openat2;
 use jail_config::Base;
 use jailctl::{
     build,
@@ -22,8 +23,8 @@ use jailctl::{
 };
 use rustix::{
     fs::{
-        AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, mkdirat, openat, openat2,
-        readlinkat, renameat, statat, symlinkat, unlinkat,
+        AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, mkdirat, openat, readlinkat,
+        renameat, statat, symlinkat, unlinkat,
     },
     io::Errno,
 };

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use jail::resolve::openat2;
 use rustix::{
-    fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, openat2, statx},
+    fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, statx},
     mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount},
     process::fchdir,
 };

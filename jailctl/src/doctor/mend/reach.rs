@@ -10,13 +10,13 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use jail::{account::identity::Identity, trust};
+use jail::{account::identity::Identity, resolve::openat2, trust};
 use jail_config::RootOwner;
 use nix::unistd::{setfsgid, setfsuid};
 use rustix::{
     fs::{
-        AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat2, renameat,
-        statat, unlinkat,
+        AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, renameat, statat,
+        unlinkat,
     },
     io::Errno,
 };
