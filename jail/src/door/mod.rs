@@ -3,6 +3,7 @@
 pub(crate) mod child;
 pub mod decision;
 pub mod enter;
+pub mod entered;
 pub mod host_program;
 pub mod inside;
 pub mod lockout;

@@ -1,0 +1,109 @@
+//! The last of a login: as the user, home and the program are found, and the program is become.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    door::{look::misplaced, refusal::Refusal},
+    fault::StepFault,
+    plan::{Phase, Plan, Step},
+    process::{
+        home::{go_home, set_umask},
+        limits, program,
+        start::Limit,
+    },
+};
+
+/// A process that is in its jail, with nothing left to give up. It can only be exec'd.
+#[must_use = "a process that has entered must become the user's program"]
+pub struct Entered {
+    plan: Plan,
+    home: PathBuf,
+    sftp_server: Option<PathBuf>,
+    /// Limits that come into force with the shell.
+    late: Vec<Limit>,
+    /// What stays open for want of a wall that the config lets be missing: for the log.
+    missing: Option<String>,
+}
+
+impl fmt::Debug for Entered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered")
+            .field("jail", &self.plan.jail)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Entered {
+    /// Says what of the second wall the kernel lacks and the config lets be missing.
+    #[must_use]
+    pub fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+
+    /// Becomes the shell, or the sftp-server. Returns only when execve(2) failed.
+    #[must_use]
+    pub fn exec(self) -> Refusal {
+        let Entered {
+            plan,
+            home,
+            sftp_server,
+            late,
+            ..
+        } = self;
+        let home = ("HOME".into(), home.into_os_string());
+        let Some(request) = plan.request() else {
+            let fault = StepFault::Bug("the plan has nothing to start");
+            return Refusal::Step("exec", fault);
+        };
+        let start = program::start(request, &plan.shell, sftp_server.as_deref());
+        let last = limits::tell_client_of_file_limit(&start);
+        if let Err(fault) = last.and_then(|()| limits::set_late(&late)) {
+            return Refusal::Step(Step::Limits(&plan.limits).name(), fault);
+        }
+        let environment = [&home].into_iter().chain(&plan.environment);
+        let errno = program::execute(&start, environment);
+        Refusal::Exec(start.program, errno)
+    }
+}
+
+/// Goes home and finds the program, as the user and behind every wall: the user could have arranged all of it.
+pub(super) fn find_program(
+    plan: Plan,
+    late: Vec<Limit>,
+    missing: Option<String>,
+) -> Result<Box<Entered>, Refusal> {
+    let mut home = PathBuf::from("/");
+    let mut sftp_server = None;
+    for step in plan.steps_of(Phase::Program) {
+        match step {
+            Step::Umask(mask) => {
+                set_umask(mask).map_err(|fault| Refusal::Step(step.name(), fault))?;
+            }
+            Step::Home(wanted) => home = go_home(wanted)?,
+            Step::Program(shell) => sftp_server = find_programs(shell, &plan)?,
+            // Taken by `Entered::exec`.
+            Step::Exec(_) => {}
+            other => return Err(misplaced(other)),
+        }
+    }
+    Ok(Box::new(Entered {
+        plan,
+        home,
+        sftp_server,
+        late,
+        missing,
+    }))
+}
+
+/// Checks what a request takes: the shell or the sftp-server, which it finds, or both.
+fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> {
+    let library_path = program::library_path(&plan.environment);
+    let root = program::Root::current(library_path).map_err(Refusal::Program)?;
+    match plan.request() {
+        Some(request) => root.check_for(request, shell).map_err(Refusal::Program),
+        None => root.check(shell).map(|()| None).map_err(Refusal::Program),
+    }
+}
