@@ -7,7 +7,7 @@ use std::{
 };
 
 use jail::{
-    plan::Ids,
+    plan::process::Ids,
     world::agreement::{group_agrees, passwd_agrees},
 };
 

@@ -24,7 +24,7 @@ pub fn serve(
     log: &Log,
     (terminal, from): (Option<&OsStr>, Option<&OsStr>),
 ) -> Refusal {
-    let (user, uid) = (plan.user.clone(), plan.ids.uid);
+    let (user, uid) = (plan.user.clone(), plan.process.ids.uid);
     let entering = |plan: &Plan| log.enter(plan, terminal, from);
     match enter(plan, inherited, watchdog, entering) {
         Ok(Outcome::Inside(entered)) => {

@@ -11,7 +11,7 @@ use std::{
 use jail::{
     account::identity::Identity,
     door::{host_program::Confined, refusal::Refusal},
-    plan::Ids,
+    plan::process::Ids,
 };
 use nix::errno::Errno;
 use rustix::process::chdir;

@@ -113,7 +113,7 @@ impl Child {
     fn wait(&mut self, plan: &Plan) -> Result<(), Refusal> {
         let end = Instant::now() + Duration::from_secs(DEADLINE.into());
         if !readable(&self.socket, end).map_err(refuse)? {
-            return Err(Refusal::Overdue(plan.looked_at()));
+            return Err(Refusal::Overdue(plan.world.looked_at()));
         }
         let mut message = vec![0; LONGEST];
         let (length, passed) = receive(&self.socket, &mut message).map_err(refuse)?;

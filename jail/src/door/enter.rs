@@ -27,7 +27,11 @@ use crate::{
         walls::stand_behind,
     },
     fault::StepFault,
-    plan::{Phase, Plan, Step, View},
+    plan::{
+        Plan,
+        steps::{Phase, Step},
+        world::View,
+    },
     process::{
         capabilities::{
             empty_bounding_set, empty_capabilities, expect_none, forbid_new_privileges,
@@ -82,12 +86,12 @@ pub fn enter(
     watchdog: Watchdog,
     entering: impl FnOnce(&Plan),
 ) -> Result<Outcome, Refusal> {
-    if plan.request().is_none() {
+    if plan.process.request().is_none() {
         let fault = StepFault::Bug("the plan is one for a host program");
         return Err(Refusal::Step("exec", fault));
     }
     be_alone(&plan).map_err(explained)?;
-    let Some(view) = plan.view.clone() else {
+    let Some(view) = plan.world.view.clone() else {
         let root = look(&plan)?.into_root();
         entering(&plan);
         return enter_root(plan, &root, inherited, watchdog).map(Outcome::Inside);
@@ -96,10 +100,10 @@ pub fn enter(
         let name = step.name();
         move |fault| Refusal::Step(name, fault)
     };
-    let (terminal, relay) =
-        terminal::of_caller(plan.ids.uid, plan.ids.gid).map_err(refuse(Step::OpenTerminal))?;
+    let (terminal, relay) = terminal::of_caller(plan.process.ids.uid, plan.process.ids.gid)
+        .map_err(refuse(Step::OpenTerminal))?;
     let standard = SetAside::copy().map_err(refuse(Step::PidNamespace))?;
-    match split_outside(plan.ids.uid).map_err(refuse(Step::PidNamespace))? {
+    match split_outside(plan.process.ids.uid).map_err(refuse(Step::PidNamespace))? {
         Split::Before(init, link) => {
             drop(terminal);
             let around = Around {
@@ -186,7 +190,7 @@ impl Around {
             Ready::Overdue => {
                 give_up_on(init);
                 standard.let_go();
-                return Err(Refusal::Overdue(plan.looked_at()));
+                return Err(Refusal::Overdue(plan.world.looked_at()));
             }
         }
         drop(standard);
@@ -262,8 +266,8 @@ fn build_world(
     let outside = open_outside(plan)?;
     let trees = Trees::copy(plan, view, &looked.0, shown)
         .map_err(|fault| Refusal::Step(Step::CopyTrees(view).name(), fault))?;
-    enter_namespaces(&plan.network, Some(plan.ids.uid))
-        .map_err(|fault| Refusal::Step(Step::Namespaces(&plan.network).name(), fault))?;
+    enter_namespaces(&plan.world.network, Some(plan.process.ids.uid))
+        .map_err(|fault| Refusal::Step(Step::Namespaces(&plan.world.network).name(), fault))?;
     assemble(trees, view)
         .and_then(|()| link.die_with_supervisor())
         .map_err(|fault| Refusal::Step(Step::NewRoot(view).name(), fault))?;
@@ -290,7 +294,7 @@ pub(crate) fn shown_terminal(view: &View, terminal: &Inside) -> Result<Option<Ow
 
 /// Opens the host's root directory, where Landlock will have to be tried on it.
 pub(crate) fn open_outside(plan: &Plan) -> Result<Option<OwnedFd>, Refusal> {
-    (plan.landlock != Landlock::Off)
+    (plan.process.landlock != Landlock::Off)
         .then(trust::open_host_root)
         .transpose()
         .map_err(Refusal::Root)

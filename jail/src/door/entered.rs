@@ -8,7 +8,10 @@ use std::{
 use crate::{
     door::{look::misplaced, refusal::Refusal},
     fault::StepFault,
-    plan::{Phase, Plan, Step},
+    plan::{
+        Plan,
+        steps::{Phase, Step},
+    },
     process::{
         home::{go_home, set_umask},
         limits, program,
@@ -54,16 +57,16 @@ impl Entered {
             ..
         } = self;
         let home = ("HOME".into(), home.into_os_string());
-        let Some(request) = plan.request() else {
+        let Some(request) = plan.process.request() else {
             let fault = StepFault::Bug("the plan has nothing to start");
             return Refusal::Step("exec", fault);
         };
-        let start = program::start(request, &plan.shell, sftp_server.as_deref());
+        let start = program::start(request, &plan.process.shell, sftp_server.as_deref());
         let last = limits::tell_client_of_file_limit(&start);
         if let Err(fault) = last.and_then(|()| limits::set_late(&late)) {
-            return Refusal::Step(Step::Limits(&plan.limits).name(), fault);
+            return Refusal::Step(Step::Limits(&plan.process.limits).name(), fault);
         }
-        let environment = [&home].into_iter().chain(&plan.environment);
+        let environment = [&home].into_iter().chain(&plan.process.environment);
         let errno = program::execute(&start, environment);
         Refusal::Exec(start.program, errno)
     }
@@ -100,9 +103,9 @@ pub(super) fn find_program(
 
 /// Checks what a request takes: the shell or the sftp-server, which it finds, or both.
 fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> {
-    let library_path = program::library_path(&plan.environment);
+    let library_path = program::library_path(&plan.process.environment);
     let root = program::Root::current(library_path).map_err(Refusal::Program)?;
-    match plan.request() {
+    match plan.process.request() {
         Some(request) => root.check_for(request, shell).map_err(Refusal::Program),
         None => root.check(shell).map(|()| None).map_err(Refusal::Program),
     }

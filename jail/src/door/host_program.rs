@@ -15,7 +15,11 @@ use crate::{
         walls::stand_behind,
     },
     fault::{StepFault, failed, hold},
-    plan::{Phase, Plan, Step, View},
+    plan::{
+        Plan,
+        steps::{Phase, Step},
+        world::View,
+    },
     process::{capabilities::join_keyring, home::set_umask, limits, start::Inherited},
     session::terminal,
     sys::close_range::close_range_on_exec_from,
@@ -63,7 +67,7 @@ pub fn look_ahead(plan: &Plan) -> Result<(), Refusal> {
 /// nothing of the user's, see [`lock_out`](crate::door::lockout::lock_out).
 pub fn confine(plan: &Plan, entering: impl FnOnce(&Plan)) -> Result<Confined, Refusal> {
     let refuse = |fault| Refusal::Step(CONFINE, fault);
-    if plan.request().is_some() {
+    if plan.process.request().is_some() {
         return Err(refuse(StepFault::Bug(
             "the plan is one for a program of the user's",
         )));
@@ -71,12 +75,12 @@ pub fn confine(plan: &Plan, entering: impl FnOnce(&Plan)) -> Result<Confined, Re
     // What the host program was called with is not its user's: a directory of the host's, or a file of root's.
     close_range_on_exec_from(3).map_err(|errno| refuse(StepFault::Failed("close_range", errno)))?;
     let outside = open_outside(plan)?;
-    let root = match &plan.view {
+    let root = match &plan.world.view {
         Some(view) => {
             let built = build_world(plan, view)?;
             entering(plan);
             join(built, plan)
-                .map_err(|fault| Refusal::Step(Step::Join(&plan.network).name(), fault))?;
+                .map_err(|fault| Refusal::Step(Step::Join(&plan.world.network).name(), fault))?;
             None
         }
         None => {
@@ -104,8 +108,8 @@ fn build_world(plan: &Plan, view: &View) -> Result<Child, Refusal> {
             let trees =
                 Trees::copy(plan, view, &looked.0, shown).map_err(refuse(Step::CopyTrees(view)))?;
             // A host program's ids are its own, and the namespaces count as its user's: root's.
-            enter_namespaces(&plan.network, None)
-                .map_err(refuse(Step::Namespaces(&plan.network)))?;
+            enter_namespaces(&plan.world.network, None)
+                .map_err(refuse(Step::Namespaces(&plan.world.network)))?;
             assemble(trees, view).map_err(refuse(Step::NewRoot(view)))?;
             Ok(None)
         };
@@ -116,7 +120,7 @@ fn build_world(plan: &Plan, view: &View) -> Result<Child, Refusal> {
 /// Joins the finished world: its root becomes that of this process.
 fn join(built: Child, plan: &Plan) -> Result<(), StepFault> {
     let host = mount_id(CWD, c"/")?;
-    built.join(of_world(&plan.network))?;
+    built.join(of_world(&plan.world.network))?;
     chdir("/").map_err(failed("chdir"))?;
     hold("the new root", mount_id(CWD, c"/")? != host)
 }

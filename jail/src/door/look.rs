@@ -7,7 +7,10 @@ use jail_config::{Base, RootOwner};
 use crate::{
     door::refusal::Refusal,
     fault::StepFault,
-    plan::{Phase, Plan, Step},
+    plan::{
+        Plan,
+        steps::{Phase, Step},
+    },
     process::landlock,
     trust,
     world::{
@@ -29,9 +32,9 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
     for step in plan.steps_of(Phase::Look) {
         match step {
             Step::OpenRoot(path) => {
-                let owner = match plan.root_owner {
+                let owner = match plan.world.root_owner {
                     RootOwner::Root => None,
-                    RootOwner::User => Some(plan.ids.uid),
+                    RootOwner::User => Some(plan.process.ids.uid),
                 };
                 root = Some(trust::open_directory_of(path, owner).map_err(Refusal::Root)?);
             }
@@ -44,7 +47,7 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
             }
             Step::OpenMount(mount) => {
                 // Whoever owns it: it is data, which nothing privileged reads.
-                let opened = trust::open_source(&mount.source, plan.ids.uid);
+                let opened = trust::open_source(&mount.source, plan.process.ids.uid);
                 mounts.push(opened.map_err(Refusal::Mount)?);
             }
             Step::HostFiles(_) => {
@@ -65,7 +68,7 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
     }
     // Said before anything is changed; the step asks once more.
     landlock::foresee(plan).map_err(|fault| Refusal::Step("landlock", fault))?;
-    let root = root.ok_or_else(|| no_root(Step::OpenRoot(&plan.root)))?;
+    let root = root.ok_or_else(|| no_root(Step::OpenRoot(&plan.world.root)))?;
     Ok(Looked(Opened { root, base, mounts }))
 }
 

@@ -9,7 +9,12 @@ use rustix::fs::{Mode, OFlags, openat};
 use crate::{
     door::{look::misplaced, refusal::Refusal},
     fault::{StepFault, hold, raw},
-    plan::{HandOver, Phase, Plan, Processes, Step},
+    plan::{
+        Plan,
+        process::HandOver,
+        steps::{Phase, Step},
+        world::Processes,
+    },
     process::{capabilities::forbid_new_privileges, landlock, seccomp},
 };
 
@@ -46,7 +51,8 @@ pub(crate) fn stand_behind(
 
 /// Tells whether only Landlock hides the host's processes in /proc, and shuts their /proc/PID/root.
 fn shows_processes_of_the_host(plan: &Plan) -> bool {
-    plan.view
+    plan.world
+        .view
         .as_ref()
         .is_some_and(|view| view.processes == Processes::Traceable && view.proc == Content::Private)
 }
@@ -64,9 +70,9 @@ fn filter_calls(mode: Seccomp, network: &Network, plan: &Plan) -> Result<(), Ste
     }
     match mode {
         Seccomp::Off => Ok(()),
-        Seccomp::Default => seccomp::install(match plan.hand_over {
+        Seccomp::Default => seccomp::install(match plan.process.hand_over {
             HandOver::HostProgram { .. } => seccomp::To::HostProgram,
-            HandOver::Shell(_) if plan.has_pid_namespace() => seccomp::To::OwnProcesses,
+            HandOver::Shell(_) if plan.world.has_pid_namespace() => seccomp::To::OwnProcesses,
             HandOver::Shell(_) => seccomp::To::AmongOthers,
         }),
     }

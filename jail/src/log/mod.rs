@@ -120,14 +120,14 @@ impl Log {
 /// Writes the line of a login that goes in: who, by which rule, where, from where, and for what.
 #[must_use]
 pub fn entering(plan: &Plan, terminal: Option<&OsStr>, from: Option<&OsStr>) -> String {
-    let (user, uid) = (Quoted::new(&plan.user), plan.ids.uid);
+    let (user, uid) = (Quoted::new(&plan.user), plan.process.ids.uid);
     let mut line = format!("enter user={user} uid={uid}");
     push(&mut line, "jail", plan.jail.as_ref());
     push(&mut line, "rule", plan.rule.to_string().as_ref());
-    push(&mut line, "root", plan.root.as_ref());
+    push(&mut line, "root", plan.world.root.as_ref());
     push(&mut line, "tty", terminal.unwrap_or_default());
     push(&mut line, "from", from.unwrap_or_default());
-    match plan.request().map(|request| &request.what) {
+    match plan.process.request().map(|request| &request.what) {
         None => {}
         Some(What::Shell) => push(&mut line, "command", OsStr::new("")),
         Some(What::Command { command, .. }) => push(&mut line, "command", command),

@@ -8,7 +8,7 @@ use rustix::process::{DumpableBehavior, chroot, set_dumpable_behavior};
 
 use crate::{
     fault::{StepFault, hold, raw},
-    plan::Ids,
+    plan::process::Ids,
     process::name::name_as_program,
 };
 

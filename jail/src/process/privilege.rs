@@ -167,14 +167,14 @@ pub fn check_for(plan: &Plan) -> Result<(), PrivilegeFault> {
 }
 
 fn needed_for(plan: &Plan) -> CapabilitySet {
-    let Some(view) = &plan.view else {
+    let Some(view) = &plan.world.view else {
         return NEEDED;
     };
     let mut needed = NEEDED | CapabilitySet::SYS_ADMIN;
     if view.dev == Content::Private {
         needed |= CapabilitySet::MKNOD;
     }
-    if plan.network == Network::None {
+    if plan.world.network == Network::None {
         needed |= CapabilitySet::NET_ADMIN;
     }
     needed

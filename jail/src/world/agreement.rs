@@ -4,7 +4,7 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-use crate::plan::Ids;
+use crate::plan::process::Ids;
 
 const INCLUDES: &str = "takes accounts in from elsewhere (+ or -); take the line away";
 
@@ -104,7 +104,7 @@ mod tests {
     use std::ffi::OsStr;
 
     use super::{group_agrees, passwd_agrees};
-    use crate::plan::Ids;
+    use crate::plan::process::Ids;
 
     fn ids() -> Ids {
         Ids {

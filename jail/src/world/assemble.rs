@@ -14,7 +14,7 @@ use rustix::{
 
 use crate::{
     fault::{StepFault, failed, hold},
-    plan::{Processes, View},
+    plan::world::{Processes, View},
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr},
     world::{
         dev::{attach_proc, fill_dev, new_dev},

@@ -13,7 +13,7 @@ use rustix::{
 
 use crate::{
     fault::{StepFault, failed},
-    plan::Processes,
+    plan::world::Processes,
     world::{
         mounts::{attach, copy_file, new_file_system, new_shared_tmpfs, new_tmpfs},
         targets::{attach_at, new_file},

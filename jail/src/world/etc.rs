@@ -43,7 +43,7 @@ impl Etc {
             ("group".into(), Item::Text(group(plan))),
             ("mtab".into(), Item::Link("../proc/self/mounts".into())),
         ];
-        let further = plan.view.as_ref().map_or(&[][..], |view| &view.etc);
+        let further = plan.world.view.as_ref().map_or(&[][..], |view| &view.etc);
         for name in names(host, further)? {
             let whole = further.iter().any(|it| name == Path::new(it));
             match find(host, &name)? {
@@ -89,10 +89,10 @@ impl Etc {
 
 /// Makes passwd(5): root, the user with the home and shell that the jail has, nobody.
 fn passwd(plan: &Plan) -> Result<Vec<u8>, StepFault> {
-    let home = match &plan.home {
+    let home = match &plan.process.home {
         Home::Set(home) | Home::Default(home) => home,
     };
-    let (home, shell) = (home.as_os_str(), plan.shell.as_os_str());
+    let (home, shell) = (home.as_os_str(), plan.process.shell.as_os_str());
     for field in [&plan.user, home, shell] {
         if !fits_field(field) {
             return Err(StepFault::Unfit(format!(
@@ -100,12 +100,12 @@ fn passwd(plan: &Plan) -> Result<Vec<u8>, StepFault> {
             )));
         }
     }
-    let ids = format!(":x:{}:{}::", plan.ids.uid, plan.ids.gid);
+    let ids = format!(":x:{}:{}::", plan.process.ids.uid, plan.process.ids.gid);
     let fields = [&plan.user, OsStr::new(&ids), home, OsStr::new(":"), shell];
     let mut text = fields.map(OsStr::as_bytes).concat();
     text.push(b'\n');
     for (name, uid, home) in [("root", 0, "/root"), ("nobody", 65534, "/nonexistent")] {
-        if plan.user != name && plan.ids.uid != uid {
+        if plan.user != name && plan.process.ids.uid != uid {
             let line = format!("{name}:x:{uid}:{uid}:{name}:{home}:/usr/sbin/nologin\n");
             text.extend_from_slice(line.as_bytes());
         }
@@ -116,12 +116,13 @@ fn passwd(plan: &Plan) -> Result<Vec<u8>, StepFault> {
 /// Makes group(5): root, nogroup, and the groups that the user has inside.
 fn group(plan: &Plan) -> Vec<u8> {
     let own = |gid: u32, name: &OsStr| {
-        plan.group_names
+        plan.process
+            .group_names
             .iter()
             .any(|(other, of)| *other == gid || of == name)
     };
     let mut text = Vec::new();
-    for (gid, name) in &plan.group_names {
+    for (gid, name) in &plan.process.group_names {
         if fits_field(name) {
             let ids = format!(":x:{gid}:");
             for field in [name.as_bytes(), ids.as_bytes(), plan.user.as_bytes(), b"\n"] {

@@ -47,10 +47,10 @@ impl Mark {
     /// Makes the mark of a plan.
     pub(crate) fn of(plan: &Plan) -> Mark {
         Mark {
-            uid: plan.ids.uid,
-            umask: plan.umask,
-            shell: plan.shell.clone(),
-            home: plan.home.clone(),
+            uid: plan.process.ids.uid,
+            umask: plan.process.umask,
+            shell: plan.process.shell.clone(),
+            home: plan.process.home.clone(),
         }
     }
 

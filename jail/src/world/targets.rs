@@ -101,7 +101,11 @@ pub(crate) fn check(
     base: Option<&OwnedFd>,
     sources: &[OwnedFd],
 ) -> Result<(), StepFault> {
-    let mounts = plan.view.as_ref().map_or(&[][..], |view| &view.mounts);
+    let mounts = plan
+        .world
+        .view
+        .as_ref()
+        .map_or(&[][..], |view| &view.mounts);
     for (mount, source) in mounts.iter().zip(sources) {
         let covers =
             |other: &Mount| other.target != mount.target && mount.target.starts_with(&other.target);

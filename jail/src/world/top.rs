@@ -13,7 +13,7 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, openat, readlinkat};
 
 use crate::{
     fault::{StepFault, failed},
-    plan::{Plan, View},
+    plan::{Plan, world::View},
     sys::mount::{NODEV, NOSUID, RDONLY},
     trust,
     world::{
@@ -93,7 +93,7 @@ impl Trees {
             (base, Some(directory)) => Top::copy(plan, base, &opened.root, directory)?,
         };
         // Whoever owns the root can't make nodes, but may move those that lie about.
-        let devices = match (view.dev, plan.root_owner) {
+        let devices = match (view.dev, plan.world.root_owner) {
             (Content::Root, RootOwner::Root) => copy_devices(&opened.root)?,
             _ => None,
         };
@@ -105,7 +105,7 @@ impl Trees {
             };
             mounts.push(copy_tree(source, attributes)?);
         }
-        let guest = match plan.request() {
+        let guest = match plan.process.request() {
             Some(_) => None,
             None => Some((Mark::of(plan), Records::copy()?)),
         };

@@ -52,7 +52,7 @@ impl There {
 /// that no two of them can disagree.
 #[must_use]
 pub fn source(plan: &Plan, name: &OsStr, there: There) -> Source {
-    if plan.view.is_none() {
+    if plan.world.view.is_none() {
         return Source::Root;
     }
     if is_made(plan, name) {
@@ -79,8 +79,8 @@ pub fn is_shown(kind: FileType) -> bool {
 /// belongs to its user has the system's directories.
 #[must_use]
 pub fn may_come_from_root(plan: &Plan, name: &OsStr) -> bool {
-    let hidden = plan.request().is_none()
-        && plan.root_owner == RootOwner::User
+    let hidden = plan.process.request().is_none()
+        && plan.world.root_owner == RootOwner::User
         && !has_no_base(plan)
         && NEVER_FROM_USERS.iter().any(|known| name == *known);
     !is_made(plan, name) && !hidden
@@ -89,7 +89,7 @@ pub fn may_come_from_root(plan: &Plan, name: &OsStr) -> bool {
 /// Tells whether the entry of the base is shown, if there is one and the root has none.
 #[must_use]
 pub fn may_come_from_base(plan: &Plan, name: &OsStr) -> bool {
-    let Some(view) = &plan.view else {
+    let Some(view) = &plan.world.view else {
         return false;
     };
     let shown = match view.base {
@@ -102,7 +102,7 @@ pub fn may_come_from_base(plan: &Plan, name: &OsStr) -> bool {
 
 /// Tells whether the session has its own.
 fn is_made(plan: &Plan, name: &OsStr) -> bool {
-    let Some(view) = &plan.view else {
+    let Some(view) = &plan.world.view else {
         return false;
     };
     [("proc", view.proc), ("dev", view.dev), ("tmp", view.tmp)]
@@ -111,7 +111,8 @@ fn is_made(plan: &Plan, name: &OsStr) -> bool {
 }
 
 fn has_no_base(plan: &Plan) -> bool {
-    plan.view
+    plan.world
+        .view
         .as_ref()
         .is_none_or(|view| view.base == Base::None)
 }

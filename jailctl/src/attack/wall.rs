@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jail::plan::{HandOver, Plan, Step};
+use jail::plan::{Plan, process::HandOver, steps::Step};
 use jail_config::{Content, Landlock, Network, Seccomp};
 use nix::errno::Errno;
 
@@ -103,13 +103,13 @@ impl Wall {
     pub(crate) fn lowered(self, plan: &Plan, port: u16) -> Option<String> {
         let behind_pam = || format!("behind PAM: no {}", self.name());
         let isolation = || "isolation = \"chroot\"".to_owned();
-        let full = plan.view.is_some();
+        let full = plan.world.view.is_some();
         let takes = |wanted: fn(&Step<'_>) -> bool| plan.steps().iter().any(wanted);
-        let shell = matches!(plan.hand_over, HandOver::Shell(_));
+        let shell = matches!(plan.process.hand_over, HandOver::Shell(_));
         match self {
             Wall::Root | Wall::Privileges | Wall::Keyring => None,
             Wall::Place(path) => {
-                let mut mounts = plan.view.iter().flat_map(|view| &view.mounts);
+                let mut mounts = plan.world.view.iter().flat_map(|view| &view.mounts);
                 let shown = mounts.find(|mount| Path::new(path).starts_with(&mount.source))?;
                 Some(format!("mounts shows {}", shown.source.display()))
             }
@@ -117,19 +117,18 @@ impl Wall {
                 "behind PAM: the host program's own are closed when it starts another program"
                     .to_owned()
             }),
-            Wall::Pids => match &plan.view {
+            Wall::Pids => match &plan.world.view {
                 None => Some(isolation()),
-                Some(_) => (!plan.has_pid_namespace()).then(behind_pam),
+                Some(_) => (!plan.world.has_pid_namespace()).then(behind_pam),
             },
-            Wall::Proc => match &plan.view {
+            Wall::Proc => match &plan.world.view {
                 None => Some(isolation()),
                 Some(view) => (view.proc != Content::Private).then(|| "proc = \"root\"".to_owned()),
             },
             Wall::Ipc | Wall::MountFlags => (!full).then(isolation),
-            Wall::NetworkNamespace => {
-                (plan.network != Network::None).then(|| network(&plan.network).to_owned())
-            }
-            Wall::Ports => match &plan.network {
+            Wall::NetworkNamespace => (plan.world.network != Network::None)
+                .then(|| network(&plan.world.network).to_owned()),
+            Wall::Ports => match &plan.world.network {
                 Network::Ports {
                     connect: Some(ports),
                     ..
@@ -137,18 +136,21 @@ impl Wall {
                 other => Some(network(other).to_owned()),
             },
             Wall::Landlock | Wall::Signals | Wall::AbstractSockets => {
-                (plan.landlock == Landlock::Off).then(|| "landlock = \"off\"".to_owned())
+                (plan.process.landlock == Landlock::Off).then(|| "landlock = \"off\"".to_owned())
             }
-            Wall::Seccomp => (plan.seccomp == Seccomp::Off).then(|| "seccomp = \"off\"".to_owned()),
-            Wall::SeccompOfShell => match plan.seccomp {
+            Wall::Seccomp => {
+                (plan.process.seccomp == Seccomp::Off).then(|| "seccomp = \"off\"".to_owned())
+            }
+            Wall::SeccompOfShell => match plan.process.seccomp {
                 Seccomp::Off => Some("seccomp = \"off\"".to_owned()),
                 Seccomp::Default => {
                     (!shell).then(|| "behind PAM: host programs call it".to_owned())
                 }
             },
-            Wall::SeccompAmongOthers => match plan.seccomp {
+            Wall::SeccompAmongOthers => match plan.process.seccomp {
                 Seccomp::Off => Some("seccomp = \"off\"".to_owned()),
                 Seccomp::Default => plan
+                    .world
                     .has_pid_namespace()
                     .then(|| "a pid namespace in its place".to_owned()),
             },

@@ -194,12 +194,12 @@ enum Stage {
 fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusal> {
     let jail = jail_of(Config::read(config)?.decide(identity)?)?;
     let plan = door.plan(jail, None, identity, [])?;
-    if plan.request().is_none() {
+    if plan.process.request().is_none() {
         return confine(&plan, identity);
     }
     let watchdog = start::sanitize()?;
     let inherited = start::take_limits()?;
-    let (home, shell) = (plan.home.clone(), plan.shell.clone());
+    let (home, shell) = (plan.process.home.clone(), plan.process.shell.clone());
     // A rehearsal is nobody's login, and the log has none of it.
     match enter::enter(plan, &inherited, watchdog, |_| ())? {
         Outcome::Inside(entered) => {

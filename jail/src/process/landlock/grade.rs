@@ -8,7 +8,7 @@ use landlock::LandlockStatus;
 
 use crate::{
     fault::StepFault,
-    plan::{Processes, SecondWall},
+    plan::{process::SecondWall, world::Processes},
 };
 
 /// What is asked of the kernel, with the ABI and the Linux that brought it.

@@ -30,7 +30,7 @@ use rustix::{
 
 use crate::{
     fault::{StepFault, raw},
-    plan::{Plan, SecondWall},
+    plan::{Plan, process::SecondWall},
     sys,
 };
 

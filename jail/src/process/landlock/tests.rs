@@ -27,7 +27,7 @@ use rustix::{
 use super::{Ports, Standing, enforce, open_root, restrict};
 use crate::{
     fault::StepFault,
-    plan::{Processes, SecondWall},
+    plan::{process::SecondWall, world::Processes},
     process::seccomp,
 };
 

@@ -106,11 +106,11 @@ impl Shown<'_> {
 
     /// Insists that jail-shell is inside where it is the login shell: the host program will start it there.
     fn check_door(&self) -> Result<(), HostFilesFault> {
-        let Some(door) = self.plan.door_inside() else {
+        let Some(door) = self.plan.process.door_inside() else {
             return Ok(());
         };
         let from_host = matches!(
-            self.plan.view.as_ref().map(|view| &view.base),
+            self.plan.world.view.as_ref().map(|view| &view.base),
             Some(Base::Host)
         ) && !matches!(self.top(first(door))?, Source::Root);
         if from_host || self.reach(door)?.is_some() {
@@ -121,7 +121,7 @@ impl Shown<'_> {
 
     /// Refuses mounts over or below what root code reads: what they show is not looked into.
     fn check_mounts(&self) -> Result<(), HostFilesFault> {
-        let view = self.plan.view.as_ref();
+        let view = self.plan.world.view.as_ref();
         for mount in view.map_or(&[][..], |view| &view.mounts) {
             let target = &mount.target;
             let covers =
@@ -194,7 +194,7 @@ impl Shown<'_> {
         let Some((shown, text)) = self.read("/etc/passwd")? else {
             return Ok(());
         };
-        passwd_agrees(&text, &self.plan.user, &self.plan.ids)
+        passwd_agrees(&text, &self.plan.user, &self.plan.process.ids)
             .map_err(|(line, what)| HostFilesFault::Passwd(shown, line, what))
     }
 
@@ -202,9 +202,9 @@ impl Shown<'_> {
     fn check_group(&self) -> Result<(), HostFilesFault> {
         let (shown, text) = match self.read("/etc/group")? {
             Some(read) => read,
-            None => (self.plan.root.join("etc/group"), Vec::new()),
+            None => (self.plan.world.root.join("etc/group"), Vec::new()),
         };
-        let ids = &self.plan.ids;
+        let ids = &self.plan.process.ids;
         let mut inside = match group_agrees(&text, &self.plan.user, ids) {
             Ok(groups) => groups,
             Err((line, what)) => return Err(HostFilesFault::Passwd(shown, line, what)),
@@ -213,7 +213,12 @@ impl Shown<'_> {
         match ids.groups.iter().find(|gid| !inside.contains(gid)) {
             None => Ok(()),
             Some(gid) => {
-                let name = self.plan.group_names.iter().find(|(of, _)| of == gid);
+                let name = self
+                    .plan
+                    .process
+                    .group_names
+                    .iter()
+                    .find(|(of, _)| of == gid);
                 let name = name.map_or_else(
                     || gid.to_string(),
                     |(_, name)| name.to_string_lossy().into_owned(),

@@ -69,7 +69,9 @@ impl Shown<'_> {
         match kind {
             Ok(kind) => Ok(view::is_shown(kind)),
             Err(Flaw::Missing) => Ok(false),
-            Err(flaw) => Err(self.untrusted(Path::new(name), &self.plan.root.join(name), flaw)),
+            Err(flaw) => {
+                Err(self.untrusted(Path::new(name), &self.plan.world.root.join(name), flaw))
+            }
         }
     }
 
@@ -118,7 +120,7 @@ impl Shown<'_> {
     /// Refuses a place that a mount covers: a link may lead root code from where nothing is mounted to there.
     fn refuse_mounted(&self, walked: &[PathBuf]) -> Result<(), HostFilesFault> {
         let place: PathBuf = [PathBuf::from("/")].iter().chain(walked).collect();
-        let view = self.plan.view.as_ref();
+        let view = self.plan.world.view.as_ref();
         let mut mounts = view.map_or(&[][..], |view| &view.mounts).iter();
         match mounts.find(|mount| mount.target == place) {
             Some(mount) => Err(HostFilesFault::Mount(mount.target.clone())),
@@ -136,14 +138,18 @@ impl Shown<'_> {
         let (directory, above): (&OwnedFd, _) = match from {
             Some(from) if from.kind != FileType::Directory => return Ok(None),
             Some(from) => (&from.entry, from.shown.clone()),
-            None => match (self.top(name.as_os_str())?, self.base, &self.plan.view) {
+            None => match (
+                self.top(name.as_os_str())?,
+                self.base,
+                &self.plan.world.view,
+            ) {
                 (Source::Made, ..) => return Ok(None),
                 (Source::Base, Some(base), Some(view)) => match &view.base {
                     Base::Directory(path) => (base, path.clone()),
                     // What the host runs by anyway.
                     Base::Host | Base::None => return Ok(None),
                 },
-                _ => (self.root, self.plan.root.clone()),
+                _ => (self.root, self.plan.world.root.clone()),
             },
         };
         let shown = above.join(name);

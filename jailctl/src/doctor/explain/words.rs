@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use jail::{
     account::identity::Identity,
-    plan::{Plan, Step, View, request::What},
+    plan::{Plan, request::What, steps::Step, world::View},
 };
 use jail_config::{
     Base, Content, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp, size,
@@ -22,7 +22,7 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
         Step::OpenRoot(root) => format!(
             "open {}: walk there from / without following a link; each component must be root's{} and writable by nobody else",
             shown(root),
-            match plan.root_owner {
+            match plan.world.root_owner {
                 RootOwner::Root => "",
                 RootOwner::User => ", the last one root's or the user's,",
             }
@@ -32,7 +32,7 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
             shown(base)
         ),
         Step::OpenBase(Base::Host | Base::None) => {
-            let further = plan.view.as_ref().map(|view| view.etc.join(", "));
+            let further = plan.world.view.as_ref().map(|view| view.etc.join(", "));
             let further = further.filter(|names| !names.is_empty());
             format!(
                 "open the host's /: its /usr, /bin, /sbin and /lib* show through read-only, with an /etc made for this user{}",
@@ -123,7 +123,7 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
         Step::Program(shell) => format!(
             "look whether {}{} can start: itself, its interpreter, its libraries",
             shown(shell),
-            match plan.request().map(|request| &request.what) {
+            match plan.process.request().map(|request| &request.what) {
                 Some(What::Sftp { .. }) => " and an sftp-server",
                 Some(What::Shell | What::Command { .. }) | None => "",
             }
@@ -224,7 +224,11 @@ fn groups_in_words(groups: &[u32], plan: &Plan) -> String {
     let named: Vec<String> = groups
         .iter()
         .map(|gid| {
-            let name = plan.group_names.iter().find(|(known, _)| known == gid);
+            let name = plan
+                .process
+                .group_names
+                .iter()
+                .find(|(known, _)| known == gid);
             name.map_or_else(
                 || gid.to_string(),
                 |(_, name)| format!("{gid} ({})", shown(name)),
@@ -238,22 +242,25 @@ fn groups_in_words(groups: &[u32], plan: &Plan) -> String {
 }
 
 fn command_line(plan: &Plan) -> String {
-    if let Some(What::Sftp { asked, options, .. }) = plan.request().map(|request| &request.what) {
+    if let Some(What::Sftp { asked, options, .. }) =
+        plan.process.request().map(|request| &request.what)
+    {
         let words = std::iter::once(asked.as_os_str()).chain(options.iter().map(AsRef::as_ref));
         let words: Vec<String> = words.map(quoted).collect();
         let server = format!("the jail's own sftp-server in place of {}", words.join(" "));
         let itself = plan
+            .process
             .request()
-            .and_then(|it| it.options_without_shell(&plan.shell));
+            .and_then(|it| it.options_without_shell(&plan.process.shell));
         return match itself {
             Some(_) => format!("{server}, itself and without the shell"),
             None => format!(
                 "-c with {server}; where {} is a link inside to one of the usual shells, the server itself and without the shell",
-                shown(&plan.shell)
+                shown(&plan.process.shell)
             ),
         };
     }
-    let start = plan.start();
+    let start = plan.process.start();
     let arguments: Vec<String> = start
         .iter()
         .flat_map(|it| &it.arguments)
@@ -263,9 +270,10 @@ fn command_line(plan: &Plan) -> String {
 }
 
 fn environment(plan: &Plan) -> String {
-    let (Home::Set(home) | Home::Default(home)) = &plan.home;
+    let (Home::Set(home) | Home::Default(home)) = &plan.process.home;
     let home = format!("HOME={}", quoted(home));
     let variables = plan
+        .process
         .environment
         .iter()
         .map(|(name, value)| format!("{}={}", shown(name), quoted(value)));

@@ -3,7 +3,7 @@ use jail_config::{Landlock, Network};
 use super::{Kernel, Openings, Standing, Way, judge};
 use crate::{
     fault::StepFault,
-    plan::{Processes, SecondWall},
+    plan::{process::SecondWall, world::Processes},
 };
 
 const NETWORKS: [Network; 2] = [Network::Host, Network::None];
