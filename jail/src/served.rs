@@ -5,7 +5,8 @@
 //! its mount reaches no server; the kernel's table of mounts says the rest.
 
 use std::{
-    fs,
+    fs::File,
+    io::Read,
     os::fd::AsFd,
     str::{self, FromStr},
 };
@@ -18,6 +19,9 @@ use crate::fault::{number, raw};
 /// The kernel's table of this process's mounts: proc_pid_mountinfo(5).
 const MOUNTS: &str = "/proc/self/mountinfo";
 
+/// How long the table is at the most on an ordinary machine, in bytes: so much is read at once.
+const USUAL_TABLE: usize = 32 * 1024;
+
 /// What all file systems of FUSE are called: `fuse`, `fuseblk`, and with a subtype `fuse.sshfs`.
 const FUSE: &[u8] = b"fuse";
 
@@ -29,6 +33,11 @@ pub(crate) struct FileSystem {
     /// The uid of the user who serves it; nothing where the kernel or root serves it. An error where the table does not say.
     pub(crate) server: Result<Option<u32>, Errno>,
 }
+
+/// How the types of file systems begin that a program or another machine answers for.
+const SERVED: [&[u8]; 10] = [
+    FUSE, b"9p", b"afs", b"autofs", b"ceph", b"cifs", b"coda", b"lustre", b"nfs", b"smb",
+];
 
 /// Gives the uid of the user who serves the file system that `opened` is on; nothing where the kernel or root serves it.
 ///
@@ -63,7 +72,25 @@ fn mount_of(opened: impl AsFd) -> Result<u64, Errno> {
 }
 
 fn table() -> Result<Vec<u8>, Errno> {
-    fs::read(MOUNTS).map_err(|error| number(&error))
+    let mut table = Vec::with_capacity(USUAL_TABLE);
+    File::open(MOUNTS)
+        .and_then(|mut file| file.read_to_end(&mut table))
+        .map_err(|error| number(&error))?;
+    Ok(table)
+}
+
+/// Tells whether any file system is mounted that is somebody's to answer for, on this machine or another: root's too may be
+/// silent for a while.
+///
+/// # Errors
+/// The table can't be read.
+pub(crate) fn any_may_stall() -> Result<bool, Errno> {
+    Ok(any_stalls_in(&table()?))
+}
+
+fn any_stalls_in(table: &[u8]) -> bool {
+    let stalls = |system: FileSystem| SERVED.iter().any(|it| system.kind.starts_with(it));
+    find(table, |line| line.file_system().is_some_and(stalls)).is_some()
 }
 
 /// Says what is wrong with a file that is on a file system which this uid serves, and what mends it.
@@ -135,7 +162,7 @@ fn parse<T: FromStr>(digits: &[u8]) -> Option<T> {
 mod tests {
     use std::fs::File;
 
-    use super::{FileSystem, find, server};
+    use super::{FileSystem, any_stalls_in, find, server};
 
     const TABLE: &[u8] = b"\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
@@ -165,6 +192,18 @@ mod tests {
         assert_eq!(server_in(43), None);
         assert_eq!(server_in(2), None);
         assert!(find(b"", |_| true).is_none_or(|line| line.file_system().is_none()));
+    }
+
+    #[test]
+    fn what_a_program_or_another_machine_answers_for_may_stall() {
+        let line = |kind: &str| format!("41 22 0:36 / /srv/x rw master:3 - {kind} host:/ rw");
+        for kind in ["fuse.sshfs", "nfs4", "cifs", "9p", "autofs", "ceph"] {
+            let table = format!("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n{}", line(kind));
+            assert!(any_stalls_in(table.as_bytes()), "{kind}");
+        }
+        for kind in ["ext4", "btrfs", "xfs", "overlay", "tmpfs", "zfs"] {
+            assert!(!any_stalls_in(line(kind).as_bytes()), "{kind}");
+        }
     }
 
     #[test]

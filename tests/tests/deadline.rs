@@ -102,6 +102,22 @@ fn what_root_serves_may_stall_and_the_login_ends_in_time() {
 }
 
 #[test]
+fn a_root_for_chroot_that_stalls_is_refused_in_time() {
+    let sandbox = ann("isolation = 'chroot'");
+    if !has_fuse(&sandbox, "what root serves, for chroot") {
+        return;
+    }
+    stall(&sandbox, "/srv/jails/ann", 0);
+    let argv = ["runuser", "-u", "ann", "--", JAIL_SHELL, "-c", "echo in"];
+    let (outcome, took) = timed(|| sandbox.run_within(IN_TIME, &argv));
+    outcome.refused(123, "step");
+    assert!(took < IN_TIME, "{took:?}");
+    sandbox.logged(&["refused", "not done after 20 s", "/srv/jails/ann"]);
+    end(&sandbox);
+    assert_eq!(sandbox.must(LEFT), "0");
+}
+
+#[test]
 fn behind_pam_stalled_logins_end_in_time_and_keep_nobody_out() {
     let keys = "mounts = [{ source = '/srv/data', target = '/data', mode = 'rw' }]";
     let sandbox = Sandbox::with_ann_behind_pam(roots::home(), &format!("base = 'host'\n{keys}"))

@@ -21,6 +21,7 @@ use nix::unistd::Pid;
 
 use crate::{
     door::{
+        child::Child,
         entered::{Entered, find_program},
         look::{look, misplaced},
         refusal::Refusal,
@@ -42,6 +43,7 @@ use crate::{
         start::{DEADLINE, Inherited, Limit, Watchdog},
         withheld::explain,
     },
+    served,
     session::{
         Ended,
         init::reap,
@@ -92,7 +94,7 @@ pub fn enter(
     }
     be_alone(&plan).map_err(explained)?;
     let Some(view) = plan.world.view.clone() else {
-        let root = look(&plan)?.into_root();
+        let root = look_for_root(&plan)?;
         entering(&plan);
         return enter_root(plan, &root, inherited, watchdog).map(Outcome::Inside);
     };
@@ -143,6 +145,20 @@ fn be_alone(plan: &Plan) -> Result<(), Refusal> {
         .map_err(|fault| Refusal::Step(step.name(), fault))?;
     }
     Ok(())
+}
+
+/// Opens the root directory of a login by chroot(2). Where somebody else would have to answer for it, a child asks, and this
+/// process keeps the time.
+fn look_for_root(plan: &Plan) -> Result<OwnedFd, Refusal> {
+    let refuse = |fault| Refusal::Step(Step::OpenRoot(&plan.world.root).name(), fault);
+    let stalls = served::any_may_stall()
+        .map_err(|errno| refuse(StepFault::Failed("read /proc/self/mountinfo", errno)))?;
+    if !stalls {
+        return Ok(look(plan)?.into_root());
+    }
+    Child::run(plan, &[], || look(plan).map(|it| Some(it.into_root())))?
+        .into_passed()
+        .ok_or_else(|| refuse(StepFault::Bug("no root directory came out of the look")))
 }
 
 /// The one process of a login by chroot(2).
