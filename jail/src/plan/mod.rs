@@ -232,8 +232,8 @@ mod tests {
         let names: Vec<_> = plan.steps().iter().map(|step| step.name()).collect();
         let at = |name: &str| names.iter().position(|other| *other == name).unwrap();
         let order = [
-            "open-root",
             "securebits",
+            "open-root",
             "chroot",
             "no-new-privs",
             "landlock",
