@@ -38,11 +38,11 @@ impl fmt::Display for StepFault {
 
 /// Names the system call for a step's fault.
 pub(crate) fn failed(call: &'static str) -> impl Fn(rustix::io::Errno) -> StepFault {
-    move |errno| StepFault::Failed(call, raw(errno))
+    move |errno| StepFault::Failed(call, errno_of(errno))
 }
 
 /// Insists on something that a step should have brought about, whatever its calls have said.
-pub(crate) fn hold(what: &'static str, true_now: bool) -> Result<(), StepFault> {
+pub(crate) fn expect_in_force(what: &'static str, true_now: bool) -> Result<(), StepFault> {
     if true_now {
         Ok(())
     } else {
@@ -51,11 +51,11 @@ pub(crate) fn hold(what: &'static str, true_now: bool) -> Result<(), StepFault> 
 }
 
 /// Turns rustix's error number into nix's: the two libraries each have their own.
-pub(crate) fn raw(errno: rustix::io::Errno) -> Errno {
+pub(crate) fn errno_of(errno: rustix::io::Errno) -> Errno {
     Errno::from_raw(errno.raw_os_error())
 }
 
 /// Gives the number of an error of std's.
-pub(crate) fn number(error: &io::Error) -> Errno {
+pub(crate) fn errno_of_io(error: &io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }

@@ -14,7 +14,7 @@ use std::{
 use nix::errno::Errno;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
-use crate::fault::{number, raw};
+use crate::fault::{errno_of, errno_of_io};
 
 /// The kernel's table of this process's mounts: proc_pid_mountinfo(5).
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -67,7 +67,7 @@ pub(crate) fn file_system(
 /// Gives the number of the mount that a file was opened by.
 fn mount_of(opened: impl AsFd) -> Result<u64, Errno> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
-    let seen = statx(opened, c"", flags, StatxFlags::MNT_ID).map_err(raw)?;
+    let seen = statx(opened, c"", flags, StatxFlags::MNT_ID).map_err(errno_of)?;
     Ok(seen.stx_mnt_id)
 }
 
@@ -75,7 +75,7 @@ fn table() -> Result<Vec<u8>, Errno> {
     let mut table = Vec::with_capacity(USUAL_TABLE);
     File::open(MOUNTS)
         .and_then(|mut file| file.read_to_end(&mut table))
-        .map_err(|error| number(&error))?;
+        .map_err(|error| errno_of_io(&error))?;
     Ok(table)
 }
 

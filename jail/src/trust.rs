@@ -13,7 +13,7 @@ use std::{
 use nix::errno::Errno;
 use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat};
 
-use crate::{fault::raw, resolve::openat2, served};
+use crate::{fault::errno_of, resolve::openat2, served};
 
 pub(crate) use crate::untrusted::NO_OPENAT2;
 pub use crate::untrusted::{Flaw, Untrusted, UntrustedSource};
@@ -69,7 +69,7 @@ fn source(path: &Path, user: u32) -> Result<OwnedFd, Untrusted> {
         let holds = walk.step(name, |opened| match check_directory(opened, None) {
             // What it holds decides, if that is the source.
             Err(flaw @ (Flaw::Owner(_) | Flaw::Writable(_))) if number == above.len() => {
-                let stat = fstat(opened).map_err(|errno| Flaw::Io(raw(errno)))?;
+                let stat = fstat(opened).map_err(|errno| Flaw::Io(errno_of(errno)))?;
                 if [0, user].contains(&stat.st_uid) || stat.st_mode & 0o002 != 0 {
                     return Err(flaw);
                 }
@@ -185,7 +185,7 @@ pub fn open_host_root() -> Result<OwnedFd, Untrusted> {
         Mode::empty(),
         ResolveFlags::empty(),
     )
-    .map_err(|errno| Flaw::Io(raw(errno)))
+    .map_err(|errno| Flaw::Io(errno_of(errno)))
     .and_then(|root| check_directory(&root, None).map(|()| root))
     .map_err(|flaw| Untrusted {
         path: "/".into(),
@@ -196,7 +196,7 @@ pub fn open_host_root() -> Result<OwnedFd, Untrusted> {
 
 /// What a directory is, wherever it is mounted: stat(2).
 fn identity(fd: impl AsFd) -> Result<(u64, u64), Flaw> {
-    let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
+    let stat = fstat(fd).map_err(|errno| Flaw::Io(errno_of(errno)))?;
     Ok((stat.st_dev, stat.st_ino))
 }
 
@@ -251,10 +251,12 @@ pub(crate) fn open_entry(directory: impl AsFd, name: &Path) -> Result<OwnedFd, F
 fn open_beneath(directory: impl AsFd, name: &Path, flags: OFlags) -> Result<OwnedFd, Flaw> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let open = |flags, resolve| {
-        openat2(&directory, name, flags, Mode::empty(), resolve).map_err(|errno| match raw(errno) {
-            Errno::ENOENT => Flaw::Missing,
-            Errno::ELOOP => Flaw::SymbolicLink,
-            other => Flaw::Io(other),
+        openat2(&directory, name, flags, Mode::empty(), resolve).map_err(|errno| {
+            match errno_of(errno) {
+                Errno::ENOENT => Flaw::Missing,
+                Errno::ELOOP => Flaw::SymbolicLink,
+                other => Flaw::Io(other),
+            }
         })
     };
     match open(flags, resolve | ResolveFlags::NO_XDEV) {
@@ -281,7 +283,7 @@ fn refuse_served(opened: impl AsFd) -> Result<(), Flaw> {
 }
 
 fn check_directory(fd: impl AsFd, owner: Option<u32>) -> Result<(), Flaw> {
-    let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
+    let stat = fstat(fd).map_err(|errno| Flaw::Io(errno_of(errno)))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => check_owner_and_mode(&stat, owner),
         // O_PATH with O_NOFOLLOW opens a link itself, RESOLVE_NO_SYMLINKS or not: open(2).
@@ -292,7 +294,7 @@ fn check_directory(fd: impl AsFd, owner: Option<u32>) -> Result<(), Flaw> {
 
 /// Insists on something that a mount can show, and gives what it is.
 fn check_source(fd: &OwnedFd) -> Result<Stat, Flaw> {
-    let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
+    let stat = fstat(fd).map_err(|errno| Flaw::Io(errno_of(errno)))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory | FileType::RegularFile | FileType::Socket => Ok(stat),
         FileType::Symlink => Err(Flaw::SymbolicLink),
@@ -301,7 +303,7 @@ fn check_source(fd: &OwnedFd) -> Result<Stat, Flaw> {
 }
 
 fn check_file(fd: impl AsFd) -> Result<(), Flaw> {
-    let stat = fstat(fd).map_err(|errno| Flaw::Io(raw(errno)))?;
+    let stat = fstat(fd).map_err(|errno| Flaw::Io(errno_of(errno)))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => check_owner_and_mode(&stat, None),
         other => Err(Flaw::NotRegular(kind(other))),

@@ -9,7 +9,7 @@ use std::{ffi::CStr, fmt, fs, io};
 use nix::errno::Errno;
 
 use super::names::{Answer, ask_for_groups};
-use crate::fault::number;
+use crate::fault::errno_of_io;
 
 /// Services that read files of this machine, or are asked through the C library itself. There is no daemon to be down.
 const LOCAL: [&str; 6] = ["files", "compat", "db", "extrausers", "altfiles", "cache"];
@@ -47,7 +47,7 @@ pub(crate) fn unanswered(user: &CStr) -> Option<Unanswered> {
         Err(error) => {
             return Some(Unanswered {
                 service: "files".to_owned(),
-                errno: Some(number(&error)),
+                errno: Some(errno_of_io(&error)),
             });
         }
     };

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use crate::{
     account::identity::{Identity, IdentityError},
     door::refusal::Refusal,
-    fault::number,
+    fault::errno_of_io,
     trust::{self, Flaw, Untrusted},
 };
 
@@ -187,7 +187,7 @@ fn read(file: File, path: &Path) -> Result<Vec<u8>, Refusal> {
     let mut bounded = file.take(LARGEST + 1);
     bounded
         .read_to_end(&mut text)
-        .map_err(|error| unreadable(number(&error)))?;
+        .map_err(|error| unreadable(errno_of_io(&error)))?;
     if bounded.limit() == 0 {
         return Err(unreadable(Errno::EFBIG));
     }

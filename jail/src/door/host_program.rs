@@ -14,7 +14,7 @@ use crate::{
         refusal::Refusal,
         walls::stand_behind,
     },
-    fault::{StepFault, failed, hold},
+    fault::{StepFault, expect_in_force, failed},
     plan::{
         Plan,
         steps::{Phase, Step},
@@ -122,7 +122,7 @@ fn join(built: Child, plan: &Plan) -> Result<(), StepFault> {
     let host = mount_id(CWD, c"/")?;
     built.join(of_world(&plan.world.network))?;
     chdir("/").map_err(failed("chdir"))?;
-    hold("the new root", mount_id(CWD, c"/")? != host)
+    expect_in_force("the new root", mount_id(CWD, c"/")? != host)
 }
 
 /// Takes the steps that concern the process alone.

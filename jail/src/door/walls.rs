@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags, openat};
 
 use crate::{
     door::{look::misplaced, refusal::Refusal},
-    fault::{StepFault, hold, raw},
+    fault::{StepFault, errno_of, expect_in_force},
     plan::{
         Plan,
         process::HandOver,
@@ -60,8 +60,8 @@ fn shows_processes_of_the_host(plan: &Plan) -> bool {
 /// Tries what Landlock must refuse: to open a directory outside by a descriptor from before.
 fn try_outside(outside: &OwnedFd) -> Result<(), StepFault> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let tried = openat(outside, ".", flags, Mode::empty()).map_err(raw);
-    hold("Landlock", matches!(tried, Err(Errno::EACCES)))
+    let tried = openat(outside, ".", flags, Mode::empty()).map_err(errno_of);
+    expect_in_force("Landlock", matches!(tried, Err(Errno::EACCES)))
 }
 
 fn filter_calls(mode: Seccomp, network: &Network, plan: &Plan) -> Result<(), StepFault> {

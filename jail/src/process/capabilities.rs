@@ -12,7 +12,7 @@ use rustix::thread::{
 };
 
 use crate::{
-    fault::{StepFault, failed, hold, raw},
+    fault::{StepFault, errno_of, expect_in_force, failed},
     process::name::name_for_user,
     sys::keyctl::join_session_keyring,
 };
@@ -70,7 +70,7 @@ pub(crate) fn join_keyring() -> Result<(), StepFault> {
 pub(crate) fn empty_bounding_set() -> Result<(), StepFault> {
     for number in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << number);
-        match remove_capability_from_bounding_set(capability).map_err(raw) {
+        match remove_capability_from_bounding_set(capability).map_err(errno_of) {
             Ok(()) => {}
             // Past the last capability of this kernel.
             Err(Errno::EINVAL) if number > LAST_CAPABILITY => break,
@@ -78,7 +78,7 @@ pub(crate) fn empty_bounding_set() -> Result<(), StepFault> {
         }
         let left =
             capability_is_in_bounding_set(capability).map_err(failed("prctl PR_CAPBSET_READ"))?;
-        hold("the empty bounding set", !left)?;
+        expect_in_force("the empty bounding set", !left)?;
     }
     Ok(())
 }
@@ -114,9 +114,9 @@ pub(crate) fn forbid_new_privileges() -> Result<(), StepFault> {
 /// One is, or could.
 pub(crate) fn expect_none() -> Result<(), StepFault> {
     let sets = capabilities(None).map_err(failed("capget"))?;
-    hold("the empty capability sets", sets == NO_CAPABILITIES)?;
+    expect_in_force("the empty capability sets", sets == NO_CAPABILITIES)?;
     let bits = capabilities_secure_bits().map_err(failed("prctl PR_GET_SECUREBITS"))?;
-    hold("the locked securebits", bits == SECUREBITS)?;
+    expect_in_force("the locked securebits", bits == SECUREBITS)?;
     let no_new_privs = no_new_privs().map_err(failed("prctl PR_GET_NO_NEW_PRIVS"))?;
-    hold("no_new_privs", no_new_privs)
+    expect_in_force("no_new_privs", no_new_privs)
 }

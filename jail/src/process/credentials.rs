@@ -7,7 +7,7 @@ use nix::{
 use rustix::process::{DumpableBehavior, chroot, set_dumpable_behavior};
 
 use crate::{
-    fault::{StepFault, hold, raw},
+    fault::{StepFault, errno_of, expect_in_force},
     plan::process::Ids,
     process::name::name_as_program,
 };
@@ -34,12 +34,12 @@ impl Ids {
     pub fn expect(&self) -> Result<(), StepFault> {
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         let uids = getresuid().map_err(|errno| StepFault::Failed("getresuid", errno))?;
-        hold(
+        expect_in_force(
             "the user IDs",
             (uids.real, uids.effective, uids.saved) == (uid, uid, uid),
         )?;
         let gids = getresgid().map_err(|errno| StepFault::Failed("getresgid", errno))?;
-        hold(
+        expect_in_force(
             "the group IDs",
             (gids.real, gids.effective, gids.saved) == (gid, gid, gid),
         )?;
@@ -49,21 +49,24 @@ impl Ids {
             .map(Gid::as_raw)
             .collect();
         groups.sort_unstable();
-        hold("the supplementary groups", groups == self.groups)?;
+        expect_in_force("the supplementary groups", groups == self.groups)?;
         expect_no_way_back()
     }
 }
 
 fn expect_no_way_back() -> Result<(), StepFault> {
     let root = Uid::from_raw(0);
-    hold(
+    expect_in_force(
         "the loss of root",
         setresuid(root, root, root) == Err(Errno::EPERM),
     )?;
-    hold("the loss of setgroups", setgroups(&[]) == Err(Errno::EPERM))?;
+    expect_in_force("the loss of setgroups", setgroups(&[]) == Err(Errno::EPERM))?;
     // EACCES: the user may not even search the root directory; `go_home` says so.
-    let refused = matches!(chroot("/").map_err(raw), Err(Errno::EPERM | Errno::EACCES));
-    hold("the loss of chroot", refused)
+    let refused = matches!(
+        chroot("/").map_err(errno_of),
+        Err(Errno::EPERM | Errno::EACCES)
+    );
+    expect_in_force("the loss of chroot", refused)
 }
 
 /// Sets the supplementary groups.
@@ -93,7 +96,7 @@ pub(crate) fn set_uid(uid: u32) -> Result<(), StepFault> {
     let uid = Uid::from_raw(uid);
     setresuid(uid, uid, uid).map_err(|errno| StepFault::Failed("setresuid", errno))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", raw(errno)))?;
+        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", errno_of(errno)))?;
     name_as_program()
 }
 

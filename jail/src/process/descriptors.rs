@@ -16,7 +16,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::raw,
+    fault::errno_of,
     served::{self, FileSystem},
     trust::kind,
 };
@@ -106,7 +106,7 @@ pub(crate) fn make_sane() -> Result<(), DescriptorFault> {
         (2, rustix::stdio::stderr()),
     ] {
         let bad = |what| DescriptorFault::Bad(BadDescriptor { number, what });
-        let failed = |call, errno| DescriptorFault::Failed(call, raw(errno));
+        let failed = |call, errno| DescriptorFault::Failed(call, errno_of(errno));
         let flags = fcntl_getfl(fd).map_err(|_| bad("closed descriptor".into()))?;
         if flags.contains(OFlags::PATH) {
             return Err(bad("path descriptor (O_PATH)".into()));

@@ -9,7 +9,7 @@ use rustix::{
     process::{chdir, getcwd, umask},
 };
 
-use crate::fault::{StepFault, hold, raw};
+use crate::fault::{StepFault, errno_of, expect_in_force};
 
 /// Why the home directory can't be entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum HomeFault {
 pub(crate) fn set_umask(mask: u32) -> Result<(), StepFault> {
     let mask = Mode::from_raw_mode(mask);
     umask(mask);
-    hold("the umask", umask(mask) == mask)
+    expect_in_force("the umask", umask(mask) == mask)
 }
 
 /// Changes to the home directory as the user and makes sure that the working directory is inside.
@@ -39,17 +39,17 @@ pub(crate) fn go_home(home: &Home) -> Result<PathBuf, HomeFault> {
         Home::Set(path) => (path, false),
         Home::Default(path) => (path, true),
     };
-    if let Err(errno) = chdir("/").map_err(raw) {
+    if let Err(errno) = chdir("/").map_err(errno_of) {
         return Err(HomeFault::RootUnsearchable(errno));
     }
-    let reached = match chdir(wanted).map_err(raw) {
+    let reached = match chdir(wanted).map_err(errno_of) {
         Ok(()) => wanted.clone(),
         // The root is the working directory already.
         Err(Errno::ENOENT | Errno::ENOTDIR) if fallback => PathBuf::from("/"),
         Err(errno) => return Err(HomeFault::Home(wanted.clone(), errno)),
     };
     let directory =
-        getcwd(Vec::new()).map_err(|errno| HomeFault::Home(wanted.clone(), raw(errno)))?;
+        getcwd(Vec::new()).map_err(|errno| HomeFault::Home(wanted.clone(), errno_of(errno)))?;
     // The kernel writes "(unreachable)" before a directory that is not below the root: getcwd(3).
     if directory.as_bytes().starts_with(b"/") {
         return Ok(reached);

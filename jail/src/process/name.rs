@@ -11,7 +11,7 @@ use rustix::{
     thread::{name, set_name},
 };
 
-use crate::fault::{StepFault, raw};
+use crate::fault::{StepFault, errno_of};
 
 /// What the program is called once the ids are the user's.
 const PROGRAM: &str = "jail-shell";
@@ -60,7 +60,7 @@ fn rename(name: &str) -> Result<(), StepFault> {
 }
 
 fn failed(errno: rustix::io::Errno) -> StepFault {
-    StepFault::Failed("prctl PR_SET_NAME", raw(errno))
+    StepFault::Failed("prctl PR_SET_NAME", errno_of(errno))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use rustix::{
 
 use crate::{
     code::Code,
-    fault::{StepFault, hold, raw},
+    fault::{StepFault, errno_of, expect_in_force},
     plan::Plan,
     process::{capabilities::NO_CAPABILITIES, withheld::unit_of_caller},
 };
@@ -137,7 +137,7 @@ pub fn check() -> Result<(), PrivilegeFault> {
         return Err(PrivilegeFault::CalledByRoot);
     }
     let effective = capabilities(None)
-        .map_err(|errno| failed("capget", raw(errno)))?
+        .map_err(|errno| failed("capget", errno_of(errno)))?
         .effective;
     if effective.contains(NEEDED) {
         return Ok(());
@@ -154,7 +154,7 @@ pub fn check() -> Result<(), PrivilegeFault> {
 /// The capabilities that are missing.
 pub fn check_for(plan: &Plan) -> Result<(), PrivilegeFault> {
     let effective = capabilities(None)
-        .map_err(|errno| failed("capget", raw(errno)))?
+        .map_err(|errno| failed("capget", errno_of(errno)))?
         .effective;
     let missing = needed_for(plan).difference(effective);
     if missing.is_empty() {
@@ -269,11 +269,11 @@ pub(crate) fn charged_to<T>(
     let become_effective = |uid| seteuid(uid).map_err(|errno| StepFault::Failed("seteuid", errno));
     let kept = Kept::now()?;
     become_effective(user)?;
-    hold("the user's effective ID", geteuid() == user)?;
+    expect_in_force("the user's effective ID", geteuid() == user)?;
     kept.set_again()?;
     let made = make();
     become_effective(root)?;
-    hold("root's effective ID", geteuid() == root)?;
+    expect_in_force("root's effective ID", geteuid() == root)?;
     kept.set_again()?;
     made
 }
@@ -286,17 +286,17 @@ impl Kept {
     fn now() -> Result<Kept, StepFault> {
         parent_process_death_signal()
             .map(Kept)
-            .map_err(|errno| StepFault::Failed("prctl PR_GET_PDEATHSIG", raw(errno)))
+            .map_err(|errno| StepFault::Failed("prctl PR_GET_PDEATHSIG", errno_of(errno)))
     }
 
     fn set_again(&self) -> Result<(), StepFault> {
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
-            .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", raw(errno)))?;
+            .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", errno_of(errno)))?;
         if self.0.is_none() {
             return Ok(());
         }
         set_parent_process_death_signal(self.0)
-            .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", raw(errno)))
+            .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", errno_of(errno)))
     }
 }
 
@@ -323,16 +323,16 @@ pub fn give_up(uid: u32) -> Result<(), Errno> {
         setresuid(uid, uid, uid)?;
     }
     // What it has read of the config is not the user's.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(raw)?;
-    set_capabilities(None, NO_CAPABILITIES).map_err(raw)?;
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(raw)
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(errno_of)?;
+    set_capabilities(None, NO_CAPABILITIES).map_err(errno_of)?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(errno_of)
 }
 
 /// Sets the ids that files are made with. The calls report no failure, so each is asked for what it has set: both
 /// return the id from before.
 fn set_file_ids(uid: Uid, gid: Gid) -> Result<(), StepFault> {
     setfsgid(gid);
-    hold("the group ID for files", setfsgid(gid) == gid)?;
+    expect_in_force("the group ID for files", setfsgid(gid) == gid)?;
     setfsuid(uid);
-    hold("the user ID for files", setfsuid(uid) == uid)
+    expect_in_force("the user ID for files", setfsuid(uid) == uid)
 }

@@ -17,7 +17,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, hold, raw},
+    fault::{StepFault, errno_of, expect_in_force},
     process::descriptors::{self, BadDescriptor, DescriptorFault},
     sys::{
         close_range::close_range_from,
@@ -99,7 +99,7 @@ pub fn sanitize() -> Result<Watchdog, StartFault> {
     failed("close_range", close_range_from(3))?;
     failed(
         "prctl PR_SET_DUMPABLE",
-        set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(raw),
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(errno_of),
     )?;
     failed("reset signals", reset_signals())?;
     set_job_control(Disposition::Ignore).map_err(StartFault::Step)?;
@@ -111,7 +111,7 @@ pub fn sanitize() -> Result<Watchdog, StartFault> {
         personality::set(personality::Persona::empty()).map(drop),
     )?;
     umask(Mode::from_raw_mode(0o077));
-    failed("chdir /", chdir("/").map_err(raw))?;
+    failed("chdir /", chdir("/").map_err(errno_of))?;
     descriptors::make_sane()?;
     Ok(watchdog)
 }
@@ -125,7 +125,7 @@ pub fn sanitize() -> Result<Watchdog, StartFault> {
 /// A limit that can't be set.
 pub fn take_limits() -> Result<Inherited, StartFault> {
     let may_raise_hard = capabilities(None)
-        .map_err(|errno| failure("capget", raw(errno)))?
+        .map_err(|errno| failure("capget", errno_of(errno)))?
         .effective
         .contains(CapabilitySet::SYS_RESOURCE);
     let mut limits = Vec::with_capacity(WORKING_LIMITS.len());
@@ -199,7 +199,7 @@ impl Watchdog {
             .0
             .delete()
             .map_err(|errno| StepFault::Failed("timer_delete", errno))?;
-        hold("the end of the deadline", gone)?;
+        expect_in_force("the end of the deadline", gone)?;
         set_job_control(Disposition::Default)
     }
 

@@ -11,7 +11,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, raw},
+    fault::{StepFault, errno_of},
     session::{
         Ended,
         link::{Link, die_with_parent},
@@ -34,7 +34,7 @@ pub(crate) fn reap(
     linger: bool,
 ) -> Result<(), StepFault> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", raw(errno)))?;
+        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", errno_of(errno)))?;
     die_with_parent()?;
     let signals = catch_signals()?;
     link.tell_ready()?;
@@ -81,8 +81,9 @@ pub(crate) fn reap(
             // Before the report: the supervisor shows what is still on its way until the last process has closed it.
             terminal = None;
             match (linger, reaped.none_left) {
-                (true, false) => set_parent_process_death_signal(None)
-                    .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", raw(errno)))?,
+                (true, false) => set_parent_process_death_signal(None).map_err(|errno| {
+                    StepFault::Failed("prctl PR_SET_PDEATHSIG", errno_of(errno))
+                })?,
                 (false, false) => report(socket, Report::NoLinger),
                 (_, true) => {}
             }
@@ -151,7 +152,7 @@ fn reap_all(main: Pid) -> Result<Reaped, StepFault> {
                 return Ok(found);
             }
             Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(StepFault::Failed("wait4", raw(errno))),
+            Err(errno) => return Err(StepFault::Failed("wait4", errno_of(errno))),
         }
     }
 }

@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, failed, hold, number, raw},
+    fault::{StepFault, errno_of, errno_of_io, expect_in_force, failed},
     process::privilege::charged_to,
     session::{
         messages::{Report, receive},
@@ -54,7 +54,7 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
         .read(true)
         .write(true)
         .open("/dev/null")
-        .map_err(|error| StepFault::Failed("open /dev/null", number(&error)))?;
+        .map_err(|error| StepFault::Failed("open /dev/null", errno_of_io(&error)))?;
     let null = OwnedFd::from(null);
     let (ours, theirs) = socketpair(
         AddressFamily::UNIX,
@@ -62,7 +62,7 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
         SocketFlags::CLOEXEC,
         None,
     )
-    .map_err(|errno| StepFault::Failed("socketpair", raw(errno)))?;
+    .map_err(|errno| StepFault::Failed("socketpair", errno_of(errno)))?;
     charged_to(uid, || {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWPID)
             .map_err(|errno| StepFault::Failed("unshare CLONE_NEWPID", errno))
@@ -79,7 +79,7 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
         Side::Child => {
             drop(ours);
             die_with_parent()?;
-            hold("the new pid namespace", getpid() == INIT)?;
+            expect_in_force("the new pid namespace", getpid() == INIT)?;
             Ok(Split::After(Link {
                 socket: theirs,
                 null,
@@ -95,8 +95,8 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
 /// The fork failed.
 pub(crate) fn split_inside(mut link: Link, terminal: &Inside) -> Result<Split, StepFault> {
     terminal.lead()?;
-    let (read, write) =
-        pipe_with(PipeFlags::CLOEXEC).map_err(|errno| StepFault::Failed("pipe2", raw(errno)))?;
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)
+        .map_err(|errno| StepFault::Failed("pipe2", errno_of(errno)))?;
     match fork().map_err(|errno| StepFault::Failed("fork", errno))? {
         Side::Parent(main) => {
             link.gate = Some(write);
@@ -112,7 +112,7 @@ pub(crate) fn split_inside(mut link: Link, terminal: &Inside) -> Result<Split, S
 
 pub(crate) fn die_with_parent() -> Result<(), StepFault> {
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
-        .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", raw(errno)))
+        .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", errno_of(errno)))
 }
 
 /// How the building of a world has ended, as the supervisor sees it.
@@ -141,7 +141,7 @@ impl Link {
                 Ok(0) => return Ok(Ready::Overdue),
                 Ok(_) => break,
                 Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => return Err(StepFault::Failed("poll", raw(errno))),
+                Err(errno) => return Err(StepFault::Failed("poll", errno_of(errno))),
             }
         }
         match receive(&self.socket).and_then(Report::decode) {
@@ -175,7 +175,7 @@ impl Link {
         match poll(&mut fds, Some(&Timespec::default())) {
             Ok(0) => Ok(()),
             Ok(_) => Err(StepFault::PeerGone("the supervisor")),
-            Err(errno) => Err(StepFault::Failed("poll", raw(errno))),
+            Err(errno) => Err(StepFault::Failed("poll", errno_of(errno))),
         }
     }
 
@@ -188,7 +188,7 @@ impl Link {
         let gate = self.gate.as_ref();
         match gate.map(|gate| rustix::io::read(gate, &mut go)) {
             Some(Ok(1)) => Ok(()),
-            Some(Err(errno)) => Err(StepFault::Failed("read from init", raw(errno))),
+            Some(Err(errno)) => Err(StepFault::Failed("read from init", errno_of(errno))),
             _ => Err(StepFault::PeerGone("init")),
         }
     }
@@ -201,7 +201,10 @@ impl Link {
         match rustix::io::write(gate, b"g") {
             // Refused and gone already: what it ended with is reported as any end.
             Ok(_) | Err(rustix::io::Errno::PIPE) => Ok(()),
-            Err(errno) => Err(StepFault::Failed("write to the main process", raw(errno))),
+            Err(errno) => Err(StepFault::Failed(
+                "write to the main process",
+                errno_of(errno),
+            )),
         }
     }
 

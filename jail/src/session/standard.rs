@@ -19,7 +19,7 @@ use rustix::{
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout},
 };
 
-use crate::fault::{StepFault, failed, hold};
+use crate::fault::{StepFault, expect_in_force, failed};
 
 /// Copies of the standard descriptors in a queue: SCM_RIGHTS of unix(7).
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl SetAside {
             .and_then(|()| dup2_stderr(errors))
             .map_err(failed("dup2 of the standard descriptors"))?;
         let mut all = taken.iter().zip([stdin(), stdout(), stderr()]);
-        hold(
+        expect_in_force(
             "the standard descriptors",
             all.all(|(taken, standard)| are_alike(taken, standard).unwrap_or(false)),
         )

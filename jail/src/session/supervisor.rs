@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, raw},
+    fault::{StepFault, errno_of},
     session::{
         Ended,
         link::Link,
@@ -48,7 +48,7 @@ pub(crate) fn supervise(
     // notice: so every report continues it.
     send_signal_when_readable(link.socket(), getpid(), libc::SIGCONT)
         .map_err(|errno| StepFault::Failed("fcntl F_SETSIG", errno))?;
-    let ended = match send(link.socket(), b"g", SendFlags::NOSIGNAL).map_err(raw) {
+    let ended = match send(link.socket(), b"g", SendFlags::NOSIGNAL).map_err(errno_of) {
         Ok(_) => {
             link.let_go_of_errors()?;
             let socket = link.into_socket();
@@ -147,7 +147,7 @@ fn wait_for_end(init: Pid) -> Result<Ended, StepFault> {
                 }
             }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(StepFault::Failed("wait4 for init", raw(errno))),
+            Err(errno) => return Err(StepFault::Failed("wait4 for init", errno_of(errno))),
         }
     }
 }
@@ -278,7 +278,7 @@ pub fn end_like(ended: Ended) -> ! {
             maximum: Some(0),
         },
     )
-    .map_err(raw);
+    .map_err(errno_of);
     let died = no_core
         .and_then(|()| rt_sigaction(signal, Disposition::Default).or(Ok(())))
         .and_then(|()| kill(getpid(), signal))

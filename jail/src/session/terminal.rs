@@ -16,7 +16,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, failed, hold},
+    fault::{StepFault, expect_in_force, failed},
     process::privilege::as_user,
     session::relay::{Place, Relay},
     sys::{signal::rt_sigprocmask, terminal::take_terminal},
@@ -204,13 +204,13 @@ impl Inside {
 
 fn lead_session(terminal: Option<BorrowedFd<'_>>) -> Result<(), StepFault> {
     let session = setsid().map_err(|errno| StepFault::Failed("setsid", errno))?;
-    hold("a session of its own", session == getpid())?;
+    expect_in_force("a session of its own", session == getpid())?;
     let Some(terminal) = terminal else {
         return Ok(());
     };
     take_terminal(terminal).map_err(|errno| StepFault::Failed("ioctl TIOCSCTTY", errno))?;
     let taken = tcgetsid(terminal).map_err(failed("ioctl TIOCGSID"))?;
-    hold(
+    expect_in_force(
         "the controlling terminal",
         taken.as_raw_nonzero().get() == session.as_raw(),
     )
@@ -219,7 +219,7 @@ fn lead_session(terminal: Option<BorrowedFd<'_>>) -> Result<(), StepFault> {
 fn lead_group() -> Result<(), StepFault> {
     let this = Pid::from_raw(0);
     setpgid(this, this).map_err(|errno| StepFault::Failed("setpgid", errno))?;
-    hold("a process group of its own", getpgrp() == getpid())
+    expect_in_force("a process group of its own", getpgrp() == getpid())
 }
 
 /// Puts a group into the foreground. From the background that sends SIGTTOU, unless it is blocked: tcsetpgrp(3).

@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, failed, hold},
+    fault::{StepFault, expect_in_force, failed},
     plan::world::{Processes, View},
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr},
     world::{
@@ -215,9 +215,9 @@ fn enter(root: &OwnedFd) -> Result<(), StepFault> {
     // The old root ends up on top of the new one, and is what "." names for a moment: pivot_root(2).
     pivot_root(".", ".").map_err(failed("pivot_root"))?;
     let new = mount_id(root, c"")?;
-    hold("the new root", mount_id(CWD, c"/")? == new)?;
+    expect_in_force("the new root", mount_id(CWD, c"/")? == new)?;
     unmount(".", UnmountFlags::DETACH).map_err(failed("umount2 the old root"))?;
     // A mount on top of "/" is where ".." leads to: path_resolution(7) says nothing of it, the kernel does it.
-    hold("the loss of the old root", mount_id(CWD, c"/..")? == new)?;
+    expect_in_force("the loss of the old root", mount_id(CWD, c"/..")? == new)?;
     chdir("/").map_err(failed("chdir to the new root"))
 }

@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, failed, number},
+    fault::{StepFault, errno_of_io, failed},
     resolve::openat2,
     trust,
     world::mounts,
@@ -397,7 +397,7 @@ fn read(file: OwnedFd, length: u64) -> Result<Vec<u8>, StepFault> {
     File::from(file)
         .take(LONGEST_COPY)
         .read_to_end(&mut text)
-        .map_err(|error| StepFault::Failed("read a file of /etc", number(&error)))?;
+        .map_err(|error| StepFault::Failed("read a file of /etc", errno_of_io(&error)))?;
     Ok(text)
 }
 

@@ -21,7 +21,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, failed, hold},
+    fault::{StepFault, expect_in_force, failed},
     resolve::openat2,
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr, mount_setattr_recursive},
 };
@@ -51,7 +51,7 @@ pub(crate) fn hold_attributes(mount: &OwnedFd, wanted: u64) -> Result<(), StepFa
     ]
     .into_iter()
     .any(|(attribute, flag)| wanted & attribute != 0 && !found.contains(flag));
-    hold("the attributes of a mount", !missing)
+    expect_in_force("the attributes of a mount", !missing)
 }
 
 /// Copies a directory with all mounts below it.
@@ -134,7 +134,7 @@ pub(crate) fn new_tmpfs(
     let made = new_file_system(c"tmpfs", &options, attributes)?;
     let stat = fstat(&made).map_err(failed("fstat of a tmpfs"))?;
     let wanted = mode.to_str().map(|mode| u32::from_str_radix(mode, 8));
-    hold(
+    expect_in_force(
         "the mode of a tmpfs",
         wanted == Ok(Ok(stat.st_mode & 0o7777)),
     )?;

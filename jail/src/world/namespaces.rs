@@ -11,7 +11,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, failed, hold},
+    fault::{StepFault, expect_in_force, failed},
     process::privilege::charged_to,
     sys::net::set_loopback_up,
     world::mounts::mount_id,
@@ -39,7 +39,7 @@ pub(crate) fn enter_namespaces(network: &Network, user: Option<u32>) -> Result<(
         None => enter()?,
     }
     // Before anything is mounted: every mount of a new namespace has a number of its own.
-    hold("the new namespaces", mount_id(CWD, c"/")? != host)?;
+    expect_in_force("the new namespaces", mount_id(CWD, c"/")? != host)?;
     if *network == Network::None {
         let socket = socket_with(
             AddressFamily::INET,
@@ -64,5 +64,5 @@ pub(crate) fn change_root(root: &OwnedFd) -> Result<(), StepFault> {
     let identity = |stat: Stat| (stat.st_dev, stat.st_ino);
     let wanted = fstat(root).map_err(failed("fstat"))?;
     let reached = stat("/").map_err(failed("stat"))?;
-    hold("the new root", identity(wanted) == identity(reached))
+    expect_in_force("the new root", identity(wanted) == identity(reached))
 }

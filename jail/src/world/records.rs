@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, raw},
+    fault::{StepFault, errno_of},
     resolve::openat2,
     sys::mount::{NODEV, NOSUID},
     trust,
@@ -40,8 +40,8 @@ impl Records {
             let Ok(file) = openat2(&host, &path, flags, Mode::empty(), resolve) else {
                 continue;
             };
-            let stat =
-                fstat(&file).map_err(|errno| StepFault::Failed("fstat of a record", raw(errno)))?;
+            let stat = fstat(&file)
+                .map_err(|errno| StepFault::Failed("fstat of a record", errno_of(errno)))?;
             let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
             if regular && stat.st_uid == 0 {
                 found.push((name, mounts::copy_tree(&file, NOSUID | NODEV)?));
@@ -57,7 +57,7 @@ impl Records {
         }
         let var = targets::make_directory(root, Path::new("var"))?;
         mkdirat(&var, "log", Mode::RWXU)
-            .map_err(|errno| StepFault::Failed("mkdir in the new root", raw(errno)))?;
+            .map_err(|errno| StepFault::Failed("mkdir in the new root", errno_of(errno)))?;
         let log = targets::make_directory(&var, Path::new("log"))?;
         for (name, tree) in self.0 {
             mounts::attach(&tree, targets::new_file(&log, Path::new(name))?, c"")?;

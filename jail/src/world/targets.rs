@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat};
 
 use crate::{
-    fault::{StepFault, failed, hold, number},
+    fault::{StepFault, errno_of_io, expect_in_force, failed},
     plan::Plan,
     process::privilege::as_user,
     resolve::openat2,
@@ -27,7 +27,7 @@ use crate::{
 pub(crate) fn write_text(file: OwnedFd, text: &[u8]) -> Result<(), StepFault> {
     File::from(file)
         .write_all(text)
-        .map_err(|error| StepFault::Failed("write in /etc", number(&error)))
+        .map_err(|error| StepFault::Failed("write in /etc", errno_of_io(&error)))
 }
 
 /// Makes an empty file in a directory that is the session's own.
@@ -42,7 +42,7 @@ pub(crate) fn attach_at(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Result<
     let target = make_directory(root, path)?;
     attach(mount, target, c"")?;
     // A detached mount has nothing above it.
-    hold("a mount", mount_id(mount, c"..")? != mount_id(mount, c"")?)
+    expect_in_force("a mount", mount_id(mount, c"..")? != mount_id(mount, c"")?)
 }
 
 /// Attaches what the config mounts: a directory on a directory, a file or socket on a file.
@@ -67,7 +67,7 @@ pub(crate) fn attach_source(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Res
     attach(mount, target, c"")?;
     let reached = open_entry(directory, Path::new(name))?;
     let reached = reached.map(|reached| mount_id(reached, c"")).transpose()?;
-    hold("a mount", reached == Some(mount_id(mount, c"")?))
+    expect_in_force("a mount", reached == Some(mount_id(mount, c"")?))
 }
 
 /// Opens a directory below `root` without following anything, and makes the components that are missing.

@@ -29,7 +29,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, raw},
+    fault::{StepFault, errno_of},
     plan::{Plan, process::SecondWall},
     sys,
 };
@@ -190,7 +190,8 @@ fn in_force(status: &RestrictionStatus) -> bool {
 
 fn open_root() -> Result<OwnedFd, StepFault> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(CWD, "/", flags, Mode::empty()).map_err(|errno| StepFault::Failed("open /", raw(errno)))
+    openat(CWD, "/", flags, Mode::empty())
+        .map_err(|errno| StepFault::Failed("open /", errno_of(errno)))
 }
 
 /// Names the system call that failed.

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, readlinkat};
 
 use super::fault::ProgramFault;
-use crate::{fault::raw, process::elf, resolve::openat2, trust::kind};
+use crate::{fault::errno_of, process::elf, resolve::openat2, trust::kind};
 
 /// How many links are followed: MAXSYMLINKS in Linux.
 const MOST_LINKS: usize = 40;
@@ -45,7 +45,7 @@ impl Root {
             Mode::empty(),
             ResolveFlags::empty(),
         )
-        .map_err(|errno| ProgramFault::Root(raw(errno)))?;
+        .map_err(|errno| ProgramFault::Root(errno_of(errno)))?;
         let library_path = library_path.map(elf::search_path).unwrap_or_default();
         Ok(Root {
             descriptor,
@@ -103,7 +103,7 @@ impl Root {
             Mode::empty(),
             ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
         )
-        .map_err(raw)
+        .map_err(errno_of)
     }
 
     pub(super) fn read(&self, path: &Path) -> Option<Vec<u8>> {

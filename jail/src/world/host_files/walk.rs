@@ -15,7 +15,7 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, openat, readlinkat};
 
 use super::fault::HostFilesFault;
 use crate::{
-    fault::{number, raw},
+    fault::{errno_of, errno_of_io},
     plan::Plan,
     trust::{self, Flaw, Untrusted},
     world::view::{self, Source, There},
@@ -64,7 +64,7 @@ impl Shown<'_> {
     /// Tells whether a directory has an entry of a name that is shown.
     fn shows(&self, directory: &OwnedFd, name: &OsStr) -> Result<bool, HostFilesFault> {
         let kind = trust::open_entry(directory, Path::new(name))
-            .and_then(|entry| fstat(&entry).map_err(|errno| Flaw::Io(raw(errno))))
+            .and_then(|entry| fstat(&entry).map_err(|errno| Flaw::Io(errno_of(errno))))
             .map(|stat| FileType::from_raw_mode(stat.st_mode));
         match kind {
             Ok(kind) => Ok(view::is_shown(kind)),
@@ -97,8 +97,9 @@ impl Shown<'_> {
             };
             if next.kind == FileType::Symlink {
                 links += 1;
-                let to = readlinkat(&next.entry, c"", Vec::new())
-                    .map_err(|errno| HostFilesFault::Unreadable(next.shown.clone(), raw(errno)))?;
+                let to = readlinkat(&next.entry, c"", Vec::new()).map_err(|errno| {
+                    HostFilesFault::Unreadable(next.shown.clone(), errno_of(errno))
+                })?;
                 let to = Path::new(OsStr::from_bytes(to.to_bytes())).to_owned();
                 if links > MOST_LINKS {
                     return Ok(None);
@@ -159,7 +160,7 @@ impl Shown<'_> {
             Err(Flaw::Missing) => return Ok(None),
             Err(flaw) => return Err(flawed(flaw)),
         };
-        let stat = fstat(&entry).map_err(|errno| flawed(Flaw::Io(raw(errno))))?;
+        let stat = fstat(&entry).map_err(|errno| flawed(Flaw::Io(errno_of(errno))))?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         match kind {
             // The mode of a link means nothing; who may change it is decided by its directory.
@@ -173,7 +174,7 @@ impl Shown<'_> {
             None => directory
                 .try_clone()
                 .map(Rc::new)
-                .map_err(|error| HostFilesFault::Unreadable(shown.clone(), number(&error)))?,
+                .map_err(|error| HostFilesFault::Unreadable(shown.clone(), errno_of_io(&error)))?,
         };
         Ok(Some(Reached {
             directory,
@@ -207,7 +208,10 @@ impl Shown<'_> {
                 reached.shown,
                 nix::errno::Errno::EFBIG,
             )),
-            Err(error) => Err(HostFilesFault::Unreadable(reached.shown, number(&error))),
+            Err(error) => Err(HostFilesFault::Unreadable(
+                reached.shown,
+                errno_of_io(&error),
+            )),
         }
     }
 }
@@ -233,7 +237,7 @@ pub(super) fn first(path: &Path) -> &OsStr {
 }
 
 pub(super) fn names(directory: &Reached) -> Result<Vec<PathBuf>, HostFilesFault> {
-    let unreadable = |errno| HostFilesFault::Unreadable(directory.shown.clone(), raw(errno));
+    let unreadable = |errno| HostFilesFault::Unreadable(directory.shown.clone(), errno_of(errno));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let readable = openat(&directory.entry, ".", flags, Mode::empty()).map_err(unreadable)?;
     let mut found = Vec::new();
