@@ -2,7 +2,10 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::unistd::{Pid, getpgrp, tcsetpgrp};
+use nix::{
+    sys::signalfd::SignalFd,
+    unistd::{Pid, getpgrp, tcsetpgrp},
+};
 use rustix::{
     event::PollFlags,
     process::{
@@ -30,7 +33,7 @@ use crate::{
 pub(crate) fn reap(
     main: Pid,
     mut link: Link,
-    mut terminal: Option<OwnedFd>,
+    terminal: Option<OwnedFd>,
     linger: bool,
 ) -> Result<(), StepFault> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
@@ -40,58 +43,77 @@ pub(crate) fn reap(
     link.tell_ready()?;
     link.let_go_of_standard()?;
     link.let_main_go()?;
-    let mut supervisor = Some(link.into_socket());
+    let supervisor = link.into_socket();
+    if follow(main, &supervisor, &signals, terminal, linger)? == After::Leave {
+        return Ok(());
+    }
+    drop(supervisor);
+    loop {
+        wait_for(&signals);
+        // Before the look: what arrives after it is there for the next round.
+        arrived(&signals).for_each(drop);
+        if reap_all(main)?.none_left {
+            return Ok(());
+        }
+    }
+}
+
+/// What there is to do once the main process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// Others linger.
+    Stay,
+    /// Everything ends.
+    Leave,
+}
+
+/// Obeys the supervisor, and reports to it what becomes of the main process, until that has ended.
+fn follow(
+    main: Pid,
+    supervisor: &OwnedFd,
+    signals: &SignalFd,
+    terminal: Option<OwnedFd>,
+    linger: bool,
+) -> Result<After, StepFault> {
     // A main process that has ended before the signals were caught tells nobody.
     let mut look = true;
     loop {
-        let Some(socket) = &supervisor else {
-            // The main process has ended, and others linger.
-            wait_for(&signals);
-            // Before the look: what arrives after it is there for the next round.
-            arrived(&signals).for_each(drop);
-            if reap_all(main)?.none_left {
-                return Ok(());
-            }
-            continue;
-        };
         let [told, signalled] = if look {
             [false, true]
         } else {
-            ready((socket.as_fd(), PollFlags::IN), signals.as_fd())
+            ready((supervisor.as_fd(), PollFlags::IN), signals.as_fd())
         };
         look = false;
         if told {
-            match receive(socket) {
+            match receive(supervisor) {
                 Some([order]) => obey(Order::decode(order), main, terminal.as_ref()),
                 // The supervisor has been killed, and takes the session with it.
-                None => return Ok(()),
+                None => return Ok(After::Leave),
             }
         }
         if !signalled {
             continue;
         }
-        arrived(&signals).for_each(drop);
+        arrived(signals).for_each(drop);
         let reaped = reap_all(main)?;
         match reaped.job {
-            Some(Job::Stopped(signal)) => report(socket, Report::Stopped(signal)),
-            Some(Job::Continued) => report(socket, Report::Continued),
+            Some(Job::Stopped(signal)) => report(supervisor, Report::Stopped(signal)),
+            Some(Job::Continued) => report(supervisor, Report::Continued),
             None => {}
         }
         if let Some(ended) = reaped.main {
             // Before the report: the supervisor shows what is still on its way until the last process has closed it.
-            terminal = None;
-            match (linger, reaped.none_left) {
-                (true, false) => set_parent_process_death_signal(None).map_err(|errno| {
+            drop(terminal);
+            let stays = linger && !reaped.none_left;
+            if stays {
+                set_parent_process_death_signal(None).map_err(|errno| {
                     StepFault::Failed("prctl PR_SET_PDEATHSIG", errno_of(errno))
-                })?,
-                (false, false) => report(socket, Report::NoLinger),
-                (_, true) => {}
+                })?;
+            } else if !reaped.none_left {
+                report(supervisor, Report::NoLinger);
             }
-            report(socket, Report::Ended(ended));
-            if !linger || reaped.none_left {
-                return Ok(());
-            }
-            supervisor = None;
+            report(supervisor, Report::Ended(ended));
+            return Ok(if stays { After::Stay } else { After::Leave });
         }
     }
 }

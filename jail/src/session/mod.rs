@@ -12,6 +12,8 @@
 pub(crate) mod init;
 pub(crate) mod link;
 pub(crate) mod messages;
+pub(crate) mod orders;
+pub(crate) mod place;
 pub(crate) mod relay;
 pub(crate) mod standard;
 pub mod supervisor;

@@ -18,7 +18,7 @@ use rustix::{
 use crate::{
     fault::{StepFault, expect_in_force, failed},
     process::privilege::as_user,
-    session::relay::{Place, Relay},
+    session::{place::Place, relay::Relay},
     sys::{signal::rt_sigprocmask, terminal::take_terminal},
 };
 
@@ -73,9 +73,6 @@ pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), S
     let session = getsid(None).map_err(|errno| StepFault::Failed("getsid", errno))?;
     let leads = session == getpid();
     let standard = Standard::ALL.map(Standard::fd);
-    let ours = |fd: BorrowedFd<'_>| {
-        tcgetsid(fd).is_ok_and(|sid| sid.as_raw_nonzero().get() == session.as_raw())
-    };
     let terminals = standard.map(isatty);
     let Some(first) = Standard::first_terminal() else {
         let inside = if leads {
@@ -85,30 +82,48 @@ pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), S
         };
         return Ok((inside, None));
     };
-    if leads
-        && standard
-            .iter()
-            .zip(terminals)
-            .all(|(fd, is)| !is || ours(*fd))
-    {
+    let mut all = standard.iter().zip(terminals);
+    if leads && all.all(|(fd, is)| !is || is_of(*fd, session)) {
         return Ok((Inside::Own(Some(first)), None));
     }
-    let first = first.fd();
+    let (controller, terminal) = as_user(uid, gid, new_terminal)?;
+    let relay = relay(first.fd(), terminals, controller, session)?;
+    tcsetattr(&terminal, OptionalActions::Now, &relay.saved).map_err(failed("tcsetattr"))?;
+    relay.resize();
+    let inside = Inside::Relayed {
+        terminal,
+        standard: terminals,
+        foreground: relay.wanted,
+    };
+    Ok((inside, Some(relay)))
+}
+
+/// Tells whether a terminal is that of a session.
+fn is_of(terminal: BorrowedFd<'_>, session: Pid) -> bool {
+    tcgetsid(terminal).is_ok_and(|sid| sid.as_raw_nonzero().get() == session.as_raw())
+}
+
+/// Makes what carries between the caller's terminal and the controlling end of the session's. `first` is the first of the
+/// standard descriptors that is a terminal; `terminals` says which are.
+fn relay(
+    first: BorrowedFd<'_>,
+    terminals: [bool; 3],
+    controller: OwnedFd,
+    session: Pid,
+) -> Result<Relay, StepFault> {
     let [input, shown, errors] = terminals;
     let output = match (shown, errors) {
         (true, _) => stdout(),
         (false, true) => stderr(),
         (false, false) => stdin(),
     };
-    let (controller, terminal) = as_user(uid, gid, new_terminal)?;
-    // In a pipeline, and behind `su -c`, whose session is not the terminal's, it has to ask.
-    let foreground = input && shown && tcgetpgrp(first) == Ok(getpgrp());
-    let relay = Relay {
+    Ok(Relay {
         input: copy(first)?,
         output: copy(output)?,
         controller: Some(controller),
-        place: Place::of(first, ours(first))?,
-        wanted: foreground,
+        place: Place::of(first, is_of(first, session))?,
+        // In a pipeline, and behind `su -c`, whose session is not the terminal's, it has to ask.
+        wanted: input && shown && tcgetpgrp(first) == Ok(getpgrp()),
         saved: tcgetattr(first).map_err(failed("tcgetattr"))?,
         // What else runs in a pipeline goes on writing to the caller's terminal.
         keeps_output_modes: !shown,
@@ -116,15 +131,7 @@ pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), S
         typed: Vec::new(),
         to_show: Vec::new(),
         held_return: false,
-    };
-    tcsetattr(&terminal, OptionalActions::Now, &relay.saved).map_err(failed("tcsetattr"))?;
-    relay.resize();
-    let inside = Inside::Relayed {
-        terminal,
-        standard: terminals,
-        foreground,
-    };
-    Ok((inside, Some(relay)))
+    })
 }
 
 /// Finds the terminal of a host program, which keeps it as it is: it is given a name inside, and no more.
