@@ -498,7 +498,7 @@ const FULL: &[Row] = &[
         "EINVAL",
     ),
     step("uid", (libc::SYS_setresuid, "in=2"), Nth(3), "EAGAIN"),
-    step("uid", (libc::SYS_timer_delete, "in=3"), Every, "EINVAL"),
+    step("verify", (libc::SYS_timer_delete, "in=3"), Every, "EINVAL"),
     step("init", (libc::SYS_timer_create, "in=3"), Every, "EAGAIN"),
     step("capabilities", (libc::SYS_capset, "in=2"), Every, "EPERM"),
     step(
@@ -674,7 +674,7 @@ const FULL_LIES: &[Row] = &[
         Every,
         "lie",
     ),
-    step("uid", (libc::SYS_timer_delete, "in=3"), Every, "lie"),
+    step("verify", (libc::SYS_timer_delete, "in=3"), Every, "lie"),
     step("pid-namespace", (libc::SYS_dup2, "in=2"), Nth(5), "lie"),
     step("capabilities", (libc::SYS_capset, "in=1"), Every, "lie"),
     step("namespaces", NEW_MOUNTS, Every, "lie"),

@@ -333,23 +333,18 @@ fn become_user(
     inherited: &Inherited,
     watchdog: Watchdog,
 ) -> Result<Vec<Limit>, Refusal> {
-    let mut watchdog = Some(watchdog);
     let mut late = Vec::new();
     for step in plan.steps_of(Phase::User) {
         let refuse = |fault| Refusal::Step(step.name(), fault);
         match step {
             Step::Terminal => {}
             Step::Limits(limits) => late = limits::set(limits, inherited).map_err(refuse)?,
-            Step::Uid(_) => {
-                take_of_user(step)?;
-                watchdog
-                    .take()
-                    .map_or(Ok(()), Watchdog::disarm)
-                    .map_err(refuse)?;
-            }
             other => take_of_user(other)?,
         }
     }
+    watchdog
+        .disarm()
+        .map_err(|fault| Refusal::Step(Step::Verify(&plan.process.ids).name(), fault))?;
     Ok(late)
 }
 

@@ -1,6 +1,6 @@
 //! The steps of a plan that only look: what the host gives is opened, and is a descriptor from then on.
 
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, path::Path};
 
 use jail_config::{Base, RootOwner};
 
@@ -26,18 +26,19 @@ use crate::{
 /// The root directory, the base or a mount's source is missing, of another kind, or not to be trusted; root code of a host
 /// program must not read what is inside; or the kernel lacks what the jail must have of Landlock.
 pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
-    let mut root = None;
+    let mut steps = plan.steps_of(Phase::Look);
+    let root = match steps.next() {
+        Some(Step::OpenRoot(path)) => open_root(plan, path)?,
+        Some(other) => return Err(misplaced(other)),
+        None => {
+            let fault = StepFault::Bug("the plan opens no root");
+            return Err(Refusal::Step("open-root", fault));
+        }
+    };
     let mut base = None;
     let mut mounts = Vec::new();
-    for step in plan.steps_of(Phase::Look) {
+    for step in steps {
         match step {
-            Step::OpenRoot(path) => {
-                let owner = match plan.world.root_owner {
-                    RootOwner::Root => None,
-                    RootOwner::User => Some(plan.process.ids.uid),
-                };
-                root = Some(trust::open_directory_of(path, owner).map_err(Refusal::Root)?);
-            }
             Step::OpenBase(from) => {
                 let opened = match from {
                     Base::Directory(path) => trust::open_directory(path),
@@ -52,8 +53,7 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
             }
             Step::HostFiles(_) => {
                 let refuse = |fault| Refusal::Step(step.name(), fault);
-                let root = root.as_ref().ok_or_else(|| no_root(step))?;
-                let base = base.as_ref();
+                let (root, base) = (&root, base.as_ref());
                 Shown { plan, root, base }
                     .check()
                     .map_err(Refusal::HostFiles)?;
@@ -68,7 +68,6 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
     }
     // Said before anything is changed; the step asks once more.
     landlock::foresee(plan).map_err(|fault| Refusal::Step("landlock", fault))?;
-    let root = root.ok_or_else(|| no_root(Step::OpenRoot(&plan.world.root)))?;
     Ok(Looked(Opened { root, base, mounts }))
 }
 
@@ -84,8 +83,12 @@ impl Looked {
     }
 }
 
-fn no_root(step: Step<'_>) -> Refusal {
-    Refusal::Step(step.name(), StepFault::Bug("the plan opens no root first"))
+fn open_root(plan: &Plan, path: &Path) -> Result<OwnedFd, Refusal> {
+    let owner = match plan.world.root_owner {
+        RootOwner::Root => None,
+        RootOwner::User => Some(plan.process.ids.uid),
+    };
+    trust::open_directory_of(path, owner).map_err(Refusal::Root)
 }
 
 /// Refuses a step that is not of the phase in which it was met.
