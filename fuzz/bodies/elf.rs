@@ -2,8 +2,8 @@
 
 /// Takes one input.
 pub(crate) fn take(bytes: &[u8]) {
-    let read = jailctl::elf::read(bytes);
-    assert_eq!(read, jailctl::elf::read(bytes));
+    let read = jail::process::elf::read_bytes(bytes);
+    assert_eq!(read, jail::process::elf::read_bytes(bytes));
     if let Ok(Some(object)) = read {
         // Each takes at least one entry of 8 bytes.
         let names = object.needed.len() + object.rpath.len();

@@ -12,11 +12,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jail::process::{elf::Abi, script};
 use rustix::fs::FileType;
 use serde::Serialize;
 
 use crate::{
-    elf::Abi,
     fault::Fault,
     host::{self, Left, Reached, Step},
     loader::{self, Loader},
@@ -62,9 +62,6 @@ const TOO_LARGE: [&str; 12] = [
 
 /// Links that distributions with a merged /usr have; without them no interpreter is where programs say.
 const MERGED: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
-
-/// How deep `#!` lines may be nested: BINPRM_MAX_RECURSION in Linux is 5.
-const DEEPEST_SCRIPT: usize = 5;
 
 /// What is at a path of a root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -488,7 +485,7 @@ impl Collector {
         if !self.seen.insert(path.clone()) && !program {
             return;
         }
-        let mut start = [0; shebang::LONGEST_LINE];
+        let mut start = [0; script::LONGEST_LINE];
         let length = host::look_at(&path).map(|mut file| file.read(&mut start));
         let length = length.ok().and_then(Result::ok).unwrap_or(0);
         let start = start.get(..length).unwrap_or_default();
@@ -518,7 +515,7 @@ impl Collector {
         });
         for interpreter in [Some(first), second].into_iter().flatten() {
             let brought = match role {
-                Role::Program { depth } if depth < DEEPEST_SCRIPT => {
+                Role::Program { depth } if depth < script::DEEPEST => {
                     self.add(&interpreter, Role::Program { depth: depth + 1 })
                 }
                 _ => false,

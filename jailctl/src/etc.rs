@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::account::names;
+use jail::{account::names, world::etc::NSSWITCH};
 use nix::unistd::{Group, User};
 
 use crate::{
@@ -15,10 +15,6 @@ use crate::{
     host,
     tree::Tree,
 };
-
-/// Nothing but files and DNS: the services that other modules ask are not in the jail.
-const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n\
-                        protocols: files\nservices: files\nethers: files\nrpc: files\n";
 
 /// The longest passwd, group or resolv.conf that is read.
 const LONGEST: u64 = 16 * 1024 * 1024;

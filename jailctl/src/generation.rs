@@ -15,6 +15,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use jail::world::dev::DEVICES;
 use rustix::{
     fs::{AtFlags, CWD, FileType, RenameFlags, linkat},
     io::Errno,
@@ -39,17 +40,6 @@ const JOURNAL: &str = ".login-jail/journal.json";
 const LARGEST_JOURNAL: u64 = 1024 * 1024;
 /// How often a file that somebody keeps exchanging is tried.
 const MOST_TRIES: u32 = 100;
-
-/// The device nodes that a root's own /dev has, by null(4), random(4) and tty(4). A fully isolated session has a /dev
-/// of its own and does not see them.
-const DEVICES: [(&str, u32, u32); 6] = [
-    ("/dev/null", 1, 3),
-    ("/dev/zero", 1, 5),
-    ("/dev/full", 1, 7),
-    ("/dev/random", 1, 8),
-    ("/dev/urandom", 1, 9),
-    ("/dev/tty", 5, 0),
-];
 
 /// Directories that every root has, and their modes.
 const SKELETON: [(&str, u32); 9] = [
@@ -105,8 +95,9 @@ pub fn make_skeleton(root: &Tree) -> Result<(), Fault> {
             root.make_directory(Path::new(path), mode)?;
         }
     }
-    for (path, major, minor) in DEVICES {
-        let path = Path::new(path);
+    // A fully isolated session has a /dev of its own and does not see them.
+    for (name, major, minor) in DEVICES {
+        let path = &Path::new("/dev").join(name);
         if root.stat(path)?.is_some() {
             continue;
         }

@@ -11,7 +11,6 @@ pub mod archive;
 pub mod build;
 pub mod change;
 pub mod closure;
-pub mod elf;
 pub mod etc;
 pub mod fault;
 pub mod generation;

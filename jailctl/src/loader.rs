@@ -16,10 +16,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    elf::{self, Abi, Object},
-    host,
-};
+use jail::process::elf::{self, Abi, Object};
+
+use crate::host;
 
 /// The first bytes of the format that glibc has written since 2.2, and alone since 2.32.
 const CACHE_MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
@@ -267,7 +266,7 @@ fn inode(path: &Path) -> Option<(u64, u64)> {
 
 /// The subdirectories of glibc-hwcaps that this processor can use, best first: ld.so(8).
 fn hwcaps(abi: Abi) -> &'static [&'static str] {
-    if abi.machine != object::elf::EM_X86_64 || !abi.wide {
+    if abi.machine != elf::EM_X86_64 || !abi.wide {
         return &[];
     }
     match x86_64_level() {
@@ -314,7 +313,7 @@ fn x86_64_level() -> u8 {
 /// What ldconfig marks libraries of this kind with: glibc's `cache.h`. `None` for kinds that aren't known here, which
 /// then have the default directories only.
 fn cache_flags(abi: Abi) -> Option<u32> {
-    use object::elf::{EM_386, EM_AARCH64, EM_ARM, EM_X86_64};
+    use jail::process::elf::{EM_386, EM_AARCH64, EM_ARM, EM_X86_64};
     let kind = match (abi.machine, abi.wide) {
         (EM_X86_64, true) => 0x0300,
         (EM_X86_64, false) => 0x0800,
@@ -329,7 +328,7 @@ fn cache_flags(abi: Abi) -> Option<u32> {
 /// Debian's name for a kind of processor and convention.
 #[must_use]
 pub fn multiarch(abi: Abi) -> Option<&'static str> {
-    use object::elf::{EM_386, EM_AARCH64, EM_ARM, EM_RISCV, EM_X86_64};
+    use jail::process::elf::{EM_386, EM_AARCH64, EM_ARM, EM_RISCV, EM_X86_64};
     match (abi.machine, abi.wide) {
         (EM_X86_64, true) => Some("x86_64-linux-gnu"),
         (EM_X86_64, false) => Some("x86_64-linux-gnux32"),
@@ -485,11 +484,12 @@ fn array<const SIZE: usize>(bytes: &[u8], at: usize) -> Option<[u8; SIZE]> {
 mod tests {
     use std::{ffi::OsStr, path::Path};
 
-    use super::{Abi, CACHE_MAGIC, Loader, expand, parse_cache, run_path};
+    use super::{Abi, CACHE_MAGIC, Loader, elf, expand, parse_cache, run_path};
 
     const HERE: Abi = Abi {
-        machine: object::elf::EM_X86_64,
+        machine: elf::EM_X86_64,
         wide: true,
+        little: true,
     };
 
     #[test]

@@ -5,8 +5,7 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
-/// How much of a file the kernel looks at: BINPRM_BUF_SIZE.
-pub const LONGEST_LINE: usize = 256;
+use jail::process::script;
 
 /// Who runs a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +16,13 @@ pub struct Shebang {
     pub program: Option<OsString>,
 }
 
-/// Reads the first line of a file, given its first [`LONGEST_LINE`] bytes. `None` for what is no script.
+/// Reads the first line of a file, given its beginning. `None` for what is no script. What a foreign line end has left of a
+/// carriage return is no part of a name here: who wrote it meant none.
 #[must_use]
 pub fn parse(start: &[u8]) -> Option<Shebang> {
-    let start = start.get(..LONGEST_LINE).unwrap_or(start);
-    let line = start.strip_prefix(b"#!")?;
-    let line = line.split(|byte| *byte == b'\n').next()?;
-    let mut words = line
-        .split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\0'))
+    let words = script::words(start)?;
+    let mut words = words
+        .map(|word| word.strip_suffix(b"\r").unwrap_or(word))
         .filter(|word| !word.is_empty());
     let interpreter = words.next()?;
     let name = interpreter.rsplit(|byte| *byte == b'/').next();

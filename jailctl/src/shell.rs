@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use jailctl::terminal::is_hidden;
+use jail::log::is_hidden;
 pub(crate) use jailctl::terminal::shown;
 
 use crate::failure::Failure;

@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 
-use jail::log::is_invisible;
+use jail::log::is_hidden;
 use serde::Serialize;
 
-/// Escapes what would move the cursor, reorder or hide.
+/// Escapes what would move the cursor, reorder or hide, as the log does.
 #[must_use]
 pub fn shown(text: impl AsRef<OsStr>) -> String {
     let text = text.as_ref().to_string_lossy();
@@ -25,13 +25,6 @@ pub fn shown(text: impl AsRef<OsStr>) -> String {
 pub fn shown_lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(shown).collect();
     lines.join("\n")
-}
-
-/// Tells what a terminal would not show as it is: controls, and the marks that change direction or have no width. The log
-/// escapes the same.
-#[must_use]
-pub fn is_hidden(letter: char) -> bool {
-    letter.is_control() || is_invisible(letter)
 }
 
 /// Gives a report as JSON for people and programs: the same value, with each hidden letter of its strings escaped.

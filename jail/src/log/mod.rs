@@ -257,18 +257,19 @@ fn escape(text: &mut String, character: char, longest: usize, left_out: &mut usi
         '"' | '\\' => write!(text, "\\{character}"),
         '\n' => text.write_str("\\n"),
         '\t' => text.write_str("\\t"),
-        _ if character.is_control() || is_invisible(character) => {
+        _ if is_hidden(character) => {
             write!(text, "\\u{{{:x}}}", u32::from(character))
         }
         _ => text.write_char(character),
     }
 }
 
-/// Tells the characters that show nothing or change how the text around them shows: zero width, line and paragraph
+/// Tells the characters that show nothing or change how the text around them shows: controls, zero width, line and paragraph
 /// separators, bidirectional controls (UAX #9), fillers and blanks, variation selectors, tags.
 #[must_use]
-pub fn is_invisible(character: char) -> bool {
-    matches!(character,
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{2800}' |
         '\u{3164}' | '\u{ffa0}' | '\u{1d173}'..='\u{1d17a}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' |
         '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' |

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Nothing but files and DNS: the services that other modules ask are not in the jail.
-const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n\
+pub const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n\
                         protocols: files\nservices: files\nethers: files\nrpc: files\n";
 
 /// The contents of an /etc, by paths below it.

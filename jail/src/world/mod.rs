@@ -3,7 +3,7 @@
 pub mod agreement;
 pub(crate) mod assemble;
 pub mod dev;
-pub(crate) mod etc;
+pub mod etc;
 pub mod host_etc;
 pub mod host_files;
 pub mod mark;

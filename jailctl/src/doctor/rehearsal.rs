@@ -20,11 +20,11 @@ use jail::{
         refusal::Refusal,
     },
     plan::Plan,
-    process::{program::Root, start},
+    process::{program::Root, script, start},
     session::supervisor::end_like,
 };
 use jail_config::Home;
-use jailctl::shebang::{self, LONGEST_LINE};
+use jailctl::shebang;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -96,9 +96,6 @@ const LONGEST: &str = "30";
 /// How much of a file is read, in bytes, and how many entries of a directory.
 const LARGEST: u64 = 1024 * 1024;
 const MOST_ENTRIES: usize = 100_000;
-
-/// How many scripts may start one another: BINPRM_MAX_RECURSION in Linux.
-const DEEPEST_SCRIPT: usize = 5;
 
 /// How many programs that can't start are listed.
 const LISTED: usize = 10;
@@ -225,8 +222,8 @@ fn executable(program: &Path) -> Result<(), Refusal> {
 /// (binfmt_misc) is let pass, and so is what can't be read.
 fn has_a_format(program: &Path) -> Result<(), Errno> {
     let mut current = program.to_owned();
-    for _ in 0..=DEEPEST_SCRIPT {
-        let Some(start) = start_of(&current, LONGEST_LINE as u64) else {
+    for _ in 0..=script::DEEPEST {
+        let Some(start) = start_of(&current, script::LONGEST_LINE as u64) else {
             return Ok(());
         };
         let Some(script) = shebang::parse(&start) else {

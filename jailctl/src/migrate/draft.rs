@@ -3,8 +3,8 @@
 use std::{fmt::Write, path::Path};
 
 use jail::account::identity::Identity;
+use jail::log::is_hidden;
 use jail_config::{Decision, Policy};
-use jailctl::terminal::is_hidden;
 
 use crate::{
     account::FIRST_ORDINARY,

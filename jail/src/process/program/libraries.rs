@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::root::{Root, regular};
-use crate::process::elf::{self, Dynamic};
+use crate::process::elf::{self, Object};
 
 /// Where loaders look without being told: ld.so(8), and musl's.
 const LIBRARY_DIRECTORIES: [&str; 7] = [
@@ -40,12 +40,12 @@ pub(super) fn missing(
     root: &Root,
     interpreter: &Path,
     file: &Path,
-    dynamic: &Dynamic,
+    object: &Object,
 ) -> Vec<OsString> {
-    let loader = Loader::of(root, interpreter, file, dynamic);
+    let loader = Loader::of(root, interpreter, file, object);
     let mut missing = Vec::new();
     let mut seen: BTreeSet<OsString> = BTreeSet::new();
-    let mut waiting: Vec<(OsString, Vec<PathBuf>)> = loader.wanted(file, dynamic);
+    let mut waiting: Vec<(OsString, Vec<PathBuf>)> = loader.wanted(file, object);
     while let Some((name, own_path)) = waiting.pop() {
         if loader.has_built_in(&name) || seen.len() == MOST_LIBRARIES || !seen.insert(name.clone())
         {
@@ -53,8 +53,8 @@ pub(super) fn missing(
         }
         match loader.find(&name, &own_path) {
             Some((path, found)) => {
-                if let Some(dynamic) = elf::read(&found) {
-                    waiting.extend(loader.wanted(&path, &dynamic));
+                if let Some(object) = elf::read_native(&found) {
+                    waiting.extend(loader.wanted(&path, &object));
                 }
             }
             None => missing.push(name),
@@ -74,9 +74,9 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    fn of(root: &'a Root, interpreter: &Path, program: &Path, dynamic: &Dynamic) -> Loader<'a> {
+    fn of(root: &'a Root, interpreter: &Path, program: &Path, object: &Object) -> Loader<'a> {
         let mut directories = root.library_path.clone();
-        directories.extend(dynamic.search_path(program));
+        directories.extend(object.search_path(program));
         let here = std::env::consts::ARCH;
         for triplet in MULTIARCH.iter().filter(|triplet| triplet.starts_with(here)) {
             directories.push(Path::new("/lib").join(triplet));
@@ -94,9 +94,9 @@ impl<'a> Loader<'a> {
     }
 
     /// Lists what an object wants, each with the search path of that object itself.
-    fn wanted(&self, path: &Path, dynamic: &Dynamic) -> Vec<(OsString, Vec<PathBuf>)> {
-        let own_path = dynamic.search_path(path);
-        dynamic
+    fn wanted(&self, path: &Path, object: &Object) -> Vec<(OsString, Vec<PathBuf>)> {
+        let own_path = object.search_path(path);
+        object
             .needed
             .iter()
             .map(|name| (name.clone(), own_path.clone()))

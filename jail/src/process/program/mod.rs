@@ -24,7 +24,10 @@ use crate::{
         environment::Variable,
         request::{Request, Start, What},
     },
-    process::elf::{self, Dynamic},
+    process::{
+        elf::{self, Object},
+        script,
+    },
 };
 
 pub use fault::ProgramFault;
@@ -43,12 +46,6 @@ pub const SFTP_SERVERS: [&str; 9] = [
     "/usr/libexec/sftp-server",
     "/usr/lib/sftp-server",
 ];
-
-/// How deep `#!` lines may be nested: BINPRM_MAX_RECURSION in Linux is 5.
-const DEEPEST_SCRIPT: usize = 5;
-
-/// The longest `#!` line, in bytes.
-const LONGEST_SCRIPT_LINE: usize = 256;
 
 /// Becomes a program. Returns only with why that failed.
 pub(crate) fn execute<'a>(
@@ -146,7 +143,7 @@ impl Root {
     /// What keeps it from starting.
     pub fn check(&self, program: &Path) -> Result<(), ProgramFault> {
         let mut current = program.to_owned();
-        for depth in 0..DEEPEST_SCRIPT {
+        for depth in 0..script::DEEPEST {
             let file = match self.open(&current) {
                 Ok(file) => file,
                 // Executable without being readable: execve(2) has the last word.
@@ -163,8 +160,8 @@ impl Root {
                 current = interpreter;
                 continue;
             }
-            return match elf::read(&file) {
-                Some(dynamic) => self.check_dynamic(program, &current, &dynamic),
+            return match elf::read_native(&file) {
+                Some(object) => self.check_dynamic(program, &current, &object),
                 None => Ok(()),
             };
         }
@@ -176,9 +173,9 @@ impl Root {
         &self,
         program: &Path,
         file: &Path,
-        dynamic: &Dynamic,
+        object: &Object,
     ) -> Result<(), ProgramFault> {
-        let Some(interpreter) = dynamic.interpreter.as_deref().map(Path::new) else {
+        let Some(interpreter) = object.interpreter.as_deref().map(Path::new) else {
             return Ok(());
         };
         if !self.has(interpreter) {
@@ -187,7 +184,7 @@ impl Root {
                 interpreter.to_owned(),
             ));
         }
-        let missing = libraries::missing(self, interpreter, file, dynamic);
+        let missing = libraries::missing(self, interpreter, file, object);
         if missing.is_empty() {
             return Ok(());
         }
@@ -197,12 +194,8 @@ impl Root {
 
 /// Reads the interpreter of a script's first line: execve(2).
 fn script_interpreter(file: &File) -> Option<PathBuf> {
-    let mut start = [0_u8; LONGEST_SCRIPT_LINE];
+    let mut start = [0_u8; script::LONGEST_LINE];
     let length = file.read_at(&mut start, 0).ok()?;
-    let line = start.get(..length)?.strip_prefix(b"#!")?;
-    let line = line.split(|byte| *byte == b'\n').next()?;
-    let interpreter = line
-        .split(|byte| matches!(byte, b' ' | b'\t' | 0))
-        .find(|word| !word.is_empty())?;
+    let interpreter = script::words(start.get(..length)?)?.next()?;
     Some(PathBuf::from(OsStr::from_bytes(interpreter)))
 }

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::resolve::openat2;
+use jail::{resolve::openat2, world::dev::DEVICES};
 use jail_config::RootOwner;
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstat,
@@ -33,17 +33,8 @@ const SYSTEM: [&str; 8] = [
     "bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc",
 ];
 
-/// The devices that a /dev may have: null, zero, full, random, urandom, tty, console, ptmx.
-const DEVICES: [(u32, u32); 8] = [
-    (1, 3),
-    (1, 5),
-    (1, 7),
-    (1, 8),
-    (1, 9),
-    (5, 0),
-    (5, 1),
-    (5, 2),
-];
+/// What a /dev may have besides [`DEVICES`]: console, ptmx.
+const OTHER_DEVICES: [(u32, u32); 2] = [(5, 1), (5, 2)];
 
 /// How many findings of one kind are listed for one root.
 const LISTED: usize = 20;
@@ -155,8 +146,9 @@ pub(crate) fn excess(users: &[&Jailed], below: &Path, stat: &Stat, has_list: boo
 pub(crate) fn is_strange_device(below: &Path, stat: &Stat) -> bool {
     let kind = FileType::from_raw_mode(stat.st_mode);
     let device = (major(stat.st_rdev), minor(stat.st_rdev));
-    let is_usual =
-        kind == FileType::CharacterDevice && below.starts_with("dev") && DEVICES.contains(&device);
+    let mut usual = DEVICES.iter().map(|(_, major, minor)| (*major, *minor));
+    let is_known = OTHER_DEVICES.contains(&device) || usual.any(|it| it == device);
+    let is_usual = kind == FileType::CharacterDevice && below.starts_with("dev") && is_known;
     matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) && !is_usual
 }
 
