@@ -16,7 +16,7 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 const IN_TIME: Duration = Duration::from_secs(30);
 
 /// Names the processes of root's that a login has left, stuck ones included.
-const LEFT: &str = "ps -eo euid=,comm= | grep -c ' *0 jail-shell' || :";
+const LEFT: &str = "ps -eo euid=,comm= | grep -cE ' *0 jail(-shell|:)' || :";
 
 /// Makes the node of FUSE, which a sandbox has not; gives false, with a reason, where the kernel has no FUSE.
 fn has_fuse(sandbox: &Sandbox, what: &str) -> bool {
@@ -200,8 +200,8 @@ fn the_keys_of_a_terminal_stop_no_process_that_has_roots_ids() {
         drop(pty);
     }
     let gone = sandbox.wait_for(IN_TIME, || {
-        let left =
-            sandbox.must("ps -eo euid=,stat=,comm= | grep ' *0 .*jail-shell' | grep -v ' Z' || :");
+        let left = sandbox
+            .must("ps -eo euid=,stat=,comm= | grep -E ' *0 .*jail(-shell|:)' | grep -v ' Z' || :");
         left.is_empty().then_some(())
     });
     assert!(

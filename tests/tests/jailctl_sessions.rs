@@ -536,12 +536,13 @@ fn start_entering(sandbox: &Sandbox) {
 fn a_login_that_has_roots_ids_is_listed_for_its_user_and_ended() {
     let sandbox = host("full");
     start_entering(&sandbox);
+    // Who waits outside until the jail stands, and who builds it.
     let all = wait_until(&sandbox, "ann", |all| {
-        let ids = "ps -o ruid= -p $(pgrep -f '^jail-shell -c' | tail -n 1) | grep -qw 0";
-        all.len() == 1 && all[0]["entering"] == true && sandbox.sh(ids).code() == Some(0)
+        all.len() == 1 && all[0]["processes"] == 2
     });
+    assert_eq!(all[0]["entering"], true, "{all:?}");
     let of_root = sandbox.must("ps -eo ruid=,args= | grep -c '^ *0 [j]ail-shell -c'");
-    assert_eq!(of_root, "1", "{all:?}");
+    assert_eq!(of_root, "2", "{all:?}");
     assert!(sessions(&sandbox, &["bob"]).is_empty());
     let seen = jailctl(&sandbox, &["sessions"]);
     assert!(seen.ok().contains("(entering)"), "{seen}");
@@ -555,4 +556,26 @@ fn a_login_that_has_roots_ids_is_listed_for_its_user_and_ended() {
     start(&sandbox, "ann", "exec sleep 4321");
     let all = wait_for_command(&sandbox, "sleep 4321");
     assert_eq!(all[0]["entering"], false, "{all:?}");
+}
+
+#[test]
+fn a_login_behind_pam_that_waits_for_a_file_system_is_listed_for_its_user() {
+    let sandbox = Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"");
+    let stall = install_probe(&sandbox, "stall");
+    sandbox.must("[ -e /dev/fuse ] || mknod /dev/fuse c 10 229");
+    // Root's own, which is asked.
+    let started = sandbox.sh(&format!(
+        "mkfifo /tmp/serving /tmp/end; setsid {stall} /srv/jails/ann 0 <>/tmp/end >/tmp/serving 2>&1 &
+         read line </tmp/serving; echo $line"
+    ));
+    if started.stdout != "serving\n" {
+        skipped("a file system that does not answer", &started.stdout);
+        return;
+    }
+    sandbox.must("setsid su ann -c true >/dev/null 2>&1 </dev/null &");
+    let all = wait_for(&sandbox, "ann", 1);
+    assert_eq!(all[0]["entering"], true, "{all:?}");
+    assert_eq!(all[0]["door"], "su", "{all:?}");
+    sandbox.must("pkill stall");
+    wait_for(&sandbox, "ann", 0);
 }

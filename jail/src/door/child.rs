@@ -35,7 +35,10 @@ use crate::{
     door::refusal::Refusal,
     fault::{StepFault, failed},
     plan::Plan,
-    process::start::{DEADLINE, Watchdog},
+    process::{
+        name::name_for,
+        start::{DEADLINE, Watchdog},
+    },
     sys::{
         close_range::close_range_between,
         exit::exit_at_once,
@@ -90,7 +93,7 @@ impl Child {
         let side =
             clone_without_signal().map_err(|errno| refuse(StepFault::Failed("clone", errno)))?;
         let pid = match side {
-            Side::Child => be_child(&theirs, kept, work),
+            Side::Child => be_child(plan.ids.uid, &theirs, kept, work),
             Side::Parent(pid) => pid,
         };
         drop(theirs);
@@ -215,11 +218,13 @@ fn readable(fd: impl AsFd, end: Instant) -> Result<bool, StepFault> {
 
 /// The life of the child. It never goes on as the host program.
 fn be_child(
+    uid: u32,
     socket: &OwnedFd,
     kept: &[RawFd],
     work: impl FnOnce() -> Result<Option<OwnedFd>, Refusal>,
 ) -> ! {
     let done = catch_unwind(AssertUnwindSafe(|| {
+        name_for(uid).map_err(refuse)?;
         let _watchdog = be_alone(socket, kept).map_err(refuse)?;
         work()
     }));

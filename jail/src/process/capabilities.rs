@@ -13,7 +13,7 @@ use rustix::thread::{
 
 use crate::{
     fault::{StepFault, errno_of, expect_in_force, failed},
-    process::name::name_for_user,
+    process::name::name_for_caller,
     sys::keyctl::join_session_keyring,
 };
 
@@ -43,7 +43,7 @@ const LAST_CAPABILITY: u32 = 40;
 /// # Errors
 /// The call that failed.
 pub(crate) fn join_new_session_keyring() -> Result<(), StepFault> {
-    name_for_user()?;
+    name_for_caller()?;
     let root = Uid::from_raw(0);
     setresuid(root, root, root).map_err(|errno| StepFault::Failed("setresuid", errno))?;
     join_keyring()

@@ -24,28 +24,36 @@ const PREFIX: &str = "jail:";
 pub fn login_of(name: &str) -> Option<u32> {
     let digits = name.strip_prefix(PREFIX)?;
     let uid = digits.parse().ok()?;
-    (name_for(uid) == name).then_some(uid)
+    (text_for(uid) == name).then_some(uid)
 }
 
-fn name_for(uid: u32) -> String {
+fn text_for(uid: u32) -> String {
     format!("{PREFIX}{uid}")
 }
 
-/// Names this process, which is about to take root's ids, for its user. Root is none.
+/// Names this process, which is about to take root's ids, for its caller. Root is none.
 ///
 /// # Errors
 /// prctl(2) failed.
-pub(crate) fn name_for_user() -> Result<(), StepFault> {
+pub(crate) fn name_for_caller() -> Result<(), StepFault> {
     match getuid().as_raw() {
         0 => Ok(()),
-        uid => rename(&name_for(uid)),
+        uid => name_for(uid),
     }
+}
+
+/// Names this process, which has root's ids, for a user.
+///
+/// # Errors
+/// prctl(2) failed.
+pub(crate) fn name_for(uid: u32) -> Result<(), StepFault> {
+    rename(&text_for(uid))
 }
 
 /// Gives this process, which has the user's ids again, the name of its program.
 ///
 /// # Errors
-/// As [`name_for_user`].
+/// As [`name_for`].
 pub(crate) fn name_as_program() -> Result<(), StepFault> {
     let now = name().map_err(failed)?;
     match now.to_str().ok().and_then(login_of) {
@@ -65,13 +73,13 @@ fn failed(errno: rustix::io::Errno) -> StepFault {
 
 #[cfg(test)]
 mod tests {
-    use super::{login_of, name_for};
+    use super::{login_of, text_for};
 
     #[test]
     fn a_name_says_whose_login_it_is_and_others_say_nothing() {
         for uid in [1, 1001, 65534, u32::MAX] {
-            assert!(name_for(uid).len() <= 15);
-            assert_eq!(login_of(&name_for(uid)), Some(uid));
+            assert!(text_for(uid).len() <= 15);
+            assert_eq!(login_of(&text_for(uid)), Some(uid));
         }
         for name in [
             "jail-shell",
