@@ -93,7 +93,7 @@ impl Child {
         let side =
             clone_without_signal().map_err(|errno| refuse(StepFault::Failed("clone", errno)))?;
         let pid = match side {
-            Side::Child => be_child(plan.ids.uid, &theirs, kept, work),
+            Side::Child => be_child(plan.process.ids.uid, &theirs, kept, work),
             Side::Parent(pid) => pid,
         };
         drop(theirs);
