@@ -59,7 +59,7 @@ fn the_manual_names_all_that_a_jail_shows_of_the_hosts_etc() {
         .replace(" and ", ", ");
     let mut named: Vec<&str> = list.split(", ").collect();
     named.sort_unstable();
-    assert_eq!(named, jail::world::host_etc::SHOWN);
+    assert_eq!(named, jail::world::host_etc::names::SHOWN);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::{
     fault::StepFault,
     plan::Plan,
     world::{
-        host_etc::{Found, Item, RESOLVER, find, names, small},
+        host_etc::{Found, Item, RESOLVER, find, names::names, small::small},
         mounts,
     },
 };

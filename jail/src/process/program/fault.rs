@@ -90,19 +90,7 @@ impl fmt::Display for ProgramFault {
                 program.display(),
                 interpreter.display()
             ),
-            ProgramFault::Libraries(program, libraries) => {
-                write!(
-                    f,
-                    "start {} in the jail: the program is there, missing are",
-                    program.display()
-                )?;
-                let mut separator = " ";
-                for library in libraries {
-                    write!(f, "{separator}{}", Path::new(library).display())?;
-                    separator = ", ";
-                }
-                f.write_str("; run: jailctl check")
-            }
+            ProgramFault::Libraries(program, libraries) => lacks(program, libraries, f),
             ProgramFault::SftpNotWanted => f.write_str(
                 "the account's command is an sftp-server, and the client speaks no SFTP: it asked for a shell",
             ),
@@ -116,4 +104,18 @@ impl fmt::Display for ProgramFault {
             ProgramFault::Root(errno) => write!(f, "open / in the jail: {}", errno.desc()),
         }
     }
+}
+
+fn lacks(program: &Path, libraries: &[OsString], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "start {} in the jail: the program is there, missing are",
+        program.display()
+    )?;
+    let mut separator = " ";
+    for library in libraries {
+        write!(f, "{separator}{}", Path::new(library).display())?;
+        separator = ", ";
+    }
+    f.write_str("; run: jailctl check")
 }
