@@ -303,7 +303,7 @@ fn a_kernel_without_landlock_is_refused_and_told_from_one_that_has_it_off() {
     ] {
         let modes = [Landlock::Require, Landlock::Files, Landlock::BestEffort];
         let [required, files, best_effort] = in_thread(move || {
-            seccomp::tests::kernel::refuse(libc::SYS_landlock_create_ruleset, answer);
+            seccomp::kernel_tests::refuse(libc::SYS_landlock_create_ruleset, answer);
             modes.map(|mode| restrict(wanted(mode, &Network::Host)))
         });
         for refused in [required, files] {
@@ -325,7 +325,7 @@ fn a_kernel_without_landlock_is_refused_and_told_from_one_that_has_it_off() {
 #[test]
 fn a_failing_call_is_named_with_its_errno() {
     let result = in_thread(|| {
-        seccomp::tests::kernel::refuse(libc::SYS_landlock_restrict_self, libc::E2BIG);
+        seccomp::kernel_tests::refuse(libc::SYS_landlock_restrict_self, libc::E2BIG);
         restrict(wanted(Landlock::BestEffort, &Network::Host))
     });
     assert_eq!(

@@ -77,4 +77,6 @@ fn set(filter: &Filter) -> Result<(), StepFault> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+pub(crate) mod kernel_tests;
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,5 @@
 //! Every number tried on the programs themselves.
 
-pub(crate) mod kernel;
-
 use libc::c_long;
 
 use super::{
@@ -18,9 +16,9 @@ fn ports(number: c_long, arguments: &[u64]) -> u32 {
     run(&super::PORTS, Call::native(number, arguments))
 }
 
-const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+pub(super) const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 
-fn says(errno: i32) -> u32 {
+pub(super) fn says(errno: i32) -> u32 {
     libc::SECCOMP_RET_ERRNO | errno as u32
 }
 

@@ -10,8 +10,10 @@ use rustix::{
 };
 
 use super::{
-    super::{To, install, install_ports, instruction::if_equal, seccomp_set_mode_filter},
-    ALLOW, says,
+    To, install, install_ports,
+    instruction::if_equal,
+    seccomp_set_mode_filter,
+    tests::{ALLOW, says},
 };
 
 /// Runs on a thread of its own: a filter is for good.
