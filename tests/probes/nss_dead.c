@@ -1,5 +1,5 @@
 /* A service of NSS that knows one group of one user. It is down while /run/nss-is-down exists, as nslcd's or sssd's module is
- * when their daemon is; and it knows nothing where a variable is set, as that of systemd obeys SYSTEMD_ONLY_USERDB. */
+ * when their daemon is, and takes its time while /run/nss-is-slow does; and it knows nothing where a variable is set, as that of systemd obeys SYSTEMD_ONLY_USERDB. */
 #include <errno.h>
 #include <grp.h>
 #include <nss.h>
@@ -11,6 +11,8 @@ enum nss_status _nss_dead_initgroups_dyn(const char *user, gid_t skip, long *sta
 					 long limit, int *errnop)
 {
 	(void)limit;
+	if (access("/run/nss-is-slow", F_OK) == 0)
+		sleep(7);
 	if (access("/run/nss-is-down", F_OK) == 0) {
 		*errnop = ECONNREFUSED;
 		return NSS_STATUS_UNAVAIL;

@@ -7,7 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, fault::install_probe, roots, skipped};
+use login_jail_tests::{
+    JAIL_SHELL, Outcome, Sandbox,
+    fault::{install_probe, probe},
+    roots, skipped,
+};
 
 /// How long a login may take that is refused without waiting. A machine under load is slow; the deadline is 20 s.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -113,6 +117,41 @@ fn a_root_for_chroot_that_stalls_is_refused_in_time() {
     outcome.refused(123, "step");
     assert!(took < IN_TIME, "{took:?}");
     sandbox.logged(&["refused", "not done after 20 s", "/srv/jails/ann"]);
+    end(&sandbox);
+    assert_eq!(sandbox.must(LEFT), "0");
+}
+
+#[test]
+fn what_came_before_the_stall_counts_and_the_login_still_says_why_it_ends() {
+    let sandbox = ann("mounts = [{ source = '/srv/data', target = '/data', mode = 'rw' }]");
+    // By a rule for her group, for which name services are asked.
+    let text = sandbox.read("/etc/login-jail/config.toml");
+    let sandbox = sandbox.config(&text.replace("[users]", "[groups]"));
+    if !has_fuse(&sandbox, "a stall behind slow name services") {
+        return;
+    }
+    let module = probe("libnss_dead.so.2");
+    sandbox.must(&format!(
+        "cp {module} /lib/$(gcc -print-multiarch)/; sed -i 's/^group:.*/group: dead files/' /etc/nsswitch.conf
+         mkdir -p /srv/data"
+    ));
+    stall(&sandbox, "/srv/data", 0);
+    sandbox.must("touch /run/nss-is-slow");
+    // Killed without a word, it would say nothing, and what is stuck would keep what its caller reads open.
+    let argv = [
+        "setpriv",
+        "--reuid",
+        "ann",
+        "--regid",
+        "ann",
+        "--clear-groups",
+        "--",
+        JAIL_SHELL,
+        "-c",
+        "echo in",
+    ];
+    sandbox.run_within(IN_TIME, &argv).refused(123, "step");
+    sandbox.logged(&["refused", "not done after 20 s", "/srv/data"]);
     end(&sandbox);
     assert_eq!(sandbox.must(LEFT), "0");
 }

@@ -516,8 +516,12 @@ const FULL: &[Row] = &[
     step("seccomp", (libc::SYS_seccomp, "in=2"), Every, "ENOMEM"),
     step("init", (libc::SYS_prctl, "0=4,in=2"), Last(0), "EINVAL"),
     step("namespaces", DEATH_SIGNAL, Nth(2), "EINVAL"),
-    step("new-root", DEATH_SIGNAL, Last(1), "EINVAL"),
-    step("new-root", (libc::SYS_ppoll, "in=2"), Nth(1), "ENOMEM"),
+    step("new-root", DEATH_SIGNAL, Nth(4), "EINVAL"),
+    step("new-root", DEATH_SIGNAL, Last(2), "EINVAL"),
+    step("gid", DEATH_SIGNAL, Last(1), "EINVAL"),
+    step("pid-namespace", (libc::SYS_ppoll, "in=2"), Nth(1), "ENOMEM"),
+    step("new-root", (libc::SYS_ppoll, "in=2"), Nth(2), "ENOMEM"),
+    step("pid-namespace", (libc::SYS_ppoll, "in=1"), Nth(1), "ENOMEM"),
     step("init", DEATH_SIGNAL, Last(0), "EINVAL"),
     step("init", (libc::SYS_signalfd4, "in=2"), Every, "EMFILE"),
     step("pid-namespace", (libc::SYS_dup2, "in=2"), Nth(1), "EBADF"),
@@ -1215,6 +1219,56 @@ fn excused(run: &Run) -> &'static [&'static str] {
         (libc::SYS_chdir, LIE) => &["cwd", "root", "above"],
         _ => &["root", "above"],
     }
+}
+
+/// The kernel forgets the parent-death signal at each change of ids: prctl(2). A process with root's ids that goes on without it
+/// outlives a supervisor that is killed.
+#[test]
+fn init_is_told_to_die_with_its_supervisor_after_each_change_of_its_ids() {
+    let (calls, _) = Stage::new(Full).record(Start::Plain);
+    let init: Vec<&Call> = calls.iter().filter(|call| call.process == 2).collect();
+    let changes = [
+        libc::SYS_setresgid,
+        libc::SYS_setresuid,
+        libc::SYS_setfsgid,
+        libc::SYS_setfsuid,
+    ];
+    let asks = [
+        libc::SYS_geteuid,
+        libc::SYS_getegid,
+        libc::SYS_getresuid,
+        libc::SYS_getresgid,
+    ];
+    let becomes_user = |call: &Call| {
+        call.number == libc::SYS_setresuid
+            && !["0", "2"]
+                .iter()
+                .any(|id| call.argument(id) != call.argument("1"))
+    };
+    let end = init
+        .iter()
+        .position(|call| becomes_user(call))
+        .expect("init becomes the user");
+    let roots = init.get(..end).expect("what comes before");
+    let mut seen = 0;
+    for (place, call) in roots.iter().enumerate() {
+        if !changes.contains(&call.number) {
+            continue;
+        }
+        seen += 1;
+        let mut after = roots.iter().skip(place + 1);
+        let told = after
+            .by_ref()
+            .take_while(|it| {
+                it.number == libc::SYS_prctl
+                    || changes.contains(&it.number)
+                    || asks.contains(&it.number)
+            })
+            .any(|it| it.number == libc::SYS_prctl && it.argument("0") == Some(1));
+        assert!(told, "{call:?} is followed by {:?}", roots.get(place + 1));
+    }
+    // The namespaces that count as the user's, the group of what is made, the user's group.
+    assert!(seen >= 4, "{seen}");
 }
 
 /// The kernel's own errno filter, in place of the supervised one: the two ways must agree.

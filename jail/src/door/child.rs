@@ -82,6 +82,19 @@ impl Child {
         kept: &[RawFd],
         work: impl FnOnce() -> Result<Option<OwnedFd>, Refusal>,
     ) -> Result<Child, Refusal> {
+        Child::run_for(Duration::from_secs(DEADLINE.into()), plan, kept, work)
+    }
+
+    /// As [`run`](Child::run), where less time is left for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn run_for(
+        longest: Duration,
+        plan: &Plan,
+        kept: &[RawFd],
+        work: impl FnOnce() -> Result<Option<OwnedFd>, Refusal>,
+    ) -> Result<Child, Refusal> {
         let (socket, theirs) = socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -108,13 +121,13 @@ impl Child {
             socket,
             passed: None,
         };
-        child.wait(plan)?;
+        child.wait(longest, plan)?;
         Ok(child)
     }
 
     /// Waits for the one message of the child.
-    fn wait(&mut self, plan: &Plan) -> Result<(), Refusal> {
-        let end = Instant::now() + Duration::from_secs(DEADLINE.into());
+    fn wait(&mut self, longest: Duration, plan: &Plan) -> Result<(), Refusal> {
+        let end = Instant::now() + longest;
         if !readable(&self.socket, end).map_err(refuse)? {
             return Err(Refusal::Overdue(plan.world.looked_at()));
         }

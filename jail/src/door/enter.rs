@@ -40,7 +40,7 @@ use crate::{
         },
         credentials::{set_gid, set_groups, set_uid},
         limits,
-        start::{DEADLINE, Inherited, Limit, Watchdog},
+        start::{Inherited, Limit, Watchdog},
         withheld::explain,
     },
     served,
@@ -94,7 +94,7 @@ pub fn enter(
     }
     be_alone(&plan).map_err(explained)?;
     let Some(view) = plan.world.view.clone() else {
-        let root = look_for_root(&plan)?;
+        let root = look_for_root(&plan, &watchdog)?;
         entering(&plan);
         return enter_root(plan, &root, inherited, watchdog).map(Outcome::Inside);
     };
@@ -149,16 +149,18 @@ fn be_alone(plan: &Plan) -> Result<(), Refusal> {
 
 /// Opens the root directory of a login by chroot(2). Where somebody else would have to answer for it, a child asks, and this
 /// process keeps the time.
-fn look_for_root(plan: &Plan) -> Result<OwnedFd, Refusal> {
+fn look_for_root(plan: &Plan, watchdog: &Watchdog) -> Result<OwnedFd, Refusal> {
     let refuse = |fault| Refusal::Step(Step::OpenRoot(&plan.world.root).name(), fault);
     let stalls = served::any_may_stall()
         .map_err(|errno| refuse(StepFault::Failed("read /proc/self/mountinfo", errno)))?;
     if !stalls {
         return Ok(look(plan)?.into_root());
     }
-    Child::run(plan, &[], || look(plan).map(|it| Some(it.into_root())))?
-        .into_passed()
-        .ok_or_else(|| refuse(StepFault::Bug("no root directory came out of the look")))
+    Child::run_for(watchdog.left(), plan, &[], || {
+        look(plan).map(|it| Some(it.into_root()))
+    })?
+    .into_passed()
+    .ok_or_else(|| refuse(StepFault::Bug("no root directory came out of the look")))
 }
 
 /// The one process of a login by chroot(2).
@@ -199,7 +201,11 @@ impl Around {
             standard,
         } = self;
         let refuse = |fault| Refusal::Step(Step::PidNamespace.name(), fault);
-        let ready = link.wait_until_ready(DEADLINE).map_err(refuse)?;
+        // Whatever the wait comes to: init has root's ids, and would not end with a process that has none left.
+        let ready = link
+            .wait_until_ready(watchdog.left())
+            .inspect_err(|_| give_up_on(init))
+            .map_err(refuse)?;
         match ready {
             Ready::Yes => entering(&plan),
             Ready::Gone => {}

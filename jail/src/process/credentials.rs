@@ -9,7 +9,7 @@ use rustix::process::{DumpableBehavior, chroot, set_dumpable_behavior};
 use crate::{
     fault::{StepFault, errno_of, expect_in_force},
     plan::process::Ids,
-    process::name::name_as_program,
+    process::{name::name_as_program, privilege::still_dying_with_parent},
 };
 
 impl Ids {
@@ -84,7 +84,9 @@ pub(crate) fn set_groups(groups: &[u32]) -> Result<(), StepFault> {
 /// setresgid(2) failed.
 pub(crate) fn set_gid(gid: u32) -> Result<(), StepFault> {
     let gid = Gid::from_raw(gid);
-    setresgid(gid, gid, gid).map_err(|errno| StepFault::Failed("setresgid", errno))
+    still_dying_with_parent(|| {
+        setresgid(gid, gid, gid).map_err(|errno| StepFault::Failed("setresgid", errno))
+    })
 }
 
 /// Sets real, effective and saved user ID, and stays out of the user's reach: at each change of ids the kernel lets a process be

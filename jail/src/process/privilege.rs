@@ -278,6 +278,19 @@ pub(crate) fn charged_to<T>(
     made
 }
 
+/// Changes ids of a process that stays root's, and gives it back what the kernel takes away with that: its parent may be killed at
+/// any moment, and nobody but root could end it then.
+///
+/// # Errors
+/// Those of `change`, or prctl(2) failed.
+pub(crate) fn still_dying_with_parent(
+    change: impl FnOnce() -> Result<(), StepFault>,
+) -> Result<(), StepFault> {
+    let kept = Kept::now()?;
+    change()?;
+    kept.set_again()
+}
+
 /// What the kernel takes away at each change of ids: that the process can't be dumped, for which it sets what
 /// `fs.suid_dumpable` says, and the parent-death signal.
 struct Kept(Option<Signal>);

@@ -3,6 +3,8 @@
 //!
 //! It reads nothing of the config and knows nobody's name.
 
+use std::time::{Duration, Instant};
+
 use nix::{
     errno::Errno,
     sys::{
@@ -176,7 +178,10 @@ fn insist_on_descriptors() -> Result<(), StartFault> {
 /// from stopping it until then. SIGSTOP is the one that can't be kept away: a user can send it only before the first step.
 #[derive(Debug)]
 #[must_use = "a process that keeps it is killed"]
-pub struct Watchdog(KillTimer);
+pub struct Watchdog {
+    timer: KillTimer,
+    armed: Instant,
+}
 
 impl Watchdog {
     /// Begins to watch. A child of fork(2) is not watched.
@@ -187,7 +192,15 @@ impl Watchdog {
         let timer = kill_after(DEADLINE + GRACE)
             .map_err(|errno| StepFault::Failed("timer_create", errno))?;
         set_job_control(Disposition::Ignore)?;
-        Ok(Watchdog(timer))
+        Ok(Watchdog {
+            timer,
+            armed: Instant::now(),
+        })
+    }
+
+    /// Tells how long a wait may take that says so in the log: what came before it counts, or this process would be killed first.
+    pub(crate) fn left(&self) -> Duration {
+        Duration::from_secs(DEADLINE.into()).saturating_sub(self.armed.elapsed())
     }
 
     /// Ends the watch, once there are no privileges left.
@@ -196,7 +209,7 @@ impl Watchdog {
     /// The timer goes on.
     pub(crate) fn disarm(self) -> Result<(), StepFault> {
         let gone = self
-            .0
+            .timer
             .delete()
             .map_err(|errno| StepFault::Failed("timer_delete", errno))?;
         expect_in_force("the end of the deadline", gone)?;

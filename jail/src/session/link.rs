@@ -78,13 +78,14 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
         )),
         Side::Child => {
             drop(ours);
-            die_with_parent()?;
-            expect_in_force("the new pid namespace", getpid() == INIT)?;
-            Ok(Split::After(Link {
+            let link = Link {
                 socket: theirs,
                 null,
                 gate: None,
-            }))
+            };
+            link.die_with_supervisor()?;
+            expect_in_force("the new pid namespace", getpid() == INIT)?;
+            Ok(Split::After(link))
         }
     }
 }
@@ -127,12 +128,12 @@ pub(crate) enum Ready {
 }
 
 impl Link {
-    /// Waits, in the supervisor, until the world stands; for so many seconds at the most.
+    /// Waits, in the supervisor, until the world stands; for so long at the most.
     ///
     /// # Errors
     /// poll(2) failed.
-    pub(crate) fn wait_until_ready(&self, seconds: u32) -> Result<Ready, StepFault> {
-        let end = Instant::now() + Duration::from_secs(seconds.into());
+    pub(crate) fn wait_until_ready(&self, longest: Duration) -> Result<Ready, StepFault> {
+        let end = Instant::now() + longest;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let timeout = Timespec::try_from(left).ok();

@@ -15,6 +15,7 @@ use rustix::{
 use crate::{
     fault::{StepFault, expect_in_force, failed},
     plan::world::{Processes, View},
+    process::privilege::still_dying_with_parent,
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr},
     world::{
         dev::{attach_proc, fill_dev, new_dev},
@@ -48,7 +49,9 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
     // What is made here is root's and root's group's; the user's group comes with a step of its own. The ids of a host
     // program are its own: what is made has its group then, which may write to none of it.
     if view.processes == Processes::Own {
-        setegid(Gid::from_raw(0)).map_err(|errno| StepFault::Failed("setegid", errno))?;
+        still_dying_with_parent(|| {
+            setegid(Gid::from_raw(0)).map_err(|errno| StepFault::Failed("setegid", errno))
+        })?;
     }
     let (root, entries) = match trees.top {
         Top::Whole(tree) => (tree, None),
