@@ -181,14 +181,20 @@ static void path_of(const struct seccomp_notif *call, char *path, size_t size)
 	path[0] = 0;
 	if (arg < 0)
 		return;
-	/* A string may end at the end of a mapping, so not past the page. */
+	/* A string may end at the end of a mapping, and goes on in the next page otherwise: so page by page. */
 	unsigned long from = call->data.args[arg];
-	size_t want = 4096 - from % 4096;
-	if (want > size - 1)
-		want = size - 1;
-	struct iovec to = { path, want }, source = { (void *)from, want };
-	ssize_t n = process_vm_readv(call->pid, &to, 1, &source, 1, 0);
-	path[n > 0 ? n : 0] = 0;
+	size_t got = 0;
+	while (got < size - 1 && memchr(path, 0, got) == NULL) {
+		size_t want = 4096 - (from + got) % 4096;
+		if (want > size - 1 - got)
+			want = size - 1 - got;
+		struct iovec to = { path + got, want }, source = { (void *)(from + got), want };
+		ssize_t n = process_vm_readv(call->pid, &to, 1, &source, 1, 0);
+		if (n <= 0)
+			break;
+		got += n;
+	}
+	path[got] = 0;
 }
 
 static int matches(const struct match *match, const struct seccomp_notif *call, const char *path, int process)
