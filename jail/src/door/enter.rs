@@ -100,7 +100,7 @@ pub fn enter(
     };
     let refuse = |step: Step<'_>| {
         let name = step.name();
-        move |fault| Refusal::Step(name, fault)
+        move |fault| explained(Refusal::Step(name, fault))
     };
     let (terminal, relay) = terminal::of_caller(plan.process.ids.uid, plan.process.ids.gid)
         .map_err(refuse(Step::OpenTerminal))?;
@@ -245,7 +245,7 @@ impl World {
             link,
             standard,
         } = self;
-        let shown = shown_terminal(&view, &terminal)?;
+        let shown = shown_terminal(&view, &terminal).map_err(explained)?;
         let refuse = |fault| Refusal::Step(Step::PidNamespace.name(), fault);
         link.let_go_of_standard().map_err(refuse)?;
         let built = build_world(&plan, &view, shown, &link).map_err(explained);

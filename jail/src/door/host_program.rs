@@ -100,7 +100,7 @@ fn build_world(plan: &Plan, view: &View) -> Result<Child, Refusal> {
         let name = step.name();
         move |fault| Refusal::Step(name, fault)
     };
-    let shown = shown_terminal(view, &terminal::of_host_program())?;
+    let shown = shown_terminal(view, &terminal::of_host_program()).map_err(explained)?;
     let kept: Vec<RawFd> = shown.iter().map(AsRawFd::as_raw_fd).collect();
     Child::run(plan, &kept, move || {
         let build = || {
