@@ -223,6 +223,8 @@ fn refuses_a_config_with_errors() {
             "config-wrong",
             &[CONFIG, reason],
         );
+        // An earlier line may have been taken for this one's, which is on its way.
+        sandbox.wait_until(|| (sandbox.log().len() > sandbox_log).then_some(()));
         assert_eq!(
             sandbox.log().len(),
             sandbox_log + 1,
