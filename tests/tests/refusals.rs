@@ -31,6 +31,20 @@ fn ann_gets_in_when_nothing_is_wrong() {
     assert_eq!(call(&ann()).ok(), "ran");
 }
 
+#[test]
+fn refuses_a_caller_who_may_have_no_timer_and_names_the_limit() {
+    let sandbox = ann();
+    let argv = ["prlimit", "--sigpending=0", JAIL_SHELL, "-c", "echo ran"];
+    let reason = ["timer_create", "raise the caller's limit (ulimit -i)"];
+    refused(
+        &sandbox,
+        &sandbox.run_as("ann", &argv),
+        123,
+        "step",
+        &reason,
+    );
+}
+
 /// Insists on a refusal that is no login: the caller is told what is wrong with the call.
 #[track_caller]
 fn told(sandbox: &Sandbox, outcome: &Outcome, status: i32, code: &str, words: &str) {

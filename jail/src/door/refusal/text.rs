@@ -163,6 +163,9 @@ fn step_hint(call: &str, errno: Errno) -> &'static str {
         ("pivot_root", Errno::EINVAL) => {
             "; the host's root is an initramfs, which can't be left: set isolation = \"chroot\""
         }
+        ("timer_create", Errno::EAGAIN) => {
+            "; the user may have no more signals pending: raise the caller's limit (ulimit -i)"
+        }
         ("fork", Errno::EAGAIN) => "; raise limits.nproc, or the host's pid limits",
         (_, Errno::EPERM) if call.starts_with("setrlimit") => {
             "; the limit is above the caller's hard limit, and raising that takes CAP_SYS_RESOURCE"
