@@ -10,7 +10,6 @@ use std::{
     },
     path::PathBuf,
     process::{self, Command},
-    thread,
 };
 
 use jail_config::{Landlock, Network};
@@ -21,14 +20,13 @@ use rustix::{
     net::{
         AddressFamily, Protocol, SendFlags, SocketFlags, SocketType, connect, sendto, socket_with,
     },
-    thread::set_no_new_privs,
 };
 
 use super::{Ports, Standing, enforce, open_root, restrict};
 use crate::{
     fault::StepFault,
     plan::{process::SecondWall, world::Processes},
-    process::seccomp,
+    process::seccomp::{self, kernel_tests::in_thread},
 };
 
 const ALL: Standing = Standing {
@@ -42,16 +40,6 @@ fn wanted(mode: Landlock, network: &Network) -> SecondWall<'_> {
         network,
         processes: Some(Processes::Own),
     }
-}
-
-/// Runs on a thread of its own, which alone is restricted: for good.
-fn in_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
-    thread::spawn(move || {
-        set_no_new_privs(true).unwrap();
-        body()
-    })
-    .join()
-    .unwrap()
 }
 
 fn restricted<T: Send + 'static>(network: Network, body: impl FnOnce() -> T + Send + 'static) -> T {

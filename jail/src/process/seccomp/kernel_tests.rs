@@ -16,8 +16,8 @@ use super::{
     tests::{ALLOW, says},
 };
 
-/// Runs on a thread of its own: a filter is for good.
-fn in_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+/// Runs on a thread of its own, which alone is restricted: filters and rulesets are for good.
+pub(crate) fn in_thread<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
     thread::spawn(move || {
         set_no_new_privs(true).unwrap();
         body()
