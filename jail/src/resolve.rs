@@ -1,6 +1,9 @@
-//! openat2(2), where the kernel could not tell for the moment whether a path stays below.
+//! The walk along a path: its components, and openat2(2), where the kernel could not tell for the moment whether a path stays below.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::{Component, Path, PathBuf},
+};
 
 use rustix::{
     fs::{Mode, OFlags, ResolveFlags},
@@ -37,4 +40,16 @@ pub fn openat2(
         }
         rustix::fs::openat2(directory, path, flags, mode, resolve)
     })
+}
+
+/// Gives the components of a path as a walk takes them off: the last one first, `..` among them.
+#[must_use]
+pub fn last_first(path: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = path
+        .components()
+        .filter(|component| matches!(component, Component::Normal(_) | Component::ParentDir))
+        .map(|component| PathBuf::from(component.as_os_str()))
+        .collect();
+    all.reverse();
+    all
 }

@@ -17,6 +17,7 @@ use super::fault::HostFilesFault;
 use crate::{
     fault::{errno_of, errno_of_io},
     plan::Plan,
+    resolve::last_first,
     trust::{self, Flaw, Untrusted},
     world::view::{self, Source, There},
 };
@@ -78,7 +79,7 @@ impl Shown<'_> {
     /// Follows a path of the jail to its end, links included. Whatever is on the way must be root's and writable by
     /// nobody else. Gives nothing where the path ends nowhere.
     pub(super) fn reach(&self, path: &Path) -> Result<Option<Reached>, HostFilesFault> {
-        let mut ahead: Vec<PathBuf> = components(path);
+        let mut ahead = last_first(path);
         let mut walked: Vec<PathBuf> = Vec::new();
         let mut links = 0;
         let mut reached: Option<Reached> = None;
@@ -108,7 +109,7 @@ impl Shown<'_> {
                     walked.clear();
                     reached = None;
                 }
-                ahead.extend(components(&to));
+                ahead.extend(last_first(&to));
                 continue;
             }
             walked.push(name);
@@ -214,17 +215,6 @@ impl Shown<'_> {
             )),
         }
     }
-}
-
-/// Gives the components of a path, the last one first.
-fn components(path: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = path
-        .components()
-        .filter(|component| matches!(component, Component::Normal(_) | Component::ParentDir))
-        .map(|component| PathBuf::from(component.as_os_str()))
-        .collect();
-    all.reverse();
-    all
 }
 
 /// Gives the name at the top of an absolute path.

@@ -8,10 +8,10 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
-use jail::resolve::openat2;
+use jail::resolve::{last_first, openat2};
 use rustix::{
     fs::{
         AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, readlinkat, statat,
@@ -68,7 +68,7 @@ struct Inside<'a> {
 impl Inside<'_> {
     /// Follows a path to its end as it would lead inside. Nothing where it ends nowhere.
     fn reach(&self, path: &Path) -> Result<Option<OwnedFd>, Failure> {
-        let mut ahead = reversed(path);
+        let mut ahead = last_first(path);
         let mut walked: Vec<(PathBuf, OwnedFd)> = Vec::new();
         let mut links = 0;
         let top = self.open(self.root, OsStr::new("."), Path::new("/"))?;
@@ -101,7 +101,7 @@ impl Inside<'_> {
                 if to.is_absolute() {
                     walked.clear();
                 }
-                ahead.extend(reversed(to));
+                ahead.extend(last_first(to));
                 continue;
             }
             walked.push((here, entry));
@@ -187,15 +187,4 @@ impl Inside<'_> {
         let whole = self.path.join(here.strip_prefix("/").unwrap_or(here));
         Failure::io("examine", &whole, &io::Error::from(errno))
     }
-}
-
-/// Gives the components of a path, the last one first.
-fn reversed(path: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = path
-        .components()
-        .filter(|component| matches!(component, Component::Normal(_) | Component::ParentDir))
-        .map(|component| PathBuf::from(component.as_os_str()))
-        .collect();
-    all.reverse();
-    all
 }
