@@ -9,10 +9,12 @@
 //! which that ends early; [`session`] is the processes around the user's; [`world`] puts together what a session sees, some
 //! of it as the user; [`process`] makes the process sane, gives it its ids, limits and walls, and finds the program;
 //! [`plan`] says beforehand what all of them will do, in plain values; [`account`] looks up whose login it is; [`trust`]
-//! opens what only root can have changed, [`resolve`] what must stay below a directory; [`fault`] and [`code`] are the words for what fails; `sys` is the system calls,
+//! opens what only root can have changed, [`resolve`] what must stay below a directory;
+//! `channel` carries messages between processes of our own; [`fault`] and [`code`] are the words for what fails; `sys` is the system calls,
 //! and the only unsafe code. Nothing here prints, and only [`serve`] and the PAM module log.
 
 pub mod account;
+mod channel;
 pub mod code;
 pub mod door;
 pub mod fault;

@@ -5,32 +5,25 @@
 //! joins the finished world. It has none of the host program's descriptors: one that is stuck for good holds nothing open.
 
 use std::{
-    mem::MaybeUninit,
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
 };
 
 use nix::{
-    errno::Errno,
     sched::{CloneFlags, setns},
     sys::wait::{WaitPidFlag, WaitStatus, waitpid},
     unistd::Pid,
 };
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
     fs::{Mode, OFlags, open},
-    io::{IoSlice, IoSliceMut},
-    net::{
-        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg,
-        socketpair,
-    },
+    net::{RecvFlags, recv},
     process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal, set_parent_process_death_signal},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
 };
 
 use crate::{
+    channel,
     code::Code,
     door::refusal::Refusal,
     fault::{StepFault, failed},
@@ -95,14 +88,7 @@ impl Child {
         kept: &[RawFd],
         work: impl FnOnce() -> Result<Option<OwnedFd>, Refusal>,
     ) -> Result<Child, Refusal> {
-        let (socket, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(failed("socketpair"))
-        .map_err(refuse)?;
+        let (socket, theirs) = channel::pair().map_err(refuse)?;
         let side =
             clone_without_signal().map_err(|errno| refuse(StepFault::Failed("clone", errno)))?;
         let pid = match side {
@@ -128,15 +114,19 @@ impl Child {
     /// Waits for the one message of the child.
     fn wait(&mut self, longest: Duration, plan: &Plan) -> Result<(), Refusal> {
         let end = Instant::now() + longest;
-        if !readable(&self.socket, end).map_err(refuse)? {
+        let told = channel::is_readable_by(&self.socket, end);
+        if !told.map_err(failed("poll")).map_err(refuse)? {
             return Err(Refusal::Overdue(plan.world.looked_at()));
         }
         let mut message = vec![0; LONGEST];
-        let (length, passed) = receive(&self.socket, &mut message).map_err(refuse)?;
+        let (length, passed) =
+            channel::receive_with(&self.socket, &mut message, RecvFlags::empty())
+                .map_err(failed("recvmsg from the child"))
+                .map_err(refuse)?;
         message.truncate(length);
         match message.split_first() {
             Some((&READY, _)) => {
-                self.passed = passed;
+                self.passed = passed.into_iter().next();
                 Ok(())
             }
             Some((code, reason)) => Err(Refusal::OfChild(
@@ -170,7 +160,7 @@ impl Drop for Child {
             // One that has ended already.
             Ok(()) | Err(_) => {}
         }
-        match readable(&self.pidfd, Instant::now() + END) {
+        match channel::is_readable_by(&self.pidfd, Instant::now() + END) {
             Ok(_) | Err(_) => {}
         }
         match waitpid(self.pid, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)) {
@@ -181,52 +171,6 @@ impl Drop for Child {
 
 fn refuse(fault: StepFault) -> Refusal {
     Refusal::Step(CHILD, fault)
-}
-
-/// Reads a message, and a descriptor that comes with it: unix(7).
-fn receive(socket: &OwnedFd, message: &mut [u8]) -> Result<(usize, Option<OwnedFd>), StepFault> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut buffers = [IoSliceMut::new(message)];
-    let received = recvmsg(socket, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC)
-        .map_err(failed("recvmsg from the child"))?;
-    let passed = control.drain().find_map(|it| match it {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
-    });
-    Ok((received.bytes, passed))
-}
-
-/// Sends a message, and a descriptor with it.
-fn tell(socket: &OwnedFd, message: &[u8], passed: Option<&OwnedFd>) -> rustix::io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds: Vec<_> = passed.iter().map(AsFd::as_fd).collect();
-    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&fds)) {
-        return Err(rustix::io::Errno::NOBUFS);
-    }
-    sendmsg(
-        socket,
-        &[IoSlice::new(message)],
-        &mut control,
-        SendFlags::NOSIGNAL,
-    )
-}
-
-/// Waits until there is something to read, or somebody is gone. Gives false at the end of the time.
-fn readable(fd: impl AsFd, end: Instant) -> Result<bool, StepFault> {
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        let timeout =
-            Timespec::try_from(left).map_err(|_| StepFault::Failed("poll", Errno::EINVAL))?;
-        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(ready) => return Ok(ready > 0),
-            // The host program's own signals.
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(failed("poll")(errno)),
-        }
-    }
 }
 
 /// The life of the child. It never goes on as the host program.
@@ -242,12 +186,15 @@ fn be_child(
         work()
     }));
     let told = match done {
-        Ok(Ok(passed)) => tell(socket, &[READY], passed.as_ref()),
+        Ok(Ok(passed)) => {
+            let passed: Vec<_> = passed.iter().map(AsFd::as_fd).collect();
+            channel::send_with(socket, &[READY], &passed)
+        }
         Ok(Err(refusal)) => {
             let mut message = vec![refusal.code().status()];
             message.extend_from_slice(refusal.to_string().as_bytes());
             message.truncate(LONGEST);
-            tell(socket, &message, None)
+            channel::send_with(socket, &message, &[])
         }
         Err(_) => exit_at_once(1),
     };

@@ -9,15 +9,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::sys::signal::{Disposition, rt_sigaction};
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
     fs::{FileType, fstat},
     io::{Errno, read, write},
     net::{RecvFlags, recv},
     pipe::{PipeFlags, SpliceFlags, pipe_with, tee},
     stdio::{stdin, stdout},
     termios::isatty,
+};
+
+use crate::{
+    channel::is_readable_by,
+    sys::signal::{Disposition, rt_sigaction},
 };
 
 /// How long a client may take for its first bytes, and a refused one for all. It sends them as soon as the session is open.
@@ -162,15 +165,7 @@ fn fill(mut buffer: &mut [u8], deadline: Instant) -> Option<()> {
 
 /// Waits until there is something to read, or the end of it.
 fn is_ready(fd: BorrowedFd<'_>, deadline: Instant) -> bool {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).ok();
-        match poll(&mut [PollFd::new(&fd, PollFlags::IN)], timeout.as_ref()) {
-            Ok(ready) => return ready > 0,
-            Err(Errno::INTR) => {}
-            Err(_) => return false,
-        }
-    }
+    is_readable_by(fd, deadline).unwrap_or(false)
 }
 
 /// Tells by what sshd is connected: a socket, or a pipe, as in Debian's. Nothing else is looked into.

@@ -9,12 +9,13 @@ use std::{
 use nix::unistd::{Pid, getpid};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair},
+    net::{SendFlags, send},
     pipe::{PipeFlags, pipe_with},
     process::set_parent_process_death_signal,
 };
 
 use crate::{
+    channel,
     fault::{StepFault, errno_of, errno_of_io, expect_in_force, failed},
     process::privilege::charged_to,
     session::{
@@ -56,13 +57,7 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
         .open("/dev/null")
         .map_err(|error| StepFault::Failed("open /dev/null", errno_of_io(&error)))?;
     let null = OwnedFd::from(null);
-    let (ours, theirs) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .map_err(|errno| StepFault::Failed("socketpair", errno_of(errno)))?;
+    let (ours, theirs) = channel::pair()?;
     charged_to(uid, || {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWPID)
             .map_err(|errno| StepFault::Failed("unshare CLONE_NEWPID", errno))
@@ -133,17 +128,9 @@ impl Link {
     /// # Errors
     /// poll(2) failed.
     pub(crate) fn wait_until_ready(&self, longest: Duration) -> Result<Ready, StepFault> {
-        let end = Instant::now() + longest;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let timeout = Timespec::try_from(left).ok();
-            let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
-            match poll(&mut fds, timeout.as_ref()) {
-                Ok(0) => return Ok(Ready::Overdue),
-                Ok(_) => break,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => return Err(StepFault::Failed("poll", errno_of(errno))),
-            }
+        let told = channel::is_readable_by(&self.socket, Instant::now() + longest);
+        if !told.map_err(failed("poll"))? {
+            return Ok(Ready::Overdue);
         }
         match receive(&self.socket).and_then(Report::decode) {
             Some(Report::Ready) => Ok(Ready::Yes),

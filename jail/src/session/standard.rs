@@ -4,22 +4,18 @@
 //! the session's descriptors open for as long: whoever reads them would wait for their end. So they lie in a queue meanwhile,
 //! of which the supervisor has an end too, and empties it.
 
-use std::{
-    mem::MaybeUninit,
-    os::fd::{AsFd, OwnedFd},
-};
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::{
     fs::{fcntl_getfl, fstat},
-    io::{IoSlice, IoSliceMut},
-    net::{
-        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
-    },
+    net::RecvFlags,
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout},
 };
 
-use crate::fault::{StepFault, expect_in_force, failed};
+use crate::{
+    channel,
+    fault::{StepFault, expect_in_force, failed},
+};
 
 /// Copies of the standard descriptors in a queue: SCM_RIGHTS of unix(7).
 #[derive(Debug)]
@@ -33,26 +29,9 @@ impl SetAside {
     /// # Errors
     /// socketpair(2) or sendmsg(2) failed.
     pub(crate) fn copy() -> Result<SetAside, StepFault> {
-        let (put, queue) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(failed("socketpair"))?;
+        let (put, queue) = channel::pair()?;
         let fds = [stdin(), stdout(), stderr()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
-            return Err(StepFault::Bug("no room for three descriptors"));
-        }
-        sendmsg(
-            &put,
-            &[IoSlice::new(b"d")],
-            &mut control,
-            SendFlags::NOSIGNAL,
-        )
-        .map_err(failed("sendmsg"))?;
+        channel::send_with(&put, b"d", &fds).map_err(failed("sendmsg"))?;
         Ok(SetAside { queue })
     }
 
@@ -83,20 +62,10 @@ impl SetAside {
     }
 
     fn take(self) -> Result<[OwnedFd; 3], StepFault> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let mut byte = [0; 1];
-        let mut buffers = [IoSliceMut::new(&mut byte)];
-        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-        recvmsg(&self.queue, &mut buffers, &mut control, flags).map_err(failed("recvmsg"))?;
-        let fds = control.drain().find_map(|it| match it {
-            RecvAncillaryMessage::ScmRights(fds) => Some(fds.collect::<Vec<_>>()),
-            _ => None,
-        });
-        fds.and_then(|fds| fds.try_into().ok())
-            .ok_or(StepFault::PeerGone(
-                "whoever set the standard descriptors aside",
-            ))
+        let (_, fds) = channel::receive_with(&self.queue, &mut [0; 1], RecvFlags::DONTWAIT)
+            .map_err(failed("recvmsg"))?;
+        fds.try_into()
+            .map_err(|_| StepFault::PeerGone("whoever set the standard descriptors aside"))
     }
 }
 
