@@ -10,6 +10,7 @@ use crate::{
     fault::StepFault,
     plan::{
         Plan,
+        request::Start,
         steps::{Phase, Step},
     },
     process::{
@@ -24,7 +25,7 @@ use crate::{
 pub struct Entered {
     plan: Plan,
     home: PathBuf,
-    sftp_server: Option<PathBuf>,
+    start: Start,
     /// Limits that come into force with the shell.
     late: Vec<Limit>,
     /// What stays open for want of a wall that the config lets be missing: for the log.
@@ -52,16 +53,11 @@ impl Entered {
         let Entered {
             plan,
             home,
-            sftp_server,
+            start,
             late,
             ..
         } = self;
         let home = ("HOME".into(), home.into_os_string());
-        let Some(request) = plan.process.request() else {
-            let fault = StepFault::Bug("the plan has nothing to start");
-            return Refusal::Step("exec", fault);
-        };
-        let start = program::start(request, &plan.process.shell, sftp_server.as_deref());
         let last = limits::tell_client_of_file_limit(&start);
         if let Err(fault) = last.and_then(|()| limits::set_late(&late)) {
             return Refusal::Step(Step::Limits(&plan.process.limits).name(), fault);
@@ -79,34 +75,38 @@ pub(super) fn find_program(
     missing: Option<String>,
 ) -> Result<Box<Entered>, Refusal> {
     let mut home = PathBuf::from("/");
-    let mut sftp_server = None;
+    let mut start = None;
     for step in plan.steps_of(Phase::Program) {
         match step {
             Step::Umask(mask) => {
                 set_umask(mask).map_err(|fault| Refusal::Step(step.name(), fault))?;
             }
             Step::Home(wanted) => home = go_home(wanted)?,
-            Step::Program(shell) => sftp_server = find_programs(shell, &plan)?,
+            Step::Program(shell) => start = Some(find_programs(shell, &plan)?),
             // Taken by `Entered::exec`.
             Step::Exec(_) => {}
             other => return Err(misplaced(other)),
         }
     }
+    let start = start.ok_or_else(nothing_to_start)?;
     Ok(Box::new(Entered {
         plan,
         home,
-        sftp_server,
+        start,
         late,
         missing,
     }))
 }
 
-/// Checks what a request takes: the shell or the sftp-server, which it finds, or both.
-fn find_programs(shell: &Path, plan: &Plan) -> Result<Option<PathBuf>, Refusal> {
+/// Checks what a request takes: the shell, the sftp-server, or both. Gives what is to be started.
+fn find_programs(shell: &Path, plan: &Plan) -> Result<Start, Refusal> {
+    let request = plan.process.request().ok_or_else(nothing_to_start)?;
     let library_path = program::library_path(&plan.process.environment);
-    let root = program::Root::current(library_path).map_err(Refusal::Program)?;
-    match plan.process.request() {
-        Some(request) => root.check_for(request, shell).map_err(Refusal::Program),
-        None => root.check(shell).map(|()| None).map_err(Refusal::Program),
-    }
+    let root = program::Root::current(library_path)?;
+    Ok(root.check_for(request, shell)?)
+}
+
+fn nothing_to_start() -> Refusal {
+    let fault = StepFault::Bug("the plan has nothing to start");
+    Refusal::Step("exec", fault)
 }

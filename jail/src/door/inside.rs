@@ -44,7 +44,7 @@ pub fn exec(
 ) -> Refusal {
     umask(Mode::from_raw_mode(mark.umask));
     let environment: Vec<Variable> = environment.into_iter().collect();
-    let (home, server) = match look(mark, request, &environment) {
+    let (home, start) = match look(mark, request, &environment) {
         Ok(found) => found,
         Err(refusal) => return refusal,
     };
@@ -56,7 +56,6 @@ pub fn exec(
         .iter()
         .filter(|(name, _)| own.iter().all(|(own, _)| own != name))
         .filter(|(name, _)| OF_THE_HOST.iter().all(|outside| name != outside));
-    let start = program::start(request, &mark.shell, server.as_deref());
     if let Err(fault) = give_back(inherited, &start) {
         return Refusal::Step("limits", fault);
     }
@@ -72,12 +71,12 @@ fn give_back(inherited: &Inherited, start: &Start) -> Result<(), StepFault> {
 }
 
 /// Changes to the home directory, and looks at the shell and the sftp-server as every login does: with the library path
-/// that they will have.
+/// that they will have. Gives what is to be started.
 fn look(
     mark: &Mark,
     request: &Request,
     environment: &[Variable],
-) -> Result<(PathBuf, Option<PathBuf>), Refusal> {
+) -> Result<(PathBuf, Start), Refusal> {
     let home = go_home(&mark.home)?;
     let root = Root::current(program::library_path(environment)).map_err(Refusal::Program)?;
     Ok((home, root.check_for(request, &mark.shell)?))

@@ -4,7 +4,9 @@ use std::{
 };
 
 use super::{LONGEST_COMMAND, Request, What};
-use crate::{account::identity::Identity, code::Code, door::refusal::Refusal, process::program};
+use crate::{
+    account::identity::Identity, code::Code, door::refusal::Refusal, process::program::Root,
+};
 
 fn caller() -> Identity {
     Identity {
@@ -174,7 +176,9 @@ fn sftp_is_started_without_a_shell_that_leads_to_a_usual_one() {
         std::os::unix::fs::symlink(to, &link).unwrap();
         let request = parse(&["jail-shell"], Some("internal-sftp")).unwrap();
         let server = Path::new("/usr/lib/sftp-server");
-        (program::start(&request, &link, Some(server)).program == server).then_some(())
+        let leads_to = Root::current(None).unwrap().leads_to(&link);
+        let start = request.start(&link, &leads_to, Some(server));
+        (start.program == server).then_some(())
     };
     let seen = ["/nowhere/bash", "/nowhere/git-shell"].map(program);
     std::fs::remove_dir_all(&directory).unwrap();

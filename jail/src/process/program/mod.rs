@@ -83,16 +83,6 @@ pub(crate) fn library_path(environment: &[Variable]) -> Option<&OsStr> {
         .map(|(_, value)| value.as_os_str())
 }
 
-/// Says what is to be started in the root directory of this process, where [`Root::check_for`] has found `sftp_server`. A
-/// shell that is a link is followed as it has followed it.
-pub(crate) fn start(request: &Request, shell: &Path, sftp_server: Option<&Path>) -> Start {
-    let leads_to = match Root::current(None) {
-        Ok(root) => root.leads_to(shell),
-        Err(_) => shell.to_owned(),
-    };
-    request.start(shell, &leads_to, sftp_server)
-}
-
 impl Root {
     /// Finds the sftp-server: where it was asked for, or else where another distribution keeps it.
     #[must_use]
@@ -105,20 +95,17 @@ impl Root {
     }
 
     /// Checks what a request takes of the root: the shell, unless the sftp-server is started without it, and the
-    /// sftp-server where that is what was asked for, which it finds.
+    /// sftp-server where that is what was asked for, which it finds. Gives what is to be started.
     ///
     /// # Errors
     /// One of them is not there, or could not work.
-    pub(crate) fn check_for(
-        &self,
-        request: &Request,
-        shell: &Path,
-    ) -> Result<Option<PathBuf>, ProgramFault> {
+    pub(crate) fn check_for(&self, request: &Request, shell: &Path) -> Result<Start, ProgramFault> {
         let leads_to = self.leads_to(shell);
         if request.options_without_link(shell, &leads_to).is_none() {
             self.check(shell)?;
         }
-        self.server_for(&request.what)
+        let server = self.server_for(&request.what)?;
+        Ok(request.start(shell, &leads_to, server.as_deref()))
     }
 
     fn server_for(&self, what: &What) -> Result<Option<PathBuf>, ProgramFault> {

@@ -54,7 +54,7 @@ impl Root {
     }
 
     /// Follows a program that is a link, as far as there are links. What it leads to need not be there.
-    pub(super) fn leads_to(&self, program: &Path) -> PathBuf {
+    pub(crate) fn leads_to(&self, program: &Path) -> PathBuf {
         let mut current = program.to_owned();
         for _ in 0..MOST_LINKS {
             let link = self.open_with(&current, OFlags::PATH | OFlags::NOFOLLOW);
