@@ -12,7 +12,7 @@ use std::{
 };
 
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, StatxFlags, statx};
+use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
 
 use crate::fault::{errno_of, errno_of_io};
 
@@ -44,31 +44,31 @@ const SERVED: [&[u8]; 10] = [
 /// # Errors
 /// The table can't be read, or has no such mount. Nobody knows then who would be asked.
 pub(crate) fn server(opened: impl AsFd) -> Result<Option<u32>, Errno> {
-    let (table, mount) = (table()?, mount_of(opened)?);
-    let line = find(&table, |line| line.mount == Some(mount)).ok_or(Errno::ENOENT)?;
+    let seen = examine(opened, StatxFlags::MNT_ID).map_err(errno_of)?;
+    let table = table()?;
+    let line = find(&table, |line| line.mount == Some(seen.stx_mnt_id)).ok_or(Errno::ENOENT)?;
     line.file_system().ok_or(Errno::ENOENT)?.server
 }
 
-/// Gives the file system that `opened` is on, by the number of its mount, or where that is a mount of another namespace, by its
+/// Gives the file system that a file is on, by the number of its mount, or where that is a mount of another namespace, by its
 /// device (major and minor number); nothing where no such file system is mounted here.
 ///
 /// # Errors
 /// The table can't be read.
-pub(crate) fn file_system(
-    opened: impl AsFd,
-    device: (u32, u32),
-) -> Result<Option<FileSystem>, Errno> {
-    let (table, mount) = (table()?, mount_of(opened)?);
+pub(crate) fn file_system(mount: u64, device: (u32, u32)) -> Result<Option<FileSystem>, Errno> {
+    let table = table()?;
     let line = find(&table, |line| line.mount == Some(mount))
         .or_else(|| find(&table, |line| line.device() == Some(device)));
     Ok(line.and_then(|line| line.file_system()))
 }
 
-/// Gives the number of the mount that a file was opened by.
-fn mount_of(opened: impl AsFd) -> Result<u64, Errno> {
+/// Asks the kernel about an open file, and nobody who serves it: for no more than its type, its device and its mount.
+///
+/// # Errors
+/// As statx(2).
+pub(crate) fn examine(opened: impl AsFd, wanted: StatxFlags) -> rustix::io::Result<Statx> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
-    let seen = statx(opened, c"", flags, StatxFlags::MNT_ID).map_err(errno_of)?;
-    Ok(seen.stx_mnt_id)
+    statx(opened, c"", flags, wanted)
 }
 
 fn table() -> Result<Vec<u8>, Errno> {

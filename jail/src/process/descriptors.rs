@@ -3,7 +3,7 @@
 //! A file on a file system that a user serves need never answer. So no file is asked anything here: its kind and the number of
 //! its mount are known to the kernel, and the kernel's table of mounts says the rest.
 
-use std::{borrow::Cow, fmt, os::fd::BorrowedFd};
+use std::{borrow::Cow, fmt};
 
 use nix::errno::Errno;
 use rustix::{
@@ -111,8 +111,9 @@ pub(crate) fn make_sane() -> Result<(), DescriptorFault> {
         if flags.contains(OFlags::PATH) {
             return Err(bad("path descriptor (O_PATH)".into()));
         }
-        let seen = examine(fd).map_err(|errno| failed("statx", errno))?;
-        check(fd, &seen).map_err(bad)?;
+        let wanted = StatxFlags::TYPE | StatxFlags::MNT_ID;
+        let seen = served::examine(fd, wanted).map_err(|errno| failed("statx", errno))?;
+        check(&seen).map_err(bad)?;
         if is_stop_gap(number, &seen, flags) {
             reopen_as_null(number).map_err(|errno| failed("open /dev/null", errno))?;
         }
@@ -120,18 +121,12 @@ pub(crate) fn make_sane() -> Result<(), DescriptorFault> {
     Ok(())
 }
 
-/// Asks the kernel what a file is, and not whoever serves it.
-fn examine(fd: BorrowedFd<'_>) -> Result<Statx, rustix::io::Errno> {
-    let flags = AtFlags::EMPTY_PATH | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
-    statx(fd, c"", flags, StatxFlags::TYPE | StatxFlags::MNT_ID)
-}
-
 /// Says what a standard descriptor is if it must not come in.
-fn check(fd: BorrowedFd<'_>, seen: &Statx) -> Result<(), Cow<'static, str>> {
+fn check(seen: &Statx) -> Result<(), Cow<'static, str>> {
     match FileType::from_raw_mode(seen.stx_mode.into()) {
         FileType::Fifo | FileType::Socket => Ok(()),
         FileType::CharacterDevice => check_device(seen.stx_rdev_major, seen.stx_rdev_minor),
-        FileType::RegularFile => check_file_system(fd, seen),
+        FileType::RegularFile => check_file_system(seen),
         other => Err(kind(other).into()),
     }
 }
@@ -151,13 +146,13 @@ fn check_device(major: u32, minor: u32) -> Result<(), Cow<'static, str>> {
 
 /// Refuses what looks like a regular file and is a handle to a kernel object, as files of /proc are, or a namespace descriptor,
 /// or since Linux 6.9 a pidfd; and what a user serves.
-fn check_file_system(fd: BorrowedFd<'_>, seen: &Statx) -> Result<(), Cow<'static, str>> {
+fn check_file_system(seen: &Statx) -> Result<(), Cow<'static, str>> {
     // Without privileges this is as any program of the user's, and no jail is made.
     if !is_privileged() {
         return Ok(());
     }
     let device = (seen.stx_dev_major, seen.stx_dev_minor);
-    match served::file_system(fd, device) {
+    match served::file_system(seen.stx_mnt_id, device) {
         Ok(Some(found)) => check_mounted(&found),
         // Not mounted here. On a disk it is data all the same, and memory has one device.
         Ok(None) if device.0 != 0 || is_of_memory(device) => Ok(()),
