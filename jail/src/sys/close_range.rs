@@ -10,9 +10,7 @@ use nix::errno::Errno;
 /// # Errors
 /// ENOSYS before Linux 5.9.
 pub(crate) fn close_range_from(first: u32) -> Result<(), Errno> {
-    // SAFETY: close_range takes three integers and touches no memory of ours.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0_u32) };
-    Errno::result(result).map(drop)
+    close_range_between(first, u32::MAX)
 }
 
 /// Has every descriptor from `first` on closed at the next execve(2), with `CLOSE_RANGE_CLOEXEC` of Linux 5.11.
@@ -20,16 +18,7 @@ pub(crate) fn close_range_from(first: u32) -> Result<(), Errno> {
 /// # Errors
 /// EINVAL on an older kernel.
 pub(crate) fn close_range_on_exec_from(first: u32) -> Result<(), Errno> {
-    // SAFETY: no descriptor is closed now, and no memory of ours is touched.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            first,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
-    };
-    Errno::result(result).map(drop)
+    call(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
 }
 
 /// Closes every descriptor from `first` to `last`.
@@ -37,7 +26,11 @@ pub(crate) fn close_range_on_exec_from(first: u32) -> Result<(), Errno> {
 /// # Errors
 /// EINVAL where `last` is below `first`, ENOSYS before Linux 5.9.
 pub(crate) fn close_range_between(first: u32, last: u32) -> Result<(), Errno> {
-    // SAFETY: close_range takes three integers and touches no memory of ours. The caller keeps no `OwnedFd` of one of these.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0_u32) };
+    call(first, last, 0)
+}
+
+fn call(first: u32, last: u32, flags: libc::c_uint) -> Result<(), Errno> {
+    // SAFETY: close_range takes three integers and touches no memory of ours. The caller keeps no `OwnedFd` of what is closed.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
     Errno::result(result).map(drop)
 }
