@@ -20,7 +20,7 @@ use crate::{
     trust::kind,
     world::{
         mounts::{attach, mount_id},
-        view::{self, Source, There},
+        view::{self, Source},
     },
 };
 
@@ -59,10 +59,8 @@ pub(crate) fn attach_source(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Res
     };
     let directory = made.as_ref().unwrap_or(root);
     let shown = Path::new("/").join(path);
-    let target = open_or_make_file(directory, Path::new(name)).map_err(|fault| match fault {
-        StepFault::Failed(_, errno) => unfit(&shown, &format!("fails: {}", errno.desc())),
-        other => other,
-    })?;
+    let target = open_or_make_file(directory, Path::new(name));
+    let target = target.map_err(unfit_by_failure(&shown))?;
     insist_on_file(&shown, file_type(&target)?)?;
     attach(mount, target, c"")?;
     let reached = open_entry(directory, Path::new(name))?;
@@ -80,10 +78,7 @@ pub(crate) fn make_directory(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Ste
         };
         shown.push(name);
         let next = open_or_make(reached.as_ref().unwrap_or(root), Path::new(name));
-        let next = next.map_err(|fault| match fault {
-            StepFault::Failed(_, errno) => unfit(&shown, &format!("fails: {}", errno.desc())),
-            other => other,
-        })?;
+        let next = next.map_err(unfit_by_failure(&shown))?;
         insist_on_directory(&shown, file_type(&next)?)?;
         reached = Some(next);
     }
@@ -117,14 +112,8 @@ pub(crate) fn check(
             Some(entry) => file_type(&entry).map(view::is_shown),
             None => Ok(false),
         };
-        let there = There {
-            root: view::may_come_from_root(plan, name) && has(root)?,
-            base: match base {
-                Some(base) if view::may_come_from_base(plan, name) => has(base)?,
-                _ => false,
-            },
-        };
-        let from = match view::source(plan, name, there) {
+        let in_base = || base.map_or(Ok(false), has);
+        let from = match view::source_asking(plan, name, || has(root), in_base)? {
             Source::Root => Some(root),
             Source::Base => base,
             Source::Made => None,
@@ -183,6 +172,14 @@ fn unfit(path: &Path, why: &str) -> StepFault {
         "a place to mount on: {} in the jail {why}",
         path.display()
     ))
+}
+
+/// Has a system call that failed at a component of a mount's target say which one that is.
+fn unfit_by_failure(path: &Path) -> impl Fn(StepFault) -> StepFault {
+    move |fault| match fault {
+        StepFault::Failed(_, errno) => unfit(path, &format!("fails: {}", errno.desc())),
+        other => other,
+    }
 }
 
 /// Opens a directory, or makes it.

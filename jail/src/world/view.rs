@@ -66,6 +66,23 @@ pub fn source(plan: &Plan, name: &OsStr, there: There) -> Source {
     }
 }
 
+/// As [`source`], where root and base are asked for an entry of the name that is shown only if it may come from them.
+///
+/// # Errors
+/// That of the one that was asked.
+pub(crate) fn source_asking<E>(
+    plan: &Plan,
+    name: &OsStr,
+    root: impl FnOnce() -> Result<bool, E>,
+    base: impl FnOnce() -> Result<bool, E>,
+) -> Result<Source, E> {
+    let there = There {
+        root: may_come_from_root(plan, name) && root()?,
+        base: may_come_from_base(plan, name) && base()?,
+    };
+    Ok(source(plan, name, there))
+}
+
 /// Tells whether entries of a kind are shown where root and base are put together: a FIFO, socket or device is of no use there.
 #[must_use]
 pub fn is_shown(kind: FileType) -> bool {
@@ -77,8 +94,7 @@ pub fn is_shown(kind: FileType) -> bool {
 
 /// Tells whether the entry of the root directory is shown, if there is one. Behind PAM, root code would go where a root that
 /// belongs to its user has the system's directories.
-#[must_use]
-pub fn may_come_from_root(plan: &Plan, name: &OsStr) -> bool {
+fn may_come_from_root(plan: &Plan, name: &OsStr) -> bool {
     let hidden = plan.process.request().is_none()
         && plan.world.root_owner == RootOwner::User
         && !has_no_base(plan)
@@ -87,8 +103,7 @@ pub fn may_come_from_root(plan: &Plan, name: &OsStr) -> bool {
 }
 
 /// Tells whether the entry of the base is shown, if there is one and the root has none.
-#[must_use]
-pub fn may_come_from_base(plan: &Plan, name: &OsStr) -> bool {
+fn may_come_from_base(plan: &Plan, name: &OsStr) -> bool {
     let Some(view) = &plan.world.view else {
         return false;
     };

@@ -19,7 +19,7 @@ use crate::{
     plan::Plan,
     resolve::last_first,
     trust::{self, Flaw, Untrusted},
-    world::view::{self, Source, There},
+    world::view::{self, Source},
 };
 
 /// How many links are followed on the way to one file: path_resolution(7).
@@ -50,16 +50,8 @@ pub(super) struct Reached {
 impl Shown<'_> {
     /// Says where a name at the top of the new root comes from.
     pub(super) fn top(&self, name: &OsStr) -> Result<Source, HostFilesFault> {
-        let there = There {
-            root: view::may_come_from_root(self.plan, name) && self.shows(self.root, name)?,
-            base: match self.base {
-                Some(base) if view::may_come_from_base(self.plan, name) => {
-                    self.shows(base, name)?
-                }
-                _ => false,
-            },
-        };
-        Ok(view::source(self.plan, name, there))
+        let base = || self.base.map_or(Ok(false), |base| self.shows(base, name));
+        view::source_asking(self.plan, name, || self.shows(self.root, name), base)
     }
 
     /// Tells whether a directory has an entry of a name that is shown.
