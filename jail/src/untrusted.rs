@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use nix::errno::Errno;
 
-use crate::{code::Code, served};
+use crate::{code::Code, fault::StepFault, served};
 
 /// Accounts below are the system's: login.defs(5), UID_MIN. A service may need what belongs to one.
 const FIRST_ORDINARY: u32 = 1000;
@@ -140,6 +140,12 @@ impl fmt::Display for Untrusted {
 }
 
 impl std::error::Error for Untrusted {}
+
+impl From<Untrusted> for StepFault {
+    fn from(untrusted: Untrusted) -> StepFault {
+        StepFault::Unfit(untrusted.to_string())
+    }
+}
 
 impl UntrustedSource {
     /// Gives the code of a refused source.

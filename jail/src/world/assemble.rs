@@ -103,9 +103,11 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
 
 /// Tells whether there is a directory for the sockets of screen(1), which has no other place for them that it makes itself.
 fn has_screen_directory(root: &OwnedFd) -> Result<bool, StepFault> {
-    let below = |directory: &OwnedFd, name| match open_entry(directory, Path::new(name))? {
-        Some(entry) if file_type(&entry)? == FileType::Directory => Ok(Some(entry)),
-        _ => Ok(None),
+    let below = |directory: &OwnedFd, name| -> Result<_, StepFault> {
+        match open_entry(directory, Path::new(name))? {
+            Some(entry) if file_type(&entry)? == FileType::Directory => Ok(Some(entry)),
+            _ => Ok(None),
+        }
     };
     Ok(match below(root, "run")? {
         Some(run) => below(&run, "screen")?.is_some(),

@@ -63,8 +63,7 @@ pub(crate) enum Found {
 /// # Errors
 /// A system call that failed.
 pub fn shown_of_host(further: &[String]) -> Result<Vec<PathBuf>, StepFault> {
-    let host = trust::open_host_root();
-    let host = host.map_err(|fault| StepFault::Unfit(fault.to_string()))?;
+    let host = trust::open_host_root()?;
     let mut shown = names(&host, further)?;
     let mut failed = None;
     shown.retain(|name| match find(&host, name) {

@@ -30,8 +30,7 @@ pub(crate) struct Records(Vec<(&'static str, OwnedFd)>);
 impl Records {
     /// Copies what the host has. A file that is not root's, or not there, is left out: programs do without.
     pub(crate) fn copy() -> Result<Records, StepFault> {
-        let host =
-            trust::open_host_root().map_err(|untrusted| StepFault::Unfit(untrusted.to_string()))?;
+        let host = trust::open_host_root()?;
         let mut found = Vec::new();
         for name in FILES {
             let path = Path::new("var/log").join(name);

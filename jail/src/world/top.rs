@@ -139,8 +139,7 @@ impl Top {
             _ if has_etc => OwnEtc::None,
             Base::Host => OwnEtc::Whole(Etc::of_host(plan, directory)?),
             _ => {
-                let host = trust::open_host_root();
-                let host = host.map_err(|fault| StepFault::Unfit(fault.to_string()))?;
+                let host = trust::open_host_root()?;
                 OwnEtc::Over(Etc::over_base(plan, &host)?)
             }
         };
