@@ -48,8 +48,8 @@ impl There {
     };
 }
 
-/// Says where a name at the top of the jail comes from. Assembly, the look behind PAM, `explain` and `check` all ask this, so
-/// that no two of them can disagree.
+/// Says where a name at the top of the jail comes from. Assembly and every look before it ask this, so that no two of them can
+/// disagree.
 #[must_use]
 pub fn source(plan: &Plan, name: &OsStr, there: There) -> Source {
     if plan.world.view.is_none() {
