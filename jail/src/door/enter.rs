@@ -206,23 +206,24 @@ impl Around {
             .wait_until_ready(watchdog.left())
             .inspect_err(|_| give_up_on(init))
             .map_err(refuse)?;
-        match ready {
-            Ready::Yes => entering(&plan),
-            Ready::Gone => {}
+        let outcome = match ready {
+            Ready::Yes => {
+                entering(&plan);
+                Outcome::Supervisor
+            }
+            Ready::Gone => Outcome::Refused,
             Ready::Overdue => {
                 give_up_on(init);
                 standard.let_go();
                 return Err(Refusal::Overdue(plan.world.looked_at()));
             }
-        }
+        };
         drop(standard);
         drop_privileges(&plan)?;
         watchdog.disarm().map_err(refuse)?;
-        let ended = supervisor::supervise(init, link, relay).map_err(refuse)?;
-        Ok(match ready {
-            Ready::Yes => Outcome::Supervisor(ended),
-            Ready::Gone | Ready::Overdue => Outcome::Refused(ended),
-        })
+        supervisor::supervise(init, link, relay)
+            .map(outcome)
+            .map_err(refuse)
     }
 }
 

@@ -118,10 +118,8 @@ pub(crate) fn give_up_on(init: Pid) {
 /// Ends init, and with it all that is left of the session. It would end by itself, but the user may have made it wait
 /// for a processor for long: sched_setscheduler(2), SCHED_IDLE.
 fn end(init: Pid) {
-    match kill(init, libc::SIGKILL) {
-        // It has ended already.
-        Ok(()) | Err(_) => drop(wait_for_end(init)),
-    }
+    give_up_on(init);
+    drop(wait_for_end(init));
 }
 
 /// Reads how init itself ended, where it had nothing to report: it was refused, or killed. Its success is not the main
