@@ -18,7 +18,7 @@ use nix::{
 use rustix::{
     fs::{Mode, OFlags, open},
     net::{RecvFlags, recv},
-    process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal, set_parent_process_death_signal},
+    process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
 };
 
@@ -30,6 +30,7 @@ use crate::{
     plan::Plan,
     process::{
         name::name_for,
+        privilege::die_with_parent,
         start::{DEADLINE, Watchdog},
     },
     sys::{
@@ -210,8 +211,7 @@ fn be_child(
 /// Lets go of what is the host program's: its signal handlers must not run here, and its descriptors not be held.
 fn be_alone(socket: &OwnedFd, kept: &[RawFd]) -> Result<Watchdog, StepFault> {
     rt_sigprocmask(u64::MAX).map_err(|errno| StepFault::Failed("rt_sigprocmask", errno))?;
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(failed("prctl PR_SET_PDEATHSIG"))?;
+    die_with_parent()?;
     let watchdog = Watchdog::arm()?;
     let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(failed("open /dev/null"))?;

@@ -308,9 +308,25 @@ impl Kept {
         if self.0.is_none() {
             return Ok(());
         }
-        set_parent_process_death_signal(self.0)
-            .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", errno_of(errno)))
+        set_death_signal(self.0)
     }
+}
+
+/// Has the kernel kill this process with its parent.
+///
+/// # Errors
+/// prctl(2) failed.
+pub(crate) fn die_with_parent() -> Result<(), StepFault> {
+    set_death_signal(Some(Signal::KILL))
+}
+
+/// Sets what the kernel sends this process at the end of its parent.
+///
+/// # Errors
+/// As [`die_with_parent`].
+pub(crate) fn set_death_signal(signal: Option<Signal>) -> Result<(), StepFault> {
+    set_parent_process_death_signal(signal)
+        .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", errno_of(errno)))
 }
 
 /// Gives up for good whatever is left of root's: before a refusal is told, because the caller's standard error can

@@ -8,16 +8,15 @@ use nix::{
 };
 use rustix::{
     event::PollFlags,
-    process::{
-        DumpableBehavior, WaitOptions, set_dumpable_behavior, set_parent_process_death_signal, wait,
-    },
+    process::{DumpableBehavior, WaitOptions, set_dumpable_behavior, wait},
 };
 
 use crate::{
     fault::{StepFault, errno_of},
+    process::privilege::{die_with_parent, set_death_signal},
     session::{
         Ended,
-        link::{Link, die_with_parent},
+        link::Link,
         messages::{Order, Report, receive, report},
         waiting::{arrived, catch_signals, ready, wait_for},
     },
@@ -106,9 +105,7 @@ fn follow(
             drop(terminal);
             let stays = linger && !reaped.none_left;
             if stays {
-                set_parent_process_death_signal(None).map_err(|errno| {
-                    StepFault::Failed("prctl PR_SET_PDEATHSIG", errno_of(errno))
-                })?;
+                set_death_signal(None)?;
             } else if !reaped.none_left {
                 report(supervisor, Report::NoLinger);
             }

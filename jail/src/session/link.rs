@@ -11,13 +11,12 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     net::{SendFlags, send},
     pipe::{PipeFlags, pipe_with},
-    process::set_parent_process_death_signal,
 };
 
 use crate::{
     channel,
     fault::{StepFault, errno_of, errno_of_io, expect_in_force, failed},
-    process::privilege::charged_to,
+    process::privilege::{charged_to, die_with_parent},
     session::{
         messages::{Report, receive},
         terminal::Inside,
@@ -104,11 +103,6 @@ pub(crate) fn split_inside(mut link: Link, terminal: &Inside) -> Result<Split, S
             Ok(Split::After(link))
         }
     }
-}
-
-pub(crate) fn die_with_parent() -> Result<(), StepFault> {
-    set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
-        .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", errno_of(errno)))
 }
 
 /// How the building of a world has ended, as the supervisor sees it.
