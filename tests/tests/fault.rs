@@ -779,17 +779,8 @@ mounts = [{ source = "/srv/shared", target = "/data", mode = "ro" }]
     /// Gives a plan that this config makes, for the list of its steps.
     fn plan(self) -> Plan {
         let identity = Identity {
-            name: "ann".into(),
-            uid: 1000,
-            gid: 1000,
-            group: "ann".into(),
-            groups: vec![1000],
-            group_names: vec!["ann".into()],
-            group_ids: vec![1000],
-            unnamed_group: None,
-            unanswered: None,
-            home: "/home/ann".into(),
             shell: JAIL_SHELL.into(),
+            ..Identity::example("ann", 1000)
         };
         let policy = Policy::parse(Path::new("config.toml"), self.config().as_bytes());
         let decision = policy

@@ -122,17 +122,8 @@ fn steps_of_the_plan() -> Vec<&'static str> {
         },
     };
     let identity = Identity {
-        name: "ann".into(),
-        uid: 1001,
-        gid: 1001,
-        group: "ann".into(),
-        groups: vec![1001],
-        group_names: vec!["ann".into()],
-        group_ids: vec![1001],
-        unnamed_group: None,
-        unanswered: None,
-        home: "/home/ann".into(),
         shell: JAIL_SHELL.into(),
+        ..Identity::example("ann", 1001)
     };
     let policy = Policy::parse("config.toml".as_ref(), CONFIG.as_bytes()).unwrap();
     let Ok(Decision::Jail(jail)) = policy.decide(&identity.account(), None) else {

@@ -168,17 +168,8 @@ impl Case {
         let name = user(number);
         let uid = FIRST_UID + u32::try_from(number).unwrap();
         let identity = Identity {
-            name: name.clone().into(),
-            uid,
-            gid: uid,
-            group: name.clone().into(),
-            groups: vec![uid],
-            group_names: vec![name.clone().into()],
-            group_ids: vec![uid],
-            unnamed_group: None,
-            unanswered: None,
-            home: format!("/home/{name}").into(),
             shell: format!("/{SHELL}").into(),
+            ..Identity::example(&name, uid)
         };
         let text = format!("[users]\n{name} = \"{name}\"\n{}", self.jail(number));
         let policy = Policy::parse(Path::new("config.toml"), text.as_bytes()).unwrap();

@@ -152,6 +152,25 @@ impl Identity {
         Ok(identity)
     }
 
+    /// Makes an account up, for tests: nothing is looked up. Its one group has its own name and number.
+    #[cfg(any(test, feature = "example"))]
+    #[must_use]
+    pub fn example(name: &str, id: u32) -> Identity {
+        Identity {
+            name: name.into(),
+            uid: id,
+            gid: id,
+            group: name.into(),
+            groups: vec![id],
+            group_names: vec![name.into()],
+            group_ids: vec![id],
+            unnamed_group: None,
+            unanswered: None,
+            home: format!("/home/{name}").into(),
+            shell: "/bin/sh".into(),
+        }
+    }
+
     /// Adds the groups that the account database lists. The kernel's alone can be too few to decide by: `su` asks for them
     /// with the environment of whoever called it, and a service that is down gives none.
     ///

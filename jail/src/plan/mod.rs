@@ -158,17 +158,10 @@ mod tests {
 
     fn ann(uid: u32) -> Identity {
         Identity {
-            name: "ann".into(),
             uid,
-            gid: 1001,
-            group: "ann".into(),
             groups: vec![1001, 27, 1001],
-            group_names: vec!["ann".into()],
-            group_ids: vec![1001],
-            unnamed_group: None,
-            unanswered: None,
-            home: "/home/ann".into(),
             shell: "/usr/bin/jail-shell".into(),
+            ..Identity::example("ann", 1001)
         }
     }
 

@@ -72,17 +72,11 @@ mod tests {
 
     fn ann() -> Identity {
         Identity {
-            name: "ann".into(),
-            uid: 1001,
-            gid: 1001,
-            group: "ann".into(),
             groups: vec![1001, 2000],
             group_names: vec!["ann".into(), "class".into()],
             group_ids: vec![1001, 2000],
-            unnamed_group: None,
-            unanswered: None,
-            home: "/home/ann".into(),
             shell: "/usr/bin/jail-shell".into(),
+            ..Identity::example("ann", 1001)
         }
     }
 

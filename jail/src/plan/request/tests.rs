@@ -10,17 +10,8 @@ use crate::{
 
 fn caller() -> Identity {
     Identity {
-        name: "ann".into(),
-        uid: 1001,
-        gid: 1001,
-        group: "ann".into(),
-        groups: vec![1001],
-        group_names: vec!["ann".into()],
-        group_ids: vec![1001],
-        unnamed_group: None,
-        unanswered: None,
-        home: "/home/ann".into(),
         shell: "/usr/bin/jail-shell".into(),
+        ..Identity::example("ann", 1001)
     }
 }
 

@@ -92,19 +92,7 @@ mod tests {
 
     #[test]
     fn an_alias_takes_mail_unless_it_gives_it_back() {
-        let ann = Identity {
-            name: "ann".into(),
-            uid: 1001,
-            gid: 1001,
-            group: "ann".into(),
-            groups: vec![1001],
-            group_names: vec!["ann".into()],
-            group_ids: vec![1001],
-            unnamed_group: None,
-            unanswered: None,
-            home: "/home/ann".into(),
-            shell: "/bin/sh".into(),
-        };
+        let ann = Identity::example("ann", 1001);
         for (aliases, elsewhere) in [
             ("root: ann\nann: root\n", true),
             ("Ann : root", true),

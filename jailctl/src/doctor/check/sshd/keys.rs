@@ -325,19 +325,7 @@ mod tests {
 
     #[test]
     fn fills_the_tokens_of_a_path() {
-        let identity = Identity {
-            name: "ann".into(),
-            uid: 1001,
-            gid: 1001,
-            group: "ann".into(),
-            groups: vec![1001],
-            group_names: vec!["ann".into()],
-            group_ids: vec![1001],
-            unnamed_group: None,
-            unanswered: None,
-            home: "/home/ann".into(),
-            shell: "/bin/sh".into(),
-        };
+        let identity = Identity::example("ann", 1001);
         for (pattern, path) in [
             (".ssh/authorized_keys", "/home/ann/.ssh/authorized_keys"),
             ("/etc/keys/%u.%U", "/etc/keys/ann.1001"),

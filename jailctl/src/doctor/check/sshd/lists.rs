@@ -84,17 +84,10 @@ mod tests {
 
     fn judge(text: &str) -> Verdict {
         let ann = Identity {
-            name: "ann".into(),
-            uid: 1001,
-            gid: 1001,
-            group: "ann".into(),
             groups: vec![1001, 2000],
             group_names: vec!["ann".into(), "class".into()],
             group_ids: vec![1001, 2000],
-            unnamed_group: None,
-            unanswered: None,
-            home: "/home/ann".into(),
-            shell: "/bin/sh".into(),
+            ..Identity::example("ann", 1001)
         };
         let mut lists = Lists::default();
         for line in text.split("; ").filter(|line| !line.is_empty()) {
