@@ -99,8 +99,8 @@ pub fn enter(
         return enter_root(plan, &root, inherited, watchdog).map(Outcome::Inside);
     };
     let refuse = |step: Step<'_>| {
-        let name = step.name();
-        move |fault| explained(Refusal::Step(name, fault))
+        let refuse = Refusal::at(step);
+        move |fault| explained(refuse(fault))
     };
     let (terminal, relay) = terminal::of_caller(plan.process.ids.uid, plan.process.ids.gid)
         .map_err(refuse(Step::OpenTerminal))?;
@@ -142,7 +142,7 @@ fn be_alone(plan: &Plan) -> Result<(), Refusal> {
             Step::Securebits => lock_securebits(),
             other => return Err(misplaced(other)),
         }
-        .map_err(|fault| Refusal::Step(step.name(), fault))?;
+        .map_err(Refusal::at(step))?;
     }
     Ok(())
 }
@@ -150,7 +150,7 @@ fn be_alone(plan: &Plan) -> Result<(), Refusal> {
 /// Opens the root directory of a login by chroot(2). Where somebody else would have to answer for it, a child asks, and this
 /// process keeps the time.
 fn look_for_root(plan: &Plan, watchdog: &Watchdog) -> Result<OwnedFd, Refusal> {
-    let refuse = |fault| Refusal::Step(Step::OpenRoot(&plan.world.root).name(), fault);
+    let refuse = Refusal::at(Step::OpenRoot(&plan.world.root));
     let stalls = served::any_may_stall()
         .map_err(|errno| refuse(StepFault::Failed("read /proc/self/mountinfo", errno)))?;
     if !stalls {
@@ -200,7 +200,7 @@ impl Around {
             relay,
             standard,
         } = self;
-        let refuse = |fault| Refusal::Step(Step::PidNamespace.name(), fault);
+        let refuse = Refusal::at(Step::PidNamespace);
         // Whatever the wait comes to: init has root's ids, and would not end with a process that has none left.
         let ready = link
             .wait_until_ready(watchdog.left())
@@ -247,7 +247,7 @@ impl World {
             standard,
         } = self;
         let shown = shown_terminal(&view, &terminal).map_err(explained)?;
-        let refuse = |fault| Refusal::Step(Step::PidNamespace.name(), fault);
+        let refuse = Refusal::at(Step::PidNamespace);
         link.let_go_of_standard().map_err(refuse)?;
         let built = build_world(&plan, &view, shown, &link).map_err(explained);
         // From here on nothing waits for a file system, and who is refused is told so.
@@ -255,7 +255,7 @@ impl World {
         let outside = built?;
         let missing = stand_behind(&plan, outside)?;
 
-        let refuse = |fault| Refusal::Step(Step::Init(&view).name(), fault);
+        let refuse = Refusal::at(Step::Init(&view));
         match split_inside(link, &terminal).map_err(refuse)? {
             Split::Before(main, link) => {
                 drop_privileges(&plan)?;
@@ -264,9 +264,7 @@ impl World {
             }
             Split::After(link) => {
                 let watchdog = Watchdog::arm().map_err(refuse)?;
-                terminal
-                    .hand_over()
-                    .map_err(|fault| Refusal::Step(Step::Terminal.name(), fault))?;
+                terminal.hand_over().map_err(Refusal::at(Step::Terminal))?;
                 let late = become_user(&plan, inherited, watchdog)?;
                 let entered = find_program(plan, late, missing);
                 // Nothing of the user's runs before init and supervisor have given up what they have. And a refusal comes
@@ -287,13 +285,13 @@ fn build_world(
 ) -> Result<Option<OwnedFd>, Refusal> {
     let looked = look(plan)?;
     let outside = open_outside(plan)?;
-    let trees = Trees::copy(plan, view, &looked.0, shown)
-        .map_err(|fault| Refusal::Step(Step::CopyTrees(view).name(), fault))?;
+    let trees =
+        Trees::copy(plan, view, &looked.0, shown).map_err(Refusal::at(Step::CopyTrees(view)))?;
     enter_namespaces(&plan.world.network, Some(plan.process.ids.uid))
-        .map_err(|fault| Refusal::Step(Step::Namespaces(&plan.world.network).name(), fault))?;
+        .map_err(Refusal::at(Step::Namespaces(&plan.world.network)))?;
     assemble(trees, view)
         .and_then(|()| link.die_with_supervisor())
-        .map_err(|fault| Refusal::Step(Step::NewRoot(view).name(), fault))?;
+        .map_err(Refusal::at(Step::NewRoot(view)))?;
     Ok(outside)
 }
 
@@ -312,7 +310,7 @@ pub(crate) fn shown_terminal(view: &View, terminal: &Inside) -> Result<Option<Ow
         .filter(|_| view.dev == Content::Private)
         .map(copy_file)
         .transpose()
-        .map_err(|fault| Refusal::Step(Step::CopyTrees(view).name(), fault))
+        .map_err(Refusal::at(Step::CopyTrees(view)))
 }
 
 /// Opens the host's root directory, where Landlock will have to be tried on it.
@@ -342,7 +340,7 @@ fn become_user(
 ) -> Result<Vec<Limit>, Refusal> {
     let mut late = Vec::new();
     for step in plan.steps_of(Phase::User) {
-        let refuse = |fault| Refusal::Step(step.name(), fault);
+        let refuse = Refusal::at(step);
         match step {
             Step::Terminal => {}
             Step::Limits(limits) => late = limits::set(limits, inherited).map_err(refuse)?,
@@ -351,7 +349,7 @@ fn become_user(
     }
     watchdog
         .disarm()
-        .map_err(|fault| Refusal::Step(Step::Verify(&plan.process.ids).name(), fault))?;
+        .map_err(Refusal::at(Step::Verify(&plan.process.ids)))?;
     Ok(late)
 }
 
@@ -365,5 +363,5 @@ fn take_of_user(step: Step<'_>) -> Result<(), Refusal> {
         Step::Verify(ids) => ids.expect().and_then(|()| expect_none()),
         other => return Err(misplaced(other)),
     }
-    .map_err(|fault| Refusal::Step(step.name(), fault))
+    .map_err(Refusal::at(step))
 }

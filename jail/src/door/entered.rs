@@ -79,7 +79,7 @@ pub(super) fn find_program(
     for step in plan.steps_of(Phase::Program) {
         match step {
             Step::Umask(mask) => {
-                set_umask(mask).map_err(|fault| Refusal::Step(step.name(), fault))?;
+                set_umask(mask).map_err(Refusal::at(step))?;
             }
             Step::Home(wanted) => home = go_home(wanted)?,
             Step::Program(shell) => start = Some(find_programs(shell, &plan)?),

@@ -79,8 +79,7 @@ pub fn confine(plan: &Plan, entering: impl FnOnce(&Plan)) -> Result<Confined, Re
         Some(view) => {
             let built = build_world(plan, view)?;
             entering(plan);
-            join(built, plan)
-                .map_err(|fault| Refusal::Step(Step::Join(&plan.world.network).name(), fault))?;
+            join(built, plan).map_err(Refusal::at(Step::Join(&plan.world.network)))?;
             None
         }
         None => {
@@ -96,21 +95,17 @@ pub fn confine(plan: &Plan, entering: impl FnOnce(&Plan)) -> Result<Confined, Re
 
 /// Has a child look at what the host gives, and build the world of it in namespaces of its own.
 fn build_world(plan: &Plan, view: &View) -> Result<Child, Refusal> {
-    let refuse = |step: Step<'_>| {
-        let name = step.name();
-        move |fault| Refusal::Step(name, fault)
-    };
     let shown = shown_terminal(view, &terminal::of_host_program()).map_err(explained)?;
     let kept: Vec<RawFd> = shown.iter().map(AsRawFd::as_raw_fd).collect();
     Child::run(plan, &kept, move || {
         let build = || {
             let looked = look(plan)?;
-            let trees =
-                Trees::copy(plan, view, &looked.0, shown).map_err(refuse(Step::CopyTrees(view)))?;
+            let trees = Trees::copy(plan, view, &looked.0, shown)
+                .map_err(Refusal::at(Step::CopyTrees(view)))?;
             // A host program's ids are its own, and the namespaces count as its user's: root's.
             enter_namespaces(&plan.world.network, None)
-                .map_err(refuse(Step::Namespaces(&plan.world.network)))?;
-            assemble(trees, view).map_err(refuse(Step::NewRoot(view)))?;
+                .map_err(Refusal::at(Step::Namespaces(&plan.world.network)))?;
+            assemble(trees, view).map_err(Refusal::at(Step::NewRoot(view)))?;
             Ok(None)
         };
         build().map_err(explained)
@@ -140,7 +135,7 @@ fn go_on(plan: &Plan, root: Option<&OwnedFd>) -> Result<(), Refusal> {
             (Step::Umask(mask), _) => set_umask(mask),
             (other, _) => return Err(misplaced(other)),
         }
-        .map_err(|fault| Refusal::Step(step.name(), fault))?;
+        .map_err(Refusal::at(step))?;
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
                 mounts.push(opened.map_err(Refusal::Mount)?);
             }
             Step::HostFiles(_) => {
-                let refuse = |fault| Refusal::Step(step.name(), fault);
+                let refuse = Refusal::at(step);
                 let (root, base) = (&root, base.as_ref());
                 Shown { plan, root, base }
                     .check()

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use crate::{
     account::identity::IdentityError,
-    plan::{PlanFault, request::RequestFault},
+    plan::{PlanFault, request::RequestFault, steps::Step},
     process::{
         descriptors::BadDescriptor,
         home::HomeFault,
@@ -87,6 +87,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Makes the refusal of a step out of what was wrong with it.
+    pub(crate) fn at(step: Step<'_>) -> impl Fn(StepFault) -> Refusal + Copy + use<> {
+        let name = step.name();
+        move |fault| Refusal::Step(name, fault)
+    }
+
     /// Tells whether the client wants something else than SFTP of an account that has nothing else.
     #[must_use]
     pub fn is_for_want_of_sftp(&self) -> bool {

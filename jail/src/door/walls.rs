@@ -44,7 +44,7 @@ pub(crate) fn stand_behind(
             Step::Seccomp(mode, network) => filter_calls(mode, network, plan),
             other => return Err(misplaced(other)),
         }
-        .map_err(|fault| Refusal::Step(step.name(), fault))?;
+        .map_err(Refusal::at(step))?;
     }
     Ok(missing)
 }
