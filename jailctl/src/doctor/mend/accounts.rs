@@ -182,7 +182,7 @@ pub(crate) fn replace(
         return Ok(Vec::new());
     };
     let above = root.reach(parent)?;
-    above.insist_on_no_data(&Data::of(all)?)?;
+    Data::of(all)?.refuse(&above.shown)?;
     if !root.is_roots() || !is_roots_alone(&above.stat) {
         return Err(Failure::Failed(format!(
             "{}: others than root can write the directory, and what is put there",

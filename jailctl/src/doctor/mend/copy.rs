@@ -110,7 +110,7 @@ pub(crate) fn program(
         return bring(&root, &[inside], all, extent);
     }
     let reached = root.reach(path)?;
-    reached.insist_on_no_data(&Data::of(all)?)?;
+    Data::of(all)?.refuse(&reached.shown)?;
     if extent == Extent::Whole {
         let now = statat(&reached.directory, &reached.name, AtFlags::SYMLINK_NOFOLLOW);
         reached.insist_on_same(&now.map_err(failed("examine", path))?)?;
@@ -128,13 +128,7 @@ pub(crate) fn bring(
     extent: Extent,
 ) -> Result<Vec<String>, Failure> {
     let data = Data::of(all)?;
-    if let Some(source) = data.shows(root.path) {
-        return Err(Failure::Failed(format!(
-            "{} is in {}, which the config mounts: that is data, and is not changed",
-            shown(root.path),
-            shown(source)
-        )));
-    }
+    data.refuse(root.path)?;
     let tree = Tree::new(root.directory()?, root.path);
     let manifest = Manifest::read(&tree)?;
     let is_built = manifest.is_some_and(|it| it.recipe.imported.is_none());
@@ -226,7 +220,7 @@ impl Copy<'_> {
     /// Opens a directory of the root, and makes what is missing of it. Nothing where that is left undone.
     fn directory(&self, path: &Path) -> Result<Option<OwnedFd>, Failure> {
         let full = self.path.join(path.strip_prefix("/").unwrap_or(path));
-        self.refuse_data(&full)?;
+        self.data.refuse(&full)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
         let open = |below: &Path| {
@@ -240,7 +234,7 @@ impl Copy<'_> {
         let below = path.strip_prefix("/").unwrap_or(path);
         let mut walked = PathBuf::new();
         let mut above = open(&walked).map_err(failed("open", &full))?;
-        self.refuse_data(&place_of(&above))?;
+        self.data.refuse(&place_of(&above))?;
         for component in below.components() {
             walked.push(component);
             let shown = self.path.join(&walked);
@@ -254,21 +248,9 @@ impl Copy<'_> {
                 opened => opened.map_err(failed("open", &shown))?,
             };
             // A link inside may have led there.
-            self.refuse_data(&place_of(&above))?;
+            self.data.refuse(&place_of(&above))?;
         }
         Ok(Some(above))
-    }
-
-    /// Refuses a place that the config mounts.
-    fn refuse_data(&self, place: &Path) -> Result<(), Failure> {
-        match self.data.shows(place) {
-            None => Ok(()),
-            Some(source) => Err(Failure::Failed(format!(
-                "{} is in {}, which the config mounts: that is data, and is not changed",
-                shown(place),
-                shown(source)
-            ))),
-        }
     }
 
     /// Makes a link that the host has, if the root has nothing of its own there.

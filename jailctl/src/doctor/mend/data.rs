@@ -12,7 +12,7 @@ use std::{
 
 use jail_config::Base;
 
-use crate::{account::Jailed, failure::Failure, mountinfo::Mounted};
+use crate::{account::Jailed, failure::Failure, mountinfo::Mounted, shell::shown};
 
 /// The sources and bases of all jails.
 #[derive(Debug)]
@@ -63,9 +63,19 @@ impl Data {
             .find(|(_, (other, top))| device == *other && inside.starts_with(top))
             .map(|(source, _)| source.as_path())
     }
-}
 
-impl Data {
+    /// Refuses a path that is in a source. The path must have no links.
+    pub(crate) fn refuse(&self, path: &Path) -> Result<(), Failure> {
+        match self.shows(path) {
+            None => Ok(()),
+            Some(source) => Err(Failure::Failed(format!(
+                "{} is in {}, which the config mounts: that is data, and is not changed",
+                shown(path),
+                shown(source)
+            ))),
+        }
+    }
+
     /// Gives the source that a path is in or is, but for bases, whose own way may be mended.
     pub(crate) fn source_at(&self, path: &Path) -> Option<&Path> {
         self.shows(path)

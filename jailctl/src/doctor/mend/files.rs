@@ -31,7 +31,7 @@ pub(crate) fn mend(
 ) -> Result<Vec<String>, Failure> {
     let root = Root::above(all, path)?;
     let reached = root.reach(path)?;
-    reached.insist_on_no_data(&Data::of(all)?)?;
+    Data::of(all)?.refuse(&reached.shown)?;
     let below = path.strip_prefix(root.path).unwrap_or(path);
     if kind == Kind::Device {
         return remove_device(&reached, below, extent);

@@ -48,13 +48,7 @@ pub(crate) fn mend(
             shown(target)
         )));
     }
-    if let Some(source) = Data::of(all)?.shows(&full) {
-        return Err(Failure::Failed(format!(
-            "{} is in {}, which the config mounts: that is data, and is not changed",
-            shown(&full),
-            shown(source)
-        )));
-    }
+    Data::of(all)?.refuse(&full)?;
     let root = Root::open(all, &jailed.jail.root)?;
     let mut walk = Walk {
         jailed,

@@ -30,7 +30,7 @@ use crate::{
 pub(crate) fn mend(path: &Path, all: &[Jailed], extent: Extent) -> Result<Vec<String>, Failure> {
     let root = Root::above(all, path)?;
     let reached = root.reach(path)?;
-    reached.insist_on_no_data(&Data::of(all)?)?;
+    Data::of(all)?.refuse(&reached.shown)?;
     if reached.file_type() != FileType::RegularFile || reached.stat.st_nlink == 1 {
         return Ok(Vec::new());
     }

@@ -28,13 +28,7 @@ pub(crate) fn mend(
 ) -> Result<Vec<String>, Failure> {
     let root = Root::open(all, &jailed.jail.root)?;
     let (dev, null) = (root.path.join("dev"), root.path.join("dev/null"));
-    if let Some(source) = Data::of(all)?.shows(&dev) {
-        return Err(Failure::Failed(format!(
-            "{} is in {}, which the config mounts: that is data, and is not changed",
-            shown(&dev),
-            shown(source)
-        )));
-    }
+    Data::of(all)?.refuse(&dev)?;
     let top = root.directory()?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut opened = openat(&top, "dev", flags, Mode::empty());

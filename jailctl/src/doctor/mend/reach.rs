@@ -24,10 +24,7 @@ use rustix::{
 use crate::{
     account::Jailed,
     failure::Failure,
-    mend::{
-        data::Data,
-        repair::{Kind, Repair},
-    },
+    mend::repair::{Kind, Repair},
     shell::shown,
 };
 
@@ -248,18 +245,6 @@ impl Reached {
             self.stat.st_nlink,
             Repair::of_file(Kind::HardLink, &self.shown)
         )))
-    }
-
-    /// Refuses what a mount of the config, or its base, shows to a jail: that is data, and not the jail's to change.
-    pub(crate) fn insist_on_no_data(&self, data: &Data) -> Result<(), Failure> {
-        match data.shows(&self.shown) {
-            None => Ok(()),
-            Some(source) => Err(Failure::Failed(format!(
-                "{} is in {}, which the config mounts: that is data, and is not changed",
-                shown(&self.shown),
-                shown(source)
-            ))),
-        }
     }
 }
 

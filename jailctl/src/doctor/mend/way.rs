@@ -127,7 +127,7 @@ pub(crate) fn host_files(
         return Ok(Vec::new());
     };
     let reached = root.reach(path)?;
-    reached.insist_on_no_data(&Data::of(all)?)?;
+    Data::of(all)?.refuse(&reached.shown)?;
     reached.insist_on_one_link()?;
     let opened = reached.open()?;
     change(&opened, &reached.stat, &untrusted, extent)
@@ -312,13 +312,7 @@ pub(crate) fn searchable(
     if new == mode {
         return Ok(Vec::new());
     }
-    if let Some(source) = Data::of(all)?.shows(root.path) {
-        return Err(Failure::Failed(format!(
-            "{} is in {}, which the config mounts: that is data, and is not changed",
-            shown(root.path),
-            shown(source)
-        )));
-    }
+    Data::of(all)?.refuse(root.path)?;
     if extent == Extent::Whole {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         openat(&directory, ".", flags, Mode::empty())
@@ -357,7 +351,7 @@ pub(crate) fn executable(
         .root
         .join(shell.strip_prefix("/").unwrap_or(shell));
     let reached = root.reach(&path)?;
-    reached.insist_on_no_data(&Data::of(all)?)?;
+    Data::of(all)?.refuse(&reached.shown)?;
     let (mode, new) = (reached.mode(), reached.mode() | 0o555);
     if reached.file_type() != FileType::RegularFile || mode == new {
         return Ok(Vec::new());
