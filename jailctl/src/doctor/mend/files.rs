@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     mend::{
         Data, Extent, Kind,
-        reach::{Reached, Root, failed},
+        reach::{Reached, Root, failed, mode_words},
     },
     shell::shown,
 };
@@ -69,9 +69,7 @@ impl Change {
     fn words(&self, reached: &Reached) -> String {
         let shown = shown(&reached.shown);
         match self {
-            Change::Mode(mode) => {
-                format!("{shown}: mode {:04o}, was {:04o}", mode, reached.mode())
-            }
+            Change::Mode(mode) => mode_words(&reached.shown, *mode, reached.mode()),
             Change::NoCapabilities => format!("{shown}: file capabilities removed"),
             Change::RootsOwn => {
                 format!("{shown}: belongs to root, was uid {}", reached.stat.st_uid)

@@ -23,7 +23,7 @@ use crate::{
     failure::Failure,
     mend::{
         Data, Extent,
-        reach::{Root, as_user, failed, is_roots_alone, open_entry},
+        reach::{Root, as_user, failed, is_roots_alone, mode_words, open_entry},
     },
     shell::shown,
 };
@@ -227,10 +227,7 @@ impl Walk<'_> {
             if whole {
                 fchmod(opened, Mode::from_raw_mode(full)).map_err(failed("chmod", &self.path))?;
             }
-            self.changes.push(format!(
-                "{}: mode {full:04o}, was {mode:04o}",
-                shown(&self.path)
-            ));
+            self.changes.push(mode_words(&self.path, full, mode));
         }
         Ok(())
     }
@@ -251,10 +248,7 @@ impl Walk<'_> {
         if self.extent == Extent::Whole {
             fchmod(opened, Mode::from_raw_mode(new)).map_err(failed("chmod", &self.path))?;
         }
-        self.changes.push(format!(
-            "{}: mode {new:04o}, was {mode:04o}",
-            shown(&self.path)
-        ));
+        self.changes.push(mode_words(&self.path, new, mode));
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     failure::Failure,
     mend::{
         Extent,
-        reach::{Reached, Root, as_user, failed},
+        reach::{Reached, Root, as_user, failed, mode_words},
     },
     shell::shown,
 };
@@ -75,12 +75,7 @@ fn close_one(jailed: &Jailed, path: &Path, extent: Extent) -> Result<Option<Stri
         });
         set.map_err(failed("chmod", path))?;
     }
-    Ok(Some(format!(
-        "{}: mode {:04o}, was {:04o}",
-        shown(path),
-        new & 0o7777,
-        mode & 0o7777
-    )))
+    Ok(Some(mode_words(path, new & 0o7777, mode & 0o7777)))
 }
 
 /// Copies the keys in the jail's home to the home on the host. Those that lead past the login shell stay behind: whoever is in

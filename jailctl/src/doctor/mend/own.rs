@@ -8,7 +8,10 @@ use rustix::fs::{FileType, Mode, OFlags, fchmod, fstat, openat};
 use crate::{
     door::JAIL_SHELL_PATH,
     failure::Failure,
-    mend::{Extent, pasted, reach::failed},
+    mend::{
+        Extent, pasted,
+        reach::{failed, mode_words},
+    },
     shell::shown,
 };
 
@@ -71,8 +74,5 @@ fn unwritable(path: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
     if extent == Extent::Whole {
         fchmod(&opened, Mode::from_raw_mode(new)).map_err(failed("chmod", path))?;
     }
-    Ok(vec![format!(
-        "{}: mode {new:04o}, was {mode:04o}",
-        shown(path)
-    )])
+    Ok(vec![mode_words(path, new, mode)])
 }

@@ -276,6 +276,11 @@ pub(crate) fn open_entry(directory: impl AsFd, name: &OsStr) -> Result<OwnedFd, 
     openat2(directory, name, flags, Mode::empty(), resolve())
 }
 
+/// Says which mode something has now, and which it had.
+pub(crate) fn mode_words(path: &Path, new: u32, old: u32) -> String {
+    format!("{}: mode {new:04o}, was {old:04o}", shown(path))
+}
+
 /// Says which action on which path failed.
 pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(Errno) -> Failure {
     let path = path.to_owned();

@@ -23,7 +23,7 @@ use crate::{
     failure::Failure,
     mend::{
         Data, Extent, Kind,
-        reach::{Root, failed, open_entry},
+        reach::{Root, failed, mode_words, open_entry},
     },
     shell::shown,
 };
@@ -245,10 +245,7 @@ fn change(
             if whole {
                 fchmod(opened, Mode::from_raw_mode(new)).map_err(failed("chmod", path))?;
             }
-            Ok(vec![format!(
-                "{}: mode {new:04o}, was {mode:04o}",
-                shown(path)
-            )])
+            Ok(vec![mode_words(path, new, mode)])
         }
         _ => Ok(Vec::new()),
     }
@@ -319,10 +316,7 @@ pub(crate) fn searchable(
             .and_then(|opened| fchmod(opened, Mode::from_raw_mode(new)))
             .map_err(failed("chmod", root.path))?;
     }
-    Ok(vec![format!(
-        "{}: mode {new:04o}, was {mode:04o}",
-        shown(root.path)
-    )])
+    Ok(vec![mode_words(root.path, new, mode)])
 }
 
 /// Tells whether a fix on the way concerns the jail alone: the write permission of its root directory, or of its config.
@@ -362,8 +356,5 @@ pub(crate) fn executable(
         reached
             .alone(|| fchmod(&opened, Mode::from_raw_mode(new)).map_err(failed("chmod", &path)))?;
     }
-    Ok(vec![format!(
-        "{}: mode {new:04o}, was {mode:04o}",
-        shown(&path)
-    )])
+    Ok(vec![mode_words(&path, new, mode)])
 }
