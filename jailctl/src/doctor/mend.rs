@@ -5,6 +5,7 @@
 //! followed. A mount's source is data and is never changed: [`data`].
 
 mod accounts;
+mod beside;
 mod copy;
 mod data;
 mod files;

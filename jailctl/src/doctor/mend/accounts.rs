@@ -1,21 +1,12 @@
 //! The files of accounts in a root: passwd(5) and nsswitch.conf(5). Each is read and replaced by descriptor, in a directory
 //! that is root's alone.
 
-use std::{
-    ffi::OsStr,
-    fs::File,
-    io::{Read, Write},
-    os::fd::OwnedFd,
-    path::Path,
-};
+use std::{ffi::OsStr, fs::File, io::Read, os::fd::OwnedFd, path::Path};
 
 use jail::trust;
 use jail_config::{Base, Home};
 use rustix::{
-    fs::{
-        AtFlags, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, openat, renameat, statat,
-        unlinkat,
-    },
+    fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, statat},
     io::Errno,
 };
 
@@ -24,7 +15,7 @@ use crate::{
     door::used,
     failure::Failure,
     mend::{
-        Data, Extent, Kind,
+        Data, Extent, Kind, beside,
         reach::{Root, failed, is_roots_alone},
     },
     rehearsal::{self, Seen},
@@ -190,13 +181,13 @@ pub(crate) fn replace(
         )));
     }
     let directory = above.open()?;
-    let (text, like) = read(&directory, name, path)?;
+    let (text, (owner, mode)) = read(&directory, name, path)?;
     let new = edited(&text);
     if new == text {
         return Ok(Vec::new());
     }
     if extent == Extent::Whole {
-        write(&directory, name, path, &new, like)?;
+        beside::put(&directory, name, path, new.as_bytes(), Some(owner), mode)?;
     }
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<String>>();
     let (old, new) = (lines(&text), lines(&new));
@@ -214,13 +205,13 @@ pub(crate) fn replace(
         .collect())
 }
 
-/// Owner, group and mode of a file.
-type Like = (u32, u32, u32);
+/// Owner and group of a file, and its mode.
+type Like = ((u32, u32), u32);
 
 /// Reads a file, and says how it is to be written again. One that is missing is empty.
 fn read(directory: &OwnedFd, name: &OsStr, path: &Path) -> Result<(String, Like), Failure> {
     let kind = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => return Ok((String::new(), (0, 0, 0o644))),
+        Err(Errno::NOENT) => return Ok((String::new(), ((0, 0), 0o644))),
         stat => FileType::from_raw_mode(stat.map_err(failed("examine", path))?.st_mode),
     };
     if kind != FileType::RegularFile {
@@ -238,37 +229,8 @@ fn read(directory: &OwnedFd, name: &OsStr, path: &Path) -> Result<(String, Like)
     read.map_err(|error| Failure::io("read", path, &error))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::Failed(format!("read {}: it is no text", shown(path))))?;
-    Ok((text, (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777)))
-}
-
-/// Puts a new file in the place of an old one.
-fn write(
-    directory: &OwnedFd,
-    name: &OsStr,
-    path: &Path,
-    text: &str,
-    (uid, gid, mode): Like,
-) -> Result<(), Failure> {
-    let new = format!(".jailctl-{}", std::process::id());
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let made = openat(directory, &new, flags, Mode::RUSR | Mode::WUSR);
-    let mut file = File::from(made.map_err(failed("make", path))?);
-    let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| {
-            Ok(fchown(
-                &file,
-                Some(Uid::from_raw(uid)),
-                Some(Gid::from_raw(gid)),
-            )?)
-        })
-        .and_then(|()| Ok(fchmod(&file, Mode::from_raw_mode(mode))?))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| Ok(renameat(directory, &new, directory, name)?));
-    written.map_err(|error| {
-        unlinkat(directory, &new, AtFlags::empty()).unwrap_or_default();
-        Failure::io("write", path, &error)
-    })
+    let owner = (stat.st_uid, stat.st_gid);
+    Ok((text, (owner, stat.st_mode & 0o7777)))
 }
 
 #[cfg(test)]

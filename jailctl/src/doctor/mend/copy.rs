@@ -5,9 +5,9 @@
 //! written through it. Links of the root are followed as they lead inside, and never onto a mount.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs,
-    io::{Read, Write},
+    io::Read,
     os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
 };
@@ -23,8 +23,8 @@ use jailctl::{
 };
 use rustix::{
     fs::{
-        AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, mkdirat, openat, readlinkat,
-        renameat, statat, symlinkat, unlinkat,
+        AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat, readlinkat, renameat,
+        statat, symlinkat, unlinkat,
     },
     io::Errno,
 };
@@ -34,8 +34,8 @@ use crate::{
     door::used,
     failure::Failure,
     mend::{
-        Data, Extent, Kind,
-        reach::{Root, failed},
+        Data, Extent, Kind, beside,
+        reach::{Root, failed, name_beside},
     },
     rehearsal::{self, Seen},
     shell::shown,
@@ -283,9 +283,9 @@ impl Copy<'_> {
             },
         }
         if self.extent == Extent::Whole {
-            let beside = beside();
+            let beside = name_beside();
             symlinkat(to, &directory, &beside).map_err(failed("make", &shown))?;
-            put_in_place(&directory, &beside, name).map_err(failed("replace", &shown))?;
+            renameat(&directory, &beside, &directory, name).map_err(failed("replace", &shown))?;
         }
         self.changes
             .push(format!("{}: link made", crate::shell::shown(&shown)));
@@ -310,36 +310,11 @@ impl Copy<'_> {
             return Ok(());
         }
         if let (Extent::Whole, Some(directory)) = (self.extent, directory) {
-            let beside = beside();
-            let flags =
-                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let made = openat(&directory, &beside, flags, Mode::RUSR | Mode::WUSR);
-            let mut file = fs::File::from(made.map_err(failed("make", &full))?);
-            let written = file
-                .write_all(&bytes)
-                .and_then(|()| Ok(fchmod(&file, Mode::from_raw_mode(mode))?))
-                .and_then(|()| file.sync_all())
-                .map_err(|error| Failure::io("write", &full, &error))
-                .and_then(|()| {
-                    put_in_place(&directory, &beside, name).map_err(failed("replace", &full))
-                });
-            if written.is_err() {
-                unlinkat(&directory, &beside, AtFlags::empty()).unwrap_or_default();
-            }
-            written?;
+            beside::put(&directory, name, &full, &bytes, None, mode)?;
         }
         self.changes.push(format!("{}: copied", shown(&full)));
         Ok(())
     }
-}
-
-/// A name for what is in the making.
-fn beside() -> OsString {
-    OsString::from(format!(".jailctl-{}", std::process::id()))
-}
-
-fn put_in_place(directory: &OwnedFd, beside: &OsStr, name: &OsStr) -> Result<(), Errno> {
-    renameat(directory, beside, directory, name)
 }
 
 /// Tells whether a directory has a file of root's with these bytes, and one name only.

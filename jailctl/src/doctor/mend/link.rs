@@ -1,15 +1,11 @@
 //! A file that has names outside of the root as well: the root gets a copy of its own, and the other names stay as they are.
 
-use std::{
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsStr, fs::File, io, path::Path};
 
 use rustix::{
     fs::{
-        AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, fchmod,
-        fchown, futimens, openat, renameat_with, statat, unlinkat,
+        AtFlags, FileType, Gid, Mode, RenameFlags, Timespec, Timestamps, Uid, fchmod, fchown,
+        futimens, renameat_with, statat, unlinkat,
     },
     io::Errno,
 };
@@ -19,8 +15,8 @@ use crate::{
     check::excess,
     failure::Failure,
     mend::{
-        Data, Extent,
-        reach::{Reached, Root, failed},
+        Data, Extent, beside,
+        reach::{Reached, Root, failed, name_beside},
     },
     shell::shown,
 };
@@ -38,7 +34,7 @@ pub(crate) fn mend(path: &Path, all: &[Jailed], extent: Extent) -> Result<Vec<St
     let mode = reached.mode() & 0o777 & !excess(&root.users, below, &reached.stat, false);
     let opened = File::from(reached.open()?);
     if extent == Extent::Whole {
-        let name = PathBuf::from(format!(".jailctl-{}", std::process::id()));
+        let name = name_beside();
         let beside = Beside {
             reached: &reached,
             name: &name,
@@ -60,7 +56,7 @@ const FEW: i64 = 1024 * 1024;
 /// A name beside a file, in the same directory.
 struct Beside<'a> {
     reached: &'a Reached,
-    name: &'a Path,
+    name: &'a OsStr,
 }
 
 impl Beside<'_> {
@@ -75,15 +71,7 @@ impl Beside<'_> {
             )));
         }
         let shown = self.reached.shown.with_file_name(self.name);
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let made = openat(
-            &self.reached.directory,
-            self.name,
-            flags,
-            Mode::RUSR | Mode::WUSR,
-        );
-        let mut to = File::from(made.map_err(failed("make", &shown))?);
+        let mut to = beside::create(&self.reached.directory, self.name, &shown)?;
         io::copy(&mut from, &mut to).map_err(|error| Failure::io("copy to", &shown, &error))?;
         let time = |seconds, nanoseconds| Timespec {
             tv_sec: seconds,

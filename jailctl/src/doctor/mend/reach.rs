@@ -190,12 +190,11 @@ impl Reached {
         if self.file_type() == FileType::Directory || is_roots_alone(&above) {
             return act();
         }
-        let aside = PathBuf::from(format!(".jailctl-{}", std::process::id()));
+        let aside = name_beside();
         let shown_aside = self.shown.with_file_name(&aside);
         let mode = Mode::from_raw_mode(0o700);
         mkdirat(&self.directory, &aside, mode).map_err(failed("make", &shown_aside))?;
-        let private =
-            open_entry(&self.directory, aside.as_os_str()).map_err(failed("open", &shown_aside))?;
+        let private = open_entry(&self.directory, &aside).map_err(failed("open", &shown_aside))?;
         let stat = fstat(&private).map_err(failed("examine", &shown_aside))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory
             || stat.st_uid != 0
@@ -261,6 +260,11 @@ pub(crate) fn as_user<T>(identity: &Identity, call: impl FnOnce() -> T) -> T {
 /// Tells whether nobody but root can change a directory.
 pub(crate) fn is_roots_alone(stat: &Stat) -> bool {
     stat.st_uid == 0 && stat.st_mode & 0o022 == 0
+}
+
+/// Gives a name for what is in the making beside its place.
+pub(crate) fn name_beside() -> OsString {
+    OsString::from(format!(".jailctl-{}", std::process::id()))
 }
 
 fn resolve() -> ResolveFlags {
