@@ -98,7 +98,7 @@ pub(crate) fn execute(
 ) -> Result<Vec<String>, Failure> {
     let changes = match repair.kind.object() {
         Object::Host => host(repair.kind, config, extent),
-        Object::File | Object::Way => path(repair, config, extent),
+        Object::Path => path(repair, config, extent),
         Object::User => user(repair, config, extent),
     };
     changes.map_err(|failure| match failure {

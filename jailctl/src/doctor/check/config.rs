@@ -62,8 +62,8 @@ pub(crate) fn walked(kind: Kind, refusal: &Refusal, untrusted: &Untrusted) -> Fi
     }
     let repair = match kind {
         Kind::ConfigUnsafe => Repair::of_host(kind),
-        Kind::HostFiles => Repair::of_file(kind, &untrusted.component),
-        kind => Repair::of_way(kind, &untrusted.path),
+        Kind::HostFiles => Repair::of_path(kind, &untrusted.component),
+        kind => Repair::of_path(kind, &untrusted.path),
     };
     finding.mended(repair.not_only_of_jail(!is_only_of_jail(kind, untrusted)))
 }

@@ -100,7 +100,7 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
             let finding = Finding::note("program-broken", reason.clone());
             let path = jail.root.join(program.strip_prefix("/").unwrap_or(program));
             match jail.base {
-                Base::None => finding.mended(Repair::of_file(Kind::ProgramBroken, &path)),
+                Base::None => finding.mended(Repair::of_path(Kind::ProgramBroken, &path)),
                 Base::Host | Base::Directory(_) => finding,
             }
         }

@@ -135,7 +135,7 @@ fn judge<'a>(
             continue;
         }
         let what = mount.words(path.as_deref());
-        let unmount = Repair::of_file(Kind::MountInRoot, &mount.point);
+        let unmount = Repair::of_path(Kind::MountInRoot, &mount.point);
         findings.push(match part_of(path) {
             Part::Own => Finding::error(
                 "mount-in-root",

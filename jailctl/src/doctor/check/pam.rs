@@ -232,7 +232,7 @@ fn module(line: &Line) -> Option<Finding> {
     }
     (mode & 0o022 != 0).then(|| {
         let what = format!("{shown} is mode {mode:04o}: others may replace what runs as root");
-        Finding::error("pam-module", what).mended(Repair::of_way(Kind::PamModule, &file))
+        Finding::error("pam-module", what).mended(Repair::of_path(Kind::PamModule, &file))
     })
 }
 

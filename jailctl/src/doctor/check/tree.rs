@@ -399,7 +399,7 @@ impl Walk<'_> {
             } else {
                 Finding::note("hard-link", what)
             };
-            self.add(finding.mended(Repair::of_file(Kind::HardLink, &linked.path)));
+            self.add(finding.mended(Repair::of_path(Kind::HardLink, &linked.path)));
         }
     }
 
@@ -413,7 +413,7 @@ impl Walk<'_> {
             kind
         };
         let is_data = self.data.is_none_or(|data| data.shows(full).is_some());
-        (!is_data).then(|| Repair::of_file(kind, full).not_only_of_jail(!self.roots))
+        (!is_data).then(|| Repair::of_path(kind, full).not_only_of_jail(!self.roots))
     }
 
     fn is_users(&self, uid: u32) -> bool {

@@ -23,7 +23,7 @@ use crate::{
 
 /// Unmounts what is mounted at a path below a root, and what is mounted below that.
 pub(crate) fn mend(path: &Path, all: &[Jailed], extent: Extent) -> Result<Vec<String>, Failure> {
-    let wanted = Repair::of_file(Kind::MountInRoot, path);
+    let wanted = Repair::of_path(Kind::MountInRoot, path);
     let is_wanted = |found: &Finding| found.mend.as_ref().is_some_and(|mend| mend.is(&wanted));
     if !mounts_below_roots(all)?.iter().any(is_wanted) {
         return Ok(Vec::new());

@@ -242,7 +242,7 @@ impl Reached {
             "{} has {} links, and a change is seen at each of them, outside of the root too; run: {}",
             shown(&self.shown),
             self.stat.st_nlink,
-            Repair::of_file(Kind::HardLink, &self.shown)
+            Repair::of_path(Kind::HardLink, &self.shown)
         )))
     }
 }

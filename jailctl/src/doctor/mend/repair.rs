@@ -129,10 +129,8 @@ pub(crate) enum Kind {
 /// What the second word of the command is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Object {
-    /// A path below the root of a jail.
-    File,
-    /// A path that the config or PAM names: a root, a base, the module.
-    Way,
+    /// A path: below the root of a jail, or one that the config or PAM names, as a root, a base or the module.
+    Path,
     /// A jailed user.
     User,
     /// Nothing: it is one thing of the host's.
@@ -150,17 +148,19 @@ impl Kind {
     /// Says what it is about.
     pub(crate) fn object(self) -> Object {
         match self {
-            Kind::Device
+            Kind::Base
+            | Kind::Device
             | Kind::FileCapabilities
             | Kind::HardLink
             | Kind::HostFiles
             | Kind::MountInRoot
+            | Kind::PamModule
             | Kind::ProgramBroken
+            | Kind::Root
             | Kind::SetId
             | Kind::SystemOwner
             | Kind::SystemWritable
-            | Kind::WorldWritable => Object::File,
-            Kind::Base | Kind::PamModule | Kind::Root => Object::Way,
+            | Kind::WorldWritable => Object::Path,
             Kind::At
             | Kind::AtJobs
             | Kind::Cron
@@ -235,13 +235,8 @@ pub(crate) struct Repair {
 }
 
 impl Repair {
-    /// Makes a fix for a path below a root.
-    pub(crate) fn of_file(kind: Kind, path: &Path) -> Repair {
-        Repair::new(kind, path.as_os_str())
-    }
-
-    /// Makes a fix for a path that the config or PAM names.
-    pub(crate) fn of_way(kind: Kind, path: &Path) -> Repair {
+    /// Makes a fix for a path.
+    pub(crate) fn of_path(kind: Kind, path: &Path) -> Repair {
         Repair::new(kind, path.as_os_str())
     }
 
@@ -397,7 +392,7 @@ mod tests {
                 r"jailctl mend --escaped set-id '/srv/\303\251'",
             ),
         ] {
-            let repair = Repair::of_file(Kind::SetId, Path::new(name));
+            let repair = Repair::of_path(Kind::SetId, Path::new(name));
             assert_eq!(repair.to_string(), command);
         }
         let user = Repair::of_user(Kind::HomeMissing, OsStr::new("-ann"));
