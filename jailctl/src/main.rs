@@ -14,6 +14,7 @@ mod doctor;
 mod door;
 mod failure;
 mod guest;
+mod kept;
 mod migrate;
 mod mountinfo;
 mod output;

@@ -13,9 +13,17 @@ use std::{
 pub(crate) use lines::opening;
 use stack::{DIRECTORY, Line};
 
+use crate::kept::Kept;
+
+thread_local! {
+    /// Which services jail their users.
+    static JAILS: Kept<String, bool> = const { Kept::new() };
+}
+
 /// Tells whether the session stack of a service jails its users.
 pub(crate) fn jails(service: &str) -> bool {
-    stack::of(service).iter().any(|line| line.jails("session"))
+    let ask = |service: &String| stack::of(service).iter().any(|line| line.jails("session"));
+    JAILS.with(|jails| jails.get(service.to_owned(), ask))
 }
 
 /// Tells whether any service jails its users: a login shell is not all that lets somebody in.

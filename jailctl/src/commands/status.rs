@@ -20,6 +20,7 @@ use crate::{
         used::{self, pam_before_jail_shell},
     },
     failure::{Failure, Verdict, need_root},
+    kept::Look,
     manager::Managed,
     output::{counted, print_columns, print_json, say},
     pam,
@@ -78,6 +79,7 @@ pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failu
         return about_kernel(&arguments.output);
     }
     need_root("see the processes of others")?;
+    let _look = Look::begin();
     let config = Config::read(directory)?;
     let accounts = Accounts::all(&config, directory)?;
     let host = Host::new();

@@ -38,6 +38,7 @@ use crate::{
     cli::Check,
     door::{Door, SSHD_CONFIG, used},
     failure::{Failure, Verdict, need_root},
+    kept::Look,
     mend,
     output::print_json,
     shell::shown,
@@ -85,6 +86,7 @@ pub(crate) fn run(config: &Path, arguments: &Check) -> Result<Verdict, Failure> 
 }
 
 fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
+    let _look = Look::begin();
     let mut report = Report::new(directory);
     let config = match Config::read(directory) {
         Ok(config) => config,

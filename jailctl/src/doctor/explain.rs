@@ -35,6 +35,7 @@ use crate::{
         without_effect_behind_pam,
     },
     failure::{Failure, Verdict},
+    kept::Look,
     output::{print_json, say},
     pam,
     shell::shown,
@@ -135,6 +136,7 @@ impl Refused {
 
 /// Explains one login.
 pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure> {
+    let _look = Look::begin();
     let identity = account::named(&arguments.user)?;
     let directory = config;
     let config = Config::read(directory)?;

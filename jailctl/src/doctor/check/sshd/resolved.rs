@@ -1,11 +1,14 @@
 //! What sshd says that it would do for a user: `sshd -T`.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use jail::account::identity::Identity;
 
 use super::criteria::Connection;
-use crate::{failure::Failure, pam, shell};
+use crate::{failure::Failure, kept::Kept, pam, shell};
 
 /// The SFTP server within sshd.
 pub(super) const INTERNAL_SFTP: &str = "internal-sftp";
@@ -27,9 +30,17 @@ const NO_DIRECTORY: &str = "Missing privilege separation directory: ";
 const IN_OWN_RUN: &str =
     r#"mount -n -t tmpfs tmpfs "${1%/*}" && mkdir "$1" && shift && exec sshd "$@""#;
 
-#[derive(PartialEq, Eq)]
 /// What `sshd -T` prints: a keyword in lower case and its value on each line.
-pub(super) struct Resolved(String);
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Resolved(Rc<str>);
+
+/// What became of asking sshd: nothing where it is not installed, and what it said where it did not answer.
+type Answer = Option<Result<Resolved, String>>;
+
+thread_local! {
+    /// What it has said, by its config and the connection.
+    static SAID: Kept<(PathBuf, String), Result<Answer, String>> = const { Kept::new() };
+}
 
 impl Resolved {
     /// Asks sshd; nothing where it is not installed, and what it said where it did not answer.
@@ -37,10 +48,18 @@ impl Resolved {
         identity: &Identity,
         config: &Path,
         connection: &Connection,
-    ) -> Result<Option<Result<Resolved, String>>, Failure> {
+    ) -> Result<Answer, Failure> {
         let criteria = connection.criteria(&identity.name.to_string_lossy());
+        let ask = |(config, criteria): &(PathBuf, String)| {
+            Resolved::asked(config, criteria).map_err(|failure| failure.to_string())
+        };
+        let said = SAID.with(|said| said.get((config.to_owned(), criteria), ask));
+        said.map_err(Failure::Failed)
+    }
+
+    fn asked(config: &Path, criteria: &str) -> Result<Answer, Failure> {
         let config = config.to_string_lossy();
-        let asked = ["-T", "-f", &config, "-C", &criteria];
+        let asked = ["-T", "-f", &config, "-C", criteria];
         let Some(mut answer) = shell::ask("sshd", &asked)? else {
             return Ok(None);
         };
@@ -53,9 +72,7 @@ impl Resolved {
             }
         }
         Ok(Some(if answer.status.success() {
-            Ok(Resolved(
-                String::from_utf8_lossy(&answer.stdout).into_owned(),
-            ))
+            Ok(Resolved(String::from_utf8_lossy(&answer.stdout).into()))
         } else {
             Err(String::from_utf8_lossy(&answer.stderr).trim().to_owned())
         }))
@@ -98,7 +115,7 @@ impl Resolved {
             !name.eq_ignore_ascii_case(keyword)
         };
         let lines: Vec<&str> = self.0.lines().filter(is_other).collect();
-        Resolved(lines.join("\n"))
+        Resolved(lines.join("\n").into())
     }
 
     /// Gives the forced command, if there is one.
