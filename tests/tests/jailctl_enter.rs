@@ -152,6 +152,20 @@ fn mounts_what_programs_expect_and_leaves_nothing() {
 }
 
 #[test]
+fn a_resolv_conf_that_belongs_to_a_service_of_the_host_is_mounted_too() {
+    let sandbox = busybox();
+    // As systemd-resolved has it.
+    sandbox.must(
+        "mkdir -p /run/resolve; echo nameserver 192.0.2.1 >/run/resolve/stub; chown daemon /run/resolve/stub
+         rm -f /etc/resolv.conf; ln -s /run/resolve/stub /etc/resolv.conf
+         cd /srv/root && mkdir proc sys dev etc && touch etc/resolv.conf",
+    );
+    let enter = ["jailctl", "enter", "--mount", "/srv/root", "--"];
+    let entered = sandbox.run(&[&enter[..], &["cat", "/etc/resolv.conf"]].concat());
+    assert_eq!(entered.ok(), "nameserver 192.0.2.1");
+}
+
+#[test]
 fn mounts_follow_no_link_out_of_the_root() {
     let sandbox = busybox();
     sandbox.must("cd /srv/root && mkdir sys dev etc && ln -s /etc proc");

@@ -163,7 +163,7 @@ fn enter_root(root: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
                 "open root {untrusted}; --trust-user-files enters it as root all the same"
             ))
         })?;
-        as_root::check(&opened, &whole, None)?;
+        as_root::check(&opened, &whole)?;
         opened
     };
     if arguments.mount {
@@ -178,7 +178,7 @@ fn enter_root(root: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
         None => (default_shell(env::var_os("SHELL")), vec!["-i".into()]),
     };
     if !arguments.trust_user_files {
-        as_root::check(&opened, root, Some(&program))?;
+        as_root::check_program(&opened, root, &program)?;
     }
     // The kernel says "no such file" of a program whose loader or library is missing.
     Root::current(env::var_os("LD_LIBRARY_PATH").as_deref())

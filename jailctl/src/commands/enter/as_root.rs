@@ -48,15 +48,20 @@ const DATA: [&str; 11] = [
 /// How many links are followed: path_resolution(7).
 const MOST_LINKS: usize = 40;
 
-/// Insists that what is run in a root directory is root's alone.
-pub(super) fn check(root: &OwnedFd, path: &Path, program: Option<&Path>) -> Result<(), Failure> {
+/// Insists that what programs read in a root directory before they do anything is root's alone.
+pub(super) fn check(root: &OwnedFd, path: &Path) -> Result<(), Failure> {
     let inside = Inside { root, path };
     for directory in DIRECTORIES.map(Path::new) {
         if let Some(opened) = inside.reach(directory)? {
             inside.check_entries(&opened, directory)?;
         }
     }
-    program.map_or(Ok(()), |program| inside.reach(program).map(drop))
+    Ok(())
+}
+
+/// Insists that a program in a root directory, and all on the way to it, is root's alone.
+pub(super) fn check_program(root: &OwnedFd, path: &Path, program: &Path) -> Result<(), Failure> {
+    Inside { root, path }.reach(program).map(drop)
 }
 
 /// A root directory, and its path for messages.
