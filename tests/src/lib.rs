@@ -29,6 +29,7 @@ pub mod pam;
 mod pty;
 pub mod roots;
 mod sandbox;
+pub mod stall;
 
 pub use jailctl::jailctl;
 pub use outcome::Outcome;

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use login_jail_tests::{
     JAIL_SHELL, Outcome, Sandbox,
-    fault::{install_probe, probe},
-    roots, skipped,
+    fault::probe,
+    roots,
+    stall::{end, has_fuse, stall},
 };
 
 /// How long a login may take that is refused without waiting. A machine under load is slow; the deadline is 20 s.
@@ -21,33 +22,6 @@ const IN_TIME: Duration = Duration::from_secs(30);
 
 /// Names the processes of root's that a login has left, stuck ones included.
 const LEFT: &str = "ps -eo euid=,comm= | grep -cE ' *0 jail(-shell|:)' || :";
-
-/// Makes the node of FUSE, which a sandbox has not; gives false, with a reason, where the kernel has no FUSE.
-fn has_fuse(sandbox: &Sandbox, what: &str) -> bool {
-    let there = sandbox
-        .sh("test -e /dev/fuse || mknod -m 666 /dev/fuse c 10 229; exec 3<>/dev/fuse")
-        .code()
-        == Some(0);
-    if !there {
-        skipped(what, "this kernel has no FUSE");
-    }
-    there
-}
-
-/// Mounts a file system that never answers, served by a uid, until `end` is called.
-fn stall(sandbox: &Sandbox, directory: &str, uid: u32) {
-    let probe = install_probe(sandbox, "stall");
-    sandbox.must(&format!(
-        "mkdir -p {directory}; mkfifo /tmp/serving.$$ /tmp/end.$$
-         {probe} {directory} {uid} <>/tmp/end.$$ >/tmp/serving.$$ 2>/dev/null & echo $! >>/tmp/stalls
-         read line </tmp/serving.$$; test \"$line\" = serving"
-    ));
-}
-
-/// Ends the servers: what waits for them fails then.
-fn end(sandbox: &Sandbox) {
-    sandbox.must("kill $(cat /tmp/stalls); rm /tmp/stalls; sleep 0.5");
-}
 
 fn timed(run: impl FnOnce() -> Outcome) -> (Outcome, Duration) {
     let before = Instant::now();
@@ -62,40 +36,13 @@ fn ann(keys: &str) -> Sandbox {
 }
 
 #[test]
-fn what_a_user_serves_is_refused_by_name_and_asked_nothing() {
-    let mount = "mounts = [{ source = '/srv/data', target = '/data', mode = 'rw' }]";
-    let cases = [
-        ("/srv/jails/ann", "", "root-unsafe"),
-        ("/srv/jails/ann", "isolation = 'chroot'", "root-unsafe"),
-        ("/srv/jails", "", "root-unsafe"),
-        ("/srv/base", "base = '/srv/base'", "root-unsafe"),
-        ("/srv/data", mount, "root-unsafe"),
-        ("/srv/jails/ann/data", mount, "step"),
-    ];
-    for (served, keys, code) in cases {
-        let sandbox = ann(keys);
-        if !has_fuse(&sandbox, "what a user serves") {
-            return;
-        }
-        sandbox.must("mkdir -p /srv/base /srv/data /srv/jails/ann/data");
-        stall(&sandbox, served, 1001);
-        let (outcome, took) = timed(|| sandbox.run_as("ann", &[JAIL_SHELL, "-c", "echo in"]));
-        assert_eq!(outcome.stdout, "", "{served}: {outcome}");
-        assert!(took < AT_ONCE, "{served}: {took:?}");
-        sandbox.logged(&["refused", &format!("code={code}"), "that uid 1001 serves"]);
-        assert_eq!(sandbox.must(LEFT), "0", "{served}");
-        end(&sandbox);
-    }
-}
-
-#[test]
 fn what_root_serves_may_stall_and_the_login_ends_in_time() {
     let sandbox = ann("mounts = [{ source = '/srv/data', target = '/data', mode = 'rw' }]");
     if !has_fuse(&sandbox, "what root serves") {
         return;
     }
     sandbox.must("mkdir -p /srv/data");
-    stall(&sandbox, "/srv/data", 0);
+    stall(&sandbox, "/srv/data", 0, "");
     let argv = ["runuser", "-u", "ann", "--", JAIL_SHELL, "-c", "echo in"];
     let (outcome, took) = timed(|| sandbox.run_within(IN_TIME, &argv));
     outcome.refused(123, "step");
@@ -111,7 +58,7 @@ fn a_root_for_chroot_that_stalls_is_refused_in_time() {
     if !has_fuse(&sandbox, "what root serves, for chroot") {
         return;
     }
-    stall(&sandbox, "/srv/jails/ann", 0);
+    stall(&sandbox, "/srv/jails/ann", 0, "");
     let argv = ["runuser", "-u", "ann", "--", JAIL_SHELL, "-c", "echo in"];
     let (outcome, took) = timed(|| sandbox.run_within(IN_TIME, &argv));
     outcome.refused(123, "step");
@@ -135,7 +82,7 @@ fn what_came_before_the_stall_counts_and_the_login_still_says_why_it_ends() {
         "cp {module} /lib/$(gcc -print-multiarch)/; sed -i 's/^group:.*/group: dead files/' /etc/nsswitch.conf
          mkdir -p /srv/data"
     ));
-    stall(&sandbox, "/srv/data", 0);
+    stall(&sandbox, "/srv/data", 0, "");
     sandbox.must("touch /run/nss-is-slow");
     // Killed without a word, it would say nothing, and what is stuck would keep what its caller reads open.
     let argv = [
@@ -169,7 +116,7 @@ fn behind_pam_stalled_logins_end_in_time_and_keep_nobody_out() {
     }
     sandbox.must("mkdir -p /srv/data");
     assert_eq!(sandbox.ssh("bob", "echo in").ok(), "in");
-    stall(&sandbox, "/srv/data", 0);
+    stall(&sandbox, "/srv/data", 0, "");
     let words = sandbox.ssh_argv("ann", &[], Some("echo in"));
     let five = format!(
         "for n in 1 2 3 4 5; do {} >/tmp/out.$n 2>&1 & done; sleep 1",

@@ -11,6 +11,7 @@ use login_jail_tests::{
     JAIL_SHELL, Outcome, Pty, Sandbox,
     fault::{install_probe, probe},
     roots, skipped,
+    stall::{end, has_fuse, stall},
 };
 use serde_json::Value;
 
@@ -561,21 +562,15 @@ fn a_login_that_has_roots_ids_is_listed_for_its_user_and_ended() {
 #[test]
 fn a_login_behind_pam_that_waits_for_a_file_system_is_listed_for_its_user() {
     let sandbox = Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"");
-    let stall = install_probe(&sandbox, "stall");
-    sandbox.must("[ -e /dev/fuse ] || mknod /dev/fuse c 10 229");
-    // Root's own, which is asked.
-    let started = sandbox.sh(&format!(
-        "mkfifo /tmp/serving /tmp/end; setsid {stall} /srv/jails/ann 0 <>/tmp/end >/tmp/serving 2>&1 &
-         read line </tmp/serving; echo $line"
-    ));
-    if started.stdout != "serving\n" {
-        skipped("a file system that does not answer", &started.stdout);
+    if !has_fuse(&sandbox, "a file system that does not answer") {
         return;
     }
+    // Root's own, which is asked.
+    stall(&sandbox, "/srv/jails/ann", 0, "");
     sandbox.must("setsid su ann -c true >/dev/null 2>&1 </dev/null &");
     let all = wait_for(&sandbox, "ann", 1);
     assert_eq!(all[0]["entering"], true, "{all:?}");
     assert_eq!(all[0]["door"], "su", "{all:?}");
-    sandbox.must("pkill stall");
+    end(&sandbox);
     wait_for(&sandbox, "ann", 0);
 }

@@ -7,26 +7,13 @@
 
 use std::time::{Duration, Instant};
 
-use login_jail_tests::{JAIL_SHELL, Sandbox, fault::install_probe, roots, skipped};
+use login_jail_tests::{
+    JAIL_SHELL, Sandbox, roots,
+    stall::{has_fuse, stall},
+};
 
 /// How long a refusal may take. The probe answers nothing, so that whoever asks it waits without end.
 const AT_ONCE: Duration = Duration::from_secs(10);
-
-/// Makes the node of FUSE, which a sandbox does not have; gives false where the kernel has no FUSE.
-fn has_fuse(sandbox: &Sandbox) -> bool {
-    let node = "test -e /dev/fuse || mknod -m 666 /dev/fuse c 10 229; exec 3<>/dev/fuse";
-    sandbox.sh(node).code() == Some(0)
-}
-
-/// Mounts a file system that never answers, as one that ann serves; `answers` may be `open`.
-fn stall(sandbox: &Sandbox, directory: &str, answers: &str) {
-    let probe = install_probe(sandbox, "stall");
-    sandbox.must(&format!(
-        "uid=$(id -u ann); mkdir -p {directory}; mkfifo /tmp/serving /tmp/end
-         {probe} {directory} $uid {answers} <>/tmp/end >/tmp/serving 2>&1 &
-         read line </tmp/serving; test \"$line\" = serving"
-    ));
-}
 
 #[test]
 fn what_a_user_serves_is_refused_by_name_and_asked_nothing() {
@@ -34,6 +21,7 @@ fn what_a_user_serves_is_refused_by_name_and_asked_nothing() {
     let cases = [
         ("/srv/jails/ann", "", "root-unsafe"),
         ("/srv/jails/ann", "isolation = 'chroot'", "root-unsafe"),
+        ("/srv/jails", "", "root-unsafe"),
         ("/srv/base", "base = '/srv/base'", "root-unsafe"),
         ("/srv/data", mount, "root-unsafe"),
         ("/srv/jails/ann/data", mount, "step"),
@@ -46,17 +34,16 @@ fn what_a_user_serves_is_refused_by_name_and_asked_nothing() {
             .user("ann")
             .root(roots::busybox())
             .config(&config);
-        if !has_fuse(&sandbox) {
-            skipped("what a user serves", "this kernel has no FUSE");
+        if !has_fuse(&sandbox, "what a user serves") {
             return;
         }
         sandbox.must("mkdir -p /srv/base /srv/data /srv/jails/ann/data");
-        stall(&sandbox, served, "");
+        let uid = sandbox.must("id -u ann");
+        stall(&sandbox, served, &uid, "");
         let before = Instant::now();
         let outcome = sandbox.run_as("ann", &[JAIL_SHELL, "-c", "echo in"]);
         assert_eq!(outcome.stdout, "", "{served}: {outcome}");
         assert!(before.elapsed() < AT_ONCE, "{served}: {outcome}");
-        let uid = sandbox.must("id -u ann");
         let named = format!("FUSE) that uid {uid} serves");
         sandbox.logged(&["refused", &format!("code={code}"), &named]);
         let left = sandbox.must("ps -eo euid=,comm= | grep -cE ' *0 jail(-shell|:)' || :");
@@ -67,12 +54,11 @@ fn what_a_user_serves_is_refused_by_name_and_asked_nothing() {
 #[test]
 fn a_standard_descriptor_that_a_user_serves_is_refused_and_asked_nothing() {
     let sandbox = Sandbox::new().user("ann").root(roots::busybox());
-    if !has_fuse(&sandbox) {
-        skipped("what a user serves", "this kernel has no FUSE");
+    if !has_fuse(&sandbox, "what a user serves") {
         return;
     }
-    stall(&sandbox, "/srv/fuse", "open");
     let uid = sandbox.must("id -u ann");
+    stall(&sandbox, "/srv/fuse", &uid, "open");
     let refused = |number: usize, before: &str, why: &str| {
         let started = Instant::now();
         let outcome = sandbox.sh(&format!(
