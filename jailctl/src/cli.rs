@@ -117,7 +117,7 @@ pub(crate) struct Check {
     /// The accounts; by default all whom a rule puts into a jail
     #[arg(value_hint = ValueHint::Username)]
     pub(crate) users: Vec<String>,
-    /// Mend what only takes something away, of a jail and its user alone; show each change, and check again
+    /// Run the fixes that only take something away, and only from a jail and its user; show each change, and check again
     #[arg(long)]
     pub(crate) fix: bool,
     /// Try to get out of each jail, as its user, and say which wall stopped each try
@@ -167,7 +167,7 @@ pub(crate) struct Mend {
     /// sshd's config, as it was given to check
     #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config", value_hint = ValueHint::FilePath)]
     pub(crate) sshd_config: PathBuf,
-    /// Take the user USER to be in JAIL, the name of a jail or a root directory, before a rule says so
+    /// Go by this rule as if the config had it already; JAIL is the name of a jail or a root directory
     ///
     /// jailctl add prints it where what it needs is missing.
     #[arg(long, value_name = "USER=JAIL")]
@@ -237,8 +237,8 @@ Examples:
 ///
 /// A session is what one login has running, background processes included; where the login has ended and processes linger,
 /// the column DOOR has a dash. The address is the other side of sshd's connection, as the kernel has it; the command is what the
-/// process calls itself. The jail is the one that the config gives the user now. A login that has not got into its jail yet is
-/// listed as "entering": its processes are root's still. Needs root.
+/// process calls itself. The jail is the one that the config gives the user now. A login that is not in its jail yet is
+/// listed as "entering": its processes still run as root. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = SESSIONS_EXAMPLES)]
 pub(crate) struct Sessions {
@@ -434,8 +434,8 @@ pub(crate) struct FromPamChroot {
 /// With a directory this is chroot(1): the command keeps root's powers and no wall stands around it, so it is for rescue and
 /// maintenance, not for keeping anybody in. Without a command it starts the shell that $SHELL names, or else /bin/sh.
 ///
-/// What a user can change in a root would run as root then. So the directory and all above it must be root's, and nobody else
-/// may be able to write the program, its libraries or anything else in the directories of programs, libraries and settings.
+/// What users can change in a root would then run as root. So the root, the directories above it, the program, and all that is in
+/// the directories of programs, libraries and settings must belong to root, and nobody else may be able to write it.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "jailctl enter [--mount] [--trust-user-files] ROOT [-- COMMAND...]\n       \

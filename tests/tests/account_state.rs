@@ -316,7 +316,7 @@ fn only_keys_that_lead_to_the_login_shell_are_taken_out_of_a_jails_home() {
     );
     let mended = sandbox.must(&command);
     assert!(
-        mended.contains("without 1 that force sshd's own SFTP"),
+        mended.contains("1 line not copied: keys that force sshd's own SFTP"),
         "{mended}"
     );
     logs_in(&sandbox, &command);

@@ -84,7 +84,9 @@ fn keys_that_lead_past_the_shell_stay_behind_as_sshd_reads_them() {
         let (seen, log) = shown(&sandbox);
         assert_eq!(seen, before, "the premise: {options}\n{log}");
         let mended = sandbox.run(&["jailctl", "mend", "sshd-keys", "ann"]);
-        let is_left = mended.ok().contains("without 1 that force sshd's own SFTP");
+        let is_left = mended
+            .ok()
+            .contains("1 line not copied: keys that force sshd's own SFTP");
         assert_eq!(is_left, after == "nothing", "{options}: {mended}");
         sandbox.must(&format!("rm {HOME}/keys"));
         let (seen, log) = shown(&sandbox);

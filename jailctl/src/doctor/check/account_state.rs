@@ -246,7 +246,7 @@ fn at_sshd() -> String {
         (None, true) => "pam_unix has no_pass_expiry, so sshd goes by keys all the same; login and su want a new password".to_owned(),
         (None, false) => "sshd refuses commands, scp and sftp, by key too; only on a terminal can the user set a new password".to_owned(),
         (Some(line), true) => format!(
-            "pam_unix has no_pass_expiry, and pam_jail.so has not ({}): it refuses sshd's sessions, by key too; add the word there",
+            "pam_unix has no_pass_expiry, but pam_jail.so ({}) has not, and refuses sshd's sessions, by key too; add no_pass_expiry there",
             line.place()
         ),
         (Some(_), false) => format!(

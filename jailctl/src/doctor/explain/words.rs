@@ -62,7 +62,7 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
                 .to_owned()
         }
         Step::Join(_) => {
-            "join the namespaces that a child has done all this in; it is killed where that takes more than 20 seconds".to_owned()
+            "join the namespaces in which a child has done all this; the child is killed after 20 seconds".to_owned()
         }
         Step::CopyTrees(_) => {
             "copy the mounts that the new root is made of, nosuid and nodev; the host's own stay as they are".to_owned()

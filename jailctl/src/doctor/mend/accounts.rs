@@ -176,7 +176,7 @@ pub(crate) fn replace(
     Data::of(all)?.refuse(&above.shown)?;
     if !root.is_roots() || !is_roots_alone(&above.stat) {
         return Err(Failure::Failed(format!(
-            "{}: others than root can write the directory, and what is put there",
+            "{}: others than root can write this directory, and could replace what is put there",
             shown(parent)
         )));
     }

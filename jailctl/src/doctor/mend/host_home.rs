@@ -24,6 +24,7 @@ use crate::{
         Extent,
         reach::{Reached, Root, as_user, failed, mode_words},
     },
+    output::counted,
     shell::shown,
 };
 
@@ -178,12 +179,13 @@ fn open_home(home: &Path) -> Result<OwnedFd, Failure> {
     openat(CWD, home, DIRECTORY, Mode::empty()).map_err(failed("open", home))
 }
 
-/// Says how many keys were left out, if any were.
+/// Says how many lines were left out, if any were.
 pub(crate) fn left_out(to: &Path, count: usize) -> Option<String> {
     (count > 0).then(|| {
         format!(
-            "{}: without {count} that force sshd's own SFTP, sign certificates, or are not understood",
-            shown(to)
+            "{}: {} not copied: keys that force sshd's own SFTP, keys that sign certificates, or what could not be read as a key",
+            shown(to),
+            counted(count, "line")
         )
     })
 }

@@ -52,7 +52,7 @@ pub(crate) enum Kind {
     FileCapabilities,
     /// Write the user's groups of the host into the jail's group file
     GroupDisagrees,
-    /// Give a root a copy of its own of a file that has names outside of it
+    /// Put a copy in the place of a file of a root that has other names, outside of the root too
     HardLink,
     /// Give a user a home on the host that the jail does not reach, and take the keys along
     HomeInReach,
@@ -60,7 +60,7 @@ pub(crate) enum Kind {
     HomeMissing,
     /// Give the home in the jail to its user
     HomeNotWritable,
-    /// Give a file of a root that root code of the host reads back to root, and let nobody else write it
+    /// Let only root own and write a file of a root which programs of the host read as root
     HostFiles,
     /// Copy the shell of a jail with all that it needs from the host
     InterpreterMissing,
@@ -74,7 +74,7 @@ pub(crate) enum Kind {
     LocaleMissing,
     /// Copy the user's login shell with all that it needs from the host
     LoginShell,
-    /// Unmount what of the host is mounted below a root
+    /// Unmount a part of the host that is mounted below a root
     MountInRoot,
     /// Take a service without a library out of the jail's nsswitch.conf
     NssLibraryMissing,
@@ -86,7 +86,7 @@ pub(crate) enum Kind {
     PasswdDisagrees,
     /// Write the user's line into the jail's passwd
     PasswdLineMissing,
-    /// Copy a program with all that it needs from the host, or remove it
+    /// Copy a program that can't start, with all that it needs, from the host; remove it where the host has none
     ProgramBroken,
     /// Copy the host's resolv.conf into the root
     ResolverMissing,
@@ -120,7 +120,7 @@ pub(crate) enum Kind {
     TerminfoMissing,
     /// Copy the host's time zone into the root
     TimeZoneMissing,
-    /// Mask systemd's user manager of a user, which runs on the host what the jail writes into the home
+    /// Mask a user's systemd user manager: it runs on the host what is written to the home from inside the jail
     UserManager,
     /// Take away the write permission that everybody has for a file of a root
     WorldWritable,

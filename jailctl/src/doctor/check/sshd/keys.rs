@@ -133,7 +133,7 @@ impl Known {
                 let strange = key_file::not_understood(&text);
                 if let (true, [line, ..]) = (are_keys, strange.as_slice()) {
                     self.unread.push(format!(
-                        "sshd: {}:{line} is no line of keys that is understood here; sshd may take it for one",
+                        "sshd: {}:{line} could not be read as a key; sshd may read it as one",
                         shown(&file)
                     ));
                 }
