@@ -25,7 +25,7 @@ SECURITY   := $(LIBDIR)/security
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help build man try test test-long fuzz bench check install uninstall deb rpm reproducible setup clean
+.PHONY: help build man try test test-long fuzz bench pictures check install uninstall deb rpm reproducible setup clean
 
 help:
 	@printf '%s\n' 'make try         build, then watch a jailed login in a throw-away copy of this machine' \
@@ -34,6 +34,7 @@ help:
 	  'make test-long   the same, then 5,000 logins, every fault at every call, the fuzzer, and two builds compared' \
 	  'make fuzz        TARGET=elf [SECONDS=60]: the fuzzer; takes cargo-fuzz and a nightly toolchain' \
 	  'make bench       what a login costs, beside chroot(1) and jailkit' \
+	  'make pictures    [DRAW=1]: draw the pictures of the documents anew' \
 	  'make build       build jail-shell, pam_jail.so and jailctl' \
 	  'make man         write the man pages of jailctl anew' \
 	  'make install     [DESTDIR=] [PREFIX=/usr] [PRIVILEGE=caps]: install it; a config is kept' \
@@ -74,6 +75,10 @@ bench: build
 	$(CARGO) bench --locked -p login-jail-tests --bench pam
 	$(CARGO) bench --locked -p login-jail-tests --bench build
 
+# docs/img/*.svg, from docs/img/*.json.
+pictures:
+	python3 -B tests/pictures/draw.py
+
 check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -99,8 +104,9 @@ endif
 	chmod 0644 $(DESTDIR)$(COMPLETIONS)/jailctl $(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl \
 	  $(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish
 	install -m 0644 packaging/man/jail-shell.8 packaging/man/pam_jail.8 packaging/man/jailctl*.8 $(DESTDIR)$(MANDIR)/man8/
-	install -d -m 0755 $(DESTDIR)$(SECURITY) $(DESTDIR)$(DOCDIR)/pam.d $(DESTDIR)$(DOCDIR)/sshd_config.d
+	install -d -m 0755 $(DESTDIR)$(SECURITY) $(DESTDIR)$(DOCDIR)/pam.d $(DESTDIR)$(DOCDIR)/sshd_config.d $(DESTDIR)$(DOCDIR)/img
 	install -m 0644 docs/*.md $(DESTDIR)$(DOCDIR)/
+	install -m 0644 docs/img/*.svg $(DESTDIR)$(DOCDIR)/img/
 	install -m 0644 packaging/pam.d/* $(DESTDIR)$(DOCDIR)/pam.d/
 	install -m 0644 packaging/sshd_config.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/
 	install -m 0644 $(OWNER) $(MODULE) $(DESTDIR)$(SECURITY)/pam_jail.so
@@ -117,7 +123,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(PREFIX)/sbin/jailctl $(DESTDIR)$(COMPLETIONS)/jailctl \
 	  $(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl $(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish \
 	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
-	  $(DESTDIR)$(DOCDIR)/*.md $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
+	  $(DESTDIR)$(DOCDIR)/*.md $(DESTDIR)$(DOCDIR)/img/*.svg $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man7/login-jail.7
 	@lines=$$(grep -l '^[^#].*pam_jail' $(DESTDIR)/etc/pam.d/* 2>/dev/null | tr '\n' ' '); \
 	  test -z "$$lines" || echo "uninstall: nobody gets in by these until the lines for pam_jail.so are gone: $$lines" >&2
