@@ -24,10 +24,10 @@ enum Way {
 macro_rules! in_every_jail {
     ($($claim:ident,)*) => {
         mod chroot {
-            $(#[test] fn $claim() { super::$claim(super::Way::Chroot); })*
+            $(#[test] fn $claim() { super::$claim(crate::hostile::Way::Chroot); })*
         }
         mod full {
-            $(#[test] fn $claim() { super::$claim(super::Way::Full); })*
+            $(#[test] fn $claim() { super::$claim(crate::hostile::Way::Full); })*
         }
     };
 }

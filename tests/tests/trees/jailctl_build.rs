@@ -483,7 +483,7 @@ fn refuses_to_build_where_others_can_write_and_over_what_it_did_not_make() {
 
 #[test]
 fn the_manuals_first_example_works_on_a_fresh_machine() {
-    let page = include_str!("../../packaging/man/jailctl-build.8").replace("\\-", "-");
+    let page = include_str!("../../../packaging/man/jailctl-build.8").replace("\\-", "-");
     let (_, examples) = page.split_once(".SH \"EXAMPLES\"").unwrap();
     let first = examples.lines().find_map(|line| line.strip_prefix("\\fB"));
     let first = first.unwrap().trim_end_matches("\\fR");

@@ -21,15 +21,15 @@ use std::{
 
 use login_jail_tests::skipped;
 
-#[path = "../../fuzz/bodies/accounts.rs"]
+#[path = "../../../fuzz/bodies/accounts.rs"]
 mod accounts;
-#[path = "../../fuzz/bodies/archive.rs"]
+#[path = "../../../fuzz/bodies/archive.rs"]
 mod archive;
-#[path = "../../fuzz/bodies/config.rs"]
+#[path = "../../../fuzz/bodies/config.rs"]
 mod config;
-#[path = "../../fuzz/bodies/elf.rs"]
+#[path = "../../../fuzz/bodies/elf.rs"]
 mod elf;
-#[path = "../../fuzz/bodies/shebang.rs"]
+#[path = "../../../fuzz/bodies/shebang.rs"]
 mod shebang;
 
 const TARGETS: [&str; 5] = ["accounts", "archive", "config", "elf", "shebang"];

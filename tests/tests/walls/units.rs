@@ -6,8 +6,8 @@
 
 use login_jail_tests::{Outcome, Sandbox, fault::probe, roots};
 
-const DEBIAN: &str = include_str!("../recordings/systemctl-show-debian-12");
-const HARDENED: &str = include_str!("../recordings/systemctl-show-hardened-rhel-9");
+const DEBIAN: &str = include_str!("../../recordings/systemctl-show-debian-12");
+const HARDENED: &str = include_str!("../../recordings/systemctl-show-hardened-rhel-9");
 
 const CONFIG: &str = "exempt = [\"root\"]\nusers = { ann = \"web\" }\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\n";
 

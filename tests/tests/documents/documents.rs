@@ -10,13 +10,13 @@ use std::{
 use jail::door::refusal::Code;
 use login_jail_tests::{Sandbox, roots, skipped};
 
-const README: &str = include_str!("../../README.md");
-const SECURITY: &str = include_str!("../../docs/security.md");
-const QUICK_START: &str = include_str!("../../docs/quick-start.md");
-const AUDIT: &str = include_str!("../../docs/audit.md");
-const COMING_FROM: &str = include_str!("../../docs/coming-from.md");
-const MANY_MACHINES: &str = include_str!("../../docs/many-machines.md");
-const TROUBLESHOOTING: &str = include_str!("../../docs/troubleshooting.md");
+const README: &str = include_str!("../../../README.md");
+const SECURITY: &str = include_str!("../../../docs/security.md");
+const QUICK_START: &str = include_str!("../../../docs/quick-start.md");
+const AUDIT: &str = include_str!("../../../docs/audit.md");
+const COMING_FROM: &str = include_str!("../../../docs/coming-from.md");
+const MANY_MACHINES: &str = include_str!("../../../docs/many-machines.md");
+const TROUBLESHOOTING: &str = include_str!("../../../docs/troubleshooting.md");
 
 /// A command of a document, and what the document says that it prints.
 #[derive(Debug, Default)]
@@ -364,17 +364,12 @@ fn every_kind_of_a_finding_is_explained_and_no_other() {
 /// And so its command is looked at: see `refuse_unsafe_commands`, by which every `jailctl check` of a test comes.
 #[test]
 fn every_kind_of_a_finding_is_planted_by_a_test() {
-    let tests = fs::read_dir(format!("{}/tests", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let texts: Vec<String> = tests
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|it| it == "rs"))
-        .map(|path| fs::read_to_string(path).unwrap())
-        .collect();
+    let tests = tests();
     for kind in kinds() {
-        let is_named = |text: &String| {
+        let is_named = |(_, text): &(PathBuf, String)| {
             text.contains(&format!("\"{kind}\"")) || text.contains(&format!("[{kind}]"))
         };
-        assert!(texts.iter().any(is_named), "{kind}");
+        assert!(tests.iter().any(is_named), "{kind}");
     }
 }
 
@@ -386,6 +381,17 @@ fn what_is_shown_is_compared() {
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Gives the path and the text of each file of tests: those in the directories below `tests/tests/`.
+fn tests() -> Vec<(PathBuf, String)> {
+    let directories = fs::read_dir(repository().join("tests/tests")).unwrap();
+    let files = directories.flat_map(|entry| fs::read_dir(entry.unwrap().path()).unwrap());
+    files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "rs"))
+        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+        .collect()
 }
 
 /// Gives what stands between backquotes.
@@ -400,10 +406,12 @@ fn every_test_that_the_security_model_names_is_there() {
         .filter(|(suite, _)| *suite != "suite")
         .collect();
     assert!(named.len() > 15, "{named:?}");
+    let tests = tests();
     for (suite, test) in named {
-        let file = repository().join(format!("tests/tests/{suite}.rs"));
-        let source = fs::read_to_string(&file).unwrap_or_default();
-        assert!(source.contains(&format!("fn {test}()")), "{suite}::{test}");
+        let file = format!("{suite}.rs");
+        let source = tests.iter().find(|(path, _)| path.ends_with(&file));
+        let is_there = source.is_some_and(|(_, text)| text.contains(&format!("fn {test}()")));
+        assert!(is_there, "{suite}::{test}");
     }
 }
 

@@ -17,7 +17,7 @@ fn demanding() -> Sandbox {
 
 /// The capabilities that `make install PRIVILEGE=caps` gives, as the Makefile lists them.
 fn capabilities() -> Vec<&'static str> {
-    include_str!("../../Makefile")
+    include_str!("../../../Makefile")
         .lines()
         .find_map(|line| line.strip_prefix("CAPS       := "))
         .unwrap_or_default()

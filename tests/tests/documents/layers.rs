@@ -95,7 +95,7 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// The parts of the core. A file uses its own part and those behind it in this list, and none before it.
-const PARTS: [&[&str]; 12] = [
+const PARTS: [&[&str]; 13] = [
     &["lib.rs"],
     &["serve.rs"],
     // Its lines name what was decided, planned, entered and refused.
@@ -108,6 +108,7 @@ const PARTS: [&[&str]; 12] = [
     &["plan"],
     &["account"],
     &["trust.rs", "untrusted.rs", "served.rs"],
+    &["channel.rs"],
     &["fault.rs", "code.rs", "resolve.rs"],
     &["sys"],
 ];

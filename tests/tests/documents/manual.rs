@@ -11,10 +11,10 @@ use std::{
 
 use login_jail_tests::{JAIL_SHELL, Sandbox, skipped};
 
-const JAIL_SHELL_8: &str = include_str!("../../packaging/man/jail-shell.8");
-const LOGIN_JAIL_7: &str = include_str!("../../packaging/man/login-jail.7");
-const PAM_JAIL_8: &str = include_str!("../../packaging/man/pam_jail.8");
-const CONFIG_5: &str = include_str!("../../packaging/man/login-jail.toml.5");
+const JAIL_SHELL_8: &str = include_str!("../../../packaging/man/jail-shell.8");
+const LOGIN_JAIL_7: &str = include_str!("../../../packaging/man/login-jail.7");
+const PAM_JAIL_8: &str = include_str!("../../../packaging/man/pam_jail.8");
+const CONFIG_5: &str = include_str!("../../../packaging/man/login-jail.toml.5");
 
 /// Gives the examples of a page, each as a reader sees it.
 fn examples(page: &str) -> Vec<String> {
@@ -274,7 +274,7 @@ fn every_config_in_the_manual_is_one() {
 }
 
 /// Every key that the config has: a seed of the fuzzer, which the parser takes.
-const EVERY_KEY: &str = include_str!("../../fuzz/corpus/config/every-key.toml");
+const EVERY_KEY: &str = include_str!("../../../fuzz/corpus/config/every-key.toml");
 
 /// Gives the words that stand before a `=`, besides those in tables of names.
 fn keys(config: &str) -> BTreeSet<String> {

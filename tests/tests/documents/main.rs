@@ -1,0 +1,10 @@
+//! The documents, the packages, the sources and the sandbox itself.
+
+mod documents;
+mod fuzz;
+mod install;
+mod layers;
+mod manual;
+mod package;
+mod sandbox;
+mod tutorial;

@@ -1,0 +1,19 @@
+//! Logins through each door that end inside a jail, and what is refused.
+
+mod account_state;
+mod compare;
+mod conformance;
+mod doors;
+mod empty_fields;
+mod environment;
+mod everyday;
+mod exit_status;
+mod hostile;
+mod keys;
+mod leftovers;
+mod refusals;
+mod roots;
+mod served;
+mod sessions;
+mod sftp_only;
+mod terminals;

@@ -1,0 +1,11 @@
+//! Sessions and accounts behind PAM.
+
+mod both_doors;
+mod pam;
+mod pam_account;
+mod pam_closed;
+mod pam_environment;
+mod pam_guest;
+mod pam_password;
+mod pam_trust;
+mod pam_walls;

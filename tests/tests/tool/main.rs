@@ -1,0 +1,14 @@
+//! What an administrator is told of users, jails and sessions: `jailctl check`, `explain`, `mend` and their like.
+
+mod jailctl_attack;
+mod jailctl_check;
+mod jailctl_enter;
+mod jailctl_explain;
+mod jailctl_lookups;
+mod jailctl_membership;
+mod jailctl_mend;
+mod jailctl_mend_keys;
+mod jailctl_output;
+mod jailctl_sessions;
+mod jailctl_sshd;
+mod jailctl_user_services;
