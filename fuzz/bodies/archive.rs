@@ -2,9 +2,10 @@
 
 use std::{fs, fs::File, path::Path};
 
-use jailctl::{
+use jail_roots::{
     archive::{Policy, Unpacker},
     image::decompress,
+    progress::Progress,
     tree::Tree,
 };
 
@@ -23,7 +24,8 @@ pub(crate) fn take(bytes: &[u8], place: &Path) {
     fs::write(&canary, "alive").unwrap();
 
     let tree = Tree::new(File::open(&root).unwrap().into(), &root);
-    let mut unpacker = Unpacker::new(&tree, POLICY);
+    let mut nobody = |_| ();
+    let mut unpacker = Unpacker::new(&tree, POLICY, Progress::to(&mut nobody));
     if let Ok(mut archive) = decompress(bytes) {
         unpacker.tar(&mut archive, false).ok();
     }

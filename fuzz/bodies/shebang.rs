@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Takes one input.
 pub(crate) fn take(bytes: &[u8]) {
-    let Some(script) = jailctl::shebang::parse(bytes) else {
+    let Some(script) = jail_roots::shebang::parse(bytes) else {
         return;
     };
     assert!(bytes.starts_with(b"#!"));

@@ -5,14 +5,13 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use jail::door::decision::CONFIG_DIRECTORY;
-use jailctl::{
-    build::Build,
-    import::Import,
-    presets,
-    update::{Rollback, Update},
-};
 
-use crate::{doctor::kinds::KINDS, door::Door, mend};
+use crate::{
+    commands::{build::Build, import::Import, presets, rollback::Rollback, update::Update},
+    doctor::kinds::KINDS,
+    door::Door,
+    mend,
+};
 
 /// Explains, checks and changes who is jailed where
 ///

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jailctl::stdout::say;
+use crate::stdout::say;
 use serde::{Deserialize, Serialize};
 
 use crate::{

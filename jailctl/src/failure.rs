@@ -3,9 +3,36 @@
 use std::{error, fmt, io, path::Path};
 
 use jail::door::refusal::{Code, Refusal};
-use jailctl::fault::Fault;
-pub(crate) use jailctl::fault::Verdict;
+use jail_roots::fault::Fault;
 use rustix::process::geteuid;
+
+/// What a command that ran to its end says: exit status 0 or 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// All is as it should be.
+    Fine,
+    /// Something was found that somebody should look at.
+    Findings,
+}
+
+impl Verdict {
+    /// Gives [`Verdict::Findings`] if there are any.
+    pub(crate) fn of(findings: bool) -> Verdict {
+        if findings {
+            Verdict::Findings
+        } else {
+            Verdict::Fine
+        }
+    }
+
+    /// The exit status of the program.
+    pub(crate) fn status(self) -> u8 {
+        match self {
+            Verdict::Fine => 0,
+            Verdict::Findings => 1,
+        }
+    }
+}
 
 /// Why a command could not do its work.
 #[derive(Debug)]
@@ -24,9 +51,8 @@ impl Failure {
     /// Gives the exit status.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Failure::Usage(_) => 2,
-            Failure::Roots(fault) => fault.status(),
-            Failure::Refused(_) | Failure::Failed(_) => 3,
+            Failure::Usage(_) | Failure::Roots(Fault::Usage(_)) => 2,
+            Failure::Roots(_) | Failure::Refused(_) | Failure::Failed(_) => 3,
         }
     }
 

@@ -21,8 +21,11 @@ mod output;
 mod page;
 mod pam;
 mod process;
+mod progress;
 mod shell;
 mod sshd_config;
+mod stdout;
+mod terminal;
 mod watch;
 
 use std::{
@@ -33,7 +36,6 @@ use std::{
 };
 
 use clap::Parser;
-use jailctl::{stdout, terminal::shown_lines};
 
 use crate::{
     accounts::{account, edit, manager, shells, traces, trial},
@@ -41,6 +43,7 @@ use crate::{
     commands::{enter, generate, kick, list, membership, release, sessions, status, supposed},
     doctor::{check, explain, mend, programs, rehearsal},
     failure::{Failure, Verdict},
+    terminal::shown_lines,
 };
 
 fn main() -> ExitCode {
@@ -92,13 +95,13 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Release(arguments) => release::release(&config, &arguments),
         Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Enter(arguments) => enter::run(&config, &arguments),
-        Command::Build(build) => build.run().map_err(Failure::from),
-        Command::Import(import) => import.run().map_err(Failure::from),
-        Command::Presets(list) => list.run().map_err(Failure::from),
+        Command::Build(build) => build.run(),
+        Command::Import(import) => import.run(),
+        Command::Presets(list) => list.run(),
         Command::Update(update) => {
-            failure::need_root("compare and mend roots").and_then(|()| Ok(update.run()?))
+            failure::need_root("compare and mend roots").and_then(|()| update.run())
         }
-        Command::Rollback(rollback) => rollback.run().map_err(Failure::from),
+        Command::Rollback(rollback) => rollback.run(),
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Man(arguments) => generate::man_pages(&arguments),
         Command::Rehearse(arguments) => rehearsal::look_inside(&config, &arguments),

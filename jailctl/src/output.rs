@@ -1,7 +1,7 @@
 //! What reports have in common: JSON, and columns.
 
-pub(crate) use jailctl::stdout::say;
-use jailctl::terminal::json;
+pub(crate) use crate::stdout::say;
+use crate::terminal::json;
 use serde::Serialize;
 
 use crate::failure::Failure;

@@ -6,12 +6,13 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jail_roots::progress::Event;
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far something is.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     started: Instant,
     total: u64,
     done: u64,
@@ -20,8 +21,7 @@ pub struct Progress {
 
 impl Progress {
     /// Starts to count, up to `total`; 0 where that is not known.
-    #[must_use]
-    pub fn new(total: u64) -> Progress {
+    pub(crate) fn new(total: u64) -> Progress {
         Progress {
             started: Instant::now(),
             total,
@@ -31,7 +31,7 @@ impl Progress {
     }
 
     /// Counts on.
-    pub fn add(&mut self, count: u64) {
+    pub(crate) fn add(&mut self, count: u64) {
         self.done = self.done.saturating_add(count);
         if let Some(bar) = &self.bar {
             bar.set_position(self.done);
@@ -54,6 +54,19 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// Shows how far the making of a root is.
+pub(crate) fn show_progress() -> impl FnMut(Event) {
+    let mut shown = None;
+    move |event| match event {
+        Event::Begun(parts) => shown = Some(Progress::new(parts)),
+        Event::Done(parts) => {
+            if let Some(shown) = &mut shown {
+                shown.add(parts);
+            }
         }
     }
 }

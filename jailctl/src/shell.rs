@@ -8,7 +8,7 @@ use std::{
 };
 
 use jail::log::is_hidden;
-pub(crate) use jailctl::terminal::shown;
+pub(crate) use jail_roots::terminal::shown;
 
 use crate::failure::Failure;
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jailctl::pattern::expand;
+use jail_roots::pattern::expand;
 
 use crate::failure::Failure;
 

@@ -17,12 +17,12 @@ use crate::terminal::json;
 static FIRST_ERROR: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints a line.
-pub fn say(text: impl Display) {
+pub(crate) fn say(text: impl Display) {
     record(writeln!(io::stdout(), "{text}"));
 }
 
 /// Prints a report as JSON.
-pub fn say_json(report: &impl Serialize) {
+pub(crate) fn say_json(report: &impl Serialize) {
     match json(report) {
         Ok(text) => say(text),
         Err(error) => record(Err(error.into())),
@@ -30,7 +30,7 @@ pub fn say_json(report: &impl Serialize) {
 }
 
 /// Keeps in mind how writing there went. A reader that has seen enough is no failure of what is reported.
-pub fn record(written: io::Result<()>) {
+pub(crate) fn record(written: io::Result<()>) {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             // The first says why.
@@ -44,7 +44,7 @@ pub fn record(written: io::Result<()>) {
 ///
 /// # Errors
 /// Something could not be written, now or before.
-pub fn finish() -> Result<(), &'static io::Error> {
+pub(crate) fn finish() -> Result<(), &'static io::Error> {
     record(io::stdout().flush());
     FIRST_ERROR.get().map_or(Ok(()), Err)
 }

@@ -1,28 +1,11 @@
-//! Text from elsewhere, made fit for a terminal: names in archives, roots and configs are chosen by others.
-
-use std::ffi::OsStr;
+//! Reports of several lines and in JSON, made fit for a terminal as single words are.
 
 use jail::log::is_hidden;
+pub(crate) use jail_roots::terminal::shown;
 use serde::Serialize;
 
-/// Escapes what would move the cursor, reorder or hide, as the log does.
-#[must_use]
-pub fn shown(text: impl AsRef<OsStr>) -> String {
-    let text = text.as_ref().to_string_lossy();
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if is_hidden(letter) {
-            safe.extend(letter.escape_default());
-        } else {
-            safe.push(letter);
-        }
-    }
-    safe
-}
-
 /// Escapes the same in a text of several lines, which stay lines.
-#[must_use]
-pub fn shown_lines(text: &str) -> String {
+pub(crate) fn shown_lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(shown).collect();
     lines.join("\n")
 }
@@ -31,7 +14,7 @@ pub fn shown_lines(text: &str) -> String {
 ///
 /// # Errors
 /// The report can't be written as JSON.
-pub fn json(report: &impl Serialize) -> serde_json::Result<String> {
+pub(crate) fn json(report: &impl Serialize) -> serde_json::Result<String> {
     let text = serde_json::to_string_pretty(report)?;
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -50,21 +33,7 @@ pub fn json(report: &impl Serialize) -> serde_json::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_hidden, json, shown};
-
-    #[test]
-    fn what_is_printed_can_not_write_to_the_terminal() {
-        for word in [
-            "a\u{1b}[2Jb",
-            "a\u{9b}b",
-            "a\rb",
-            "a\u{202e}b",
-            "a\u{61c}b",
-            "a\u{e0041}",
-        ] {
-            assert!(!shown(word).contains(is_hidden), "{word:?}");
-        }
-    }
+    use super::{is_hidden, json};
 
     #[test]
     fn escaped_json_is_the_same_value() {

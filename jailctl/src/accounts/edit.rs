@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jailctl::lock;
+use jail_roots::lock;
 use toml_edit::{Array, Document, DocumentMut, Item, Table, TableLike, TomlError, Value};
 
 use crate::failure::Failure;

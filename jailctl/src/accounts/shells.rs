@@ -11,7 +11,7 @@ use std::{
 };
 
 use jail::account::identity::Identity;
-use jailctl::tree::Tree;
+use jail_roots::tree::Tree;
 
 use crate::failure::Failure;
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use clap::{Arg, Command, CommandFactory, ValueHint, builder::PossibleValuesParser};
 use clap_complete::Shell;
-use jailctl::presets::Presets;
+use jail_roots::presets::Presets;
 
 use crate::{
     cli::{Cli, Completions, Man},

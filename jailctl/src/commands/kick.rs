@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::progress::Progress;
 use jail::{
     account::identity::Identity,
     door::{decision::Config, refusal::Refusal},
 };
-use jailctl::progress::Progress;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use rustix::{
     io::Errno,

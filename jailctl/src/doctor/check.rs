@@ -29,8 +29,8 @@ mod user_manager;
 
 use std::path::Path;
 
+use crate::progress::Progress;
 use jail::door::decision::Config;
-use jailctl::progress::Progress;
 
 use crate::{
     account::{self, Accounts, Jailed},

@@ -24,7 +24,7 @@ use jail::{
     session::supervisor::end_like,
 };
 use jail_config::Home;
-use jailctl::shebang;
+use jail_roots::shebang;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 

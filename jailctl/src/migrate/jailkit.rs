@@ -6,7 +6,7 @@ use std::{
 };
 
 use jail::account::identity::{Identity, IdentityError};
-use jailctl::presets::Presets;
+use jail_roots::presets::Presets;
 
 use super::draft::{Draft, Sketch, string};
 use crate::{account, cli::FromJailkit, failure::Failure, shell::quoted};

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use jail::account::identity::Identity;
-use jailctl::pattern::fits;
+use jail_roots::pattern::fits;
 
 use super::draft::{Draft, Now, Sketch};
 use crate::{

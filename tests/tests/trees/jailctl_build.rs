@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jailctl::{loader::Loader, presets::Presets};
+use jail_roots::{loader::Loader, presets::Presets};
 use login_jail_tests::{Sandbox, fault::install_probe, jailctl, skipped};
 
 const ROOT: &str = "/srv/jails/ann";

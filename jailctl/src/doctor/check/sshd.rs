@@ -18,7 +18,7 @@ mod resolved;
 
 use std::path::{Path, PathBuf};
 
-use jailctl::progress::Progress;
+use crate::progress::Progress;
 
 use crate::{
     account::Jailed,

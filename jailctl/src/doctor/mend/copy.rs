@@ -14,11 +14,12 @@ use std::{
 
 use jail::resolve::openat2;
 use jail_config::Base;
-use jailctl::{
+use jail_roots::{
     build,
     closure::{Collector, Entry},
     host,
     manifest::Manifest,
+    progress::Progress,
     tree::Tree,
 };
 use rustix::{
@@ -37,6 +38,7 @@ use crate::{
         Data, Extent, Kind, beside,
         reach::{Root, failed, name_beside},
     },
+    progress::show_progress,
     rehearsal::{self, Seen},
     shell::shown,
 };
@@ -135,7 +137,12 @@ pub(crate) fn bring(
     if is_built {
         let words: Vec<String> = wanted.iter().map(|it| it.display().to_string()).collect();
         if extent == Extent::Whole {
-            build::add(root.path, &words)?;
+            let request = build::Request {
+                root: root.path.to_owned(),
+                programs: words.clone(),
+                ..build::Request::default()
+            };
+            build::build(&request, &mut Progress::to(&mut show_progress()))?;
         }
         return Ok(vec![format!(
             "{}: built anew, with {}",

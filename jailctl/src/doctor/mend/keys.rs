@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jailctl::tree::Tree;
+use jail_roots::tree::Tree;
 
 use crate::{
     account::Jailed,

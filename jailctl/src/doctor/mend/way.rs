@@ -14,7 +14,7 @@ use jail::{
     world::host_files::HostFilesFault,
 };
 use jail_config::{Base, RootOwner};
-use jailctl::tree::Tree;
+use jail_roots::tree::Tree;
 use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, fstat, openat};
 
 use crate::{

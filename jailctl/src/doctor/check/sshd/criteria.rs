@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr, path::Path};
 
-use jailctl::pattern::fits;
+use jail_roots::pattern::fits;
 
 use crate::sshd_config;
 

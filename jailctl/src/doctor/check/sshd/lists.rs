@@ -3,7 +3,7 @@
 use std::{ffi::OsString, os::unix::ffi::OsStrExt};
 
 use jail::account::identity::Identity;
-use jailctl::pattern::fits;
+use jail_roots::pattern::fits;
 
 /// The four lists as sshd has them for a user.
 #[derive(Debug, Default)]

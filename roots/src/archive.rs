@@ -98,14 +98,14 @@ impl<Source: Read> Read for Bounded<Source> {
 
 /// Puts entries into a root.
 #[derive(Debug)]
-pub struct Unpacker<'tree> {
+pub struct Unpacker<'tree, 'listener> {
     root: &'tree Tree,
     policy: Policy,
     unpacked: Unpacked,
     seen: u64,
     /// What the layer at hand has brought, which its own whiteouts don't take away.
     layer: BTreeSet<PathBuf>,
-    progress: Progress,
+    progress: Progress<'listener>,
 }
 
 /// Why an entry could not be put in place: the archive's fault, or ours.
@@ -131,17 +131,18 @@ impl From<Errno> for Stop {
     }
 }
 
-impl<'tree> Unpacker<'tree> {
+impl<'tree, 'listener> Unpacker<'tree, 'listener> {
     /// Starts with an empty root.
     #[must_use]
-    pub fn new(root: &'tree Tree, policy: Policy) -> Unpacker<'tree> {
+    pub fn new(root: &'tree Tree, policy: Policy, mut progress: Progress<'listener>) -> Self {
+        progress.begin(0);
         Unpacker {
             root,
             policy,
             unpacked: Unpacked::default(),
             seen: 0,
             layer: BTreeSet::new(),
-            progress: Progress::new(0),
+            progress,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What people mean by a name: the programs, files and libraries of `--with NAME`.
 //!
-//! Presets are data. Those that come with jailctl are in `jailctl/presets/`; an administrator adds more as
+//! Presets are data. Those that come with jailctl are in `roots/presets/`; an administrator adds more as
 //! `/etc/login-jail/presets.d/*.toml`, where a name that is known already takes the place of the known one.
 
 use std::{
@@ -10,17 +10,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use clap::Args;
 use jail_config::nearest;
-use serde_json::json as object;
 use toml::de::{DeTable, DeValue};
 
-use crate::{
-    fault::{Fault, Verdict},
-    stdout::{say, say_json},
-    terminal::shown,
-    tree::Tree,
-};
+use crate::{fault::Fault, tree::Tree};
 
 /// Where an administrator's own presets are.
 pub const DIRECTORY: &str = "/etc/login-jail/presets.d";
@@ -66,59 +59,12 @@ pub struct Preset {
     pub package: Option<String>,
 }
 
-/// List what `jailctl build --with` knows, and which of it this machine has the programs for.
-#[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
-pub struct List {
-    /// Report as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  jailctl presets           what --with knows
-  jailctl presets --json    the same for a program";
-
-impl List {
-    /// Prints the presets by name.
-    ///
-    /// # Errors
-    /// A file of the administrator's can't be read or understood.
-    pub fn run(self) -> Result<Verdict, Fault> {
-        let presets = Presets::load()?;
-        let mut reports = Vec::new();
-        for (name, preset) in presets.iter() {
-            let there = preset.programs.is_empty()
-                || preset
-                    .programs
-                    .iter()
-                    .any(|name| find_program(name).is_some());
-            if self.json {
-                reports.push(object!({
-                    "name": name,
-                    "about": preset.about,
-                    "presets": preset.presets,
-                    "package": preset.package,
-                    "installed": there,
-                }));
-                continue;
-            }
-            let mark = match (&preset.package, there) {
-                (_, true) => String::new(),
-                (Some(package), _) => format!(" (not on this host: apt-get install {package})"),
-                (None, _) => " (not on this host)".to_owned(),
-            };
-            say(format_args!(
-                "{name:<18} {}{}",
-                shown(&preset.about),
-                shown(mark)
-            ));
-        }
-        if self.json {
-            say_json(&object!({ "presets": reports }));
-        }
-        Ok(Verdict::Fine)
+impl Preset {
+    /// Whether the host has any of its programs.
+    #[must_use]
+    pub fn is_installed(&self) -> bool {
+        let mut programs = self.programs.iter();
+        self.programs.is_empty() || programs.any(|name| find_program(name).is_some())
     }
 }
 

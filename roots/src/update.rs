@@ -7,82 +7,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, ValueHint};
 use rustix::fs::FileType;
 use serde::Serialize;
-use serde_json::json as object;
 
 use crate::{
-    build::{absolute, accounts, collect, make_homes},
+    build::{accounts, collect, make_homes},
     closure::{Entry, Note},
     etc,
-    fault::{Fault, Verdict},
+    fault::Fault,
     generation::{self, Plan},
     host,
     manifest::{Manifest, Recipe, Record, digest, digest_text},
     progress::Progress,
-    registry,
-    stdout::{say, say_json},
-    terminal::shown,
     tree::Tree,
 };
 
 /// No file that is made for a root is longer: `etc` reads none that is.
 const LONGEST_MADE: u64 = 64 * 1024 * 1024;
-/// How many notes about what is left out are printed.
-const MOST_NOTES: usize = 20;
-
-/// Bring roots up to date with this machine, and mend what has changed in them
-///
-/// Compares manifest, root and host, and prints a line for each path that differs: stale (the host has another version),
-/// missing, changed inside, orphaned (nothing needs it any more), new. Then puts a root that is right in the place of the
-/// old one, by a rename. What users made themselves stays. What not everybody can read on this machine is left out, and
-/// what has become so since is taken away.
-///
-/// A generation is what jailctl put into a root in one run. The one before is kept in ROOT/.login-jail/previous and can be
-/// put back by `jailctl rollback`.
-///
-/// The Debian package calls this after each run of dpkg that changed programs, libraries or /etc, by a trigger on their
-/// directories; a root that can't be updated never stops dpkg. To keep a root out of it, take its line out of
-/// /var/lib/login-jail/roots.
-#[derive(Debug, Args)]
-#[command(after_long_help = UPDATE_EXAMPLES)]
-pub struct Update {
-    /// Roots that were made by jailctl build; without any, all that are known
-    #[arg(value_hint = ValueHint::DirPath)]
-    roots: Vec<PathBuf>,
-    /// Say what differs and change nothing; exit status 1 if something does
-    #[arg(long)]
-    dry_run: bool,
-    /// Report as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-const UPDATE_EXAMPLES: &str = "\
-Examples:
-  jailctl update                             all roots that jailctl build has made
-  jailctl update --dry-run /srv/jails/ann    only look at this one
-  jailctl update --json                      a report for a program";
-
-/// Put the generation of a root before the last update or build into use again
-///
-/// Only what jailctl put there changes back; users' files stay as they are. The generation that was in use is kept, so
-/// that a second call undoes the first. One generation is kept, not more; see jailctl-update(8).
-///
-/// The next `jailctl update`, and the package's trigger with it, brings the root forward again: to stay with the old
-/// programs, take the root's line out of /var/lib/login-jail/roots.
-#[derive(Debug, Args)]
-#[command(after_long_help = ROLLBACK_EXAMPLES)]
-pub struct Rollback {
-    /// The root; a second call undoes the first
-    #[arg(value_hint = ValueHint::DirPath)]
-    root: PathBuf,
-}
-
-const ROLLBACK_EXAMPLES: &str = "\
-Examples:
-  jailctl rollback /srv/jails/ann    the generation before; once more, and it is the newer one again";
 
 /// How a path differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -121,89 +62,20 @@ struct Drift {
 
 /// What was done with a root.
 #[derive(Debug)]
-struct Report {
-    drift: BTreeSet<(PathBuf, Kind)>,
-    notes: Vec<Note>,
-    repaired: bool,
+pub struct Report {
+    /// What differed, by path.
+    pub drift: BTreeSet<(PathBuf, Kind)>,
+    /// What is to be said about what it is to have.
+    pub notes: Vec<Note>,
+    /// Whether it is as it is to be now, and was not.
+    pub repaired: bool,
 }
 
-impl Update {
-    /// Compares, reports and repairs each root. One that can't be does not keep the others from it.
-    ///
-    /// # Errors
-    /// What went wrong with the last root that something went wrong with.
-    pub fn run(self) -> Result<Verdict, Fault> {
-        let (roots, gone) = if self.roots.is_empty() {
-            registry::roots()?
-        } else {
-            let named = self.roots.iter().map(|root| absolute(root));
-            (named.collect::<Result<_, _>>()?, Vec::new())
-        };
-        if !self.json {
-            for root in &gone {
-                eprintln!(
-                    "finding: {} is not there; bring it back, or take its line out of {}",
-                    shown(root),
-                    registry::FILE
-                );
-            }
-        }
-        let mut failed = None;
-        let mut findings = !gone.is_empty();
-        let mut left_out = BTreeSet::new();
-        let mut reports = Vec::new();
-        for root in roots {
-            match update(&root, self.dry_run) {
-                Ok(report) => {
-                    findings |= (self.dry_run && !report.drift.is_empty())
-                        || report.notes.iter().any(Note::is_finding);
-                    if self.json {
-                        reports.push(as_json(&root, &report));
-                    } else {
-                        print(&root, &report);
-                    }
-                    let notes = report.notes.into_iter();
-                    left_out.extend(notes.filter(Note::is_left_out));
-                }
-                Err(fault) => {
-                    if let Some(before) = failed.replace(fault) {
-                        eprintln!("jailctl: {before}");
-                    }
-                }
-            }
-        }
-        if self.json {
-            let gone: Vec<_> = gone.iter().map(|root| root.to_string_lossy()).collect();
-            say_json(&object!({ "roots": reports, "gone": gone }));
-        } else {
-            print_left_out(&left_out);
-        }
-        failed.map_or_else(|| Ok(Verdict::of(findings)), Err)
-    }
-}
-
-impl Rollback {
-    /// Exchanges the two generations of a root.
-    ///
-    /// # Errors
-    /// There is only one, or a system call failed.
-    pub fn run(self) -> Result<Verdict, Fault> {
-        let path = absolute(&self.root)?;
-        let root = Tree::open(&path)?;
-        let _held = generation::hold(&root)?;
-        generation::recover(&root)?;
-        let manifest = generation::roll_back(&root)?;
-        let with = manifest.recipe.with.join(",");
-        say(format_args!(
-            "{}: rolled back to what was built with {}",
-            shown(&path),
-            shown(with)
-        ));
-        Ok(Verdict::Fine)
-    }
-}
-
-fn update(path: &Path, dry_run: bool) -> Result<Report, Fault> {
+/// Compares a root with the host as it is now and, unless it is to be left as it is, brings it up to date.
+///
+/// # Errors
+/// It was not built here, something that it needs can't be examined, or a system call failed.
+pub fn update(path: &Path, dry_run: bool, progress: &mut Progress<'_>) -> Result<Report, Fault> {
     let root = Tree::open(path)?;
     let _held = generation::hold(&root)?;
     generation::recover(&root)?;
@@ -229,12 +101,12 @@ fn update(path: &Path, dry_run: bool) -> Result<Report, Fault> {
         closure,
         made,
     };
-    let drift = compare(&root, &manifest, &plan)?;
+    let drift = compare(&root, &manifest, &plan, progress)?;
     let repaired = !dry_run && !drift.differs.is_empty();
     if repaired {
         generation::make_skeleton(&root)?;
         make_homes(&root, &accounts)?;
-        generation::put_in_place(&root, &plan, Some(&manifest), &drift.intact)?;
+        generation::put_in_place(&root, &plan, Some(&manifest), &drift.intact, progress)?;
     }
     Ok(Report {
         drift: drift.differs,
@@ -244,10 +116,15 @@ fn update(path: &Path, dry_run: bool) -> Result<Report, Fault> {
 }
 
 /// Compares manifest, root and host.
-fn compare(root: &Tree, manifest: &Manifest, plan: &Plan) -> Result<Drift, Fault> {
+fn compare(
+    root: &Tree,
+    manifest: &Manifest,
+    plan: &Plan,
+    progress: &mut Progress<'_>,
+) -> Result<Drift, Fault> {
     let mut drift = Drift::default();
     let wanted = wanted(plan)?;
-    let mut progress = Progress::new(u64::try_from(wanted.len()).unwrap_or(0));
+    progress.begin(u64::try_from(wanted.len()).unwrap_or(0));
     let paths: BTreeSet<&PathBuf> = wanted.keys().chain(manifest.entries.keys()).collect();
     for path in paths {
         let (wanted, known) = (wanted.get(path), manifest.entries.get(path));
@@ -375,41 +252,13 @@ fn same(one: &Record, other: &Record) -> bool {
     }
 }
 
-fn print(root: &Path, report: &Report) {
-    let root = shown(root);
-    for note in report.notes.iter().filter(|note| note.is_finding()) {
-        eprintln!("finding: {}", shown(note.to_string()));
-    }
-    for (path, kind) in &report.drift {
-        say(format_args!("{}: {kind}: {}", root, shown(path)));
-    }
-    let what = match (report.drift.is_empty(), report.repaired) {
-        (true, _) => "up to date".to_owned(),
-        (_, true) => format!("brought up to date; jailctl rollback {} undoes it", root),
-        _ => format!(
-            "{} differences; jailctl update {} mends them",
-            report.drift.len(),
-            root
-        ),
-    };
-    say(format_args!("{}: {what}", root));
-}
-
-/// Says what of the host is left out, once for all roots. How much there is may be its owner's choice.
-fn print_left_out(notes: &BTreeSet<Note>) {
-    for note in notes.iter().take(MOST_NOTES) {
-        eprintln!("note: {}", shown(note.to_string()));
-    }
-    if let more @ 1.. = notes.len().saturating_sub(MOST_NOTES) {
-        eprintln!("note: {more} more of the kind; jailctl update --json has them all");
-    }
-}
-
-fn as_json(root: &Path, report: &Report) -> serde_json::Value {
-    let drift: Vec<_> = report
-        .drift
-        .iter()
-        .map(|(path, kind)| object!({ "path": path.to_string_lossy(), "kind": kind }))
-        .collect();
-    object!({ "root": root.to_string_lossy(), "drift": drift, "notes": report.notes, "repaired": report.repaired })
+/// Exchanges the two generations of a root, and gives the manifest of the one that is in use then.
+///
+/// # Errors
+/// There is only one, or a system call failed.
+pub fn roll_back(path: &Path) -> Result<Manifest, Fault> {
+    let root = Tree::open(path)?;
+    let _held = generation::hold(&root)?;
+    generation::recover(&root)?;
+    generation::roll_back(&root)
 }

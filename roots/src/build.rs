@@ -1,7 +1,7 @@
-//! `jailctl build`: a small populated root from the host's own files.
+//! A small populated root from the host's own files.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::HashSet,
     os::{
         fd::{AsFd, OwnedFd},
         unix::ffi::OsStrExt,
@@ -9,159 +9,98 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, ValueHint};
 use jail_config::nearest;
 use rustix::{
     fs::{FileType, Gid, RenameFlags, Uid, fchown, fstat},
     io::Errno,
 };
-use serde_json::json as object;
 
 use crate::{
     change::Change,
     closure::{Closure, Collector, Note, OWN},
     etc::{self, Account},
-    fault::{Fault, Verdict},
+    fault::Fault,
     generation::{self, Plan},
-    manifest::{CONTROL, Manifest, Method, Recipe, Record},
+    manifest::{CONTROL, Manifest, Method, Recipe},
     presets::{Presets, find_program},
+    progress::Progress,
     registry,
-    stdout::{say, say_json},
-    terminal::shown,
     tree::{Tree, list},
 };
 
-/// Make a root directory from this machine's own programs and what they need
-///
-/// Programs, their libraries and interpreters (read from the files, which are never run), and what is loaded at run time:
-/// NSS, gconv, terminfo, locales, time zones, certificates. The root is built beside and takes its place by a rename, so
-/// that killed at any moment the old one is still whole; the one before is kept for `jailctl rollback`. What was put
-/// where from which package, with a digest, is in ROOT/.login-jail/manifest.json, which the user can't read. The root is
-/// noted in /var/lib/login-jail/roots, where `jailctl update` finds it.
-///
-/// On a root that was built before, what is named comes to what was asked for before: its presets, programs and accounts
-/// are kept, and so is the way files come in, unless another one is named, which then holds for all files. Without anything
-/// named the root is built anew as it was asked for. `--only` lets go of the presets and programs of before.
-///
-/// A user of the root needs a rule as well: `jailctl add`. Who needs the host's programs and nothing of their own needs
-/// no such root: base = "host" in login-jail.toml(5).
-#[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
-pub struct Build {
-    /// The root directory; made if it is not there, with those above it, root's and mode 0755. One that was built before is
-    /// built anew, users' files stay
-    #[arg(value_hint = ValueHint::DirPath)]
-    root: PathBuf,
-    /// Presets: shell, sftp, rsync, git, ... (jailctl presets lists them)
-    #[arg(long, value_delimiter = ',', value_name = "PRESET")]
-    with: Vec<String>,
-    /// A further program, by name or path, or a directory: sh,ls,cat
-    #[arg(long = "program", value_delimiter = ',', value_name = "PROGRAM")]
-    programs: Vec<String>,
-    /// Just what is named now: the presets and programs of before go, accounts and homes stay
-    #[arg(long)]
-    only: bool,
-    /// An account that the root's passwd and group know and that has a home in it; several with commas between
-    #[arg(long = "user", value_delimiter = ',', value_name = "NAME", value_hint = ValueHint::Username)]
-    users: Vec<String>,
-    /// Copy the host's files (the default for a new root)
-    #[arg(long, group = "method")]
-    copy: bool,
-    /// Hard-link them instead: no disk use, on one file system
-    #[arg(long, group = "method")]
-    hardlink: bool,
-    /// Share the disk's blocks, on Btrfs, XFS and the like
-    #[arg(long, group = "method")]
-    reflink: bool,
-    /// Report as JSON
-    #[arg(long)]
-    json: bool,
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The root directory.
+    pub root: PathBuf,
+    /// Presets.
+    pub with: Vec<String>,
+    /// Further programs, by name or path, and directories.
+    pub programs: Vec<String>,
+    /// Whether the presets and programs of before go.
+    pub only: bool,
+    /// Accounts that the root's passwd and group know and that have homes in it.
+    pub users: Vec<String>,
+    /// How the host's files come in; as before without it.
+    pub method: Option<Method>,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  jailctl build --with shell,sftp,rsync,git --user ann /srv/jails/ann    a whole system for ann
-  jailctl build --with php /srv/jails/ann                   php too, beside what she has
-  jailctl build --only --with sftp /srv/jails/ann           nothing but sftp from now on
-  jailctl build --program jq --program /opt/report /srv/jails/bob    these programs and what they need
-  jailctl build --with shell --hardlink /srv/jails/ann      the host's own files, on one file system
-  jailctl build --with shell --reflink /srv/jails/ann       on Btrfs or XFS
-  jailctl build --with sftp --copy --json /srv/jails/ann    files of its own, and a report for a program";
+/// What was built.
+#[derive(Debug)]
+pub struct Built {
+    /// Where.
+    pub root: PathBuf,
+    /// What is there now.
+    pub manifest: Manifest,
+    /// What that changes of what was asked for before.
+    pub change: Change,
+    /// What is to be said about it.
+    pub notes: Vec<Note>,
+}
 
-impl Build {
-    /// Builds the root and reports.
-    ///
-    /// # Errors
-    /// Something asked for is not there, or a system call failed; a root that was there works as before.
-    pub fn run(self) -> Result<Verdict, Fault> {
-        let built = self.build()?;
-        let Built {
-            root,
-            manifest,
-            change,
-            notes,
-        } = &built;
-        if self.json {
-            print_json(root, manifest, change, notes);
-        } else {
-            print(root, manifest, change, notes);
-        }
-        Ok(Verdict::of(notes.iter().any(Note::is_finding)))
+/// Builds a root, or builds it anew with what is asked for beside what it has.
+///
+/// # Errors
+/// Something asked for is not there, or a system call failed; a root that was there works as before.
+pub fn build(request: &Request, progress: &mut Progress<'_>) -> Result<Built, Fault> {
+    let root = absolute(&request.root)?;
+    let there = There::open(&root)?;
+    let before = there.as_ref().and_then(There::recipe);
+    let named = request.named();
+    let recipe = request.recipe(&named, before);
+    if recipe.with.is_empty() && recipe.programs.is_empty() {
+        return Err(Fault::Usage(
+            "say what the root is for: --with shell,sftp,git or --program NAME".to_owned(),
+        ));
     }
+    let accounts = accounts(&recipe, &named)?;
+    let collected = collect(&recipe, &named)?;
+    let notes: Vec<Note> = collected.notes.iter().cloned().collect();
+    let made = etc::make(
+        &collected,
+        &accounts,
+        there.as_ref().map(|there| &there.root),
+    )?;
+    let plan = Plan {
+        recipe: recipe.clone(),
+        closure: collected,
+        made,
+    };
+    let manifest = match &there {
+        Some(there) => there.fill(&plan, &accounts, progress)?,
+        None => new_root(&root, |root| fill(root, &plan, &accounts, progress))?,
+    };
+    registry::add(&root)?;
+    let change = Change::of(before, &named, &recipe);
+    Ok(Built {
+        root,
+        manifest,
+        change,
+        notes,
+    })
+}
 
-    fn build(&self) -> Result<Built, Fault> {
-        let root = absolute(&self.root)?;
-        let there = There::open(&root)?;
-        let before = there.as_ref().and_then(There::recipe);
-        let named = self.named();
-        let recipe = self.recipe(&named, before);
-        if recipe.with.is_empty() && recipe.programs.is_empty() {
-            return Err(Fault::Usage(
-                "say what the root is for: --with shell,sftp,git or --program NAME".to_owned(),
-            ));
-        }
-        let accounts = accounts(&recipe, &named)?;
-        let collected = collect(&recipe, &named)?;
-        let notes: Vec<Note> = collected.notes.iter().cloned().collect();
-        let made = etc::make(
-            &collected,
-            &accounts,
-            there.as_ref().map(|there| &there.root),
-        )?;
-        let plan = Plan {
-            recipe: recipe.clone(),
-            closure: collected,
-            made,
-        };
-        let manifest = match &there {
-            Some(there) => there.fill(&plan, &accounts)?,
-            None => new_root(&root, |root| fill(root, &plan, &accounts))?,
-        };
-        registry::add(&root)?;
-        let change = Change::of(before, &named, &recipe);
-        Ok(Built {
-            root,
-            manifest,
-            change,
-            notes,
-        })
-    }
-
-    /// Asks for programs of a root that was built before, beside what it has.
-    fn adding(root: &Path, programs: &[String]) -> Build {
-        Build {
-            root: root.to_owned(),
-            with: Vec::new(),
-            programs: programs.to_vec(),
-            only: false,
-            users: Vec::new(),
-            copy: false,
-            hardlink: false,
-            reflink: false,
-            json: false,
-        }
-    }
-
+impl Request {
     /// What is named now, and nothing of before.
     fn named(&self) -> Recipe {
         Recipe {
@@ -174,12 +113,7 @@ impl Build {
 
     /// What the root is to be: what is named now, beside what is kept of before.
     fn recipe(&self, named: &Recipe, before: Option<&Recipe>) -> Recipe {
-        let method = match (self.copy, self.hardlink, self.reflink) {
-            (true, ..) => Some(Method::Copy),
-            (_, true, _) => Some(Method::Hardlink),
-            (.., true) => Some(Method::Reflink),
-            _ => before.map(|before| before.method),
-        };
+        let method = self.method.or(before.map(|before| before.method));
         let nothing = Recipe::default();
         let before = before.unwrap_or(&nothing);
         let content = if self.only { &nothing } else { before };
@@ -191,22 +125,6 @@ impl Build {
             imported: None,
         }
     }
-}
-
-/// What was built.
-struct Built {
-    root: PathBuf,
-    manifest: Manifest,
-    change: Change,
-    notes: Vec<Note>,
-}
-
-/// Builds a root anew, as it was asked for, with these programs besides.
-///
-/// # Errors
-/// As [`Build::run`].
-pub fn add(root: &Path, programs: &[String]) -> Result<(), Fault> {
-    Build::adding(root, programs).build().map(drop)
 }
 
 /// Gives the names of both, each once.
@@ -353,7 +271,12 @@ impl There {
         }
     }
 
-    fn fill(&self, plan: &Plan, accounts: &[Account]) -> Result<Manifest, Fault> {
+    fn fill(
+        &self,
+        plan: &Plan,
+        accounts: &[Account],
+        progress: &mut Progress<'_>,
+    ) -> Result<Manifest, Fault> {
         let _held = match self.state {
             State::Held(..) => None,
             State::Empty => {
@@ -368,7 +291,7 @@ impl There {
                 Some(state)
             }
         };
-        fill(&self.root, plan, accounts)
+        fill(&self.root, plan, accounts, progress)
     }
 }
 
@@ -444,11 +367,16 @@ fn root_in<T>(
 }
 
 /// Fills a root that is locked and recovered.
-fn fill(root: &Tree, plan: &Plan, accounts: &[Account]) -> Result<Manifest, Fault> {
+fn fill(
+    root: &Tree,
+    plan: &Plan,
+    accounts: &[Account],
+    progress: &mut Progress<'_>,
+) -> Result<Manifest, Fault> {
     generation::make_skeleton(root)?;
     make_homes(root, accounts)?;
     let old = Manifest::read(root)?;
-    generation::put_in_place(root, plan, old.as_ref(), &HashSet::new())
+    generation::put_in_place(root, plan, old.as_ref(), &HashSet::new(), progress)
 }
 
 /// Makes the homes that are missing.
@@ -504,63 +432,4 @@ fn refuse_foreign(root: &Tree) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-fn count(manifest: &Manifest) -> (usize, u64) {
-    manifest
-        .entries
-        .values()
-        .fold((0, 0), |(files, bytes), record| match record {
-            Record::File { size, .. } => (files + 1, bytes + size),
-            _ => (files, bytes),
-        })
-}
-
-fn print(root: &Path, manifest: &Manifest, change: &Change, notes: &[Note]) {
-    let (files, bytes) = count(manifest);
-    for note in notes
-        .iter()
-        .filter(|note| !matches!(note, Note::NotInstalled { .. }))
-    {
-        let kind = if note.is_finding() { "finding" } else { "note" };
-        eprintln!("{kind}: {}", shown(note.to_string()));
-    }
-    // Once, of however many presets it is.
-    let missing: BTreeSet<&str> = notes
-        .iter()
-        .filter_map(|note| match note {
-            Note::NotInstalled { program, .. } => Some(program.as_str()),
-            _ => None,
-        })
-        .collect();
-    if !missing.is_empty() {
-        let missing: Vec<&str> = missing.into_iter().collect();
-        eprintln!(
-            "note: not on this host and left out: {}",
-            shown(missing.join(" "))
-        );
-    }
-    for line in change.lines(manifest.recipe.method) {
-        say(format_args!("{}: {}", shown(root), shown(line)));
-    }
-    say(format_args!(
-        "{}: {files} files, {} MiB",
-        shown(root),
-        bytes.div_ceil(1 << 20)
-    ));
-}
-
-fn print_json(root: &Path, manifest: &Manifest, change: &Change, notes: &[Note]) {
-    let (files, bytes) = count(manifest);
-    let findings = notes.iter().filter(|note| note.is_finding()).count();
-    let report = object!({
-        "root": root.to_string_lossy(),
-        "files": files,
-        "bytes": bytes,
-        "recipe": manifest.recipe,
-        "change": change,
-        "findings": findings,
-        "notes": notes,
-    });
-    say_json(&report);
 }

@@ -156,8 +156,9 @@ pub fn put_in_place(
     plan: &Plan,
     old: Option<&Manifest>,
     intact: &HashSet<PathBuf>,
+    progress: &mut Progress<'_>,
 ) -> Result<Manifest, Fault> {
-    match prepare(root, plan, old, intact) {
+    match prepare(root, plan, old, intact, progress) {
         Ok(manifest) => {
             exchange(root, Path::new(NEXT), old, &manifest)?;
             Ok(manifest)
@@ -175,12 +176,13 @@ fn prepare(
     plan: &Plan,
     old: Option<&Manifest>,
     intact: &HashSet<PathBuf>,
+    progress: &mut Progress<'_>,
 ) -> Result<Manifest, Fault> {
     root.make_directory(Path::new(NEXT), 0o700)?;
     let stage_path = Path::new(NEXT).join("root");
     root.make_directory(&stage_path, 0o755)?;
     let stage = root.subtree(&stage_path)?;
-    let entries = populate(&stage, root, plan, intact)?;
+    let entries = populate(&stage, root, plan, intact, progress)?;
     if let Some(old) = old {
         carry_over(&stage, root, old, &entries)?;
     }
@@ -247,10 +249,11 @@ fn populate(
     root: &Tree,
     plan: &Plan,
     intact: &HashSet<PathBuf>,
+    progress: &mut Progress<'_>,
 ) -> Result<BTreeMap<PathBuf, Record>, Fault> {
     let mut entries = BTreeMap::new();
     let files = plan.closure.entries.len().saturating_add(plan.made.len());
-    let mut progress = Progress::new(u64::try_from(files).unwrap_or(0));
+    progress.begin(u64::try_from(files).unwrap_or(0));
     for (path, entry) in &plan.closure.entries {
         if plan.made.iter().any(|made| made.path == *path) {
             continue;

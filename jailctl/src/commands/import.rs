@@ -1,0 +1,172 @@
+//! `jailctl import`: a root from an archive, an image of a container, a directory, or debootstrap(8).
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum, ValueHint};
+use jail_roots::{
+    archive::{Policy, Unpacked},
+    import::{Imported, Request, import},
+    progress::Progress,
+};
+use serde_json::json as object;
+
+use crate::{
+    failure::{Failure, Verdict},
+    progress::show_progress,
+    stdout::{say, say_json},
+    terminal::shown,
+};
+
+/// How many refused entries are shown one by one.
+const MOST_SHOWN: usize = 20;
+
+/// Make a root directory of what docker export, docker save, an OCI tool or tar has packed, of a directory, or of
+/// debootstrap:SUITE
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Import {
+    /// An archive (tar, plain or compressed with gzip or zstd; - for standard input), an OCI layout, a directory, or
+    /// debootstrap:SUITE
+    source: PathBuf,
+    /// The root directory, which must not be there yet; made with those above it, root's and mode 0755
+    #[arg(value_hint = ValueHint::DirPath)]
+    root: PathBuf,
+    /// Which image, where an archive has several
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    image: Option<String>,
+    /// Whose the files are: of the numbers that the source has, or all of root
+    #[arg(long, value_enum, default_value = "keep")]
+    owner: Owner,
+    /// What becomes of set-user-ID and set-group-ID bits, which nothing inside a jail can use
+    #[arg(long, value_enum, default_value = "drop")]
+    set_id: SetId,
+    /// An account that the root's passwd and group know and that has a home in it; several with commas between
+    #[arg(long = "user", value_delimiter = ',', value_name = "NAME", value_hint = ValueHint::Username)]
+    users: Vec<String>,
+    /// The most bytes that its files may have together; K, M, G and T are understood
+    #[arg(long, default_value = "16G", value_parser = size, value_hint = ValueHint::Other)]
+    max_size: u64,
+    /// The most entries
+    #[arg(long, default_value_t = 2_000_000, value_hint = ValueHint::Other)]
+    max_entries: u64,
+    /// Where debootstrap fetches from, if not from where it does by itself
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    mirror: Option<String>,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl import debian.tar /srv/jails/bob                      what docker export has written, or tar
+  docker export web | jailctl import - /srv/jails/web           the same, without a file between
+  jailctl import --image debian:12 images.tar /srv/jails/bob    one of several of docker save
+  jailctl import --owner root --set-id keep tree /srv/jails/bob    a directory
+  jailctl import --max-size 500M --max-entries 20000 debian.tar /srv/jails/bob    refuse what is larger
+  jailctl import --mirror http://deb.debian.org/debian debootstrap:bookworm /srv/jails/cid    made by debootstrap(8)
+  jailctl import --user bob --json debian.tar /srv/jails/bob    with an account and a home; a report for a program";
+
+/// Whose imported files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Owner {
+    /// Of the numbers that the source has.
+    Keep,
+    /// Root's.
+    Root,
+}
+
+/// What becomes of set-id bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SetId {
+    /// They stay.
+    Keep,
+    /// They go.
+    Drop,
+}
+
+impl Import {
+    /// Makes the root and reports.
+    ///
+    /// # Errors
+    /// The root is there, or the source is not, or is damaged or too large. Nothing is left then.
+    pub(crate) fn run(&self) -> Result<Verdict, Failure> {
+        let request = Request {
+            source: self.source.clone(),
+            root: self.root.clone(),
+            image: self.image.clone(),
+            users: self.users.clone(),
+            mirror: self.mirror.clone(),
+            policy: Policy {
+                keep_owners: self.owner == Owner::Keep,
+                keep_set_ids: self.set_id == SetId::Keep,
+                most_bytes: self.max_size,
+                most_entries: self.max_entries,
+            },
+        };
+        let Imported { root, unpacked } = import(&request, Progress::to(&mut show_progress()))?;
+        if self.json {
+            say_json(&object!({ "root": root.to_string_lossy(), "unpacked": unpacked }));
+        } else {
+            print(&root, &unpacked);
+        }
+        Ok(Verdict::of(!unpacked.refused.is_empty()))
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.find(|letter: char| !letter.is_ascii_digit()) {
+        Some(end) => text.split_at(end),
+        None => (text, ""),
+    };
+    let shift = match unit {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(format!("{unit:?} is no unit; K, M, G and T are")),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "a number is wanted".to_owned())?;
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "too large".to_owned())
+}
+
+fn print(root: &Path, unpacked: &Unpacked) {
+    for refused in unpacked.refused.iter().take(MOST_SHOWN) {
+        eprintln!(
+            "finding: refused {:?}: {}",
+            refused.path,
+            shown(&refused.why)
+        );
+    }
+    let more = unpacked.refused.len().saturating_sub(MOST_SHOWN);
+    let more = unpacked.refused_more.saturating_add(more as u64);
+    if more > 0 {
+        eprintln!("finding: and {more} more were refused");
+    }
+    if unpacked.mounts > 0 {
+        eprintln!("note: {} mount points were left empty", unpacked.mounts);
+    }
+    if unpacked.devices > 0 {
+        eprintln!(
+            "note: {} device nodes and the like were left out",
+            unpacked.devices
+        );
+    }
+    if unpacked.set_ids > 0 {
+        eprintln!(
+            "note: {} files lost their set-id bits; --set-id keep leaves them",
+            unpacked.set_ids
+        );
+    }
+    let mib = unpacked.bytes.div_ceil(1 << 20);
+    say(format_args!(
+        "{}: {} entries, {mib} MiB",
+        shown(root),
+        unpacked.entries
+    ));
+}

@@ -1,0 +1,153 @@
+//! `jailctl update`: roots that were built here, compared with this machine and brought up to date.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueHint};
+use jail_roots::{
+    build::absolute,
+    closure::Note,
+    progress::Progress,
+    registry,
+    update::{Report, update},
+};
+use serde_json::json as object;
+
+use crate::{
+    failure::{Failure, Verdict},
+    progress::show_progress,
+    stdout::{say, say_json},
+    terminal::shown,
+};
+
+/// How many notes about what is left out are printed.
+const MOST_NOTES: usize = 20;
+
+/// Bring roots up to date with this machine, and mend what has changed in them
+///
+/// Compares manifest, root and host, and prints a line for each path that differs: stale (the host has another version),
+/// missing, changed inside, orphaned (nothing needs it any more), new. Then puts a root that is right in the place of the
+/// old one, by a rename. What users made themselves stays. What not everybody can read on this machine is left out, and
+/// what has become so since is taken away.
+///
+/// A generation is what jailctl put into a root in one run. The one before is kept in ROOT/.login-jail/previous and can be
+/// put back by `jailctl rollback`.
+///
+/// The Debian package calls this after each run of dpkg that changed programs, libraries or /etc, by a trigger on their
+/// directories; a root that can't be updated never stops dpkg. To keep a root out of it, take its line out of
+/// /var/lib/login-jail/roots.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Update {
+    /// Roots that were made by jailctl build; without any, all that are known
+    #[arg(value_hint = ValueHint::DirPath)]
+    roots: Vec<PathBuf>,
+    /// Say what differs and change nothing; exit status 1 if something does
+    #[arg(long)]
+    dry_run: bool,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl update                             all roots that jailctl build has made
+  jailctl update --dry-run /srv/jails/ann    only look at this one
+  jailctl update --json                      a report for a program";
+
+impl Update {
+    /// Compares, reports and repairs each root. One that can't be does not keep the others from it.
+    ///
+    /// # Errors
+    /// What went wrong with the last root that something went wrong with.
+    pub(crate) fn run(&self) -> Result<Verdict, Failure> {
+        let (roots, gone) = if self.roots.is_empty() {
+            registry::roots()?
+        } else {
+            let named = self.roots.iter().map(|root| absolute(root));
+            (named.collect::<Result<_, _>>()?, Vec::new())
+        };
+        if !self.json {
+            for root in &gone {
+                eprintln!(
+                    "finding: {} is not there; bring it back, or take its line out of {}",
+                    shown(root),
+                    registry::FILE
+                );
+            }
+        }
+        let mut failed = None;
+        let mut findings = !gone.is_empty();
+        let mut left_out = BTreeSet::new();
+        let mut reports = Vec::new();
+        for root in roots {
+            match update(&root, self.dry_run, &mut Progress::to(&mut show_progress())) {
+                Ok(report) => {
+                    findings |= (self.dry_run && !report.drift.is_empty())
+                        || report.notes.iter().any(Note::is_finding);
+                    if self.json {
+                        reports.push(as_json(&root, &report));
+                    } else {
+                        print(&root, &report);
+                    }
+                    let notes = report.notes.into_iter();
+                    left_out.extend(notes.filter(Note::is_left_out));
+                }
+                Err(fault) => {
+                    if let Some(before) = failed.replace(fault) {
+                        eprintln!("jailctl: {before}");
+                    }
+                }
+            }
+        }
+        if self.json {
+            let gone: Vec<_> = gone.iter().map(|root| root.to_string_lossy()).collect();
+            say_json(&object!({ "roots": reports, "gone": gone }));
+        } else {
+            print_left_out(&left_out);
+        }
+        failed.map_or_else(|| Ok(Verdict::of(findings)), |fault| Err(fault.into()))
+    }
+}
+
+fn print(root: &Path, report: &Report) {
+    let root = shown(root);
+    for note in report.notes.iter().filter(|note| note.is_finding()) {
+        eprintln!("finding: {}", shown(note.to_string()));
+    }
+    for (path, kind) in &report.drift {
+        say(format_args!("{}: {kind}: {}", root, shown(path)));
+    }
+    let what = match (report.drift.is_empty(), report.repaired) {
+        (true, _) => "up to date".to_owned(),
+        (_, true) => format!("brought up to date; jailctl rollback {} undoes it", root),
+        _ => format!(
+            "{} differences; jailctl update {} mends them",
+            report.drift.len(),
+            root
+        ),
+    };
+    say(format_args!("{}: {what}", root));
+}
+
+/// Says what of the host is left out, once for all roots. How much there is may be its owner's choice.
+fn print_left_out(notes: &BTreeSet<Note>) {
+    for note in notes.iter().take(MOST_NOTES) {
+        eprintln!("note: {}", shown(note.to_string()));
+    }
+    if let more @ 1.. = notes.len().saturating_sub(MOST_NOTES) {
+        eprintln!("note: {more} more of the kind; jailctl update --json has them all");
+    }
+}
+
+fn as_json(root: &Path, report: &Report) -> serde_json::Value {
+    let drift: Vec<_> = report
+        .drift
+        .iter()
+        .map(|(path, kind)| object!({ "path": path.to_string_lossy(), "kind": kind }))
+        .collect();
+    object!({ "root": root.to_string_lossy(), "drift": drift, "notes": report.notes, "repaired": report.repaired })
+}

@@ -1,0 +1,273 @@
+//! A root from an archive, an image of a container, a directory, or debootstrap(8).
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs::File,
+    io::{self, Cursor, Read},
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+
+use crate::{
+    archive::{Policy, Unpacked, Unpacker},
+    build::{absolute, accounts, make_homes, new_root},
+    etc,
+    fault::Fault,
+    generation,
+    image::{Store, decompress, is_image},
+    item::{Content, Item},
+    manifest::{CONTROL, FILE, Manifest, Recipe},
+    progress::Progress,
+    tree::Tree,
+};
+
+/// How many lines of debootstrap's are quoted where it failed.
+const MOST_QUOTED: usize = 20;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// An archive, `-` for standard input, an OCI layout, a directory, or `debootstrap:SUITE`.
+    pub source: PathBuf,
+    /// The root directory, which is not there yet.
+    pub root: PathBuf,
+    /// Which image, where an archive has several.
+    pub image: Option<String>,
+    /// Accounts that the root's passwd and group know and that have homes in it.
+    pub users: Vec<String>,
+    /// Where debootstrap fetches from, if not from where it does by itself.
+    pub mirror: Option<String>,
+    /// What may come in.
+    pub policy: Policy,
+}
+
+/// What was imported.
+#[derive(Debug)]
+pub struct Imported {
+    /// Where it is.
+    pub root: PathBuf,
+    /// What became of the source.
+    pub unpacked: Unpacked,
+}
+
+/// Makes a root.
+///
+/// # Errors
+/// The root is there, or the source is not, or is damaged or too large. Nothing is left then.
+pub fn import(request: &Request, progress: Progress<'_>) -> Result<Imported, Fault> {
+    let root = absolute(&request.root)?;
+    if root.symlink_metadata().is_ok() {
+        return Err(Fault::Failed(format!(
+            "import to {}: it is there already",
+            root.display()
+        )));
+    }
+    let recipe = Recipe {
+        users: request.users.clone(),
+        imported: Some(request.source.display().to_string()),
+        ..Recipe::default()
+    };
+    let accounts = accounts(&recipe, &recipe)?;
+    let unpacked = new_root(&root, |tree| {
+        // The directory of the manifest is made after it: what is not there can't be led to.
+        let unpacked = request.unpack(tree, progress)?;
+        generation::make_skeleton(tree)?;
+        if !accounts.is_empty() {
+            etc::add_accounts(tree, &accounts)?;
+            make_homes(tree, &accounts)?;
+        }
+        let manifest = Manifest::new(recipe, BTreeMap::new());
+        tree.replace(Path::new(FILE), &manifest.text()?, 0o600)?;
+        Ok(unpacked)
+    })?;
+    Ok(Imported { root, unpacked })
+}
+
+impl Request {
+    fn unpack(&self, root: &Tree, progress: Progress<'_>) -> Result<Unpacked, Fault> {
+        let mut unpacker = Unpacker::new(root, self.policy, progress);
+        if let Some(suite) = self
+            .source
+            .to_str()
+            .and_then(|source| source.strip_prefix("debootstrap:"))
+        {
+            let made = Path::new(CONTROL);
+            root.make_directory(made, 0o700)?;
+            self.debootstrap(suite, &root.show(made))?;
+            unpack_directory(&mut unpacker, &root.subtree(made)?, root)?;
+            root.remove(made)?;
+            return Ok(unpacker.finish());
+        }
+        let source = open(&self.source)?;
+        let metadata = source.metadata().map_err(Fault::io("stat", &self.source))?;
+        if metadata.is_dir() {
+            let tree = Tree::new(source.into(), &self.source);
+            if tree.stat(Path::new("oci-layout"))?.is_some() {
+                self.unpack_image(&mut unpacker, &Store::Directory(tree))?;
+            } else {
+                self.refuse_image_name()?;
+                unpack_directory(&mut unpacker, &tree, root)?;
+            }
+            return Ok(unpacker.finish());
+        }
+        let failed = |error| Fault::io("read", &self.source)(error);
+        let again = source.try_clone().map_err(failed)?;
+        let mut archive = decompress(source).map_err(failed)?;
+        let (image, start) = is_image(&mut archive).map_err(failed)?;
+        let mut archive = Cursor::new(start.clone()).chain(archive);
+        if !image {
+            self.refuse_image_name()?;
+            unpacker.tar(&mut archive, false)?;
+            return finish_some(unpacker);
+        }
+        let mut own = [0; 512];
+        // Nothing, of a pipe.
+        let seen = std::os::unix::fs::FileExt::read_at(&again, &mut own, 0).unwrap_or(0);
+        // Not compressed: it is there already, and need not be written once more.
+        let store = if own.get(..seen) == Some(start.as_slice()) {
+            Store::of_file(again)?
+        } else {
+            Store::of_archive(archive, root.shown(), self.policy.most_bytes)?
+        };
+        self.unpack_image(&mut unpacker, &store)?;
+        Ok(unpacker.finish())
+    }
+
+    /// Refuses a name of an image where there are no images.
+    fn refuse_image_name(&self) -> Result<(), Fault> {
+        match &self.image {
+            None => Ok(()),
+            Some(_) => Err(Fault::Usage(format!(
+                "--image: {} is no archive or directory of images; leave it out",
+                self.source.display()
+            ))),
+        }
+    }
+
+    fn unpack_image(&self, unpacker: &mut Unpacker<'_, '_>, store: &Store) -> Result<(), Fault> {
+        for layer in store.layers(self.image.as_deref())? {
+            // What is more than that is too much for a root as well.
+            let most = self.policy.most_bytes.saturating_mul(2);
+            unpacker.tar(store.open_layer(&layer, most)?, true)?;
+        }
+        Ok(())
+    }
+
+    fn debootstrap(&self, suite: &str, target: &Path) -> Result<(), Fault> {
+        if suite.is_empty()
+            || !suite
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            || suite.starts_with('-')
+        {
+            return Err(Fault::Usage(format!("{suite:?} is no name of a suite")));
+        }
+        // It mounts, and may leave what it mounted: it gets namespaces of its own.
+        let mut command = Command::new("unshare");
+        command
+            .args([
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "debootstrap",
+                "--variant=minbase",
+                suite,
+            ])
+            .arg(target)
+            .args(&self.mirror)
+            .stdin(Stdio::null());
+        let ended = command.output();
+        let ended = ended.map_err(Fault::io("start", Path::new("unshare")))?;
+        if ended.status.success() {
+            return Ok(());
+        }
+        // It says on either what went wrong, and much before that.
+        let said = [ended.stderr, ended.stdout].concat();
+        let said = String::from_utf8_lossy(&said);
+        let said = said.lines().filter(|line| !line.starts_with("I: "));
+        let said: Vec<&str> = said.take(MOST_QUOTED).collect();
+        Err(Fault::Failed(format!(
+            "debootstrap {suite}: {}: {}; where it is missing: apt-get install debootstrap",
+            ended.status,
+            said.join("; ")
+        )))
+    }
+}
+
+/// Gives what became of an archive that has something in it.
+fn finish_some(unpacker: Unpacker<'_, '_>) -> Result<Unpacked, Fault> {
+    let unpacked = unpacker.finish();
+    if unpacked == Unpacked::default() {
+        return Err(Fault::Failed(
+            "read the archive: there is nothing in it".to_owned(),
+        ));
+    }
+    Ok(unpacked)
+}
+
+/// Opens a source for reading, without waiting for a FIFO.
+fn open(source: &Path) -> Result<File, Fault> {
+    if source == Path::new("-") {
+        let input = io::stdin().as_fd().try_clone_to_owned();
+        return input.map(File::from).map_err(Fault::io("open", source));
+    }
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = openat(CWD, source, flags, Mode::empty());
+    opened.map(File::from).map_err(Fault::io("open", source))
+}
+
+/// Copies a directory with all that is below it, but for what is mounted there, and for the root that it is copied to.
+fn unpack_directory(
+    unpacker: &mut Unpacker<'_, '_>,
+    source: &Tree,
+    root: &Tree,
+) -> Result<(), Fault> {
+    let own = fstat(root).map_err(Fault::io("stat", root.shown()))?;
+    let mut open = vec![PathBuf::new()];
+    while let Some(directory) = open.pop() {
+        for (name, _) in source.list(&directory)? {
+            let path = directory.join(name);
+            if path == OsStr::new(CONTROL) {
+                continue;
+            }
+            let Some(stat) = source.stat(&path)? else {
+                continue;
+            };
+            if (stat.st_dev, stat.st_ino) == (own.st_dev, own.st_ino) {
+                continue;
+            }
+            let mut bytes: Box<dyn Read> = Box::new(io::empty());
+            let content = match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => {
+                    if source.is_mount_point(&path)? {
+                        unpacker.leave_mount();
+                    } else {
+                        open.push(path.clone());
+                    }
+                    Content::Directory
+                }
+                FileType::RegularFile => {
+                    bytes = Box::new(source.open_file(&path)?);
+                    Content::File
+                }
+                FileType::Symlink => Content::Symlink(source.read_link(&path)?),
+                _ => Content::Device,
+            };
+            let item = Item {
+                path,
+                content,
+                mode: stat.st_mode & 0o7777,
+                uid: stat.st_uid,
+                gid: stat.st_gid,
+                modified: stat.st_mtime,
+            };
+            unpacker.put(&item, &mut bytes)?;
+        }
+    }
+    Ok(())
+}
