@@ -434,6 +434,7 @@ fn every_file_that_a_document_names_is_there() {
             "jail-shell/",
             "pam-module/",
             "jailctl/",
+            "roots/",
             "tests/",
             "fuzz/",
             "packaging/",
