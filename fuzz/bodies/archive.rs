@@ -4,7 +4,7 @@ use std::{fs, fs::File, path::Path};
 
 use jail_roots::{
     archive::{Policy, Unpacker},
-    image::decompress,
+    compression::decompress,
     progress::Progress,
     tree::Tree,
 };

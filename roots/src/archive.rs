@@ -23,9 +23,10 @@ use crate::{
     fault::Fault,
     item::{Content, Item, Piece},
     manifest::CONTROL,
+    place::{Place, set_times},
     progress::Progress,
     tape::Tape,
-    tree::{Place, Tree, set_times},
+    tree::Tree,
 };
 
 /// How many refused entries are reported one by one.

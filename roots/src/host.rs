@@ -20,7 +20,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{fault::Fault, tree};
+use crate::{directory, fault::Fault};
 
 /// As the kernel: path_resolution(7).
 const MOST_LINKS: usize = 40;
@@ -244,7 +244,7 @@ pub fn list(path: &Path) -> Result<Vec<(OsString, FileType)>, Left> {
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = openat(&reached.directory, ".", flags, Mode::empty())?;
-    Ok(tree::list(directory.as_fd())?)
+    Ok(directory::list(directory.as_fd())?)
 }
 
 /// Opens a regular file that everybody can reach and read to look at what it says it needs. Links are followed.

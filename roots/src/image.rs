@@ -1,46 +1,22 @@
 //! Images of containers, as `docker save` and OCI tools write them: which layers there are, in what order.
 
 use std::{
-    collections::HashMap,
-    fs::File,
-    io::{self, BufRead, BufReader, Chain, Cursor, Read, Write},
-    os::unix::fs::FileExt,
-    path::{Component, Path, PathBuf},
+    io::{self, Read},
+    path::{Path, PathBuf},
 };
 
-use flate2::bufread::MultiGzDecoder;
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use serde_json::Value;
-use tar::EntryType;
 
-use crate::{fault::Fault, manifest::digest, tree::Tree};
+use crate::{
+    compression::decompress,
+    fault::Fault,
+    manifest::digest,
+    store::{Store, plain},
+};
 
-const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// The most that a JSON document of an image may have, in bytes.
-const LARGEST_DOCUMENT: u64 = 16 * 1024 * 1024;
 /// How deep indexes may lead to indexes.
 const DEEPEST_INDEX: usize = 4;
 const BLOCK: usize = 512;
-
-/// Where an image's parts are.
-#[derive(Debug)]
-pub enum Store {
-    /// In an archive: where each begins, and its length.
-    Archive(File, HashMap<PathBuf, Part>),
-    /// In a directory.
-    Directory(Tree),
-}
-
-/// A member of an archive.
-#[derive(Clone, Debug)]
-pub enum Part {
-    /// Its bytes: where they begin, and how many they are.
-    Bytes(u64, u64),
-    /// Another name of one.
-    Alias(PathBuf),
-}
 
 /// A layer, by its name in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,88 +26,6 @@ pub struct Layer {
     sha256: Option<String>,
     /// The digest of its archive, which may be compressed, where the image has it.
     diff_id: Option<String>,
-}
-
-/// Undoes gzip or zstd, or nothing, as the first bytes say.
-///
-/// # Errors
-/// It can't be read, or is compressed by something else.
-pub fn decompress<'read>(from: impl Read + 'read) -> io::Result<Box<dyn Read + 'read>> {
-    let mut from = BufReader::with_capacity(256 * 1024, from);
-    let start = from.fill_buf()?;
-    for (magic, name) in [
-        (&b"BZh"[..], "bzip2"),
-        (b"\xfd7zXZ", "xz"),
-        (b"PK\x03\x04", "zip"),
-    ] {
-        if start.starts_with(magic) {
-            let what =
-                format!("it is compressed with {name}; gzip, zstd and plain tar can be read");
-            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
-        }
-    }
-    if start.starts_with(GZIP) {
-        Ok(Box::new(MultiGzDecoder::new(from)))
-    } else if start.starts_with(ZSTD) || is_skippable(start) {
-        Ok(Box::new(Frames {
-            source: Some(from),
-            decoder: None,
-        }))
-    } else {
-        Ok(Box::new(from))
-    }
-}
-
-/// The frames of a zstd file, one after the other, without those that are to be skipped: RFC 8878, 3.
-struct Frames<Source: Read> {
-    source: Option<BufReader<Source>>,
-    decoder: Option<Frame<Source>>,
-}
-
-/// A frame that is being read: its magic number, which was read before, and what follows.
-type Frame<Source> = StreamingDecoder<Chain<Cursor<[u8; 4]>, BufReader<Source>>, FrameDecoder>;
-
-impl<Source: Read> Read for Frames<Source> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if let Some(decoder) = &mut self.decoder {
-                let count = decoder.read(buffer)?;
-                if count > 0 || buffer.is_empty() {
-                    return Ok(count);
-                }
-                let source = self.decoder.take().map(StreamingDecoder::into_inner);
-                self.source = source.map(|source| source.into_inner().1);
-            }
-            let Some(mut source) = self.source.take() else {
-                return Ok(0);
-            };
-            if source.fill_buf()?.is_empty() {
-                return Ok(0);
-            }
-            let mut magic = [0; 4];
-            source.read_exact(&mut magic)?;
-            if is_skippable(&magic) {
-                let mut length = [0; 4];
-                source.read_exact(&mut length)?;
-                let length = u64::from(u32::from_le_bytes(length));
-                if io::copy(&mut source.by_ref().take(length), &mut io::sink())? < length {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                self.source = Some(source);
-                continue;
-            }
-            let decoder = StreamingDecoder::new(Cursor::new(magic).chain(source));
-            self.decoder =
-                Some(decoder.map_err(|error| {
-                    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
-                })?);
-        }
-    }
-}
-
-/// Whether a frame of zstd begins that is no part of what was compressed.
-fn is_skippable(start: &[u8]) -> bool {
-    matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 /// Reads the name of an archive's first entry, and says whether it is that of an image. What was read is given back.
@@ -160,116 +54,6 @@ pub fn is_image(from: &mut impl Read) -> io::Result<(bool, Vec<u8>)> {
 }
 
 impl Store {
-    /// Takes the parts of an archive, which is written to a file that nobody sees if it is compressed.
-    ///
-    /// # Errors
-    /// It can't be read, or has more than `most` bytes.
-    pub fn of_archive(mut from: impl Read, directory: &Path, most: u64) -> Result<Store, Fault> {
-        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        let file = openat(CWD, directory, flags, Mode::RUSR | Mode::WUSR);
-        let mut file = File::from(file.map_err(Fault::io("make a file in", directory))?);
-        let copied = io::copy(&mut (&mut from).take(most), &mut file);
-        let copied = copied.map_err(|error| Fault::Failed(format!("read the archive: {error}")))?;
-        if copied == most {
-            return Err(Fault::Failed(format!(
-                "read the archive: more than {most} bytes; --max-size allows more"
-            )));
-        }
-        file.flush().map_err(Fault::io("write in", directory))?;
-        Store::of_file(file)
-    }
-
-    /// Takes the parts of an archive that is not compressed.
-    ///
-    /// # Errors
-    /// It can't be read.
-    pub fn of_file(file: File) -> Result<Store, Fault> {
-        let damaged = |error: io::Error| Fault::Failed(format!("read the archive: {error}"));
-        let mut parts = HashMap::new();
-        let whole = Section {
-            file: &file,
-            at: 0,
-            left: u64::MAX,
-        };
-        let mut archive = tar::Archive::new(whole);
-        // Raw: the names in question fit a header, and no other is wanted.
-        for entry in archive.entries().map_err(damaged)?.raw(true) {
-            let entry = entry.map_err(damaged)?;
-            let header = entry.header();
-            let Ok(name) = header.path().map(|name| plain(&name)) else {
-                continue;
-            };
-            let part = match header.entry_type() {
-                EntryType::Regular => {
-                    let size = header.entry_size().map_err(damaged)?;
-                    Part::Bytes(entry.raw_file_position(), size)
-                }
-                EntryType::Symlink | EntryType::Link => {
-                    let Ok(Some(to)) = header.link_name() else {
-                        continue;
-                    };
-                    // Links of older versions of Docker lead to a layer that another image has, too.
-                    let above = name.parent().unwrap_or(Path::new(""));
-                    Part::Alias(plain(&if header.entry_type() == EntryType::Symlink {
-                        above.join(to)
-                    } else {
-                        to.into_owned()
-                    }))
-                }
-                _ => continue,
-            };
-            parts.insert(name, part);
-        }
-        Ok(Store::Archive(file, parts))
-    }
-
-    /// Whether there is a part of this name.
-    fn has(&self, name: &str) -> bool {
-        match self {
-            Store::Archive(_, parts) => parts.contains_key(Path::new(name)),
-            Store::Directory(tree) => tree.stat(Path::new(name)).is_ok_and(|stat| stat.is_some()),
-        }
-    }
-
-    /// Opens a part.
-    fn open<'store>(&'store self, name: &Path) -> Result<Box<dyn Read + 'store>, Fault> {
-        match self {
-            Store::Archive(file, parts) => {
-                let mut part = parts.get(name);
-                for _ in 0..DEEPEST_INDEX {
-                    match part {
-                        Some(Part::Alias(to)) => part = parts.get(to),
-                        Some(Part::Bytes(at, left)) => {
-                            return Ok(Box::new(Section {
-                                file,
-                                at: *at,
-                                left: *left,
-                            }));
-                        }
-                        None => break,
-                    }
-                }
-                Err(Fault::Failed(format!(
-                    "read the image: it has no {}",
-                    name.display()
-                )))
-            }
-            Store::Directory(tree) => Ok(Box::new(tree.open_file(name)?)),
-        }
-    }
-
-    fn document(&self, name: &Path) -> Result<Value, Fault> {
-        let fault =
-            |error: String| Fault::Failed(format!("read {} of the image: {error}", name.display()));
-        let mut text = Vec::new();
-        let read = self
-            .open(name)?
-            .take(LARGEST_DOCUMENT)
-            .read_to_end(&mut text);
-        read.map_err(|error| fault(error.to_string()))?;
-        serde_json::from_slice(&text).map_err(|error| fault(error.to_string()))
-    }
-
     /// Says which layers an image has, lowest first. `image` is its name, where there are several.
     ///
     /// # Errors
@@ -473,40 +257,4 @@ fn hexadecimal(digest: &Value) -> Result<&str, Fault> {
         digits.len() == 64 && digits.bytes().all(digit)
     });
     digits.ok_or_else(|| Fault::Failed(format!("read the image: {text:?} is no digest of SHA-256")))
-}
-
-/// Takes `.` and `..` out of a name within a store. It is looked up in a table or below a descriptor, never opened.
-fn plain(name: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in name.components() {
-        match component {
-            Component::Normal(name) => plain.push(name),
-            Component::ParentDir => drop(plain.pop()),
-            _ => {}
-        }
-    }
-    plain
-}
-
-/// A part of a file, read from the file's own beginning whatever others have read.
-#[derive(Debug)]
-struct Section<'file> {
-    file: &'file File,
-    at: u64,
-    left: u64,
-}
-
-impl Read for Section<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        let count = self
-            .file
-            .read_at(buffer.get_mut(..most).unwrap_or_default(), self.at)?;
-        let advanced = u64::try_from(count).unwrap_or(0);
-        self.at = self.at.saturating_add(advanced);
-        self.left = self.left.saturating_sub(advanced);
-        Ok(count)
-    }
 }

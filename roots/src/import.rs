@@ -14,14 +14,17 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 
 use crate::{
     archive::{Policy, Unpacked, Unpacker},
-    build::{absolute, accounts, make_homes, new_root},
+    build::accounts,
+    compression::decompress,
     etc,
     fault::Fault,
-    generation,
-    image::{Store, decompress, is_image},
+    image::is_image,
     item::{Content, Item},
     manifest::{CONTROL, FILE, Manifest, Recipe},
+    new_root::{absolute, new_root},
     progress::Progress,
+    skeleton::{make_homes, make_skeleton},
+    store::Store,
     tree::Tree,
 };
 
@@ -75,7 +78,7 @@ pub fn import(request: &Request, progress: Progress<'_>) -> Result<Imported, Fau
     let unpacked = new_root(&root, |tree| {
         // The directory of the manifest is made after it: what is not there can't be led to.
         let unpacked = request.unpack(tree, progress)?;
-        generation::make_skeleton(tree)?;
+        make_skeleton(tree)?;
         if !accounts.is_empty() {
             etc::add_accounts(tree, &accounts)?;
             make_homes(tree, &accounts)?;

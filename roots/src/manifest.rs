@@ -1,7 +1,7 @@
 //! What a root was made of: `ROOT/.login-jail/manifest.json`, which nobody inside can reach.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs,
     io::{self, Read},
     os::unix::ffi::OsStrExt,
@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{fault::Fault, tree::Tree};
+use crate::{closure::top, fault::Fault, tree::Tree};
 
 /// The directory in a root that is root's alone.
 pub const CONTROL: &str = ".login-jail";
@@ -144,6 +144,13 @@ impl Manifest {
     pub fn text(&self) -> Result<Vec<u8>, Fault> {
         let text = serde_json::to_vec_pretty(self);
         text.map_err(|error| Fault::Failed(format!("write the manifest: {error}")))
+    }
+
+    /// Gives the top-level names that it has files or links below, or as.
+    pub(crate) fn tops(&self) -> BTreeSet<PathBuf> {
+        let files = self.entries.iter();
+        let files = files.filter(|(_, record)| **record != Record::Directory);
+        files.filter_map(|(path, _)| top(path)).collect()
     }
 
     /// Fills in which package each file is of.

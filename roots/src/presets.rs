@@ -10,10 +10,11 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use jail::process::elf::Abi;
 use jail_config::nearest;
 use toml::de::{DeTable, DeValue};
 
-use crate::{fault::Fault, tree::Tree};
+use crate::{fault::Fault, library_directories::default_directories, tree::Tree};
 
 /// Where an administrator's own presets are.
 pub const DIRECTORY: &str = "/etc/login-jail/presets.d";
@@ -65,6 +66,24 @@ impl Preset {
     pub fn is_installed(&self) -> bool {
         let mut programs = self.programs.iter();
         self.programs.is_empty() || programs.any(|name| find_program(name).is_some())
+    }
+
+    /// Gives its programs, each by its name, which is the path of one that has a single place, and all of its places: each
+    /// distribution has some elsewhere.
+    pub(crate) fn programs_by_name(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut named: Vec<(&str, Vec<&str>)> = Vec::new();
+        for program in &self.programs {
+            let is_same =
+                |(name, _): &&mut (&str, Vec<&str>)| file_name(name) == file_name(program);
+            match named.iter_mut().find(is_same) {
+                Some((name, places)) => {
+                    *name = file_name(program);
+                    places.push(program);
+                }
+                None => named.push((program, vec![program])),
+            }
+        }
+        named
     }
 }
 
@@ -235,6 +254,24 @@ fn is_absolute(path: &str) -> bool {
     let mut components = Path::new(path.strip_prefix("{lib}").unwrap_or(path)).components();
     components.next() == Some(Component::RootDir)
         && components.all(|component| matches!(component, Component::Normal(_)))
+}
+
+fn file_name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+/// Gives the patterns that a preset's path stands for.
+pub(crate) fn patterns(path: &str) -> Vec<String> {
+    let Some(rest) = path.strip_prefix("{lib}") else {
+        return vec![path.to_owned()];
+    };
+    let directories = default_directories(Abi::NATIVE);
+    let directories = directories
+        .iter()
+        .filter(|directory| directory.starts_with("/usr"));
+    directories
+        .map(|directory| format!("{}{rest}", directory.display()))
+        .collect()
 }
 
 /// Finds a program by name where the system has them, or takes an absolute path as it is.

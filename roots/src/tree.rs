@@ -4,45 +4,30 @@
 //! one exception to the former: it follows links as they would be followed inside.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fs::File,
     io::{self, Read},
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
 use rustix::{
     fs::{
-        AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Stat,
-        Timestamps, Uid, chownat, fchmod, fchown, flock, fstat, linkat, makedev, mkdirat, mknodat,
-        openat, readlinkat, renameat_with, statat, symlinkat, unlinkat,
+        AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, Stat, fchmod,
+        flock, fstat, mkdirat, openat, renameat_with, symlinkat, unlinkat,
     },
     io::Errno,
-    process::umask,
 };
 
 use jail::{resolve::openat2, trust::Flaw};
 
-use crate::fault::Fault;
-
-/// How many directories are open at once when a tree is removed.
-const DEEPEST: usize = 64;
+use crate::{directory::list, fault::Fault, place::Place};
 
 /// A directory and the name it goes by in messages.
 #[derive(Debug)]
 pub struct Tree {
     directory: OwnedFd,
     shown: PathBuf,
-}
-
-/// A name in an open directory.
-#[derive(Debug)]
-pub struct Place {
-    directory: OwnedFd,
-    name: OsString,
 }
 
 impl Tree {
@@ -451,285 +436,6 @@ impl AsFd for Tree {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
-}
-
-impl Place {
-    /// Says what is there, without following it.
-    ///
-    /// # Errors
-    /// fstatat(2).
-    pub fn stat(&self) -> Result<Stat, Errno> {
-        statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)
-    }
-
-    /// Makes a new file for writing, root's alone until its owner and mode are set.
-    ///
-    /// # Errors
-    /// openat(2).
-    pub fn create(&self) -> Result<File, Errno> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        openat(&self.directory, &self.name, flags, Mode::RUSR | Mode::WUSR).map(File::from)
-    }
-
-    /// Opens a regular file for reading.
-    ///
-    /// # Errors
-    /// openat(2); EINVAL for what is no regular file.
-    pub fn open_file(&self) -> Result<File, Errno> {
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        // Looked at before it is opened: opening a device may do something.
-        let is_file = |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        if !is_file(self.stat()?) {
-            return Err(Errno::INVAL);
-        }
-        let file = openat(&self.directory, &self.name, flags, Mode::empty())?;
-        // And after: something else may have taken the name.
-        if !is_file(fstat(&file)?) {
-            return Err(Errno::INVAL);
-        }
-        Ok(File::from(file))
-    }
-
-    /// Opens a directory.
-    ///
-    /// # Errors
-    /// openat(2).
-    pub fn open_directory(&self) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        openat(&self.directory, &self.name, flags, Mode::empty())
-    }
-
-    /// Makes a directory.
-    ///
-    /// # Errors
-    /// mkdirat(2).
-    pub fn make_directory(&self) -> Result<(), Errno> {
-        mkdirat(&self.directory, &self.name, Mode::RWXU)
-    }
-
-    /// The directory and the name in it.
-    #[must_use]
-    pub fn parts(&self) -> (BorrowedFd<'_>, &OsStr) {
-        (self.directory.as_fd(), &self.name)
-    }
-
-    /// Makes a symbolic link.
-    ///
-    /// # Errors
-    /// symlinkat(2).
-    pub fn symlink(&self, target: &Path) -> Result<(), Errno> {
-        symlinkat(target, &self.directory, &self.name)
-    }
-
-    /// Reads a symbolic link's text.
-    ///
-    /// # Errors
-    /// readlinkat(2).
-    pub fn read_link(&self) -> Result<PathBuf, Errno> {
-        let text = readlinkat(&self.directory, &self.name, Vec::new())?;
-        Ok(PathBuf::from(OsStr::from_bytes(text.to_bytes())))
-    }
-
-    /// Gives what is here another name. A symbolic link is not followed.
-    ///
-    /// # Errors
-    /// linkat(2).
-    pub fn link_to(&self, to: &Place) -> Result<(), Errno> {
-        linkat(
-            &self.directory,
-            &self.name,
-            &to.directory,
-            &to.name,
-            AtFlags::empty(),
-        )
-    }
-
-    /// Changes the owner of what is here, not of what it may lead to.
-    ///
-    /// # Errors
-    /// fchownat(2).
-    pub fn chown(&self, uid: u32, gid: u32) -> Result<(), Errno> {
-        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        chownat(
-            &self.directory,
-            &self.name,
-            Some(uid),
-            Some(gid),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
-    }
-
-    /// Makes a device node that everybody may read and write.
-    ///
-    /// # Errors
-    /// mknodat(2): only the first user namespace's root may.
-    pub fn make_device(&self, major: u32, minor: u32) -> Result<(), Errno> {
-        // The mode comes with the node. A chmod(2) later would follow a link that somebody has put in its place.
-        let before = umask(Mode::empty());
-        let made = mknodat(
-            &self.directory,
-            &self.name,
-            FileType::CharacterDevice,
-            Mode::from_raw_mode(0o666),
-            makedev(major, minor),
-        );
-        umask(before);
-        made
-    }
-
-    /// Removes what is here, with all that is below it. Nothing there is fine.
-    ///
-    /// # Errors
-    /// unlinkat(2).
-    pub fn remove(&self) -> Result<(), Errno> {
-        // No name of `.` or `..` gets here: Path::file_name gives none, and whiteouts are checked.
-        match unlinkat(&self.directory, &self.name, AtFlags::empty()) {
-            Err(Errno::ISDIR) => {}
-            Ok(()) | Err(Errno::NOENT) => return Ok(()),
-            Err(errno) => return Err(errno),
-        }
-        empty(open_unmounted(self.directory.as_fd(), &self.name)?)?;
-        unlinkat(&self.directory, &self.name, AtFlags::REMOVEDIR)
-    }
-
-    /// Names something else in the same directory.
-    ///
-    /// # Errors
-    /// dup(2); EINVAL for what is no single name.
-    pub fn beside(&self, name: &OsStr) -> Result<Place, Errno> {
-        if Path::new(name).file_name() != Some(name) {
-            return Err(Errno::INVAL);
-        }
-        Ok(Place {
-            directory: self.directory.try_clone().map_err(|_| Errno::MFILE)?,
-            name: name.to_owned(),
-        })
-    }
-}
-
-/// Sets when a file was last changed.
-///
-/// # Errors
-/// futimens(2).
-pub fn set_times(file: &File, modified: i64) -> Result<(), Errno> {
-    let at = rustix::fs::Timespec {
-        tv_sec: modified,
-        tv_nsec: 0,
-    };
-    let times = Timestamps {
-        last_access: at,
-        last_modification: at,
-    };
-    rustix::fs::futimens(file, &times)
-}
-
-/// A directory that is being emptied.
-struct Emptied {
-    directory: OwnedFd,
-    /// Its name in the one above.
-    name: OsString,
-    left: Vec<(OsString, FileType)>,
-}
-
-impl Emptied {
-    /// Shuts a directory to everybody else, who could go on changing it from inside, and lists it.
-    fn of(directory: OwnedFd, name: OsString) -> Result<Emptied, Errno> {
-        let stat = fstat(&directory)?;
-        if stat.st_uid != 0 || stat.st_mode & 0o022 != 0 {
-            fchown(&directory, Some(Uid::ROOT), Some(Gid::ROOT))?;
-            fchmod(&directory, Mode::RWXU)?;
-        }
-        let left = list(directory.as_fd())?;
-        Ok(Emptied {
-            directory,
-            name,
-            left,
-        })
-    }
-}
-
-/// Removes everything in a directory. Its depth is its maker's choice and may be more than the descriptors that there are:
-/// what is far down is brought to the top, and goes from there.
-fn empty(top: OwnedFd) -> Result<(), Errno> {
-    let mut open = vec![Emptied::of(top, OsString::new())?];
-    let mut brought = 0;
-    while let Some(mut here) = open.pop() {
-        let deep = open.len() > DEEPEST;
-        match (here.left.pop(), open.first_mut()) {
-            (Some((name, FileType::Directory)), Some(top)) if deep => {
-                bring_up(&here, &name, top, &mut brought)?;
-                open.push(here);
-            }
-            (Some((name, FileType::Directory)), _) => {
-                let below = open_unmounted(here.directory.as_fd(), &name)?;
-                let below = Emptied::of(below, name)?;
-                open.extend([here, below]);
-            }
-            (Some((name, _)), _) => {
-                unlinkat(&here.directory, &name, AtFlags::empty())?;
-                open.push(here);
-            }
-            (None, _) => {
-                let above = open.last().map(|above| &above.directory);
-                let gone = above.map(|above| unlinkat(above, &here.name, AtFlags::REMOVEDIR));
-                gone.transpose()?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Opens a directory to remove what is in it: never what is mounted there.
-fn open_unmounted(directory: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
-    openat2(directory, name, flags, Mode::empty(), resolve)
-}
-
-/// Moves a directory that is far down to the top, under a name that nothing has there.
-fn bring_up(
-    here: &Emptied,
-    name: &OsStr,
-    top: &mut Emptied,
-    brought: &mut u64,
-) -> Result<(), Errno> {
-    loop {
-        let new = OsString::from(format!(".jailctl-{brought}"));
-        *brought += 1;
-        let flags = RenameFlags::NOREPLACE;
-        match renameat_with(&here.directory, name, &top.directory, &new, flags) {
-            Ok(()) => {
-                top.left.push((new, FileType::Directory));
-                return Ok(());
-            }
-            Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-}
-
-/// Lists the names in an open directory and what each is.
-pub(crate) fn list(directory: BorrowedFd<'_>) -> Result<Vec<(OsString, FileType)>, Errno> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name == b"." || name == b".." {
-            continue;
-        }
-        let name = OsStr::from_bytes(name).to_owned();
-        let kind = match entry.file_type() {
-            FileType::Unknown => {
-                let stat = statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW)?;
-                FileType::from_raw_mode(stat.st_mode)
-            }
-            known => known,
-        };
-        names.push((name, kind));
-    }
-    Ok(names)
 }
 
 fn relative(path: &Path) -> &Path {

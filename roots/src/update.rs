@@ -11,14 +11,17 @@ use rustix::fs::FileType;
 use serde::Serialize;
 
 use crate::{
-    build::{accounts, collect, make_homes},
-    closure::{Entry, Note},
+    build::{accounts, collect},
+    closure::Entry,
     etc,
     fault::Fault,
-    generation::{self, Plan},
-    host,
+    generation, host,
+    journal::recover,
     manifest::{Manifest, Recipe, Record, digest, digest_text},
+    note::Note,
+    populate::Plan,
     progress::Progress,
+    skeleton::{make_homes, make_skeleton},
     tree::Tree,
 };
 
@@ -78,7 +81,7 @@ pub struct Report {
 pub fn update(path: &Path, dry_run: bool, progress: &mut Progress<'_>) -> Result<Report, Fault> {
     let root = Tree::open(path)?;
     let _held = generation::hold(&root)?;
-    generation::recover(&root)?;
+    recover(&root)?;
     let manifest = Manifest::read(&root)?.ok_or_else(|| {
         let path = path.display();
         Fault::Failed(format!(
@@ -104,7 +107,7 @@ pub fn update(path: &Path, dry_run: bool, progress: &mut Progress<'_>) -> Result
     let drift = compare(&root, &manifest, &plan, progress)?;
     let repaired = !dry_run && !drift.differs.is_empty();
     if repaired {
-        generation::make_skeleton(&root)?;
+        make_skeleton(&root)?;
         make_homes(&root, &accounts)?;
         generation::put_in_place(&root, &plan, Some(&manifest), &drift.intact, progress)?;
     }
@@ -259,6 +262,6 @@ fn same(one: &Record, other: &Record) -> bool {
 pub fn roll_back(path: &Path) -> Result<Manifest, Fault> {
     let root = Tree::open(path)?;
     let _held = generation::hold(&root)?;
-    generation::recover(&root)?;
+    recover(&root)?;
     generation::roll_back(&root)
 }

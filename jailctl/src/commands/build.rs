@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, path::PathBuf};
 use clap::{Args, ValueHint};
 use jail_roots::{
     build::{Built, Request, build},
-    closure::Note,
     manifest::{Manifest, Method, Record},
+    note::Note,
     progress::Progress,
 };
 use serde_json::json as object;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use jail_roots::{build::absolute, update::roll_back};
+use jail_roots::{new_root::absolute, update::roll_back};
 
 use crate::{
     failure::{Failure, Verdict},

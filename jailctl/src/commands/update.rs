@@ -7,8 +7,8 @@ use std::{
 
 use clap::{Args, ValueHint};
 use jail_roots::{
-    build::absolute,
-    closure::Note,
+    new_root::absolute,
+    note::Note,
     progress::Progress,
     registry,
     update::{Report, update},

@@ -15,11 +15,7 @@ use std::{
 use jail::resolve::openat2;
 use jail_config::Base;
 use jail_roots::{
-    build,
-    closure::{Collector, Entry},
-    host,
-    manifest::Manifest,
-    progress::Progress,
+    build, closure::Entry, collect::Collector, host, manifest::Manifest, progress::Progress,
     tree::Tree,
 };
 use rustix::{
