@@ -41,9 +41,9 @@ use self::{
 };
 use crate::{
     account::Jailed,
-    cli::Unwalled,
     door::used,
     failure::{Failure, Verdict},
+    hidden::Unwalled,
     output::say,
     rehearsal::{self, Seen},
     shell::{self, shown},
@@ -102,7 +102,7 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
     let found = findings(&attempts, jailed);
     let attack = Attack {
         user: jailed.name(),
-        door: door.name(),
+        door,
         probes: attempts,
     };
     Ok((attack, found))

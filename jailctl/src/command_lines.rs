@@ -9,8 +9,8 @@ use crate::stdout::say;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cli::Commands,
     failure::{Failure, Verdict},
+    hidden::Commands,
     process::Process,
     shell::shown,
     watch,

@@ -1,12 +1,18 @@
-//! The subcommands that are no look at a jail: one file for each, or for two that undo each other.
+//! The subcommands: one file for each, with its `Arguments` and what it does, or what asks another folder to do it.
 
+pub(crate) mod add;
 pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod enter;
-pub(crate) mod generate;
+pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod kick;
 pub(crate) mod list;
+pub(crate) mod man;
 pub(crate) mod membership;
+pub(crate) mod mend;
+pub(crate) mod migrate;
 pub(crate) mod presets;
 pub(crate) mod release;
 pub(crate) mod rollback;

@@ -13,13 +13,17 @@ use jail::{
     plan::{Plan, environment::Variable, request::Request},
 };
 use jail_config::Jail;
+use serde::Serialize;
 
-/// A door into a jail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+/// A door into a jail. Its name is the same word in arguments, in JSON and in lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Door {
     /// jail-shell as the login shell
-    Login,
+    #[value(alias = "login")]
+    LoginShell,
     /// jail-shell as sshd's ForceCommand
+    #[value(alias = "sshd")]
     ForceCommand,
     /// pam_jail.so in the PAM stack of sshd, login, su, cron or another program
     Pam,
@@ -36,8 +40,8 @@ impl Door {
         inherited: impl IntoIterator<Item = Variable>,
     ) -> Result<Plan, Refusal> {
         let (arguments, original): (Vec<OsString>, _) = match (self, command) {
-            (Door::Login, None) => (vec!["-jail-shell".into()], None),
-            (Door::Login, Some(command)) => {
+            (Door::LoginShell, None) => (vec!["-jail-shell".into()], None),
+            (Door::LoginShell, Some(command)) => {
                 (vec!["jail-shell".into(), "-c".into(), command.into()], None)
             }
             (Door::ForceCommand, command) => {
@@ -53,7 +57,7 @@ impl Door {
     /// Gives the word for it, as the arguments have it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Door::Login => "login",
+            Door::LoginShell => "login-shell",
             Door::ForceCommand => "force-command",
             Door::Pam => "pam",
         }
@@ -62,7 +66,7 @@ impl Door {
     /// Names the door in a sentence.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Door::Login => "through jail-shell as login shell",
+            Door::LoginShell => "through jail-shell as login shell",
             Door::ForceCommand => "through sshd's ForceCommand",
             Door::Pam => "through pam_jail.so in a PAM stack",
         }
@@ -99,4 +103,26 @@ pub(crate) fn is_jail_shell(program: &Path) -> bool {
 pub(crate) fn has_no_shell(identity: &Identity) -> bool {
     let name = identity.shell.file_name().unwrap_or_default();
     name == "nologin" || name == "false"
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::Door;
+
+    #[test]
+    fn a_door_has_one_name_in_arguments_and_json() {
+        for door in Door::value_variants() {
+            let argument = door.to_possible_value().unwrap();
+            assert_eq!(argument.get_name(), door.name());
+            assert_eq!(serde_json::json!(door), door.name());
+        }
+    }
+
+    #[test]
+    fn the_former_names_of_doors_are_still_accepted() {
+        assert_eq!(Door::from_str("login", false), Ok(Door::LoginShell));
+        assert_eq!(Door::from_str("sshd", false), Ok(Door::ForceCommand));
+    }
 }

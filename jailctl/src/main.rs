@@ -14,6 +14,7 @@ mod doctor;
 mod door;
 mod failure;
 mod guest;
+mod hidden;
 mod kept;
 mod migrate;
 mod mountinfo;
@@ -35,13 +36,15 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::{
     accounts::{account, edit, manager, shells, traces, trial},
     cli::{Cli, Command},
-    commands::{enter, generate, kick, list, membership, release, sessions, status, supposed},
-    doctor::{check, explain, mend, programs, rehearsal},
+    commands::{
+        add, completions, enter, kick, list, man, membership, release, sessions, status, supposed,
+    },
+    doctor::{check, mend, programs, rehearsal},
     failure::{Failure, Verdict},
     terminal::shown_lines,
 };
@@ -84,16 +87,16 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
     let config = from_root(&cli.config)
         .map_err(|error| Failure::io("find the config below", &cli.config, &error))?;
     match cli.command {
-        Command::Explain(arguments) => explain::run(&config, &arguments),
-        Command::Check(arguments) => check::run(&config, &arguments),
-        Command::Mend(arguments) => mend::run(&config, &arguments),
+        Command::Explain(arguments) => commands::explain::run(&config, &arguments),
+        Command::Check(arguments) => commands::check::run(&config, &arguments),
+        Command::Mend(arguments) => commands::mend::run(&config, &arguments),
         Command::List(arguments) => list::run(&config, &arguments),
         Command::Status(arguments) => status::run(&config, &arguments),
         Command::Sessions(arguments) => sessions::run(&config, &arguments),
         Command::Kick(arguments) => kick::run(&config, &arguments),
-        Command::Add(arguments) => membership::add(&config, &arguments),
-        Command::Release(arguments) => release::release(&config, &arguments),
-        Command::Migrate(arguments) => migrate::run(&arguments),
+        Command::Add(arguments) => add::run(&config, &arguments),
+        Command::Release(arguments) => release::run(&config, &arguments),
+        Command::Migrate(arguments) => commands::migrate::run(&arguments),
         Command::Enter(arguments) => enter::run(&config, &arguments),
         Command::Build(build) => build.run(),
         Command::Import(import) => import.run(),
@@ -102,8 +105,8 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
             failure::need_root("compare and mend roots").and_then(|()| update.run())
         }
         Command::Rollback(rollback) => rollback.run(),
-        Command::Completions(arguments) => generate::completions(&arguments),
-        Command::Man(arguments) => generate::man_pages(&arguments),
+        Command::Completions(arguments) => completions::run(&Cli::command(), &arguments),
+        Command::Man(arguments) => man::run(&mut Cli::command(), &arguments),
         Command::Rehearse(arguments) => rehearsal::look_inside(&config, &arguments),
         Command::Accomplice(arguments) => attack::be_accomplice(&arguments),
         Command::Unwalled(arguments) => attack::try_unwalled(&arguments),

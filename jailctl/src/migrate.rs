@@ -5,25 +5,8 @@
 //! gets a rule of their own.
 
 mod draft;
-mod jailkit;
-mod pam_chroot;
-mod sshd;
+pub(crate) mod jailkit;
+pub(crate) mod pam_chroot;
+pub(crate) mod sshd;
 
-use crate::{
-    cli::{Migrate, Source},
-    failure::{Failure, Verdict},
-    output::say,
-};
-
-/// Prints the config.
-pub(crate) fn run(arguments: &Migrate) -> Result<Verdict, Failure> {
-    let draft = match &arguments.from {
-        Source::Jailkit(from) => jailkit::draft(from)?,
-        Source::Sshd(from) => sshd::draft(from)?,
-        Source::PamChroot(from) => pam_chroot::draft(from)?,
-    };
-    let text = draft.text();
-    draft::parse(&text)?;
-    say(text.trim_end());
-    Ok(Verdict::of(draft.lost_something()))
-}
+pub(crate) use draft::parse;

@@ -1,10 +1,18 @@
 //! What reports have in common: JSON, and columns.
 
-pub(crate) use crate::stdout::say;
-use crate::terminal::json;
+use clap::Args;
 use serde::Serialize;
 
-use crate::failure::Failure;
+pub(crate) use crate::stdout::say;
+use crate::{failure::Failure, terminal::json};
+
+/// How a command reports.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// Gives a number with the word for what was counted, in the plural where it is not one.
 pub(crate) fn counted(number: usize, what: &str) -> String {

@@ -28,8 +28,8 @@ use rustix::{
 };
 
 use crate::{
-    cli::Watch,
     failure::{Failure, Verdict},
+    hidden::Watch,
     process::Process,
     shell,
 };

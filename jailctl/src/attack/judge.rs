@@ -17,6 +17,7 @@ use super::{
 use crate::{
     account::Jailed,
     check::Finding,
+    door::Door,
     output::{print_columns, say},
     shell::shown,
 };
@@ -78,7 +79,7 @@ pub(super) struct Attempt {
 #[derive(Debug, Serialize)]
 pub(crate) struct Attack {
     pub(super) user: String,
-    pub(super) door: &'static str,
+    pub(super) door: Door,
     pub(super) probes: Vec<Attempt>,
 }
 
@@ -220,7 +221,7 @@ impl fmt::Display for Names<'_> {
 impl Attack {
     /// Prints the table.
     pub(crate) fn print(&self) {
-        say(format_args!("{}, {}:", self.user, self.door));
+        say(format_args!("{}, {}:", self.user, self.door.name()));
         let rows: Vec<[String; 4]> = self
             .probes
             .iter()

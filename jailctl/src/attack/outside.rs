@@ -51,8 +51,8 @@ use serde::{Deserialize, Serialize};
 
 use super::raw::{self, Ipc};
 use crate::{
-    cli::Accomplice,
     failure::{Failure, Verdict},
+    hidden::Accomplice,
     output::say,
     shell::shown,
     watch,

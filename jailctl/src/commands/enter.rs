@@ -15,6 +15,7 @@ use std::{
     process::Command,
 };
 
+use clap::{Args, ValueHint};
 use jail::{
     account::identity::Identity,
     door::{
@@ -42,12 +43,56 @@ use rustix::{
 
 use crate::{
     account,
-    cli::Enter,
     door::{Door, used},
     failure::{Failure, Verdict, need_root},
     guest::take_ids,
     shell::{quoted, shown},
 };
+
+/// Run a command in a root directory as root, or rehearse a user's login
+///
+/// With a directory this is chroot(1): the command keeps root's powers and no wall stands around it, so it is for rescue and
+/// maintenance, not for keeping anybody in. Without a command it starts the shell that $SHELL names, or else /bin/sh.
+///
+/// What users can change in a root would then run as root. So the root, the directories above it, the program, and all that is in
+/// the directories of programs, libraries and settings must belong to root, and nobody else may be able to write it.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "jailctl enter [--mount] [--trust-user-files] ROOT [-- COMMAND...]\n       \
+                            jailctl enter --user NAME [--door DOOR] [-- COMMAND...]",
+    after_long_help = EXAMPLES
+)]
+pub(crate) struct Arguments {
+    /// The root directory
+    #[arg(required_unless_present = "user", value_name = "ROOT", value_hint = ValueHint::DirPath)]
+    pub(crate) root: Option<PathBuf>,
+    /// Log this user in: the decision, the plan and every step are those of a login
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["root", "mount"], value_hint = ValueHint::Username)]
+    pub(crate) user: Option<String>,
+    /// The door of the rehearsal; by default the one that the user has
+    ///
+    /// Behind pam the account's own login shell is started, as su(1) would start it with "-".
+    #[arg(long, value_enum, requires = "user")]
+    pub(crate) door: Option<Door>,
+    /// Mount /proc, /sys, /dev and resolv.conf in it, for this command alone
+    #[arg(long)]
+    pub(crate) mount: bool,
+    /// Enter also where users can change the program or its libraries, and run those as root
+    #[arg(long, conflicts_with = "user")]
+    pub(crate) trust_user_files: bool,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl enter /srv/images/debian                              a shell in a root that is root's alone, as root
+  jailctl enter --mount /srv/images/debian -- apt-get update    with /proc, /sys, /dev and resolv.conf for as long as it runs
+  jailctl enter --trust-user-files /srv/jails/ann               the same in a root of a user's, whose programs run as root then
+  jailctl enter --user ann                                      her login, before she does it
+  jailctl enter --user ann --door pam                           the same as behind pam_jail.so
+  jailctl enter --user ann -- id -un                            one command of hers";
 
 /// Where a shell is looked for that $SHELL has elsewhere on the host.
 const PROGRAM_DIRECTORIES: [&str; 3] = ["/bin", "/usr/bin", "/usr/local/bin"];
@@ -59,7 +104,7 @@ const CALLER: &str = "jailctl enter --user";
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Enters a root directory, or logs a user in.
-pub(crate) fn run(config: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
+pub(crate) fn run(config: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
     need_root("enter a root directory")?;
     match (&arguments.user, &arguments.root) {
         (Some(user), _) => rehearse(config, user, arguments.door, &arguments.command),
@@ -141,7 +186,7 @@ fn open_session(
 }
 
 /// Makes a directory the root of this process and becomes a command there.
-fn enter_root(root: &Path, arguments: &Enter) -> Result<Verdict, Failure> {
+fn enter_root(root: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
     let tried =
         |action: &str, errno: rustix::io::Errno| Failure::io(action, root, &io::Error::from(errno));
     if arguments.mount {

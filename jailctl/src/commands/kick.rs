@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::progress::Progress;
+use clap::{Args, ValueHint};
 use jail::{
     account::identity::Identity,
     door::{decision::Config, refusal::Refusal},
@@ -21,15 +21,47 @@ use serde::Serialize;
 
 use crate::{
     account::{self, Accounts},
-    cli::{Kick, KillAll},
     command_lines,
     failure::{Failure, Verdict, need_root},
-    output::{counted, print_json, say},
+    hidden::KillAll,
+    output::{Output, counted, print_json, say},
     process::Process,
+    progress::Progress,
     sessions::{self, Session},
     shell::shown,
     watch,
 };
+
+/// End all that a jailed user has running
+///
+/// Asks every process of the user to end (SIGTERM and SIGHUP), waits, and kills all that is left in one call, which no
+/// process outruns: those in the jail, what lingers in the background, and what stands around them, such as sshd's process
+/// for the connection, and those of root's that are about to let the user in. Nobody else's processes are touched, and the user can log in again. Exit status 1 when a process would not end. Needs root.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The account
+    #[arg(value_hint = ValueHint::Username)]
+    pub(crate) user: String,
+    /// How long the processes get to end by themselves, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_hint = ValueHint::Other)]
+    pub(crate) grace: u16,
+    /// Also when no rule jails the user
+    #[arg(long)]
+    pub(crate) any: bool,
+    /// Show what would be ended, and end nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl kick ann                 end what ann has running
+  jailctl kick --grace 0 ann       kill at once
+  jailctl kick --dry-run ann       only show what would be ended
+  jailctl kick --any --json bob    bob is in no jail";
 
 /// How often is looked whether all have ended.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -67,7 +99,7 @@ struct Left {
 }
 
 /// Ends the processes of a user.
-pub(crate) fn run(directory: &Path, arguments: &Kick) -> Result<Verdict, Failure> {
+pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
     need_root("end the processes of others")?;
     let identity = account::named(&arguments.user)?;
     if identity.is_root() {
@@ -104,7 +136,7 @@ pub(crate) fn run(directory: &Path, arguments: &Kick) -> Result<Verdict, Failure
 }
 
 /// Makes sure that a rule jails the user, and gives the sessions that there are.
-fn sessions_of(directory: &Path, arguments: &Kick) -> Result<Vec<Session>, Failure> {
+fn sessions_of(directory: &Path, arguments: &Arguments) -> Result<Vec<Session>, Failure> {
     if arguments.any {
         return Ok(Vec::new());
     }

@@ -2,19 +2,32 @@
 
 use std::path::Path;
 
+use clap::Args;
 use jail::door::decision::Config;
 use serde::Serialize;
 
 use crate::{
     account::{Accounts, Jailed},
     check::sshd_forces_jail_shell,
-    cli::List,
-    door::{SSHD_CONFIG, has_jail_shell},
+    door::{Door, SSHD_CONFIG, has_jail_shell},
     failure::{Failure, Verdict},
-    output::{print_columns, print_json},
+    output::{Output, print_columns, print_json},
     pam,
     shell::shown,
 };
+
+/// List who is jailed where, by which rule and through which door
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl list           a line for each user and each rule
+  jailctl list --json    the same for a program";
 
 #[derive(Debug, Serialize)]
 struct Entry {
@@ -29,7 +42,7 @@ struct Entry {
 }
 
 /// Lists every jailed account.
-pub(crate) fn run(directory: &Path, arguments: &List) -> Result<Verdict, Failure> {
+pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
     let config = Config::read(directory)?;
     let accounts = Accounts::all(&config, directory)?;
     let pam: Vec<String> = pam::jailing().collect();
@@ -53,7 +66,7 @@ pub(crate) fn run(directory: &Path, arguments: &List) -> Result<Verdict, Failure
 }
 
 fn entry(jailed: &Jailed, pam: &[String]) -> Entry {
-    let login = has_jail_shell(&jailed.identity).then_some("login-shell");
+    let login = has_jail_shell(&jailed.identity).then_some(Door::LoginShell.name());
     // sshd takes its time to answer, and who comes in by ssh comes through the login shell anyway.
     let config = Path::new(SSHD_CONFIG);
     let forced = match login {
@@ -61,9 +74,9 @@ fn entry(jailed: &Jailed, pam: &[String]) -> Entry {
         None => sshd_forces_jail_shell(&jailed.identity, config),
     };
     let forced = match forced {
-        Some(true) => Some("sshd"),
+        Some(true) => Some(Door::ForceCommand.name()),
         Some(false) => None,
-        None => Some("sshd?"),
+        None => Some("force-command?"),
     };
     Entry {
         user: jailed.name(),

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::{Args, ValueHint};
 use jail::{
     account::identity::{Identity, IdentityError},
     door::{decision::Config, refusal::Refusal},
@@ -18,7 +19,6 @@ use jail_config::{Decision, RuleKind};
 use crate::{
     account::{did_you_mean, suggestion},
     check::sshd_forces_jail_shell,
-    cli::Release,
     door::{SSHD_CONFIG, has_jail_shell},
     edit::{self, Lock, with_suffix},
     failure::{Failure, Verdict, need_root},
@@ -32,6 +32,42 @@ use crate::{
     shell::{self, quoted, shown},
     shells, traces,
 };
+
+/// Take a user out of their jail
+///
+/// Gives the account the login shell that it had, then takes the rule out of [users] or renames users.d/NAME.toml. What the
+/// mends of `jailctl check` have written for this user goes too: lines of cron.deny and at.deny, the user's block in
+/// login-jail's files below /etc/ssh/sshd_config.d, the mask of the user's systemd manager.
+///
+/// Where a rule for a group jails the user all the same, --exempt or --from-group says what is done about it; at a terminal
+/// it is asked for, and else nothing is changed. With --config DIR only that config changes, and never an account.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The account
+    #[arg(value_hint = ValueHint::Username)]
+    pub(crate) user: String,
+    /// The login shell from now on; by default the one from before `jailctl add`, or /bin/bash where that is not known
+    #[arg(long, value_name = "SHELL", value_hint = ValueHint::FilePath)]
+    pub(crate) shell: Option<PathBuf>,
+    /// Write the user into exempt, which comes before every rule
+    #[arg(long, conflicts_with = "from_group")]
+    pub(crate) exempt: bool,
+    /// Take the user out of the groups whose rules jail them
+    #[arg(long)]
+    pub(crate) from_group: bool,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl release ann                              back to the host, with the shell from before
+  jailctl release --exempt ann                     a group's rule jails her: she is exempt from it
+  jailctl release --from-group ann                 or she leaves the group
+  jailctl release --shell /usr/sbin/nologin ann    out of the jail, and not onto the host
+  jailctl release --dry-run ann                    only show what would change";
 
 /// What the login shell becomes where nothing else is known.
 const SHELL: &str = "/bin/bash";
@@ -61,7 +97,7 @@ struct Plan<'a> {
 }
 
 /// Takes a user out of their jail.
-pub(crate) fn release(directory: &Path, arguments: &Release) -> Result<Verdict, Failure> {
+pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
     need_root("change the config and an account")?;
     let _lock = Lock::take()?;
     let identity = match Identity::named(&arguments.user) {
@@ -124,7 +160,7 @@ impl<'a> Plan<'a> {
         directory: &'a Path,
         config: &Config,
         identity: Option<&Identity>,
-        arguments: &'a Release,
+        arguments: &'a Arguments,
     ) -> Result<Plan<'a>, Failure> {
         let user = arguments.user.as_str();
         let file = directory.join("config.toml");

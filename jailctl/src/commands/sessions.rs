@@ -6,19 +6,41 @@ use std::{
     path::Path,
 };
 
+use clap::{Args, ValueHint};
 use jail::door::decision::Config;
 use serde::Serialize;
 
 use crate::{
     account::{self, Accounts, Jailed},
-    cli::Sessions,
     command_lines,
     door::JAIL_SHELL,
     failure::{Failure, Verdict, need_root},
-    output::{print_columns, print_json, say},
+    output::{Output, print_columns, print_json, say},
     process::{Host, Namespace, Process, Stat, boot_time},
     shell::{ask, quoted, shown},
 };
+
+/// List the sessions that are in a jail: who, since when, from where, on which terminal, with what
+///
+/// A session is what one login has running, background processes included; where the login has ended and processes linger,
+/// the column SERVICE has a dash. The address is the other side of sshd's connection, as the kernel has it; the command is what the
+/// process calls itself. The jail is the one that the config gives the user now. A login that is not in its jail yet is
+/// listed as "entering": its processes still run as root. Needs root.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The accounts; by default all whom a rule puts into a jail
+    #[arg(value_hint = ValueHint::Username)]
+    pub(crate) users: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl sessions            everybody's
+  jailctl sessions ann bob    those of these two
+  jailctl sessions --json     the same for a program";
 
 /// A connection that both sides have made: include/net/tcp_states.h of Linux.
 const ESTABLISHED: &str = "01";
@@ -36,8 +58,8 @@ pub(crate) struct Session {
     /// The other side of the connection of sshd's.
     from: Option<String>,
     terminal: Option<String>,
-    /// The program that opened the session; none where it has ended and processes linger.
-    door: Option<String>,
+    /// The program that opened the session, by the name of its PAM stack; none where it has ended and processes linger.
+    service: Option<String>,
     /// None where the main process has ended in the meantime.
     command: Option<String>,
     processes: usize,
@@ -55,7 +77,7 @@ enum Common {
 }
 
 /// Lists the sessions.
-pub(crate) fn run(directory: &Path, arguments: &Sessions) -> Result<Verdict, Failure> {
+pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
     need_root("see the processes of others")?;
     let config = Config::read(directory)?;
     let accounts = if arguments.users.is_empty() {
@@ -193,9 +215,9 @@ fn opened(
             .find_map(peer)
             .map(|peer| peer.to_string()),
         terminal: None,
-        door: opener
+        service: opener
             .and_then(|opener| opener.program().or_else(|| opener.name()))
-            .map(|name| shown(door_of(&name))),
+            .map(|name| shown(service_of(&name))),
         command: None,
         processes,
         entering: false,
@@ -228,7 +250,7 @@ fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Sessi
 }
 
 /// Names the program that opened a session as its stack of PAM is called: newer versions of sshd have several programs.
-fn door_of(name: &str) -> &str {
+fn service_of(name: &str) -> &str {
     if name.starts_with("sshd") {
         "sshd"
     } else {
@@ -320,7 +342,7 @@ pub(crate) fn print(sessions: &[Session]) {
 fn print_rows(sessions: &[&Session]) {
     let mut rows = vec![
         [
-            "USER", "JAIL", "PID", "SINCE", "DOOR", "FROM", "TTY", "COMMAND",
+            "USER", "JAIL", "PID", "SINCE", "SERVICE", "FROM", "TTY", "COMMAND",
         ]
         .map(str::to_owned),
     ];
@@ -331,7 +353,7 @@ fn print_rows(sessions: &[&Session]) {
             session.jail.clone(),
             session.pid.to_string(),
             or_none(&session.since.and_then(local_time)),
-            or_none(&session.door),
+            or_none(&session.service),
             or_none(&session.from),
             or_none(&session.terminal),
             match session.entering {

@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use clap::Args;
 use jail::{
     door::{decision::Config, look::look},
     process::landlock,
@@ -14,7 +15,6 @@ use serde::Serialize;
 
 use crate::{
     account::{Accounts, Jailed},
-    cli::{Output, Status},
     door::{
         Door, JAIL_SHELL_PATH, has_jail_shell, has_no_shell,
         used::{self, pam_before_jail_shell},
@@ -22,11 +22,35 @@ use crate::{
     failure::{Failure, Verdict, need_root},
     kept::Look,
     manager::Managed,
-    output::{counted, print_columns, print_json, say},
+    output::{Output, counted, print_columns, print_json, say},
     pam,
     process::{Host, Process},
     shell::{quoted, shown},
 };
+
+/// Say whether the doors are in working order, and what jailed users have running
+///
+/// A process is inside where root and namespaces are those of the jail that the config gives the user now: what a weaker one
+/// holds since before a change counts as outside, and so does what can't be judged. systemd's user manager and its PAM
+/// session, which each login by pam_systemd starts, are not counted; what this manager runs is outside of the jail, and is
+/// named by unit. Needs root. Exit status 1 when a root can't be opened, or a jailed user has a process outside of the jail.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Only say what this kernel can do for jails
+    ///
+    /// It needs neither root nor a config. Exit status 1 when the kernel lacks a part of Landlock that a jail by default uses.
+    #[arg(long)]
+    pub(crate) kernel: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl status             the doors, the roots and what is running
+  jailctl status --kernel    whether this kernel has what jails need
+  jailctl status --json      all of it for a program";
 
 #[derive(Debug, Serialize)]
 struct State {
@@ -53,7 +77,7 @@ struct User {
     #[serde(skip_serializing_if = "Option::is_none")]
     open: Option<String>,
     /// The door that is in the user's way; none where logins lead to the host.
-    door: Option<&'static str>,
+    door: Option<Door>,
     /// The services where pam_jail.so comes before jail-shell.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pam_first: Vec<String>,
@@ -74,7 +98,7 @@ struct User {
 }
 
 /// Says how things are.
-pub(crate) fn run(directory: &Path, arguments: &Status) -> Result<Verdict, Failure> {
+pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
     if arguments.kernel {
         return about_kernel(&arguments.output);
     }
@@ -147,7 +171,7 @@ fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
         *count += 1;
     }
     let door = used::by(&jailed.identity);
-    let (refused, open) = foreseen(jailed, door.unwrap_or(Door::Login));
+    let (refused, open) = foreseen(jailed, door.unwrap_or(Door::LoginShell));
     let refused = refused.or_else(|| {
         let also = has_jail_shell(&jailed.identity) && pam::jails_anywhere();
         also.then(|| foreseen(jailed, Door::Pam).0).flatten()
@@ -158,7 +182,7 @@ fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
         jail: shown(&jailed.jail.name),
         refused,
         open,
-        door: door.map(Door::name),
+        door,
         pam_first: pam_before_jail_shell(&jailed.identity),
         shell: shown(&jailed.identity.shell),
         can_log_in: !has_no_shell(&jailed.identity),
@@ -218,11 +242,11 @@ fn condition(user: &User, pam: &[String]) -> String {
             "ready, by PAM at {}, and by jail-shell elsewhere",
             user.pam_first.join(", ")
         ),
-        (None, Some("pam")) => {
+        (None, Some(Door::Pam)) => {
             let services: Vec<String> = pam.iter().map(shown).collect();
             format!("ready, by PAM only: {}", services.join(", "))
         }
-        (None, Some("force-command")) => "ready, by sshd's ForceCommand only".to_owned(),
+        (None, Some(Door::ForceCommand)) => "ready, by sshd's ForceCommand only".to_owned(),
         (None, Some(_)) => "ready".to_owned(),
         (None, None) if user.can_log_in => {
             format!("NOT JAILED: no door is in the way of {}", user.shell)

@@ -35,12 +35,11 @@ use jail::door::decision::Config;
 use crate::{
     account::{self, Accounts, Jailed},
     attack,
-    cli::Check,
     door::{Door, SSHD_CONFIG, used},
     failure::{Failure, Verdict, need_root},
     kept::Look,
     mend,
-    output::print_json,
+    output::{Output, print_json},
     shell::shown,
 };
 
@@ -62,19 +61,30 @@ pub(crate) use tree::{excess, is_misowned, is_strange_device};
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
 pub(crate) use user_manager::unit_to_mask;
 
+/// What is asked of a check.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    /// The accounts; none: all whom a rule puts into a jail.
+    pub(crate) users: &'a [String],
+    pub(crate) fix: bool,
+    pub(crate) attack: bool,
+    pub(crate) sshd_config: &'a Path,
+    pub(crate) output: Output,
+}
+
 /// Checks, mends if asked to, and reports.
-pub(crate) fn run(config: &Path, arguments: &Check) -> Result<Verdict, Failure> {
+pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     need_root("check roots and enter them")?;
-    let mut report = look(config, arguments)?;
-    if arguments.fix {
+    let mut report = look(config, asked)?;
+    if asked.fix {
         let fixed = fix(&report, config);
         if !fixed.is_empty() {
-            report = look(config, arguments)?;
+            report = look(config, asked)?;
             report.fixed = fixed;
         }
     }
     report.findings.sort_by_key(|finding| finding.severity);
-    if arguments.output.json {
+    if asked.output.json {
         print_json(&report)?;
     } else {
         report.print();
@@ -85,7 +95,7 @@ pub(crate) fn run(config: &Path, arguments: &Check) -> Result<Verdict, Failure> 
     Ok(Verdict::of(found))
 }
 
-fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
+fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
     let _look = Look::begin();
     let mut report = Report::new(directory);
     let config = match Config::read(directory) {
@@ -96,12 +106,12 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
         }
     };
     let all = Accounts::all(&config, directory)?;
-    let accounts = if arguments.users.is_empty() {
+    let accounts = if asked.users.is_empty() {
         &all
     } else {
-        &Accounts::named(&config, arguments.users.iter().cloned())?
+        &Accounts::named(&config, asked.users.iter().cloned())?
     };
-    if let (false, [unknown, ..]) = (arguments.users.is_empty(), accounts.unknown.as_slice()) {
+    if let (false, [unknown, ..]) = (asked.users.is_empty(), accounts.unknown.as_slice()) {
         return Err(Failure::Failed(format!(
             "there is no account {}{}",
             shown(unknown),
@@ -110,7 +120,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     }
     report.users = accounts.jailed.len();
     config::names(&mut report, &config, accounts);
-    if arguments.users.is_empty() {
+    if asked.users.is_empty() {
         config::stray_files(&mut report, directory, accounts);
     } else {
         config::not_jailed(&mut report, &config, accounts);
@@ -121,7 +131,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
         &all,
         accounts,
         directory,
-        &arguments.sshd_config,
+        asked.sshd_config,
     );
     // Each is entered, and asked about of sshd.
     let users = u64::try_from(accounts.jailed.len()).unwrap_or(0);
@@ -131,7 +141,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
 
         inside::check(&mut report, jailed, used::of(&jailed.identity), directory);
         space::check(&mut report, jailed);
-        if arguments.attack {
+        if asked.attack {
             attack(&mut report, jailed, directory);
         }
     }
@@ -143,7 +153,7 @@ fn look(directory: &Path, arguments: &Check) -> Result<Report, Failure> {
     sshd::check(
         &mut report,
         &accounts.jailed,
-        &arguments.sshd_config,
+        asked.sshd_config,
         &mut progress,
     )?;
     drop(progress);

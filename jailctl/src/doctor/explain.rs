@@ -28,7 +28,6 @@ use crate::{
     check::{
         self, Finding, Report, SNIPPETS, Severity, sshd_forced_commands, sshd_forces_jail_shell,
     },
-    cli::Explain,
     door::{
         Door, JAIL_SHELL_PATH, SSHD_CONFIG, has_jail_shell, is_jail_shell,
         used::{self, pam_before_jail_shell},
@@ -36,7 +35,7 @@ use crate::{
     },
     failure::{Failure, Verdict},
     kept::Look,
-    output::{print_json, say},
+    output::{Output, print_json, say},
     pam,
     shell::shown,
     trial::by_config,
@@ -49,7 +48,7 @@ struct Explanation {
     uid: u32,
     gid: u32,
     groups: Vec<String>,
-    door: &'static str,
+    door: Door,
     /// Whether the user comes that way; where not, and none was asked for, logins lead to the host.
     in_use: bool,
     /// The login shell of the account database.
@@ -134,17 +133,28 @@ impl Refused {
     }
 }
 
+/// What is asked about a login.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) user: &'a str,
+    /// None: the door that the user has.
+    pub(crate) door: Option<Door>,
+    /// The command that is asked for instead of a shell.
+    pub(crate) command: Option<&'a OsStr>,
+    pub(crate) output: Output,
+}
+
 /// Explains one login.
-pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure> {
+pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     let _look = Look::begin();
-    let identity = account::named(&arguments.user)?;
+    let identity = account::named(asked.user)?;
     let directory = config;
     let config = Config::read(directory)?;
     let used = used::by(&identity);
-    let door = arguments.door.or(used).unwrap_or(Door::Login);
-    let mut explanation = explain(&config, &identity, door, arguments.command.as_deref())?;
-    explanation.in_use = arguments.door.or(used).is_some();
-    let is_asked = arguments.door.is_none() && !has_jail_shell(&identity);
+    let door = asked.door.or(used).unwrap_or(Door::LoginShell);
+    let mut explanation = explain(&config, &identity, door, asked.command)?;
+    explanation.in_use = asked.door.or(used).is_some();
+    let is_asked = asked.door.is_none() && !has_jail_shell(&identity);
     if is_asked && sshd_forces_jail_shell(&identity, Path::new(SSHD_CONFIG)).is_none() {
         explanation.remarks.push(
             "sshd could not be asked whether it forces jail-shell on this user for every connection".to_owned(),
@@ -157,7 +167,7 @@ pub(crate) fn run(config: &Path, arguments: &Explain) -> Result<Verdict, Failure
     if let Some(refused) = &mut explanation.refused {
         refused.reason = by_config(&refused.reason, directory);
     }
-    if arguments.output.json {
+    if asked.output.json {
         print_json(&explanation)?;
     } else {
         print(&explanation);
@@ -197,7 +207,7 @@ fn explain(
         uid: identity.uid,
         gid: identity.gid,
         groups: identity.group_names.iter().map(shown).collect(),
-        door: door.words(),
+        door,
         in_use: true,
         shell: shown(&identity.shell),
         decision: Told {
@@ -249,12 +259,12 @@ impl Explanation {
     fn follow(&mut self, jail: Jail, identity: &Identity, door: Door, command: Option<&OsStr>) {
         self.jail = Some(jail.name.clone());
         match door {
-            Door::Login if !has_jail_shell(identity) => self.remarks.push(format!(
+            Door::LoginShell if !has_jail_shell(identity) => self.remarks.push(format!(
                 "the login shell is {}, so this door is not in use; usermod -s {JAIL_SHELL_PATH} {} opens it",
                 shown(&identity.shell),
                 self.user
             )),
-            Door::Login => self.remarks.extend(forced_by_sshd(identity)),
+            Door::LoginShell => self.remarks.extend(forced_by_sshd(identity)),
             Door::ForceCommand => {}
             Door::Pam => {
                 self.remarks.push(where_pam_jails());
@@ -393,13 +403,17 @@ fn print(explanation: &Explanation) {
         [] => String::new(),
         names => format!(", groups {}", names.join(" ")),
     };
+    let through = door.words();
     let who = format!("{user} (uid {uid}{groups})");
     if explanation.in_use {
-        say(format_args!("{who} logs in {door}: {}", decision.outcome));
+        say(format_args!(
+            "{who} logs in {through}: {}",
+            decision.outcome
+        ));
     } else {
         say(format_args!(
             "{who} is NOT JAILED: no door of login-jail is in the way, and logins lead to the host, to {}\n\
-             {door} it would be: {}",
+             {through} it would be: {}",
             explanation.shell, decision.outcome
         ));
     }

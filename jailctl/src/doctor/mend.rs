@@ -33,9 +33,8 @@ use serde_json::json;
 
 use crate::{
     account::{Accounts, Jailed, did_you_mean},
-    cli,
     failure::{Failure, Verdict, need_root},
-    output::{print_json, say},
+    output::{Output, print_json, say},
     shell::shown,
     trial::supposed_user,
 };
@@ -47,34 +46,49 @@ pub(crate) use repair::{Extent, Kind, Object, Repair};
 pub(crate) use way::{is_only_of_jail, keeps_its_owner};
 pub(crate) use word::KindParser;
 
+/// What is asked of one fix.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) kind: Kind,
+    /// The path or user that check names; some kinds take none.
+    pub(crate) what: Option<&'a OsStr>,
+    /// `what` is escaped as check prints it.
+    pub(crate) escaped: bool,
+    pub(crate) sshd_config: &'a Path,
+    /// A rule that the config is taken to have, as `USER=JAIL`.
+    pub(crate) rule: Option<&'a str>,
+    pub(crate) dry_run: bool,
+    pub(crate) output: Output,
+}
+
 /// Does one fix, and says what it has changed.
-pub(crate) fn run(config: &Path, arguments: &cli::Mend) -> Result<Verdict, Failure> {
+pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     need_root("change what users can't")?;
-    let is_host = arguments.kind.object() == Object::Host;
-    let what = match &arguments.what {
+    let is_host = asked.kind.object() == Object::Host;
+    let what = match asked.what {
         Some(_) if is_host => Err("this kind takes no WHAT"),
         None if !is_host => Err("name WHAT: the path or user that check names"),
         None => Ok(OsString::new()),
-        Some(what) if arguments.escaped => {
+        Some(what) if asked.escaped => {
             repair::unescaped(what).ok_or("--escaped: a backslash takes three octal digits")
         }
-        Some(what) => Ok(what.clone()),
+        Some(what) => Ok(what.to_owned()),
     };
     let what = what.map_err(|why| Failure::Usage(why.to_owned()))?;
-    let extent = if arguments.dry_run {
+    let extent = if asked.dry_run {
         Extent::DryRun
     } else {
         Extent::Whole
     };
-    let repair = Repair::new(arguments.kind, &what)
-        .with_sshd_config(&arguments.sshd_config)
-        .with_rule(arguments.rule.as_deref());
+    let repair = Repair::new(asked.kind, &what)
+        .with_sshd_config(asked.sshd_config)
+        .with_rule(asked.rule);
     let changes = execute(&repair, config, extent)?;
-    if arguments.output.json {
+    if asked.output.json {
         let report = json!({
             "kind": repair.kind.name(),
             "what": repair.what.to_string_lossy(),
-            "dry_run": arguments.dry_run,
+            "dry_run": asked.dry_run,
             "changes": changes,
         });
         print_json(&report)?;

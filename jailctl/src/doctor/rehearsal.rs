@@ -30,10 +30,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     attack::{self, Tried},
-    cli::Rehearse,
     door::{Door, has_no_shell},
     failure::{Failure, Verdict},
     guest::{home, take_ids},
+    hidden::Rehearse,
     output::say,
     programs::broken,
     shell, watch,

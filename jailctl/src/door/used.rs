@@ -19,7 +19,7 @@ pub(crate) fn by(identity: &Identity) -> Option<Door> {
     if behind_pam && sshd_session_is_jailed(identity, config) {
         Some(Door::Pam)
     } else if has_jail_shell(identity) {
-        Some(Door::Login)
+        Some(Door::LoginShell)
     } else if sshd_forces_jail_shell(identity, config) == Some(true) {
         Some(Door::ForceCommand)
     } else {
@@ -29,7 +29,7 @@ pub(crate) fn by(identity: &Identity) -> Option<Door> {
 
 /// Gives the door that a user has; where none is in use, the one that would be opened first.
 pub(crate) fn of(identity: &Identity) -> Door {
-    by(identity).unwrap_or(Door::Login)
+    by(identity).unwrap_or(Door::LoginShell)
 }
 
 /// Services that start the login shell of whoever comes in by them.

@@ -15,7 +15,7 @@ use crate::{
 
 /// What is to be written, and what is to be said.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     /// What it is made of, for the first line.
     source: String,
     others: Others,
@@ -237,7 +237,7 @@ impl Draft {
     }
 
     /// Tells whether there is a line that is not carried over.
-    pub(super) fn lost_something(&self) -> bool {
+    pub(crate) fn lost_something(&self) -> bool {
         !self.lost.is_empty()
     }
 
@@ -349,7 +349,7 @@ impl Draft {
     }
 
     /// Writes the config.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         comment(
             &mut text,
@@ -415,7 +415,7 @@ impl Draft {
 }
 
 /// Parses a draft, as a door would.
-pub(super) fn parse(text: &str) -> Result<Policy, Failure> {
+pub(crate) fn parse(text: &str) -> Result<Policy, Failure> {
     Policy::parse(Path::new("config.toml"), text.as_bytes()).map_err(|faults| {
         Failure::Failed(format!("what was made of it is not a config:\n\n{faults}"))
     })

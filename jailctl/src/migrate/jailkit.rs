@@ -1,15 +1,12 @@
 //! jailkit: accounts whose home has a `/./` and whose login shell is jk_chrootsh. See jk_chrootsh(8).
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
 use jail::account::identity::{Identity, IdentityError};
 use jail_roots::presets::Presets;
 
 use super::draft::{Draft, Sketch, string};
-use crate::{account, cli::FromJailkit, failure::Failure, shell::quoted};
+use crate::{account, failure::Failure, shell::quoted};
 
 const CHROOT_SHELL: &str = "jk_chrootsh";
 const LIMITED_SHELL: &str = "jk_lsh";
@@ -44,13 +41,13 @@ impl Section {
 }
 
 /// Reads what jailkit has on this machine.
-pub(super) fn draft(from: &FromJailkit) -> Result<Draft, Failure> {
-    let mut draft = Draft::new(format!("jailkit's {}", from.directory.display()));
-    let accounts = match &from.passwd {
+pub(crate) fn draft(directory: &Path, passwd: Option<&Path>) -> Result<Draft, Failure> {
+    let mut draft = Draft::new(format!("jailkit's {}", directory.display()));
+    let accounts = match passwd {
         Some(file) => parse_passwd(&read(file)?.unwrap_or_default()),
         None => parse_passwd(&account::passwd()?),
     };
-    let shell_file = from.directory.join("jk_chrootsh.ini");
+    let shell_file = directory.join("jk_chrootsh.ini");
     let sections = parse_sections(&read(&shell_file)?.unwrap_or_default());
     let mut users = Vec::new();
     for account in &accounts {
@@ -66,7 +63,7 @@ pub(super) fn draft(from: &FromJailkit) -> Result<Draft, Failure> {
         }
     }
     shell_settings(&mut draft, &sections, &shell_file);
-    other_files(&mut draft, &from.directory)?;
+    other_files(&mut draft, directory)?;
     if !users.is_empty() {
         draft.remains("install this as /etc/login-jail/config.toml, then, for each user, the new login shell; a login is tried first:");
     }
@@ -299,7 +296,7 @@ fn parse_sections(text: &str) -> Vec<Section> {
 }
 
 /// Reads a file; nothing where it is not there. Bytes that are no text are replaced: they are in no name that a rule has.
-fn read(file: &PathBuf) -> Result<Option<String>, Failure> {
+fn read(file: &Path) -> Result<Option<String>, Failure> {
     match fs::read(file) {
         Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

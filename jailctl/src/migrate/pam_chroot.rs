@@ -20,7 +20,6 @@ use super::draft::{Draft, Now, Sketch};
 use crate::{
     account,
     check::SNIPPETS,
-    cli::FromPamChroot,
     failure::Failure,
     pam::stack,
     shell::{self, quoted},
@@ -74,17 +73,17 @@ struct Lines {
 }
 
 /// Reads what pam_chroot has on this machine.
-pub(super) fn draft(from: &FromPamChroot) -> Result<Draft, Failure> {
-    let mut draft = Draft::new(format!("pam_chroot's {}", from.file.display()));
+pub(crate) fn draft(file: &Path, stacks: &Path) -> Result<Draft, Failure> {
+    let mut draft = Draft::new(format!("pam_chroot's {}", file.display()));
     draft.let_others_pass();
-    let places = places(&from.pam)?;
+    let places = places(stacks)?;
     let accounts = account::identities()?;
     let mut now = match places.first() {
-        Some(first) => read(&mut draft, from, first, &accounts)?,
+        Some(first) => read(&mut draft, file, first, &accounts)?,
         None => {
             let nowhere = Place {
                 service: String::new(),
-                line: format!("{}: no line has {MODULE}", from.pam.display()),
+                line: format!("{}: no line has {MODULE}", stacks.display()),
                 is_required: true,
                 options: Options::default(),
             };
@@ -92,7 +91,7 @@ pub(super) fn draft(from: &FromPamChroot) -> Result<Draft, Failure> {
                 &*nowhere.line,
                 "the lines were read as without options; users are put nowhere now",
             );
-            read(&mut draft, from, &nowhere, &accounts)?
+            read(&mut draft, file, &nowhere, &accounts)?
         }
     };
     let mut known: Vec<&Options> = places.first().map(|it| &it.options).into_iter().collect();
@@ -101,7 +100,7 @@ pub(super) fn draft(from: &FromPamChroot) -> Result<Draft, Failure> {
             continue;
         }
         known.push(&place.options);
-        let here = read(&mut draft, from, place, &accounts)?;
+        let here = read(&mut draft, file, place, &accounts)?;
         if here != now {
             draft.close();
             draft.lose(&*place.line, "not the same as in the stacks before, and a rule is for an account, through every door: who is in two roots, or refused in one stack, is refused, and who is in a root in one only is there in all");
@@ -138,7 +137,7 @@ fn in_both(both: (Now, Now)) -> Now {
 /// Carries over what the module does in one place; gives what it does with each account.
 fn read(
     draft: &mut Draft,
-    from: &FromPamChroot,
+    file: &Path,
     place: &Place,
     accounts: &[Identity],
 ) -> Result<Vec<Now>, Failure> {
@@ -156,7 +155,7 @@ fn read(
             let now = put(draft, &place.line, "all", spelt_out(directory));
             vec![now; accounts.len()]
         }
-        None => read_lines(draft, from, place, accounts)?,
+        None => read_lines(draft, file, place, accounts)?,
     };
     if !place.is_required && now.contains(&Now::Refused) {
         draft.lose(&*place.line, "its control lets in onto the host whom the module refuses: whom it refuses is refused from now on");
@@ -166,18 +165,18 @@ fn read(
 
 fn read_lines(
     draft: &mut Draft,
-    from: &FromPamChroot,
+    file: &Path,
     place: &Place,
     accounts: &[Identity],
 ) -> Result<Vec<Now>, Failure> {
     let options = &place.options;
-    let text = fs::read(&from.file).map_err(|error| Failure::io("read", &from.file, &error))?;
-    if options.checks && !is_roots_alone(&from.file) {
+    let text = fs::read(file).map_err(|error| Failure::io("read", file, &error))?;
+    if options.checks && !is_roots_alone(file) {
         draft.refuse_others();
-        draft.lose(&*place.line, format!("sec_checks refuses everybody: a directory above {} is not root's, or others may write to it", from.file.display()));
+        draft.lose(&*place.line, format!("sec_checks refuses everybody: a directory above {} is not root's, or others may write to it", file.display()));
         return Ok(vec![Now::Refused; accounts.len()]);
     }
-    let Lines { found, stops } = lines(draft, &from.file, &text, options);
+    let Lines { found, stops } = lines(draft, file, &text, options);
     let mut refuses_rest = stops || options.refuses_others;
     if refuses_rest {
         draft.refuse_others();

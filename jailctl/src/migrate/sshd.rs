@@ -11,7 +11,6 @@ use jail_roots::pattern::fits;
 use super::draft::{Draft, Now, Sketch};
 use crate::{
     account::{self, FIRST_ORDINARY},
-    cli::FromSshd,
     door::has_no_shell,
     failure::Failure,
     shell::shown,
@@ -66,13 +65,13 @@ struct Config {
 }
 
 /// Reads what sshd has on this machine.
-pub(super) fn draft(from: &FromSshd) -> Result<Draft, Failure> {
+pub(crate) fn draft(file: &Path) -> Result<Draft, Failure> {
     let mut config = Config::default();
     config
         .blocks
         .push(Block::new(String::new(), Whom::Everybody));
-    config.read(&from.file)?;
-    let mut draft = Draft::new(from.file.display().to_string());
+    config.read(file)?;
+    let mut draft = Draft::new(file.display().to_string());
     for (line, why) in config.lost.drain(..) {
         draft.lose(line, why);
     }

@@ -249,7 +249,7 @@ fn a_rehearsal_behind_pam_is_the_session_of_a_host_program() {
     let named = sandbox.run(&[&enter[..], &["--door", "pam", "--", "exit", "7"]].concat());
     assert_eq!(named.code(), Some(7), "{named}");
     // The other door starts the shell of the jail.
-    let other = sandbox.run(&[&enter[..], &["--door", "login", "--", "echo $0"]].concat());
+    let other = sandbox.run(&[&enter[..], &["--door", "login-shell", "--", "echo $0"]].concat());
     assert_eq!(other.ok(), "sh");
     sandbox.must("usermod -s /bin/nowhere ann");
     let refused = sandbox.run(&[&enter[..], &["--", "id"]].concat());

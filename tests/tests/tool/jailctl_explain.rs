@@ -340,7 +340,7 @@ fn whom_no_door_keeps_in_is_said_to_be_on_the_host() {
         "{status}"
     );
     // Asked for a door, it does not ask whether that is in use.
-    let said = explain(&sandbox, &["ann", "--door", "login"]);
+    let said = explain(&sandbox, &["ann", "--door", "login-shell"]);
     assert!(said.ok().contains("as login shell: jailed"), "{said}");
 }
 
@@ -436,7 +436,7 @@ fn behind_pam_it_says_where_and_what_the_host_program_does_after_the_last_step()
         last.is_some_and(|line| line.contains(" seccomp ")),
         "{said}"
     );
-    let login = explain(&sandbox, &["ann", "--door", "login"]);
+    let login = explain(&sandbox, &["ann", "--door", "login-shell"]);
     assert!(
         login
             .ok()

@@ -37,7 +37,7 @@ fn an_sshd_that_does_not_answer_may_force_jail_shell() {
         &["sshd forces jail-shell, but the login shell is"],
     );
     sandbox.must("echo Nonsense >>/etc/ssh/sshd_config");
-    assert!(list().ok().contains(" sshd? "), "{}", list());
+    assert!(list().ok().contains(" force-command? "), "{}", list());
     let found = check(&sandbox);
     says(
         &found,

@@ -136,7 +136,10 @@ fn add_with_a_root_directory_is_a_jail_of_its_own() {
 #[test]
 fn add_for_sshd_writes_the_rule_and_prints_lines_that_jail() {
     let host = host();
-    let added = jailctl(&host, &["add", "bob", "--jail", "web", "--door", "sshd"]);
+    let added = jailctl(
+        &host,
+        &["add", "bob", "--jail", "web", "--door", "force-command"],
+    );
     assert_eq!(shell_of(&host, "bob"), "/bin/bash");
     let (_, lines) = added.ok().split_once("systemctl reload ssh:\n").unwrap();
     let sandbox = Sandbox::new()
@@ -563,7 +566,7 @@ fn a_misspelt_name_gets_a_suggestion() {
             &["build", "--with", "shell", "--user", "anm", "/srv/jails/x"],
             "did you mean ann?",
         ),
-        (&["add", "--door", "shd", "bob"], "sshd"),
+        (&["add", "--door", "force-comand", "bob"], "force-command"),
     ] {
         let refused = jailctl(&sandbox, arguments);
         assert!(refused.stderr.contains(part), "{arguments:?}: {refused}");

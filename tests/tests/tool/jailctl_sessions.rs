@@ -97,7 +97,7 @@ fn a_session_is_listed_with_its_user_door_origin_terminal_and_command() {
         assert!(sessions(&sandbox, &["bob"]).is_empty());
         for session in &all {
             assert_eq!(session["user"], "ann", "{isolation}");
-            assert_eq!(session["door"], "sshd", "{isolation} {session}");
+            assert_eq!(session["service"], "sshd", "{isolation} {session}");
             let from = session["from"].as_str().unwrap();
             assert!(from.starts_with("127.0.0.1:"), "{isolation} {from}");
         }
@@ -143,11 +143,11 @@ fn a_session_behind_pam_and_one_of_su_are_listed_and_kicked() {
         Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"\nshell = \"/bin/bash\"");
     start(&sandbox, "ann", "exec sleep 4321");
     let all = wait_for_command(&sandbox, "sleep 4321");
-    assert_eq!(all[0]["door"], "sshd");
+    assert_eq!(all[0]["service"], "sshd");
     assert!(all[0]["from"].as_str().unwrap().starts_with("127.0.0.1:"));
     sandbox.must("setsid su - ann -c 'exec sleep 4322' >/dev/null 2>&1 </dev/null &");
     let all = wait_for_command(&sandbox, "sleep 4322");
-    let su = all.iter().find(|it| it["door"] == "su").unwrap();
+    let su = all.iter().find(|it| it["service"] == "su").unwrap();
     assert_eq!(su["command"], "sleep 4322");
     let kicked = jailctl(&sandbox, &["kick", "ann"]);
     assert!(kicked.ok().contains("ended "), "{kicked}");
@@ -239,7 +239,7 @@ fn what_lingers_is_a_session_without_a_door_and_is_kicked() {
         .ok();
     // The client may have its answer before the supervisor has gone, and before sleep is started.
     wait_until(&sandbox, "ann", |all| {
-        all.len() == 1 && all[0]["door"] == Value::Null && all[0]["command"] == "sleep 4321"
+        all.len() == 1 && all[0]["service"] == Value::Null && all[0]["command"] == "sleep 4321"
     });
     let kicked = jailctl(&sandbox, &["kick", "ann", "--json"]);
     let report: Value = serde_json::from_str(kicked.ok()).unwrap();
@@ -570,7 +570,7 @@ fn a_login_behind_pam_that_waits_for_a_file_system_is_listed_for_its_user() {
     sandbox.must("setsid su ann -c true >/dev/null 2>&1 </dev/null &");
     let all = wait_for(&sandbox, "ann", 1);
     assert_eq!(all[0]["entering"], true, "{all:?}");
-    assert_eq!(all[0]["door"], "su", "{all:?}");
+    assert_eq!(all[0]["service"], "su", "{all:?}");
     end(&sandbox);
     wait_for(&sandbox, "ann", 0);
 }

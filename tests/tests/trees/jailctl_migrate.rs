@@ -90,7 +90,7 @@ fn users_of_jailkit_land_in_the_same_root_and_home_with_the_same_shell() {
     }
     sandbox.must("sed -i /john.doe/d /etc/login-jail/config.toml");
     for (user, root) in [("ann", "/srv/j"), ("bob", "/srv/j"), ("cid", "/srv/k")] {
-        assert_eq!(decided(&sandbox, user, "login"), root, "{printed}");
+        assert_eq!(decided(&sandbox, user, "login-shell"), root, "{printed}");
     }
     let three = printed.stdout.replace("jailctl add john.doe", "");
     let printed = Outcome {
@@ -195,7 +195,11 @@ fn users_of_chroot_directory_land_in_the_same_root() {
         ("eve", "exempt"),
     ] {
         assert_eq!(
-            decided(&sandbox, user, if user == "eve" { "pam" } else { "login" }),
+            decided(
+                &sandbox,
+                user,
+                if user == "eve" { "pam" } else { "login-shell" }
+            ),
             root,
             "{printed}"
         );
@@ -379,8 +383,16 @@ fn included_files_count_in_the_place_where_they_are() {
             .contains("a Match in a file that a Match block includes"),
         "{printed}"
     );
-    assert_eq!(decided(&sandbox, "ann", "login"), "/srv/one", "{printed}");
-    assert_eq!(decided(&sandbox, "bob", "login"), "/srv/two", "{printed}");
+    assert_eq!(
+        decided(&sandbox, "ann", "login-shell"),
+        "/srv/one",
+        "{printed}"
+    );
+    assert_eq!(
+        decided(&sandbox, "bob", "login-shell"),
+        "/srv/two",
+        "{printed}"
+    );
 }
 
 fn with_pam_chroot() -> Option<Sandbox> {
@@ -468,7 +480,7 @@ fn accounts_of_the_system_are_in_a_jail_or_shut_out() {
         "{printed}"
     );
     assert!(!printed.stdout.contains("other"), "{printed}");
-    assert_eq!(decided(&sandbox, "svc", "login"), "/srv/drop/svc");
+    assert_eq!(decided(&sandbox, "svc", "login-shell"), "/srv/drop/svc");
 
     sandbox.write(
         "/tmp/sshd",

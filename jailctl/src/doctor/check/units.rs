@@ -99,7 +99,7 @@ impl Doors {
         let by_jail_shell = |it: &Jailed| {
             matches!(
                 used::by(&it.identity),
-                Some(Door::Login | Door::ForceCommand)
+                Some(Door::LoginShell | Door::ForceCommand)
             )
         };
         Doors {

@@ -1,80 +1,18 @@
-//! Completions and man pages, made of the description of the arguments.
+//! `jailctl man`: writes the man pages, made of the description of the arguments.
 
 use std::fs;
 
-use clap::{Arg, Command, CommandFactory, ValueHint, builder::PossibleValuesParser};
-use clap_complete::Shell;
-use jail_roots::presets::Presets;
+use clap::Command;
 
 use crate::{
-    cli::{Cli, Completions, Man},
     failure::{Failure, Verdict},
-    output::say,
+    hidden::Man,
     page,
 };
 
-/// What stands for the accounts among the words that bash completes; clap_complete has no other way to say it there.
-const ACCOUNTS: &str = "USER";
-
-/// Prints the completions for a shell.
-pub(crate) fn completions(arguments: &Completions) -> Result<Verdict, Failure> {
-    let shell = arguments.shell;
-    // Those that come with jailctl: what is printed is installed for everybody, and on other machines.
-    let presets = Presets::built_in()?;
-    let presets: Vec<&str> = presets.iter().map(|(name, _)| name).collect();
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut offered(shell, &presets), "jailctl", &mut script);
-    if shell == Shell::Bash {
-        script = for_bash(&String::from_utf8_lossy(&script), &presets).into_bytes();
-    }
-    say(String::from_utf8_lossy(&script).trim_end());
-    Ok(Verdict::Fine)
-}
-
-/// Gives what is completed: the commands that are not hidden, with the names of presets.
-fn offered(shell: Shell, presets: &[&str]) -> Command {
-    let named = |argument: Arg| {
-        let is_user = argument.get_value_hint() == ValueHint::Username;
-        if argument.get_id() == "with" {
-            argument.value_parser(PossibleValuesParser::new(
-                presets.iter().map(ToString::to_string),
-            ))
-        } else if is_user && shell == Shell::Bash {
-            argument.value_parser(PossibleValuesParser::new([ACCOUNTS]))
-        } else {
-            argument
-        }
-    };
-    let tool = Cli::command();
-    let commands = tool.get_subcommands().filter(|it| !it.is_hide_set());
-    let commands = commands.map(|command| command.clone().mut_args(named));
-    // A command is never taken out of a description, so this is another one.
-    Command::new("jailctl")
-        .version(env!("CARGO_PKG_VERSION"))
-        .disable_help_subcommand(true)
-        .args(tool.get_arguments().cloned())
-        .subcommands(commands)
-}
-
-/// Has bash complete accounts, and each name of a list with commas.
-fn for_bash(script: &str, presets: &[&str]) -> String {
-    const WORDS: &str = r#"COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )"#;
-    const WORDS_OR_ACCOUNTS: &str = r#"COMPREPLY=( $(compgen -W "${opts% USER}" -- "${cur}") )
-                [[ ${opts} != *" USER" || ${cur} == -* ]] || COMPREPLY+=( $(compgen -u -- "${cur}") )"#;
-    const ONE: &str = r#" -- "${cur}""#;
-    const LAST: &str = r#" -P "${cur%"${cur##*,}"}" -- "${cur##*,}""#;
-    let presets = format!(r#"compgen -W "{}""#, presets.join(" "));
-    let accounts = format!(r#"compgen -W "{ACCOUNTS}""#);
-    script
-        .replace(WORDS, WORDS_OR_ACCOUNTS)
-        .replace(&format!("{presets}{ONE}"), &format!("{presets}{LAST}"))
-        .replace(&format!("{accounts}{ONE}"), &format!("compgen -u{LAST}"))
-}
-
 /// Writes jailctl(8), and one page for each command that is not hidden.
-pub(crate) fn man_pages(arguments: &Man) -> Result<Verdict, Failure> {
-    let mut tool = Cli::command();
-    for (name, text) in pages(&mut tool) {
+pub(crate) fn run(tool: &mut Command, arguments: &Man) -> Result<Verdict, Failure> {
+    for (name, text) in pages(tool) {
         let path = arguments.directory.join(name);
         fs::write(&path, &text).map_err(|error| Failure::io("write", &path, &error))?;
     }
@@ -82,7 +20,7 @@ pub(crate) fn man_pages(arguments: &Man) -> Result<Verdict, Failure> {
 }
 
 /// Makes the pages, by the names of their files.
-fn pages(tool: &mut clap::Command) -> Vec<(String, String)> {
+fn pages(tool: &mut Command) -> Vec<(String, String)> {
     tool.build();
     let mut pages = vec![("jailctl.8".to_owned(), page::of(tool, "jailctl"))];
     for command in tool.get_subcommands_mut().filter(|it| !it.is_hide_set()) {

@@ -1,0 +1,317 @@
+//! `jailctl add`: who is jailed, changed in config and passwd.
+//!
+//! The order makes every moment in between one in which a login goes where it went before or where it is to go: a rule is
+//! written before jail-shell becomes the login shell.
+
+use std::path::Path;
+
+use clap::{Args, ValueHint};
+use jail::{
+    account::identity::Identity,
+    door::{decision::Config, refusal::Refusal},
+};
+use jail_config::Decision;
+
+use crate::{
+    account::{self, Accounts, Jailed, did_you_mean},
+    check::{Report, of_account, pam_refuses, people_without_rule},
+    door::{Door, JAIL_SHELL_PATH, has_jail_shell},
+    edit::{self, Lock},
+    failure::{Failure, Verdict, need_root},
+    membership::{
+        change_shell, is_installed, note_on_processes, own_file, print_difference, read,
+        say_account_stays,
+    },
+    mend::Kind,
+    output::say,
+    pam,
+    process::Process,
+    rehearsal::{self, Seen},
+    shell::{quoted, shown},
+    shells,
+    supposed::Supposed,
+    trial::{Trial, with_user},
+};
+
+/// Put a user into a jail
+///
+/// Writes the rule to [users] of config.toml and keeps its comments and layout, then makes jail-shell the login shell. The
+/// new config is checked before it takes the place of the old one, which stays beside it as config.toml~. With --config DIR
+/// only that config changes, and never an account.
+///
+/// It makes no account, no root and no home: useradd(8), `jailctl build` or `jailctl import`, and install(1) do; with
+/// base = "host" a home below the root is enough. `jailctl check USER` says what is missing.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The account
+    #[arg(value_hint = ValueHint::Username)]
+    pub(crate) user: String,
+    /// A jail of the config; with neither this nor --root the rule that there is stays, and its door is opened
+    #[arg(long, value_name = "NAME", conflicts_with = "root", value_hint = ValueHint::Other)]
+    pub(crate) jail: Option<String>,
+    /// A root directory
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) root: Option<String>,
+    /// What keeps the user inside
+    #[arg(long, value_enum, default_value_t = Door::LoginShell)]
+    pub(crate) door: Door,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jailctl add --jail web ann               into the jail [jails.web] of the config
+  jailctl add --root /srv/jails/bob bob    into a root, with the keys of [defaults]
+  jailctl add --jail web --door pam ann    kept inside by pam_jail.so: the login shell stays
+  jailctl add ann                          a rule of hers, or of a group, is there: only the login shell changes
+  jailctl add --jail web --dry-run ann     only show what would change";
+
+/// Puts a user into a jail.
+pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
+    need_root("change the config and an account")?;
+    let _lock = Lock::take()?;
+    let identity = account::named(&arguments.user)?;
+    if identity.is_root() {
+        return Err(Refusal::UidZero.into());
+    }
+    if !Path::new(JAIL_SHELL_PATH).is_file() {
+        return Err(Failure::Failed(format!(
+            "nothing was changed, because {JAIL_SHELL_PATH} is not installed; run make install"
+        )));
+    }
+    // Before the login is tried: what that leaves behind for a moment is not from before.
+    let running = Process::of_user(identity.uid)?.len();
+    // The old config must be right: what is wrong in it is not to be blamed on the new line.
+    let config = Config::read(directory)?;
+    let file = directory.join("config.toml");
+    if let Some(jail) = &arguments.jail {
+        known_jail(&config, jail, &file)?;
+    }
+    let text = read(&file)?;
+    let target = match (&arguments.jail, &arguments.root) {
+        (Some(jail), _) => Some(jail),
+        (None, Some(root)) if !root.starts_with('/') => {
+            return Err(Failure::Usage(format!(
+                "--root {}: give an absolute path",
+                shown(root)
+            )));
+        }
+        (None, root) => root.as_ref(),
+    };
+    let new = match target {
+        Some(target) => {
+            refuse_own_file(directory, &arguments.user)?;
+            with_user(&text, &arguments.user, target, &file)?
+        }
+        None => text.clone(),
+    };
+    if new == text {
+        let supposed = Supposed::config(directory, &arguments.user);
+        try_out(directory, &identity, arguments, &supposed)?;
+    } else {
+        let trial = Trial::new(&new)?;
+        let supposed = Supposed::rule(
+            directory,
+            &arguments.user,
+            target.map_or("", String::as_str),
+        );
+        try_out(&trial.0, &identity, arguments, &supposed)
+            .map_err(|failure| trial.named(failure, &file))?;
+    }
+
+    if new == text {
+        say(format_args!(
+            "the rule of {} is there already",
+            shown(&arguments.user)
+        ));
+    } else if arguments.dry_run {
+        say(format_args!("would write to {}:", file.display()));
+        print_difference(&text, &new);
+    } else {
+        edit::replace(&file, &new)?;
+        say(format_args!(
+            "{}: {} = {:?}",
+            file.display(),
+            shown(&arguments.user),
+            target.map_or("", String::as_str)
+        ));
+    }
+    let config = (new != text).then_some(file.as_path());
+    open_door(directory, &identity, arguments, config)?;
+    if matches!(arguments.door, Door::Pam) {
+        note_on_refused(directory, &identity)?;
+    }
+    note_on_account(directory, &identity)?;
+    note_on_processes(running, &identity, "");
+    Ok(Verdict::Fine)
+}
+
+/// Opens the door that was asked for, or says how. `config` is the file that has the new rule, which goes again where
+/// the login shell can't be changed.
+fn open_door(
+    directory: &Path,
+    identity: &Identity,
+    arguments: &Arguments,
+    config: Option<&Path>,
+) -> Result<(), Failure> {
+    match arguments.door {
+        Door::LoginShell if !is_installed(directory) => say_account_stays(identity),
+        Door::Pam => say_behind_pam(),
+        Door::LoginShell if has_jail_shell(identity) => {}
+        Door::LoginShell => {
+            // For jailctl release, which gives it back.
+            if !arguments.dry_run {
+                shells::remember(identity)?;
+            }
+            let changed = change_shell(identity, Path::new(JAIL_SHELL_PATH), arguments.dry_run);
+            if let (Err(_), Some(config)) = (&changed, config) {
+                edit::restore(config)?;
+            }
+            changed?;
+        }
+        Door::ForceCommand => say(format_args!(
+            "now for sshd_config, and then sshd -t && systemctl reload ssh:\nMatch User {}\n\tForceCommand {JAIL_SHELL_PATH}\n\tDisableForwarding yes\n\tAllowAgentForwarding no\n\tX11Forwarding no\n\tPermitTunnel no\n\tPermitUserRC no\nMatch all",
+            shown(&identity.name)
+        )),
+    }
+    Ok(())
+}
+
+/// Says what of the account refuses its logins, whatever the jail is like.
+fn note_on_account(directory: &Path, identity: &Identity) -> Result<(), Failure> {
+    let Ok(Decision::Jail(jail)) = Config::read(directory)?.decide(identity) else {
+        return Ok(());
+    };
+    let (mut report, identity) = (Report::new(directory), identity.clone());
+    let jail = *jail;
+    of_account(&mut report, &Jailed { identity, jail })?;
+    // An account that gets its key or password later is no surprise.
+    report.findings.retain(|it| it.kind != "account-locked");
+    for finding in report.findings {
+        let command = finding
+            .mend
+            .map(|mend| format!("; mended by: {}", mend.command()));
+        eprintln!(
+            "note: {}{}",
+            shown(&finding.what),
+            command.unwrap_or_default()
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a jail that the config has not.
+fn known_jail(config: &Config, jail: &str, file: &Path) -> Result<(), Failure> {
+    let names: Vec<&str> = config.policy().jail_names().collect();
+    if names.contains(&jail) {
+        return Ok(());
+    }
+    let known = if names.is_empty() {
+        "it has none; give --root DIR".to_owned()
+    } else {
+        let names: Vec<String> = names.iter().map(shown).collect();
+        format!("there are: {}", names.join(", "))
+    };
+    Err(Failure::Failed(format!(
+        "there is no jail {:?} in {}{}; {known}",
+        jail,
+        shown(file),
+        did_you_mean(jail, names)
+    )))
+}
+
+/// Refuses a rule in [users] where the user has a file that goes before it.
+fn refuse_own_file(directory: &Path, user: &str) -> Result<(), Failure> {
+    match own_file(directory, user)?.filter(|own| own.exists()) {
+        None => Ok(()),
+        Some(own) => Err(Failure::Failed(format!(
+            "{} is there and comes before [users]; jailctl add {1} goes by it, without --jail and --root; or change it, or take it away by jailctl release {1}",
+            own.display(),
+            quoted(user)
+        ))),
+    }
+}
+
+/// Tries a config: the decision must be a jail, and a login by it must come as far as the shell.
+fn try_out(
+    directory: &Path,
+    identity: &Identity,
+    arguments: &Arguments,
+    supposed: &Supposed,
+) -> Result<(), Failure> {
+    let user = &arguments.user;
+    let config = Config::read(directory)?;
+    match config.decide(identity)? {
+        Decision::Jail(_) => {}
+        Decision::Exempt(rule) => {
+            return Err(Failure::Failed(format!(
+                "line {} of the config exempts {}, which comes before every rule; take that away first",
+                rule.line,
+                shown(user)
+            )));
+        }
+        Decision::Unlisted(_) => {
+            let names: Vec<String> = config.policy().jail_names().map(quoted).collect();
+            let jails = if names.is_empty() {
+                "--root DIR".to_owned()
+            } else {
+                format!("--jail NAME ({}) or --root DIR", names.join(", "))
+            };
+            return Err(Failure::Usage(format!(
+                "no rule names {}; give {jails}",
+                shown(user)
+            )));
+        }
+    }
+    for seen in rehearsal::of(user, arguments.door, directory)? {
+        match seen {
+            Seen::Refused { code, reason } => {
+                return Err(Failure::Failed(format!(
+                    "nothing was changed, because a login would be refused ({}): {}",
+                    shown(&code),
+                    shown(supposed.reason(&code, &reason))
+                )));
+            }
+            Seen::NoHome(home) => eprintln!(
+                "note: the home {} is missing in the jail, and sessions start in /; run: {}",
+                shown(&home),
+                supposed.mend(Kind::HomeMissing)
+            ),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Says which services jail the user now, and how those that don't are made to.
+fn say_behind_pam() {
+    let services: Vec<String> = pam::jailing().collect();
+    match services.as_slice() {
+        [] => say("no PAM stack has pam_jail.so yet: nothing keeps the user in"),
+        services => say(format_args!("jailed by PAM at: {}", services.join(", "))),
+    }
+    for service in pam::open_doors().into_iter().chain(pam::open_jobs()) {
+        say(format_args!(
+            "not yet at {service}: {}",
+            pam::opening(service)
+        ));
+    }
+}
+
+/// Says whom the lines for one user shut out.
+fn note_on_refused(directory: &Path, identity: &Identity) -> Result<(), Failure> {
+    let all = Accounts::all(&Config::read(directory)?, directory)?;
+    let others: Vec<&Identity> = people_without_rule(&all)
+        .filter(|it| it.name != identity.name)
+        .collect();
+    let mut services: Vec<String> = pam::jailing().collect();
+    let open = pam::open_doors().into_iter().chain(pam::open_jobs());
+    services.extend(open.map(str::to_owned));
+    if let Some((what, command)) = pam_refuses(&others, &services, &directory.join("config.toml")) {
+        eprintln!("note: {what}; {command} lets them in");
+    }
+    Ok(())
+}
