@@ -40,12 +40,12 @@ use self::{
     probes::all,
 };
 use crate::{
-    account::Jailed,
+    accounts::account::Jailed,
+    doctor::rehearsal::{self, Seen},
     door::used,
     failure::{Failure, Verdict},
     hidden::Unwalled,
     output::say,
-    rehearsal::{self, Seen},
     shell::{self, shown},
     watch,
 };

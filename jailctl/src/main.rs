@@ -39,12 +39,7 @@ use std::{
 use clap::{CommandFactory, Parser};
 
 use crate::{
-    accounts::{account, edit, manager, shells, traces, trial},
     cli::{Cli, Command},
-    commands::{
-        add, completions, enter, kick, list, man, membership, release, sessions, status, supposed,
-    },
-    doctor::{check, mend, programs, rehearsal},
     failure::{Failure, Verdict},
     terminal::shown_lines,
 };
@@ -90,14 +85,14 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Explain(arguments) => commands::explain::run(&config, &arguments),
         Command::Check(arguments) => commands::check::run(&config, &arguments),
         Command::Mend(arguments) => commands::mend::run(&config, &arguments),
-        Command::List(arguments) => list::run(&config, &arguments),
-        Command::Status(arguments) => status::run(&config, &arguments),
-        Command::Sessions(arguments) => sessions::run(&config, &arguments),
-        Command::Kick(arguments) => kick::run(&config, &arguments),
-        Command::Add(arguments) => add::run(&config, &arguments),
-        Command::Release(arguments) => release::run(&config, &arguments),
+        Command::List(arguments) => commands::list::run(&config, &arguments),
+        Command::Status(arguments) => commands::status::run(&config, &arguments),
+        Command::Sessions(arguments) => commands::sessions::run(&config, &arguments),
+        Command::Kick(arguments) => commands::kick::run(&config, &arguments),
+        Command::Add(arguments) => commands::add::run(&config, &arguments),
+        Command::Release(arguments) => commands::release::run(&config, &arguments),
         Command::Migrate(arguments) => commands::migrate::run(&arguments),
-        Command::Enter(arguments) => enter::run(&config, &arguments),
+        Command::Enter(arguments) => commands::enter::run(&config, &arguments),
         Command::Build(build) => build.run(),
         Command::Import(import) => import.run(),
         Command::Presets(list) => list.run(),
@@ -105,12 +100,12 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
             failure::need_root("compare and mend roots").and_then(|()| update.run())
         }
         Command::Rollback(rollback) => rollback.run(),
-        Command::Completions(arguments) => completions::run(&Cli::command(), &arguments),
-        Command::Man(arguments) => man::run(&mut Cli::command(), &arguments),
-        Command::Rehearse(arguments) => rehearsal::look_inside(&config, &arguments),
+        Command::Completions(arguments) => commands::completions::run(&Cli::command(), &arguments),
+        Command::Man(arguments) => commands::man::run(&mut Cli::command(), &arguments),
+        Command::Rehearse(arguments) => doctor::rehearsal::look_inside(&config, &arguments),
         Command::Accomplice(arguments) => attack::be_accomplice(&arguments),
         Command::Unwalled(arguments) => attack::try_unwalled(&arguments),
-        Command::KillAll(arguments) => kick::kill_all(&arguments),
+        Command::KillAll(arguments) => commands::kick::kill_all(&arguments),
         Command::Commands(arguments) => command_lines::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
     }

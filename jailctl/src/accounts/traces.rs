@@ -10,7 +10,7 @@ use std::{
 use jail::account::identity::Identity;
 
 use crate::{
-    edit,
+    accounts::edit,
     failure::Failure,
     output::say,
     shell::{self, quoted, shown},

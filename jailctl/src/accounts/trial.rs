@@ -11,8 +11,10 @@ use jail::door::decision::{CONFIG_DIRECTORY, Config};
 use jail_config::Decision;
 
 use crate::{
-    account::{self, Jailed},
-    edit::{self, Lock},
+    accounts::{
+        account::{self, Jailed},
+        edit::{self, Lock},
+    },
     failure::Failure,
     shell::{quoted, shown},
 };

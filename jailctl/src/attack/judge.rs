@@ -15,8 +15,8 @@ use super::{
     wall::Wall,
 };
 use crate::{
-    account::Jailed,
-    check::Finding,
+    accounts::account::Jailed,
+    doctor::check::Finding,
     door::Door,
     output::{print_columns, say},
     shell::shown,

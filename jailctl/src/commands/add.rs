@@ -13,24 +13,30 @@ use jail::{
 use jail_config::Decision;
 
 use crate::{
-    account::{self, Accounts, Jailed, did_you_mean},
-    check::{Report, of_account, pam_refuses, people_without_rule},
-    door::{Door, JAIL_SHELL_PATH, has_jail_shell},
-    edit::{self, Lock},
-    failure::{Failure, Verdict, need_root},
-    membership::{
-        change_shell, is_installed, note_on_processes, own_file, print_difference, read,
-        say_account_stays,
+    accounts::{
+        account::{self, Accounts, Jailed, did_you_mean},
+        edit::{self, Lock},
+        shells,
+        trial::{Trial, with_user},
     },
-    mend::Kind,
+    commands::{
+        membership::{
+            change_shell, is_installed, note_on_processes, own_file, print_difference, read,
+            say_account_stays,
+        },
+        supposed::Supposed,
+    },
+    doctor::{
+        check::{Report, of_account, pam_refuses, people_without_rule},
+        mend::Kind,
+        rehearsal::{self, Seen},
+    },
+    door::{Door, JAIL_SHELL_PATH, has_jail_shell},
+    failure::{Failure, Verdict, need_root},
     output::say,
     pam,
     process::Process,
-    rehearsal::{self, Seen},
     shell::{quoted, shown},
-    shells,
-    supposed::Supposed,
-    trial::{Trial, with_user},
 };
 
 /// Put a user into a jail

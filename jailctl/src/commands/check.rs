@@ -73,7 +73,7 @@ mod tests {
     use clap::ValueEnum;
 
     use super::{KINDS, WALLS};
-    use crate::mend;
+    use crate::doctor::mend;
 
     /// Lists the files below a directory.
     fn files(directory: &Path) -> Vec<PathBuf> {

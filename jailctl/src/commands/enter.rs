@@ -42,7 +42,7 @@ use rustix::{
 };
 
 use crate::{
-    account,
+    accounts::account,
     door::{Door, used},
     failure::{Failure, Verdict, need_root},
     guest::take_ids,

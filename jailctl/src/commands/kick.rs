@@ -20,14 +20,14 @@ use rustix::{
 use serde::Serialize;
 
 use crate::{
-    account::{self, Accounts},
+    accounts::account::{self, Accounts},
     command_lines,
+    commands::sessions::{self, Session},
     failure::{Failure, Verdict, need_root},
     hidden::KillAll,
     output::{Output, counted, print_json, say},
     process::Process,
     progress::Progress,
-    sessions::{self, Session},
     shell::shown,
     watch,
 };

@@ -7,8 +7,8 @@ use jail::door::decision::Config;
 use serde::Serialize;
 
 use crate::{
-    account::{Accounts, Jailed},
-    check::sshd_forces_jail_shell,
+    accounts::account::{Accounts, Jailed},
+    doctor::check::sshd_forces_jail_shell,
     door::{Door, SSHD_CONFIG, has_jail_shell},
     failure::{Failure, Verdict},
     output::{Output, print_columns, print_json},

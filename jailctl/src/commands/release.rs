@@ -17,20 +17,22 @@ use jail::{
 use jail_config::{Decision, RuleKind};
 
 use crate::{
-    account::{did_you_mean, suggestion},
-    check::sshd_forces_jail_shell,
-    door::{SSHD_CONFIG, has_jail_shell},
-    edit::{self, Lock, with_suffix},
-    failure::{Failure, Verdict, need_root},
-    membership::{
+    accounts::{
+        account::{did_you_mean, suggestion},
+        edit::{self, Lock, with_suffix},
+        shells, traces,
+    },
+    commands::membership::{
         change_shell, is_installed, note_on_processes, own_file, print_difference, read,
         say_account_stays, usable_shell,
     },
+    doctor::check::sshd_forces_jail_shell,
+    door::{SSHD_CONFIG, has_jail_shell},
+    failure::{Failure, Verdict, need_root},
     output::say,
     pam,
     process::Process,
     shell::{self, quoted, shown},
-    shells, traces,
 };
 
 /// Take a user out of their jail

@@ -11,7 +11,7 @@ use jail::door::decision::Config;
 use serde::Serialize;
 
 use crate::{
-    account::{self, Accounts, Jailed},
+    accounts::account::{self, Accounts, Jailed},
     command_lines,
     door::JAIL_SHELL,
     failure::{Failure, Verdict, need_root},

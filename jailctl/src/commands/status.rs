@@ -14,14 +14,16 @@ use jail::{
 use serde::Serialize;
 
 use crate::{
-    account::{Accounts, Jailed},
+    accounts::{
+        account::{Accounts, Jailed},
+        manager::Managed,
+    },
     door::{
         Door, JAIL_SHELL_PATH, has_jail_shell, has_no_shell,
         used::{self, pam_before_jail_shell},
     },
     failure::{Failure, Verdict, need_root},
     kept::Look,
-    manager::Managed,
     output::{Output, counted, print_columns, print_json, say},
     pam,
     process::{Host, Process},

@@ -5,9 +5,9 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use crate::{
-    mend::{Kind, Object, Repair},
+    accounts::trial::by_config,
+    doctor::mend::{Kind, Object, Repair},
     shell::quoted,
-    trial::by_config,
 };
 
 /// What `jailctl add` tells to be run goes by: a config, and the rule where it is not written yet.

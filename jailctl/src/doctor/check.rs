@@ -33,12 +33,12 @@ use crate::progress::Progress;
 use jail::door::decision::Config;
 
 use crate::{
-    account::{self, Accounts, Jailed},
+    accounts::account::{self, Accounts, Jailed},
     attack,
+    doctor::mend,
     door::{Door, SSHD_CONFIG, used},
     failure::{Failure, Verdict, need_root},
     kept::Look,
-    mend,
     output::{Output, print_json},
     shell::shown,
 };

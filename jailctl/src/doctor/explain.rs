@@ -24,8 +24,11 @@ use rustix::process::geteuid;
 use serde::Serialize;
 
 use crate::{
-    account::{self, Jailed},
-    check::{
+    accounts::{
+        account::{self, Jailed},
+        trial::by_config,
+    },
+    doctor::check::{
         self, Finding, Report, SNIPPETS, Severity, sshd_forced_commands, sshd_forces_jail_shell,
     },
     door::{
@@ -38,7 +41,6 @@ use crate::{
     output::{Output, print_json, say},
     pam,
     shell::shown,
-    trial::by_config,
 };
 
 /// All that is said about one login.

@@ -32,11 +32,13 @@ use jail::door::decision::Config;
 use serde_json::json;
 
 use crate::{
-    account::{Accounts, Jailed, did_you_mean},
+    accounts::{
+        account::{Accounts, Jailed, did_you_mean},
+        trial::supposed_user,
+    },
     failure::{Failure, Verdict, need_root},
     output::{Output, print_json, say},
     shell::shown,
-    trial::supposed_user,
 };
 
 pub(crate) use data::Data;

@@ -30,12 +30,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     attack::{self, Tried},
+    doctor::programs::broken,
     door::{Door, has_no_shell},
     failure::{Failure, Verdict},
     guest::{home, take_ids},
     hidden::Rehearse,
     output::say,
-    programs::broken,
     shell, watch,
 };
 

@@ -6,7 +6,7 @@ use jail::account::identity::Identity;
 
 use super::{Door, SSHD_CONFIG, has_jail_shell};
 use crate::{
-    check::{sshd_forces_jail_shell, sshd_session_is_jailed},
+    doctor::check::{sshd_forces_jail_shell, sshd_session_is_jailed},
     pam,
 };
 

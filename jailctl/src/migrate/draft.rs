@@ -7,7 +7,7 @@ use jail::log::is_hidden;
 use jail_config::{Decision, Policy};
 
 use crate::{
-    account::FIRST_ORDINARY,
+    accounts::account::FIRST_ORDINARY,
     door::JAIL_SHELL_PATH,
     failure::Failure,
     shell::{quoted, shown},

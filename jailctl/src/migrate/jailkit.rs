@@ -6,7 +6,7 @@ use jail::account::identity::{Identity, IdentityError};
 use jail_roots::presets::Presets;
 
 use super::draft::{Draft, Sketch, string};
-use crate::{account, failure::Failure, shell::quoted};
+use crate::{accounts::account, failure::Failure, shell::quoted};
 
 const CHROOT_SHELL: &str = "jk_chrootsh";
 const LIMITED_SHELL: &str = "jk_lsh";

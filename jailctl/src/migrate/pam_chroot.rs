@@ -18,8 +18,8 @@ use jail::account::identity::Identity;
 
 use super::draft::{Draft, Now, Sketch};
 use crate::{
-    account,
-    check::SNIPPETS,
+    accounts::account,
+    doctor::check::SNIPPETS,
     failure::Failure,
     pam::stack,
     shell::{self, quoted},

@@ -8,8 +8,8 @@ use jail::account::{
 };
 
 use crate::{
-    account::Jailed,
-    check::{Finding, Report, reach},
+    accounts::account::Jailed,
+    doctor::check::{Finding, Report, reach},
     door::{has_jail_shell, has_no_shell},
     pam::{
         self,

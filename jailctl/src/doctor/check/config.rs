@@ -13,10 +13,12 @@ use jail::{
 use jail_config::{Decision, Policy, Rule, RuleKind, is_jail_key, nearest};
 
 use crate::{
-    account::{Accounts, FIRST_ORDINARY},
-    check::{Finding, Report},
+    accounts::account::{Accounts, FIRST_ORDINARY},
+    doctor::{
+        check::{Finding, Report},
+        mend::{Kind, Repair, is_only_of_jail, keeps_its_owner},
+    },
     door::{has_jail_shell, used},
-    mend::{Kind, Repair, is_only_of_jail, keeps_its_owner},
     shell::{self, quoted, shown},
 };
 

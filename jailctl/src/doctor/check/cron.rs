@@ -3,10 +3,12 @@
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use crate::{
-    account::Jailed,
-    check::{Finding, Report},
+    accounts::account::Jailed,
+    doctor::{
+        check::{Finding, Report},
+        mend::{Kind, Repair},
+    },
     failure::Failure,
-    mend::{Kind, Repair},
     pam,
 };
 

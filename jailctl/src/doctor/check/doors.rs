@@ -15,19 +15,21 @@ use jail_config::Policy;
 use rustix::fs::{StatVfsMountFlags, lgetxattr, statvfs};
 
 use crate::{
-    account::{Accounts, Jailed},
-    check::{
-        Finding, Report,
-        account_state::SHADOW,
-        config::{edit, misspelt},
-        reach::{reaches_home, writes},
-        sshd, sudo,
+    accounts::account::{Accounts, Jailed},
+    doctor::{
+        check::{
+            Finding, Report,
+            account_state::SHADOW,
+            config::{edit, misspelt},
+            reach::{reaches_home, writes},
+            sshd, sudo,
+        },
+        mend::{Kind, Repair, installing_again},
     },
     door::{
         JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, used::pam_before_jail_shell,
         without_effect_behind_pam,
     },
-    mend::{Kind, Repair, installing_again},
     pam,
     shell::{quoted, shown},
 };

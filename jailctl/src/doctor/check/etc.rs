@@ -11,8 +11,8 @@ use jail::world::host_etc::shown_of_host;
 use jail_config::{Base, Isolation, shows_of_etc};
 
 use crate::{
-    account::Jailed,
-    check::{Finding, Report, config::edit},
+    accounts::account::Jailed,
+    doctor::check::{Finding, Report, config::edit},
     shell::shown,
 };
 

@@ -6,11 +6,10 @@ use jail::door::refusal::Refusal;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
-    account::Jailed,
-    mend::{Pasted, Repair},
+    accounts::{account::Jailed, trial::by_config},
+    doctor::mend::{Pasted, Repair},
     output::say,
     shell::shown,
-    trial::by_config,
 };
 
 /// How bad a finding is, the worst first.

@@ -3,7 +3,7 @@
 use std::{fs, io::ErrorKind, path::Path};
 
 use crate::{
-    check::{Finding, Report},
+    doctor::check::{Finding, Report},
     pam,
     shell::{quoted, shown},
 };

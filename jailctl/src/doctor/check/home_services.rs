@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use jail::account::identity::Identity;
 
 use crate::{
-    account::Jailed,
-    check::{Finding, reach},
+    accounts::account::Jailed,
+    doctor::check::{Finding, reach},
     guest::home,
     shell::{pattern, quoted, shown},
 };

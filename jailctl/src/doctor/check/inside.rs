@@ -12,15 +12,17 @@ use jail::{
 use jail_config::{Base, Landlock};
 
 use crate::{
-    account::Jailed,
-    check::{
-        Finding, Report,
-        config::{edit, walked},
+    accounts::account::Jailed,
+    doctor::{
+        check::{
+            Finding, Report,
+            config::{edit, walked},
+        },
+        mend::{Kind, Repair},
+        rehearsal::{self, Seen},
     },
     door::{Door, has_jail_shell},
-    mend::{Kind, Repair},
     pam,
-    rehearsal::{self, Seen},
     shell::{quoted, shown},
 };
 

@@ -8,10 +8,12 @@ use std::{
 use jail_config::{Content, Isolation, Mount, MountMode};
 
 use crate::{
-    account::Jailed,
-    check::{Finding, Report, config::edit},
+    accounts::account::Jailed,
+    doctor::{
+        check::{Finding, Report, config::edit},
+        mend::{Kind, Repair},
+    },
     failure::Failure,
-    mend::{Kind, Repair},
     mountinfo::Mounted,
     shell::shown,
 };

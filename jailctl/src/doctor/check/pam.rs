@@ -16,11 +16,15 @@ use jail::{
 };
 
 use crate::{
-    account::{Accounts, Jailed},
-    check::{Finding, Report, finding::with, past, reach::reaches_home, unlisted, user_manager},
+    accounts::account::{Accounts, Jailed},
+    doctor::{
+        check::{
+            Finding, Report, finding::with, past, reach::reaches_home, unlisted, user_manager,
+        },
+        mend::{Kind, Repair, installing_again},
+    },
     door::{has_jail_shell, has_no_shell},
     guest::home,
-    mend::{Kind, Repair, installing_again},
     pam::{
         COMMON, installed, is_there, jails,
         lines::{added, is_sudo, opening, plain, recontrolled, taken_out, without},

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    check::{Finding, finding::with},
+    doctor::check::{Finding, finding::with},
     pam::{
         lines::{is_sudo, plain, recontrolled},
         stack::{self, DIRECTORY, Line},

@@ -14,7 +14,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{account::Jailed, guest::home};
+use crate::{accounts::account::Jailed, guest::home};
 
 /// File system and inode.
 type Id = (u64, u64, u64);

@@ -5,8 +5,8 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, OFlags, fstatvfs, openat};
 
 use crate::{
-    account::Jailed,
-    check::{Finding, Report, mounts, reach::shown_writable},
+    accounts::account::Jailed,
+    doctor::check::{Finding, Report, mounts, reach::shown_writable},
     shell::shown,
 };
 

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use crate::progress::Progress;
 
 use crate::{
-    account::Jailed,
-    check::{Finding, Report},
+    accounts::account::Jailed,
+    doctor::check::{Finding, Report},
     failure::Failure,
     shell::shown,
 };

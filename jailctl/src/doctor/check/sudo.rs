@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use jail::account::identity::Identity;
 
 use crate::{
-    account::Jailed,
-    check::{Finding, Report},
+    accounts::account::Jailed,
+    doctor::check::{Finding, Report},
     failure::Failure,
     shell::{self, pattern, quoted, shown},
 };

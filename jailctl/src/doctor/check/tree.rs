@@ -22,9 +22,11 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::{
-    account::Jailed,
-    check::{Finding, Report},
-    mend::{Data, Kind, Repair},
+    accounts::account::Jailed,
+    doctor::{
+        check::{Finding, Report},
+        mend::{Data, Kind, Repair},
+    },
     shell::shown,
 };
 

@@ -8,7 +8,7 @@ use std::{
 
 use jail_config::{Base, Content, Isolation, MountMode, Network};
 
-use crate::{account::Jailed, check::Severity};
+use crate::{accounts::account::Jailed, doctor::check::Severity};
 
 /// What systemd is asked for.
 pub(super) const PROPERTIES: [&str; 27] = [

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use crate::{
-    account::Jailed,
-    check::{
+    accounts::account::Jailed,
+    doctor::check::{
         Finding, Report, Severity,
         unit_settings::{self as settings, Needs, Unit, parse},
     },

@@ -6,8 +6,8 @@ use std::{fs, path::Path};
 use jail::account::identity::Identity;
 
 use crate::{
-    account::{Accounts, FIRST_ORDINARY},
-    check::{Finding, sudo},
+    accounts::account::{Accounts, FIRST_ORDINARY},
+    doctor::check::{Finding, sudo},
     door::{has_jail_shell, has_no_shell},
     pam,
     shell::{quoted, shown},

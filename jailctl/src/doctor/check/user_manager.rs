@@ -6,10 +6,12 @@ use std::{fs, path::Path};
 use jail::account::identity::Identity;
 
 use crate::{
-    account::Jailed,
-    check::{Finding, reach},
+    accounts::account::Jailed,
+    doctor::{
+        check::{Finding, reach},
+        mend::{Kind, Repair},
+    },
     guest::home,
-    mend::{Kind, Repair},
     pam::{
         self,
         stack::{self, Line},

@@ -11,14 +11,16 @@ use rustix::{
 };
 
 use crate::{
-    account::Jailed,
+    accounts::account::Jailed,
+    doctor::{
+        mend::{
+            Data, Extent, Kind, beside,
+            reach::{Root, failed, is_roots_alone},
+        },
+        rehearsal::{self, Seen},
+    },
     door::used,
     failure::Failure,
-    mend::{
-        Data, Extent, Kind, beside,
-        reach::{Root, failed, is_roots_alone},
-    },
-    rehearsal::{self, Seen},
     shell::shown,
 };
 

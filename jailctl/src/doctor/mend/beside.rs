@@ -6,8 +6,8 @@ use std::{ffi::OsStr, fs::File, io::Write, os::fd::OwnedFd, path::Path};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, fchmod, fchown, openat, renameat, unlinkat};
 
 use crate::{
+    doctor::mend::reach::{failed, name_beside},
     failure::Failure,
-    mend::reach::{failed, name_beside},
 };
 
 /// Makes a file that nobody else can open; `path` names it in messages.

@@ -27,15 +27,17 @@ use rustix::{
 };
 
 use crate::{
-    account::Jailed,
+    accounts::account::Jailed,
+    doctor::{
+        mend::{
+            Data, Extent, Kind, beside,
+            reach::{Root, failed, name_beside},
+        },
+        rehearsal::{self, Seen},
+    },
     door::used,
     failure::Failure,
-    mend::{
-        Data, Extent, Kind, beside,
-        reach::{Root, failed, name_beside},
-    },
     progress::show_progress,
-    rehearsal::{self, Seen},
     shell::shown,
 };
 

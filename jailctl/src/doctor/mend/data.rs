@@ -12,7 +12,7 @@ use std::{
 
 use jail_config::Base;
 
-use crate::{account::Jailed, failure::Failure, mountinfo::Mounted, shell::shown};
+use crate::{accounts::account::Jailed, failure::Failure, mountinfo::Mounted, shell::shown};
 
 /// The sources and bases of all jails.
 #[derive(Debug)]

@@ -9,13 +9,15 @@ use rustix::{
 };
 
 use crate::{
-    account::Jailed,
-    check::{excess, is_misowned, is_strange_device},
-    failure::Failure,
-    mend::{
-        Data, Extent, Kind,
-        reach::{Reached, Root, failed, mode_words},
+    accounts::account::Jailed,
+    doctor::{
+        check::{excess, is_misowned, is_strange_device},
+        mend::{
+            Data, Extent, Kind,
+            reach::{Reached, Root, failed, mode_words},
+        },
     },
+    failure::Failure,
     shell::shown,
 };
 

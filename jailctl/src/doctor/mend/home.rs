@@ -18,13 +18,13 @@ use rustix::{
 };
 
 use crate::{
-    account::Jailed,
-    door::{Door, used},
-    failure::Failure,
-    mend::{
+    accounts::account::Jailed,
+    doctor::mend::{
         Data, Extent,
         reach::{Root, as_user, failed, is_roots_alone, mode_words, open_entry},
     },
+    door::{Door, used},
+    failure::Failure,
     shell::shown,
 };
 

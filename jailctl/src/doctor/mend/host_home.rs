@@ -17,13 +17,15 @@ use rustix::{
 };
 
 use crate::{
-    account::Jailed,
-    check::{ignored_keys, keys_only_inside, leading_to_shell, obeyed_by_sshd},
-    failure::Failure,
-    mend::{
-        Extent,
-        reach::{Reached, Root, as_user, failed, mode_words},
+    accounts::account::Jailed,
+    doctor::{
+        check::{ignored_keys, keys_only_inside, leading_to_shell, obeyed_by_sshd},
+        mend::{
+            Extent,
+            reach::{Reached, Root, as_user, failed, mode_words},
+        },
     },
+    failure::Failure,
     output::counted,
     shell::shown,
 };

@@ -11,14 +11,16 @@ use std::{
 use jail_roots::tree::Tree;
 
 use crate::{
-    account::Jailed,
-    check::{leading_to_shell, reaches_home, written_keys},
+    accounts::account::Jailed,
+    doctor::{
+        check::{leading_to_shell, reaches_home, written_keys},
+        mend::{
+            Data, Extent,
+            host_home::{self, left_out},
+        },
+    },
     failure::Failure,
     guest,
-    mend::{
-        Data, Extent,
-        host_home::{self, left_out},
-    },
     shell::{self, shown},
 };
 

@@ -11,13 +11,15 @@ use rustix::{
 };
 
 use crate::{
-    account::Jailed,
-    check::excess,
-    failure::Failure,
-    mend::{
-        Data, Extent, beside,
-        reach::{Reached, Root, failed, name_beside},
+    accounts::account::Jailed,
+    doctor::{
+        check::excess,
+        mend::{
+            Data, Extent, beside,
+            reach::{Reached, Root, failed, name_beside},
+        },
     },
+    failure::Failure,
     shell::shown,
 };
 

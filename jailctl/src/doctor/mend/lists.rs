@@ -16,14 +16,18 @@ use rustix::{
 };
 
 use crate::{
-    account::Jailed,
-    check::{Denial, denial, is_jail_shell_line, unit_to_mask},
-    edit::{self, Lock},
-    failure::Failure,
-    mend::{
-        Extent, Kind,
-        reach::{failed, open_entry},
+    accounts::{
+        account::Jailed,
+        edit::{self, Lock},
     },
+    doctor::{
+        check::{Denial, denial, is_jail_shell_line, unit_to_mask},
+        mend::{
+            Extent, Kind,
+            reach::{failed, open_entry},
+        },
+    },
+    failure::Failure,
     shell::{self, shown},
 };
 

@@ -10,13 +10,15 @@ use rustix::{
 };
 
 use crate::{
-    account::Jailed,
-    check::{Finding, mounts_below_roots},
-    failure::Failure,
-    mend::{
-        Extent, Kind, Repair,
-        reach::{Root, failed},
+    accounts::account::Jailed,
+    doctor::{
+        check::{Finding, mounts_below_roots},
+        mend::{
+            Extent, Kind, Repair,
+            reach::{Root, failed},
+        },
     },
+    failure::Failure,
     mountinfo::Mounted,
     shell::shown,
 };

@@ -11,12 +11,12 @@ use rustix::{
 };
 
 use crate::{
-    account::Jailed,
-    failure::Failure,
-    mend::{
+    accounts::account::Jailed,
+    doctor::mend::{
         Data, Extent,
         reach::{Root, failed, is_roots_alone},
     },
+    failure::Failure,
     shell::shown,
 };
 

@@ -6,12 +6,12 @@ use jail::trust;
 use rustix::fs::{FileType, Mode, OFlags, fchmod, fstat, openat};
 
 use crate::{
-    door::JAIL_SHELL_PATH,
-    failure::Failure,
-    mend::{
+    doctor::mend::{
         Extent, pasted,
         reach::{failed, mode_words},
     },
+    door::JAIL_SHELL_PATH,
+    failure::Failure,
     shell::shown,
 };
 

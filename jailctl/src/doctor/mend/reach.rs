@@ -22,9 +22,9 @@ use rustix::{
 };
 
 use crate::{
-    account::Jailed,
+    accounts::account::Jailed,
+    doctor::mend::repair::{Kind, Repair},
     failure::Failure,
-    mend::repair::{Kind, Repair},
     shell::shown,
 };
 

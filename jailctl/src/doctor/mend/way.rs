@@ -18,13 +18,13 @@ use jail_roots::tree::Tree;
 use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, fstat, openat};
 
 use crate::{
-    account::{self, Accounts, Jailed},
-    door::Door,
-    failure::Failure,
-    mend::{
+    accounts::account::{self, Accounts, Jailed},
+    doctor::mend::{
         Data, Extent, Kind,
         reach::{Root, failed, mode_words, open_entry},
     },
+    door::Door,
+    failure::Failure,
     shell::shown,
 };
 

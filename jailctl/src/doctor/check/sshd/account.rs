@@ -9,8 +9,8 @@ use super::{
     resolved::Resolved,
 };
 use crate::{
-    account::Jailed,
-    check::{
+    accounts::account::Jailed,
+    doctor::check::{
         Finding,
         account_state::{is_locked, no_login_without_pam},
     },

@@ -17,8 +17,8 @@ use super::{
     resolved::{Resolved, SFTP_SERVER, is_internal_sftp},
 };
 use crate::{
-    account::Jailed,
-    check::{Finding, Severity},
+    accounts::account::Jailed,
+    doctor::check::{Finding, Severity},
     door::{JAIL_SHELL, has_jail_shell, is_jail_shell},
     shell::{quoted, shown},
 };

@@ -6,7 +6,9 @@ use super::{
     lines::{globally, in_match},
     resolved::Resolved,
 };
-use crate::{account::Jailed, check::Finding, door::has_jail_shell, pam, shell::shown};
+use crate::{
+    accounts::account::Jailed, doctor::check::Finding, door::has_jail_shell, pam, shell::shown,
+};
 
 /// Checks that neither sshd's own chroot nor its way to PAM keeps the door shut.
 pub(super) fn door(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<Finding> {

@@ -16,9 +16,11 @@ use rustix::{
 
 use super::{keys::expanded, resolved::Resolved};
 use crate::{
-    account::Jailed,
-    check::{Finding, account_state::has_password, mounts},
-    mend::{Kind, Repair},
+    accounts::account::Jailed,
+    doctor::{
+        check::{Finding, account_state::has_password, mounts},
+        mend::{Kind, Repair},
+    },
     shell::{self, quoted, shown},
 };
 

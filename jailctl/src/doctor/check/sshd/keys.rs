@@ -14,11 +14,13 @@ use super::{
     resolved::{INTERNAL_SFTP, Resolved, SFTP_SERVER, is_internal_sftp},
 };
 use crate::{
-    account::Jailed,
-    check::{Finding, reach::writes},
+    accounts::account::Jailed,
+    doctor::{
+        check::{Finding, reach::writes},
+        mend::{Kind, Repair},
+    },
     door::{JAIL_SHELL_PATH, has_jail_shell, is_jail_shell},
     guest::home,
-    mend::{Kind, Repair},
     shell::shown,
 };
 

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, path::Path};
 
-use crate::{account::Jailed, shell::quoted};
+use crate::{accounts::account::Jailed, shell::quoted};
 
 /// Where the mending lines go: read before the rest of Debian's sshd_config, and the first value of a keyword counts.
 const OWN_LINES: &str = "/etc/ssh/sshd_config.d/10-login-jail.conf";
