@@ -10,7 +10,7 @@
 //!
 //! Everything dies with the [`Sandbox`] value, or with the test's process. What goes wrong in the
 //! sandbox itself panics with a reason; what goes wrong in the command under test is an [`Outcome`].
-//! Nothing in here writes to the host, the cached Debian root below `target/` excepted.
+//! Nothing in here writes to the host, apart from `target/`: a cached Debian root, and what `make install` installs.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
@@ -23,6 +23,7 @@ use std::io::Write;
 mod doors;
 pub mod fault;
 mod findings;
+mod installed;
 mod jailctl;
 mod outcome;
 pub mod pam;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::{Mode, umask};
 
 use crate::findings::refuse_unsafe_commands;
+use crate::installed::installed;
 use crate::outcome::{LIMIT, Outcome, finish};
 use crate::pty::Pty;
 use crate::roots::Root;
@@ -18,7 +19,7 @@ use crate::roots::Root;
 /// Where `make install` puts the program under test.
 pub const JAIL_SHELL: &str = "/usr/bin/jail-shell";
 const CONFIG: &str = "/etc/login-jail/config.toml";
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A throw-away copy of the machine. See the crate's text for how it is used.
 #[derive(Debug)]
@@ -45,36 +46,22 @@ impl Sandbox {
     /// Starts a sandbox with login-jail installed by `make install`.
     #[must_use]
     pub fn new() -> Self {
-        let sandbox = Self::bare();
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for built in ["target/setuid/jail-shell", "target/tool/jailctl"] {
-            let built = repository.join(built);
-            assert!(
-                built.exists(),
-                "{} is not there: run `make build` first",
-                built.display()
-            );
-        }
-        // The copy of a machine that has login-jail must not lend the tests its config.
-        sandbox.must("rm -rf /etc/login-jail /usr/bin/jail-shell");
-        let repository = repository.display();
-        // "caps": the suites run again with file capabilities in place of the set-user-ID bit.
-        let privilege =
-            std::env::var("LOGIN_JAIL_PRIVILEGE").unwrap_or_else(|_| "setuid".to_owned());
-        sandbox.must(&format!(
-            "make -s -C {repository} install PRIVILEGE={privilege}"
-        ));
-        sandbox
+        Self::start(true)
     }
 
     /// Starts a sandbox that is nothing but a copy of the machine.
     #[must_use]
     pub fn bare() -> Self {
+        Self::start(false)
+    }
+
+    fn start(is_installed: bool) -> Self {
         // Roots and homes are made with the modes an administrator's would have.
         umask(Mode::from_bits_truncate(0o022));
         let program = program();
         let mut init = Command::new(&program)
             .arg("serve")
+            .args(is_installed.then(installed))
             .env_clear()
             .env("PATH", PATH)
             .stdin(Stdio::piped())
@@ -350,7 +337,11 @@ impl Sandbox {
     #[track_caller]
     fn write_config(&self) {
         let text = self.config.clone().unwrap_or_else(|| self.generated());
-        self.write(CONFIG, text);
+        // No part of this path is a link.
+        let path = self.host_path(CONFIG.trim_start_matches('/'));
+        if fs::write(&path, &text).is_err() {
+            self.write(CONFIG, text);
+        }
     }
 
     fn generated(&self) -> String {

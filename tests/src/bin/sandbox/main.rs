@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! sandbox run -- CMD…   one command, its exit status, and everything is gone
-//! sandbox serve         print the pid of the sandbox's init, live until stdin closes
+//! sandbox serve [DIR]   print the pid of the sandbox's init, live until stdin closes; with the files that are in DIR
 //! ```
 //!
 //! The copy has no people, no data and no settings of the host's administrator, see [`host`]. It is an overlay over `/`
@@ -57,8 +57,8 @@ type Result<T> = std::result::Result<T, String>;
 
 /// What pid 1 of a sandbox is there for.
 enum Duty {
-    /// Hold the sandbox open until stdin closes.
-    Serve,
+    /// Hold the sandbox open until stdin closes. It has the files of a directory besides the machine's.
+    Serve(Option<PathBuf>),
     /// Run one command.
     Run(Vec<OsString>),
 }
@@ -77,11 +77,12 @@ fn main() -> ExitCode {
 
 fn duty(args: &[OsString]) -> Result<Duty> {
     match args {
-        [word] if word == "serve" => Ok(Duty::Serve),
+        [word] if word == "serve" => Ok(Duty::Serve(None)),
+        [word, files] if word == "serve" => Ok(Duty::Serve(Some(files.into()))),
         [word, dashes, command @ ..] if word == "run" && dashes == "--" && !command.is_empty() => {
             Ok(Duty::Run(command.to_vec()))
         }
-        _ => Err("usage: sandbox run -- COMMAND… | sandbox serve".to_owned()),
+        _ => Err("usage: sandbox run -- COMMAND… | sandbox serve [DIR]".to_owned()),
     }
 }
 
@@ -109,11 +110,14 @@ fn unshare(args: &[OsString]) -> Result<ExitCode> {
 fn inside(duty: Duty) -> Result<ExitCode> {
     // Still the host's /proc, so this is the number by which the host knows pid 1.
     let pid = fs::read_link("/proc/self").map_err(|error| format!("read /proc/self: {error}"))?;
-    build()?;
+    build(match &duty {
+        Duty::Serve(files) => files.as_deref(),
+        Duty::Run(_) => None,
+    })?;
     let log = UnixDatagram::bind("/dev/log").map_err(|error| format!("bind /dev/log: {error}"))?;
     chmod("/dev/log", 0o666)?;
     match duty {
-        Duty::Serve => {
+        Duty::Serve(_) => {
             println!("{}", pid.display());
             Init::new(log)?.serve()
         }
@@ -121,8 +125,8 @@ fn inside(duty: Duty) -> Result<ExitCode> {
     }
 }
 
-/// Builds the copy of the machine and moves into it.
-fn build() -> Result<()> {
+/// Builds the copy of the machine, with the files of a directory besides, and moves into it.
+fn build(files: Option<&Path>) -> Result<()> {
     let shown = shown_directories()?;
     attach("tmpfs", SCRATCH, "tmpfs", MsFlags::empty(), "mode=0755")?;
     let [upper, work, root] = ["upper", "work", "root"].map(|name| Path::new(SCRATCH).join(name));
@@ -130,6 +134,10 @@ fn build() -> Result<()> {
         create(directory)?;
     }
     host::empty_directories(&upper)?;
+    if let Some(files) = files {
+        let from = files.join(".");
+        succeed("cp", Command::new("cp").arg("-a").arg(from).arg(&upper))?;
+    }
     let layers = format!(
         "lowerdir=/,upperdir={},workdir={}",
         upper.display(),
@@ -167,13 +175,19 @@ fn build() -> Result<()> {
     enter(&root)?;
 
     sethostname("sandbox").map_err(|error| format!("set the host name: {error}"))?;
-    let up = Command::new("ip")
-        .args(["link", "set", "lo", "up"])
-        .status();
-    match up {
+    let mut up = Command::new("ip");
+    succeed(
+        "ip (package iproute2)",
+        up.args(["link", "set", "lo", "up"]),
+    )
+}
+
+/// Runs a command that must succeed.
+fn succeed(program: &str, command: &mut Command) -> Result<()> {
+    match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("ip link set lo up: {status}")),
-        Err(error) => Err(format!("start ip (package iproute2): {error}")),
+        Ok(status) => Err(format!("{command:?}: {status}")),
+        Err(error) => Err(format!("start {program}: {error}")),
     }
 }
 
