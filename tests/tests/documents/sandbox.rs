@@ -186,3 +186,32 @@ fn gone(argument: &str) {
         thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn has_what_make_install_installs() {
+    let see = |sandbox: &Sandbox| {
+        sandbox.must(
+            "cd /; find etc/login-jail usr -xdev -path '*jail*' -printf '%p %M %U %G %l\\n' | sort
+             find etc/login-jail usr -xdev -type f -path '*jail*' -exec sha256sum {} + | sort
+             getcap usr/bin/jail-shell",
+        )
+    };
+    let sandbox = Sandbox::new();
+    let copied = see(&sandbox);
+    let privilege = std::env::var("LOGIN_JAIL_PRIVILEGE").unwrap_or("setuid".to_owned());
+    sandbox.must(&format!(
+        "rm -r /etc/login-jail; rm /usr/bin/jail-shell /usr/sbin/jailctl
+         make -s -C {}/.. install PRIVILEGE={privilege}",
+        env!("CARGO_MANIFEST_DIR")
+    ));
+    assert_eq!(copied, see(&sandbox));
+    for name in [
+        "jail-shell",
+        "jailctl",
+        "pam_jail.so",
+        "config.toml",
+        "pam_jail.8",
+    ] {
+        assert!(copied.contains(&format!("/{name} -rw")), "{name}: {copied}");
+    }
+}
