@@ -8,6 +8,7 @@ use std::{
 };
 
 use jail::door::refusal::Code;
+use login_jail_tests::documents::{Typed, follow, machine, typed};
 use login_jail_tests::{Sandbox, roots, skipped};
 
 const README: &str = include_str!("../../../README.md");
@@ -18,110 +19,12 @@ const COMING_FROM: &str = include_str!("../../../docs/coming-from.md");
 const MANY_MACHINES: &str = include_str!("../../../docs/many-machines.md");
 const TROUBLESHOOTING: &str = include_str!("../../../docs/troubleshooting.md");
 
-/// A command of a document, and what the document says that it prints.
-#[derive(Debug, Default)]
-struct Typed {
-    command: String,
-    printed: Vec<String>,
-}
-
-/// Reads the commands of a section: `# ` and `$ ` begin one, and what a here-document takes belongs to it.
-fn typed(section: &str) -> Vec<Typed> {
-    let mut all: Vec<Typed> = Vec::new();
-    let mut lines = section.lines();
-    let mut why_not = None;
-    while let Some(line) = lines.next() {
-        if let Some(reason) = line.strip_prefix("<!-- not run: ") {
-            why_not = Some(reason.trim_end_matches(" -->"));
-        }
-        if line != "```console" {
-            continue;
-        }
-        let mut block = lines.by_ref().take_while(|line| *line != "```");
-        let mut commands: Vec<Typed> = Vec::new();
-        while let Some(line) = block.next() {
-            let Some(command) = line.strip_prefix("# ").or(line.strip_prefix("$ ")) else {
-                let last = commands.last_mut().unwrap();
-                last.printed.push(line.to_owned());
-                continue;
-            };
-            let mut command = command.to_owned();
-            if command.ends_with("<<'END'") {
-                for line in block.by_ref() {
-                    command = format!("{command}\n{line}");
-                    if line == "END" {
-                        break;
-                    }
-                }
-            }
-            commands.push(Typed {
-                command,
-                ..Typed::default()
-            });
-        }
-        match why_not.take() {
-            None => all.extend(commands),
-            Some(reason) => {
-                for Typed { command, .. } in commands {
-                    skipped(&command, reason);
-                }
-            }
-        }
-    }
-    all
-}
-
-/// Tells whether a line is as a document has it, where `…` stands for anything.
-fn is_like(line: &str, shown: &str) -> bool {
-    let mut rest = line;
-    let mut parts = shown.split('…');
-    let Some(first) = parts.next() else {
-        return false;
-    };
-    match rest.strip_prefix(first) {
-        Some(behind) => rest = behind,
-        None => return false,
-    }
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.is_empty() || shown.ends_with('…')
-}
-
-/// Types all commands of a section into root's shell of a fresh machine.
+/// Types all commands of a section of a document into root's shell of a fresh machine.
 #[track_caller]
 fn type_in(document: &str, heading: &str) {
     let start = format!("\n## {heading}\n");
     let (_, section) = document.split_once(&start).unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    // What a machine has that was installed and started, and an administrator with a key.
-    let sandbox = Sandbox::new().with(
-        "rm -f /etc/ssh/sshd_config.d/*; ssh-keygen -A >/dev/null; mkdir -p /run/sshd /root/.ssh
-         printf 'Include /etc/ssh/sshd_config.d/*.conf\\nUsePAM yes\\nX11Forwarding yes\\nPrintMotd no\\nAcceptEnv LANG LC_*\\nSubsystem sftp /usr/lib/openssh/sftp-server\\nListenAddress 127.0.0.1\\n' >/etc/ssh/sshd_config
-         rm -f /root/.ssh/*; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
-         printf 'BatchMode yes\\nStrictHostKeyChecking no\\nUserKnownHostsFile /dev/null\\nLogLevel ERROR\\nAddressFamily inet\\n' >/root/.ssh/config
-         printf '#!/bin/sh\\n[ \"$*\" = \"reload ssh\" ] || exec /usr/bin/systemctl \"$@\"; kill -HUP $(cat /run/sshd.pid) && sleep 0.5\\n' >/usr/local/sbin/systemctl
-         chmod 755 /usr/local/sbin/systemctl
-         /usr/sbin/sshd; until [ -s /run/sshd.pid ]; do sleep 0.01; done",
-    );
-    let commands = typed(section);
-    assert!(commands.len() > 5, "{commands:?}");
-    for Typed { command, printed } in commands {
-        let script = format!("export HOME=/root PATH=/usr/local/sbin:$PATH; cd /root; {command}");
-        let outcome = sandbox.run(&["bash", "-c", &script]);
-        assert_eq!(outcome.code(), Some(0), "{command}: {outcome}");
-        if printed.is_empty() {
-            continue;
-        }
-        let lines: Vec<&str> = outcome.stdout.lines().collect();
-        assert_eq!(lines.len(), printed.len(), "{command}: {outcome}");
-        for (line, shown) in lines.iter().zip(&printed) {
-            assert!(is_like(line, shown), "{command}: {line:?} is not {shown:?}");
-        }
-    }
+    follow(&machine(), section.split("\n## ").next().unwrap());
 }
 
 /// Runs commands of README in their order; before some of them happens what the reader's machine has, or what time does.
@@ -371,12 +274,6 @@ fn every_kind_of_a_finding_is_planted_by_a_test() {
         };
         assert!(tests.iter().any(is_named), "{kind}");
     }
-}
-
-#[test]
-fn what_is_shown_is_compared() {
-    assert!(is_like("abc", "abc") && is_like("/x/abc: d", "…abc: …") && is_like("a1b", "a…b"));
-    assert!(!is_like("abc", "ab") && !is_like("abc", "…b") && !is_like("xabc", "abc"));
 }
 
 fn repository() -> PathBuf {
