@@ -105,7 +105,7 @@ endif
 	  $(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish
 	install -m 0644 packaging/man/jail-shell.8 packaging/man/pam_jail.8 packaging/man/jailctl*.8 $(DESTDIR)$(MANDIR)/man8/
 	install -d -m 0755 $(DESTDIR)$(SECURITY) $(DESTDIR)$(DOCDIR)/pam.d $(DESTDIR)$(DOCDIR)/sshd_config.d $(DESTDIR)$(DOCDIR)/img
-	install -m 0644 docs/*.md $(DESTDIR)$(DOCDIR)/
+	install -m 0644 docs/*.md SECURITY.md CHANGELOG.md $(DESTDIR)$(DOCDIR)/
 	install -m 0644 docs/img/*.svg $(DESTDIR)$(DOCDIR)/img/
 	install -m 0644 packaging/pam.d/* $(DESTDIR)$(DOCDIR)/pam.d/
 	install -m 0644 packaging/sshd_config.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/

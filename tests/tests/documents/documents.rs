@@ -17,6 +17,8 @@ const QUICK_START: &str = include_str!("../../../docs/quick-start.md");
 const AUDIT: &str = include_str!("../../../docs/audit.md");
 const COMING_FROM: &str = include_str!("../../../docs/coming-from.md");
 const MANY_MACHINES: &str = include_str!("../../../docs/many-machines.md");
+const ROOTS: &str = include_str!("../../../docs/roots.md");
+const CONTRIBUTING: &str = include_str!("../../../CONTRIBUTING.md");
 const TROUBLESHOOTING: &str = include_str!("../../../docs/troubleshooting.md");
 
 /// Types all commands of a section of a document into root's shell of a fresh machine.
@@ -27,9 +29,9 @@ fn type_in(document: &str, heading: &str) {
     follow(&machine(), section.split("\n## ").next().unwrap());
 }
 
-/// Runs commands of README in their order; before some of them happens what the reader's machine has, or what time does.
+/// Runs commands in their order; before some of them happens what the reader's machine has, or what time does.
 #[track_caller]
-fn type_readme(sandbox: &Sandbox, part: &str, before: &[(&str, &str)]) {
+fn type_with(sandbox: &Sandbox, part: &str, before: &[(&str, &str)]) {
     let commands = typed(part);
     assert!(commands.len() > 3, "{commands:?}");
     for Typed { command, .. } in &commands {
@@ -54,24 +56,29 @@ fn type_readme(sandbox: &Sandbox, part: &str, before: &[(&str, &str)]) {
 }
 
 #[test]
-fn the_first_screen_of_readme_works() {
-    let screen = README.split("\n## ").next().unwrap();
-    let (_, config) = screen.split_once("```toml\n").unwrap();
-    let (config, _) = config.split_once("```").unwrap();
-    let sandbox = Sandbox::new().user_with_shell("ann", "/bin/bash");
-    sandbox.write("/etc/login-jail/config.toml", config);
-    type_readme(&sandbox, screen, &[]);
-    assert_eq!(
-        sandbox.su_dash_c("ann", "pwd; ls /home").ok(),
-        "/home/ann\nann"
-    );
+fn readme_leads_from_nothing_to_a_jailed_user() {
+    let (_, part) = README
+        .split_once("\n## From nothing to a jailed user\n")
+        .unwrap();
+    let machine = machine().with("cp /root/key.pub /root/ann.pub");
+    follow(&machine, part.split("\n## ").next().unwrap());
 }
 
 #[test]
-fn readmes_commands_for_roots_work() {
-    let (_, part) = README.split_once("\n## Roots\n").unwrap();
+fn readmes_first_screen_is_one() {
+    let (screen, rest) = README
+        .split_once("\nThree commands for each user.")
+        .unwrap();
+    assert!(screen.lines().count() < 50, "{screen}");
+    let (commands, _) = rest.split_once("\nShe is in").unwrap();
+    assert_eq!(typed(commands).len(), 3, "{commands}");
+}
+
+#[test]
+fn commands_for_roots_work() {
+    let (_, part) = ROOTS.split_once("\n## Build, import, update\n").unwrap();
     let sandbox = Sandbox::new().plain_user("ann");
-    type_readme(
+    type_with(
         &sandbox,
         part.split("\n## ").next().unwrap(),
         &[
@@ -202,7 +209,17 @@ fn every_part_with_commands_is_tried() {
             );
         }
     }
-    for document in [AUDIT, SECURITY, TROUBLESHOOTING] {
+    for (name, document, run) in [
+        ("README", README, &["From nothing to a jailed user"][..]),
+        ("ROOTS", ROOTS, &["Build, import, update"]),
+    ] {
+        for part in document.split("\n## ") {
+            let heading = part.lines().next().unwrap();
+            let is_run = run.contains(&heading) || typed(part).is_empty();
+            assert!(is_run, "{name}: {heading}");
+        }
+    }
+    for document in [AUDIT, SECURITY, TROUBLESHOOTING, CONTRIBUTING] {
         let commands = typed(document);
         assert!(commands.is_empty(), "{commands:?} are not run");
     }
@@ -323,6 +340,10 @@ fn every_file_that_a_document_names_is_there() {
         "docs/coming-from.md",
         "docs/many-machines.md",
         "docs/troubleshooting.md",
+        "docs/roots.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
     ] {
         let text = fs::read_to_string(repository().join(name)).unwrap();
         let parts = [
@@ -330,6 +351,7 @@ fn every_file_that_a_document_names_is_there() {
             "jail/",
             "jail-shell/",
             "pam-module/",
+            "roots/",
             "jailctl/",
             "roots/",
             "tests/",
@@ -347,6 +369,9 @@ fn every_file_that_a_document_names_is_there() {
             .filter_map(|rest| rest.split(')').next())
         {
             seen += 1;
+            if link.starts_with("https://") {
+                continue;
+            }
             let link = link.split('#').next().unwrap();
             let beside = repository().join(name).with_file_name(link);
             assert!(link.is_empty() || beside.exists(), "{name}: {link}");

@@ -6,5 +6,6 @@ mod install;
 mod layers;
 mod manual;
 mod package;
+mod peers;
 mod sandbox;
 mod tutorial;
