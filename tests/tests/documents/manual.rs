@@ -221,7 +221,9 @@ fn every_page_of_ours_that_is_referred_to_is_there() {
         .collect();
     let documents = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
     let documents = fs::read_dir(documents).unwrap();
-    let documents = documents.map(|file| file.unwrap().path());
+    let documents = documents
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file());
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let mut seen = 0;
     for page in pages.iter().cloned().chain(documents).chain([readme]) {

@@ -25,7 +25,7 @@ enum Peer {
     Bubblewrap,
 }
 
-/// A login shell that is a script. firejail looks for threads of the kernel, and does nothing where there are none.
+/// What the script does that is ann's login shell.
 const FIREJAIL: &str = r#"exec firejail --quiet --private=/srv/jails/$USER /bin/bash "$@""#;
 const BUBBLEWRAP: &str = r#"exec bwrap --ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 \
     --ro-bind /etc /etc --proc /proc --dev /dev --tmpfs /tmp --bind /srv/jails/$USER /home/$USER --unshare-all --share-net \
@@ -61,9 +61,13 @@ impl Peer {
 
     /// A machine on which it keeps ann in, and bob has an account that nobody has configured.
     fn machine(self) -> Sandbox {
-        let sandbox = Sandbox::new().with(
-            "cp /bin/sleep /run/kthreadd; setsid /run/kthreadd 1000 >/dev/null 2>&1 </dev/null &",
-        );
+        let sandbox = match self {
+            // It looks for threads of the kernel among the first processes, and does nothing without them.
+            Peer::Firejail => Sandbox::bare().with(
+                "cp /bin/sleep /run/kthreadd; /run/kthreadd 1000 >/dev/null 2>&1 </dev/null &",
+            ),
+            _ => Sandbox::new(),
+        };
         let shell = match self {
             Peer::LoginJail => JAIL_SHELL,
             Peer::Firejail | Peer::Bubblewrap => "/usr/local/bin/jailed-shell",
@@ -75,7 +79,12 @@ impl Peer {
             .with("install -d -o bob -g bob /home/bob; echo secret >/srv/outside")
             .pam();
         let sandbox = if self.is_populated() {
-            let programs = ["/bin/cat", "/bin/ls", "/usr/lib/openssh/sftp-server"];
+            let programs = [
+                "/bin/sh",
+                "/bin/cat",
+                "/bin/ls",
+                "/usr/lib/openssh/sftp-server",
+            ];
             sandbox.jailed("ann").root(roots::programs(&programs))
         } else {
             sandbox.with(&format!(
@@ -114,14 +123,7 @@ chmod 4755 {0}/is-root", self.home()))
         let ssh = |command: &str| sandbox.ssh("ann", command);
         let is = |holds: bool, yes: &'static str, no: &'static str| if holds { yes } else { no };
         let shell = ssh("cd ~; echo *").stdout == "hers is-root\n";
-        let sftp = sandbox.sftp(
-            "ann",
-            if self == Peer::ChrootDirectory {
-                "ls home/ann/hers"
-            } else {
-                "ls hers"
-            },
-        );
+        let sftp = sandbox.sftp("ann", "ls hers");
         let outside = ssh("cat /srv/outside").stdout == "secret\n";
         let victim = sandbox.must("setpriv --reuid ann --regid ann --clear-groups sleep 1000 >/dev/null 2>&1 </dev/null & echo $!");
         let reached = ssh(&format!("kill -0 {victim}")).code() == Some(0);
@@ -182,7 +184,7 @@ chmod 4755 {0}/is-root", self.home()))
     /// Tells whether a job of cron's is where ann's login is not: nothing of firejail's or bubblewrap's is around it.
     fn cron_is_outside(self, sandbox: &Sandbox) -> bool {
         sandbox.must("install -d -m 777 /srv/jobs");
-        let job = "test -e /srv/jobs && touch /srv/jobs/outside; touch ~/done /home/ann/done";
+        let job = "test -e /srv/jobs && : >/srv/jobs/outside; : >~/done; : >/home/ann/done";
         sandbox.write("/etc/cron.d/hers", format!("@reboot ann {job}\n"));
         sandbox.must("mkdir -p /home/ann; chown ann: /home/ann; rm -f /run/crond.reboot /etc/cron.d/e2scrub_all; cron");
         let done = format!("test -e /home/ann/done || test -e {}/done", self.home());
