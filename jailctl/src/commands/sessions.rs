@@ -2,12 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
 };
 
 use clap::{Args, ValueHint};
 use jail::door::decision::Config;
+use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
     failure::{Failure, Verdict, need_root},
     output::{Output, print_columns, print_json, say},
     process::{Host, Namespace, Process, Stat, boot_time},
-    shell::{ask, quoted, shown},
+    shell::{quoted, shown},
 };
 
 /// List the sessions that are in a jail: who, since when, from where, on which terminal, with what
@@ -346,13 +348,14 @@ fn print_rows(sessions: &[&Session]) {
         ]
         .map(str::to_owned),
     ];
+    let zone = machine_zone();
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     rows.extend(sessions.iter().map(|session| {
         [
             session.user.clone(),
             session.jail.clone(),
             session.pid.to_string(),
-            or_none(&session.since.and_then(local_time)),
+            or_none(&session.since.and_then(|since| local_time(since, &zone))),
             or_none(&session.service),
             or_none(&session.from),
             or_none(&session.terminal),
@@ -365,12 +368,18 @@ fn print_rows(sessions: &[&Session]) {
     print_columns(&rows);
 }
 
-/// Writes a time as who(1) does, in the machine's time zone: date(1) knows it.
-fn local_time(seconds: u64) -> Option<String> {
-    let moment = format!("--date=@{seconds}");
-    let answer = ask("date", &[&moment, "+%F %H:%M"]).ok()??;
-    let text = String::from_utf8(answer.stdout).ok()?;
-    Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())
+/// Gives the machine's time zone, whatever TZ of the caller says; UTC where none is set up.
+fn machine_zone() -> TimeZone {
+    let rules = fs::read("/etc/localtime").ok();
+    let zone = rules.and_then(|rules| TimeZone::tzif("", &rules).ok());
+    zone.unwrap_or(TimeZone::UTC)
+}
+
+/// Writes a time in seconds since 1970 as who(1) does.
+fn local_time(seconds: u64, zone: &TimeZone) -> Option<String> {
+    let at = Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
+    let local = at.to_zoned_datetime(zone.clone());
+    Some(local.strftime("%F %H:%M").to_string())
 }
 
 #[cfg(test)]

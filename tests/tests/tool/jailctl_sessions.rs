@@ -116,9 +116,29 @@ fn a_session_is_listed_with_its_user_door_origin_terminal_and_command() {
         assert!(since <= now + 1 && since + 60 > now, "{since} {now}");
         let shown = jailctl(&sandbox, &["sessions"]);
         assert!(shown.ok().contains("sleep 4321"), "{shown}");
+        is_in_the_machines_zone(&sandbox, since);
         pty.line("exit");
         drop(pty.finish());
         wait_for(&sandbox, "ann", 1);
+    }
+}
+
+/// Looks for a time among the sessions as the host's zone has it, which is none that the environment names.
+#[track_caller]
+fn is_in_the_machines_zone(sandbox: &Sandbox, since: u64) {
+    if sandbox.sh("test -e /usr/share/zoneinfo").code() != Some(0) {
+        return skipped(
+            "a time zone of the host's",
+            "no zones are installed (tzdata)",
+        );
+    }
+    for zone in ["Asia/Kolkata", "America/St_Johns"] {
+        sandbox.must(&format!(
+            "ln -sfn /usr/share/zoneinfo/{zone} /etc/localtime"
+        ));
+        let expected = sandbox.must(&format!("date --date=@{since} '+%F %H:%M'"));
+        let shown = sandbox.run(&["env", "TZ=UTC", "jailctl", "sessions"]);
+        assert!(shown.ok().contains(&expected), "{zone} {expected} {shown}");
     }
 }
 
