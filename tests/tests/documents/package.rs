@@ -556,6 +556,10 @@ fn the_rpm_package_has_the_same_files_with_the_same_modes() {
     );
     let config = output("rpm", &["-qpc", path.trim_end()]);
     assert_eq!(config, "/etc/login-jail/config.toml\n");
+    let licences = output("rpm", &["-qpL", path.trim_end()]);
+    let shipped = "/usr/share/licenses/login-jail";
+    let both = format!("{shipped}/LICENSE-APACHE\n{shipped}/LICENSE-MIT\n");
+    assert_eq!(licences, both);
 
     let sandbox = Sandbox::bare().user_with_shell("ann", JAIL_SHELL);
     let path = fs::canonicalize(Path::new(REPOSITORY).join(path.trim_end())).expect("it");
