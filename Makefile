@@ -25,7 +25,7 @@ SECURITY   := $(LIBDIR)/security
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help build man try test test-long fuzz bench pictures check install uninstall deb rpm reproducible setup clean
+.PHONY: help build man try test test-long fuzz bench pictures pictures-data check install uninstall deb rpm reproducible setup clean
 
 help:
 	@printf '%s\n' 'make try         build, then watch a jailed login in a throw-away copy of this machine' \
@@ -34,7 +34,7 @@ help:
 	  'make test-long   the same, then 5,000 logins, every fault at every call, the fuzzer, and two builds compared' \
 	  'make fuzz        TARGET=elf [SECONDS=60]: the fuzzer; takes cargo-fuzz and a nightly toolchain' \
 	  'make bench       what a login costs, beside chroot(1) and jailkit' \
-	  'make pictures    [DRAW=1]: draw the pictures of the documents anew' \
+	  'make pictures    the pictures of the documents, from real runs; DRAW=1 draws them again from the data that is kept' \
 	  'make build       build jail-shell, pam_jail.so and jailctl' \
 	  'make man         write the man pages of jailctl anew' \
 	  'make install     [DESTDIR=] [PREFIX=/usr] [PRIVILEGE=caps]: install it; a config is kept' \
@@ -75,9 +75,13 @@ bench: build
 	$(CARGO) bench --locked -p login-jail-tests --bench pam
 	$(CARGO) bench --locked -p login-jail-tests --bench build
 
-# docs/img/*.svg, from docs/img/*.json.
-pictures:
+# docs/img/*.svg, from docs/img/*.json, which are made from real runs unless DRAW=1.
+pictures: $(if $(DRAW),,pictures-data)
 	python3 -B tests/pictures/draw.py
+
+pictures-data: build
+	@packaging/setup pictures
+	$(CARGO) bench --locked -p login-jail-tests --bench pictures
 
 check:
 	$(CARGO) fmt --check

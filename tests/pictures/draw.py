@@ -1,27 +1,29 @@
 #!/usr/bin/env python3
 """Draws the pictures of the documents: docs/img/NAME.svg from docs/img/NAME.json, where a picture has data.
 
-draw.py [--dark DIRECTORY] [NAME...]: all pictures, or these; with --dark, in dark colours, into that directory.
+draw.py [--into DIRECTORY] [--dark] [NAME...]: all pictures, or these; into another directory; in dark colours alone.
 """
 
 import json
-import sys
+from argparse import ArgumentParser
 from importlib import import_module
 from pathlib import Path
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs/img"
-PICTURES = ["overview", "layers", "walls"]
+PICTURES = ["overview", "layers", "jail-and-host", "walls"]
 
 
-def main(arguments):
-    into, dark = IMAGES, arguments[:1] == ["--dark"]
-    if dark:
-        into, arguments = Path(arguments[1]), arguments[2:]
-    for name in arguments or PICTURES:
+def main():
+    options = ArgumentParser()
+    options.add_argument("--into", type=Path, default=IMAGES)
+    options.add_argument("--dark", action="store_true")
+    options.add_argument("names", nargs="*", default=PICTURES)
+    given = options.parse_args()
+    for name in given.names:
         data = IMAGES / f"{name}.json"
         values = json.loads(data.read_text()) if data.exists() else None
-        picture = import_module(name.replace("-", "_")).draw(values, dark)
-        (into / f"{name}.svg").write_text(str(picture))
+        picture = import_module(name.replace("-", "_")).draw(values, given.dark)
+        (given.into / f"{name}.svg").write_text(str(picture))
 
 
-main(sys.argv[1:])
+main()

@@ -59,7 +59,7 @@ def crates():
 
 def parts():
     """Gives the parts of the core as the test has them: lists of files and folders below jail/src."""
-    source = (TOP / "tests/tests/layers/main.rs").read_text()
+    source = (TOP / "tests/tests/documents/layers.rs").read_text()
     listed = re.search(r"const PARTS: .*? = \[\n(.*?)\n\];", source, re.S)[1]
     return [re.findall(r'"([^"]+)"', line) for line in listed.splitlines() if line.strip().startswith("&[")]
 

@@ -8,7 +8,10 @@
     reason = "a report goes to standard output, and what can't be run says so by panicking"
 )]
 
+mod costs;
 mod peers;
+mod session;
+mod view;
 mod walls;
 
 use std::{env, fs, path::Path};
@@ -16,7 +19,12 @@ use std::{env, fs, path::Path};
 use serde_json::Value;
 
 fn main() {
-    let pictures: [(&str, fn() -> Value); 1] = [("walls", walls::run)];
+    let pictures: [(&str, fn() -> Value); 4] = [
+        ("walls", walls::run),
+        ("jail-and-host", view::run),
+        ("session", session::run),
+        ("costs", costs::run),
+    ];
     let wanted: Vec<String> = env::args()
         .skip(1)
         .filter(|it| !it.starts_with('-'))

@@ -341,6 +341,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/many-machines.md",
         "docs/troubleshooting.md",
         "docs/roots.md",
+        "docs/compared.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
         "CHANGELOG.md",

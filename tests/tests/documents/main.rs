@@ -7,5 +7,6 @@ mod layers;
 mod manual;
 mod package;
 mod peers;
+mod pictures;
 mod sandbox;
 mod tutorial;
