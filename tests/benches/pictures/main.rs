@@ -18,18 +18,21 @@ use std::{env, fs, path::Path};
 
 use serde_json::Value;
 
+type Run = fn() -> Value;
+
+const PICTURES: [(&str, Run); 4] = [
+    ("walls", walls::run),
+    ("jail-and-host", view::run),
+    ("session", session::run),
+    ("costs", costs::run),
+];
+
 fn main() {
-    let pictures: [(&str, fn() -> Value); 4] = [
-        ("walls", walls::run),
-        ("jail-and-host", view::run),
-        ("session", session::run),
-        ("costs", costs::run),
-    ];
     let wanted: Vec<String> = env::args()
         .skip(1)
         .filter(|it| !it.starts_with('-'))
         .collect();
-    for (name, run) in pictures {
+    for (name, run) in PICTURES {
         if !wanted.is_empty() && !wanted.iter().any(|it| it == name) {
             continue;
         }
