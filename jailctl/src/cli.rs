@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueHint};
+use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 use jail::door::decision::CONFIG_DIRECTORY;
 
 use crate::{
@@ -11,19 +11,23 @@ use crate::{
         migrate, presets, release, rollback::Rollback, sessions, status, update::Update,
     },
     hidden::{Accomplice, Commands, KillAll, Man, Rehearse, Unwalled, Watch},
+    manual::{self, Manual},
 };
 
-/// Explains, checks and changes who is jailed where
+/// Decide, check and explain who is jailed where at login
 ///
-/// Exit status: 0 when all is fine, 1 when there is something to report (findings of check, a login that explain says
-/// would be refused), 2 for wrong arguments, 3 when the command failed. `jailctl enter` ends as what it runs ends.
+/// jailctl is root's tool for login-jail. It changes who is jailed, makes and updates the roots of jails, and finds out
+/// what a login does or what is wrong with it. Doors into a jail are login-shell (jail-shell as the login shell),
+/// force-command (jail-shell as sshd's ForceCommand) and pam (pam_jail.so in PAM stacks); all commands and the config
+/// call them by these names. `jailctl help COMMAND` and the man page of each command have its options, files and
+/// examples.
 #[derive(Debug, Parser)]
-#[command(name = "jailctl", version, disable_help_subcommand = true, after_long_help = EXAMPLES)]
+#[command(name = "jailctl", version, after_long_help = MANUAL.to_string())]
 pub(crate) struct Cli {
     /// Read config.toml and users.d below this directory
     ///
     /// For trying a config before it is installed; the doors always read /etc/login-jail.
-    #[arg(long, global = true, value_name = "DIR", default_value = CONFIG_DIRECTORY, value_hint = ValueHint::DirPath)]
+    #[arg(long, global = true, display_order = 900, value_name = "DIR", default_value = CONFIG_DIRECTORY, value_hint = ValueHint::DirPath)]
     pub(crate) config: PathBuf,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -33,6 +37,46 @@ const EXAMPLES: &str = "\
 Examples:
   jailctl --config /root/new check          try the config in /root/new before it is installed
   jailctl --config /root/new explain ann    what it would do with ann";
+
+const MANUAL: Manual = Manual {
+    fine: "all is in order, or what was asked for is done",
+    found: Some("there is something to report: a finding, or a login that would be refused"),
+    files: &[manual::CONFIG, manual::USERS_D, manual::ROOTS],
+    examples: EXAMPLES,
+};
+
+/// The commands as `jailctl --help` groups them.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Look", &["check", "explain", "status", "list", "sessions"]),
+    ("Change who is jailed", &["add", "release", "mend", "kick"]),
+    (
+        "Roots",
+        &["build", "update", "rollback", "import", "presets", "enter"],
+    ),
+    ("Moving and installing", &["migrate", "completions", "help"]),
+];
+
+/// Describes the command line, with the commands in groups.
+pub(crate) fn command() -> clap::Command {
+    let mut command = Cli::command();
+    // This adds the command help to the others.
+    command.build();
+    let mut listed = String::new();
+    for (heading, names) in GROUPS {
+        listed.push_str(&format!("{heading}:\n"));
+        for name in names {
+            let about = command
+                .find_subcommand(name)
+                .and_then(clap::Command::get_about);
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            listed.push_str(&format!("  {name:<12} {about}\n"));
+        }
+        listed.push('\n');
+    }
+    Cli::command().help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{listed}Options:\n{{options}}{{after-help}}"
+    ))
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -71,12 +115,35 @@ pub(crate) enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
-    use super::Cli;
+    use super::{GROUPS, command};
 
     #[test]
     fn the_arguments_contradict_each_other_nowhere() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_first_screen_of_the_help_has_every_command_once_and_fits_a_terminal() {
+        let mut tool = command();
+        let help = tool.render_help().to_string();
+        assert!(help.lines().count() <= 35, "{help}");
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 100),
+            "{help}"
+        );
+        tool.build();
+        let mut commands: Vec<&str> = tool
+            .get_subcommands()
+            .filter(|it| !it.is_hide_set())
+            .map(clap::Command::get_name)
+            .collect();
+        let mut grouped: Vec<&str> = GROUPS
+            .iter()
+            .flat_map(|(_, names)| *names)
+            .copied()
+            .collect();
+        commands.sort_unstable();
+        grouped.sort_unstable();
+        assert_eq!(commands, grouped);
     }
 }

@@ -16,6 +16,7 @@ mod failure;
 mod guest;
 mod hidden;
 mod kept;
+mod manual;
 mod migrate;
 mod mountinfo;
 mod output;
@@ -36,7 +37,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 
 use crate::{
     cli::{Cli, Command},
@@ -45,7 +46,10 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let status = match Cli::try_parse() {
+    let status = match cli::command()
+        .try_get_matches()
+        .and_then(|it| Cli::from_arg_matches(&it))
+    {
         Ok(cli) => match run(cli) {
             Ok(verdict) => verdict.status(),
             Err(failure) => {
@@ -100,8 +104,8 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
             failure::need_root("compare and mend roots").and_then(|()| update.run())
         }
         Command::Rollback(rollback) => rollback.run(),
-        Command::Completions(arguments) => commands::completions::run(&Cli::command(), &arguments),
-        Command::Man(arguments) => commands::man::run(&mut Cli::command(), &arguments),
+        Command::Completions(arguments) => commands::completions::run(&cli::command(), &arguments),
+        Command::Man(arguments) => commands::man::run(cli::command(), &arguments),
         Command::Rehearse(arguments) => doctor::rehearsal::look_inside(&config, &arguments),
         Command::Accomplice(arguments) => attack::be_accomplice(&arguments),
         Command::Unwalled(arguments) => attack::try_unwalled(&arguments),

@@ -33,6 +33,7 @@ use crate::{
     },
     door::{Door, JAIL_SHELL_PATH, has_jail_shell},
     failure::{Failure, Verdict, need_root},
+    manual::{self, Manual},
     output::say,
     pam,
     process::Process,
@@ -41,14 +42,15 @@ use crate::{
 
 /// Put a user into a jail
 ///
-/// Writes the rule to [users] of config.toml and keeps its comments and layout, then makes jail-shell the login shell. The
-/// new config is checked before it takes the place of the old one, which stays beside it as config.toml~. With --config DIR
-/// only that config changes, and never an account.
+/// Writes the rule to [users] of config.toml, and makes jail-shell the login shell unless --door names another door.
+/// Comments and layout of the config stay. The new config is checked, and a login by it is tried, before it replaces
+/// the old one, which is kept as config.toml~. With --config DIR only that config is changed, and no account.
 ///
-/// It makes no account, no root and no home: useradd(8), `jailctl build` or `jailctl import`, and install(1) do; with
-/// base = "host" a home below the root is enough. `jailctl check USER` says what is missing.
+/// This command makes no account, no root and no home. Use useradd(8) for the account, `jailctl build` or `jailctl
+/// import` for the root, and install(1) for the home; with base = "host" a home below the root is enough. `jailctl
+/// check USER` lists what is missing. Needs root.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
     /// The account
     #[arg(value_hint = ValueHint::Username)]
@@ -74,6 +76,21 @@ Examples:
   jailctl add --jail web --door pam ann    kept inside by pam_jail.so: the login shell stays
   jailctl add ann                          a rule of hers, or of a group, is there: only the login shell changes
   jailctl add --jail web --dry-run ann     only show what would change";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the rule is there, or --dry-run has shown it",
+    found: None,
+    files: &[
+        manual::CONFIG,
+        (
+            "/etc/login-jail/config.toml~",
+            "the config before the last change",
+        ),
+        manual::SHELLS,
+    ],
+    examples: EXAMPLES,
+};
 
 /// Puts a user into a jail.
 pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {

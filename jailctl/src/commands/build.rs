@@ -13,27 +13,29 @@ use serde_json::json as object;
 
 use crate::{
     failure::{Failure, Verdict},
+    manual::{self, Manual},
     progress::show_progress,
     stdout::{say, say_json},
     terminal::shown,
 };
 
-/// Make a root directory from this machine's own programs and what they need
+/// Make a root directory from this machine's own programs
 ///
-/// Programs, their libraries and interpreters (read from the files, which are never run), and what is loaded at run time:
-/// NSS, gconv, terminfo, locales, time zones, certificates. The root is built beside and takes its place by a rename, so
-/// that killed at any moment the old one is still whole; the one before is kept for `jailctl rollback`. What was put
-/// where from which package, with a digest, is in ROOT/.login-jail/manifest.json, which the user can't read. The root is
-/// noted in /var/lib/login-jail/roots, where `jailctl update` finds it.
+/// Copies programs with all that they need: libraries and interpreters, which are found by reading the files (no
+/// program is run), and what is loaded later: NSS, gconv, terminfo, locales, time zones, certificates. The new root is
+/// built beside the old one and replaces it by a rename. If the command is killed, the old root is still complete. The
+/// previous generation is kept for `jailctl rollback`. ROOT/.login-jail/manifest.json records each file with its
+/// package and digest; users can't read it. The root is noted in /var/lib/login-jail/roots, where `jailctl update`
+/// finds it.
 ///
-/// On a root that was built before, what is named comes to what was asked for before: its presets, programs and accounts
-/// are kept, and so is the way files come in, unless another one is named, which then holds for all files. Without anything
-/// named the root is built anew as it was asked for. `--only` lets go of the presets and programs of before.
+/// If the root was built before, its presets, programs and accounts are kept, and those that you name are added. The
+/// way files come in (--copy, --hardlink, --reflink) is kept too, unless you name another one, which then holds for all
+/// files. If you name nothing, the root is built again as before. `--only` drops the presets and programs of before.
 ///
-/// A user of the root needs a rule as well: `jailctl add`. Who needs the host's programs and nothing of their own needs
-/// no such root: base = "host" in login-jail.toml(5).
+/// A user of the root also needs a rule: `jailctl add`. If users need the host's programs and no others, no such root
+/// is required: see base = "host" in login-jail.toml(5). Needs root.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Build {
     /// The root directory; made if it is not there, with those above it, root's and mode 0755. One that was built before is
     /// built anew, users' files stay
@@ -74,6 +76,19 @@ Examples:
   jailctl build --with shell --hardlink /srv/jails/ann      the host's own files, on one file system
   jailctl build --with shell --reflink /srv/jails/ann       on Btrfs or XFS
   jailctl build --with sftp --copy --json /srv/jails/ann    files of its own, and a report for a program";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the root is complete",
+    found: Some("the root was made, and something is wrong with it; each finding is printed"),
+    files: &[
+        manual::MANIFEST,
+        manual::ROOTS,
+        manual::PREVIOUS,
+        manual::PRESETS_D,
+    ],
+    examples: EXAMPLES,
+};
 
 impl Build {
     /// Builds the root and reports.

@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 use crate::{
     doctor::{check, kinds::KINDS},
     failure::{Failure, Verdict},
+    manual::{self, Manual},
     output::Output,
 };
 
@@ -16,7 +17,7 @@ use crate::{
 /// as the user and behind every wall, up to the last step before the shell is started; nothing of the user's runs.
 /// Needs root. Notes alone leave the exit status at 0; what could not be checked is said, and makes it 1.
 #[derive(Debug, Args)]
-#[command(after_long_help = format!("{WALLS}\n\n{KINDS}\n\n{EXAMPLES}"))]
+#[command(after_long_help = format!("{WALLS}\n\n{KINDS}\n\n{MANUAL}"))]
 pub(crate) struct Arguments {
     /// The accounts; by default all whom a rule puts into a jail
     #[arg(value_hint = ValueHint::Username)]
@@ -46,6 +47,23 @@ Examples:
   jailctl check --attack ann                                 and which wall stops each known way out
   jailctl check --sshd-config /etc/ssh/sshd_sftp.conf ann    where an sshd has a config of its own
   jailctl check --json                                       for a program; exit status 1 says that something was found";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "nothing was found, or notes only",
+    found: Some("an error or a warning was found, or something could not be checked"),
+    files: &[
+        manual::CONFIG,
+        manual::USERS_D,
+        manual::SSHD_CONFIG,
+        manual::PAM_D,
+        (
+            "/etc/shells, cron.allow, at.allow, sudoers and others",
+            "whatever may lead a jailed user past the doors",
+        ),
+    ],
+    examples: EXAMPLES,
+};
 
 /// The names of walls, which stay the same from release to release.
 const WALLS: &str = "\

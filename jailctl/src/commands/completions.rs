@@ -6,12 +6,17 @@ use jail_roots::presets::Presets;
 
 use crate::{
     failure::{Failure, Verdict},
+    manual::Manual,
     output::say,
 };
 
-/// Print the completions for a shell
+/// Print completions for a shell
+///
+/// The package and `make install` install them. For an installation of your own, write the output to the file where
+/// your shell looks for completions; the examples have the usual places. Jails and jailed users are asked of jailctl at
+/// the moment that you press the Tab key: nothing is offered where you may not read the config.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
     /// The shell
     #[arg(value_enum)]
@@ -23,6 +28,21 @@ Examples:
   jailctl completions bash >/usr/share/bash-completion/completions/jailctl
   jailctl completions zsh >/usr/share/zsh/vendor-completions/_jailctl
   jailctl completions fish >/usr/share/fish/vendor_completions.d/jailctl.fish";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the completions were printed",
+    found: None,
+    files: &[
+        ("/usr/share/bash-completion/completions/jailctl", "for bash"),
+        ("/usr/share/zsh/vendor-completions/_jailctl", "for zsh"),
+        (
+            "/usr/share/fish/vendor_completions.d/jailctl.fish",
+            "for fish",
+        ),
+    ],
+    examples: EXAMPLES,
+};
 
 /// What stands for the accounts among the words that bash completes; clap_complete has no other way to say it there.
 const ACCOUNTS: &str = "USER";

@@ -46,21 +46,26 @@ use crate::{
     door::{Door, used},
     failure::{Failure, Verdict, need_root},
     guest::take_ids,
+    manual::{self, Manual},
     shell::{quoted, shown},
 };
 
-/// Run a command in a root directory as root, or rehearse a user's login
+/// Run a command in a root as root, or rehearse a user's login
 ///
-/// With a directory this is chroot(1): the command keeps root's powers and no wall stands around it, so it is for rescue and
-/// maintenance, not for keeping anybody in. Without a command it starts the shell that $SHELL names, or else /bin/sh.
+/// With a directory this works as chroot(1): the command runs with all powers of root and without any wall. Use it for
+/// rescue and maintenance; it does not keep anybody in. Without a command it starts the shell that $SHELL names, or
+/// /bin/sh.
 ///
-/// What users can change in a root would then run as root. So the root, the directories above it, the program, and all that is in
-/// the directories of programs, libraries and settings must belong to root, and nobody else may be able to write it.
+/// The command would run as root whatever users could change in the root. Therefore the root, the directories above it,
+/// the program, and everything in the directories of programs, libraries and settings must belong to root and must not
+/// be writable by anybody else.
+///
+/// With --user it makes the login of that user: decision, plan and steps are those of a real login. Needs root.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "jailctl enter [--mount] [--trust-user-files] ROOT [-- COMMAND...]\n       \
                             jailctl enter --user NAME [--door DOOR] [-- COMMAND...]",
-    after_long_help = EXAMPLES
+    after_long_help = MANUAL.to_string()
 )]
 pub(crate) struct Arguments {
     /// The root directory
@@ -93,6 +98,20 @@ Examples:
   jailctl enter --user ann                                      her login, before she does it
   jailctl enter --user ann --door pam                           the same as behind pam_jail.so
   jailctl enter --user ann -- id -un                            one command of hers";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the command ended with 0",
+    found: Some(
+        "the command ended with 1; each other exit status of the command is given on as well",
+    ),
+    files: &[
+        manual::CONFIG,
+        manual::USERS_D,
+        ("/etc/resolv.conf", "--mount shows it in the root"),
+    ],
+    examples: EXAMPLES,
+};
 
 /// Where a shell is looked for that $SHELL has elsewhere on the host.
 const PROGRAM_DIRECTORIES: [&str; 3] = ["/bin", "/usr/bin", "/usr/local/bin"];

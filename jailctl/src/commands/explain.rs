@@ -8,6 +8,7 @@ use crate::{
     doctor::explain,
     door::Door,
     failure::{Failure, Verdict},
+    manual::{self, Manual},
     output::Output,
 };
 
@@ -17,7 +18,7 @@ use crate::{
 /// by step, with the values it would use. For root it also rehearses the login, as check does, and looks at the account as PAM and sshd
 /// will: what is found is listed with the command that mends it. Needs no root for oneself where the config is readable.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
     /// The account
     #[arg(value_hint = ValueHint::Username)]
@@ -38,6 +39,19 @@ Examples:
   jailctl explain --door pam postgres                           what a job of cron for postgres would do
   jailctl explain --door force-command --command 'ls -l' ann    what ssh ann@host ls -l would do
   jailctl explain --json ann                                    the same for a program";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the login is served",
+    found: Some("the login would be refused or not jailed, or an error was found"),
+    files: &[
+        manual::CONFIG,
+        manual::USERS_D,
+        manual::SSHD_CONFIG,
+        manual::PAM_D,
+    ],
+    examples: EXAMPLES,
+};
 
 /// Explains one login.
 pub(crate) fn run(config: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {

@@ -12,6 +12,7 @@ use serde_json::json as object;
 
 use crate::{
     failure::{Failure, Verdict},
+    manual::Manual,
     progress::show_progress,
     stdout::{say, say_json},
     terminal::shown,
@@ -20,10 +21,14 @@ use crate::{
 /// How many refused entries are shown one by one.
 const MOST_SHOWN: usize = 20;
 
-/// Make a root directory of what docker export, docker save, an OCI tool or tar has packed, of a directory, or of
-/// debootstrap:SUITE
+/// Make a root directory from an archive, an image or a directory
+///
+/// SOURCE is what docker export, docker save, an OCI tool or tar has written, a directory, or debootstrap:SUITE, which
+/// calls debootstrap(8). Nothing of the source is run, and no entry can lead out of the new root. Device nodes are left
+/// out, mount points are left empty, and set-user-ID bits are dropped unless --set-id keeps them. An entry that can't
+/// be taken is refused and listed. Needs root.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Import {
     /// An archive (tar, plain or compressed with gzip or zstd; - for standard input), an OCI layout, a directory, or
     /// debootstrap:SUITE
@@ -66,6 +71,17 @@ Examples:
   jailctl import --max-size 500M --max-entries 20000 debian.tar /srv/jails/bob    refuse what is larger
   jailctl import --mirror http://deb.debian.org/debian debootstrap:bookworm /srv/jails/cid    made by debootstrap(8)
   jailctl import --user bob --json debian.tar /srv/jails/bob    with an account and a home; a report for a program";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the root is complete",
+    found: Some("the root was made, and some entries were refused; they are listed"),
+    files: &[(
+        "ROOT/etc/passwd, ROOT/etc/group",
+        "get the accounts of --user",
+    )],
+    examples: EXAMPLES,
+};
 
 /// Whose imported files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -25,6 +25,7 @@ use crate::{
     commands::sessions::{self, Session},
     failure::{Failure, Verdict, need_root},
     hidden::KillAll,
+    manual::{self, Manual},
     output::{Output, counted, print_json, say},
     process::Process,
     progress::Progress,
@@ -32,13 +33,14 @@ use crate::{
     watch,
 };
 
-/// End all that a jailed user has running
+/// End all processes of a jailed user
 ///
-/// Asks every process of the user to end (SIGTERM and SIGHUP), waits, and kills all that is left in one call, which no
-/// process outruns: those in the jail, what lingers in the background, and what stands around them, such as sshd's process
-/// for the connection, and those of root's that are about to let the user in. Nobody else's processes are touched, and the user can log in again. Exit status 1 when a process would not end. Needs root.
+/// Asks every process of the user to end (SIGTERM and SIGHUP), waits, and then kills what is left, all in one call, so
+/// that no process can escape by starting another one. This takes the processes in the jail, those in the background,
+/// and those outside that belong to the session, such as sshd's process for the connection. Processes of other users
+/// stay. The user can log in again at once; the account is not changed. Needs root.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
     /// The account
     #[arg(value_hint = ValueHint::Username)]
@@ -62,6 +64,14 @@ Examples:
   jailctl kick --grace 0 ann       kill at once
   jailctl kick --dry-run ann       only show what would be ended
   jailctl kick --any --json bob    bob is in no jail";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the user has no process left",
+    found: Some("some processes did not end"),
+    files: &[manual::CONFIG, manual::USERS_D],
+    examples: EXAMPLES,
+};
 
 /// How often is looked whether all have ended.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -11,14 +11,20 @@ use crate::{
     doctor::check::sshd_forces_jail_shell,
     door::{Door, SSHD_CONFIG, has_jail_shell},
     failure::{Failure, Verdict},
+    manual::{self, Manual},
     output::{Output, print_columns, print_json},
     pam,
     shell::shown,
 };
 
-/// List who is jailed where, by which rule and through which door
+/// List who is jailed where, and through which door
+///
+/// Prints a line for each account that a rule puts into a jail: the jail, the root, the doors and the rule with its
+/// file and line. A door is login-shell (jail-shell is the login shell), force-command (sshd starts jail-shell for
+/// every connection) or pam (pam_jail.so is in the PAM stacks that are named behind it). A question mark behind
+/// force-command means that sshd could not be asked. It is enough that the config is readable; root is not needed.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) output: Output,
@@ -28,6 +34,19 @@ const EXAMPLES: &str = "\
 Examples:
   jailctl list           a line for each user and each rule
   jailctl list --json    the same for a program";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the list was printed",
+    found: None,
+    files: &[
+        manual::CONFIG,
+        manual::USERS_D,
+        manual::SSHD_CONFIG,
+        manual::PAM_D,
+    ],
+    examples: EXAMPLES,
+};
 
 #[derive(Debug, Serialize)]
 struct Entry {

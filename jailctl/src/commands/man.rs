@@ -1,6 +1,6 @@
 //! `jailctl man`: writes the man pages, made of the description of the arguments.
 
-use std::fs;
+use std::{fs, io, path::Path};
 
 use clap::Command;
 
@@ -11,33 +11,48 @@ use crate::{
 };
 
 /// Writes jailctl(8), and one page for each command that is not hidden.
-pub(crate) fn run(tool: &mut Command, arguments: &Man) -> Result<Verdict, Failure> {
-    for (name, text) in pages(tool) {
+pub(crate) fn run(tool: Command, arguments: &Man) -> Result<Verdict, Failure> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error: io::Error| Failure::io("write", &path, &error)
+    };
+    let pages = pages(tool).map_err(failed(&arguments.directory))?;
+    for (name, text) in pages {
         let path = arguments.directory.join(name);
-        fs::write(&path, &text).map_err(|error| Failure::io("write", &path, &error))?;
+        fs::write(&path, &text).map_err(failed(&path))?;
     }
     Ok(Verdict::Fine)
 }
 
 /// Makes the pages, by the names of their files.
-fn pages(tool: &mut Command) -> Vec<(String, String)> {
+fn pages(tool: Command) -> io::Result<Vec<(String, String)>> {
+    // What help does is what each page does.
+    let mut tool = tool.disable_help_subcommand(true);
     tool.build();
-    let mut pages = vec![("jailctl.8".to_owned(), page::of(tool, "jailctl"))];
-    for command in tool.get_subcommands_mut().filter(|it| !it.is_hide_set()) {
-        let name = format!("jailctl-{}", command.get_name());
-        pages.push((format!("{name}.8"), page::of(command, &name)));
+    let mut pages = Vec::new();
+    add_pages(&tool, "jailctl", &mut pages)?;
+    Ok(pages)
+}
+
+fn add_pages(command: &Command, name: &str, pages: &mut Vec<(String, String)>) -> io::Result<()> {
+    pages.push((format!("{name}.8"), page::of(command, name)?));
+    for within in command.get_subcommands().filter(|it| !it.is_hide_set()) {
+        add_pages(within, &format!("{name}-{}", within.get_name()), pages)?;
     }
-    pages
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
 
-    use clap::{CommandFactory, Parser};
+    use clap::Parser;
 
     use super::pages;
-    use crate::{cli::Cli, page};
+    use crate::{
+        cli::{Cli, command},
+        page::{self, Behind},
+    };
 
     /// Parts what is typed into words as a shell would, up to where its output goes.
     fn words(typed: &str) -> Vec<String> {
@@ -60,28 +75,49 @@ mod tests {
         words
     }
 
-    /// Calls with jailctl itself and each command of its, by name, and the examples that its help has.
-    fn with_examples(look: impl Fn(&clap::Command, &[&str])) {
-        let mut tool = Cli::command();
-        tool.build();
-        for command in tool.get_subcommands().filter(|it| !it.is_hide_set()) {
-            let behind = page::behind(command);
-            let (_, examples) = page::parted(&behind);
-            let typed: Vec<&str> = examples.iter().map(|example| example.typed).collect();
-            look(command, &typed);
+    /// Calls with jailctl itself and each command of its, and what stands behind its help.
+    fn with_each(look: impl Fn(&clap::Command, &Behind<'_>)) {
+        fn walk(command: &clap::Command, look: &impl Fn(&clap::Command, &Behind<'_>)) {
+            let text = page::behind(command);
+            look(command, &Behind::of(&text));
+            let shown = command.get_subcommands().filter(|it| !it.is_hide_set());
+            shown.for_each(|it| walk(it, look));
         }
-        let behind = page::behind(&tool);
-        let (_, examples) = page::parted(&behind);
-        let typed: Vec<&str> = examples.iter().map(|example| example.typed).collect();
-        look(&tool, &typed);
+        let mut tool = command().disable_help_subcommand(true);
+        tool.build();
+        walk(&tool, &look);
+    }
+
+    /// Gives what is typed in the examples.
+    fn typed<'a>(behind: &Behind<'a>) -> Vec<&'a str> {
+        behind.examples.iter().map(|example| example.term).collect()
+    }
+
+    #[test]
+    fn every_command_says_more_than_its_name_and_has_exit_statuses_and_files() {
+        with_each(|command, behind| {
+            let name = command.get_name();
+            let about = command.get_about().unwrap().to_string();
+            let long = command.get_long_about().map(ToString::to_string);
+            let long = long.unwrap_or_default();
+            assert!(long.len() > about.len() + 80, "{name}: {long}");
+            assert!(about.len() <= 80, "{name}: {about}");
+            assert!(behind.exit_status.len() >= 3, "{name}: {behind:?}");
+            assert!(!behind.files.is_empty(), "{name}");
+            let entries = behind.exit_status.iter().chain(&behind.files);
+            assert!(
+                entries.clone().all(|it| it.words.is_some()),
+                "{name}: {behind:?}"
+            );
+        });
     }
 
     #[test]
     fn every_command_has_examples_that_its_arguments_allow() {
-        with_examples(|command, examples| {
+        with_each(|command, behind| {
             let name = command.get_name();
-            assert!(!examples.is_empty(), "{name} has no examples");
-            for example in examples {
+            assert!(!behind.examples.is_empty(), "{name} has no examples");
+            for example in typed(behind) {
                 // What another program writes into it is that one's affair.
                 let example = example.rsplit(" | ").next().unwrap_or(example);
                 let parsed = Cli::try_parse_from(words(example));
@@ -93,12 +129,9 @@ mod tests {
 
     #[test]
     fn every_option_is_in_an_example_of_its_command() {
-        with_examples(|command, examples| {
+        with_each(|command, behind| {
             let is_tool = command.get_name() == "jailctl";
-            // Those of commands within a command stand in its page, as their examples do.
-            let nested = command.get_subcommands().filter(|_| !is_tool);
-            let nested = nested.flat_map(clap::Command::get_arguments);
-            let own = command.get_arguments().chain(nested).filter(|it| {
+            let own = command.get_arguments().filter(|it| {
                 let of_all = it.is_global_set() && !is_tool;
                 !it.is_hide_set() && !of_all && !["help", "version"].contains(&it.get_id().as_str())
             });
@@ -106,7 +139,7 @@ mod tests {
                 let option = format!("--{long}");
                 let is_in = |example: &&str| words(example).contains(&option);
                 assert!(
-                    examples.iter().any(is_in),
+                    typed(behind).iter().any(is_in),
                     "{} {option}",
                     command.get_name()
                 );
@@ -117,7 +150,7 @@ mod tests {
     #[test]
     fn the_man_pages_that_are_kept_say_what_the_arguments_are() {
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/man");
-        for (name, text) in pages(&mut Cli::command()) {
+        for (name, text) in pages(command()).unwrap() {
             let found = fs::read_to_string(kept.join(&name)).unwrap_or_default();
             assert!(found == text, "{name} is out of date: run make man");
         }

@@ -10,20 +10,22 @@ use clap::{Args, ValueHint};
 use crate::{
     doctor::mend,
     failure::{Failure, Verdict},
+    manual::{self, Manual},
     output::Output,
 };
 
-/// Mend what check has found, one thing at a time
+/// Repair one thing that check has found
 ///
-/// `jailctl check` prints these commands. KIND is the word in brackets behind the finding, WHAT is the file, directory or
-/// user that it is about. The state is looked at again first: where it is in order by now, nothing is done.
+/// `jailctl check` prints these commands. KIND is the word in brackets behind the finding. WHAT is the file, the
+/// directory or the user that the finding is about. The command looks again first and does nothing where all is in
+/// order by now.
 ///
-/// A jail's user may be at work in it at the same time, so everything is done by descriptor, from the root down: no symbolic
-/// link is followed, no mount is entered, and what was looked at is what is changed. A file that has further hard links is
-/// not changed, because one of them may be the host's. What a mount of the config shows is data, and is never changed.
-/// Each change is printed. Needs root. Exit status 0 also when there was nothing to mend, 3 when it was refused.
+/// The user may be at work in the jail at the same time. So every file is opened from the root down, without following
+/// a symbolic link and without entering a mount, and exactly what was looked at is changed. A file with more than one
+/// hard link is not changed, because another link may be the host's. What the config mounts into a jail is data and is
+/// never changed. Each change is printed. Needs root.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
     /// What is wrong, by the word that check calls it by
     #[arg(value_parser = mend::KindParser)]
@@ -58,6 +60,14 @@ Examples:
   jailctl mend --json set-id /srv/jails/ann/bin/su          what was changed, for a program
   jailctl mend --escaped set-id '/srv/jails/ann/a\\012b'     a name with a line break, as check prints it
   jailctl mend --sshd-config /root/sshd_config set-id /srv/jails/ann/bin/su     with another config of sshd's";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the thing is in order now; also when there was nothing to repair",
+    found: None,
+    files: &[manual::CONFIG, manual::USERS_D, manual::SSHD_CONFIG],
+    examples: EXAMPLES,
+};
 
 /// Does one fix, and says what it has changed.
 pub(crate) fn run(config: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {

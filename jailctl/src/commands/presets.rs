@@ -6,13 +6,18 @@ use serde_json::json as object;
 
 use crate::{
     failure::{Failure, Verdict},
+    manual::{self, Manual},
     stdout::{say, say_json},
     terminal::shown,
 };
 
-/// List what `jailctl build --with` knows, and which of it this machine has the programs for.
+/// List the sets of programs that build knows
+///
+/// Prints a line for each preset that `jailctl build --with` takes: its name, what it is for, and whether this machine
+/// has its programs; if not, the package that has them. Your own presets in /etc/login-jail/presets.d are listed as
+/// well.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct List {
     /// Report as JSON
     #[arg(long)]
@@ -23,6 +28,14 @@ const EXAMPLES: &str = "\
 Examples:
   jailctl presets           what --with knows
   jailctl presets --json    the same for a program";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the list was printed",
+    found: None,
+    files: &[manual::PRESETS_D],
+    examples: EXAMPLES,
+};
 
 impl List {
     /// Prints the presets by name.

@@ -29,22 +29,23 @@ use crate::{
     doctor::check::sshd_forces_jail_shell,
     door::{SSHD_CONFIG, has_jail_shell},
     failure::{Failure, Verdict, need_root},
+    manual::{self, Manual},
     output::say,
     pam,
     process::Process,
     shell::{self, quoted, shown},
 };
 
-/// Take a user out of their jail
+/// Take a user out of the jail
 ///
-/// Gives the account the login shell that it had, then takes the rule out of [users] or renames users.d/NAME.toml. What the
-/// mends of `jailctl check` have written for this user goes too: lines of cron.deny and at.deny, the user's block in
-/// login-jail's files below /etc/ssh/sshd_config.d, the mask of the user's systemd manager.
+/// Gives the account its former login shell back, then takes the rule out of [users], or renames users.d/NAME.toml. It
+/// also removes what the fixes of `jailctl check` have written for this user: lines of cron.deny and at.deny, the
+/// user's block in login-jail's files below /etc/ssh/sshd_config.d, and the mask of the user's systemd manager.
 ///
-/// Where a rule for a group jails the user all the same, --exempt or --from-group says what is done about it; at a terminal
-/// it is asked for, and else nothing is changed. With --config DIR only that config changes, and never an account.
+/// If a rule for a group still jails the user, choose --exempt or --from-group. On a terminal the command asks; without
+/// a terminal nothing is changed. With --config DIR only that config is changed, and no account. Needs root.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
     /// The account
     #[arg(value_hint = ValueHint::Username)]
@@ -70,6 +71,22 @@ Examples:
   jailctl release --from-group ann                 or she leaves the group
   jailctl release --shell /usr/sbin/nologin ann    out of the jail, and not onto the host
   jailctl release --dry-run ann                    only show what would change";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the user is not jailed any more, or --dry-run has shown what would change",
+    found: None,
+    files: &[
+        manual::CONFIG,
+        manual::USERS_D,
+        manual::SHELLS,
+        (
+            "/etc/ssh/sshd_config.d",
+            "the user's block in login-jail's files is removed",
+        ),
+    ],
+    examples: EXAMPLES,
+};
 
 /// What the login shell becomes where nothing else is known.
 const SHELL: &str = "/bin/bash";

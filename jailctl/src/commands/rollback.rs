@@ -7,19 +7,20 @@ use jail_roots::{new_root::absolute, update::roll_back};
 
 use crate::{
     failure::{Failure, Verdict},
+    manual::{self, Manual},
     stdout::say,
     terminal::shown,
 };
 
-/// Put the generation of a root before the last update or build into use again
+/// Put the previous generation of a root back into use
 ///
-/// Only what jailctl put there changes back; users' files stay as they are. The generation that was in use is kept, so
-/// that a second call undoes the first. One generation is kept, not more; see jailctl-update(8).
+/// Only what jailctl put there changes back; the users' files stay as they are. The generation that was in use is kept,
+/// so a second call undoes the first. One previous generation is kept, not more; see jailctl-update(8).
 ///
-/// The next `jailctl update`, and the package's trigger with it, brings the root forward again: to stay with the old
-/// programs, take the root's line out of /var/lib/login-jail/roots.
+/// The next `jailctl update` brings the root forward again, also when the package's trigger calls it. To stay with the
+/// old programs, delete the root's line in /var/lib/login-jail/roots. Needs root.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Rollback {
     /// The root; a second call undoes the first
     #[arg(value_hint = ValueHint::DirPath)]
@@ -29,6 +30,14 @@ pub(crate) struct Rollback {
 const EXAMPLES: &str = "\
 Examples:
   jailctl rollback /srv/jails/ann    the generation before; once more, and it is the newer one again";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the previous generation is in use",
+    found: None,
+    files: &[manual::MANIFEST, manual::ROOTS, manual::PREVIOUS],
+    examples: EXAMPLES,
+};
 
 impl Rollback {
     /// Exchanges the two generations of a root.

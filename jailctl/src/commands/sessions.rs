@@ -17,19 +17,23 @@ use crate::{
     command_lines,
     door::JAIL_SHELL,
     failure::{Failure, Verdict, need_root},
+    manual::{self, Manual},
     output::{Output, print_columns, print_json, say},
     process::{Host, Namespace, Process, Stat, boot_time},
     shell::{quoted, shown},
 };
 
-/// List the sessions that are in a jail: who, since when, from where, on which terminal, with what
+/// List the sessions of jailed users
 ///
-/// A session is what one login has running, background processes included; where the login has ended and processes linger,
-/// the column SERVICE has a dash. The address is the other side of sshd's connection, as the kernel has it; the command is what the
-/// process calls itself. The jail is the one that the config gives the user now. A login that is not in its jail yet is
-/// listed as "entering": its processes still run as root. Needs root.
+/// Prints a line for each session: the user, the jail, the main process, when it started, the service that opened it
+/// (sshd, su, cron and so on), the address it came from, the terminal and the command.
+///
+/// A session is all that one login has running, with its background processes. If the login has ended and some of its
+/// processes still run, the column SERVICE has a dash. The address is the other end of sshd's connection, as the kernel
+/// knows it. The command is what the process calls itself. The jail is the one that the config gives the user now. A
+/// login that has not entered its jail yet is listed as "entering"; its processes still run as root. Needs root.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
     /// The accounts; by default all whom a rule puts into a jail
     #[arg(value_hint = ValueHint::Username)]
@@ -43,6 +47,14 @@ Examples:
   jailctl sessions            everybody's
   jailctl sessions ann bob    those of these two
   jailctl sessions --json     the same for a program";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the list was printed",
+    found: None,
+    files: &[manual::CONFIG, manual::USERS_D],
+    examples: EXAMPLES,
+};
 
 /// A connection that both sides have made: include/net/tcp_states.h of Linux.
 const ESTABLISHED: &str = "01";

@@ -24,20 +24,24 @@ use crate::{
     },
     failure::{Failure, Verdict, need_root},
     kept::Look,
+    manual::{self, Manual},
     output::{Output, counted, print_columns, print_json, say},
     pam,
     process::{Host, Process},
     shell::{quoted, shown},
 };
 
-/// Say whether the doors are in working order, and what jailed users have running
+/// Show whether the doors work, and what jailed users run
 ///
-/// A process is inside where root and namespaces are those of the jail that the config gives the user now: what a weaker one
-/// holds since before a change counts as outside, and so does what can't be judged. systemd's user manager and its PAM
-/// session, which each login by pam_systemd starts, are not counted; what this manager runs is outside of the jail, and is
-/// named by unit. Needs root. Exit status 1 when a root can't be opened, or a jailed user has a process outside of the jail.
+/// Prints the state of the config, of jail-shell, of the PAM stacks and of the kernel, and a line for each jailed user:
+/// how many processes the user has inside and outside of the jail, and whether the next login is served.
+///
+/// A process counts as inside if its root and its namespaces are those of the jail that the config gives the user now.
+/// A process that entered a weaker jail before the config changed counts as outside, and so does a process that can't
+/// be examined. The user's systemd manager and its PAM session, which pam_systemd starts at each login, are not
+/// counted. What this manager has started is outside of the jail and is listed by unit. Needs root.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
     /// Only say what this kernel can do for jails
     ///
@@ -53,6 +57,21 @@ Examples:
   jailctl status             the doors, the roots and what is running
   jailctl status --kernel    whether this kernel has what jails need
   jailctl status --json      all of it for a program";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "every user is served and inside",
+    found: Some(
+        "a login would be refused or not jailed, or a jailed user has a process outside of the jail; with --kernel: the kernel lacks a part of Landlock that a jail uses by default",
+    ),
+    files: &[
+        manual::CONFIG,
+        manual::USERS_D,
+        manual::SSHD_CONFIG,
+        manual::PAM_D,
+    ],
+    examples: EXAMPLES,
+};
 
 #[derive(Debug, Serialize)]
 struct State {

@@ -17,6 +17,7 @@ use serde_json::json as object;
 
 use crate::{
     failure::{Failure, Verdict},
+    manual::{self, Manual},
     progress::show_progress,
     stdout::{say, say_json},
     terminal::shown,
@@ -25,21 +26,21 @@ use crate::{
 /// How many notes about what is left out are printed.
 const MOST_NOTES: usize = 20;
 
-/// Bring roots up to date with this machine, and mend what has changed in them
+/// Bring roots up to date with this machine
 ///
-/// Compares manifest, root and host, and prints a line for each path that differs: stale (the host has another version),
-/// missing, changed inside, orphaned (nothing needs it any more), new. Then puts a root that is right in the place of the
-/// old one, by a rename. What users made themselves stays. What not everybody can read on this machine is left out, and
-/// what has become so since is taken away.
+/// Compares each root with its manifest and with the host, and prints a line for each path that differs: stale (the
+/// host has another version), missing, changed inside, orphaned (nothing needs it any more) or new. Then a corrected
+/// root replaces the old one by a rename. Files that users made stay. Files of the host that not everybody can read are
+/// left out, and are removed from the root if that has changed since.
 ///
-/// A generation is what jailctl put into a root in one run. The one before is kept in ROOT/.login-jail/previous and can be
-/// put back by `jailctl rollback`.
+/// A generation is what jailctl put into a root in one run. The previous one is kept in ROOT/.login-jail/previous, and
+/// `jailctl rollback` puts it back.
 ///
-/// The Debian package calls this after each run of dpkg that changed programs, libraries or /etc, by a trigger on their
-/// directories; a root that can't be updated never stops dpkg. To keep a root out of it, take its line out of
-/// /var/lib/login-jail/roots.
+/// The Debian package has a trigger that calls this command after each run of dpkg that changed programs, libraries or
+/// /etc. A root that can't be updated never stops dpkg. To exclude a root, delete its line in
+/// /var/lib/login-jail/roots. Needs root.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Update {
     /// Roots that were made by jailctl build; without any, all that are known
     #[arg(value_hint = ValueHint::DirPath)]
@@ -57,6 +58,14 @@ Examples:
   jailctl update                             all roots that jailctl build has made
   jailctl update --dry-run /srv/jails/ann    only look at this one
   jailctl update --json                      a report for a program";
+
+/// What stands behind the help, and in the man page.
+const MANUAL: Manual = Manual {
+    fine: "the roots are up to date",
+    found: Some("something differs (with --dry-run), a root is missing, or a finding was printed"),
+    files: &[manual::MANIFEST, manual::ROOTS, manual::PREVIOUS],
+    examples: EXAMPLES,
+};
 
 impl Update {
     /// Compares, reports and repairs each root. One that can't be does not keep the others from it.

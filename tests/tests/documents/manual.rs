@@ -330,3 +330,37 @@ fn what_jail_shell_is_asked_by_hand_it_answers() {
         "{shown}"
     );
 }
+
+/// Gives the text of a section, without its heading.
+fn section<'a>(page: &'a str, heading: &str) -> Option<&'a str> {
+    let mut sections = page.split(".SH ").skip(1);
+    let found = sections.find_map(|it| {
+        let (title, text) = it.split_once('\n')?;
+        (title.trim_matches('"') == heading).then_some(text)
+    });
+    found.filter(|text| text.trim().len() > 20)
+}
+
+#[test]
+fn every_page_has_exit_status_files_and_examples_and_describes_more_than_its_name_says() {
+    let mut seen = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for heading in ["EXIT STATUS", "FILES", "EXAMPLES", "SEE ALSO"] {
+            assert!(
+                section(&text, heading).is_some(),
+                "{}: {heading}",
+                page.display()
+            );
+        }
+        let name = section(&text, "NAME").unwrap();
+        let description = section(&text, "DESCRIPTION").unwrap_or_default();
+        assert!(
+            description.len() > name.len() + 80,
+            "{}: {description}",
+            page.display()
+        );
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen}");
+}
