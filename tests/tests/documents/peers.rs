@@ -144,11 +144,11 @@ chmod 4755 {0}/is-root", self.home()))
             ),
             ("other files of the host", is(outside, "visible", "hidden")),
             (
-                "a process of hers outside",
+                "her processes outside",
                 is(reached, "in reach", "out of reach"),
             ),
             (
-                "a set-user-ID program of root's",
+                "a set-user-ID root program",
                 is(is_root, "runs as root", "no effect"),
             ),
             (
