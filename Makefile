@@ -110,6 +110,8 @@ endif
 	install -m 0644 packaging/man/jail-shell.8 packaging/man/pam_jail.8 packaging/man/jailctl*.8 $(DESTDIR)$(MANDIR)/man8/
 	install -d -m 0755 $(DESTDIR)$(SECURITY) $(DESTDIR)$(DOCDIR)/pam.d $(DESTDIR)$(DOCDIR)/sshd_config.d $(DESTDIR)$(DOCDIR)/img
 	install -m 0644 docs/*.md SECURITY.md CHANGELOG.md $(DESTDIR)$(DOCDIR)/
+	install -d -m 0755 $(DESTDIR)$(DOCDIR)/how-to
+	install -m 0644 docs/how-to/*.md $(DESTDIR)$(DOCDIR)/how-to/
 	install -m 0644 docs/img/*.svg $(DESTDIR)$(DOCDIR)/img/
 	install -m 0644 packaging/pam.d/* $(DESTDIR)$(DOCDIR)/pam.d/
 	install -m 0644 packaging/sshd_config.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/
@@ -127,7 +129,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(PREFIX)/sbin/jailctl $(DESTDIR)$(COMPLETIONS)/jailctl \
 	  $(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl $(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish \
 	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
-	  $(DESTDIR)$(DOCDIR)/*.md $(DESTDIR)$(DOCDIR)/img/*.svg $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
+	  $(DESTDIR)$(DOCDIR)/*.md $(DESTDIR)$(DOCDIR)/how-to/*.md $(DESTDIR)$(DOCDIR)/img/*.svg $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man7/login-jail.7
 	@lines=$$(grep -l '^[^#].*pam_jail' $(DESTDIR)/etc/pam.d/* 2>/dev/null | tr '\n' ' '); \
 	  test -z "$$lines" || echo "uninstall: nobody gets in by these until the lines for pam_jail.so are gone: $$lines" >&2

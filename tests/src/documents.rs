@@ -1,5 +1,7 @@
 //! Documents whose commands are typed as they stand, and what they print compared with what is shown.
 
+use std::io::{self, Write};
+
 use crate::{Outcome, Sandbox, skipped};
 
 /// A command of a document, and what the document says that it prints.
@@ -92,7 +94,7 @@ pub fn machine() -> Sandbox {
          printf 'Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\nAcceptEnv LANG LC_*\nSubsystem sftp /usr/lib/openssh/sftp-server\nListenAddress 127.0.0.1\n' >/etc/ssh/sshd_config
          rm -f /root/.ssh/*; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
          printf 'BatchMode yes\nStrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\nAddressFamily inet\n' >/root/.ssh/config
-         useradd -m -u 900 -U -p '*' -s /bin/bash you; install -d -m 700 -o you -g you /home/you/.ssh
+         useradd -r -m -U -p '*' -s /bin/bash you; install -d -m 700 -o you -g you /home/you/.ssh
          { cat /root/.ssh/config; printf 'Host server\nHostName 127.0.0.1\n'; } >/home/you/.ssh/config
          runuser -u you -- ssh-keygen -q -t ed25519 -N '' -f /home/you/.ssh/id_ed25519
          cp /home/you/.ssh/id_ed25519.pub /root/key.pub
@@ -102,13 +104,19 @@ pub fn machine() -> Sandbox {
     )
 }
 
-/// Types all commands of a text into the shells that their prompts name, and compares what they print.
+/// Types all commands of a text into the shells that their prompts name, and compares what they print. With `FOLLOW=show` in
+/// the environment everything is printed and nothing compared: that is how a page is written.
 #[track_caller]
 pub fn follow(sandbox: &Sandbox, text: &str) {
     let commands = typed(text);
     assert!(commands.len() > 5, "{commands:?}");
+    let show = std::env::var_os("FOLLOW").is_some();
     for typed in &commands {
         let outcome = type_one(sandbox, typed);
+        if show {
+            io::stderr().write_all(outcome.to_string().as_bytes()).ok();
+            continue;
+        }
         let Typed {
             command, printed, ..
         } = typed;
@@ -122,6 +130,7 @@ pub fn follow(sandbox: &Sandbox, text: &str) {
             assert!(is_like(line, shown), "{command}: {line:?} is not {shown:?}");
         }
     }
+    assert!(!show, "nothing was compared");
 }
 
 /// Types one command into the shell that its prompt names.

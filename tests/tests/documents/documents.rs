@@ -332,7 +332,7 @@ fn every_test_that_the_security_model_names_is_there() {
 #[test]
 fn every_file_that_a_document_names_is_there() {
     let mut seen = 0;
-    for name in [
+    let names = [
         "README.md",
         "docs/security.md",
         "docs/audit.md",
@@ -345,8 +345,12 @@ fn every_file_that_a_document_names_is_there() {
         "CONTRIBUTING.md",
         "SECURITY.md",
         "CHANGELOG.md",
-    ] {
-        let text = fs::read_to_string(repository().join(name)).unwrap();
+    ];
+    let names = names.map(str::to_owned).into_iter();
+    let pages = fs::read_dir(repository().join("docs/how-to")).unwrap();
+    let pages = pages.map(|it| format!("docs/how-to/{}", it.unwrap().file_name().display()));
+    for name in names.chain(pages) {
+        let text = fs::read_to_string(repository().join(&name)).unwrap();
         let parts = [
             "config/",
             "jail/",
@@ -374,7 +378,7 @@ fn every_file_that_a_document_names_is_there() {
                 continue;
             }
             let link = link.split('#').next().unwrap();
-            let beside = repository().join(name).with_file_name(link);
+            let beside = repository().join(&name).with_file_name(link);
             assert!(link.is_empty() || beside.exists(), "{name}: {link}");
         }
     }

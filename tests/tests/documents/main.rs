@@ -2,6 +2,7 @@
 
 mod documents;
 mod fuzz;
+mod how_to;
 mod install;
 mod layers;
 mod manual;

@@ -220,10 +220,10 @@ fn every_page_of_ours_that_is_referred_to_is_there() {
         .map(|page| page.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
     let documents = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
-    let documents = fs::read_dir(documents).unwrap();
-    let documents = documents
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.is_file());
+    let documents = ["", "/how-to"].map(|it| fs::read_dir(format!("{documents}{it}")).unwrap());
+    let documents = documents.into_iter().flatten();
+    let documents = documents.map(|file| file.unwrap().path());
+    let documents = documents.filter(|file| file.extension().is_some_and(|it| it == "md"));
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let mut seen = 0;
     for page in pages.iter().cloned().chain(documents).chain([readme]) {
