@@ -4,6 +4,7 @@
 use std::fs;
 
 use login_jail_tests::documents::{follow, machine};
+use login_jail_tests::skipped;
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/how-to");
 
@@ -14,6 +15,22 @@ fn page(name: &str) -> String {
 #[test]
 fn a_shared_upload_directory_is_for_uploads_only() {
     follow(&machine(), &page("upload-directory"));
+}
+
+/// The host's PostgreSQL, with a cluster that nobody has used, started as Debian starts it.
+const POSTGRESQL: &str = "
+    rm -rf /etc/postgresql/* /var/lib/postgresql/* /run/postgresql; install -d -m 2775 -o postgres -g postgres /run/postgresql
+    version=$(ls /usr/lib/postgresql | tail -n 1)
+    pg_createcluster $version main >/dev/null; pg_ctlcluster $version main start";
+
+#[test]
+fn a_database_is_reached_by_its_socket_and_not_by_the_network() {
+    let sandbox = machine();
+    if sandbox.sh("command -v pg_createcluster").code() != Some(0) {
+        return skipped("a database by its socket", "postgresql is not installed");
+    }
+    sandbox.must(POSTGRESQL);
+    follow(&sandbox, &page("database-socket"));
 }
 
 #[test]
