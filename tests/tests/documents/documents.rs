@@ -329,6 +329,35 @@ fn every_test_that_the_security_model_names_is_there() {
     }
 }
 
+/// Phrases that readers had to read twice, each with plainer words for it.
+#[test]
+fn documents_say_it_in_plain_words() {
+    let riddles = [
+        ("can't be had", "is not available"),
+        ("could not be had", "was not available"),
+        ("hom no rule", "users without a rule"),
+        ("is not there", "is missing"),
+        ("are not there", "are missing"),
+        ("unjailed", "without a jail"),
+        ("ask no login shell", "do not start a login shell"),
+        ("for want of", "because something is missing"),
+        ("lest ", "so that not"),
+    ];
+    let directories = [repository(), repository().join("docs")];
+    let files = directories.iter().flat_map(|it| fs::read_dir(it).unwrap());
+    let pages: Vec<PathBuf> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "md"))
+        .collect();
+    assert!(pages.len() > 8, "{pages:?}");
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap().replace('\n', " ");
+        for (riddle, plain) in riddles {
+            assert!(!text.contains(riddle), "{page:?}: {riddle}: say {plain}");
+        }
+    }
+}
+
 #[test]
 fn every_file_that_a_document_names_is_there() {
     let mut seen = 0;
