@@ -196,7 +196,7 @@ chmod 4755 {0}/is-root", self.home()))
     fn log_names_library(self, sandbox: &Sandbox) -> &'static str {
         let remove = "find /srv/jails/ann -name 'libtinfo.so*' -exec rm {} +";
         match self {
-            Peer::Firejail | Peer::Bubblewrap => return "none to miss",
+            Peer::Firejail | Peer::Bubblewrap => return "does not apply",
             Peer::LoginJail => drop(sandbox.must(
                 "sed -i '/^base/d' /etc/login-jail/config.toml; cd /srv/jails/ann; mkdir -p bin lib64
                  cp /bin/bash bin; for file in $(ldd /bin/bash | grep -o '/[^ ]*'); do mkdir -p .${file%/*}; cp $file .$file; done",
@@ -217,7 +217,7 @@ chmod 4755 {0}/is-root", self.home()))
     }
 }
 
-/// The rows of the table: what is asked, and the cells behind it. Notes at the foot are not part of a cell.
+/// The rows of the table: what is asked, and the cells behind it. Notes at the foot, and whether it is bold, are not part of a cell.
 fn table() -> Vec<(String, Vec<String>)> {
     let (_, rest) = README.split_once("\n| | login-jail | ").unwrap_or_default();
     let rows = rest
@@ -225,11 +225,8 @@ fn table() -> Vec<(String, Vec<String>)> {
         .skip(2)
         .take_while(|line| line.starts_with('|'));
     let cell = |cell: &str| {
-        cell.split("[^")
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned()
+        let text = cell.split("[^").next().unwrap_or_default();
+        text.trim().trim_matches('*').to_owned()
     };
     rows.map(|row| {
         let mut cells = row.trim_matches('|').split('|').map(cell);
