@@ -38,7 +38,7 @@ help:
 	  'make build       build jail-shell, pam_jail.so and jailctl' \
 	  'make man         write the man pages of jailctl anew' \
 	  'make install     [DESTDIR=] [PREFIX=/usr] [PRIVILEGE=caps]: install it; a config is kept' \
-	  'make uninstall   take it away; the config stays' \
+	  'make uninstall   take it away, or say who stands in the way; the config stays' \
 	  'make deb         a Debian package, in target/packages' \
 	  'make rpm         [LIBDIR=/usr/lib64]: an RPM package, in target/packages' \
 	  'make reproducible  build twice, in two directories, and compare'
@@ -125,17 +125,15 @@ endif
 	@test -n "$(DESTDIR)" || lacks=$$($(JAILCTL) status --kernel) || test -z "$$lacks" || echo "install: $$lacks" >&2
 
 # Leaves the config: a user with a rule must never find an unjailed door because a package went away.
+# Before anything is removed, says whom that shuts out or lets in unjailed, and refuses until it is told to go on.
 uninstall:
+	@test -n "$(DESTDIR)" || LOGIN_JAIL_REMOVE='$(LOGIN_JAIL_REMOVE)' packaging/dpkg/prerm uninstall
 	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(PREFIX)/sbin/jailctl $(DESTDIR)$(COMPLETIONS)/jailctl \
 	  $(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl $(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish \
 	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
 	  $(DESTDIR)$(DOCDIR)/*.md $(DESTDIR)$(DOCDIR)/how-to/*.md $(DESTDIR)$(DOCDIR)/img/*.svg $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man7/login-jail.7
-	@lines=$$(grep -l '^[^#].*pam_jail' $(DESTDIR)/etc/pam.d/* 2>/dev/null | tr '\n' ' '); \
-	  test -z "$$lines" || echo "uninstall: nobody gets in by these until the lines for pam_jail.so are gone: $$lines" >&2
 	@echo 'uninstall: $(DESTDIR)$(SYSCONFDIR)/login-jail stays; remove it yourself' >&2
-	@users=$$(awk -F: '$$7 ~ /\/jail-shell$$/ { print $$1 }' $(DESTDIR)/etc/passwd 2>/dev/null | tr '\n' ' '); \
-	  test -z "$$users" || echo "uninstall: these accounts can't log in now, for want of their shell: $$users" >&2
 
 # Checked by lintian in `make test`.
 deb: build

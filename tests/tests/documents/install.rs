@@ -1,7 +1,7 @@
 //! `make install` puts everything where the documentation says, with the modes that the product
 //! itself insists on.
 
-use login_jail_tests::{JAIL_SHELL, Sandbox, skipped};
+use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, skipped};
 
 #[test]
 fn installs_a_setuid_binary_and_a_config_that_only_root_writes() {
@@ -109,22 +109,70 @@ fn no_shell_is_offered_what_is_hidden() {
     assert_eq!(fish("jailctl enter --user roo"), "root");
 }
 
+const STAT: &str = "stat -c '%a %U' /lib/*/security/pam_jail.so";
+
+/// Runs `make uninstall` with these words, and insists that it takes away all or nothing.
+#[track_caller]
+fn uninstall(sandbox: &Sandbox, words: &str, removes: bool) -> Outcome {
+    let said = sandbox.sh(&format!("make -s -C {REPOSITORY} uninstall {words}"));
+    assert_eq!(said.code() == Some(0), removes, "{said}");
+    let there = sandbox.sh("ls /usr/bin/jail-shell /usr/sbin/jailctl /lib/*/security/pam_jail.so");
+    let left = if removes { 0 } else { 3 };
+    assert_eq!(there.stdout.lines().count(), left, "{there}");
+    said
+}
+
 #[test]
-fn installs_and_takes_away_the_module_and_says_whom_that_shuts_out() {
+fn installs_the_module_and_takes_it_away_only_after_it_has_said_whom_that_shuts_out() {
     let sandbox = Sandbox::new();
-    let stat = "stat -c '%a %U' /lib/*/security/pam_jail.so";
-    assert_eq!(sandbox.must(stat), "644 root");
+    assert_eq!(sandbox.must(STAT), "644 root");
     sandbox.must(
         "test -e /usr/share/man/man8/pam_jail.8; test -e /usr/share/doc/login-jail/pam.d/sshd",
     );
     sandbox.must("echo 'session required pam_jail.so' >>/etc/pam.d/su");
-    let said = sandbox.sh(&format!("make -s -C {REPOSITORY} uninstall"));
-    assert!(said.stderr.contains("/etc/pam.d/su"), "{said}");
-    assert_eq!(sandbox.sh(stat).stdout, "");
+    let refused = uninstall(&sandbox, "", false);
+    assert!(refused.stderr.contains("/etc/pam.d/su"), "{refused}");
+    let said = uninstall(&sandbox, "LOGIN_JAIL_REMOVE=lock-out", true);
+    let before = "without pam_jail.so nobody gets in by the lines";
+    assert!(said.stderr.contains(before), "{said}");
     sandbox.must(&format!(
         "make -s -C {REPOSITORY} install DESTDIR=/tmp/stage LIBDIR=/usr/lib64"
     ));
     sandbox.must("test -e /tmp/stage/usr/lib64/security/pam_jail.so");
+}
+
+#[test]
+fn is_never_uninstalled_where_that_would_let_users_in_unjailed() {
+    let sandbox = Sandbox::new();
+    sandbox.must("echo 'session optional pam_jail.so' >>/etc/pam.d/su");
+    let refused = uninstall(&sandbox, "LOGIN_JAIL_REMOVE=lock-out", false);
+    let said = "let users in unjailed";
+    assert!(refused.stderr.contains(said), "{refused}");
+}
+
+#[test]
+fn is_not_uninstalled_while_accounts_need_it_unless_it_is_told_to() {
+    // ann has jail-shell, bob a rule and an ordinary shell.
+    let sandbox = Sandbox::new().user("ann").plain_user("bob").jailed("bob");
+    let refused = uninstall(&sandbox, "", false);
+    for said in [
+        "login shell jail-shell is missing: ann\n",
+        "not jailed without login-jail: lock them (usermod -L -e 1 NAME): bob\n",
+        "nothing is removed yet",
+    ] {
+        assert!(refused.stderr.contains(said), "{said}: {refused}");
+    }
+    uninstall(&sandbox, "LOGIN_JAIL_REMOVE=lock-out", true);
+    // What is gone stands in nobody's way, and ann is shut out.
+    sandbox.must(&format!(
+        "make -s -C {REPOSITORY} uninstall LOGIN_JAIL_REMOVE=lock-out"
+    ));
+    assert_ne!(sandbox.su_dash_c("ann", "true").code(), Some(0));
+}
+
+#[test]
+fn is_uninstalled_at_once_where_nobody_needs_it() {
+    uninstall(&Sandbox::new(), "", true);
 }
 
 #[test]

@@ -131,7 +131,8 @@ fn whoever_is_jailed_is_shut_out_while_it_is_away_and_jailed_when_it_is_back() {
 
     let removed = sandbox.sh("dpkg --remove login-jail");
     removed.ok();
-    let said = "these accounts can't log in now, for want of their shell: ann\n";
+    let said =
+        "these accounts can't log in, because their login shell jail-shell is missing: ann\n";
     assert!(removed.stderr.contains(said), "{removed}");
     sandbox.must("test ! -e /usr/bin/jail-shell; test ! -e /usr/sbin/jailctl");
     shut_out(&sandbox.ssh("ann", "echo ran"));
@@ -331,7 +332,12 @@ fn removing_it_is_refused_while_a_stack_names_the_module() {
 
     let removed = remove(force);
     removed.ok();
-    assert!(removed.stderr.contains("nobody gets in now"), "{removed}");
+    assert!(
+        removed
+            .stderr
+            .contains("without pam_jail.so nobody gets in by the lines"),
+        "{removed}"
+    );
     shut_out(&sandbox.su_c("bob", "echo ran"));
     // Why the lines above are refused even so: with the module missing they let bob pass.
     stack("session optional pam_jail.so");
@@ -367,7 +373,9 @@ fn removing_it_names_whoever_only_the_pam_lines_have_jailed() {
         "{removed}"
     );
     assert!(
-        removed.stderr.contains("want of their shell: ann\n"),
+        removed
+            .stderr
+            .contains("login shell jail-shell is missing: ann\n"),
         "{removed}"
     );
     sandbox.must(&format!(
@@ -376,11 +384,12 @@ fn removing_it_names_whoever_only_the_pam_lines_have_jailed() {
 
     let removed = remove();
     removed.ok();
-    let named =
-        "ordinary login shell, and are not jailed now: lock them (usermod -L -e 1 NAME): bob\n";
+    let named = "ordinary login shell, and are not jailed without login-jail: lock them (usermod -L -e 1 NAME): bob\n";
     assert!(removed.stderr.contains(named), "{removed}");
     assert!(
-        removed.stderr.contains("want of their shell: ann\n"),
+        removed
+            .stderr
+            .contains("login shell jail-shell is missing: ann\n"),
         "{removed}"
     );
 }
