@@ -119,17 +119,26 @@ pub fn programs(programs: &[&str]) -> Root {
 ///
 /// Gives the reason why there is none: no debootstrap, no mirror configured, mirror out of reach.
 pub fn debian() -> Result<Root, String> {
-    let cached = cached_debian()?;
-    let mount = format!(
-        "mkdir -p /run/debian/upper /run/debian/work
-         mount -t overlay -o lowerdir={},upperdir=/run/debian/upper,workdir=/run/debian/work \
-               overlay $root",
-        cached.display()
-    );
+    let mount = mount_debian("$root")?;
     Ok(Root {
         shell: "/bin/bash",
         script: format!("{mount}\n{SKELETON}"),
     })
+}
+
+/// Gives the script that mounts a copy of that Debian on a directory.
+///
+/// # Errors
+///
+/// Those of [`debian`].
+pub fn mount_debian(directory: &str) -> Result<String, String> {
+    let cached = cached_debian()?;
+    Ok(format!(
+        "mkdir -p {directory} /run/debian/upper /run/debian/work
+         mount -t overlay -o lowerdir={},upperdir=/run/debian/upper,workdir=/run/debian/work \
+               overlay {directory}",
+        cached.display()
+    ))
 }
 
 fn cached_debian() -> Result<PathBuf, String> {

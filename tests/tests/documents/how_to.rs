@@ -4,7 +4,7 @@
 use std::fs;
 
 use login_jail_tests::documents::{follow, machine};
-use login_jail_tests::{Sandbox, skipped};
+use login_jail_tests::{Sandbox, roots, skipped};
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/how-to");
 
@@ -67,6 +67,91 @@ fn a_contractor_has_rsync_and_one_repository_and_nothing_else() {
     if let Some(sandbox) = machine_with("rrsync", "a contractor with rsync and git") {
         follow(&sandbox, &page("contractor"));
     }
+}
+
+/// Two targets and a machine that is none, each with an sshd and an account `deploy`.
+const TARGETS: &str = r#"
+printf '127.0.0.2 web1.internal\n127.0.0.3 web2.internal\n127.0.0.4 db.internal\n' >>/etc/hosts
+useradd -m -p '*' -s /bin/bash deploy
+install -m 644 /root/key.pub /etc/ssh/deploy
+cat >/etc/ssh/targets <<'END'
+ListenAddress 127.0.0.2
+ListenAddress 127.0.0.3
+ListenAddress 127.0.0.4
+PidFile /run/targets.pid
+AuthorizedKeysFile /etc/ssh/%u
+END
+/usr/sbin/sshd -f /etc/ssh/targets
+until [ -s /run/targets.pid ]; do sleep 0.01; done
+"#;
+
+#[test]
+fn a_jump_host_leads_to_two_targets_and_has_no_session() {
+    let sandbox = machine();
+    sandbox.must(TARGETS);
+    follow(&sandbox, &page("jump-host"));
+}
+
+/// A mirror of Debian in the image's /srv, with packages that this machine has installed, and one that greets.
+const MIRROR: &str = r#"
+cd /srv/images/debian/srv
+pack() {
+    mkdir -p /tmp/$1/DEBIAN
+    dpkg -L $1 | while read -r file; do
+        [ -d "$file" ] && [ ! -h "$file" ] || echo "$file"
+    done | tar -cf - -T - 2>/dev/null | tar -xf - -C /tmp/$1
+    dpkg-query -s $1 | grep -v '^Status:\|^Conffiles:\|^ /' >/tmp/$1/DEBIAN/control
+    for script in postinst prerm triggers; do
+        for file in /var/lib/dpkg/info/$1.$script /var/lib/dpkg/info/$1:*.$script; do
+            [ ! -e $file ] || cp $file /tmp/$1/DEBIAN/$script
+        done
+    done
+    dpkg-deb -b /tmp/$1 . >/dev/null
+}
+pack fakeroot
+pack libfakeroot
+mkdir -p /tmp/hello/DEBIAN /tmp/hello/usr/bin
+printf 'Package: hello\nVersion: 1\nArchitecture: all\nMaintainer: tests\nDescription: greets\n' >/tmp/hello/DEBIAN/control
+printf '#!/bin/sh\necho "Hello, world!"\n' >/tmp/hello/usr/bin/hello
+chmod 755 /tmp/hello/usr/bin/hello
+dpkg-deb -b /tmp/hello . >/dev/null
+dpkg-scanpackages . >Packages 2>/dev/null
+rm -rf ../etc/apt/sources.list.d
+echo 'deb [trusted=yes] file:/srv ./' >../etc/apt/sources.list
+"#;
+
+#[test]
+fn apt_installs_in_an_image_as_root_and_in_a_users_own_root_by_fakeroot() {
+    let what = "apt inside a jail";
+    let mount = match roots::mount_debian("/srv/images/debian") {
+        Ok(mount) => mount,
+        Err(reason) => return skipped(what, reason),
+    };
+    if let Some(sandbox) = machine_with("fakeroot", what) {
+        sandbox.must(&mount);
+        sandbox.must(MIRROR);
+        follow(&sandbox, &page("apt-inside"));
+    }
+}
+
+/// VS Code itself is not here: the page has a server that is brought, started and reached as VS Code does it.
+#[test]
+fn a_server_in_the_jail_is_reached_as_vs_code_does_it_and_nothing_else_is() {
+    follow(&machine(), &page("vscode-remote"));
+}
+
+#[test]
+fn two_old_jails_become_one_config_and_can_come_back() {
+    if let Some(sandbox) = machine_with("jk_init", "from ChrootDirectory and jailkit at once") {
+        follow(&sandbox, &page("merge-migration"));
+    }
+}
+
+#[test]
+fn removing_it_says_whom_it_concerns_and_leaves_nobody_unjailed_by_surprise() {
+    let sandbox = machine();
+    sandbox.must(&format!("ln -s {PAGES}/../.. /usr/src/login-jail"));
+    follow(&sandbox, &page("removing"));
 }
 
 #[test]
