@@ -70,7 +70,6 @@ fuzz:
 	@fuzz/run "$(TARGET)" "$(or $(SECONDS),60)"
 
 bench: build
-	@packaging/setup bench
 	$(CARGO) bench --locked -p login-jail-tests --bench login
 	$(CARGO) bench --locked -p login-jail-tests --bench pam
 	$(CARGO) bench --locked -p login-jail-tests --bench build
@@ -80,7 +79,6 @@ pictures: $(if $(DRAW),,pictures-data)
 	python3 -B tests/pictures/draw.py
 
 pictures-data: build
-	@packaging/setup pictures
 	$(CARGO) bench --locked -p login-jail-tests --bench pictures
 
 check:

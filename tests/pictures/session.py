@@ -54,6 +54,7 @@ def draw(data, dark):
         p.box(x - 6, 12, 12, 12, shape, 6)
     for number, row in enumerate(rows):
         for column, text, looks in row:
+            column += len(text) - len(text.lstrip())
             if text.strip():
-                p.text(LEFT + column * SIZE * 0.602, TOP + number * STEP, text, f"mono {looks}", SIZE)
+                p.text(LEFT + column * SIZE * 0.602, TOP + number * STEP, text.strip(), f"mono {looks}", SIZE)
     return p

@@ -27,7 +27,7 @@ INKS = {
 }
 FONTS = {
     "sans": "font-family:system-ui,'Segoe UI',Roboto,'DejaVu Sans',sans-serif",
-    "mono": "font-family:ui-monospace,SFMono-Regular,Consolas,'DejaVu Sans Mono',monospace;white-space:pre",
+    "mono": "font-family:ui-monospace,SFMono-Regular,Consolas,'DejaVu Sans Mono',monospace",
     "bold": "font-weight:600",
     "mid": "text-anchor:middle",
     "end": "text-anchor:end",
@@ -60,6 +60,8 @@ class Picture:
         if not INKS.keys() & set(looks):
             looks.append("ink")
         self.used.update(looks)
+        if "mono" in looks:  # Columns stay columns in every viewer.
+            text = text.replace(" ", "\u00a0")
         self.parts.append(
             f'<text class="{" ".join(looks)}" x="{number(x)}" y="{number(y)}" font-size="{size}">{escape(text, False)}</text>'
         )

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::peers::Peer;
 
-const LOGINS: usize = 31;
-const STARTS: usize = 9;
-const SET_UPS: usize = 3;
+const LOGINS: usize = 61;
+const STARTS: usize = 101;
+const SET_UPS: usize = 5;
 
 /// What both know, by the same names.
 const PRESETS: &str = "basicshell interactiveshell netutils editors git rsync sftp scp";
@@ -67,9 +67,20 @@ fn starts(stages: &[(Peer, Sandbox)]) -> Vec<Value> {
     let mut taken: Vec<Vec<f64>> = stages.iter().map(|_| Vec::new()).collect();
     for _ in 0..STARTS {
         for ((name, sandbox, program), taken) in stages.iter().zip(&mut taken) {
-            let ids = sandbox.must("echo $(id -u ann):$(id -g ann)");
             let spawn = probe("spawn");
-            let argv = [&spawn, "50", "5", "it", &ids, program, "sh", "-c", "true"];
+            // jk_chrootsh looks at the name by which it is called.
+            let called = program.rsplit('/').next().unwrap_or_default();
+            let argv = [
+                &spawn,
+                "5",
+                "1",
+                "it",
+                "7041:7041",
+                program,
+                called,
+                "-c",
+                "true",
+            ];
             let outcome = sandbox.run(&argv);
             let shown = outcome.ok();
             match shown
@@ -160,18 +171,20 @@ fn megabytes(sandbox: &Sandbox, root: &str) -> f64 {
     size.parse().unwrap_or(f64::NAN)
 }
 
-/// The medians, and the quartiles around them, as multiples of the first median.
-fn ratios(mut taken: Vec<(&str, Vec<f64>)>) -> Vec<Value> {
-    let mut unit = None;
+/// The medians, and the quartiles around them, of what each took as a multiple of what the first took in the same turn.
+fn ratios(taken: Vec<(&str, Vec<f64>)>) -> Vec<Value> {
+    let units = taken.first().map_or(Vec::new(), |(_, first)| first.clone());
     taken
-        .iter_mut()
+        .into_iter()
         .map(|(name, all)| {
+            let mut all: Vec<f64> = all.iter().zip(&units).map(|(it, unit)| it / unit).collect();
             all.sort_by(f64::total_cmp);
-            let at = |part: usize| all.get(all.len() * part / 4).copied().unwrap_or(f64::NAN);
-            let unit = *unit.get_or_insert(at(2));
-            let rounded = |value: f64| (value / unit * 1000.0).round() / 1000.0;
-            println!("    {name}: {:.2} ({:.2} to {:.2})", at(2) / unit, at(1) / unit, at(3) / unit);
-            json!({ "name": name, "ratio": rounded(at(2)), "quartiles": [rounded(at(1)), rounded(at(3))] })
+            let at = |part: usize| {
+                let value = all.get(all.len() * part / 4).copied().unwrap_or(f64::NAN);
+                (value * 1000.0).round() / 1000.0
+            };
+            println!("    {name}: {} ({} to {})", at(2), at(1), at(3));
+            json!({ "name": name, "ratio": at(2), "quartiles": [at(1), at(3)] })
         })
         .collect()
 }

@@ -97,7 +97,7 @@ impl Peer {
         // Keys count against the quota of a uid on the whole machine: one that no test uses.
         let sandbox = Sandbox::new()
             .user_with_shell("ann", shell)
-            .with("usermod -u 7041 ann; mkdir -p /home/ann; chown ann: /home/ann")
+            .with("groupmod -g 7041 ann; usermod -u 7041 -g 7041 ann; mkdir -p /home/ann; chown ann: /home/ann")
             .jailed("ann")
             .root(roots::busybox())
             .with("chmod 755 /srv/jails /srv/jails/ann")

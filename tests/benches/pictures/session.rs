@@ -5,63 +5,68 @@ use serde_json::{Value, json};
 
 const COLUMNS: u16 = 100;
 
-/// What root types, on a machine with login-jail installed and the jail `web` in its config.
-const ROOT: [&str; 6] = [
-    "cat /etc/login-jail/config.toml",
-    "install -d -m 755 /srv/jails/ann",
-    "jailctl add ann --jail web",
-    "jailctl mend home-missing ann",
-    "jailctl explain ann",
-    "jailctl check ann",
+/// What root types: README's commands for one user, and what tells more of her.
+const ROOT: [&str; 5] = [
+    "tail -n 6 /etc/login-jail/config.toml",
+    "useradd -m -G jailed -s /usr/bin/jail-shell ann",
+    "install -d /srv/jails/ann && jailctl mend home-missing ann",
+    "runuser -u ann -- install -D -m 600 /dev/stdin /home/ann/.ssh/authorized_keys <ann.pub",
+    "jailctl check --fix ann",
 ];
 
 /// What ann types in her session.
-const ANN: [&str; 5] = [
-    "ls /",
+const ANN: [&str; 4] = [
+    "pwd; ls /",
     "touch mine /usr/mine; ls",
-    "cat /etc/shadow",
-    "ps -e | tail -n 3",
-    "exit",
+    "cat /etc/shadow; ls /root",
+    "ps -e",
 ];
 
 pub(crate) fn run() -> Value {
-    let sandbox = Sandbox::new()
-        .user_with_shell("ann", "/bin/bash")
-        .config(
-            "exempt = [\"root\"]\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\n",
-        )
-        .with("mkdir -p /srv/jails; chmod 755 /srv/jails; mkdir -p /home/ann; chown ann: /home/ann; usermod -p '*' ann");
+    let sandbox = machine();
+    let root = |command: &str| {
+        let script = format!("stty cols {COLUMNS}; export HOME=/root; cd; {command}");
+        let mut terminal = sandbox.terminal(&["bash", "-c", &script]);
+        terminal.resize(40, COLUMNS);
+        terminal
+    };
     let mut steps: Vec<Value> = ROOT
         .into_iter()
-        .map(|command| {
-            let mut terminal =
-                sandbox.terminal(&["bash", "-c", &format!("stty cols {COLUMNS}; {command}")]);
-            terminal.resize(40, COLUMNS);
-            step("# ", command, &terminal.finish().stdout)
-        })
+        .map(|command| step("# ", command, &root(command).finish().stdout))
         .collect();
-    steps.push(step("# ", "ssh ann@localhost", ""));
-    let mut terminal = sandbox.ssh_tty("ann", None);
-    terminal.resize(40, COLUMNS);
+    let login = "ssh ann@localhost";
+    steps.push(step("# ", login, ""));
+    let mut terminal = root(login);
     terminal.expect("$ ");
     for command in ANN {
-        let shown = match command {
-            "exit" => String::new(),
-            _ => {
-                terminal.line(command);
-                let shown = terminal.expect("$ ");
-                // The echo of the command before it, and the next prompt behind.
-                let (_, shown) = shown.split_once('\n').unwrap_or_default();
-                shown
-                    .rsplit_once('\n')
-                    .map_or(String::new(), |(shown, _)| format!("{shown}\n"))
-            }
-        };
-        steps.push(step("ann$ ", command, &shown));
+        let shown = terminal.line(command).expect("$ ");
+        // The echo of the command comes before it, and the next prompt behind.
+        let (_, shown) = shown.split_once('\n').unwrap_or_default();
+        let (shown, _) = shown.rsplit_once('\n').unwrap_or_default();
+        steps.push(step("ann$ ", command, shown));
     }
     terminal.line("exit");
     terminal.finish().ok();
     json!({ "columns": COLUMNS, "steps": steps })
+}
+
+/// A machine with README's lines for all users, sshd, and an administrator with a key.
+fn machine() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "/etc/login-jail/config.toml",
+        "exempt = [\"root\"]\n[groups]\njailed = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\n\
+         base = \"host\"               # the host's programs, read-only\nshell = \"/bin/bash\"\n",
+    );
+    sandbox.with(
+        "groupadd jailed; mkdir -p /srv/jails /run/sshd /root/.ssh; chmod 755 /srv/jails
+         rm -rf /etc/ssh/sshd_config.d/* /root/.ssh/*; ssh-keygen -A >/dev/null
+         cp /usr/share/doc/login-jail/sshd_config.d/login-jail.conf /etc/ssh/sshd_config.d/
+         printf 'Include /etc/ssh/sshd_config.d/*.conf\\nUsePAM yes\\nPrintMotd no\\nSubsystem sftp /usr/lib/openssh/sftp-server\\nListenAddress 127.0.0.1\\n' >/etc/ssh/sshd_config
+         ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519; cp /root/.ssh/id_ed25519.pub /root/ann.pub
+         printf 'StrictHostKeyChecking no\\nUserKnownHostsFile /dev/null\\nLogLevel ERROR\\nAddressFamily inet\\n' >/root/.ssh/config
+         /usr/sbin/sshd; until [ -s /run/sshd.pid ]; do sleep 0.01; done",
+    )
 }
 
 fn step(prompt: &str, command: &str, shown: &str) -> Value {
