@@ -18,6 +18,9 @@ PRIVILEGE  ?= setuid
 CAPS       := cap_setuid,cap_setgid,cap_setpcap,cap_sys_chroot,cap_sys_admin,cap_mknod,cap_net_admin,cap_dac_override
 BINARY     := $(or $(CARGO_TARGET_DIR),target)/setuid/jail-shell
 JAILCTL    := $(or $(CARGO_TARGET_DIR),target)/tool/jailctl
+STAND_IN   := $(or $(CARGO_TARGET_DIR),target)/tool/stand-in
+# Where jailctl looks for it is part of jailctl: beside the directory that jailctl is in.
+LIBEXEC    := $(PREFIX)/libexec/login-jail
 MODULE     := $(or $(CARGO_TARGET_DIR),target)/module/libpam_jail.so
 # Where PAM looks for its modules: below LIBDIR, which on Debian has the architecture in it.
 LIBDIR     ?= $(PREFIX)/lib/$(shell $${CC:-cc} -print-multiarch 2>/dev/null)
@@ -87,9 +90,9 @@ check:
 
 # Installs what `make build` has built. The config is kept where there is one.
 install:
-	@for built in $(BINARY) $(MODULE) $(JAILCTL); do \
+	@for built in $(BINARY) $(MODULE) $(JAILCTL) $(STAND_IN); do \
 	  test -x $$built || { echo "install: $$built is not built; run make build" >&2; exit 1; }; done
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5 \
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5 \
 	  $(DESTDIR)$(MANDIR)/man7 \
 	  $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/login-jail $(DESTDIR)$(SYSCONFDIR)/login-jail/users.d
@@ -100,6 +103,7 @@ else
 	install -m 4755 $(OWNER) $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
 endif
 	install -m 0755 $(OWNER) $(JAILCTL) $(DESTDIR)$(PREFIX)/sbin/jailctl
+	install -m 0755 $(OWNER) $(STAND_IN) $(DESTDIR)$(LIBEXEC)/stand-in
 	$(JAILCTL) completions bash >$(DESTDIR)$(COMPLETIONS)/jailctl
 	$(JAILCTL) completions zsh >$(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl
 	$(JAILCTL) completions fish >$(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish
@@ -126,11 +130,12 @@ endif
 # Before anything is removed, says whom that shuts out or lets in unjailed, and refuses until it is told to go on.
 uninstall:
 	@test -n "$(DESTDIR)" || LOGIN_JAIL_REMOVE='$(LOGIN_JAIL_REMOVE)' packaging/dpkg/prerm uninstall
-	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(PREFIX)/sbin/jailctl $(DESTDIR)$(COMPLETIONS)/jailctl \
+	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(PREFIX)/sbin/jailctl $(DESTDIR)$(LIBEXEC)/stand-in $(DESTDIR)$(COMPLETIONS)/jailctl \
 	  $(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl $(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish \
 	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
 	  $(DESTDIR)$(DOCDIR)/*.md $(DESTDIR)$(DOCDIR)/how-to/*.md $(DESTDIR)$(DOCDIR)/img/*.svg $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man7/login-jail.7
+	@test ! -d $(DESTDIR)$(LIBEXEC) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXEC)
 	@echo 'uninstall: $(DESTDIR)$(SYSCONFDIR)/login-jail stays; remove it yourself' >&2
 
 # Checked by lintian in `make test`.

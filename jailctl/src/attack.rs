@@ -44,7 +44,6 @@ use crate::{
     doctor::rehearsal::{self, Seen},
     door::used,
     failure::{Failure, Verdict},
-    hidden::Unwalled,
     output::say,
     shell::{self, shown},
     watch,
@@ -74,15 +73,10 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
     let said = probed(
         &outside,
         &[
-            "--config".as_ref(),
             config.as_os_str(),
-            "rehearse".as_ref(),
-            "--door".as_ref(),
             door.name().as_ref(),
-            "--attack".as_ref(),
-            told.as_ref(),
-            "--".as_ref(),
             user.as_ref(),
+            told.as_ref(),
         ],
     )
     .map_err(|why| attack_failed(&why))?;
@@ -108,15 +102,16 @@ pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Fai
     Ok((attack, found))
 }
 
-/// Runs this program with the descriptors of the outside as its standard input, and gives what it printed, or why it did
+/// Runs the probes inside, with the descriptors of the outside as its standard input, and gives what it printed, or why it did
 /// not come to that.
 fn probed(outside: &Outside, arguments: &[&std::ffi::OsStr]) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("start the probes: {error}");
-    let mut command = watch::command(LONGEST).map_err(failed)?;
-    command
+    let mut watched = watch::command(LONGEST, "attack").map_err(|failure| failure.to_string())?;
+    watched
+        .command
         .args(arguments)
         .stdin(Stdio::from(outside.sent().map_err(failed)?));
-    let output = watch::output(command).map_err(failed)?;
+    let output = watch::output(watched).map_err(failed)?;
     if let Some(why) = watch::cut_short(output.status) {
         return Err(why.to_owned());
     }
@@ -158,27 +153,39 @@ pub(crate) fn wall_names() -> impl Iterator<Item = &'static str> {
     all().flat_map(|probe| probe.walls).map(|wall| wall.name())
 }
 
-/// Tries all probes where no wall stands: as the user, or as root with a user's objects outside. It is what shows that a
-/// probe that is held somewhere would otherwise have got through.
+/// Who tries the probes where no wall stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The user, whose objects stand outside.
+    User,
+    /// Root.
+    Root,
+}
+
+/// Tries all probes from here, where no wall stands.
+///
+/// # Errors
+/// What was told can't be read, or the descriptors did not come in.
+pub(crate) fn try_here(told: &str) -> Result<Verdict, Failure> {
+    for tried in try_all(told)? {
+        say(to_json(&Seen::Tried(tried))?);
+    }
+    Ok(Verdict::Fine)
+}
+
+/// Has all probes tried where no wall stands. It is what shows that a probe that is held somewhere would otherwise have got
+/// through.
 ///
 /// # Errors
 /// Nothing could be put up outside.
-pub(crate) fn try_unwalled(arguments: &Unwalled) -> Result<Verdict, Failure> {
-    if let Some(told) = &arguments.told {
-        for tried in try_all(told)? {
-            say(to_json(&Seen::Tried(tried))?);
-        }
-        return Ok(Verdict::Fine);
-    }
-    let user = arguments.user.as_str();
+pub(crate) fn try_unwalled(user: &str, by: By) -> Result<Verdict, Failure> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("start the probes: {error}"));
     let identity = Identity::named(user).map_err(Refusal::Identity)?;
     let outside = Outside::of(user)?;
     let told = to_json(&outside.told)?;
-    let own = env::current_exe()
-        .map_err(|error| Failure::Failed(format!("find this program: {error}")))?;
     let mut command = shell::program("timeout");
     command.arg(LONGEST);
-    if !arguments.root {
+    if by == By::User {
         let group = identity.gid.to_string();
         command.args([
             "setpriv",
@@ -189,15 +196,12 @@ pub(crate) fn try_unwalled(arguments: &Unwalled) -> Result<Verdict, Failure> {
             "--init-groups",
         ]);
     }
-    let sent = outside
-        .sent()
-        .map_err(|error| Failure::Failed(format!("send descriptors: {error}")))?;
     let status = command
-        .arg(own)
-        .args(["unwalled", "--told", &told, "--", user])
-        .stdin(Stdio::from(sent))
+        .arg(env::current_exe().map_err(failed)?)
+        .args(["probe", &told])
+        .stdin(Stdio::from(outside.sent().map_err(failed)?))
         .status()
-        .map_err(|error| Failure::Failed(format!("start the probes: {error}")))?;
+        .map_err(failed)?;
     Ok(Verdict::of(!status.success()))
 }
 

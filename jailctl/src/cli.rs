@@ -7,10 +7,9 @@ use jail::door::decision::CONFIG_DIRECTORY;
 
 use crate::{
     commands::{
-        add, build::Build, check, completions, enter, explain, import::Import, kick, list, mend,
+        add, build::Build, check, completions, enter, explain, import::Import, kick, list, man, mend,
         migrate, presets, release, rollback::Rollback, sessions, status, update::Update,
     },
-    hidden::{Accomplice, Commands, KillAll, Man, Rehearse, Unwalled, Watch},
     manual::{self, Manual},
 };
 
@@ -98,19 +97,7 @@ pub(crate) enum Command {
     Rollback(Rollback),
     Completions(completions::Arguments),
     #[command(hide = true)]
-    Man(Man),
-    #[command(hide = true)]
-    Rehearse(Rehearse),
-    #[command(hide = true)]
-    Accomplice(Accomplice),
-    #[command(hide = true)]
-    Unwalled(Unwalled),
-    #[command(hide = true)]
-    KillAll(KillAll),
-    #[command(hide = true)]
-    Commands(Commands),
-    #[command(hide = true)]
-    Watch(Watch),
+    Man(man::Arguments),
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     failure::{Failure, Verdict},
-    hidden::Commands,
     process::Process,
     shell::shown,
     watch,
@@ -36,12 +35,13 @@ pub(crate) fn of(pids: &[i32]) -> BTreeMap<i32, String> {
     if found.is_empty() {
         return found;
     }
-    let said = watch::command(LONGEST).and_then(|mut command| {
-        command.arg("commands");
-        command.args(found.keys().map(i32::to_string));
-        watch::output(command)
-    });
     // What was not said in time is called by its name.
+    let said = watch::command(LONGEST, "commands")
+        .ok()
+        .and_then(|mut watched| {
+            watched.command.args(found.keys().map(i32::to_string));
+            watch::output(watched).ok()
+        });
     let said = said.map(|output| output.stdout).unwrap_or_default();
     for line in said.split(|byte| *byte == b'\n') {
         if let Ok(Line { pid, command }) = serde_json::from_slice(line) {
@@ -52,8 +52,8 @@ pub(crate) fn of(pids: &[i32]) -> BTreeMap<i32, String> {
 }
 
 /// Prints a line of JSON for each process, as it is read.
-pub(crate) fn run(arguments: &Commands) -> Result<Verdict, Failure> {
-    for pid in &arguments.pids {
+pub(crate) fn run(pids: &[i32]) -> Result<Verdict, Failure> {
+    for pid in pids {
         let process = Process::seen(*pid);
         let text = process.arguments().unwrap_or_default();
         if text.is_empty() {

@@ -1,11 +1,11 @@
-//! This program once more, as processes that come to have a jailed user's ids: whatever else has these can stop and kill
+//! Processes that come to have a jailed user's ids: whatever else has these can stop and kill
 //! them.
 //!
 //! So a process of root's, which the user can neither stop nor kill, stands between them and who has asked. It ends them all
 //! when time is up or one of them was stopped, those that were orphaned too, and then says so by its exit status.
 
 use std::{
-    env,
+    ffi::OsString,
     fs::File,
     io::{self, Read},
     os::{
@@ -29,9 +29,8 @@ use rustix::{
 
 use crate::{
     failure::{Failure, Verdict},
-    hidden::Watch,
+    libexec::StandIn,
     process::Process,
-    shell,
 };
 
 /// How the process that watches ends when it had to end the others: because of the time, because one of them was stopped,
@@ -47,17 +46,29 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// answer, ends when that returns.
 const AFTER_KILL: Duration = Duration::from_secs(5);
 
-/// Prepares this program to be run for so long, in seconds, with the arguments that the caller adds.
+/// What is to be run and watched, with the arguments that its caller adds.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) command: Command,
+    /// Open until the command was started by it.
+    _program: StandIn,
+}
+
+/// Prepares what stands in for a user to be run for so long, in seconds.
 ///
 /// # Errors
-/// This program can't be found.
-pub(crate) fn command(longest: &str) -> io::Result<Command> {
-    let mut command = shell::program(env::current_exe()?);
+/// The program is missing, or others than root can change it.
+pub(crate) fn command(longest: &str, what: &str) -> Result<Watched, Failure> {
+    let program = StandIn::open()?;
+    let mut command = program.command();
     command
-        .args(["watch", "--longest", longest, "--"])
+        .args(["watch", longest, what])
         // What is typed at the caller's terminal is not for it: stopped or killed it could end nothing.
         .process_group(0);
-    Ok(command)
+    Ok(Watched {
+        command,
+        _program: program,
+    })
 }
 
 /// Runs what [`command`] has prepared and gives what it has printed. It does not wait for what is stuck in the kernel, and
@@ -65,8 +76,9 @@ pub(crate) fn command(longest: &str) -> io::Result<Command> {
 ///
 /// # Errors
 /// It can't be started, or not be read from.
-pub(crate) fn output(mut command: Command) -> io::Result<Output> {
-    let mut child = command
+pub(crate) fn output(mut watched: Watched) -> io::Result<Output> {
+    let mut child = watched
+        .command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
@@ -128,18 +140,20 @@ pub(crate) fn cut_short(status: ExitStatus) -> Option<&'static str> {
     }
 }
 
-/// The process that watches: runs this program with other arguments, and ends all that comes of it.
+/// The process that watches: runs its own program with other arguments, and ends all that comes of it.
 ///
 /// # Errors
 /// It can't be started.
-pub(crate) fn run(arguments: &Watch) -> Result<Verdict, Failure> {
+pub(crate) fn run(longest: u64, arguments: &[OsString]) -> Result<Verdict, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("watch a process: {error}"));
     // What loses its parent becomes a child of this process, which finds it so.
     set_child_subreaper(Some(getpid())).map_err(|errno| failed(errno.into()))?;
-    let mut child = env::current_exe()
-        .and_then(|own| Command::new(own).args(&arguments.arguments).spawn())
+    // Itself, whatever has its name by now.
+    let mut child = Command::new("/proc/self/exe")
+        .args(arguments)
+        .spawn()
         .map_err(failed)?;
-    let ended = follow(&mut child, Duration::from_secs(arguments.longest)).map_err(failed)?;
+    let ended = follow(&mut child, Duration::from_secs(longest)).map_err(failed)?;
     end_like(match (ended, end_all()) {
         (_, false) => exited(STUCK),
         (ended, true) => ended,

@@ -107,6 +107,7 @@ fn fingerprint(repository: &Path) -> u64 {
         "target/setuid/jail-shell",
         "target/module/libpam_jail.so",
         "target/tool/jailctl",
+        "target/tool/stand-in",
     ] {
         let built = repository.join(built);
         assert!(

@@ -52,7 +52,6 @@ use serde::{Deserialize, Serialize};
 use super::raw::{self, Ipc};
 use crate::{
     failure::{Failure, Verdict},
-    hidden::Accomplice,
     output::say,
     shell::shown,
     watch,
@@ -176,9 +175,10 @@ impl Outside {
             }
         };
         // Whoever has its uid can stop it. Its environment is not to tell of the administrator's.
-        let mut process = watch::command(LONGEST)
-            .map_err(failed("find this program"))?
-            .args(["accomplice", "--", user])
+        let mut watched = watch::command(LONGEST, "accomplice")?;
+        let mut process = watched
+            .command
+            .arg(user)
             .env_clear()
             .env("PATH", PATH)
             .stdin(Stdio::piped())
@@ -286,8 +286,8 @@ fn told_by(process: &mut Child) -> io::Result<Target> {
 ///
 /// # Errors
 /// There is no such account, its ids did not come into force, or the kernel refused an object.
-pub(crate) fn be_accomplice(arguments: &Accomplice) -> Result<Verdict, Failure> {
-    let identity = Identity::named(&arguments.user).map_err(Refusal::Identity)?;
+pub(crate) fn be_accomplice(user: &str) -> Result<Verdict, Failure> {
+    let identity = Identity::named(user).map_err(Refusal::Identity)?;
     let made = Objects::make(&identity)
         .map_err(|error| Failure::Failed(format!("attack: stand outside: {error}")))?;
     say(serde_json::to_string(&made.target)

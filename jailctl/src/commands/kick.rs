@@ -24,7 +24,6 @@ use crate::{
     command_lines,
     commands::sessions::{self, Session},
     failure::{Failure, Verdict, need_root},
-    hidden::KillAll,
     manual::{self, Manual},
     output::{Output, counted, print_json, say},
     process::Process,
@@ -240,9 +239,9 @@ fn kill(uid: u32) -> Result<usize, Failure> {
 /// them first.
 fn kill_at_once(uid: u32) -> Result<bool, Failure> {
     let failed = |what: String| Failure::Failed(format!("kill all of uid {uid}: {what}"));
-    let mut command = watch::command(LONGEST).map_err(|error| failed(error.to_string()))?;
-    command.args(["kill-all", &uid.to_string()]);
-    let output = watch::output(command).map_err(|error| failed(error.to_string()))?;
+    let mut watched = watch::command(LONGEST, "kill-all")?;
+    watched.command.arg(uid.to_string());
+    let output = watch::output(watched).map_err(|error| failed(error.to_string()))?;
     match output.status.code() {
         None => Ok(false),
         Some(_) if watch::cut_short(output.status).is_some() => Ok(false),
@@ -255,12 +254,12 @@ fn kill_at_once(uid: u32) -> Result<bool, Failure> {
 
 /// Takes a user's id and kills all that may be killed with it. One call of kill(2) for all: whatever forks meanwhile waits
 /// for it and ends as well, where processes that are killed one by one can outrun that.
-pub(crate) fn kill_all(arguments: &KillAll) -> Result<Verdict, Failure> {
+pub(crate) fn kill_all(uid: u32) -> Result<Verdict, Failure> {
     let failed = |what: &str, errno: i32| {
         let error = io::Error::from_raw_os_error(errno);
         Failure::Failed(format!("{what}: {error}"))
     };
-    let (uid, gid) = (Uid::from_raw(arguments.uid), Gid::from_raw(NOBODYS_GROUP));
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(NOBODYS_GROUP));
     if uid.is_root() {
         return Err(Refusal::UidZero.into());
     }

@@ -1,17 +1,23 @@
 //! `jailctl man`: writes the man pages, made of the description of the arguments.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::{Path, PathBuf}};
 
-use clap::Command;
+use clap::{Args, Command};
 
 use crate::{
     failure::{Failure, Verdict},
-    hidden::Man,
     page,
 };
 
+/// Write the man pages of this tool into a directory
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The directory
+    pub(crate) directory: PathBuf,
+}
+
 /// Writes jailctl(8), and one page for each command that is not hidden.
-pub(crate) fn run(tool: Command, arguments: &Man) -> Result<Verdict, Failure> {
+pub(crate) fn run(tool: Command, arguments: &Arguments) -> Result<Verdict, Failure> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |error: io::Error| Failure::io("write", &path, &error)

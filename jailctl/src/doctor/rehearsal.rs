@@ -34,7 +34,6 @@ use crate::{
     door::{Door, has_no_shell},
     failure::{Failure, Verdict},
     guest::{home, take_ids},
-    hidden::Rehearse,
     output::say,
     shell, watch,
 };
@@ -104,12 +103,9 @@ const LISTED: usize = 10;
 pub(crate) fn of(user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("start a rehearsal: {error}"));
     // A root may be made so that whoever reads it never comes to an end.
-    let mut command = watch::command(LONGEST).map_err(failed)?;
-    command
-        .arg("--config")
-        .arg(config)
-        .args(["rehearse", "--door", door.name(), "--", user]);
-    let output = watch::output(command).map_err(failed)?;
+    let mut watched = watch::command(LONGEST, "rehearse")?;
+    watched.command.arg(config).args([door.name(), user]);
+    let output = watch::output(watched).map_err(failed)?;
     let cut_short = watch::cut_short(output.status);
     let seen = read_back(&String::from_utf8_lossy(&output.stdout));
     // Where part of a session was killed, the rest of it says that the login was refused.
@@ -144,25 +140,37 @@ pub(crate) fn read_back(text: &str) -> Vec<Seen> {
         .collect()
 }
 
+/// What is done inside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Task<'told> {
+    /// To look around.
+    Look,
+    /// To try the probes, which are told this, as JSON.
+    Attack(&'told str),
+}
+
 /// The rehearsal itself: enters and prints, a line for each thing seen.
-pub(crate) fn look_inside(config: &Path, arguments: &Rehearse) -> Result<Verdict, Failure> {
-    let outcome = Identity::named(&arguments.user)
+pub(crate) fn look_inside(
+    config: &Path,
+    door: Door,
+    user: &str,
+    task: Task<'_>,
+) -> Result<Verdict, Failure> {
+    let outcome = Identity::named(user)
         .map_err(Refusal::Identity)
-        .and_then(|identity| {
-            enter(config, &identity, arguments.door).map(|outcome| (outcome, identity))
-        });
+        .and_then(|identity| enter(config, &identity, door).map(|outcome| (outcome, identity)));
     match outcome {
         Ok((Stage::Inside(home, missing), identity)) => {
             if let Some(missing) = missing {
                 tell(&Seen::Weakened(missing))?;
             }
-            if let Some(told) = &arguments.attack {
+            if let Task::Attack(told) = task {
                 for tried in attack::try_all(told)? {
                     tell(&Seen::Tried(tried))?;
                 }
                 return tell(&Seen::Done).map(|()| Verdict::Fine);
             }
-            if arguments.door == Door::Pam {
+            if door == Door::Pam {
                 look_at_login_shell(&identity).iter().try_for_each(tell)?;
             }
             for seen in look(&identity, &home) {

@@ -105,11 +105,12 @@ fn installing_it_jails_nobody_and_serves_nobody() {
     let sandbox = installed(package).plain_user("bob");
     assert_eq!(
         sandbox.must(
-            "stat -c '%A %U %G %n' /usr/bin/jail-shell /usr/sbin/jailctl /usr/lib/*/security/pam_jail.so \
+            "stat -c '%A %U %G %n' /usr/bin/jail-shell /usr/sbin/jailctl /usr/libexec/login-jail/stand-in /usr/lib/*/security/pam_jail.so \
              /etc/login-jail /etc/login-jail/users.d /etc/login-jail/config.toml | sed 's,/usr/lib/[^/]*,LIB,'"
         ),
         "-rwsr-xr-x root root /usr/bin/jail-shell\n\
          -rwxr-xr-x root root /usr/sbin/jailctl\n\
+         -rwxr-xr-x root root /usr/libexec/login-jail/stand-in\n\
          -rw-r--r-- root root LIB/security/pam_jail.so\n\
          drwxr-xr-x root root /etc/login-jail\n\
          drwxr-xr-x root root /etc/login-jail/users.d\n\
@@ -134,7 +135,7 @@ fn whoever_is_jailed_is_shut_out_while_it_is_away_and_jailed_when_it_is_back() {
     let said =
         "these accounts can't log in, because their login shell jail-shell is missing: ann\n";
     assert!(removed.stderr.contains(said), "{removed}");
-    sandbox.must("test ! -e /usr/bin/jail-shell; test ! -e /usr/sbin/jailctl");
+    sandbox.must("test ! -e /usr/bin/jail-shell; test ! -e /usr/sbin/jailctl; test ! -e /usr/libexec/login-jail");
     shut_out(&sandbox.ssh("ann", "echo ran"));
     shut_out(&sandbox.su_dash_c("ann", "echo ran"));
     assert!(
@@ -560,6 +561,8 @@ fn the_rpm_package_has_the_same_files_with_the_same_modes() {
             "drwxr-xr-x root root /etc/login-jail/users.d",
             "-rwsr-xr-x root root /usr/bin/jail-shell",
             "-rw-r--r-- root root /usr/lib64/security/pam_jail.so",
+            "drwxr-xr-x root root /usr/libexec/login-jail",
+            "-rwxr-xr-x root root /usr/libexec/login-jail/stand-in",
             "-rwxr-xr-x root root /usr/sbin/jailctl",
         ]
     );

@@ -11,4 +11,5 @@ mod jailctl_mend_keys;
 mod jailctl_output;
 mod jailctl_sessions;
 mod jailctl_sshd;
+mod jailctl_stand_in;
 mod jailctl_user_services;
