@@ -7,8 +7,8 @@ use jail::door::decision::CONFIG_DIRECTORY;
 
 use crate::{
     commands::{
-        add, build::Build, check, completions, enter, explain, import::Import, kick, list, man, mend,
-        migrate, presets, release, rollback::Rollback, sessions, status, update::Update,
+        add, build::Build, check, completions, enter, explain, import::Import, kick, list, man,
+        mend, migrate, presets, release, rollback::Rollback, sessions, status, update::Update,
     },
     manual::{self, Manual},
 };

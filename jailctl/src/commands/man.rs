@@ -1,6 +1,9 @@
 //! `jailctl man`: writes the man pages, made of the description of the arguments.
 
-use std::{fs, io, path::{Path, PathBuf}};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Command};
 
