@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accepted;
 mod account;
 mod decide;
 mod env;
@@ -32,6 +33,7 @@ mod user_file;
 mod walls;
 mod words;
 
+pub use accepted::{Accepted, Whose};
 pub use account::Account;
 pub use decide::{Decision, Match};
 pub use env::Env;

@@ -1,5 +1,6 @@
 //! From text to a policy, with everything that is wrong on the way.
 
+mod check;
 mod conflicts;
 mod jail;
 mod reader;
@@ -42,6 +43,7 @@ impl Policy {
         let users = reader.users(top.users.take(), &jails);
         let groups = reader.groups(top.groups.take(), &jails);
         let exempt = reader.exempt(top.exempt.take());
+        let accepted = reader.accepted(top.check.take());
         let (unlisted, unlisted_at) = reader.unlisted(top.unlisted.take());
 
         let policy = Policy {
@@ -55,6 +57,7 @@ impl Policy {
             groups,
             defaults: defaults.keys,
             jails: jails.into_values().flatten().collect(),
+            accepted,
         };
         reader.finish(file, Some(policy))
     }
@@ -82,6 +85,7 @@ struct Top<'i> {
     groups: Option<Item<'i>>,
     defaults: Option<Item<'i>>,
     jails: Option<Item<'i>>,
+    check: Option<Item<'i>>,
 }
 
 impl<'i> Top<'i> {
@@ -99,6 +103,7 @@ impl<'i> Top<'i> {
                 "users" => &mut top.users,
                 "groups" => &mut top.groups,
                 "defaults" => &mut top.defaults,
+                "check" => &mut top.check,
                 _ => &mut top.jails,
             };
             *slot = Some(Item { key, span, value });

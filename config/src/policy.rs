@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::accepted::Accepted;
 use crate::keys::Keys;
 use crate::source::{Lines, Place};
 use crate::template::Template;
@@ -25,6 +26,8 @@ pub struct Policy {
     pub(crate) defaults: Keys,
     /// Sorted by name.
     pub(crate) jails: Vec<Arc<Definition>>,
+    /// In the order of the file. No login looks at these.
+    pub(crate) accepted: Vec<(Accepted, Place)>,
 }
 
 impl PartialEq for Policy {
@@ -36,6 +39,7 @@ impl PartialEq for Policy {
             && self.groups == other.groups
             && self.defaults == other.defaults
             && self.jails == other.jails
+            && self.accepted == other.accepted
     }
 }
 

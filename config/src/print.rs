@@ -23,6 +23,7 @@ impl Display for Policy {
         if !exempt.is_empty() {
             writeln!(f, "exempt = [{}]", exempt.join(", "))?;
         }
+        accepted(f, self)?;
         entries(f, "users", &self.users)?;
         entries(f, "groups", &self.groups)?;
         if self.defaults != Keys::default() {
@@ -34,6 +35,19 @@ impl Display for Policy {
         }
         Ok(())
     }
+}
+
+fn accepted(f: &mut Formatter<'_>, policy: &Policy) -> fmt::Result {
+    let accepted = policy.accepted.iter().map(|(one, _)| {
+        let (kind, why) = (Text(&one.kind), Text(&one.why));
+        let whose = one.whose.to_string();
+        format!("{{ kind = {kind}, for = {}, why = {why} }}", Text(&whose))
+    });
+    let accepted: Vec<String> = accepted.collect();
+    if accepted.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n[check]\naccept = [{}]", accepted.join(", "))
 }
 
 fn entries(f: &mut Formatter<'_>, table: &str, entries: &[Entry]) -> fmt::Result {

@@ -42,6 +42,23 @@ pub(crate) const TOP: &[Key] = &[
     built("groups", r#"sftponly = "dropbox" below [groups]"#),
     built("defaults", r#"umask = "027" below [defaults]"#),
     built("jails", r#"root = "/srv/jails/{user}" below [jails.web]"#),
+    built(
+        "check",
+        r#"accept = [{ kind = "cron", for = "@staff", why = "they run jobs" }] below [check]"#,
+    ),
+];
+
+/// The keys of `[check]`.
+pub(crate) const CHECK: &[Key] = &[built(
+    "accept",
+    r#"accept = [{ kind = "cron", for = "@staff", why = "they run jobs" }]"#,
+)];
+
+/// The keys of each of `accept`, all of them required.
+pub(crate) const ACCEPT: &[Key] = &[
+    built("kind", r#"kind = "cron""#),
+    built("for", r#"for = "@staff""#),
+    built("why", r#"why = "they run jobs""#),
 ];
 
 /// The keys of a jail, of `[defaults]` and of a file in `users.d`.

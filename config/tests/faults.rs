@@ -72,7 +72,7 @@ fn refuses_unknown_keys_at_the_top() {
         (
             "something = 1",
             "1:1: unknown key \"something\"; \
-             a config has unlisted, exempt, users, groups, defaults, jails",
+             a config has unlisted, exempt, users, groups, defaults, jails, check",
         ),
     ]);
 }
@@ -1228,4 +1228,64 @@ fn refuses_a_user_file_that_is_wrong() {
         let expected = format!("users.d/ann.toml:{expected}");
         assert!(lines.contains(&expected), "{text}\n{lines:#?}");
     }
+}
+
+#[test]
+fn refuses_a_check_table_that_says_something_else_than_what_is_accepted_and_why() {
+    let in_check = |lines: &str| faults(&format!("[check]\n{lines}\n"));
+    for (lines, expected) in [
+        (
+            "accpet = []",
+            r#"2:1: unknown key "accpet"; did you mean "accept"?"#,
+        ),
+        (
+            "accept = \"cron\"",
+            "2:10: \"accept\" wants an array of tables, found a string; for example: \
+             accept = [{ kind = \"cron\", for = \"@staff\", why = \"they run jobs\" }]",
+        ),
+        (
+            "accept = [{ kind = \"cron\", for = \"ann\" }]",
+            r#"2:11: an acceptance has no why; for example: why = "they run jobs""#,
+        ),
+        (
+            "accept = [{ kind = \"cron\", for = \"ann\", why = \" \" }]",
+            r#"2:47: "why" is empty; for example: why = "they run jobs""#,
+        ),
+        (
+            "accept = [{ kind = \"\", for = \"ann\", why = \"x\" }]",
+            r#"2:20: "kind" is empty; for example: kind = "cron""#,
+        ),
+        (
+            "accept = [{ kind = \"cron\", for = \"@\", why = \"x\" }]",
+            r#"2:34: "@" is no user or group; write a user, a group as "@students", or "*" for all"#,
+        ),
+        (
+            "accept = [{ kind = \"cron\", for = \"ann\", why = \"x\", until = \"y\" }]",
+            r#"2:52: unknown key "until"; an acceptance has kind, for, why"#,
+        ),
+    ] {
+        assert_eq!(in_check(lines), [expected], "{lines}");
+    }
+    assert_faults(&[(
+        "accept = []",
+        r#"1:1: unknown key "accept"; "accept" belongs in [check]"#,
+    )]);
+}
+
+#[test]
+fn accepts_findings_of_a_user_a_group_and_all_with_their_lines() {
+    let policy = policy(
+        "[check]\naccept = [\n  { kind = \"cron\", for = \"@staff\", why = \"jobs\" },\n\
+         { kind = \"of a later release\", for = \"*\", why = \"x\" },\n  { kind = \"at\", for = \"ann\", why = \"y\" }]\n",
+    );
+    let told: Vec<(String, usize)> = policy
+        .accepted()
+        .map(|(one, line)| (format!("{} {}", one.kind, one.whose), line))
+        .collect();
+    let expected = [
+        ("cron @staff", 3),
+        ("of a later release *", 4),
+        ("at ann", 5),
+    ];
+    assert_eq!(told, expected.map(|(what, line)| (what.to_owned(), line)));
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod explain;
+pub(crate) mod general;
 pub(crate) mod kinds;
 pub(crate) mod mend;
 pub(crate) mod programs;

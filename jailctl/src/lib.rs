@@ -28,6 +28,7 @@ mod shell;
 mod sshd_config;
 mod stand_in;
 mod stdout;
+mod style;
 mod terminal;
 mod watch;
 

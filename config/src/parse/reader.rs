@@ -27,6 +27,8 @@ pub(super) enum Level<'a> {
     Mount,
     Env,
     Limits,
+    Check,
+    Accept,
 }
 
 impl Level<'_> {
@@ -39,6 +41,8 @@ impl Level<'_> {
             Level::Mount => (schema::MOUNT, &[]),
             Level::Env => (schema::ENV, &[]),
             Level::Limits => (schema::LIMITS, &[]),
+            Level::Check => (schema::CHECK, &[]),
+            Level::Accept => (schema::ACCEPT, &[]),
         };
         keys.iter().chain(more)
     }
@@ -55,6 +59,8 @@ impl fmt::Display for Level<'_> {
             Level::Mount => "a mount",
             Level::Env => "env",
             Level::Limits => "limits",
+            Level::Check => "[check]",
+            Level::Accept => "an acceptance",
         })
     }
 }
@@ -334,6 +340,7 @@ fn misplaced(level: Level<'_>, name: &str) -> Option<String> {
         Level::Top if is_in(schema::JAIL) => {
             Some(format!("{name:?} belongs in [defaults] or in a jail"))
         }
+        Level::Top if is_in(schema::CHECK) => Some(format!("{name:?} belongs in [check]")),
         Level::Defaults | Level::Jail(_) if is_in(schema::TOP) => Some(format!(
             "{name:?} belongs above the first table, or is one of its own"
         )),

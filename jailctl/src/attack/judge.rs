@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     accounts::account::Jailed,
-    doctor::check::Finding,
+    doctor::check::{Finding, FindingKind},
     door::Door,
     output::{print_columns, say},
     shell::shown,
@@ -194,7 +194,7 @@ pub(super) fn findings(attempts: &[Attempt], jailed: &Jailed) -> Found {
         match &attempt.outcome {
             Outcome::Reached { walls } => found.findings.push(
                 Finding::error(
-                    "reached",
+                    FindingKind::Reached,
                     format!("{threat}: {probe}: got through, past: {}", Names(walls)),
                 )
                 .of(jailed),

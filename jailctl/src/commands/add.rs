@@ -27,7 +27,7 @@ use crate::{
         supposed::Supposed,
     },
     doctor::{
-        check::{Report, of_account, pam_refuses, people_without_rule},
+        check::{FindingKind, Report, of_account, pam_refuses, people_without_rule},
         mend::Kind,
         rehearsal::{self, Seen},
     },
@@ -212,7 +212,9 @@ fn note_on_account(directory: &Path, identity: &Identity) -> Result<(), Failure>
     let jail = *jail;
     of_account(&mut report, &Jailed { identity, jail })?;
     // An account that gets its key or password later is no surprise.
-    report.findings.retain(|it| it.kind != "account-locked");
+    report
+        .findings
+        .retain(|it| it.kind != FindingKind::AccountLocked);
     for finding in report.findings {
         let command = finding
             .mend

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use crate::{
-    doctor::{check, kinds::KINDS},
+    doctor::{check, kinds},
     failure::{Failure, Verdict},
     manual::{self, Manual},
     output::Output,
@@ -15,9 +15,14 @@ use crate::{
 ///
 /// Each finding names the thing, its state, and the command that mends it. Every jail is entered as a login would enter it,
 /// as the user and behind every wall, up to the last step before the shell is started; nothing of the user's runs.
-/// Needs root. Notes alone leave the exit status at 0; what could not be checked is said, and makes it 1.
+///
+/// Errors come first, then warnings. What is the same for several users of a group or a jail is one finding, with {user} where
+/// the name stands. Behind "fix:" stands a command that only takes something away from a jail, and --fix runs it. Behind
+/// "by hand:" stands a command to be read first. The key accept in [check] of the config accepts findings.
+///
+/// Needs root. Notes and accepted findings leave the exit status at 0; incomplete checks are listed, and make it 1.
 #[derive(Debug, Args)]
-#[command(after_long_help = format!("{WALLS}\n\n{KINDS}\n\n{MANUAL}"))]
+#[command(after_long_help = format!("{WALLS}\n\n{}\n\n{MANUAL}", kinds::listed()))]
 pub(crate) struct Arguments {
     /// The accounts; by default all whom a rule puts into a jail
     #[arg(value_hint = ValueHint::Username)]
@@ -25,6 +30,12 @@ pub(crate) struct Arguments {
     /// Run the fixes that only take something away, and only from a jail and its user; show each change, and check again
     #[arg(long)]
     pub(crate) fix: bool,
+    /// Show notes and accepted findings, too: they are counted only
+    #[arg(long)]
+    pub(crate) notes: bool,
+    /// Name all users whom a finding is about, and show accepted findings
+    #[arg(long)]
+    pub(crate) verbose: bool,
     /// Try to get out of each jail, as its user, and say which wall stopped each try
     ///
     /// The probes are this program's own, change nothing and leave nothing; some 100 for each jail, in less than a second.
@@ -44,6 +55,8 @@ Examples:
   jailctl check                                              every jailed user, every root and every door
   jailctl check ann bob                                      these two, and the doors as they find them
   jailctl check --fix                                        mend what only takes something away, then check again
+  jailctl check --notes                                      show what is only counted otherwise
+  jailctl check --verbose                                    name each user whom a finding is about
   jailctl check --attack ann                                 and which wall stops each known way out
   jailctl check --sshd-config /etc/ssh/sshd_sftp.conf ann    where an sshd has a config of its own
   jailctl check --json                                       for a program; exit status 1 says that something was found";
@@ -77,6 +90,8 @@ pub(crate) fn run(config: &Path, arguments: &Arguments) -> Result<Verdict, Failu
     let asked = check::Asked {
         users: &arguments.users,
         fix: arguments.fix,
+        notes: arguments.notes,
+        verbose: arguments.verbose,
         attack: arguments.attack,
         sshd_config: &arguments.sshd_config,
         output: arguments.output,
@@ -86,65 +101,7 @@ pub(crate) fn run(config: &Path, arguments: &Arguments) -> Result<Verdict, Failu
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-
-    use clap::ValueEnum;
-
-    use super::{KINDS, WALLS};
-    use crate::doctor::mend;
-
-    /// Lists the files below a directory.
-    fn files(directory: &Path) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(directory).unwrap();
-        entries
-            .map(|entry| entry.unwrap().path())
-            .flat_map(|path| {
-                if path.is_dir() {
-                    files(&path)
-                } else {
-                    vec![path]
-                }
-            })
-            .collect()
-    }
-
-    /// Gives the words that the sources of `check` call findings by.
-    fn kinds() -> Vec<String> {
-        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/doctor/check");
-        let mut kinds = Vec::new();
-        for file in files(Path::new(sources)) {
-            let text = std::fs::read_to_string(file).unwrap();
-            for call in ["::error(", "::warning(", "::note(", "::refused("] {
-                let arguments = text.split(call).skip(1).map(str::trim_start);
-                let words = arguments.filter_map(|it| it.strip_prefix('"')?.split('"').next());
-                kinds.extend(words.map(str::to_owned));
-            }
-        }
-        kinds
-    }
-
-    #[test]
-    fn the_help_lists_every_kind_of_finding() {
-        assert!(kinds().len() > 50);
-        for kind in kinds() {
-            let listed = KINDS
-                .split([' ', ',', '.', ';', '\n'])
-                .any(|word| word == kind);
-            assert!(listed, "{kind}");
-        }
-    }
-
-    #[test]
-    fn what_is_mended_is_a_kind_of_finding() {
-        for kind in mend::Kind::value_variants() {
-            let name = kind.name();
-            let listed = KINDS
-                .split([' ', ',', '.', ';', '\n'])
-                .any(|word| word == name);
-            // The jail's group file is a part of what host-files is about.
-            assert!(listed || name == "group-disagrees", "{name}");
-        }
-    }
+    use super::WALLS;
 
     #[test]
     fn the_help_lists_every_wall() {

@@ -14,11 +14,11 @@ use crate::{
     output::Output,
 };
 
-/// Repair one thing that check has found
+/// Repair what check has found
 ///
 /// `jailctl check` prints these commands. KIND is the word in brackets behind the finding. WHAT is the file, the
-/// directory or the user that the finding is about. The command looks again first and does nothing where all is in
-/// order by now.
+/// directory or the user that the finding is about. With several, one that can't be repaired does not keep the
+/// others from it. The command looks again first and does nothing where all is in order by now.
 ///
 /// The user may be at work in the jail at the same time. So every file is opened from the root down, without following
 /// a symbolic link and without entering a mount, and exactly what was looked at is changed. A file with more than one
@@ -30,9 +30,12 @@ pub(crate) struct Arguments {
     /// What is wrong, by the word that check calls it by
     #[arg(value_parser = mend::KindParser)]
     pub(crate) kind: mend::Kind,
-    /// The path or user that check names
+    /// The paths or users that check names; @GROUP stands for all users whom the rule of a group jails
     #[arg(value_hint = ValueHint::AnyPath)]
-    pub(crate) what: Option<OsString>,
+    pub(crate) what: Vec<OsString>,
+    /// WHAT is a path with {user} in it, which stands for each user whom the rule of this group jails
+    #[arg(long = "for", value_name = "@GROUP")]
+    pub(crate) each: Option<String>,
     /// WHAT has a backslash and three octal digits for each byte that a terminal can't show
     #[arg(long)]
     pub(crate) escaped: bool,
@@ -55,6 +58,8 @@ const EXAMPLES: &str = "\
 Examples:
   jailctl mend home-missing ann                             make her home in the jail
   jailctl mend set-id /srv/jails/ann/usr/bin/su             take the set-user-ID bit away
+  jailctl mend cron @students                               forbid crontab to all whom the rule of the group students jails
+  jailctl mend --for @students root '/srv/jails/{user}'     mend the way to the root of each of them
   jailctl mend --dry-run home-missing ann                   only show what would change
   jailctl mend --rule bob=web root /srv/jails/bob           make a root for bob, whom jailctl add is to put into the jail web
   jailctl mend --json set-id /srv/jails/ann/bin/su          what was changed, for a program
@@ -69,11 +74,12 @@ const MANUAL: Manual = Manual {
     examples: EXAMPLES,
 };
 
-/// Does one fix, and says what it has changed.
+/// Does what is asked for, and says what it has changed.
 pub(crate) fn run(config: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
     let asked = mend::Asked {
         kind: arguments.kind,
-        what: arguments.what.as_deref(),
+        what: &arguments.what,
+        each: arguments.each.as_deref(),
         escaped: arguments.escaped,
         sshd_config: &arguments.sshd_config,
         rule: arguments.rule.as_deref(),

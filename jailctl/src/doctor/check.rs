@@ -4,6 +4,7 @@
 //! the core itself. What is added is what a login does not look at: the files in a root, and the host's other programs that
 //! act for a user.
 
+mod accepted;
 mod account_state;
 mod config;
 mod cron;
@@ -16,11 +17,13 @@ mod inside;
 mod mounts;
 mod pam;
 mod past;
+mod printed;
 mod reach;
 mod report;
 mod space;
 mod sshd;
 mod sudo;
+mod together;
 mod tree;
 mod unit_settings;
 mod units;
@@ -43,10 +46,13 @@ use crate::{
     shell::shown,
 };
 
+pub(crate) use crate::doctor::kinds::{FindingKind, Severity};
 pub(crate) use cron::{Denial, denial};
 pub(crate) use doors::{SNIPPETS, is_jail_shell_line};
-pub(crate) use finding::{Finding, Mend, Severity};
+pub(crate) use finding::Finding;
+use finding::Mend;
 pub(crate) use mounts::below_roots as mounts_below_roots;
+use printed::Shows;
 pub(crate) use reach::reaches_home;
 use report::Fixed;
 pub(crate) use report::Report;
@@ -57,6 +63,7 @@ pub(crate) use sshd::{
     },
     ignored_keys, keys_only_inside, leading_to_shell, obeyed as obeyed_by_sshd, written_keys,
 };
+use together::{Fix, Together};
 pub(crate) use tree::{excess, is_misowned, is_strange_device};
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
 pub(crate) use user_manager::unit_to_mask;
@@ -67,6 +74,10 @@ pub(crate) struct Asked<'a> {
     /// The accounts; none: all whom a rule puts into a jail.
     pub(crate) users: &'a [String],
     pub(crate) fix: bool,
+    /// Notes are shown, too.
+    pub(crate) notes: bool,
+    /// All members of a group are named.
+    pub(crate) verbose: bool,
     pub(crate) attack: bool,
     pub(crate) sshd_config: &'a Path,
     pub(crate) output: Output,
@@ -87,12 +98,12 @@ pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     if asked.output.json {
         print_json(&report)?;
     } else {
-        report.print();
+        report.print(Shows {
+            notes: asked.notes,
+            members: asked.verbose,
+        });
     }
-    let counts = |finding: &Finding| finding.severity != Severity::Note;
-    // What could not be looked at is not known to be in order.
-    let found = report.findings.iter().any(counts) || !report.unchecked.is_empty();
-    Ok(Verdict::of(found))
+    Ok(Verdict::of(report.counts()))
 }
 
 fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
@@ -164,6 +175,11 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
     report.extend(home_services::check(&accounts.jailed));
     cron::check(&mut report, &accounts.jailed);
     sudo::check(&mut report, &accounts.jailed)?;
+    let scope = accepted::Scope {
+        some_users: !asked.users.is_empty(),
+        attacked: asked.attack,
+    };
+    accepted::apply(&mut report, config.policy(), directory, &scope);
     Ok(report)
 }
 
@@ -203,19 +219,26 @@ fn attack(report: &mut Report, jailed: &Jailed, directory: &Path) {
 /// Executes the fixes that can do no harm: each only takes something away, and concerns a jail and nothing else.
 fn fix(report: &Report, config: &Path) -> Vec<Fixed> {
     let mut fixed: Vec<Fixed> = Vec::new();
-    let mends = report.findings.iter().filter_map(|it| it.mend.as_ref());
-    for repair in mends.filter_map(Mend::safe_repair) {
-        let command = repair.to_string();
+    let open = report.findings.iter().filter(|it| it.accepted.is_none());
+    for together in Together::all(open) {
+        let Some(Fix::Safe(command)) = together.fix() else {
+            continue;
+        };
         if fixed.iter().any(|it| it.command == command) {
             continue;
         }
         eprintln!("+ {command}");
-        let changes = mend::execute(repair, config, mend::Extent::Whole);
-        match &changes {
-            Ok(changes) => changes.iter().for_each(|change| eprintln!("  {change}")),
-            Err(failure) => eprintln!("  {failure}"),
+        let mends = together.members.iter().filter_map(|it| it.mend.as_ref());
+        let mut succeeded = true;
+        for repair in mends.filter_map(Mend::safe_repair) {
+            match mend::execute(repair, config, mend::Extent::Whole) {
+                Ok(changes) => changes.iter().for_each(|change| eprintln!("  {change}")),
+                Err(failure) => {
+                    succeeded = false;
+                    eprintln!("  {failure}");
+                }
+            }
         }
-        let succeeded = changes.is_ok();
         fixed.push(Fixed { command, succeeded });
     }
     fixed

@@ -1,30 +1,441 @@
-//! The kinds of findings, as the help of `jailctl check` lists them.
+//! The kinds of findings: the one place that has the word for each, what it is, its group, and its severity where that
+//! is always the same. `jailctl check --help`, its man page and the page on troubles are made of this, or tested against it.
 
-/// The kinds of findings, which stay the same from release to release.
-pub(crate) const KINDS: &str = "\
-Kinds of findings, in brackets behind each; where a login is refused, the code that the user is told stands before it in \
-parentheses:
+use clap::ValueEnum;
+use serde::{Serialize, Serializer};
 
-The config: config, config-missing, config-unsafe, config-wrong, not-jailed, undecided, unknown-group, unknown-user, users-file.
+/// How bad a finding is, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    /// A login is refused, or there is a way around a jail.
+    Error,
+    /// More can be reached than a jail is meant to let through, or will be.
+    Warning,
+    /// Something that users will miss.
+    Note,
+}
 
-The way to a root: root, base, mount.
+impl Severity {
+    /// Gives the word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
+}
 
-What a login finds inside: behind-pam, etc-missing, exec, home-missing, home-not-writable, host-files, interpreter-missing, library-missing, locale-missing, login-shell, \
-nss-library-missing, null-missing, passwd-disagrees, passwd-line-missing, program-broken, refused, resolver-missing, root-unsearchable, \
-second-root, sftp-missing, sftp-server-broken, sftp-server-missing, shell-missing, step, terminfo-missing, \
-time-zone-missing, weakened.
+/// A kind of finding. Its word stays the same from release to release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+pub(crate) enum FindingKind {
+    /// The config could not be read
+    Config,
+    /// There is no config
+    ConfigMissing,
+    /// Others than root can change the config
+    ConfigUnsafe,
+    /// The config has a mistake
+    ConfigWrong,
+    /// No rule jails the user who was named
+    NotJailed,
+    /// Nothing can be decided about an account
+    Undecided,
+    /// A rule names a group that does not exist
+    UnknownGroup,
+    /// [check] accepts a kind of finding that does not exist
+    UnknownKind,
+    /// A rule names an account that does not exist
+    UnknownUser,
+    /// [check] accepts something that was not found
+    UnusedAcceptance,
+    /// A file in users.d that no login reads
+    UsersFile,
 
-The files of a root: device, file-capabilities, hard-link, mount-in-root, set-id, system-owner, system-writable, world-writable; \
-more, where one of them has more than 20.
+    /// The way to a root is missing, or others than root can change it
+    Root,
+    /// The way to a base is missing, or others than root can change it
+    Base,
+    /// The way to a mount's source is missing, or others than root can change it
+    Mount,
 
-The doors: at, at-jobs, cron, crontab, door, exempt, ftp, home-in-reach, jail-shell, jail-shell-writable, linger, \
-lock-out, mail-forward, no-effect, no-login, no-rule, pam-config, pam-control, pam-environment, pam-half, pam-module, \
-pam-no-account, pam-no-session, pam-options, pam-order, pam-other, pam-refuses, pam-skip, pam-twice, shared-uid, \
-shells, sshd-accept-env, sshd-chroot, sshd-forced, sshd-forwarding, sshd-key-command, sshd-keys, sshd-locked, \
-sshd-pam, sshd-sftp, sshd-unseen-keys, sshd-user-environment, sshd-user-rc, sudo, two-doors, uid-zero, unit, \
-user-manager.
+    /// A key of the jail is not available behind PAM
+    BehindPam,
+    /// /etc of the jail lacks what programs look for
+    EtcMissing,
+    /// The shell can't be started
+    Exec,
+    /// The home is not in the jail, or its user can't enter it
+    HomeMissing,
+    /// The user can't write in the home
+    HomeNotWritable,
+    /// Programs of the host would read, as root, what the user can change
+    HostFiles,
+    /// The program that starts the shell is missing
+    InterpreterMissing,
+    /// A library of the shell is missing
+    LibraryMissing,
+    /// The jail has no locale
+    LocaleMissing,
+    /// The account's login shell is not in the jail
+    LoginShell,
+    /// nsswitch.conf of the jail names a service without a library
+    NssLibraryMissing,
+    /// The jail has no /dev/null
+    NullMissing,
+    /// The jail's passwd has another uid for the user than the host
+    PasswdDisagrees,
+    /// The jail's passwd has no line for the user
+    PasswdLineMissing,
+    /// A program in the root can't start
+    ProgramBroken,
+    /// The login is refused for another reason
+    Refused,
+    /// The jail has no resolv.conf
+    ResolverMissing,
+    /// The user can't search the root
+    RootUnsearchable,
+    /// The jail's passwd has a second account with uid 0
+    SecondRoot,
+    /// SFTP is asked for, and the jail has no server
+    SftpMissing,
+    /// The SFTP server in the jail can't start
+    SftpServerBroken,
+    /// The jail has no SFTP server
+    SftpServerMissing,
+    /// The jail's shell is not there
+    ShellMissing,
+    /// A step of the login fails
+    Step,
+    /// The jail has no descriptions of terminals
+    TerminfoMissing,
+    /// The jail has no time zone
+    TimeZoneMissing,
+    /// The kernel lacks a part of Landlock
+    Weakened,
 
-The account: account-expired, account-locked, disk-full, host-home-missing, host-shell, nologin, pam-denies, pam-shells, \
-password-expired, sshd-denied, sshd-keys-ignored, sshd-keys-inside.
+    /// A device that no jail needs
+    Device,
+    /// A program with file capabilities
+    FileCapabilities,
+    /// A file that has a name outside of the root as well
+    HardLink,
+    /// More findings of one kind in one root than are listed
+    More,
+    /// A part of the host is mounted in the root
+    MountInRoot,
+    /// A program that is set-user-ID or set-group-ID
+    SetId,
+    /// A program, library or account file that belongs to the user
+    SystemOwner,
+    /// A program, library or account file that the user can write
+    SystemWritable,
+    /// A file that everybody can write
+    WorldWritable,
 
-What --attack finds: reached.";
+    /// at(1) runs the user's jobs on the host
+    At,
+    /// Jobs of at(1) wait to run on the host
+    AtJobs,
+    /// cron runs the user's jobs on the host
+    Cron,
+    /// The user has a crontab that runs on the host
+    Crontab,
+    /// No door leads into the jail, or one leads past it
+    Door,
+    /// jail-shell is the login shell of an exempt user
+    Exempt,
+    /// vsftpd serves outside of the jail
+    Ftp,
+    /// The user can write the home on the host from inside the jail
+    HomeInReach,
+    /// jail-shell is missing or can't work
+    JailShell,
+    /// Others than root can write jail-shell
+    JailShellWritable,
+    /// systemd runs the user's services on the host
+    Linger,
+    /// An administrator can't log in any more
+    LockOut,
+    /// Mail for the user runs programs on the host
+    MailForward,
+    /// A key of the jail has no effect behind PAM
+    NoEffect,
+    /// The login shell lets nobody in
+    NoLogin,
+    /// jail-shell is the login shell of a user without a rule
+    NoRule,
+    /// A PAM stack reads another config
+    PamConfig,
+    /// A line of pam_jail.so does not refuse
+    PamControl,
+    /// PAM takes variables from the user's home
+    PamEnvironment,
+    /// Only one of two stacks of a program has pam_jail.so
+    PamHalf,
+    /// pam_jail.so is missing, or others than root can write it
+    PamModule,
+    /// A stack has a session line and no account line
+    PamNoAccount,
+    /// A stack has an account line and no session line
+    PamNoSession,
+    /// A line of pam_jail.so has a wrong option
+    PamOptions,
+    /// pam_jail.so stands at the wrong place of a stack
+    PamOrder,
+    /// A stack that jails nobody may let users in
+    PamOther,
+    /// A stack refuses people without a rule
+    PamRefuses,
+    /// A line of a stack leads past pam_jail.so
+    PamSkip,
+    /// A stack has pam_jail.so twice
+    PamTwice,
+    /// Two accounts have one uid
+    SharedUid,
+    /// /etc/shells lists jail-shell
+    Shells,
+    /// sshd takes dangerous variables from the client
+    SshdAcceptEnv,
+    /// sshd changes the root by itself
+    SshdChroot,
+    /// ForceCommand does not lead into the jail
+    SshdForced,
+    /// sshd forwards for the user on the host
+    SshdForwarding,
+    /// ForceCommand replaces the command of a key
+    SshdKeyCommand,
+    /// The user can write the file of keys from inside the jail
+    SshdKeys,
+    /// sshd without PAM takes the account for locked
+    SshdLocked,
+    /// sshd does not ask the PAM stack that jails
+    SshdPam,
+    /// sshd serves SFTP outside of the jail
+    SshdSftp,
+    /// Keys that check can't see may lead out of the jail
+    SshdUnseenKeys,
+    /// sshd sets variables from the user's home
+    SshdUserEnvironment,
+    /// sshd runs ~/.ssh/rc on the host
+    SshdUserRc,
+    /// sudo lets the user run commands on the host
+    Sudo,
+    /// Both doors are in the way of a login
+    TwoDoors,
+    /// An account with uid 0 has a rule
+    UidZero,
+    /// A setting of a service unit stops or weakens logins
+    Unit,
+    /// systemd runs on the host what the user writes in the jail
+    UserManager,
+
+    /// The account has expired
+    AccountExpired,
+    /// The password is locked, and there is no key
+    AccountLocked,
+    /// A file system of the jail is full
+    DiskFull,
+    /// The account's home on the host is missing
+    HostHomeMissing,
+    /// The account's login shell is missing on the host
+    HostShell,
+    /// Nobody but root may log in for now
+    Nologin,
+    /// A line of a PAM stack refuses the user
+    PamDenies,
+    /// pam_shells refuses the login shell
+    PamShells,
+    /// The password has expired
+    PasswordExpired,
+    /// sshd lets the user in by none of its lists
+    SshdDenied,
+    /// sshd takes no key from a file that others can write
+    SshdKeysIgnored,
+    /// The keys are in the jail, where sshd does not look
+    SshdKeysInside,
+
+    /// A probe of --attack got out of the jail
+    Reached,
+}
+
+/// What kinds are about, in the order of [`FindingKind`]: the heading, and the first kind below it.
+const GROUPS: [(&str, FindingKind); 7] = [
+    ("The config", FindingKind::Config),
+    ("The way to a root", FindingKind::Root),
+    ("What a login finds inside", FindingKind::BehindPam),
+    ("The files of a root", FindingKind::Device),
+    ("The doors", FindingKind::At),
+    ("The account", FindingKind::AccountExpired),
+    ("What --attack finds", FindingKind::Reached),
+];
+
+impl FindingKind {
+    /// Gives the word for it.
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Gives the kind of this word.
+    pub(crate) fn named(word: &str) -> Option<FindingKind> {
+        FindingKind::from_str(word, false).ok()
+    }
+
+    /// Says in a line what it is.
+    fn about(self) -> String {
+        let value = self.to_possible_value();
+        let help = value.as_ref().and_then(|value| value.get_help());
+        help.map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Gives the severity, for a kind that always has the same.
+    pub(crate) fn severity(self) -> Option<Severity> {
+        use FindingKind as K;
+        match self {
+            K::Door | K::HardLink | K::HomeMissing | K::MountInRoot | K::PamSkip | K::PamTwice => {
+                None
+            }
+            K::SetId | K::SshdDenied | K::SshdForwarding | K::SshdKeys | K::SshdKeysIgnored => None,
+            K::SshdKeysInside | K::SshdUnseenKeys | K::SshdUserRc | K::TwoDoors | K::Unit => None,
+            K::Undecided | K::UnknownGroup | K::UnknownUser | K::Weakened => None,
+            K::AccountLocked | K::At | K::Cron | K::FileCapabilities | K::HomeInReach => {
+                Some(Severity::Warning)
+            }
+            K::HostHomeMissing | K::NoEffect | K::NssLibraryMissing | K::NullMissing => {
+                Some(Severity::Warning)
+            }
+            K::PamConfig | K::PamDenies | K::PamOther | K::PamRefuses | K::PasswdDisagrees => {
+                Some(Severity::Warning)
+            }
+            K::SftpServerBroken | K::SshdKeyCommand | K::Sudo | K::UnknownKind | K::UsersFile => {
+                Some(Severity::Warning)
+            }
+            K::WorldWritable => Some(Severity::Warning),
+            K::EtcMissing | K::HomeNotWritable | K::LocaleMissing | K::More | K::NoLogin => {
+                Some(Severity::Note)
+            }
+            K::NotJailed | K::PamNoAccount | K::PasswdLineMissing | K::ProgramBroken => {
+                Some(Severity::Note)
+            }
+            K::ResolverMissing | K::SftpServerMissing | K::TerminfoMissing | K::TimeZoneMissing => {
+                Some(Severity::Note)
+            }
+            K::UnusedAcceptance => Some(Severity::Note),
+            _ => Some(Severity::Error),
+        }
+    }
+}
+
+/// JSON has the word.
+impl Serialize for FindingKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
+/// Lists all kinds, as the help of `jailctl check` does.
+pub(crate) fn listed() -> String {
+    let mut text = String::from(
+        "Kinds of findings, in brackets behind each. Where a login is refused, the code that the user is told stands \
+         before the kind, in parentheses. In parentheses here: the severity of a kind that always has the same.",
+    );
+    for kind in FindingKind::value_variants() {
+        if let Some((heading, _)) = GROUPS.iter().find(|(_, first)| first == kind) {
+            text.push_str(&format!("\n\n{heading}:"));
+        }
+        let severity = match kind.severity() {
+            Some(severity) => format!(" ({})", severity.word()),
+            None => String::new(),
+        };
+        text.push_str(&format!("\n  {}{severity}: {}", kind.name(), kind.about()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use clap::ValueEnum;
+
+    use super::{FindingKind, GROUPS, Severity};
+    use crate::doctor::mend;
+
+    /// Lists the files below a directory.
+    fn files(directory: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(directory).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .flat_map(|path| match path.is_dir() {
+                true => files(&path),
+                false => vec![path],
+            })
+            .collect()
+    }
+
+    /// Gives the sources that make findings.
+    fn sources() -> String {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut all = files(&source.join("doctor/check"));
+        all.extend(files(&source.join("attack")));
+        all.extend([source.join("doctor/check.rs")]);
+        let texts = all
+            .into_iter()
+            .map(|it| std::fs::read_to_string(it).unwrap());
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_kind_that_always_has_one_severity_is_made_with_no_other() {
+        let text = sources();
+        let calls = [
+            ("Finding::error(", Severity::Error),
+            ("Finding::refused(", Severity::Error),
+            ("Finding::warning(", Severity::Warning),
+            ("Finding::note(", Severity::Note),
+        ];
+        let mut seen = 0;
+        for (call, severity) in calls {
+            for arguments in text.split(call).skip(1) {
+                let arguments = arguments.trim_start();
+                let Some(word) = arguments.strip_prefix("FindingKind::") else {
+                    continue;
+                };
+                let word = word
+                    .split(|letter: char| !letter.is_alphanumeric())
+                    .next()
+                    .unwrap();
+                let kind = FindingKind::value_variants().iter();
+                let kind = kind.copied().find(|it| format!("{it:?}") == word).unwrap();
+                assert!(kind.severity().is_none_or(|it| it == severity), "{kind:?}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 90, "{seen}");
+    }
+
+    #[test]
+    fn every_kind_is_found_and_described() {
+        let text = sources();
+        for kind in FindingKind::value_variants() {
+            let is_made = text.contains(&format!("FindingKind::{kind:?}"));
+            assert!(is_made, "{kind:?} is never found");
+            assert!(kind.about().len() > 10, "{kind:?}");
+            assert_eq!(FindingKind::named(&kind.name()), Some(*kind));
+        }
+        let firsts: Vec<_> = GROUPS.iter().map(|(_, first)| *first).collect();
+        assert!(firsts.is_sorted(), "{firsts:?}");
+    }
+
+    #[test]
+    fn what_is_mended_is_a_kind_of_finding() {
+        for kind in mend::Kind::value_variants() {
+            let name = kind.name();
+            // The jail's group file is a part of what host-files is about.
+            let is_kind = FindingKind::named(&name).is_some() || name == "group-disagrees";
+            assert!(is_kind, "{name}");
+        }
+    }
+}

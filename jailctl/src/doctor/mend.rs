@@ -1,6 +1,6 @@
 //! `jailctl mend`: does what mends a finding of `jailctl check`, and looks again before it does.
 //!
-//! [`repair`] has the values, which findings carry and the command line names. Each file beside it mends one kind of thing;
+//! [`kind`] and [`repair`] have the values, which findings carry and the command line names; [`wanted`] reads what is asked. Each file beside it mends one kind of thing;
 //! [`reach`] is how they get there: what lies in a root may be its user's, so nothing is done by path, and nothing is
 //! followed. A mount's source is data and is never changed: [`data`].
 
@@ -12,6 +12,7 @@ mod files;
 mod home;
 mod host_home;
 mod keys;
+mod kind;
 mod link;
 mod lists;
 mod mounted;
@@ -20,90 +21,98 @@ mod own;
 mod pasted;
 mod reach;
 mod repair;
+mod wanted;
 mod way;
 mod word;
 
-use std::{
-    ffi::{OsStr, OsString},
-    path::Path,
-};
+use std::{ffi::OsStr, path::Path};
 
-use jail::door::decision::Config;
 use serde_json::json;
 
 use crate::{
-    accounts::{
-        account::{Accounts, Jailed, did_you_mean},
-        trial::supposed_user,
-    },
+    accounts::account::{Jailed, did_you_mean},
     failure::{Failure, Verdict, need_root},
-    output::{Output, print_json, say},
+    output::{print_json, say},
     shell::shown,
+    terminal::shown_lines,
 };
 
 pub(crate) use data::Data;
+pub(crate) use kind::{Kind, Object};
 pub(crate) use own::installing_again;
 pub(crate) use pasted::Pasted;
-pub(crate) use repair::{Extent, Kind, Object, Repair};
+pub(crate) use repair::{Extent, Repair};
+pub(crate) use wanted::Asked;
 pub(crate) use way::{is_only_of_jail, keeps_its_owner};
 pub(crate) use word::KindParser;
 
-/// What is asked of one fix.
-#[derive(Debug)]
-pub(crate) struct Asked<'a> {
-    pub(crate) kind: Kind,
-    /// The path or user that check names; some kinds take none.
-    pub(crate) what: Option<&'a OsStr>,
-    /// `what` is escaped as check prints it.
-    pub(crate) escaped: bool,
-    pub(crate) sshd_config: &'a Path,
-    /// A rule that the config is taken to have, as `USER=JAIL`.
-    pub(crate) rule: Option<&'a str>,
-    pub(crate) dry_run: bool,
-    pub(crate) output: Output,
-}
-
-/// Does one fix, and says what it has changed.
+/// Does what is asked for, and says what it has changed. One that can't be mended does not keep the others from it.
 pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     need_root("change what users can't")?;
-    let is_host = asked.kind.object() == Object::Host;
-    let what = match asked.what {
-        Some(_) if is_host => Err("this kind takes no WHAT"),
-        None if !is_host => Err("name WHAT: the path or user that check names"),
-        None => Ok(OsString::new()),
-        Some(what) if asked.escaped => {
-            repair::unescaped(what).ok_or("--escaped: a backslash takes three octal digits")
-        }
-        Some(what) => Ok(what.to_owned()),
-    };
-    let what = what.map_err(|why| Failure::Usage(why.to_owned()))?;
+    let repairs = wanted::repairs(config, asked)?;
     let extent = if asked.dry_run {
         Extent::DryRun
     } else {
         Extent::Whole
     };
-    let repair = Repair::new(asked.kind, &what)
-        .with_sshd_config(asked.sshd_config)
-        .with_rule(asked.rule);
-    let changes = execute(&repair, config, extent)?;
-    if asked.output.json {
-        let report = json!({
-            "kind": repair.kind.name(),
-            "what": repair.what.to_string_lossy(),
-            "dry_run": asked.dry_run,
-            "changes": changes,
+    let (mut changes, mut failures) = (Vec::new(), Vec::new());
+    for repair in &repairs {
+        match execute(repair, config, extent) {
+            Ok(done) if asked.output.json => changes.extend(done),
+            Ok(done) if done.is_empty() && repairs.len() == 1 => say(format_args!(
+                "nothing to mend: check would not find {} there",
+                repair.kind.name()
+            )),
+            Ok(done) => done.iter().for_each(say),
+            Err(failure) => failures.push((repair, failure)),
+        }
+    }
+    if asked.output.json && (failures.is_empty() || repairs.len() > 1) {
+        print_json(&report(asked, &repairs, &changes, &failures))?;
+    }
+    match failures.len() {
+        0 => return Ok(Verdict::Fine),
+        1 if repairs.len() == 1 => {}
+        number => {
+            for (_, failure) in &failures {
+                eprintln!("jailctl: {}", shown_lines(&failure.to_string()));
+            }
+            let all = repairs.len();
+            return Err(Failure::Failed(format!(
+                "{number} of {all} could not be mended"
+            )));
+        }
+    }
+    failures
+        .pop()
+        .map_or(Ok(Verdict::Fine), |(_, failure)| Err(failure))
+}
+
+/// Says what was done, for a program.
+fn report(
+    asked: &Asked,
+    repairs: &[Repair],
+    changes: &[String],
+    failures: &[(&Repair, Failure)],
+) -> serde_json::Value {
+    let whats: Vec<_> = repairs.iter().map(|it| it.what.to_string_lossy()).collect();
+    let what = match whats.as_slice() {
+        [only] => json!(only),
+        several => json!(several),
+    };
+    let mut report = json!({
+        "kind": asked.kind.name(),
+        "what": what,
+        "dry_run": asked.dry_run,
+        "changes": changes,
+    });
+    if !failures.is_empty() {
+        let failed = failures.iter().map(|(repair, failure)| {
+            json!({ "what": repair.what.to_string_lossy(), "why": failure.to_string() })
         });
-        print_json(&report)?;
-        return Ok(Verdict::Fine);
+        report["failed"] = failed.collect();
     }
-    if changes.is_empty() {
-        say(format_args!(
-            "nothing to mend: check would not find {} there",
-            repair.kind.name()
-        ));
-    }
-    changes.iter().for_each(say);
-    Ok(Verdict::Fine)
+    report
 }
 
 /// Looks at what a fix is for, and changes what is still wrong. Gives what was changed, in words.
@@ -137,7 +146,7 @@ fn path(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, F
     if kind == Kind::PamModule {
         return own::pam_module(path, extent);
     }
-    let all = jailed(config, repair.rule())?;
+    let all = wanted::jailed(config, repair.rule())?;
     match kind {
         Kind::Root | Kind::Base => way::mend(kind, path, &all, extent),
         Kind::HardLink => link::mend(path, &all, extent),
@@ -149,7 +158,7 @@ fn path(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, F
 }
 
 fn user(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
-    let all = jailed(config, repair.rule())?;
+    let all = wanted::jailed(config, repair.rule())?;
     let jailed = named(&all, &repair.what)?;
     let kind = repair.kind;
     match kind {
@@ -171,17 +180,6 @@ fn user(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, F
         }
         _ => copy::mend(kind, jailed, &all, extent),
     }
-}
-
-/// Gives all jailed users of a config, and the one of a rule that is not in it yet.
-fn jailed(config: &Path, rule: Option<&str>) -> Result<Vec<Jailed>, Failure> {
-    let mut all = Accounts::all(&Config::read(config)?, config)?.jailed;
-    if let Some(rule) = rule {
-        let supposed = supposed_user(config, rule)?;
-        all.retain(|one| one.identity.name != supposed.identity.name);
-        all.push(supposed);
-    }
-    Ok(all)
 }
 
 /// Finds a jailed user.

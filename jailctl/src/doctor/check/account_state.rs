@@ -9,7 +9,7 @@ use jail::account::{
 
 use crate::{
     accounts::account::Jailed,
-    doctor::check::{Finding, Report, reach},
+    doctor::check::{Finding, FindingKind, Report, reach},
     door::{has_jail_shell, has_no_shell},
     pam::{
         self,
@@ -211,18 +211,19 @@ fn expired(jailed: &Jailed, expiry: Expiry) -> Finding {
             let what = format!(
                 "the account expired {days} days ago (chage -l): sshd, login and cron refuse every login"
             );
-            Finding::error("account-expired", what).mended_by(format!("chage -E -1 {user}"))
+            Finding::error(FindingKind::AccountExpired, what)
+                .mended_by(format!("chage -E -1 {user}"))
         }
         Expiry::Inactive => {
             let what = "the password expired, and the time to change it is over (chage -l): every login is refused, by key too";
-            renewed(Finding::error("password-expired", what), &user)
+            renewed(Finding::error(FindingKind::PasswordExpired, what), &user)
         }
         Expiry::MustChange => {
             let what = format!(
                 "the password has expired and must be changed (chage -l): {}",
                 at_sshd()
             );
-            renewed(Finding::error("password-expired", what), &user)
+            renewed(Finding::error(FindingKind::PasswordExpired, what), &user)
         }
     };
     finding.of(jailed)
@@ -283,7 +284,7 @@ fn host_shell(jailed: &Jailed) -> Option<Finding> {
         shown(shell)
     );
     let command = format!("usermod -s /bin/sh {}", quoted(&jailed.identity.name));
-    let finding = Finding::error("host-shell", what).of(jailed);
+    let finding = Finding::error(FindingKind::HostShell, what).of(jailed);
     Some(finding.mended_by(command))
 }
 
@@ -323,7 +324,7 @@ fn stopped(file: &str, who: &str) -> Finding {
     } else {
         format!("{file} is there: {who} refuses everybody but root")
     };
-    Finding::error("nologin", what).mended_by(format!("rm {file}"))
+    Finding::error(FindingKind::Nologin, what).mended_by(format!("rm {file}"))
 }
 
 /// Finds lines of pam_succeed_if(8) that refuse a user.
@@ -341,7 +342,7 @@ fn refused_by_condition(jailed: &Jailed, asked: &Asked) -> Vec<Finding> {
                 line.place(),
                 shown(line.arguments.join(" "))
             );
-            let finding = Finding::warning("pam-denies", what).of(jailed);
+            let finding = Finding::warning(FindingKind::PamDenies, what).of(jailed);
             finding.mended_by(super::config::edit(&line.file, line.number))
         })
         .collect()
@@ -365,7 +366,7 @@ fn refused_for_shell(jailed: &Jailed, asked: &Asked) -> Option<Finding> {
         line.place(),
         shown(shell)
     );
-    let finding = Finding::error("pam-shells", what).of(jailed);
+    let finding = Finding::error(FindingKind::PamShells, what).of(jailed);
     Some(if line.whole {
         let (number, file) = (line.number, quoted(&line.file));
         finding.mended_by(format!("sed -i '{number}{{/pam_shells/d}}' {file}"))

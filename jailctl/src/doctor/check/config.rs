@@ -15,7 +15,7 @@ use jail_config::{Decision, Policy, Rule, RuleKind, is_jail_key, nearest};
 use crate::{
     accounts::account::{Accounts, FIRST_ORDINARY},
     doctor::{
-        check::{Finding, Report},
+        check::{Finding, FindingKind, Report},
         mend::{Kind, Repair, is_only_of_jail, keeps_its_owner},
     },
     door::{has_jail_shell, used},
@@ -26,7 +26,7 @@ use crate::{
 pub(crate) fn refused(refusal: &Refusal) -> Vec<Finding> {
     match refusal {
         Refusal::ConfigMissing(path) => {
-            let finding = Finding::refused("config-missing", refusal);
+            let finding = Finding::refused(FindingKind::ConfigMissing, refusal);
             // Another file than config.toml is a PAM module's.
             vec![if path.ends_with("config.toml") {
                 finding.mended(Repair::of_host(Kind::ConfigMissing))
@@ -40,12 +40,12 @@ pub(crate) fn refused(refusal: &Refusal) -> Vec<Finding> {
         Refusal::ConfigWrong(faults) => faults
             .iter()
             .map(|fault| {
-                Finding::error("config-wrong", fault.one_line())
+                Finding::error(FindingKind::ConfigWrong, fault.one_line())
                     .with_code(refusal.code().name())
                     .mended_by(edit(&fault.file, fault.line))
             })
             .collect(),
-        other => vec![Finding::refused("config", other)],
+        other => vec![Finding::refused(FindingKind::Config, other)],
     }
 }
 
@@ -71,29 +71,30 @@ pub(crate) fn walked(kind: Kind, refusal: &Refusal, untrusted: &Untrusted) -> Fi
 }
 
 /// Gives the kind of a finding about a way.
-fn walked_kind(kind: Kind) -> &'static str {
+fn walked_kind(kind: Kind) -> FindingKind {
     match kind {
-        Kind::ConfigUnsafe => "config-unsafe",
-        Kind::HostFiles => "host-files",
-        Kind::Base => "base",
-        _ => "root",
+        Kind::ConfigUnsafe => FindingKind::ConfigUnsafe,
+        Kind::HostFiles => FindingKind::HostFiles,
+        Kind::Base => FindingKind::Base,
+        _ => FindingKind::Root,
     }
 }
 
 /// Checks that the names in the config are names of the host.
 pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
     for (identity, refusal) in &accounts.undecided {
-        let what = format!("{}: {refusal}", shown(&identity.name));
+        let what = refusal.to_string();
         match refusal {
             Refusal::ConfigWrong(_) | Refusal::ConfigUnsafe(_) => report.extend(refused(refusal)),
             _ => {
                 let finding = if has_jail_shell(identity) {
-                    Finding::error("undecided", what)
+                    Finding::error(FindingKind::Undecided, what)
                 } else {
                     // Somebody whom no door of ours concerns.
-                    Finding::note("undecided", what)
+                    Finding::note(FindingKind::Undecided, what)
                 };
-                report.add(finding.with_code(refusal.code().name()));
+                let finding = finding.with_code(refusal.code().name());
+                report.add(finding.of_unjailed(identity));
             }
         }
     }
@@ -109,12 +110,18 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
                 Some(false) => report.add(for_nobody(unknown_group(rule, group), rule, policy)),
                 None => report.leave_unchecked(format!("{rule}: getent group {group} failed")),
             },
-            RuleKind::ExemptUser(user) if accounts.unknown.contains(user) => report.add(
-                Finding::note("unknown-user", format!("{rule}: there is no such account")),
-            ),
-            RuleKind::ExemptGroup(group) if has_group(group) == Some(false) => report.add(
-                Finding::note("unknown-group", format!("{rule}: there is no such group")),
-            ),
+            RuleKind::ExemptUser(user) if accounts.unknown.contains(user) => {
+                report.add(Finding::note(
+                    FindingKind::UnknownUser,
+                    format!("{rule}: there is no such account"),
+                ))
+            }
+            RuleKind::ExemptGroup(group) if has_group(group) == Some(false) => {
+                report.add(Finding::note(
+                    FindingKind::UnknownGroup,
+                    format!("{rule}: there is no such group"),
+                ))
+            }
             _ => {}
         }
     }
@@ -125,18 +132,18 @@ fn unknown_user(rule: &Rule, user: &str, accounts: &Accounts) -> Finding {
     let what = format!("{rule}: there is no such account");
     if is_jail_key(user) {
         let belongs = "as a key of a jail it has no effect here, and belongs below the header of the jail, or of [defaults]";
-        return Finding::warning("unknown-user", format!("{what}; {belongs}"))
+        return Finding::warning(FindingKind::UnknownUser, format!("{what}; {belongs}"))
             .mended_by(edit(&rule.file, rule.line));
     }
     let without_rule = accounts.unlisted.iter().chain(&accounts.exempt);
     let people = without_rule.filter(|it| it.uid >= FIRST_ORDINARY);
     match nearest(user, people.filter_map(|it| it.name.to_str())) {
         Some(meant) => Finding::warning(
-            "unknown-user",
+            FindingKind::UnknownUser,
             format!("{what}; was {} meant?", shown(meant)),
         )
         .mended_by(edit(&rule.file, rule.line)),
-        None => Finding::warning("unknown-user", what)
+        None => Finding::warning(FindingKind::UnknownUser, what)
             .mended_by(format!("jailctl release {}", quoted(user))),
     }
 }
@@ -153,7 +160,7 @@ fn unknown_group(rule: &Rule, group: &str) -> Finding {
         "{rule}: there is no such group{}",
         meant.unwrap_or_default()
     );
-    Finding::warning("unknown-group", what).mended_by(edit(&rule.file, rule.line))
+    Finding::warning(FindingKind::UnknownGroup, what).mended_by(edit(&rule.file, rule.line))
 }
 
 /// Finds files of users.d that are nobody's: no login reads them.
@@ -171,7 +178,7 @@ pub(crate) fn stray_files(report: &mut Report, directory: &Path, accounts: &Acco
         }
         let finding = match name.strip_suffix(".toml") {
             Some(user) if accounts.unknown.iter().any(|it| it == user) => Finding::warning(
-                "users-file",
+                FindingKind::UsersFile,
                 format!("{}: there is no account of that name", shown(&path)),
             )
             .mended_by(format!("mv {0} {0}~", quoted(&path))),
@@ -179,7 +186,7 @@ pub(crate) fn stray_files(report: &mut Report, directory: &Path, accounts: &Acco
             None => {
                 let right = directory.join(format!("{name}.toml"));
                 Finding::warning(
-                    "users-file",
+                    FindingKind::UsersFile,
                     format!(
                         "{}: nobody reads it, because its name does not end in .toml",
                         shown(&path)
@@ -225,25 +232,24 @@ pub(crate) fn edit(file: &Path, line: usize) -> String {
 /// Says what becomes of accounts that were asked for by name and are in no jail: silence would look as if they were in one.
 pub(crate) fn not_jailed(report: &mut Report, config: &Config, accounts: &Accounts) {
     for identity in accounts.exempt.iter().chain(&accounts.unlisted) {
-        let name = shown(&identity.name);
         let what = match config.decide(identity) {
-            Ok(Decision::Exempt(rule)) => format!("{name}: not jailed, by {rule}"),
+            Ok(Decision::Exempt(rule)) => format!("not jailed, by {rule}"),
             // Said with the command that mends it.
             Ok(Decision::Unlisted(_)) if has_jail_shell(identity) => continue,
             Ok(Decision::Unlisted(rule)) => match used::by(identity) {
                 Some(door) => format!(
-                    "{name}: not jailed: no rule names the user; logins {} are refused, by {rule}",
+                    "not jailed: no rule names the user; logins {} are refused, by {rule}",
                     door.words()
                 ),
                 None => format!(
-                    "{name}: not jailed: no rule names the user, no door of login-jail is in the way, and logins lead to the host, to {}",
+                    "not jailed: no rule names the user, no door of login-jail is in the way, and logins lead to the host, to {}",
                     shown(&identity.shell)
                 ),
             },
             // Decided otherwise in the meantime: the next check has it.
             Ok(Decision::Jail(_)) | Err(_) => continue,
         };
-        report.add(Finding::note("not-jailed", what));
+        report.add(Finding::note(FindingKind::NotJailed, what).of_unjailed(identity));
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path};
 use crate::{
     accounts::account::Jailed,
     doctor::{
-        check::{Finding, Report},
+        check::{Finding, FindingKind, Report},
         mend::{Kind, Repair},
     },
     failure::Failure,
@@ -26,7 +26,8 @@ struct Lists {
     program: &'static str,
     /// The service that PAM knows it by.
     service: &'static str,
-    kind: &'static str,
+    word: &'static str,
+    kind: FindingKind,
     mend: Kind,
     /// Whether everybody may where there is neither list: crontab(1) of Debian says yes, that of others and at(1) no.
     open: bool,
@@ -37,7 +38,8 @@ const CRON: Lists = Lists {
     deny: "/etc/cron.deny",
     program: "/usr/bin/crontab",
     service: "cron",
-    kind: "cron",
+    word: "cron",
+    kind: FindingKind::Cron,
     mend: Kind::Cron,
     open: true,
 };
@@ -47,7 +49,8 @@ const AT: Lists = Lists {
     deny: "/etc/at.deny",
     program: "/usr/bin/at",
     service: "atd",
-    kind: "at",
+    word: "at",
+    kind: FindingKind::At,
     mend: Kind::At,
     open: false,
 };
@@ -80,11 +83,12 @@ impl Lists {
     }
 
     fn judge(&self, jailed: &Jailed) -> Option<Finding> {
-        let kind = self.kind;
         let Denial { state, .. } = self.denial(jailed)?;
-        let what =
-            format!("{state}: a job of {kind} runs by /bin/sh on the host, outside of the jail");
-        Some(Finding::warning(kind, what).mended(of_user(self.mend, jailed)))
+        let what = format!(
+            "{state}: a job of {} runs by /bin/sh on the host, outside of the jail",
+            self.word
+        );
+        Some(Finding::warning(self.kind, what).mended(of_user(self.mend, jailed)))
     }
 
     /// Says which list would keep a user out; nothing where one does.
@@ -138,7 +142,7 @@ fn crontab(jailed: &Jailed) -> Option<Finding> {
             "{} is there: cron runs it on the host, outside of the jail",
             file.display()
         );
-        Finding::error("crontab", what).mended(of_user(Kind::Crontab, jailed))
+        Finding::error(FindingKind::Crontab, what).mended(of_user(Kind::Crontab, jailed))
     })
 }
 
@@ -164,6 +168,6 @@ fn jobs_in(directory: &str, jailed: &Jailed) -> Option<Finding> {
         let what = format!(
             "{count} jobs of at(1) wait in {directory}: they run on the host, outside of the jail"
         );
-        Finding::error("at-jobs", what).mended(of_user(Kind::AtJobs, jailed))
+        Finding::error(FindingKind::AtJobs, what).mended(of_user(Kind::AtJobs, jailed))
     })
 }

@@ -18,7 +18,7 @@ use crate::{
     accounts::account::{Accounts, Jailed},
     doctor::{
         check::{
-            Finding, Report,
+            Finding, FindingKind, Report,
             account_state::SHADOW,
             config::{edit, misspelt},
             reach::{reaches_home, writes},
@@ -66,7 +66,7 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
             "has uid 0 and a rule: uid 0 is never jailed, and every login by jail-shell is refused";
         let command = format!("jailctl release {user}");
         report.add(
-            Finding::error("uid-zero", what)
+            Finding::error(FindingKind::UidZero, what)
                 .of(jailed)
                 .mended_by(command),
         );
@@ -80,12 +80,12 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
         };
         let finding = if has_no_shell(&jailed.identity) {
             let what = format!("has a rule, but can't log in: the login shell is {shell}");
-            Finding::note("no-login", what)
+            Finding::note(FindingKind::NoLogin, what)
         } else if forced == Some(true) {
             let what = format!(
                 "sshd forces jail-shell, but the login shell is {shell}: it reads the user's start-up files outside of the jail, and su and login lead out of it"
             );
-            Finding::warning("door", what)
+            Finding::warning(FindingKind::Door, what)
         } else if pam::jails_anywhere() {
             let what = format!(
                 "has a rule, but the login shell is {shell}, and there is no session line for pam_jail.so in the stack of {}: \
@@ -95,7 +95,11 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
             // The same command is printed for every user.
             let commands: Vec<String> = open.iter().map(|name| pam::opening(name)).collect();
             let command = commands.join("; ");
-            report.add(Finding::error("door", what).of(jailed).mended_by(command));
+            report.add(
+                Finding::error(FindingKind::Door, what)
+                    .of(jailed)
+                    .mended_by(command),
+            );
             return;
         } else {
             let forced = match forced {
@@ -105,7 +109,7 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
             let what = format!(
                 "has a rule, but the login shell is {shell}, and sshd {forced} into the jail"
             );
-            Finding::error("door", what)
+            Finding::error(FindingKind::Door, what)
         };
         let command = format!("usermod -s {JAIL_SHELL_PATH} {user}");
         report.add(finding.of(jailed).mended_by(command));
@@ -120,7 +124,7 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
              (sshd, PAM, systemd, mail) read files there",
             home.display()
         );
-        let finding = Finding::warning("home-in-reach", what).of(jailed);
+        let finding = Finding::warning(FindingKind::HomeInReach, what).of(jailed);
         let reached = away.exists() && writes(jailed, &away) || *home == away;
         report.add(if reached {
             // Where homes are kept on purpose, it is the services that are to be told to look elsewhere.
@@ -133,7 +137,11 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
     if linger.exists() {
         let what = "lingers: systemd runs the user's services on the host, outside of the jail, from boot on";
         let repair = Repair::of_user(Kind::Linger, &jailed.identity.name);
-        report.add(Finding::error("linger", what).of(jailed).mended(repair));
+        report.add(
+            Finding::error(FindingKind::Linger, what)
+                .of(jailed)
+                .mended(repair),
+        );
     }
 }
 
@@ -155,9 +163,9 @@ fn two_doors(jailed: &Jailed) -> Option<Finding> {
         services.join(", ")
     );
     Some(if lost.is_empty() {
-        Finding::note("two-doors", what)
+        Finding::note(FindingKind::TwoDoors, what)
     } else {
-        Finding::warning("two-doors", what)
+        Finding::warning(FindingKind::TwoDoors, what)
     })
 }
 
@@ -176,7 +184,7 @@ fn no_effect(jailed: &Jailed) -> Option<Finding> {
         lost.join(", ")
     );
     let rule = &jailed.jail.rule;
-    Some(Finding::warning("no-effect", what).mended_by(edit(&rule.file, rule.line)))
+    Some(Finding::warning(FindingKind::NoEffect, what).mended_by(edit(&rule.file, rule.line)))
 }
 
 /// Tells whether a user can come in by any door: one who can't misses nothing in a root.
@@ -199,13 +207,11 @@ fn without_rule(
     };
     for identity in accounts.unlisted.iter().filter(|it| has_jail_shell(it)) {
         let name = &identity.name;
-        let what = format!(
-            "{}: the login shell is jail-shell, and no rule names the user: every login is refused",
-            shown(name)
-        );
+        let what =
+            "the login shell is jail-shell, and no rule names the user: every login is refused";
         let finding = match misspelt(policy, all, name) {
             Some(rule) => Finding::error(
-                "no-rule",
+                FindingKind::NoRule,
                 format!("{what}; is {rule} meant, an account that is not there?"),
             )
             .mended_by(edit(&rule.file, rule.line)),
@@ -215,22 +221,21 @@ fn without_rule(
                     None => format!("--root {}", quoted(Path::new("/srv/jails").join(name))),
                 };
                 let command = format!("jailctl {option}add {jail} -- {}", quoted(name));
-                Finding::error("no-rule", what).mended_by(command)
+                Finding::error(FindingKind::NoRule, what).mended_by(command)
             }
         };
-        report.add(finding);
+        report.add(finding.of_unjailed(identity));
     }
     for identity in accounts.exempt.iter().filter(|it| has_jail_shell(it)) {
         if identity.is_root() {
             // Said as a lock-out.
             continue;
         }
-        let what = format!(
-            "{}: the login shell is jail-shell, and a rule exempts the user: every login is refused",
-            shown(&identity.name)
-        );
+        let what =
+            "the login shell is jail-shell, and a rule exempts the user: every login is refused";
         let command = format!("usermod -s /bin/bash {}", quoted(&identity.name));
-        report.add(Finding::error("exempt", what).mended_by(command));
+        let finding = Finding::error(FindingKind::Exempt, what).of_unjailed(identity);
+        report.add(finding.mended_by(command));
     }
 }
 
@@ -255,7 +260,7 @@ fn shared_uids(report: &mut Report, all: &Accounts) {
                     "usermod -u $(getent passwd | awk -F: '$3 < 60000 && $3 > m {{ m = $3 }} END {{ print m + 1 }}') {}",
                     quoted(&jailed.identity.name)
                 );
-                report.add(Finding::error("shared-uid", what).mended_by(command));
+                report.add(Finding::error(FindingKind::SharedUid, what).mended_by(command));
             }
             _ => {}
         }
@@ -274,7 +279,9 @@ fn shells(report: &mut Report) {
                 "{SHELLS} lists {}: su -s, su -p, chsh and FTP servers get around it",
                 shown(line)
             );
-            report.add(Finding::error("shells", what).mended(Repair::of_host(Kind::Shells)));
+            report.add(
+                Finding::error(FindingKind::Shells, what).mended(Repair::of_host(Kind::Shells)),
+            );
         }
     }
 }
@@ -294,7 +301,7 @@ fn program(report: &mut Report, all: &Accounts) {
     let Ok(file) = fs::metadata(path) else {
         let what =
             format!("{JAIL_SHELL_PATH} is not installed, and is the login shell of jailed users");
-        report.add(Finding::error("jail-shell", what));
+        report.add(Finding::error(FindingKind::JailShell, what));
         return;
     };
     let mode = file.permissions().mode() & 0o7777;
@@ -304,7 +311,7 @@ fn program(report: &mut Report, all: &Accounts) {
             "{JAIL_SHELL_PATH} belongs to uid {} and is mode {mode:04o}: without the set-user-ID bit it can jail nobody, and refuses",
             file.uid()
         );
-        let finding = Finding::error("jail-shell", what);
+        let finding = Finding::error(FindingKind::JailShell, what);
         report.add(if file.uid() == 0 && mode & 0o022 == 0 {
             finding.mended_by(format!("chmod 4755 {JAIL_SHELL_PATH}"))
         } else {
@@ -315,14 +322,14 @@ fn program(report: &mut Report, all: &Accounts) {
         let what =
             format!("{JAIL_SHELL_PATH} is mode {mode:04o}: others may replace what runs as root");
         let repair = Repair::of_host(Kind::JailShellWritable);
-        report.add(Finding::error("jail-shell-writable", what).mended(repair));
+        report.add(Finding::error(FindingKind::JailShellWritable, what).mended(repair));
     }
     let nosuid = statvfs(path).is_ok_and(|it| it.f_flag.contains(StatVfsMountFlags::NOSUID));
     if nosuid {
         let what = format!(
             "{JAIL_SHELL_PATH} is on a file system mounted nosuid: it can jail nobody, and refuses"
         );
-        report.add(Finding::error("jail-shell", what));
+        report.add(Finding::error(FindingKind::JailShell, what));
     }
 }
 
@@ -338,7 +345,7 @@ fn lock_out(report: &mut Report, all: &Accounts) {
             shown(&identity.name)
         );
         let command = format!("usermod -s /bin/bash {name}");
-        report.add(Finding::error("lock-out", what).mended_by(command));
+        report.add(Finding::error(FindingKind::LockOut, what).mended_by(command));
     }
     let administers = |identity: &Identity| sudo::group(identity).is_some();
     let free = all.exempt.iter().chain(&all.unlisted).any(administers);
@@ -356,7 +363,7 @@ fn lock_out(report: &mut Report, all: &Accounts) {
         let what = "root has no password, and nobody whom sudo lets become root is left outside of the jails";
         let command = format!("jailctl release {}", quoted(&jailed.identity.name));
         report.add(
-            Finding::error("lock-out", what)
+            Finding::error(FindingKind::LockOut, what)
                 .of(jailed)
                 .mended_by(command),
         );

@@ -12,7 +12,7 @@ use jail_config::{Base, Isolation, shows_of_etc};
 
 use crate::{
     accounts::account::Jailed,
-    doctor::check::{Finding, Report, config::edit},
+    doctor::check::{Finding, FindingKind, Report, config::edit},
     shell::shown,
 };
 
@@ -55,7 +55,8 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) {
         };
         let dangling = dangling(&links, &seen, further);
         for what in in_vain(further, &seen).chain(dangling) {
-            let finding = Finding::note("etc-missing", format!("{}: {what}", shown(name)));
+            let finding =
+                Finding::note(FindingKind::EtcMissing, format!("{}: {what}", shown(name)));
             report.extend(match users.as_slice() {
                 [only] => Some(edited(finding, only).of(only)),
                 [first, ..] => Some(edited(finding, first)),

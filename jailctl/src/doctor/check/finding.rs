@@ -2,44 +2,27 @@
 
 use std::path::Path;
 
-use jail::door::refusal::Refusal;
+use jail::{account::identity::Identity, door::refusal::Refusal};
+use jail_config::RuleKind;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
+use super::sshd::lines::MatchLines;
 use crate::{
     accounts::{account::Jailed, trial::by_config},
-    doctor::mend::{Pasted, Repair},
-    output::say,
+    doctor::{
+        kinds::{FindingKind, Severity},
+        mend::{Pasted, Repair},
+    },
     shell::shown,
 };
-
-/// How bad a finding is, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Severity {
-    /// A login is refused, or there is a way around a jail.
-    Error,
-    /// More can be reached than a jail is meant to let through, or will be.
-    Warning,
-    /// Something that users will miss.
-    Note,
-}
-
-impl Severity {
-    /// Gives the word for it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        }
-    }
-}
 
 /// What mends a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mend {
     /// jailctl does it itself.
     Repair(Repair),
+    /// Lines for sshd's config that concern the user alone.
+    Lines(MatchLines),
     /// A command for sh(1), which an administrator should have read before it runs.
     Command(Pasted),
 }
@@ -49,6 +32,7 @@ impl Mend {
     pub(crate) fn command(&self) -> String {
         match self {
             Mend::Repair(repair) => repair.to_string(),
+            Mend::Lines(lines) => lines.to_string(),
             Mend::Command(command) => command.text().to_owned(),
         }
     }
@@ -62,7 +46,7 @@ impl Mend {
     pub(crate) fn safe_repair(&self) -> Option<&Repair> {
         match self {
             Mend::Repair(repair) => Some(repair).filter(|repair| repair.is_safe()),
-            Mend::Command(_) => None,
+            Mend::Lines(_) | Mend::Command(_) => None,
         }
     }
 
@@ -81,59 +65,88 @@ impl Serialize for Mend {
     }
 }
 
+/// By what users belong together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Whom {
+    /// The rule of this group jails them.
+    Group(String),
+    /// Rules of their own put them into this jail.
+    Jail(String),
+    /// No rule jails them.
+    WithoutJail,
+}
+
+/// The user whom a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(super) name: String,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) whom: Whom,
+}
+
+/// An acceptance of the config, and the line that it is on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub(crate) struct Acceptance {
+    pub(super) why: String,
+    pub(super) line: usize,
+}
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     pub(crate) severity: Severity,
-    /// A word for the kind, which stays the same from release to release.
-    pub(crate) kind: &'static str,
+    pub(crate) kind: FindingKind,
     /// The code that a login is refused with for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<&'static str>,
     /// Whom it is about, if it is one user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<String>,
+    /// The rule that jails the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rule: Option<String>,
     /// The thing and its state.
     pub(crate) what: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mend: Option<Mend>,
+    /// What the config says about it, where it accepts this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) accepted: Option<Acceptance>,
+    #[serde(skip)]
+    pub(crate) member: Option<Member>,
 }
 
 impl Finding {
-    /// Prints it, and what mends it on a line of its own.
-    pub(crate) fn print(&self) {
-        let user = self.user.as_ref().map(|user| format!("{user}: "));
-        say(format_args!(
-            "{:7}  {}{} {}",
-            self.severity.word(),
-            user.unwrap_or_default(),
-            shown(&self.what),
-            self.tags()
-        ));
-        if let Some(mend) = &self.mend {
-            let mark = if mend.is_safe() { "#" } else { "#?" };
-            say(format_args!("         {mark} {}", mend.command()));
-        }
-    }
-
-    fn new(severity: Severity, kind: &'static str, what: impl Into<String>) -> Finding {
+    fn new(severity: Severity, kind: FindingKind, what: impl Into<String>) -> Finding {
         Finding {
             severity,
             kind,
             code: None,
             user: None,
+            rule: None,
             what: what.into(),
             mend: None,
+            accepted: None,
+            member: None,
         }
     }
 
-    pub(crate) fn error(kind: &'static str, what: impl Into<String>) -> Finding {
+    pub(crate) fn error(kind: FindingKind, what: impl Into<String>) -> Finding {
         Finding::new(Severity::Error, kind, what)
     }
 
     /// Makes a finding of a login that is refused.
-    pub(crate) fn refused(kind: &'static str, refusal: &Refusal) -> Finding {
+    pub(crate) fn refused(kind: FindingKind, refusal: &Refusal) -> Finding {
         Finding::error(kind, refusal.to_string()).with_code(refusal.code().name())
+    }
+
+    pub(crate) fn warning(kind: FindingKind, what: impl Into<String>) -> Finding {
+        Finding::new(Severity::Warning, kind, what)
+    }
+
+    pub(crate) fn note(kind: FindingKind, what: impl Into<String>) -> Finding {
+        Finding::new(Severity::Note, kind, what)
     }
 
     /// Adds the code that the user is told.
@@ -144,26 +157,48 @@ impl Finding {
         }
     }
 
+    /// Tells whether it makes the exit status 1.
+    pub(crate) fn counts(&self) -> bool {
+        self.severity != Severity::Note && self.accepted.is_none()
+    }
+
     /// Gives the words behind what is wrong: the code, where it is another word than the kind, and the kind.
     pub(crate) fn tags(&self) -> String {
-        match self.code.filter(|code| *code != self.kind) {
-            Some(code) => format!("({code}) [{}]", self.kind),
-            None => format!("[{}]", self.kind),
+        let kind = self.kind.name();
+        match self.code.filter(|code| *code != kind) {
+            Some(code) => format!("({code}) [{kind}]"),
+            None => format!("[{kind}]"),
         }
-    }
-
-    pub(crate) fn warning(kind: &'static str, what: impl Into<String>) -> Finding {
-        Finding::new(Severity::Warning, kind, what)
-    }
-
-    pub(crate) fn note(kind: &'static str, what: impl Into<String>) -> Finding {
-        Finding::new(Severity::Note, kind, what)
     }
 
     /// Says whom it is about.
     pub(crate) fn of(self, jailed: &Jailed) -> Finding {
+        let rule = &jailed.jail.rule;
+        let whom = match &rule.kind {
+            RuleKind::Group(group) => Whom::Group(group.clone()),
+            _ => Whom::Jail(jailed.jail.name.clone()),
+        };
         Finding {
-            user: Some(jailed.name()),
+            rule: Some(rule.to_string()),
+            ..self.about(&jailed.identity, whom)
+        }
+    }
+
+    /// Says which user it is about whom no rule jails.
+    pub(crate) fn of_unjailed(self, identity: &Identity) -> Finding {
+        self.about(identity, Whom::WithoutJail)
+    }
+
+    fn about(self, identity: &Identity, whom: Whom) -> Finding {
+        let name = shown(&identity.name);
+        Finding {
+            user: Some(name.clone()),
+            member: Some(Member {
+                name,
+                uid: identity.uid,
+                gid: identity.gid,
+                whom,
+            }),
             ..self
         }
     }
@@ -185,11 +220,17 @@ impl Finding {
         Finding { mend, ..self }
     }
 
+    /// Adds lines for sshd's config, unless the command that writes them names a path which others than root can change.
+    pub(crate) fn mended_by_lines(self, lines: MatchLines) -> Finding {
+        let mend = Pasted::of(&lines.to_string()).map(|_| Mend::Lines(lines));
+        Finding { mend, ..self }
+    }
+
     /// Lets a fix go by the config that was checked.
     pub(crate) fn with_config(self, directory: &Path) -> Finding {
         let mend = self.mend.map(|mend| match mend {
             Mend::Repair(repair) => Mend::Repair(repair.with_config(directory)),
-            command => command,
+            other => other,
         });
         let what = by_config(&self.what, directory);
         Finding { what, mend, ..self }

@@ -3,7 +3,7 @@
 use std::{fs, io::ErrorKind, path::Path};
 
 use crate::{
-    doctor::check::{Finding, Report},
+    doctor::check::{Finding, FindingKind, Report},
     pam,
     shell::{quoted, shown},
 };
@@ -45,7 +45,9 @@ fn judge(text: &str, config: &Path) -> Vec<Finding> {
             config.display(),
             shown(service)
         );
-        found.push(Finding::error("ftp", what).mended_by(set("pam_service_name", SERVICE)));
+        found.push(
+            Finding::error(FindingKind::Ftp, what).mended_by(set("pam_service_name", SERVICE)),
+        );
     }
     if (jails || pam::jails(SERVICE)) && !is_yes(value(text, "session_support")) {
         let what = format!(
@@ -53,7 +55,7 @@ fn judge(text: &str, config: &Path) -> Vec<Finding> {
              the jail",
             config.display()
         );
-        found.push(Finding::error("ftp", what).mended_by(set("session_support", "YES")));
+        found.push(Finding::error(FindingKind::Ftp, what).mended_by(set("session_support", "YES")));
     }
     found
 }

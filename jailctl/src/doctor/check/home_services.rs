@@ -6,7 +6,7 @@ use jail::account::identity::Identity;
 
 use crate::{
     accounts::account::Jailed,
-    doctor::check::{Finding, reach},
+    doctor::check::{Finding, FindingKind, reach},
     guest::home,
     shell::{pattern, quoted, shown},
 };
@@ -59,7 +59,7 @@ fn forwarding(jailed: &Jailed, program: &str) -> Option<Finding> {
     );
     let name = jailed.identity.name.to_string_lossy();
     let line = quoted(format!("{name}: root"));
-    let finding = Finding::error("mail-forward", what).of(jailed);
+    let finding = Finding::error(FindingKind::MailForward, what).of(jailed);
     Some(match pattern(&name) {
         Some(pattern) => finding.mended_by(format!(
             "touch {ALIASES} && sed -i -e '/^{pattern}[[:space:]]*:/Id' -e '$a\\' {ALIASES} && echo {line} >>{ALIASES} && \

@@ -15,7 +15,7 @@ use crate::{
     accounts::account::Jailed,
     doctor::{
         check::{
-            Finding, Report,
+            Finding, FindingKind, Report,
             config::{edit, walked},
         },
         mend::{Kind, Repair},
@@ -40,14 +40,16 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory:
             // A source is data that belongs to somebody: only the config may have to change.
             Refusal::Mount(_) => {
                 let rule = &jailed.jail.rule;
-                Finding::refused("mount", &refusal).mended_by(edit(&rule.file, rule.line))
+                Finding::refused(FindingKind::Mount, &refusal)
+                    .mended_by(edit(&rule.file, rule.line))
             }
             Refusal::HostFiles(fault) => host_files(&refusal, fault, jailed),
             Refusal::BehindPam(_) => {
                 let rule = &jailed.jail.rule;
-                Finding::refused("behind-pam", &refusal).mended_by(edit(&rule.file, rule.line))
+                Finding::refused(FindingKind::BehindPam, &refusal)
+                    .mended_by(edit(&rule.file, rule.line))
             }
-            other => Finding::refused(known(other.code().name()).unwrap_or("refused"), other),
+            other => Finding::refused(known(other.code().name()), other),
         };
         report.add(finding.of(jailed));
         return;
@@ -85,12 +87,12 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
         Seen::Refused { code, reason } => return Some(refused(code, reason, jailed)),
         // That files outside can be opened is what only best effort lets pass.
         Seen::Weakened(open) if jail.landlock == Landlock::BestEffort => {
-            Finding::warning("weakened", open.clone())
+            Finding::warning(FindingKind::Weakened, open.clone())
         }
-        Seen::Weakened(open) => Finding::note("weakened", open.clone()),
+        Seen::Weakened(open) => Finding::note(FindingKind::Weakened, open.clone()),
         Seen::LoginShell(reason) => {
             let finding = Finding::error(
-                "login-shell",
+                FindingKind::LoginShell,
                 format!("host programs behind PAM start the login shell of the account: {reason}"),
             );
             match jail.base {
@@ -99,52 +101,53 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
             }
         }
         Seen::Program(program, reason) => {
-            let finding = Finding::note("program-broken", reason.clone());
+            let finding = Finding::note(FindingKind::ProgramBroken, reason.clone());
             let path = jail.root.join(program.strip_prefix("/").unwrap_or(program));
             match jail.base {
                 Base::None => finding.mended(Repair::of_path(Kind::ProgramBroken, &path)),
                 Base::Host | Base::Directory(_) => finding,
             }
         }
-        Seen::MorePrograms(number) => {
-            Finding::note("more", format!("{number} more programs that can't start"))
-        }
+        Seen::MorePrograms(number) => Finding::note(
+            FindingKind::More,
+            format!("{number} more programs that can't start"),
+        ),
         Seen::NoHome(home) => Finding::warning(
-            "home-missing",
+            FindingKind::HomeMissing,
             format!("there is no {home} in the jail, and sessions start in /"),
         )
         .mended(of_user(Kind::HomeMissing, jailed)),
         Seen::HomeNotWritable(home) => Finding::note(
-            "home-not-writable",
+            FindingKind::HomeNotWritable,
             format!("{home} in the jail can't be written by the user"),
         )
         .mended(of_user(Kind::HomeNotWritable, jailed)),
         Seen::NoSftpServer => in_root(
             Finding::note(
-                "sftp-server-missing",
+                FindingKind::SftpServerMissing,
                 "there is no sftp-server in the jail: sftp and scp fail",
             ),
             Kind::SftpServerMissing,
         ),
         Seen::SftpServer(reason) => in_root(
-            Finding::warning("sftp-server-broken", reason.clone()),
+            Finding::warning(FindingKind::SftpServerBroken, reason.clone()),
             Kind::SftpServerBroken,
         ),
         Seen::NoNull => Finding::warning(
-            "null-missing",
+            FindingKind::NullMissing,
             "there is no device /dev/null in the jail: shells and sftp-server need it",
         )
         .mended(of_user(Kind::NullMissing, jailed)),
         Seen::NoPasswdLine => in_root(
             Finding::note(
-                "passwd-line-missing",
+                FindingKind::PasswdLineMissing,
                 "/etc/passwd in the jail does not name the user: programs say \"I have no name\", sftp-server fails",
             ),
             Kind::PasswdLineMissing,
         ),
         Seen::OtherUid(uid) => in_root(
             Finding::warning(
-                "passwd-disagrees",
+                FindingKind::PasswdDisagrees,
                 format!(
                     "/etc/passwd in the jail gives the user uid {}, the host {}",
                     shown(uid),
@@ -155,7 +158,7 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
         ),
         Seen::SecondRoot(name) => in_root(
             Finding::error(
-                "second-root",
+                FindingKind::SecondRoot,
                 format!(
                     "/etc/passwd in the jail gives {} uid 0, and programs of the host may read it",
                     shown(name)
@@ -165,35 +168,35 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
         ),
         Seen::NoTerminfo => in_root(
             Finding::note(
-                "terminfo-missing",
+                FindingKind::TerminfoMissing,
                 "there is no terminfo in the jail: editors, less and clear misbehave",
             ),
             Kind::TerminfoMissing,
         ),
         Seen::NoLocale => in_root(
             Finding::note(
-                "locale-missing",
+                FindingKind::LocaleMissing,
                 "there is no locale in the jail: LANG has no effect",
             ),
             Kind::LocaleMissing,
         ),
         Seen::NoTimeZone => in_root(
             Finding::note(
-                "time-zone-missing",
+                FindingKind::TimeZoneMissing,
                 "there is no time zone in the jail: times are in UTC",
             ),
             Kind::TimeZoneMissing,
         ),
         Seen::NoResolver => in_root(
             Finding::note(
-                "resolver-missing",
+                FindingKind::ResolverMissing,
                 "there is no /etc/resolv.conf in the jail: names do not resolve",
             ),
             Kind::ResolverMissing,
         ),
         Seen::NoNssLibrary(service) => in_root(
             Finding::warning(
-                "nss-library-missing",
+                FindingKind::NssLibraryMissing,
                 format!(
                     "/etc/nsswitch.conf in the jail asks {}, and its library libnss_{}.so.2 is not there",
                     shown(service),
@@ -218,7 +221,7 @@ fn with_shell(jailed: &Jailed) -> String {
 
 /// Makes a finding of a login that would be refused.
 fn refused(code: &str, reason: &str, jailed: &Jailed) -> Finding {
-    let finding = Finding::error(known(code).unwrap_or("refused"), reason);
+    let finding = Finding::error(known(code), reason);
     let finding = match Code::ALL.iter().find(|one| one.name() == code) {
         Some(code) => finding.with_code(code.name()),
         None => finding,
@@ -247,9 +250,21 @@ fn lacks_bits(jailed: &Jailed) -> bool {
     found.is_ok_and(|it| it.is_file() && it.mode() & 0o555 != 0o555)
 }
 
-/// Gives the code again, if findings are called by it.
-fn known(code: &str) -> Option<&'static str> {
-    KINDS.into_iter().find(|kind| *kind == code)
+/// Gives the kind that is called as the code that a login is refused with, once its root was opened.
+fn known(code: &str) -> FindingKind {
+    let kinds = [
+        FindingKind::ShellMissing,
+        FindingKind::InterpreterMissing,
+        FindingKind::LibraryMissing,
+        FindingKind::HomeMissing,
+        FindingKind::SftpMissing,
+        FindingKind::RootUnsearchable,
+        FindingKind::UidZero,
+        FindingKind::Step,
+        FindingKind::Exec,
+    ];
+    let named = FindingKind::named(code).filter(|kind| kinds.contains(kind));
+    named.unwrap_or(FindingKind::Refused)
 }
 
 /// Makes a finding of what root code of host programs must not read.
@@ -260,7 +275,7 @@ fn host_files(refusal: &Refusal, fault: &HostFilesFault, jailed: &Jailed) -> Fin
         HostFilesFault::Untrusted(untrusted) if untrusted.component.starts_with(&jail.root) => {
             return walked(Kind::HostFiles, refusal, untrusted);
         }
-        _ => Finding::refused("host-files", refusal),
+        _ => Finding::refused(FindingKind::HostFiles, refusal),
     };
     match fault {
         HostFilesFault::Passwd(path, ..) if *path == jail.root.join("etc/passwd") => {
@@ -278,16 +293,3 @@ fn host_files(refusal: &Refusal, fault: &HostFilesFault, jailed: &Jailed) -> Fin
         _ => finding,
     }
 }
-
-/// The codes that a login can be refused with once its root was opened.
-const KINDS: [&str; 9] = [
-    "shell-missing",
-    "interpreter-missing",
-    "library-missing",
-    "home-missing",
-    "sftp-missing",
-    "root-unsearchable",
-    "uid-zero",
-    "step",
-    "exec",
-];

@@ -10,7 +10,7 @@ use jail_config::{Content, Isolation, Mount, MountMode};
 use crate::{
     accounts::account::Jailed,
     doctor::{
-        check::{Finding, Report, config::edit},
+        check::{Finding, FindingKind, Report, config::edit},
         mend::{Kind, Repair},
     },
     failure::Failure,
@@ -140,17 +140,17 @@ fn judge<'a>(
         let unmount = Repair::of_path(Kind::MountInRoot, &mount.point);
         findings.push(match part_of(path) {
             Part::Own => Finding::error(
-                "mount-in-root",
+                FindingKind::MountInRoot,
                 format!("{what}: whoever is jailed there reaches it as far as its modes let them"),
             )
             .mended(unmount),
             Part::Shared => Finding::warning(
-                "mount-in-root",
+                FindingKind::MountInRoot,
                 format!("{what}: everybody on the host shares it"),
             )
             .mended(unmount),
             Part::Other => Finding::note(
-                "mount-in-root",
+                FindingKind::MountInRoot,
                 format!("{what}: it is part of the jail, and was not searched for dangerous files"),
             ),
         });
@@ -172,7 +172,7 @@ fn configured(jailed: &Jailed) -> impl Iterator<Item = Finding> {
     jail.mounts.iter().filter_map(|mount| {
         let what = too_much(mount, &jail.root)?;
         let what = format!("{}: mounts shows {what}", shown(&jail.name));
-        let finding = Finding::warning("mount-in-root", what);
+        let finding = Finding::warning(FindingKind::MountInRoot, what);
         Some(finding.mended_by(edit(&jail.rule.file, jail.rule.line)))
     })
 }

@@ -19,7 +19,8 @@ use crate::{
     accounts::account::{Accounts, Jailed},
     doctor::{
         check::{
-            Finding, Report, finding::with, past, reach::reaches_home, unlisted, user_manager,
+            Finding, FindingKind, Report, finding::with, past, reach::reaches_home, unlisted,
+            user_manager,
         },
         mend::{Kind, Repair, installing_again},
     },
@@ -72,7 +73,10 @@ pub(crate) fn check(report: &mut Report, all: &Accounts, jailed: &[Jailed], conf
             "{}: pam_jail.so is in the stack, and the config does not exempt uid 0: nobody can log in there to mend anything",
             shut.join(", ")
         );
-        report.add(Finding::error("lock-out", what).mended_by(unlisted::exempting("root", config)));
+        report.add(
+            Finding::error(FindingKind::LockOut, what)
+                .mended_by(unlisted::exempting("root", config)),
+        );
     }
 }
 
@@ -88,7 +92,7 @@ fn accounts_twice(service: &str, stack: &[Line]) -> Option<Finding> {
         second.place()
     );
     Some(with(
-        Finding::note("pam-twice", what),
+        Finding::note(FindingKind::PamTwice, what),
         taken_out(service, "account", &[second, first]),
     ))
 }
@@ -111,7 +115,7 @@ fn halves_of_programs() -> Vec<Finding> {
             "{DIRECTORY}/{not} has no session line for pam_jail.so, and {DIRECTORY}/{jailing} has: {program} jails the user \
              called in one way, and not in the other"
         );
-        Some(Finding::error("pam-half", what).mended_by(opening(not)))
+        Some(Finding::error(FindingKind::PamHalf, what).mended_by(opening(not)))
     };
     PAIRS.into_iter().filter_map(half).collect()
 }
@@ -153,7 +157,7 @@ fn untested(jailed: &[Jailed]) -> Vec<Finding> {
                 "{DIRECTORY}/{service} has no session line for pam_jail.so, and {service} asks no login shell: a jailed user with \
                  a password comes in unjailed there; pam_jail.so jails or refuses, and is not tested with it"
             );
-            Finding::warning("pam-other", what).mended_by(opening(service))
+            Finding::warning(FindingKind::PamOther, what).mended_by(opening(service))
         })
         .collect()
 }
@@ -179,7 +183,7 @@ fn place(service: &str, stack: &[Line]) -> Vec<Finding> {
             second.place()
         );
         found.push(with(
-            Finding::error("pam-twice", what),
+            Finding::error(FindingKind::PamTwice, what),
             taken_out(service, "session", &[second, line]),
         ));
     }
@@ -188,7 +192,7 @@ fn place(service: &str, stack: &[Line]) -> Vec<Finding> {
             "{at}: {} runs after pam_jail.so in {service}, as root and with the jail's files: pam_jail.so is to be the last",
             shown(&next.module)
         );
-        let finding = Finding::error("pam-order", what);
+        let finding = Finding::error(FindingKind::PamOrder, what);
         let last = (line.whole && line.file == own).then(|| {
             let number = line.number;
             format!("sed -i -e '{number}{{h;d}}' -e '${{p;x}}' {file}")
@@ -210,7 +214,7 @@ fn control(line: &Line) -> Option<Finding> {
     );
     // Not by --fix: a module that fails lets nobody in from then on.
     Some(with(
-        Finding::error("pam-control", what),
+        Finding::error(FindingKind::PamControl, what),
         recontrolled(line, "required"),
     ))
 }
@@ -223,7 +227,7 @@ fn module(line: &Line) -> Option<Finding> {
             line.place(),
             shown(&line.module)
         );
-        return Some(Finding::error("pam-module", what));
+        return Some(Finding::error(FindingKind::PamModule, what));
     };
     let metadata = fs::metadata(&file).ok()?;
     let (mode, shown) = (metadata.permissions().mode() & 0o7777, shown(&file));
@@ -232,11 +236,11 @@ fn module(line: &Line) -> Option<Finding> {
             "{shown} belongs to uid {}, who may replace what runs as root",
             metadata.uid()
         );
-        return Some(Finding::error("pam-module", what).mended_by(installing_again()));
+        return Some(Finding::error(FindingKind::PamModule, what).mended_by(installing_again()));
     }
     (mode & 0o022 != 0).then(|| {
         let what = format!("{shown} is mode {mode:04o}: others may replace what runs as root");
-        Finding::error("pam-module", what).mended(Repair::of_path(Kind::PamModule, &file))
+        Finding::error(FindingKind::PamModule, what).mended(Repair::of_path(Kind::PamModule, &file))
     })
 }
 
@@ -256,7 +260,7 @@ fn halves(service: &str, stack: &[Line]) -> Option<Finding> {
                 "{}: {service} has an account line for pam_jail.so and no session line: that one jails nobody",
                 account.place()
             );
-            let finding = Finding::error("pam-no-session", what);
+            let finding = Finding::error(FindingKind::PamNoSession, what);
             Some(with(finding, like("session", account)))
         }
         // There the account is that of the user who calls, not of the one who is jailed.
@@ -267,7 +271,7 @@ fn halves(service: &str, stack: &[Line]) -> Option<Finding> {
                  after having logged in, or not at all",
                 session.place()
             );
-            let finding = Finding::note("pam-no-account", what);
+            let finding = Finding::note(FindingKind::PamNoAccount, what);
             Some(with(finding, like("account", session)))
         }
         _ => None,
@@ -282,7 +286,7 @@ fn options(line: &Line, checked: &Path) -> Vec<Finding> {
         let finding = match word.strip_prefix("config=").map(Path::new) {
             None if ["debug", "no_pass_expiry", "quiet"].contains(&word.as_str()) => continue,
             None => Finding::error(
-                "pam-options",
+                FindingKind::PamOptions,
                 format!(
                     "{at}: pam_jail.so has no option {}, and refuses everybody; there are config=PATH, debug, \
                      no_pass_expiry and quiet",
@@ -290,14 +294,14 @@ fn options(line: &Line, checked: &Path) -> Vec<Finding> {
                 ),
             ),
             Some(path) if !path.is_absolute() => Finding::error(
-                "pam-options",
+                FindingKind::PamOptions,
                 format!(
                     "{at}: {} needs an absolute path, and pam_jail.so refuses everybody",
                     shown(word)
                 ),
             ),
             Some(path) => match other_config(path, checked) {
-                Some(what) => Finding::warning("pam-config", format!("{at}: {what}")),
+                Some(what) => Finding::warning(FindingKind::PamConfig, format!("{at}: {what}")),
                 None => continue,
             },
         };
@@ -364,7 +368,7 @@ fn read_environment(stack: &[Line], jailed: &[Jailed]) -> Vec<Finding> {
                 line.number,
                 quoted(&line.file)
             );
-            Finding::error("pam-environment", what).mended_by(command)
+            Finding::error(FindingKind::PamEnvironment, what).mended_by(command)
         })
         .collect()
 }

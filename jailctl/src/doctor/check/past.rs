@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    doctor::check::{Finding, finding::with},
+    doctor::check::{Finding, FindingKind, finding::with},
     pam::{
         lines::{is_sudo, plain, recontrolled},
         stack::{self, DIRECTORY, Line},
@@ -64,13 +64,13 @@ impl Past {
                 "{}: that opens an unjailed session by {services}",
                 self.what
             );
-            Finding::error("pam-skip", what)
+            Finding::error(FindingKind::PamSkip, what)
         } else {
             let what = format!(
                 "{}: a user whom pam_jail.so refuses in {services} learns it after having logged in, or not at all",
                 self.what
             );
-            Finding::warning("pam-skip", what)
+            Finding::warning(FindingKind::PamSkip, what)
         };
         with(finding, self.command)
     }

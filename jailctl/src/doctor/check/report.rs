@@ -1,4 +1,4 @@
-//! What a check has found, as it is printed.
+//! What a check has found, and what it could not look at.
 
 use std::{
     collections::HashSet,
@@ -7,12 +7,8 @@ use std::{
 
 use serde::Serialize;
 
-use super::finding::{Finding, Severity};
-use crate::{
-    attack::Attack,
-    output::{counted, say},
-    shell::shown,
-};
+use super::finding::Finding;
+use crate::{attack::Attack, doctor::kinds::FindingKind};
 
 /// What a check has found, and what it could not look at.
 #[derive(Debug, Default, Serialize)]
@@ -33,7 +29,7 @@ pub(crate) struct Report {
     config: PathBuf,
     /// What has been found already, by kind, user and words.
     #[serde(skip)]
-    known: HashSet<(&'static str, Option<String>, String)>,
+    known: HashSet<(FindingKind, Option<String>, String)>,
 }
 
 /// A command that --fix ran.
@@ -54,11 +50,9 @@ impl Report {
 
     pub(crate) fn add(&mut self, finding: Finding) {
         let finding = finding.with_config(&self.config);
-        let Finding {
-            kind, user, what, ..
-        } = &finding;
+        let known = (finding.kind, finding.user.clone(), finding.what.clone());
         // The doors of two users may share one flaw.
-        if self.known.insert((kind, user.clone(), what.clone())) {
+        if self.known.insert(known) {
             self.findings.push(finding);
         }
     }
@@ -76,36 +70,8 @@ impl Report {
         }
     }
 
-    /// Prints it for a person.
-    pub(super) fn print(&self) {
-        self.attacks.iter().for_each(Attack::print);
-        self.findings.iter().for_each(Finding::print);
-        for what in &self.unchecked {
-            say(format_args!("not checked: {}", shown(what)));
-        }
-        for Fixed { command, succeeded } in &self.fixed {
-            say(format_args!(
-                "{}: {command}",
-                if *succeeded { "done" } else { "failed" }
-            ));
-        }
-        let count = |severity| {
-            self.findings
-                .iter()
-                .filter(|it| it.severity == severity)
-                .count()
-        };
-        say(format_args!(
-            "{}: {}, {}, {}",
-            counted(self.users, "jailed user"),
-            counted(count(Severity::Error), "error"),
-            counted(count(Severity::Warning), "warning"),
-            counted(count(Severity::Note), "note")
-        ));
-        if self.findings.iter().any(|it| it.mend.is_some()) {
-            say(format_args!(
-                "What follows # mends it, and --fix runs it; what follows #? mends it, and is left to you."
-            ));
-        }
+    /// Tells whether the exit status is 1. What could not be looked at is not known to be in order.
+    pub(super) fn counts(&self) -> bool {
+        self.findings.iter().any(Finding::counts) || !self.unchecked.is_empty()
     }
 }

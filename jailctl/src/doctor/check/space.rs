@@ -6,7 +6,7 @@ use rustix::fs::{CWD, Mode, OFlags, fstatvfs, openat};
 
 use crate::{
     accounts::account::Jailed,
-    doctor::check::{Finding, Report, mounts, reach::shown_writable},
+    doctor::check::{Finding, FindingKind, Report, mounts, reach::shown_writable},
     shell::shown,
 };
 
@@ -36,5 +36,5 @@ fn full(place: &Path) -> Option<Finding> {
         "the file system of {} has {lacks} for users: logins, or what they run, fail with \"No space left on device\"",
         shown(place)
     );
-    Some(Finding::error("disk-full", what).mended_by("df -h; df -i"))
+    Some(Finding::error(FindingKind::DiskFull, what).mended_by("df -h; df -i"))
 }

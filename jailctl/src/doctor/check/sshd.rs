@@ -12,7 +12,7 @@ mod door;
 mod host_keys;
 mod key_file;
 mod keys;
-mod lines;
+pub(crate) mod lines;
 mod lists;
 mod resolved;
 

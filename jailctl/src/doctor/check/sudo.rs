@@ -6,7 +6,7 @@ use jail::account::identity::Identity;
 
 use crate::{
     accounts::account::Jailed,
-    doctor::check::{Finding, Report},
+    doctor::check::{Finding, FindingKind, Report},
     failure::Failure,
     shell::{self, pattern, quoted, shown},
 };
@@ -52,7 +52,7 @@ pub(crate) fn check(report: &mut Report, jailed: &[Jailed]) -> Result<(), Failur
             "sudo lets the user run {}: not from inside, but from every program that is not in the jail",
             shown(granted.join("; "))
         );
-        let finding = Finding::warning("sudo", what).of(one);
+        let finding = Finding::warning(FindingKind::Sudo, what).of(one);
         report.add(match mend(one, &name) {
             Some(command) => finding.mended_by(command),
             None => finding,

@@ -24,7 +24,7 @@ use rustix::io::Errno;
 use crate::{
     accounts::account::Jailed,
     doctor::{
-        check::{Finding, Report},
+        check::{Finding, FindingKind, Report},
         mend::{Data, Kind, Repair},
     },
     shell::shown,
@@ -164,7 +164,7 @@ struct Walk<'a> {
     linked: HashMap<(u64, u64), Linked>,
     found: Vec<Finding>,
     /// How many there are of each kind, and what users can make apart: it must not hide the others.
-    counts: HashMap<(&'static str, bool), usize>,
+    counts: HashMap<(FindingKind, bool), usize>,
     unread: Vec<PathBuf>,
     /// How many more there are: users make as many as they like.
     more_unread: usize,
@@ -261,7 +261,7 @@ impl Walk<'_> {
                     let (major, minor) = (major(stat.st_rdev), minor(stat.st_rdev));
                     self.add(
                         Finding::error(
-                            "device",
+                            FindingKind::Device,
                             format!(
                                 "{} is a device ({major}, {minor}) that no jail needs",
                                 full.display()
@@ -288,15 +288,15 @@ impl Walk<'_> {
             let what = format!("{} is mode {mode:04o}, uid {}", full.display(), stat.st_uid);
             let finding = match (users_own, self.is_shut) {
                 (false, _) => Finding::warning(
-                    "set-id",
+                    FindingKind::SetId,
                     format!("{what}: of no effect inside, but the host's users may run it from outside, and nobody updates it"),
                 ),
                 (true, false) => Finding::warning(
-                    "set-id",
+                    FindingKind::SetId,
                     format!("{what}, who is jailed there: whoever of the host can run it has that user's rights outside of the jail"),
                 ),
                 (true, true) => Finding::note(
-                    "set-id",
+                    FindingKind::SetId,
                     format!("{what}, who is jailed there: nobody else of the host can run it, as things are"),
                 ),
             }
@@ -306,7 +306,7 @@ impl Walk<'_> {
         if lgetxattr(&full, "security.capability", &mut [0_u8; 64]).is_ok() {
             self.add(
                 Finding::warning(
-                    "file-capabilities",
+                    FindingKind::FileCapabilities,
                     format!(
                         "{} has file capabilities: of no effect inside, but outside",
                         full.display()
@@ -343,7 +343,7 @@ impl Walk<'_> {
         if is_misowned(self.users, path, stat) {
             self.add(
                 Finding::error(
-                    "system-owner",
+                    FindingKind::SystemOwner,
                     format!(
                         "{shown} belongs to uid {}, who is jailed there: programs, libraries and accounts are root's",
                         stat.st_uid
@@ -359,7 +359,7 @@ impl Walk<'_> {
             };
             self.add(
                 Finding::error(
-                    "system-writable",
+                    FindingKind::SystemWritable,
                     format!("{shown} is mode {mode:04o}, and {who}"),
                 )
                 .mended(self.change(Kind::SystemWritable, &full, stat)),
@@ -369,12 +369,12 @@ impl Walk<'_> {
             let what = format!("{shown} is mode {mode:04o}: everybody may write it");
             let (finding, kind) = if system {
                 (
-                    Finding::error("system-writable", what),
+                    Finding::error(FindingKind::SystemWritable, what),
                     Kind::SystemWritable,
                 )
             } else {
                 (
-                    Finding::warning("world-writable", what),
+                    Finding::warning(FindingKind::WorldWritable, what),
                     Kind::WorldWritable,
                 )
             };
@@ -397,9 +397,9 @@ impl Walk<'_> {
                 linked.links - linked.met
             );
             let finding = if linked.set_id {
-                Finding::error("hard-link", what)
+                Finding::error(FindingKind::HardLink, what)
             } else {
-                Finding::note("hard-link", what)
+                Finding::note(FindingKind::HardLink, what)
             };
             self.add(finding.mended(Repair::of_path(Kind::HardLink, &linked.path)));
         }
@@ -440,16 +440,16 @@ impl Walk<'_> {
 
     /// Says how many findings of a kind were not listed.
     fn count_the_rest(&mut self) {
-        let mut more: Vec<(&str, usize)> = self
+        let mut more: Vec<(String, usize)> = self
             .counts
             .iter()
             .filter(|(_, count)| **count > LISTED)
-            .map(|((kind, _), count)| (*kind, count - LISTED))
+            .map(|((kind, _), count)| (kind.name(), count - LISTED))
             .collect();
         more.sort_unstable();
         for (kind, count) in more {
             self.found.push(Finding::note(
-                "more",
+                FindingKind::More,
                 format!("{}: {count} more of {kind}", self.root.display()),
             ));
         }

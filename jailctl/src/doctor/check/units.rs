@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::{
     accounts::account::Jailed,
     doctor::check::{
-        Finding, Report, Severity,
+        Finding, FindingKind, Report, Severity,
         unit_settings::{self as settings, Needs, Unit, parse},
     },
     door::{Door, used},
@@ -135,9 +135,9 @@ fn findings(unit: &Unit<'_>, service: &str, comes_by: &Doors, needs: &Needs) -> 
                 effect.pam
             );
             let finding = match severity {
-                Severity::Error => Finding::error("unit", what),
-                Severity::Warning => Finding::warning("unit", what),
-                Severity::Note => Finding::note("unit", what),
+                Severity::Error => Finding::error(FindingKind::Unit, what),
+                Severity::Warning => Finding::warning(FindingKind::Unit, what),
+                Severity::Note => Finding::note(FindingKind::Unit, what),
             };
             match effect.remedy {
                 Some(remedy) => finding.mended_by(drop_in(unit.name(), &remedy)),

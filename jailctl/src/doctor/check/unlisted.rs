@@ -7,7 +7,7 @@ use jail::account::identity::Identity;
 
 use crate::{
     accounts::account::{Accounts, FIRST_ORDINARY},
-    doctor::check::{Finding, sudo},
+    doctor::check::{Finding, FindingKind, sudo},
     door::{has_jail_shell, has_no_shell},
     pam,
     shell::{quoted, shown},
@@ -29,12 +29,12 @@ fn administrators(all: &Accounts, services: &[String], config: &Path) -> Vec<Fin
     let refused = |identity: &Identity| {
         let group = sudo::group(identity)?;
         let what = format!(
-            "{}: is in the group {group}, and no rule names the user: pam_jail.so refuses every login by {}",
-            shown(&identity.name),
+            "is in the group {group}, and no rule names the user: pam_jail.so refuses every login by {}",
             services.join(", ")
         );
         let command = exempting(&format!("@{group}"), config);
-        Some(Finding::error("lock-out", what).mended_by(command))
+        let finding = Finding::error(FindingKind::LockOut, what).of_unjailed(identity);
+        Some(finding.mended_by(command))
     };
     all.unlisted.iter().filter_map(refused).collect()
 }
@@ -45,7 +45,7 @@ fn people(all: &Accounts, services: &[String], config: &Path) -> Option<Finding>
         .filter(|identity| sudo::group(identity).is_none())
         .collect();
     let (what, command) = refuses(&people, services, config)?;
-    Some(Finding::warning("pam-refuses", what).mended_by(command))
+    Some(Finding::warning(FindingKind::PamRefuses, what).mended_by(command))
 }
 
 /// Lists the people who could log in, and whom no rule names.

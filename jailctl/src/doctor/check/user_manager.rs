@@ -8,7 +8,7 @@ use jail::account::identity::Identity;
 use crate::{
     accounts::account::Jailed,
     doctor::{
-        check::{Finding, reach},
+        check::{Finding, FindingKind, reach},
         mend::{Kind, Repair},
     },
     guest::home,
@@ -94,7 +94,7 @@ fn finding(jailed: &Jailed, starting: &[Starting]) -> Option<Finding> {
         shown(home)
     );
     let repair = Repair::of_user(Kind::UserManager, &jailed.identity.name);
-    let finding = Finding::error("user-manager", what).of(jailed);
+    let finding = Finding::error(FindingKind::UserManager, what).of(jailed);
     Some(finding.mended(repair))
 }
 

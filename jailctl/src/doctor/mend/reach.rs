@@ -23,7 +23,7 @@ use rustix::{
 
 use crate::{
     accounts::account::Jailed,
-    doctor::mend::repair::{Kind, Repair},
+    doctor::mend::{kind::Kind, repair::Repair},
     failure::Failure,
     shell::shown,
 };

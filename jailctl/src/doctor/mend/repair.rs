@@ -10,10 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::ValueEnum;
 use jail::door::decision::CONFIG_DIRECTORY;
 
-use crate::shell::quoted;
+use super::kind::{Kind, Object};
+use crate::{doctor::general::generalised, shell::quoted};
 
 /// sshd's config.
 const SSHD_CONFIG: &str = "/etc/ssh/sshd_config";
@@ -25,198 +25,6 @@ pub(crate) enum Extent {
     Whole,
     /// It is looked what would be done.
     DryRun,
-}
-
-/// What is wrong, by the word that `jailctl check` calls it by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    /// Forbid a user at(1): its jobs run on the host
-    At,
-    /// Remove the jobs of at(1) of a user that wait to run on the host
-    AtJobs,
-    /// Make the way to a base root's alone
-    Base,
-    /// Write an empty config, which serves nobody
-    ConfigMissing,
-    /// Make the config and the way to it root's alone
-    ConfigUnsafe,
-    /// Forbid a user crontab(1): its jobs run on the host
-    Cron,
-    /// Move a user's crontab, which runs on the host, to root's home
-    Crontab,
-    /// Remove a device of a root that no jail needs
-    Device,
-    /// Let the shell of a jail be executed
-    Exec,
-    /// Remove the capabilities of a file of a root
-    FileCapabilities,
-    /// Write the user's groups of the host into the jail's group file
-    GroupDisagrees,
-    /// Put a copy in the place of a file of a root that has other names, outside of the root too
-    HardLink,
-    /// Give a user a home on the host that the jail does not reach, and take the keys along
-    HomeInReach,
-    /// Make the home in the jail, or give it to its user
-    HomeMissing,
-    /// Give the home in the jail to its user
-    HomeNotWritable,
-    /// Let only root own and write a file of a root which programs of the host read as root
-    HostFiles,
-    /// Copy the shell of a jail with all that it needs from the host
-    InterpreterMissing,
-    /// Take away the permission to replace jail-shell
-    JailShellWritable,
-    /// Copy the shell of a jail with all that it needs from the host
-    LibraryMissing,
-    /// End the lingering of a user's services on the host
-    Linger,
-    /// Copy the host's locales into the root
-    LocaleMissing,
-    /// Copy the user's login shell with all that it needs from the host
-    LoginShell,
-    /// Unmount a part of the host that is mounted below a root
-    MountInRoot,
-    /// Take a service without a library out of the jail's nsswitch.conf
-    NssLibraryMissing,
-    /// Make /dev/null in the root
-    NullMissing,
-    /// Take away the permission to replace pam_jail.so
-    PamModule,
-    /// Write the user's line of the host into the jail's passwd
-    PasswdDisagrees,
-    /// Write the user's line into the jail's passwd
-    PasswdLineMissing,
-    /// Copy a program that can't start, with all that it needs, from the host; remove it where the host has none
-    ProgramBroken,
-    /// Copy the host's resolv.conf into the root
-    ResolverMissing,
-    /// Make the way to a root root's alone
-    Root,
-    /// Let the user search the root directory
-    RootUnsearchable,
-    /// Take accounts with uid 0 besides root out of the jail's passwd
-    SecondRoot,
-    /// Remove the set-user-ID and set-group-ID bits of a file of a root
-    SetId,
-    /// Copy sftp-server with all that it needs from the host
-    SftpServerBroken,
-    /// Copy sftp-server with all that it needs from the host
-    SftpServerMissing,
-    /// Copy the shell of a jail with all that it needs from the host
-    ShellMissing,
-    /// Take jail-shell out of /etc/shells
-    Shells,
-    /// Copy a user's keys to /etc/ssh/authorized_keys.d
-    SshdKeys,
-    /// Let nobody but the user write the user's keys on the host and the directories they are in, so that sshd obeys them
-    SshdKeysIgnored,
-    /// Copy the keys in the jail's home to the home on the host, where sshd looks
-    SshdKeysInside,
-    /// Give a program, library or account file of a root back to root
-    SystemOwner,
-    /// Take away the write permission for programs, libraries and account files of a root
-    SystemWritable,
-    /// Copy the host's descriptions of terminals into the root
-    TerminfoMissing,
-    /// Copy the host's time zone into the root
-    TimeZoneMissing,
-    /// Mask a user's systemd user manager: it runs on the host what is written to the home from inside the jail
-    UserManager,
-    /// Take away the write permission that everybody has for a file of a root
-    WorldWritable,
-}
-
-/// What the second word of the command is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Object {
-    /// A path: below the root of a jail, or one that the config or PAM names, as a root, a base or the module.
-    Path,
-    /// A jailed user.
-    User,
-    /// Nothing: it is one thing of the host's.
-    Host,
-}
-
-impl Kind {
-    /// Gives the word for it, which is also the finding's.
-    pub(crate) fn name(self) -> String {
-        self.to_possible_value()
-            .map(|value| value.get_name().to_owned())
-            .unwrap_or_default()
-    }
-
-    /// Says what it is about.
-    pub(crate) fn object(self) -> Object {
-        match self {
-            Kind::Base
-            | Kind::Device
-            | Kind::FileCapabilities
-            | Kind::HardLink
-            | Kind::HostFiles
-            | Kind::MountInRoot
-            | Kind::PamModule
-            | Kind::ProgramBroken
-            | Kind::Root
-            | Kind::SetId
-            | Kind::SystemOwner
-            | Kind::SystemWritable
-            | Kind::WorldWritable => Object::Path,
-            Kind::At
-            | Kind::AtJobs
-            | Kind::Cron
-            | Kind::Crontab
-            | Kind::Exec
-            | Kind::GroupDisagrees
-            | Kind::HomeInReach
-            | Kind::HomeMissing
-            | Kind::HomeNotWritable
-            | Kind::InterpreterMissing
-            | Kind::LibraryMissing
-            | Kind::Linger
-            | Kind::LocaleMissing
-            | Kind::LoginShell
-            | Kind::NssLibraryMissing
-            | Kind::NullMissing
-            | Kind::PasswdDisagrees
-            | Kind::PasswdLineMissing
-            | Kind::ResolverMissing
-            | Kind::RootUnsearchable
-            | Kind::SecondRoot
-            | Kind::SftpServerBroken
-            | Kind::SftpServerMissing
-            | Kind::ShellMissing
-            | Kind::SshdKeys
-            | Kind::SshdKeysIgnored
-            | Kind::SshdKeysInside
-            | Kind::TerminfoMissing
-            | Kind::TimeZoneMissing
-            | Kind::UserManager => Object::User,
-            Kind::ConfigMissing | Kind::ConfigUnsafe | Kind::JailShellWritable | Kind::Shells => {
-                Object::Host
-            }
-        }
-    }
-
-    /// Tells whether it only takes something away, of a jail and its user and of nothing else. Only such fixes are left to
-    /// `--fix`.
-    fn only_takes_away(self) -> bool {
-        matches!(
-            self,
-            Kind::At
-                | Kind::ConfigUnsafe
-                | Kind::Cron
-                | Kind::FileCapabilities
-                | Kind::JailShellWritable
-                | Kind::Linger
-                | Kind::PamModule
-                | Kind::Root
-                | Kind::SetId
-                | Kind::Shells
-                | Kind::SystemWritable
-                | Kind::UserManager
-                | Kind::WorldWritable
-        )
-    }
 }
 
 /// A fix that jailctl executes.
@@ -312,32 +120,86 @@ impl Repair {
     }
 }
 
+impl Repair {
+    /// Gives one command for the same fix of several users, each with its own; nothing where there is none. A group stands
+    /// for all whom its rule jails.
+    pub(crate) fn together(all: &[(&str, &Repair)], group: Option<&str>) -> Option<String> {
+        let (_, first) = all.first()?;
+        let alike = |one: &Repair| Repair {
+            what: first.what.clone(),
+            ..one.clone()
+        };
+        if all.iter().any(|(_, one)| alike(one) != **first) {
+            return None;
+        }
+        let mut whats: Vec<&OsStr> = all.iter().map(|(_, one)| one.what.as_os_str()).collect();
+        whats.dedup();
+        match (group, first.kind.object()) {
+            _ if whats.len() == 1 => {}
+            (Some(group), Object::User) => {
+                let group = format!("@{group}");
+                return Some(first.command(&[OsStr::new(&group)], None));
+            }
+            (Some(group), Object::Path) => {
+                let mut generals = all.iter().map(|(name, one)| one.general(name));
+                let general = generals.next()??;
+                if generals.all(|it| it.as_ref() == Some(&general)) {
+                    return Some(first.command(&[OsStr::new(&general)], Some(group)));
+                }
+            }
+            _ => {}
+        }
+        Some(first.command(&whats, None))
+    }
+
+    /// Gives the path with `{user}` in the place of a name, if the name can be put there again.
+    fn general(&self, name: &str) -> Option<String> {
+        let path = self.what.to_str().filter(|path| !path.contains('{'))?;
+        let general = generalised(path, name, "{user}");
+        (general != path && general.replace("{user}", name) == path).then_some(general)
+    }
+
+    /// Gives the command for several things; `group` is whose names are meant by `{user}`.
+    fn command(&self, whats: &[&OsStr], group: Option<&str>) -> String {
+        let mut command = String::from("jailctl ");
+        if self.config != Path::new(CONFIG_DIRECTORY) {
+            command.push_str(&format!("--config {} ", quoted(&self.config)));
+        }
+        command.push_str("mend ");
+        if let Some(file) = &self.sshd_config {
+            command.push_str(&format!("--sshd-config {} ", quoted(file)));
+        }
+        if let Some(rule) = &self.rule {
+            command.push_str(&format!("--rule {} ", quoted(rule)));
+        }
+        if let Some(group) = group {
+            command.push_str(&format!("--for {} ", quoted(format!("@{group}"))));
+        }
+        let name = self.kind.name();
+        if self.kind.object() == Object::Host {
+            return command + &name;
+        }
+        // sh(1) takes newlines off the end of what a command prints, so this can't be left to printf(1).
+        let is_plain = |what: &&OsStr| what.as_bytes().iter().all(|it| (b' '..=b'~').contains(it));
+        let are_plain = whats.iter().all(is_plain);
+        let words: Vec<String> = whats
+            .iter()
+            .map(|what| match are_plain {
+                true => quoted(what),
+                false => quoted(escaped(what.as_bytes())),
+            })
+            .collect();
+        let escapes = if are_plain { "" } else { "--escaped " };
+        let has_dash = whats.iter().any(|what| what.as_bytes().starts_with(b"-"));
+        let end = if has_dash && are_plain { "-- " } else { "" };
+        command + &format!("{escapes}{name} {end}{}", words.join(" "))
+    }
+}
+
 /// The command, on one line and in letters that a terminal can show.
 impl fmt::Display for Repair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("jailctl ")?;
-        if self.config != Path::new(CONFIG_DIRECTORY) {
-            write!(f, "--config {} ", quoted(&self.config))?;
-        }
-        write!(f, "mend ")?;
-        if let Some(file) = &self.sshd_config {
-            write!(f, "--sshd-config {} ", quoted(file))?;
-        }
-        if let Some(rule) = &self.rule {
-            write!(f, "--rule {} ", quoted(rule))?;
-        }
-        let bytes = self.what.as_bytes();
-        // sh(1) takes newlines off the end of what a command prints, so this can't be left to printf(1).
-        let is_plain = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
-        let name = self.kind.name();
-        if self.kind.object() == Object::Host {
-            return f.write_str(&name);
-        }
-        if !is_plain {
-            return write!(f, "--escaped {name} {}", quoted(escaped(bytes)));
-        }
-        let end = if bytes.starts_with(b"-") { "-- " } else { "" };
-        write!(f, "{name} {end}{}", quoted(&self.what))
+        f.write_str(&self.command(&[&self.what], None))
     }
 }
 
@@ -402,6 +264,30 @@ mod tests {
             other.to_string(),
             "jailctl --config /root/new mend home-missing -- -ann"
         );
+    }
+
+    #[test]
+    fn one_command_mends_the_same_of_several() {
+        let paths = ["/srv/jails/ann/home/ann/x", "/srv/jails/bob/home/bob/x"];
+        let repairs = paths.map(|path| Repair::of_path(Kind::SetId, Path::new(path)));
+        let all = [("ann", &repairs[0]), ("bob", &repairs[1])];
+        let each = "jailctl mend --for @staff set-id '/srv/jails/{user}/home/{user}/x'";
+        assert_eq!(Repair::together(&all, Some("staff")).as_deref(), Some(each));
+        let list = "jailctl mend set-id /srv/jails/ann/home/ann/x /srv/jails/bob/home/bob/x";
+        assert_eq!(Repair::together(&all, None).as_deref(), Some(list));
+        let users = ["ann", "bob"].map(|name| Repair::of_user(Kind::Cron, OsStr::new(name)));
+        let all = [("ann", &users[0]), ("bob", &users[1])];
+        let group = Repair::together(&all, Some("staff"));
+        assert_eq!(group.as_deref(), Some("jailctl mend cron @staff"));
+        let both = Repair::together(&all, None);
+        assert_eq!(both.as_deref(), Some("jailctl mend cron ann bob"));
+        // A path in which another name stands can't be said for all.
+        let odd = Repair::of_path(Kind::SetId, Path::new("/srv/jails/{user}/x"));
+        let all = [("ann", &repairs[0]), ("bob", &odd)];
+        let list = "jailctl mend set-id /srv/jails/ann/home/ann/x '/srv/jails/{user}/x'";
+        assert_eq!(Repair::together(&all, Some("staff")).as_deref(), Some(list));
+        let mixed = [("ann", &users[0]), ("bob", &odd)];
+        assert_eq!(Repair::together(&mixed, Some("staff")), None);
     }
 
     #[test]

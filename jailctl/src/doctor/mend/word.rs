@@ -10,7 +10,7 @@ use clap::{
 };
 
 use super::Kind;
-use crate::doctor::kinds::KINDS;
+use crate::doctor::kinds::FindingKind;
 
 /// Reads the kind that is to be mended.
 #[derive(Clone, Debug)]
@@ -26,8 +26,7 @@ impl TypedValueParser for KindParser {
         value: &OsStr,
     ) -> Result<Kind, Error> {
         let word = value.to_string_lossy();
-        let mut kinds = KINDS.split([' ', ',', ';', ':', '.', '\n']);
-        if kinds.any(|kind| kind == word) && Kind::from_str(&word, false).is_err() {
+        if FindingKind::named(&word).is_some() && Kind::from_str(&word, false).is_err() {
             let what = format!(
                 "jailctl does not mend {word} by itself; jailctl check says what to do about it\n"
             );

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use super::{
     host_keys,
-    lines::{in_match, reload},
+    lines::{MatchLines, reload},
     lists::{Lists, Verdict},
     resolved::Resolved,
 };
 use crate::{
     accounts::account::Jailed,
     doctor::check::{
-        Finding,
+        Finding, FindingKind,
         account_state::{is_locked, no_login_without_pam},
     },
     door::has_no_shell,
@@ -31,8 +31,8 @@ pub(super) fn check(
     found.extend(refused_by_list(jailed, resolved, config));
     if resolved.value("MaxSessions") == "0" {
         let what = "sshd: MaxSessions is 0: sshd opens no shell, no command and no SFTP";
-        let command = in_match(jailed, &["MaxSessions 10"], config);
-        found.push(Finding::error("sshd-denied", what).mended_by(command));
+        let command = MatchLines::of(jailed, &["MaxSessions 10"], config);
+        found.push(Finding::error(FindingKind::SshdDenied, what).mended_by_lines(command));
     }
     if resolved.value("UsePAM") != "yes" {
         found.extend(no_login_without_pam());
@@ -55,7 +55,7 @@ fn unopened(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
     }
     let what = "the password is locked (! in /etc/shadow), and sshd finds no key: nobody can log in as this user, except by su as root";
     let command = format!("passwd {}", quoted(&jailed.identity.name));
-    Some(Finding::warning("account-locked", what).mended_by(command))
+    Some(Finding::warning(FindingKind::AccountLocked, what).mended_by(command))
 }
 
 /// Finds an account that an sshd without PAM takes for locked: LOCKED_PASSWD_PREFIX of OpenSSH on Linux. With PAM, pam_unix
@@ -66,7 +66,7 @@ fn locked(jailed: &Jailed) -> Option<Finding> {
     }
     let what = "sshd: UsePAM is no, and the account's password is locked (! in /etc/shadow): sshd refuses every login, by key too";
     let command = format!("usermod -p '*' {}", quoted(&jailed.identity.name));
-    Some(Finding::error("sshd-locked", what).mended_by(command))
+    Some(Finding::error(FindingKind::SshdLocked, what).mended_by(command))
 }
 
 /// Finds out whether one of sshd's lists keeps the user out.
@@ -100,12 +100,12 @@ fn refused_by_list(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Optio
                 shown(pattern),
                 reload()
             );
-            Finding::error("sshd-denied", what).mended_by(shown_lines(keyword))
+            Finding::error(FindingKind::SshdDenied, what).mended_by(shown_lines(keyword))
         }
         Verdict::NotAllowed("AllowUsers") => {
             let what = "sshd: AllowUsers does not name the user: sshd refuses every login";
-            let command = in_match(jailed, &[format!("AllowUsers {user}")], config);
-            Finding::error("sshd-denied", what).mended_by(command)
+            let command = MatchLines::of(jailed, &[format!("AllowUsers {user}")], config);
+            Finding::error(FindingKind::SshdDenied, what).mended_by_lines(command)
         }
         Verdict::NotAllowed(keyword) => {
             let what = format!(
@@ -113,7 +113,7 @@ fn refused_by_list(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Optio
                 shown(lists.allow_groups.join(" "))
             );
             let plain = |group: &&String| !group.contains(['*', '?', '!']);
-            let finding = Finding::error("sshd-denied", what);
+            let finding = Finding::error(FindingKind::SshdDenied, what);
             match lists.allow_groups.iter().find(plain) {
                 Some(group) => finding.mended_by(format!(
                     "usermod -aG {} {}",
@@ -127,7 +127,7 @@ fn refused_by_list(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Optio
             let what = format!(
                 "sshd: {keyword} names the user with addresses: logins from some addresses are refused"
             );
-            Finding::note("sshd-denied", what).mended_by(shown_lines(keyword))
+            Finding::note(FindingKind::SshdDenied, what).mended_by(shown_lines(keyword))
         }
     })
 }

@@ -13,12 +13,12 @@ use jail::{
 use jail_config::{Base, Content};
 
 use super::{
-    lines::{globally, in_match, reload},
+    lines::{MatchLines, globally, reload},
     resolved::{Resolved, SFTP_SERVER, is_internal_sftp},
 };
 use crate::{
     accounts::account::Jailed,
-    doctor::check::{Finding, Severity},
+    doctor::check::{Finding, FindingKind, Severity},
     door::{JAIL_SHELL, has_jail_shell, is_jail_shell},
     shell::{quoted, shown},
 };
@@ -88,11 +88,11 @@ pub(super) fn forwardings(jailed: &Jailed, resolved: &Resolved, config: &Path) -
         .collect();
     let what = format!("sshd asks no login shell for: {}", said.join(", "));
     let finding = match worst {
-        Severity::Error => Finding::error("sshd-forwarding", what),
-        _ => Finding::warning("sshd-forwarding", what),
+        Severity::Error => Finding::error(FindingKind::SshdForwarding, what),
+        _ => Finding::warning(FindingKind::SshdForwarding, what),
     };
     let lines: Vec<String> = open.iter().map(|it| format!("{} no", it.keyword)).collect();
-    Some(finding.mended_by(in_match(jailed, &lines, config)))
+    Some(finding.mended_by_lines(MatchLines::of(jailed, &lines, config)))
 }
 
 /// Finds what runs code of the user's outside of the jail.
@@ -104,12 +104,12 @@ pub(super) fn own_code(jailed: &Jailed, resolved: &Resolved, config: &Path) -> V
     {
         let what =
             "sshd: PermitUserRC is yes: ~/.ssh/rc of the host's home runs outside of the jail";
-        let command = in_match(jailed, &["PermitUserRC no"], config);
-        found.push(Finding::error("sshd-user-rc", what).mended_by(command));
+        let command = MatchLines::of(jailed, &["PermitUserRC no"], config);
+        found.push(Finding::error(FindingKind::SshdUserRc, what).mended_by_lines(command));
     } else if !resolved.is_no("PermitUserRC") && resolved.forced().is_none() {
         let what = "sshd: PermitUserRC is yes: ~/.ssh/rc is started through /bin/sh of the host before the login shell";
-        let command = in_match(jailed, &["PermitUserRC no"], config);
-        found.push(Finding::warning("sshd-user-rc", what).mended_by(command));
+        let command = MatchLines::of(jailed, &["PermitUserRC no"], config);
+        found.push(Finding::warning(FindingKind::SshdUserRc, what).mended_by_lines(command));
     }
     if !resolved.is_no("PermitUserEnvironment") {
         let what = format!(
@@ -117,7 +117,7 @@ pub(super) fn own_code(jailed: &Jailed, resolved: &Resolved, config: &Path) -> V
             resolved.value("PermitUserEnvironment")
         );
         let command = globally("PermitUserEnvironment no", config);
-        found.push(Finding::error("sshd-user-environment", what).mended_by(command));
+        found.push(Finding::error(FindingKind::SshdUserEnvironment, what).mended_by(command));
     }
     for accepted in resolved.all("AcceptEnv").flat_map(str::split_whitespace) {
         let dangerous =
@@ -136,7 +136,7 @@ pub(super) fn own_code(jailed: &Jailed, resolved: &Resolved, config: &Path) -> V
                 "sed -i '/^[[:space:]]*AcceptEnv.*[[:space:]]{word}\\([[:space:]]\\|$\\)/Id' {files}{}",
                 reload()
             );
-            found.push(Finding::error("sshd-accept-env", what).mended_by(command));
+            found.push(Finding::error(FindingKind::SshdAcceptEnv, what).mended_by(command));
         }
     }
     found
@@ -175,7 +175,7 @@ pub(super) fn sftp(resolved: &Resolved, config: &Path) -> Option<Finding> {
         "sed -i 's,^\\([[:space:]]*{before}\\)internal-sftp,\\1{SFTP_SERVER},I' {files}{}",
         reload()
     );
-    Some(Finding::error("sshd-sftp", what).mended_by(command))
+    Some(Finding::error(FindingKind::SshdSftp, what).mended_by(command))
 }
 
 /// Finds a forced jail-shell that sshd, in the jail already, does not find there.
@@ -197,7 +197,7 @@ pub(super) fn forced_inside(jailed: &Jailed, resolved: &Resolved) -> Option<Find
          same path in the root",
         shown(forced)
     );
-    Some(Finding::error("sshd-forced", what))
+    Some(Finding::error(FindingKind::SshdForced, what))
 }
 
 /// Finds a forced command that the login shell runs outside of the jail.
@@ -209,7 +209,7 @@ pub(super) fn forced(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
             shown(forced),
             shown(refusal.to_string())
         );
-        return Some(Finding::error("sshd-forced", what));
+        return Some(Finding::error(FindingKind::SshdForced, what));
     }
     let program = program_of(OsStr::new(forced));
     if has_jail_shell(&jailed.identity) || program.is_some_and(|program| is_jail_shell(&program)) {
@@ -224,7 +224,7 @@ pub(super) fn forced(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
         "usermod -s /usr/bin/jail-shell {}",
         quoted(&jailed.identity.name)
     );
-    Some(Finding::error("sshd-forced", what).mended_by(command))
+    Some(Finding::error(FindingKind::SshdForced, what).mended_by(command))
 }
 
 /// Gives why jail-shell, as login shell, serves nobody who comes with this forced command.

@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use super::{
-    lines::{globally, in_match},
+    lines::{MatchLines, globally},
     resolved::Resolved,
 };
 use crate::{
-    accounts::account::Jailed, doctor::check::Finding, door::has_jail_shell, pam, shell::shown,
+    accounts::account::Jailed,
+    doctor::check::{Finding, FindingKind},
+    door::has_jail_shell,
+    pam,
+    shell::shown,
 };
 
 /// Checks that neither sshd's own chroot nor its way to PAM keeps the door shut.
@@ -19,8 +23,8 @@ pub(super) fn door(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<F
             "sshd: ChrootDirectory {} hides jail-shell and the config from the login: it fails",
             shown(chroot)
         );
-        let command = in_match(jailed, &["ChrootDirectory none"], config);
-        found.push(Finding::error("sshd-chroot", what).mended_by(command));
+        let command = MatchLines::of(jailed, &["ChrootDirectory none"], config);
+        found.push(Finding::error(FindingKind::SshdChroot, what).mended_by_lines(command));
     }
     let service = resolved.service();
     let is_asked = resolved.value("UsePAM") == "yes";
@@ -30,14 +34,14 @@ pub(super) fn door(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<F
             shown(service)
         );
         let command = globally("UsePAM yes", config);
-        found.push(Finding::error("sshd-pam", what).mended_by(command));
+        found.push(Finding::error(FindingKind::SshdPam, what).mended_by(command));
     }
     if is_asked && !pam::jails(service) && pam::jails("sshd") && !has_jail_shell(&jailed.identity) {
         let what = format!(
             "sshd: PAMServiceName is {}: pam_jail.so in /etc/pam.d/sshd is never asked",
             shown(service)
         );
-        found.push(Finding::error("sshd-pam", what).mended_by(pam::opening(service)));
+        found.push(Finding::error(FindingKind::SshdPam, what).mended_by(pam::opening(service)));
     }
     found
 }

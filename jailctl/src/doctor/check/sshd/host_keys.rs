@@ -18,7 +18,7 @@ use super::{keys::expanded, resolved::Resolved};
 use crate::{
     accounts::account::Jailed,
     doctor::{
-        check::{Finding, account_state::has_password, mounts},
+        check::{Finding, FindingKind, account_state::has_password, mounts},
         mend::{Kind, Repair},
     },
     shell::{self, quoted, shown},
@@ -64,9 +64,9 @@ pub(super) fn check(
             Keys::Ignored(at, why) => {
                 let what = format!("sshd takes no key of {}: {why}", shown(file));
                 let finding = if is_good || has_password(identity) {
-                    Finding::warning("sshd-keys-ignored", what)
+                    Finding::warning(FindingKind::SshdKeysIgnored, what)
                 } else {
-                    Finding::error("sshd-keys-ignored", what)
+                    Finding::error(FindingKind::SshdKeysIgnored, what)
                 };
                 found.push(mended(finding, at, identity, config));
             }
@@ -128,7 +128,7 @@ fn missing_home(identity: &Identity) -> Option<Finding> {
         "the home {} of the account is not there on the host: sshd finds no keys in it, and su and login complain",
         shown(home)
     );
-    let finding = Finding::warning("host-home-missing", what);
+    let finding = Finding::warning(FindingKind::HostHomeMissing, what);
     let is_roots = home
         .parent()
         .is_some_and(|it| trust::open_directory(it).is_ok());
@@ -149,9 +149,9 @@ fn keys_inside(jailed: &Jailed, looked: &[(PathBuf, Keys)], config: &Path) -> Op
         files.join(" and ")
     );
     let finding = if has_password(&jailed.identity) {
-        Finding::warning("sshd-keys-inside", what)
+        Finding::warning(FindingKind::SshdKeysInside, what)
     } else {
-        Finding::error("sshd-keys-inside", what)
+        Finding::error(FindingKind::SshdKeysInside, what)
     };
     let repair = Repair::of_user(Kind::SshdKeysInside, &jailed.identity.name);
     Some(finding.mended(looks_in_home(jailed, looked).then(|| repair.with_sshd_config(config))))

@@ -10,13 +10,13 @@ use jail::{account::identity::Identity, plan::request::program_of};
 use super::{
     acts,
     key_file::{self, Entry},
-    lines::in_match,
+    lines::MatchLines,
     resolved::{INTERNAL_SFTP, Resolved, SFTP_SERVER, is_internal_sftp},
 };
 use crate::{
     accounts::account::Jailed,
     doctor::{
-        check::{Finding, reach::writes},
+        check::{Finding, FindingKind, reach::writes},
         mend::{Kind, Repair},
     },
     door::{JAIL_SHELL_PATH, has_jail_shell, is_jail_shell},
@@ -162,16 +162,16 @@ impl Known {
                 "{what}: with command=\"{INTERNAL_SFTP}\" before a key there, sshd serves the whole host by SFTP and never starts \
                  jail-shell"
             );
-            Finding::error("sshd-keys", what)
+            Finding::error(FindingKind::SshdKeys, what)
         } else {
             let what = format!("{what}: options there, such as command=, restrict nobody");
-            Finding::note("sshd-keys", what)
+            Finding::note(FindingKind::SshdKeys, what)
         };
         let repair =
             Repair::of_user(Kind::SshdKeys, &jailed.identity.name).with_sshd_config(config);
         let lines = ["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"];
-        let command = format!("{repair} && {}", in_match(jailed, &lines, config));
-        Some(finding.mended_by(command))
+        let lines = MatchLines::of(jailed, &lines, config);
+        Some(finding.mended_by_lines(lines.after(repair)))
     }
 
     /// Finds keys for which sshd serves the host by SFTP.
@@ -186,7 +186,7 @@ impl Known {
                     shown(file),
                     entry.line
                 );
-                Finding::error("sshd-sftp", what)
+                Finding::error(FindingKind::SshdSftp, what)
             })
             .collect()
     }
@@ -201,8 +201,8 @@ impl Known {
              host by SFTP, and check can't see whether there is one; a ForceCommand rules it out",
             self.unseen.join(", ")
         );
-        let command = in_match(jailed, &[format!("ForceCommand {JAIL_SHELL_PATH}")], config);
-        Some(Finding::warning("sshd-unseen-keys", what).mended_by(command))
+        let command = MatchLines::of(jailed, &[format!("ForceCommand {JAIL_SHELL_PATH}")], config);
+        Some(Finding::warning(FindingKind::SshdUnseenKeys, what).mended_by_lines(command))
     }
 
     /// Finds keys whose own command ForceCommand replaces.
@@ -241,11 +241,11 @@ impl Known {
             shown(forced),
             named.join(", "),
         );
-        let finding = Finding::warning("sshd-key-command", what);
+        let finding = Finding::warning(FindingKind::SshdKeyCommand, what);
         let safe = is_jail_shell(Path::new(forced))
             && self.is_jailed_without_force(jailed, resolved, config);
         Some(if safe {
-            finding.mended_by(in_match(jailed, &["ForceCommand none"], config))
+            finding.mended_by_lines(MatchLines::of(jailed, &["ForceCommand none"], config))
         } else {
             finding
         })
@@ -273,7 +273,7 @@ impl Known {
              whether one of these has any",
             self.unseen.join(", ")
         );
-        Some(Finding::note("sshd-unseen-keys", what))
+        Some(Finding::note(FindingKind::SshdUnseenKeys, what))
     }
 }
 

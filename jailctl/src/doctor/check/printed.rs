@@ -1,0 +1,141 @@
+//! A report for a person: errors first, then warnings; what is accepted or a mere note is counted, and shown if asked for.
+
+use super::{
+    finding::Finding,
+    report::{Fixed, Report},
+    together::{Fix, Together},
+};
+use crate::{
+    attack::Attack,
+    doctor::kinds::Severity,
+    output::{counted, say},
+    shell::shown,
+    style::{Colour, Style},
+};
+
+/// How wide the word before a finding is; what belongs to the finding stands below its text.
+const INDENT: usize = 9;
+
+/// What is shown besides errors and warnings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shows {
+    pub(super) notes: bool,
+    /// All members of a group.
+    pub(super) members: bool,
+}
+
+impl Report {
+    /// Prints it for a person.
+    pub(super) fn print(&self, shows: Shows) {
+        let style = Style::of_stdout();
+        self.attacks.iter().for_each(Attack::print);
+        let (accepted, open): (Vec<&Finding>, Vec<&Finding>) =
+            self.findings.iter().partition(|it| it.accepted.is_some());
+        let (accepted, open) = (Together::all(accepted), Together::all(open));
+        let mut has_fix = false;
+        for one in &open {
+            if shows.notes || severity(one) != Some(Severity::Note) {
+                has_fix |= one.print(&style, shows);
+            }
+        }
+        for one in &accepted {
+            // It may mean that somebody is served unjailed.
+            if shows.notes || shows.members || severity(one) == Some(Severity::Error) {
+                one.print(&style, shows);
+            }
+        }
+        for what in &self.unchecked {
+            style.print_below(&format!("not checked: {}", shown(what)), 0);
+        }
+        for Fixed { command, succeeded } in &self.fixed {
+            let word = if *succeeded { "done" } else { "failed" };
+            say(format_args!("{word}: {command}"));
+        }
+        let count = |wanted| {
+            open.iter()
+                .filter(|it| severity(it) == Some(wanted))
+                .count()
+        };
+        let notes = count(Severity::Note);
+        let mut line = format!(
+            "{}: {}, {}, {}",
+            counted(self.users, "jailed user"),
+            counted(count(Severity::Error), "error"),
+            counted(count(Severity::Warning), "warning"),
+            counted(notes, "note")
+        );
+        if !accepted.is_empty() {
+            line.push_str(&format!(", {} accepted", accepted.len()));
+        }
+        if !shows.notes && (notes > 0 || !accepted.is_empty()) {
+            line.push_str(" (--notes shows them)");
+        }
+        say(line);
+        if has_fix {
+            say(
+                "fix: only takes something away from a jail, and --fix runs it; by hand: read it before you run it.",
+            );
+        }
+    }
+}
+
+fn severity(one: &Together<'_>) -> Option<Severity> {
+    one.first().map(|it| it.severity)
+}
+
+impl Together<'_> {
+    /// Prints it, and what mends it on a line of its own. Tells whether there was such a line.
+    fn print(&self, style: &Style, shows: Shows) -> bool {
+        let Some(first) = self.first() else {
+            return false;
+        };
+        let word = first.severity.word();
+        let (word, colour) = match (&first.accepted, first.severity) {
+            (Some(_), _) => (format!("accepted {word}"), Colour::Plain),
+            (None, Severity::Error) => (word.to_owned(), Colour::Red),
+            (None, Severity::Warning) => (word.to_owned(), Colour::Yellow),
+            (None, Severity::Note) => (word.to_owned(), Colour::Plain),
+        };
+        let whom = self.whom().map(|whom| format!("{whom}: "));
+        let text = format!(
+            "{}{} {}",
+            whom.unwrap_or_default(),
+            shown(&self.what),
+            first.tags()
+        );
+        style.print_headed(&word, colour, &text, INDENT);
+        if shows.members && self.members.len() > 1 {
+            style.print_below(&format!("users: {}", self.names().join(" ")), INDENT);
+        }
+        if let Some(accepted) = &first.accepted {
+            style.print_below(&format!("why: {}", shown(&accepted.why)), INDENT);
+            return false;
+        }
+        let (label, command) = match self.fix() {
+            None => return false,
+            Some(Fix::Safe(command)) => ("fix:", command),
+            Some(Fix::ByHand(command)) => ("by hand:", command),
+            Some(Fix::ForEach(command)) => ("by hand, for each {user}:", command),
+        };
+        // It is to be pasted: it stays on one line.
+        say(format_args!(
+            "{:INDENT$}{} {command}",
+            "",
+            style.bold(label)
+        ));
+        true
+    }
+}
+
+impl Finding {
+    /// Prints it by itself, and what mends it on a line of its own.
+    pub(crate) fn print(&self) {
+        let shows = Shows {
+            notes: true,
+            members: false,
+        };
+        for one in Together::all([self]) {
+            one.print(&Style::of_stdout(), shows);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Findings that say the same of several users, as one: a person reads a sentence once, and mends all with one command.
+
+use std::collections::HashMap;
+
+use super::{
+    finding::{Acceptance, Finding, Member, Mend, Whom},
+    sshd::lines::MatchLines,
+};
+use crate::{
+    doctor::mend::Repair,
+    doctor::{
+        general::generalised,
+        kinds::{FindingKind, Severity},
+    },
+    output::counted,
+};
+
+/// How many users a sentence names.
+const NAMED: usize = 3;
+
+/// What one finding has in common with others.
+#[derive(PartialEq, Eq, Hash)]
+struct Common {
+    severity: Severity,
+    kind: FindingKind,
+    code: Option<&'static str>,
+    accepted: Option<Acceptance>,
+    whom: Option<Whom>,
+    what: String,
+    mend: Option<(String, bool)>,
+}
+
+/// Findings that are printed as one.
+pub(super) struct Together<'a> {
+    pub(super) members: Vec<&'a Finding>,
+    /// The thing and its state, in words that are true of all.
+    pub(super) what: String,
+}
+
+/// What mends all of them.
+pub(super) enum Fix {
+    /// One command, which --fix runs.
+    Safe(String),
+    /// One command that needs reading.
+    ByHand(String),
+    /// A command for each user.
+    ForEach(String),
+}
+
+impl<'a> Together<'a> {
+    /// Puts together what belongs together, in the order of the findings.
+    pub(super) fn all(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Together<'a>> {
+        let mut all: Vec<Together<'a>> = Vec::new();
+        let mut places: HashMap<Common, usize> = HashMap::new();
+        for finding in findings {
+            let common = Common::of(finding);
+            let what = common.what.clone();
+            let place = *places.entry(common).or_insert(all.len());
+            match all.get_mut(place) {
+                Some(same) => same.members.push(finding),
+                None => all.push(Together {
+                    members: vec![finding],
+                    what,
+                }),
+            }
+        }
+        // What is about one user has its own words.
+        for one in &mut all {
+            if let [only] = one.members.as_slice() {
+                one.what.clone_from(&only.what);
+            }
+        }
+        all
+    }
+
+    /// Gives one of them: they have kind and severity in common.
+    pub(super) fn first(&self) -> Option<&'a Finding> {
+        self.members.first().copied()
+    }
+
+    /// Says whom it is about; nothing where it is about nobody.
+    pub(super) fn whom(&self) -> Option<String> {
+        let members: Vec<&Member> = self.people().collect();
+        let names: Vec<&str> = members.iter().map(|it| it.name.as_str()).collect();
+        let named = match names.get(..NAMED).filter(|_| names.len() > NAMED + 1) {
+            Some(named) => format!("{} and {} more", named.join(", "), names.len() - NAMED),
+            None => names.join(", "),
+        };
+        let count = counted(names.len(), "user");
+        Some(match &members.first()?.whom {
+            _ if names.len() == 1 => named,
+            Whom::Group(group) => format!("{count} of @{group} ({named})"),
+            Whom::Jail(jail) => format!("{count} of jail {} ({named})", self.general(jail)),
+            Whom::WithoutJail => format!("{count} without a jail ({named})"),
+        })
+    }
+
+    /// Gives the names of all.
+    pub(super) fn names(&self) -> Vec<&'a str> {
+        self.people().map(|it| it.name.as_str()).collect()
+    }
+
+    fn people(&self) -> impl Iterator<Item = &'a Member> {
+        self.members.iter().filter_map(|it| it.member.as_ref())
+    }
+
+    /// Gives the name of a jail that is a path, in words that are true of all.
+    fn general(&self, jail: &str) -> String {
+        match self.people().next() {
+            Some(member) => generalised(jail, &member.name, "{user}"),
+            None => jail.to_owned(),
+        }
+    }
+
+    /// Gives what mends them all.
+    pub(super) fn fix(&self) -> Option<Fix> {
+        let mends: Vec<&Mend> = self
+            .members
+            .iter()
+            .filter_map(|it| it.mend.as_ref())
+            .collect();
+        let first = *mends.first()?;
+        let command = first.command();
+        let is_one = mends.iter().all(|it| it.command() == command);
+        let together = if is_one {
+            Some(command.clone())
+        } else {
+            self.command()
+        };
+        Some(match together {
+            Some(command) if first.is_safe() => Fix::Safe(command),
+            Some(command) => Fix::ByHand(command),
+            None => Fix::ForEach(self.people().next()?.generalise(&command)),
+        })
+    }
+
+    /// Gives one command for all, where there is one.
+    fn command(&self) -> Option<String> {
+        let group = match &self.people().next()?.whom {
+            Whom::Group(group) => Some(group.as_str()),
+            Whom::Jail(_) | Whom::WithoutJail => None,
+        };
+        let mut repairs: Vec<(&str, &Repair)> = Vec::new();
+        let mut lines: Vec<&MatchLines> = Vec::new();
+        for finding in &self.members {
+            match (&finding.mend, &finding.member) {
+                (Some(Mend::Repair(repair)), Some(member)) => repairs.push((&member.name, repair)),
+                (Some(Mend::Lines(one)), Some(_)) => lines.push(one),
+                _ => return None,
+            }
+        }
+        if lines.is_empty() {
+            Repair::together(&repairs, group)
+        } else {
+            MatchLines::together(&lines, group)
+        }
+    }
+}
+
+impl Common {
+    fn of(finding: &Finding) -> Common {
+        let general = |text: &str| match &finding.member {
+            Some(member) => member.generalise(text),
+            None => text.to_owned(),
+        };
+        let mend = finding.mend.as_ref();
+        let whom = finding.member.as_ref().map(|member| match &member.whom {
+            Whom::Jail(jail) => Whom::Jail(generalised(jail, &member.name, "{user}")),
+            other => other.clone(),
+        });
+        Common {
+            severity: finding.severity,
+            kind: finding.kind,
+            code: finding.code,
+            accepted: finding.accepted.clone(),
+            whom,
+            what: general(&finding.what),
+            mend: mend.map(|mend| (general(&mend.command()), mend.is_safe())),
+        }
+    }
+}
+
+impl Member {
+    /// Puts words that are true of others as well in the place of what is this user's.
+    fn generalise(&self, text: &str) -> String {
+        let text = generalised(text, &self.name, "{user}");
+        let text = generalised(&text, &self.uid.to_string(), "{uid}");
+        generalised(&text, &self.gid.to_string(), "{gid}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fix, Together};
+    use crate::{
+        doctor::check::finding::{Finding, Member, Whom},
+        doctor::kinds::FindingKind,
+    };
+
+    fn finding(name: &str, uid: u32, whom: Whom) -> Finding {
+        let what = format!("/home/{name} belongs to uid {uid}");
+        let finding = Finding::warning(FindingKind::Cron, what);
+        let finding = finding.mended_by(format!("usermod -s /bin/sh {name}"));
+        Finding {
+            member: Some(Member {
+                name: name.to_owned(),
+                uid,
+                gid: uid,
+                whom,
+            }),
+            ..finding
+        }
+    }
+
+    #[test]
+    fn says_of_many_what_is_true_of_each() {
+        let staff = Whom::Group("staff".to_owned());
+        let mut all: Vec<Finding> = (1..=50)
+            .map(|number| finding(&format!("s{number}"), 3000 + number, staff.clone()))
+            .collect();
+        all.push(finding("eve", 5000, Whom::Jail("web".to_owned())));
+        let together = Together::all(&all);
+        assert_eq!(together.len(), 2);
+        assert_eq!(together[0].what, "/home/{user} belongs to uid {uid}");
+        let whom = together[0].whom();
+        let expected = "50 users of @staff (s1, s2, s3 and 47 more)";
+        assert_eq!(whom.as_deref(), Some(expected));
+        let fix = together[0].fix();
+        assert!(matches!(fix, Some(Fix::ForEach(it)) if it == "usermod -s /bin/sh {user}"));
+        // What is one user's has its own words.
+        assert_eq!(together[1].what, "/home/eve belongs to uid 5000");
+        assert_eq!(together[1].whom().as_deref(), Some("eve"));
+        let fix = together[1].fix();
+        assert!(matches!(fix, Some(Fix::ByHand(it)) if it == "usermod -s /bin/sh eve"));
+    }
+}

@@ -1,0 +1,136 @@
+//! What `jailctl mend` is asked to do: one thing, several, or the same for all users of a group.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
+
+use jail::door::decision::Config;
+use jail_config::RuleKind;
+
+use super::{
+    kind::{Kind, Object},
+    repair::{self, Repair},
+};
+use crate::{
+    accounts::{
+        account::{Accounts, Jailed, did_you_mean},
+        trial::supposed_user,
+    },
+    failure::Failure,
+    output::Output,
+    shell::shown,
+};
+
+/// What is asked of mend.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) kind: Kind,
+    /// The paths or users that check names; some kinds take none. For users, `@GROUP` stands for several.
+    pub(crate) what: &'a [OsString],
+    /// The group whose users are meant by `{user}` in a path.
+    pub(crate) each: Option<&'a str>,
+    /// `what` is escaped as check prints it.
+    pub(crate) escaped: bool,
+    pub(crate) sshd_config: &'a Path,
+    /// A rule that the config is taken to have, as `USER=JAIL`.
+    pub(crate) rule: Option<&'a str>,
+    pub(crate) dry_run: bool,
+    pub(crate) output: Output,
+}
+
+/// Makes a fix of each thing that is named.
+pub(super) fn repairs(config: &Path, asked: &Asked) -> Result<Vec<Repair>, Failure> {
+    let kind = asked.kind;
+    let usage = |why: &str| Err(Failure::Usage(why.to_owned()));
+    match (kind.object(), asked.what.is_empty(), asked.each) {
+        (Object::Host, false, _) => return usage("this kind takes no WHAT"),
+        (Object::Path | Object::User, true, _) => {
+            return usage("name WHAT: the path or user that check names");
+        }
+        (Object::Host | Object::User, _, Some(_)) => {
+            return usage("--for is for kinds whose WHAT is a path; name a group as WHAT: @GROUP");
+        }
+        _ => {}
+    }
+    let mut whats: Vec<OsString> = Vec::new();
+    for what in asked.what {
+        let what = match asked.escaped {
+            false => what.clone(),
+            true => match repair::unescaped(what) {
+                Some(what) => what,
+                None => return usage("--escaped: a backslash takes three octal digits"),
+            },
+        };
+        let group = what.to_str().and_then(|what| what.strip_prefix('@'));
+        match (group, asked.each) {
+            (Some(group), _) if kind.object() == Object::User => {
+                whats.extend(members(config, asked, group)?);
+            }
+            (_, Some(group)) => whats.extend(paths(config, asked, group, &what)?),
+            (_, None) => whats.push(what),
+        }
+    }
+    if kind.object() == Object::Host {
+        whats.push(OsString::new());
+    }
+    let repair = |what: &OsString| {
+        let repair = Repair::new(kind, what);
+        let repair = repair.with_sshd_config(asked.sshd_config);
+        repair.with_rule(asked.rule)
+    };
+    Ok(whats.iter().map(repair).collect())
+}
+
+/// Gives a path for each user of a group.
+fn paths(
+    config: &Path,
+    asked: &Asked,
+    group: &str,
+    path: &OsStr,
+) -> Result<Vec<OsString>, Failure> {
+    let Some(general) = path.to_str().filter(|path| path.contains("{user}")) else {
+        let why = "--for: WHAT is a path with {user} in the place of each name";
+        return Err(Failure::Usage(why.to_owned()));
+    };
+    let group = group.strip_prefix('@').unwrap_or(group);
+    let names = members(config, asked, group)?.into_iter();
+    // What is no text has no place in such a path: its user is named by itself.
+    let names = names.filter_map(|name| name.into_string().ok());
+    Ok(names
+        .map(|name| general.replace("{user}", &name).into())
+        .collect())
+}
+
+/// Lists the users whom the rule of a group jails.
+fn members(config: &Path, asked: &Asked, group: &str) -> Result<Vec<OsString>, Failure> {
+    let all = jailed(config, asked.rule)?;
+    let group_of = |one: &Jailed| match &one.jail.rule.kind {
+        RuleKind::Group(group) => Some(group.clone()),
+        _ => None,
+    };
+    let of_group = all
+        .iter()
+        .filter(|one| group_of(one).as_deref() == Some(group));
+    let names: Vec<OsString> = of_group.map(|one| one.identity.name.clone()).collect();
+    if names.is_empty() {
+        let groups: Vec<String> = all.iter().filter_map(group_of).collect();
+        let meant = did_you_mean(group, groups.iter().map(String::as_str));
+        return Err(Failure::Failed(format!(
+            "no rule of [groups] {} jails anybody{meant}",
+            shown(group)
+        )));
+    }
+    Ok(names)
+}
+
+/// Gives all jailed users of a config, and the one of a rule that is not in it yet.
+pub(super) fn jailed(config: &Path, rule: Option<&str>) -> Result<Vec<Jailed>, Failure> {
+    let mut all = Accounts::all(&Config::read(config)?, config)?.jailed;
+    if let Some(rule) = rule {
+        let supposed = supposed_user(config, rule)?;
+        all.retain(|one| one.identity.name != supposed.identity.name);
+        all.push(supposed);
+    }
+    Ok(all)
+}
