@@ -33,6 +33,7 @@ pub mod roots;
 mod sandbox;
 pub mod stall;
 
+pub use findings::{Found, findings, of_kind};
 pub use jailctl::jailctl;
 pub use outcome::Outcome;
 pub use pty::Pty;

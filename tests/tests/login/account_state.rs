@@ -1,7 +1,7 @@
 //! What refuses a login before any jail is asked for: a real sshd refuses, and `jailctl check` and `explain` say why.
 #![allow(clippy::panic, reason = "a test reports by panicking")]
 
-use login_jail_tests::{JAIL_SHELL, Sandbox, roots};
+use login_jail_tests::{Found, JAIL_SHELL, Sandbox, findings, roots};
 
 const CONFIG: &str = "/etc/ssh/sandbox/sshd_config";
 
@@ -46,9 +46,16 @@ fn does_not_log_in(sandbox: &Sandbox, when: &str) {
     assert!(!outcome.stdout.contains("in\n"), "{when}: {outcome}");
 }
 
-/// Gives the findings about the account, each with the line below it.
-fn found(sandbox: &Sandbox) -> Vec<String> {
-    let report = sandbox.run(&["jailctl", "check", "--sshd-config", CONFIG, "ann"]);
+/// Gives the findings about the account.
+fn found(sandbox: &Sandbox) -> Vec<Found> {
+    let report = sandbox.run(&[
+        "jailctl",
+        "check",
+        "--notes",
+        "--sshd-config",
+        CONFIG,
+        "ann",
+    ]);
     let kinds = [
         "account-expired",
         "account-locked",
@@ -63,17 +70,9 @@ fn found(sandbox: &Sandbox) -> Vec<String> {
         "sshd-keys-ignored",
         "sshd-keys-inside",
     ];
-    let lines: Vec<&str> = report.stdout.lines().collect();
-    lines
-        .iter()
-        .zip(lines.iter().skip(1))
-        .filter(|(line, _)| {
-            kinds
-                .iter()
-                .any(|kind| line.ends_with(&format!("[{kind}]")))
-        })
-        .map(|(line, below)| format!("{line}\n{below}"))
-        .collect()
+    let mut found = findings(&report);
+    found.retain(|it| kinds.contains(&it.kind.as_str()));
+    found
 }
 
 #[track_caller]
@@ -87,15 +86,14 @@ fn nothing_found(sandbox: &Sandbox, when: &str) {
 fn named(sandbox: &Sandbox, state: &str, kind: &str, parts: &[&str]) -> String {
     sandbox.must(state);
     does_not_log_in(sandbox, state);
-    let found = found(sandbox).into_iter();
-    let found: Vec<String> = found
-        .filter(|it| it.contains(&format!("[{kind}]")))
-        .collect();
+    let mut found = found(sandbox);
+    found.retain(|it| it.kind == kind);
     let [finding] = found.as_slice() else {
         panic!("{state}: {found:?}");
     };
     for part in parts {
-        assert!(finding.contains(part), "{state}: {part}: {finding}");
+        let there = finding.what.contains(part);
+        assert!(there, "{state}: {part}: {finding:?}");
     }
     sandbox.must(&format!("cp {CONFIG} /etc/ssh/sshd_config"));
     let explained = sandbox.run(&["jailctl", "explain", "ann"]);
@@ -105,11 +103,11 @@ fn named(sandbox: &Sandbox, state: &str, kind: &str, parts: &[&str]) -> String {
     );
     assert_eq!(
         explained.code(),
-        Some(i32::from(finding.starts_with("error"))),
+        Some(i32::from(finding.severity == "error")),
         "{state}: {explained}"
     );
-    let command = finding.split_once("#? ").map_or("", |(_, command)| command);
-    command.to_owned()
+    assert!(!finding.safe, "{state}: {finding:?}");
+    finding.command.clone().unwrap_or_default()
 }
 
 /// As [`named`], and insists that the command that is printed lets the user in again.
@@ -420,10 +418,11 @@ fn a_full_disk_is_named() {
                 mkdir -p /srv/jails/ann/home/ann; chown ann: /srv/jails/ann/home/ann
                 cat /dev/zero >/srv/jails/ann/fill 2>/dev/null || true";
     sandbox.must(fill);
-    let found = found(&sandbox).concat();
+    let found = found(&sandbox);
+    let is_full = |it: &Found| it.what.contains("/srv/jails/ann has no free space");
     assert!(
-        found.contains("/srv/jails/ann has no free space") && found.contains("[disk-full]"),
-        "{found}"
+        found.iter().any(|it| it.kind == "disk-full" && is_full(it)),
+        "{found:?}"
     );
     let outcome = sandbox.ssh("ann", "cp /etc/services mine");
     assert_ne!(outcome.code(), Some(0), "{outcome}");

@@ -1,77 +1,80 @@
 //! `jailctl check`: every kind of finding is planted, found, and mended by the command that is printed for it.
 #![allow(clippy::panic, reason = "a test reports by panicking")]
 
-use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, roots, skipped};
-
-/// A finding as it is printed.
-#[derive(Debug)]
-struct Found {
-    severity: String,
-    what: String,
-    command: Option<String>,
-    safe: bool,
-}
+use login_jail_tests::{Found, JAIL_SHELL, Outcome, Sandbox, of_kind, roots, skipped};
 
 fn check(sandbox: &Sandbox) -> Outcome {
-    sandbox.run(&["jailctl", "check"])
+    sandbox.run(&["jailctl", "check", "--notes"])
 }
 
-/// Reads the findings of a kind.
-fn of_kind(outcome: &Outcome, kind: &str) -> Vec<Found> {
-    let ending = format!(" [{kind}]");
-    let lines: Vec<&str> = outcome.stdout.lines().collect();
-    lines
-        .iter()
-        .enumerate()
-        .filter_map(|(index, line)| {
-            let (severity, what) = line.strip_suffix(&ending)?.split_once(' ')?;
-            let below = lines.get(index + 1).map_or("", |next| next.trim_start());
-            let safe = below.strip_prefix("# ");
-            let command = safe.or(below.strip_prefix("#? ")).map(str::to_owned);
-            Some(Found {
-                severity: severity.to_owned(),
-                what: what.trim_start().to_owned(),
-                command,
-                safe: safe.is_some(),
-            })
-        })
-        .collect()
+/// A host whose last check is known: what was found after one thing was mended is what there was before the next.
+struct Checked<'a> {
+    sandbox: &'a Sandbox,
+    last: Outcome,
 }
 
-/// Plants something, insists that it is found with all of `parts` and was not before, runs the command that is printed,
-/// and insists that it is gone.
+impl<'a> Checked<'a> {
+    fn of(sandbox: &'a Sandbox) -> Checked<'a> {
+        let last = check(sandbox);
+        Checked { sandbox, last }
+    }
+
+    /// Plants one thing: see [`Checked::planted_together`].
+    #[track_caller]
+    fn planted(&mut self, kind: &str, plant: &str, parts: &[&str]) -> Found {
+        self.planted_together(&[(kind, plant, parts)]).remove(0)
+    }
+
+    /// Plants things that have nothing to do with each other, insists that each is found with all of its parts and was not
+    /// before, runs the commands that are printed, and insists that each is gone. That takes two checks.
+    #[track_caller]
+    fn planted_together(&mut self, plants: &[(&str, &str, &[&str])]) -> Vec<Found> {
+        let has =
+            |found: &Found, parts: &[&str]| parts.iter().all(|part| found.what.contains(part));
+        for (kind, plant, parts) in plants {
+            let before = of_kind(&self.last, kind);
+            let is_there = before.iter().any(|found| has(found, parts));
+            assert!(!is_there, "{kind} before it was planted: {}", self.last);
+            self.sandbox.must(plant);
+        }
+        let after = check(self.sandbox);
+        let mut all = Vec::new();
+        for (kind, _, parts) in plants {
+            let mut found = of_kind(&after, kind).into_iter();
+            let Some(found) = found.find(|found| has(found, parts)) else {
+                panic!("{kind} with {parts:?} was not found: {after}");
+            };
+            all.push(found);
+        }
+        if all.iter().any(|found| found.severity != "note") {
+            assert_eq!(after.code(), Some(1), "{after}");
+        }
+        for found in &all {
+            let kind = &found.kind;
+            let Some(command) = &found.command else {
+                panic!("{kind} has no command: {after}");
+            };
+            // Not in `/`, where a path that lost its first slash would be found all the same.
+            let mended = self.sandbox.sh(&format!("cd /root; {command}"));
+            assert_eq!(mended.code(), Some(0), "{kind}: {mended}");
+            if command.contains("cp ") {
+                assert_eq!(mended.stderr, "", "{kind}: {mended}");
+            }
+        }
+        self.last = check(self.sandbox);
+        for (kind, _, parts) in plants {
+            let again = of_kind(&self.last, kind);
+            let is_there = again.iter().any(|found| has(found, parts));
+            assert!(!is_there, "{kind} after its command: {}", self.last);
+        }
+        all
+    }
+}
+
+/// Plants one thing on a host that was not checked before.
 #[track_caller]
 fn planted(sandbox: &Sandbox, kind: &str, plant: &str, parts: &[&str]) -> Found {
-    let has = |found: &Found| parts.iter().all(|part| found.what.contains(part));
-    let before = check(sandbox);
-    assert!(
-        !of_kind(&before, kind).iter().any(has),
-        "{kind} before it was planted: {before}"
-    );
-    sandbox.must(plant);
-    let after = check(sandbox);
-    let found = of_kind(&after, kind).into_iter().find(|found| has(found));
-    let Some(found) = found else {
-        panic!("{kind} with {parts:?} was not found: {after}");
-    };
-    if found.severity != "note" {
-        assert_eq!(after.code(), Some(1), "{after}");
-    }
-    let Some(command) = &found.command else {
-        panic!("{kind} has no command: {after}");
-    };
-    // Not in `/`, where a path that lost its first slash would be found all the same.
-    let mended = sandbox.sh(&format!("cd /root; {command}"));
-    assert_eq!(mended.code(), Some(0), "{kind}: {mended}");
-    if command.contains("cp ") {
-        assert_eq!(mended.stderr, "", "{kind}: {mended}");
-    }
-    let again = check(sandbox);
-    assert!(
-        !of_kind(&again, kind).iter().any(has),
-        "{kind} after {command}: {again}"
-    );
-    found
+    Checked::of(sandbox).planted(kind, plant, parts)
 }
 
 /// ann in a jail with the host's system, and a host where sshd can be asked.
@@ -131,33 +134,28 @@ fn a_jail_in_order_has_no_findings() {
 #[test]
 fn finds_what_is_wrong_with_the_config() {
     let sandbox = with_base();
-    let safe = planted(
-        &sandbox,
+    let mut host = Checked::of(&sandbox);
+    let safe = host.planted(
         "config-unsafe",
         "chmod 666 /etc/login-jail/config.toml",
         &["mode 0666"],
     );
     assert!(safe.safe);
-    planted(
-        &sandbox,
+    host.planted(
         "config-unsafe",
         "chown ann /etc/login-jail",
         &["not to root"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "unknown-user",
         "sed -i 's/^ann = .*/&\\nzoe = \"web\"/' /etc/login-jail/config.toml",
         &["[users] zoe"],
     );
-    planted(
-        &sandbox,
-        "users-file",
+    host.planted("users-file",
         "mkdir -p /etc/login-jail/users.d; echo 'jail = \"web\"' >/etc/login-jail/users.d/annn.toml",
         &["annn.toml", "no account"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "users-file",
         "echo 'jail = \"web\"' >/etc/login-jail/users.d/ann",
         &["users.d/ann", ".toml"],
@@ -174,8 +172,7 @@ fn finds_what_is_wrong_with_the_config() {
         "{found:?}"
     );
     sandbox.must("sed -i '/ann2/d; /groups/d' /etc/login-jail/config.toml");
-    planted(
-        &sandbox,
+    host.planted(
         "config-missing",
         "rm /etc/login-jail/config.toml",
         &["does not exist"],
@@ -253,7 +250,7 @@ fn says_of_a_user_asked_for_by_name_that_no_rule_jails_them() {
     let sandbox = with_base();
     sandbox.must("useradd -m -s /bin/bash zoe");
     let told = |parts: &[&str]| {
-        let outcome = sandbox.run(&["jailctl", "check", "zoe"]);
+        let outcome = sandbox.run(&["jailctl", "check", "--notes", "zoe"]);
         let found = of_kind(&outcome, "not-jailed");
         let is_told = |it: &Found| parts.iter().all(|part| it.what.contains(part));
         assert!(found.iter().any(is_told), "{outcome}");
@@ -285,39 +282,28 @@ fn shows_every_fault_of_the_config_and_where_to_edit() {
 #[test]
 fn finds_what_is_wrong_on_the_way_to_the_root() {
     let sandbox = with_base();
+    let mut host = Checked::of(&sandbox);
     // Others may have their roots there, too.
     assert!(
-        !planted(
-            &sandbox,
-            "root",
-            "chmod 0777 /srv/jails",
-            &["/srv/jails is mode 0777"]
-        )
-        .safe
+        !host
+            .planted(
+                "root",
+                "chmod 0777 /srv/jails",
+                &["/srv/jails is mode 0777"]
+            )
+            .safe
     );
     assert!(
-        planted(
-            &sandbox,
+        host.planted(
             "root",
             "chmod g+w /srv/jails/ann",
             &["/srv/jails/ann is mode 0775"]
         )
         .safe
     );
-    planted(
-        &sandbox,
-        "root",
-        "chown ann /srv/jails/ann",
-        &["not to root"],
-    );
-    planted(
-        &sandbox,
-        "root",
-        "chown ann /srv/jails",
-        &["/srv/jails belongs to"],
-    );
-    planted(
-        &sandbox,
+    host.planted("root", "chown ann /srv/jails/ann", &["not to root"]);
+    host.planted("root", "chown ann /srv/jails", &["/srv/jails belongs to"]);
+    host.planted(
         "root",
         "mv /srv/jails/ann /srv/jails/other",
         &["does not exist"],
@@ -335,34 +321,30 @@ fn finds_what_is_wrong_on_the_way_to_the_root() {
 #[test]
 fn finds_what_a_login_would_be_refused_for() {
     let sandbox = whole();
+    let mut host = Checked::of(&sandbox);
     let root = "/srv/jails/ann";
     let plant = |what: &str| what.replace("$root", root);
-    planted(
-        &sandbox,
+    host.planted(
         "shell-missing",
         &plant("rm $root/bin/bash"),
         &["find /bin/bash in the jail"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "library-missing",
         &plant("find $root -name 'libtinfo.so*' -exec rm {} +"),
         &["the program is there, missing are libtinfo.so.6"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "interpreter-missing",
         &plant("find $root -name 'ld-linux*' -exec rm {} +"),
         &["its interpreter", "is missing"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "home-missing",
         &plant("chmod 700 $root/home/ann; chown root $root/home/ann"),
         &["Permission denied"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "root-unsearchable",
         &plant("chmod 700 $root"),
         &["jailctl mend root-unsearchable"],
@@ -374,107 +356,84 @@ fn finds_what_a_login_would_be_refused_for() {
 #[test]
 fn finds_what_users_will_miss_inside() {
     let sandbox = whole();
-    let root = "/srv/jails/ann";
-    let plant = |what: &str| what.replace("$root", root);
-    planted(
-        &sandbox,
+    let mut host = Checked::of(&sandbox);
+    host.planted(
         "home-missing",
-        &plant("rm -rf $root/home/ann"),
+        "rm -rf /srv/jails/ann/home/ann",
         &["/home/ann"],
     );
-    planted(
-        &sandbox,
-        "home-not-writable",
-        &plant("chmod 755 $root/home/ann; chown root $root/home/ann"),
-        &["/home/ann"],
-    );
-    planted(
-        &sandbox,
-        "sftp-server-missing",
-        &plant("rm $root/usr/lib/openssh/sftp-server"),
-        &[],
-    );
-    let broken = "rm -f $root/usr/lib/openssh/sftp-server; printf '#!/nowhere\\n' >$root/usr/lib/openssh/sftp-server; chmod 755 $root/usr/lib/openssh/sftp-server";
-    planted(
-        &sandbox,
-        "sftp-server-broken",
-        &plant(broken),
-        &["/nowhere"],
-    );
-    planted(
-        &sandbox,
-        "passwd-line-missing",
-        &plant("sed -i /^ann:/d $root/etc/passwd"),
-        &[],
-    );
-    planted(
-        &sandbox,
-        "passwd-disagrees",
-        &plant("sed -i 's/^ann:x:[0-9]*/ann:x:4711/' $root/etc/passwd"),
-        &["uid 4711"],
-    );
-    planted(
-        &sandbox,
-        "second-root",
-        &plant("echo toor:x:0:0::/:/bin/sh >>$root/etc/passwd"),
-        &["toor"],
-    );
-    planted(
-        &sandbox,
-        "terminfo-missing",
-        &plant("rm -rf $root/lib/terminfo $root/usr/share/terminfo"),
-        &[],
-    );
-    planted(
-        &sandbox,
-        "terminfo-missing",
-        &plant("rm -rf $root/lib/terminfo $root/usr/share/terminfo; mkdir -p $root/lib/terminfo/x"),
-        &[],
-    );
-    planted(
-        &sandbox,
-        "program-broken",
-        &plant("cp -L --parents /usr/bin/ssh $root"),
-        &["/usr/bin/ssh", "libcrypto.so"],
-    );
-    planted(
-        &sandbox,
-        "program-broken",
-        &plant("printf '#!/usr/bin/nowhere\\n' >$root/usr/bin/tool; chmod 755 $root/usr/bin/tool"),
-        &["/usr/bin/tool", "/usr/bin/nowhere"],
-    );
-    planted(
-        &sandbox,
-        "locale-missing",
-        &plant(
-            "rm -rf $root/usr/lib/locale; mkdir -p $root/usr/lib/locale $root/usr/share/locale/de",
+    let parts = |part: &'static str| if part.is_empty() { vec![] } else { vec![part] };
+    let mut planted = |plants: &[(&str, &str, &'static str)]| {
+        let plants: Vec<_> = plants
+            .iter()
+            .map(|(kind, plant, part)| (*kind, format!("cd /srv/jails/ann; {plant}"), parts(part)))
+            .collect();
+        let plants: Vec<(&str, &str, &[&str])> = plants
+            .iter()
+            .map(|(kind, plant, parts)| (*kind, plant.as_str(), parts.as_slice()))
+            .collect();
+        host.planted_together(&plants);
+    };
+    planted(&[
+        ("sftp-server-missing", "rm usr/lib/openssh/sftp-server", ""),
+        ("passwd-line-missing", "sed -i /^ann:/d etc/passwd", ""),
+        (
+            "second-root",
+            "echo toor:x:0:0::/:/bin/sh >>etc/passwd",
+            "toor",
         ),
-        &[],
-    );
-    planted(
-        &sandbox,
-        "locale-missing",
-        &plant("rm -rf $root/usr/lib/locale"),
-        &[],
-    );
-    planted(
-        &sandbox,
-        "time-zone-missing",
-        &plant("rm $root/etc/localtime"),
-        &[],
-    );
-    planted(
-        &sandbox,
-        "resolver-missing",
-        &plant("rm $root/etc/resolv.conf"),
-        &[],
-    );
-    planted(
-        &sandbox,
-        "nss-library-missing",
-        &plant("printf 'passwd: files oracle\\n' >$root/etc/nsswitch.conf"),
-        &["libnss_oracle.so.2"],
-    );
+        (
+            "terminfo-missing",
+            "rm -rf lib/terminfo usr/share/terminfo",
+            "",
+        ),
+        (
+            "program-broken",
+            "cp -L --parents /usr/bin/ssh .",
+            "libcrypto.so",
+        ),
+        (
+            "program-broken",
+            "printf '#!/usr/bin/nowhere\n' >usr/bin/tool; chmod 755 usr/bin/tool",
+            "/usr/bin/nowhere",
+        ),
+        (
+            "locale-missing",
+            "rm -rf usr/lib/locale; mkdir -p usr/lib/locale usr/share/locale/de",
+            "",
+        ),
+        ("time-zone-missing", "rm etc/localtime", ""),
+        ("resolver-missing", "rm etc/resolv.conf", ""),
+        (
+            "nss-library-missing",
+            "printf 'passwd: files oracle\n' >etc/nsswitch.conf",
+            "libnss_oracle.so.2",
+        ),
+    ]);
+    planted(&[
+        (
+            "home-not-writable",
+            "chmod 755 home/ann; chown root home/ann",
+            "/home/ann",
+        ),
+        (
+            "sftp-server-broken",
+            "rm -f usr/lib/openssh/sftp-server; printf '#!/nowhere\n' >usr/lib/openssh/sftp-server
+             chmod 755 usr/lib/openssh/sftp-server",
+            "/nowhere",
+        ),
+        (
+            "passwd-disagrees",
+            "sed -i 's/^ann:x:[0-9]*/ann:x:4711/' etc/passwd",
+            "uid 4711",
+        ),
+        (
+            "terminfo-missing",
+            "rm -rf lib/terminfo usr/share/terminfo; mkdir -p lib/terminfo/x",
+            "",
+        ),
+        ("locale-missing", "rm -rf usr/lib/locale", ""),
+    ]);
 }
 
 /// Roots have the least, or hard links to the host's files, or links that lead to them from outside.
@@ -483,29 +442,21 @@ fn what_is_copied_from_the_host_comes_into_any_root() {
     let root = "/srv/jails/ann";
     let plant = |what: &str| what.replace("$root", root);
     let sandbox = whole();
-    planted(
-        &sandbox,
+    let mut host = Checked::of(&sandbox);
+    host.planted(
         "terminfo-missing",
         &plant("rm -rf $root/lib/terminfo $root/usr/share"),
         &[],
     );
-    planted(
-        &sandbox,
-        "locale-missing",
-        &plant("rm -rf $root/usr/lib"),
-        &[],
-    );
-    planted(
-        &sandbox,
-        "program-broken",
+    host.planted("locale-missing", &plant("rm -rf $root/usr/lib"), &[]);
+    host.planted("program-broken",
         // Moved, so that the sandbox's own file system has it.
         &plant(
             "cp -p /usr/bin/ssh /usr/bin/moved; mv /usr/bin/moved /usr/bin/ssh; ln /usr/bin/ssh $root/usr/bin",
         ),
         &["/usr/bin/ssh", "libcrypto.so"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "program-broken",
         &plant(
             "find $root -name 'libcrypto.so*' -exec rm {} +
@@ -536,6 +487,7 @@ fn behind_pam() -> Sandbox {
 #[test]
 fn a_jail_behind_pam_is_rehearsed_as_the_module_enters_it() {
     let sandbox = behind_pam();
+    let mut host = Checked::of(&sandbox);
     let report = check(&sandbox);
     assert!(
         report.ok().contains("1 jailed user: 0 errors, 0 warnings"),
@@ -543,26 +495,22 @@ fn a_jail_behind_pam_is_rehearsed_as_the_module_enters_it() {
     );
     let root = "/srv/jails/ann";
     let plant = |what: &str| what.replace("$root", root);
-    planted(
-        &sandbox,
+    host.planted(
         "login-shell",
         &plant("rm $root/bin/bash"),
         &["find /bin/bash in the jail"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "login-shell",
         &plant("find $root -name 'libtinfo.so*' -exec rm {} +"),
         &["missing are libtinfo.so.6"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "home-missing",
         &plant("rm -rf $root/home/ann"),
         &["/home/ann"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "root-unsearchable",
         &plant("chmod 700 $root"),
         &["jailctl mend root-unsearchable"],
@@ -573,10 +521,10 @@ fn a_jail_behind_pam_is_rehearsed_as_the_module_enters_it() {
 #[test]
 fn finds_what_the_module_refuses_and_jail_shell_does_not_mind() {
     let sandbox = behind_pam();
+    let mut host = Checked::of(&sandbox);
     let root = "/srv/jails/ann";
     let plant = |what: &str| what.replace("$root", root);
-    let found = planted(
-        &sandbox,
+    let found = host.planted(
         "host-files",
         &plant("chgrp ann $root/etc/passwd; chmod 664 $root/etc/passwd"),
         &["/etc/passwd is mode 0664", "(root-unsafe)"],
@@ -584,8 +532,7 @@ fn finds_what_the_module_refuses_and_jail_shell_does_not_mind() {
     assert!(!found.safe, "{found:?}");
     for line in ["ann:x:0:0::/:/bin/sh", "ann:x:4711:4711::/:/bin/sh"] {
         let rewritten = format!("sed -i 's,^ann:.*,{line},' $root/etc/passwd");
-        planted(
-            &sandbox,
+        host.planted(
             "host-files",
             &plant(&rewritten),
             &["/etc/passwd:", "(account)"],
@@ -685,6 +632,7 @@ fn finds_a_missing_null_where_the_root_has_its_own_dev() {
 #[test]
 fn finds_dangerous_files_in_a_root() {
     let sandbox = whole();
+    let mut host = Checked::of(&sandbox);
     let root = "/srv/jails/ann";
     let plant = |what: &str| what.replace("$root", root);
     let safe = [
@@ -750,41 +698,30 @@ fn finds_dangerous_files_in_a_root() {
             "\\u{1b}[2J",
         ),
     ];
-    for (kind, script, part) in safe {
-        assert!(
-            planted(&sandbox, kind, &plant(script), &[part]).safe,
-            "{kind}"
-        );
+    let plants = safe.map(|(kind, script, part)| (kind, plant(script), [part]));
+    let plants: Vec<(&str, &str, &[&str])> = plants
+        .iter()
+        .map(|(kind, script, parts)| (*kind, script.as_str(), parts.as_slice()))
+        .collect();
+    for found in host.planted_together(&plants) {
+        assert!(found.safe, "{found:?}");
     }
-    planted(
-        &sandbox,
-        "device",
-        &plant("mknod $root/home/ann/disk b 8 0"),
-        &["(8, 0)"],
-    );
-    planted(
-        &sandbox,
-        "device",
-        &plant("mknod $root/dev/mem c 1 1"),
-        &["(1, 1)"],
-    );
-    planted(
-        &sandbox,
-        "system-owner",
-        &plant("chown ann $root/bin/bash"),
-        &["/bin/bash belongs to"],
-    );
-    planted(
-        &sandbox,
-        "hard-link",
-        &plant("cp /bin/true /srv/true; ln /srv/true $root/bin/true"),
-        &["/bin/true has 2 links"],
-    );
-    let set_id = "cp /bin/true /srv/s; chmod 4755 /srv/s; ln /srv/s $root/bin/s";
-    assert_eq!(
-        planted(&sandbox, "hard-link", &plant(set_id), &["/bin/s has"]).severity,
-        "error"
-    );
+    let scripts = [
+        "mknod $root/home/ann/disk b 8 0",
+        "mknod $root/dev/mem c 1 1",
+        "chown ann $root/bin/bash",
+        "cp /bin/true /srv/true; ln /srv/true $root/bin/true",
+        "cp /bin/true /srv/s; chmod 4755 /srv/s; ln /srv/s $root/bin/s",
+    ]
+    .map(plant);
+    let found = host.planted_together(&[
+        ("device", &scripts[0], &["(8, 0)"]),
+        ("device", &scripts[1], &["(1, 1)"]),
+        ("system-owner", &scripts[2], &["/bin/bash belongs to"]),
+        ("hard-link", &scripts[3], &["/bin/true has 2 links"]),
+        ("hard-link", &scripts[4], &["/bin/s has"]),
+    ]);
+    assert_eq!(found[4].severity, "error");
 }
 
 #[test]
@@ -935,78 +872,62 @@ fn many_findings_of_a_kind_are_counted() {
 #[test]
 fn finds_what_is_wrong_with_the_doors() {
     let sandbox = with_base();
-    planted(
-        &sandbox,
+    let mut host = Checked::of(&sandbox);
+    host.planted(
         "door",
         "usermod -s /bin/bash ann",
         &["the login shell is /bin/bash", "no door"],
     );
-    planted(
-        &sandbox,
-        "no-login",
-        "usermod -s /usr/sbin/nologin ann",
-        &["nologin"],
-    );
-    planted(
-        &sandbox,
-        "no-rule",
+    host.planted("no-login", "usermod -s /usr/sbin/nologin ann", &["nologin"]);
+    host.planted("no-rule",
         "useradd -m -s /usr/bin/jail-shell zoe; install -d -o zoe /srv/jails/zoe/home/zoe; chown root /srv/jails/zoe /srv/jails/zoe/home",
         &["zoe"],
     );
-    planted(
-        &sandbox,
-        "exempt",
+    host.planted("exempt",
         "useradd -s /usr/bin/jail-shell adm2; sed -i 's/\"root\"/\"root\", \"adm2\"/' /etc/login-jail/config.toml",
         &["adm2"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "lock-out",
         "usermod -s /usr/bin/jail-shell root",
         &["uid 0"],
     );
     let last = "passwd -l root >/dev/null; gpasswd -M '' sudo; usermod -aG sudo ann";
-    planted(&sandbox, "lock-out", last, &["root has no password"]);
+    host.planted("lock-out", last, &["root has no password"]);
     sandbox.must("gpasswd -d ann sudo; jailctl add ann --jail web");
-    planted(
-        &sandbox,
+    host.planted(
         "shared-uid",
         "useradd -o -u $(id -u ann) -s /bin/bash twin",
         &["ann and twin"],
     );
     assert!(
-        planted(
-            &sandbox,
+        host.planted(
             "shells",
             "echo /usr/bin/jail-shell >>/etc/shells",
             &["/etc/shells"]
         )
         .safe
     );
-    planted(
-        &sandbox,
+    host.planted(
         "jail-shell",
         "chmod 755 /usr/bin/jail-shell",
         &["mode 0755"],
     );
     assert!(
-        planted(
-            &sandbox,
+        host.planted(
             "jail-shell-writable",
             "chmod g+w /usr/bin/jail-shell",
             &["mode 4775"]
         )
         .safe
     );
-    planted(
-        &sandbox,
+    host.planted(
         "home-in-reach",
         "usermod -d /srv/jails/ann/home/ann ann",
         &["/srv/jails/ann/home/ann"],
     );
     assert!(
-        planted(
-            &sandbox,
+        host.planted(
             "linger",
             "mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/ann",
             &["lingers"]
@@ -1036,52 +957,37 @@ fn file_capabilities_are_as_good_as_the_set_user_id_bit() {
 #[test]
 fn finds_cron_and_at() {
     let sandbox = with_base();
+    let mut host = Checked::of(&sandbox);
     let programs = sandbox.sh("command -v crontab >/dev/null && command -v at >/dev/null");
     if programs.code() != Some(0) {
         skipped("what check finds of cron and at", "they are not installed");
         return;
     }
     assert!(
-        planted(
-            &sandbox,
+        host.planted(
             "cron",
             "sed -i /^ann$/d /etc/cron.deny",
             &["/etc/cron.deny"]
         )
         .safe
     );
-    planted(
-        &sandbox,
+    host.planted(
         "cron",
         "rm -f /etc/cron.deny",
         &["there is no /etc/cron.deny"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "cron",
         "printf 'bob\\nann\\n' >/etc/cron.allow",
         &["/etc/cron.allow lists"],
     );
-    planted(
-        &sandbox,
-        "at",
-        "sed -i /^ann$/d /etc/at.deny",
-        &["/etc/at.deny"],
-    );
-    planted(
-        &sandbox,
-        "at",
-        "echo ann >/etc/at.allow",
-        &["/etc/at.allow lists"],
-    );
-    planted(
-        &sandbox,
-        "crontab",
+    host.planted("at", "sed -i /^ann$/d /etc/at.deny", &["/etc/at.deny"]);
+    host.planted("at", "echo ann >/etc/at.allow", &["/etc/at.allow lists"]);
+    host.planted("crontab",
         "echo '0 0 1 1 * true' >/var/spool/cron/crontabs/ann; chown ann:crontab /var/spool/cron/crontabs/ann; chmod 600 /var/spool/cron/crontabs/ann",
         &["crontabs/ann"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "at-jobs",
         "touch /var/spool/cron/atjobs/a0001; chown ann /var/spool/cron/atjobs/a0001",
         &["1 jobs"],
@@ -1105,22 +1011,23 @@ fn a_list_that_is_no_file_is_not_waited_for() {
 #[test]
 fn finds_what_sudo_grants() {
     let sandbox = with_base();
+    let mut host = Checked::of(&sandbox);
     if sandbox.sh("command -v sudo").code() != Some(0) {
         skipped("what check finds of sudo", "it is not installed");
         return;
     }
-    planted(
-        &sandbox,
+    host.planted(
         "sudo",
         "echo 'ann ALL=(ALL) NOPASSWD: /bin/ls' >/etc/sudoers.d/ann; chmod 440 /etc/sudoers.d/ann",
         &["/bin/ls"],
     );
-    planted(&sandbox, "sudo", "usermod -aG sudo ann", &["ALL"]);
+    host.planted("sudo", "usermod -aG sudo ann", &["ALL"]);
 }
 
 #[test]
 fn finds_what_sshd_does_by_itself() {
     let sandbox = with_base();
+    let mut host = Checked::of(&sandbox);
     let last = |line: &str| {
         format!(
             "sed -i 's/^DisableForwarding.*/DisableForwarding no/; /^AllowAgent/d; /^X11Forwarding/d' /etc/ssh/sshd_config; echo '{line}' >>/etc/ssh/sshd_config"
@@ -1132,8 +1039,7 @@ fn finds_what_sshd_does_by_itself() {
         "AllowAgentForwarding",
         "X11Forwarding",
     ] {
-        planted(
-            &sandbox,
+        host.planted(
             "sshd-forwarding",
             &last(&format!("{keyword} yes")),
             &[keyword],
@@ -1141,77 +1047,60 @@ fn finds_what_sshd_does_by_itself() {
         sandbox.must("rm -f /etc/ssh/sshd_config.d/*");
         quiet_host(&sandbox);
     }
-    planted(
-        &sandbox,
+    host.planted(
         "sshd-forwarding",
         "echo 'PermitTunnel yes' >>/etc/ssh/sshd_config",
         &["PermitTunnel"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "sshd-user-rc",
         "sed -i 's/^PermitUserRC no/PermitUserRC yes/' /etc/ssh/sshd_config",
         &["PermitUserRC"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "sshd-user-environment",
         "echo 'PermitUserEnvironment yes' >>/etc/ssh/sshd_config",
         &["~/.ssh/environment"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "sshd-accept-env",
         "echo 'AcceptEnv LANG LD_*' >>/etc/ssh/sshd_config",
         &["AcceptEnv has LD_*"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "sshd-sftp",
         "sed -i 's,^Subsystem.*,Subsystem sftp internal-sftp,' /etc/ssh/sshd_config",
         &["Subsystem sftp internal-sftp"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "sshd-sftp",
         "printf 'Match User ann\\n ForceCommand internal-sftp\\n' >>/etc/ssh/sshd_config",
         &["ForceCommand internal-sftp"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "sshd-chroot",
         "quiet() { :; }; printf 'Match User ann\\n ChrootDirectory /srv\\n' >>/etc/ssh/sshd_config",
         &["ChrootDirectory /srv"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "sshd-keys",
         "usermod -d /srv/jails/ann/home/ann ann",
         &["AuthorizedKeysFile"],
     );
     let elsewhere = "usermod -d /home/ann ann; rm -f /etc/ssh/sshd_config.d/*
         printf 'AuthorizedKeysFile /srv/jails/%%u/home/%%u/keys\\n' >/etc/ssh/sshd_config.d/98.conf";
-    planted(
-        &sandbox,
-        "sshd-keys",
-        elsewhere,
-        &["/srv/jails/ann/home/ann/keys"],
-    );
+    host.planted("sshd-keys", elsewhere, &["/srv/jails/ann/home/ann/keys"]);
     // Below the root, and root's.
     sandbox.must(
         "rm /etc/ssh/sshd_config.d/*; mkdir /srv/jails/ann/keys
          echo 'AuthorizedKeysFile /srv/jails/ann/keys/%u' >/etc/ssh/sshd_config.d/98.conf",
     );
     assert!(of_kind(&check(&sandbox), "sshd-keys").is_empty());
-    planted(
-        &sandbox,
-        "sshd-forced",
+    host.planted("sshd-forced",
         "usermod -s /bin/bash ann; printf 'Match User ann\\n ForceCommand /bin/ls\\n' >/etc/ssh/sshd_config.d/99.conf",
         &["ForceCommand /bin/ls"],
     );
-    planted(
-        &sandbox,
-        "door",
+    host.planted("door",
         "usermod -s /bin/bash ann; printf 'Match User ann\\n ForceCommand /usr/bin/jail-shell\\n' >/etc/ssh/sshd_config.d/99.conf",
         &["sshd forces jail-shell"],
     );
@@ -1346,10 +1235,10 @@ fn says_what_could_not_be_checked() {
 #[test]
 fn finds_what_is_wrong_with_pam_stacks() {
     let sandbox = with_base();
+    let mut host = Checked::of(&sandbox);
     let stack = |lines: &str| format!("printf '%b' '{lines}' >/etc/pam.d/trial");
     let order = "auth required pam_unix.so\\nsession required pam_jail.so\\nsession required pam_unix.so\\n";
-    planted(
-        &sandbox,
+    host.planted(
         "pam-order",
         &stack(order),
         &["/etc/pam.d/trial:2", "pam_unix.so runs after"],
@@ -1359,17 +1248,16 @@ fn finds_what_is_wrong_with_pam_stacks() {
         "auth required pam_unix.so\nsession required pam_unix.so\nsession required pam_jail.so"
     );
     assert!(
-        !planted(
-            &sandbox,
-            "pam-control",
-            &stack("session optional pam_jail.so\\n"),
-            &["is optional"]
-        )
-        .safe
+        !host
+            .planted(
+                "pam-control",
+                &stack("session optional pam_jail.so\\n"),
+                &["is optional"]
+            )
+            .safe
     );
     for control in ["[success=ok default=ignore]", "sufficient"] {
-        planted(
-            &sandbox,
+        host.planted(
             "pam-control",
             &stack(&format!("session {control} pam_jail.so quiet\\n")),
             &["/etc/pam.d/trial:1"],
@@ -1383,7 +1271,7 @@ fn finds_what_is_wrong_with_pam_stacks() {
     let module =
         "$(ls /lib/*/security/pam_jail.so /lib*/security/pam_jail.so 2>/dev/null | head -n 1)";
     let writable = format!("chmod g+w {module}");
-    planted(&sandbox, "pam-module", &writable, &["security/pam_jail.so"]);
+    host.planted("pam-module", &writable, &["security/pam_jail.so"]);
     // What ann owned may be what ann wrote.
     sandbox.must(&format!("chown ann {module}"));
     let report = check(&sandbox);
@@ -1412,14 +1300,12 @@ fn finds_what_is_wrong_with_pam_stacks() {
         "{report}"
     );
     sandbox.must("mv /srv/kept $(cat /srv/where)");
-    planted(
-        &sandbox,
+    host.planted(
         "lock-out",
         "sed -i '/^exempt/d' /etc/login-jail/config.toml",
         &["trial: pam_jail.so is in the stack"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "lock-out",
         "sed -i 's/^exempt.*/exempt = [\"@adm\"]/' /etc/login-jail/config.toml",
         &["trial: pam_jail.so is in the stack"],
@@ -1432,48 +1318,40 @@ fn finds_what_is_wrong_with_pam_stacks() {
     sandbox.must("rm /etc/pam.d/trial");
     sandbox.must("usermod -s /bin/bash ann; echo 'session required pam_jail.so' >>/etc/pam.d/sshd");
     let without = "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config";
-    planted(&sandbox, "sshd-pam", without, &["UsePAM is no"]);
+    host.planted("sshd-pam", without, &["UsePAM is no"]);
     let environment = "touch /home/ann/.pam_environment; printf 'session required pam_env.so user_readenv=1\\n' >/etc/pam.d/trial";
-    planted(
-        &sandbox,
-        "pam-environment",
-        environment,
-        &["/etc/pam.d/trial:1"],
-    );
+    host.planted("pam-environment", environment, &["/etc/pam.d/trial:1"]);
 }
 
 #[test]
 fn finds_words_behind_the_module_that_it_does_not_know_or_that_lead_elsewhere() {
     let sandbox = behind_pam();
+    let mut host = Checked::of(&sandbox);
     let line = |words: &str| {
         format!(
             "sed -i 's/^session.*pam_jail.so.*/session required pam_jail.so {words}/' /etc/pam.d/su"
         )
     };
-    planted(
-        &sandbox,
+    host.planted(
         "pam-options",
         &line("quiet silent debug"),
         &["/etc/pam.d/su:", "no option silent"],
     );
     let last = sandbox.must("tail -n 1 /etc/pam.d/su");
     assert_eq!(last, "session required pam_jail.so quiet debug");
-    planted(
-        &sandbox,
+    host.planted(
         "pam-options",
         &line("config=config.toml"),
         &["config=config.toml needs an absolute path"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "pam-config",
         &line("config=\\/etc\\/trial"),
         &["/etc/trial/config.toml", "does not exist"],
     );
     sandbox.must("mkdir /etc/trial; cp /etc/login-jail/config.toml /etc/trial/su.toml");
     let elsewhere = line("config=\\/etc\\/trial\\/su.toml");
-    planted(
-        &sandbox,
+    host.planted(
         "pam-config",
         &elsewhere,
         &["/etc/trial/su.toml", "/etc/login-jail/config.toml"],
@@ -1489,30 +1367,27 @@ fn finds_words_behind_the_module_that_it_does_not_know_or_that_lead_elsewhere() 
 #[test]
 fn finds_the_module_twice_and_half() {
     let sandbox = behind_pam();
+    let mut host = Checked::of(&sandbox);
     let line = "session required pam_jail.so";
-    planted(
-        &sandbox,
+    host.planted(
         "pam-twice",
         &format!("echo '{line}' >>/etc/pam.d/su"),
         &["the session stack of su twice"],
     );
     // su-l includes su.
-    planted(
-        &sandbox,
+    host.planted(
         "pam-twice",
         &format!("echo '{line}' >>/etc/pam.d/su-l"),
         &["/etc/pam.d/su-l:", "/etc/pam.d/su:"],
     );
     let log = sandbox.su_dash("ann", "echo in");
     assert_eq!(log.ok(), "in");
-    planted(
-        &sandbox,
+    host.planted(
         "pam-no-session",
         "sed -i '/^session.*pam_jail/d' /etc/pam.d/su",
         &["su has an account line"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "pam-no-account",
         "sed -i 's/^session.*pam_jail.so/& quiet/; /^account.*pam_jail/d' /etc/pam.d/su",
         &["su has a session line"],
@@ -1520,8 +1395,7 @@ fn finds_the_module_twice_and_half() {
     let last = sandbox.must("tail -n 1 /etc/pam.d/su");
     assert_eq!(last, "account  required  pam_jail.so quiet");
     assert_eq!(sandbox.su_dash("ann", "echo in").ok(), "in");
-    let found = planted(
-        &sandbox,
+    let found = host.planted(
         "pam-twice",
         "sed -i '1i account required pam_jail.so' /etc/pam.d/su",
         &["the account stack of su twice"],
@@ -1641,6 +1515,7 @@ fn finds_a_line_that_leads_past_the_account_stage() {
 #[test]
 fn sudo_goes_on_after_a_requisite_line_that_fails() {
     let sandbox = with_base().pam();
+    let mut host = Checked::of(&sandbox);
     sandbox.must("sed -i /pam_jail/d /etc/pam.d/*");
     for service in ["sudo", "sudo-i"] {
         sandbox.must(&format!(
@@ -1654,8 +1529,7 @@ fn sudo_goes_on_after_a_requisite_line_that_fails() {
     assert_ne!(see().stdout.trim(), "/srv/*");
     assert_eq!(see().code(), Some(0));
     sandbox.must("sed -i 1d /etc/pam.d/sudo");
-    planted(
-        &sandbox,
+    host.planted(
         "pam-skip",
         plant,
         &[
@@ -1664,8 +1538,7 @@ fn sudo_goes_on_after_a_requisite_line_that_fails() {
             "session by sudo",
         ],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "pam-half",
         "sed -i /pam_jail/d /etc/pam.d/sudo-i",
         &["/etc/pam.d/sudo-i has no session line"],
@@ -1675,10 +1548,10 @@ fn sudo_goes_on_after_a_requisite_line_that_fails() {
 #[test]
 fn finds_stacks_that_do_not_take_in_the_one_that_jails() {
     let sandbox = behind_pam();
+    let mut host = Checked::of(&sandbox);
     let own = "printf 'auth sufficient pam_rootok.so\\naccount required pam_permit.so\\nsession required pam_permit.so\\n'";
     sandbox.must("cp /etc/pam.d/su-l /srv/su-l");
-    planted(
-        &sandbox,
+    host.planted(
         "door",
         &format!("{own} >/etc/pam.d/su-l"),
         &["no session line for pam_jail.so in the stack of su-l"],
@@ -1691,8 +1564,7 @@ fn finds_stacks_that_do_not_take_in_the_one_that_jails() {
     assert!(found[0].what.contains("in the stack of su: "), "{report}");
     sandbox.must(found[0].command.as_ref().unwrap());
     for service in ["gdm-password", "proftpd"] {
-        planted(
-            &sandbox,
+        host.planted(
             "pam-other",
             &format!("echo '@include common-session' >/etc/pam.d/{service}"),
             &[service, "not tested"],
@@ -1721,11 +1593,11 @@ fn finds_an_sshd_that_asks_another_service() {
 #[test]
 fn finds_people_whom_the_lines_for_another_shut_out() {
     let sandbox = behind_pam();
+    let mut host = Checked::of(&sandbox);
     let config = "/etc/login-jail/config.toml";
     let plant = "for user in bob carl dan eve fay gus; do useradd -m -s /bin/bash $user; done
                  useradd -m -s /usr/sbin/nologin shut; useradd -r -s /bin/bash system";
-    let found = planted(
-        &sandbox,
+    let found = host.planted(
         "pam-refuses",
         plant,
         &[
@@ -1740,8 +1612,7 @@ fn finds_people_whom_the_lines_for_another_shut_out() {
     );
     assert_eq!(sandbox.su_dash("bob", "echo in").ok(), "in");
     // In place, where the key is there.
-    planted(
-        &sandbox,
+    host.planted(
         "pam-refuses",
         &format!("sed -i '1s/.*/# first\\nunlisted = \"refuse\" # all/' {config}"),
         &["bob, carl"],
@@ -1760,6 +1631,7 @@ fn finds_people_whom_the_lines_for_another_shut_out() {
 #[test]
 fn finds_an_ftp_server_that_asks_no_session_module() {
     let sandbox = behind_pam();
+    let mut host = Checked::of(&sandbox);
     if sandbox.sh("command -v vsftpd").code() != Some(0) {
         skipped("what check finds of vsftpd", "it is not installed");
         return;
@@ -1768,20 +1640,17 @@ fn finds_an_ftp_server_that_asks_no_session_module() {
         "/etc/vsftpd.conf",
         "local_enable=YES\nsession_support=YES\npam_service_name=vsftpd\n",
     );
-    planted(
-        &sandbox,
+    host.planted(
         "ftp",
         "sed -i /^session_support/d /etc/vsftpd.conf",
         &["without session_support=YES"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "ftp",
         "echo session_support=NO >>/etc/vsftpd.conf",
         &["without session_support=YES"],
     );
-    planted(
-        &sandbox,
+    host.planted(
         "ftp",
         "sed -i /^pam_service_name/d /etc/vsftpd.conf",
         &["the service ftp"],
@@ -1923,16 +1792,13 @@ fn finds_what_is_wrong_with_base_and_mounts() {
         "[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"/srv/base\"\nshell = \"/bin/sh\"\n\
          mounts = [{ source = \"/srv/data\", target = \"/data\", mode = \"rw\" }]\n",
     );
+    let mut host = Checked::of(&sandbox);
     sandbox
         .must("mkdir -p /srv/base/bin /srv/data && cp -L $(command -v busybox) /srv/base/bin/sh");
     assert!(
-        !planted(
-            &sandbox,
-            "base",
-            "chmod 777 /srv/base",
-            &["/srv/base is mode 0777"]
-        )
-        .safe
+        !host
+            .planted("base", "chmod 777 /srv/base", &["/srv/base is mode 0777"])
+            .safe
     );
     sandbox.must("rmdir /srv/data");
     let report = check(&sandbox);
@@ -1945,8 +1811,7 @@ fn finds_what_is_wrong_with_base_and_mounts() {
     let command = found[0].command.clone().unwrap_or_default();
     assert!(command.starts_with("editor +"), "{report}");
     sandbox.must("mkdir /srv/data");
-    planted(
-        &sandbox,
+    host.planted(
         "home-in-reach",
         "mkdir /srv/data/ann; usermod -d /srv/data/ann ann",
         &["/srv/data/ann"],

@@ -1,6 +1,6 @@
 //! `jailctl enter`: chroot(1) for administrators, and the rehearsal of a user's login.
 
-use login_jail_tests::{JAIL_SHELL, Sandbox, roots, skipped};
+use login_jail_tests::{JAIL_SHELL, Sandbox, of_kind, roots, skipped};
 
 const BUSYBOX_TAR: &str = "mkdir -p /srv/b/bin && cp -L $(command -v busybox) /srv/b/bin/busybox
     for applet in sh ls echo cat mkdir ash; do ln -s busybox /srv/b/bin/$applet; done
@@ -74,11 +74,10 @@ fn says_what_a_program_lacks_and_the_command_that_mends_it() {
     );
     assert!(entered.stderr.contains("run: jailctl check"), "{entered}");
     let report = sandbox.run(&["jailctl", "check"]);
-    let command = report
-        .stdout
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("#? jailctl mend library-missing "));
-    assert_eq!(command, Some("ann"), "{report}");
+    let found = of_kind(&report, "library-missing").remove(0);
+    let command = "jailctl mend library-missing ann";
+    assert_eq!(found.command.as_deref(), Some(command), "{report}");
+    assert!(!found.safe, "{report}");
     sandbox.must("jailctl mend library-missing ann");
     assert_eq!(enter().ok(), "in");
 }

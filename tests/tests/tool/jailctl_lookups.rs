@@ -12,7 +12,7 @@ fn stage(shell: &str) -> Sandbox {
 }
 
 fn check(sandbox: &Sandbox) -> Outcome {
-    sandbox.run(&["jailctl", "check", "ann"])
+    sandbox.run(&["jailctl", "check", "--notes", "ann"])
 }
 
 #[track_caller]

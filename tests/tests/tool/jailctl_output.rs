@@ -53,7 +53,7 @@ fn no_report_has_a_letter_that_a_terminal_would_not_show() {
             &format!("/srv/jails/{name}"),
         ],
         &["presets", "--json"],
-        &["check"],
+        &["check", "--notes", "--verbose"],
         &["sessions"],
         &["update", "--dry-run"],
         &["explain", &name],

@@ -1,6 +1,6 @@
 //! `jailctl check` finds what makes services of the host act on files that a user writes from inside, and what closes it.
 
-use login_jail_tests::{JAIL_SHELL, Sandbox, roots};
+use login_jail_tests::{Found, JAIL_SHELL, Sandbox, of_kind, roots};
 
 const STACK: &str = "/etc/pam.d/common-session";
 
@@ -20,24 +20,16 @@ fn at_home() -> Sandbox {
     sandbox
 }
 
-/// Gives the findings of a kind, each with the line below it.
-fn found(sandbox: &Sandbox, kind: &str) -> Vec<String> {
-    let report = sandbox.run(&["jailctl", "check", "ann"]);
-    let lines: Vec<&str> = report.stdout.lines().collect();
-    let is_kind = |line: &&str| line.ends_with(&format!("[{kind}]"));
-    lines
-        .iter()
-        .zip(lines.iter().skip(1))
-        .filter(|(line, _)| is_kind(line))
-        .map(|(line, below)| format!("{line}\n{below}"))
-        .collect()
+/// Gives the findings of a kind.
+fn found(sandbox: &Sandbox, kind: &str) -> Vec<Found> {
+    of_kind(&sandbox.run(&["jailctl", "check", "--notes", "ann"]), kind)
 }
 
 #[track_caller]
-fn is_open(sandbox: &Sandbox) -> String {
-    let found = found(sandbox, "user-manager");
+fn is_open(sandbox: &Sandbox) -> Found {
+    let mut found = found(sandbox, "user-manager");
     assert_eq!(found.len(), 1, "{found:?}");
-    found.concat()
+    found.remove(0)
 }
 
 #[track_caller]
@@ -52,17 +44,18 @@ fn a_home_in_reach_and_pam_systemd_are_an_error_that_a_mask_mends() {
     let report = is_open(&sandbox);
     let uid = sandbox.must("id -u ann");
     let unit = format!("user@{uid}.service");
-    assert!(report.starts_with("error "), "{report}");
+    assert_eq!(report.severity, "error", "{report:?}");
     for part in [unit.as_str(), "login", "sshd", "su", "/home/ann"] {
-        assert!(report.contains(part), "{part}: {report}");
+        assert!(report.what.contains(part), "{part}: {report:?}");
     }
     assert!(
-        !report.contains("passwd") && !report.contains("systemd-user"),
-        "{report}"
+        !report.what.contains("passwd") && !report.what.contains("systemd-user"),
+        "{report:?}"
     );
-    let command = report.split_once("# ").map_or("", |(_, command)| command);
-    sandbox.must(command);
-    is_closed(&sandbox, command);
+    assert!(report.safe, "{report:?}");
+    let command = report.command.unwrap();
+    sandbox.must(&command);
+    is_closed(&sandbox, &command);
     sandbox.must(&format!("systemctl unmask {unit}"));
     is_open(&sandbox);
     sandbox.run(&["jailctl", "check", "--fix", "ann"]);
@@ -155,7 +148,8 @@ fn a_line_that_skips_pam_systemd_closes_it_for_whom_it_names() {
          echo 'session optional pam_systemd.so' >/etc/pam.d/vsftpd"
     ));
     let report = is_open(&sandbox);
-    assert!(report.contains("stack of vsftpd starts"), "{report}");
+    let part = "stack of vsftpd starts";
+    assert!(report.what.contains(part), "{report:?}");
 }
 
 #[test]
@@ -198,12 +192,13 @@ fn a_mail_server_obeys_a_home_in_reach_unless_an_alias_comes_first() {
         at_home().with("rm -f /usr/sbin/exim* /usr/sbin/postfix /usr/bin/procmail /etc/aliases");
     assert!(found(&sandbox, "mail-forward").is_empty());
     sandbox.must("printf '#!/bin/sh\\n' >/usr/sbin/exim4; chmod 755 /usr/sbin/exim4");
-    let report = found(&sandbox, "mail-forward").concat();
+    let report = found(&sandbox, "mail-forward").remove(0);
     assert!(
-        report.contains(".forward") && report.contains("/usr/sbin/exim4"),
-        "{report}"
+        report.what.contains(".forward") && report.what.contains("/usr/sbin/exim4"),
+        "{report:?}"
     );
-    let command = report.split_once("#? ").map_or("", |(_, command)| command);
+    assert!(!report.safe, "{report:?}");
+    let command = report.command.unwrap();
     for aliases in ["", "printf 'root: ann\\nann: ann' >/etc/aliases; "] {
         sandbox.must(&format!("rm -f /etc/aliases; {aliases}{command}"));
         let again = found(&sandbox, "mail-forward");

@@ -216,7 +216,7 @@ fn without_a_pid_namespace_signals_are_open_and_said_to_be() {
 #[test]
 fn check_explain_and_status_say_what_is_open_before_anybody_logs_in() {
     let sandbox = jailed("");
-    let found = on(&sandbox, "2", &["jailctl", "check", "ann"]);
+    let found = on(&sandbox, "2", &["jailctl", "check", "--notes", "ann"]);
     let notes: Vec<&str> = found
         .stdout
         .lines()
@@ -252,7 +252,7 @@ fn check_explain_and_status_say_what_is_open_before_anybody_logs_in() {
         "{status}"
     );
     // Nothing of it on a kernel that has all.
-    let found = sandbox.run(&["jailctl", "check", "ann"]);
+    let found = sandbox.run(&["jailctl", "check", "--notes", "ann"]);
     assert!(!found.stdout.contains("weakened"), "{found}");
     let status = sandbox.run(&["jailctl", "status"]);
     assert!(

@@ -55,7 +55,7 @@ fn with(text: &str, unit: &str, property: &str, value: &str) -> String {
 fn a_stock_host_has_no_finding_about_units() {
     let sandbox = jailed();
     record(&sandbox, DEBIAN);
-    let found = sandbox.jailctl(&["check"]);
+    let found = sandbox.jailctl(&["check", "--notes"]);
     assert_eq!(units(&found), Vec::<&str>::new(), "{found}");
     assert!(!found.stdout.contains("not checked"), "{found}");
 }
@@ -192,7 +192,7 @@ fn each_setting_is_said_with_what_it_does_to_each_door() {
         ),
     ] {
         record(&sandbox, &with(DEBIAN, "ssh.service", property, value));
-        let found = sandbox.jailctl(&["check"]);
+        let found = sandbox.jailctl(&["check", "--notes"]);
         let findings = units(&found);
         let [finding] = findings[..] else {
             panic!("{property}={value}: not one finding: {found}");
@@ -229,7 +229,7 @@ fn what_harms_no_door_is_no_finding() {
         ("RestrictNamespaces", "ipc mnt pid uts"),
     ] {
         record(&sandbox, &with(DEBIAN, "ssh.service", property, value));
-        let found = sandbox.jailctl(&["check"]);
+        let found = sandbox.jailctl(&["check", "--notes"]);
         assert_eq!(
             units(&found),
             Vec::<&str>::new(),
@@ -246,7 +246,7 @@ fn what_harms_no_door_is_no_finding() {
             "-/srv/jails /var/log",
         ),
     );
-    let found = sandbox.jailctl(&["check"]);
+    let found = sandbox.jailctl(&["check", "--notes"]);
     assert_eq!(units(&found), Vec::<&str>::new(), "{found}");
 }
 
@@ -257,7 +257,7 @@ fn a_door_that_nobody_comes_by_is_a_note() {
         &sandbox,
         &with(DEBIAN, "cron.service", "RestrictNamespaces", "yes"),
     );
-    let found = sandbox.jailctl(&["check"]);
+    let found = sandbox.jailctl(&["check", "--notes"]);
     let [finding] = units(&found)[..] else {
         panic!("not one finding: {found}");
     };
@@ -273,7 +273,7 @@ fn a_door_that_nobody_comes_by_is_a_note() {
         &behind_pam,
         &with(DEBIAN, "cron.service", "RestrictNamespaces", "yes"),
     );
-    let found = behind_pam.jailctl(&["check"]);
+    let found = behind_pam.jailctl(&["check", "--notes"]);
     assert!(
         units(&found)[..].iter().all(|it| it.starts_with("error ")) && units(&found).len() == 1,
         "{found}"
@@ -282,7 +282,7 @@ fn a_door_that_nobody_comes_by_is_a_note() {
         &behind_pam,
         &with(DEBIAN, "ssh.service", "NoNewPrivileges", "yes"),
     );
-    let found = behind_pam.jailctl(&["check"]);
+    let found = behind_pam.jailctl(&["check", "--notes"]);
     assert!(
         units(&found)[..].iter().all(|it| it.starts_with("note ")) && units(&found).len() == 1,
         "{found}"
@@ -296,7 +296,7 @@ fn instances_and_other_names_of_the_service_are_looked_at() {
         &sandbox,
         &with(DEBIAN, "ssh@login-jail.service", "NoNewPrivileges", "yes"),
     );
-    let found = sandbox.jailctl(&["check"]);
+    let found = sandbox.jailctl(&["check", "--notes"]);
     let [finding] = units(&found)[..] else {
         panic!("not one finding: {found}");
     };
@@ -312,7 +312,7 @@ fn instances_and_other_names_of_the_service_are_looked_at() {
     );
 
     record(&sandbox, HARDENED);
-    let found = sandbox.jailctl(&["check"]);
+    let found = sandbox.jailctl(&["check", "--notes"]);
     let settings = [
         "NoNewPrivileges",
         "RestrictNamespaces",
@@ -344,7 +344,7 @@ fn a_systemd_that_does_not_answer_is_said() {
         "#!/bin/sh\necho 'Failed to connect to bus' >&2\nexit 1\n",
     );
     sandbox.must("chmod 755 /usr/local/bin/systemctl; mkdir -p /run/systemd/system");
-    let found = sandbox.jailctl(&["check"]);
+    let found = sandbox.jailctl(&["check", "--notes"]);
     assert!(
         found.stdout.contains(
             "not checked: the settings of sshd's service: systemctl show: Failed to connect to bus"
@@ -353,7 +353,7 @@ fn a_systemd_that_does_not_answer_is_said() {
     );
     // A host without systemd has no units.
     sandbox.must("rmdir /run/systemd/system");
-    let found = sandbox.jailctl(&["check"]);
+    let found = sandbox.jailctl(&["check", "--notes"]);
     assert!(!found.stdout.contains("not checked"), "{found}");
 }
 
