@@ -22,7 +22,7 @@ const LABELS: [&str; 3] = ["fix: ", "by hand: ", "by hand, for each {user}: "];
 
 /// Gives the command of a line that has one.
 fn command(line: &str) -> Option<(&str, &str)> {
-    let line = line.trim_start();
+    let line = line.strip_prefix("         ")?;
     LABELS
         .iter()
         .find_map(|label| Some((*label, line.strip_prefix(label)?)))

@@ -16,6 +16,10 @@ use crate::{
 /// How wide the word before a finding is; what belongs to the finding stands below its text.
 const INDENT: usize = 9;
 
+/// What the words before commands mean.
+const LEGEND: &str = "What follows \"fix:\" only takes something away from a jail, and --fix runs it. Read what follows \
+     \"by hand:\" before you run it.";
+
 /// What is shown besides errors and warnings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shows {
@@ -72,9 +76,7 @@ impl Report {
         }
         say(line);
         if has_fix {
-            say(
-                "fix: only takes something away from a jail, and --fix runs it; by hand: read it before you run it.",
-            );
+            style.print_below(LEGEND, 0);
         }
     }
 }
