@@ -1,5 +1,6 @@
 //! What an administrator is told of users, jails and sessions: `jailctl check`, `explain`, `mend` and their like.
 
+mod accepted;
 mod jailctl_attack;
 mod jailctl_check;
 mod jailctl_enter;
@@ -13,3 +14,4 @@ mod jailctl_sessions;
 mod jailctl_sshd;
 mod jailctl_stand_in;
 mod jailctl_user_services;
+mod many_users;
