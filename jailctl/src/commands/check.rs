@@ -63,7 +63,7 @@ Examples:
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {
-    fine: "nothing was found, or notes only",
+    fine: "nothing was found, or only notes and what the config accepts",
     found: Some("an error or a warning was found, or something could not be checked"),
     files: &[
         manual::CONFIG,

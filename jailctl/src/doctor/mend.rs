@@ -100,19 +100,19 @@ fn report(
         [only] => json!(only),
         several => json!(several),
     };
-    let mut report = json!({
+    let failed: Vec<_> = failures
+        .iter()
+        .map(|(repair, failure)| {
+            json!({ "what": repair.what.to_string_lossy(), "why": failure.to_string() })
+        })
+        .collect();
+    json!({
         "kind": asked.kind.name(),
         "what": what,
         "dry_run": asked.dry_run,
         "changes": changes,
-    });
-    if !failures.is_empty() {
-        let failed = failures.iter().map(|(repair, failure)| {
-            json!({ "what": repair.what.to_string_lossy(), "why": failure.to_string() })
-        });
-        report["failed"] = failed.collect();
-    }
-    report
+        "failed": failed,
+    })
 }
 
 /// Looks at what a fix is for, and changes what is still wrong. Gives what was changed, in words.

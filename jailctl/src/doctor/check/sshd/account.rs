@@ -31,7 +31,7 @@ pub(super) fn check(
     found.extend(refused_by_list(jailed, resolved, config));
     if resolved.value("MaxSessions") == "0" {
         let what = "sshd: MaxSessions is 0: sshd opens no shell, no command and no SFTP";
-        let command = MatchLines::of(jailed, &["MaxSessions 10"], config);
+        let command = MatchLines::of(jailed, ["MaxSessions 10"], config);
         found.push(Finding::error(FindingKind::SshdDenied, what).mended_by_lines(command));
     }
     if resolved.value("UsePAM") != "yes" {
@@ -104,7 +104,7 @@ fn refused_by_list(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Optio
         }
         Verdict::NotAllowed("AllowUsers") => {
             let what = "sshd: AllowUsers does not name the user: sshd refuses every login";
-            let command = MatchLines::of(jailed, &[format!("AllowUsers {user}")], config);
+            let command = MatchLines::of(jailed, [format!("AllowUsers {user}")], config);
             Finding::error(FindingKind::SshdDenied, what).mended_by_lines(command)
         }
         Verdict::NotAllowed(keyword) => {

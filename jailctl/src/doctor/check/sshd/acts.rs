@@ -92,7 +92,7 @@ pub(super) fn forwardings(jailed: &Jailed, resolved: &Resolved, config: &Path) -
         _ => Finding::warning(FindingKind::SshdForwarding, what),
     };
     let lines: Vec<String> = open.iter().map(|it| format!("{} no", it.keyword)).collect();
-    Some(finding.mended_by_lines(MatchLines::of(jailed, &lines, config)))
+    Some(finding.mended_by_lines(MatchLines::of(jailed, lines, config)))
 }
 
 /// Finds what runs code of the user's outside of the jail.
@@ -104,11 +104,11 @@ pub(super) fn own_code(jailed: &Jailed, resolved: &Resolved, config: &Path) -> V
     {
         let what =
             "sshd: PermitUserRC is yes: ~/.ssh/rc of the host's home runs outside of the jail";
-        let command = MatchLines::of(jailed, &["PermitUserRC no"], config);
+        let command = MatchLines::of(jailed, ["PermitUserRC no"], config);
         found.push(Finding::error(FindingKind::SshdUserRc, what).mended_by_lines(command));
     } else if !resolved.is_no("PermitUserRC") && resolved.forced().is_none() {
         let what = "sshd: PermitUserRC is yes: ~/.ssh/rc is started through /bin/sh of the host before the login shell";
-        let command = MatchLines::of(jailed, &["PermitUserRC no"], config);
+        let command = MatchLines::of(jailed, ["PermitUserRC no"], config);
         found.push(Finding::warning(FindingKind::SshdUserRc, what).mended_by_lines(command));
     }
     if !resolved.is_no("PermitUserEnvironment") {

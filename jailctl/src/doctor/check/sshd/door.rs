@@ -23,7 +23,7 @@ pub(super) fn door(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Vec<F
             "sshd: ChrootDirectory {} hides jail-shell and the config from the login: it fails",
             shown(chroot)
         );
-        let command = MatchLines::of(jailed, &["ChrootDirectory none"], config);
+        let command = MatchLines::of(jailed, ["ChrootDirectory none"], config);
         found.push(Finding::error(FindingKind::SshdChroot, what).mended_by_lines(command));
     }
     let service = resolved.service();

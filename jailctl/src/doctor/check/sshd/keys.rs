@@ -170,7 +170,7 @@ impl Known {
         let repair =
             Repair::of_user(Kind::SshdKeys, &jailed.identity.name).with_sshd_config(config);
         let lines = ["AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u"];
-        let lines = MatchLines::of(jailed, &lines, config);
+        let lines = MatchLines::of(jailed, lines, config);
         Some(finding.mended_by_lines(lines.after(repair)))
     }
 
@@ -201,7 +201,7 @@ impl Known {
              host by SFTP, and check can't see whether there is one; a ForceCommand rules it out",
             self.unseen.join(", ")
         );
-        let command = MatchLines::of(jailed, &[format!("ForceCommand {JAIL_SHELL_PATH}")], config);
+        let command = MatchLines::of(jailed, [format!("ForceCommand {JAIL_SHELL_PATH}")], config);
         Some(Finding::warning(FindingKind::SshdUnseenKeys, what).mended_by_lines(command))
     }
 
@@ -245,7 +245,7 @@ impl Known {
         let safe = is_jail_shell(Path::new(forced))
             && self.is_jailed_without_force(jailed, resolved, config);
         Some(if safe {
-            finding.mended_by_lines(MatchLines::of(jailed, &["ForceCommand none"], config))
+            finding.mended_by_lines(MatchLines::of(jailed, ["ForceCommand none"], config))
         } else {
             finding
         })

@@ -50,7 +50,7 @@ impl MatchLines {
             let has_more = it.first.is_some() == first.first.is_some();
             (&it.keywords, &it.config) == (&first.keywords, &first.config) && has_more
         };
-        if !all.iter().all(|it| is_alike(it)) {
+        if !all.iter().all(is_alike) {
             return None;
         }
         let users: Vec<&str> = all.iter().map(|it| it.user.as_str()).collect();
