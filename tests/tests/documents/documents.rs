@@ -351,7 +351,7 @@ fn documents_say_it_in_plain_words() {
         ("for want of", "because something is missing"),
         ("lest ", "so that not"),
     ];
-    let directories = [repository(), repository().join("docs")];
+    let directories = ["", "docs", "docs/how-to"].map(|it| repository().join(it));
     let files = directories.iter().flat_map(|it| fs::read_dir(it).unwrap());
     let pages: Vec<PathBuf> = files
         .map(|file| file.unwrap().path())

@@ -301,7 +301,7 @@ fn removing_it_is_refused_while_a_stack_names_the_module() {
         let refused = remove(force);
         assert_ne!(refused.code(), Some(0), "{line}: {refused}");
         assert!(
-            refused.stderr.contains("let users in unjailed"),
+            refused.stderr.contains("let users in without a jail"),
             "{line}: {refused}"
         );
         let last = line.lines().last().unwrap_or_default();
@@ -336,7 +336,7 @@ fn removing_it_is_refused_while_a_stack_names_the_module() {
     assert!(
         removed
             .stderr
-            .contains("without pam_jail.so nobody gets in by the lines"),
+            .contains("without pam_jail.so the lines that name it lock everybody out"),
         "{removed}"
     );
     shut_out(&sandbox.su_c("bob", "echo ran"));
@@ -370,7 +370,9 @@ fn removing_it_names_whoever_only_the_pam_lines_have_jailed() {
     let removed = remove();
     removed.ok();
     assert!(
-        removed.stderr.contains("it is not known who has a rule"),
+        removed
+            .stderr
+            .contains("it is not known which accounts have a rule"),
         "{removed}"
     );
     assert!(
