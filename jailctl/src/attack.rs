@@ -29,121 +29,30 @@ mod processes;
 mod raw;
 mod wall;
 
-use std::{env, fmt, path::Path, process::Stdio};
+use std::{env, io, process::Stdio};
 
-use jail::{account::identity::Identity, door::refusal::Refusal, process::landlock};
+use jail::{account::identity::Identity, door::refusal::Refusal};
 use serde::Serialize;
+use serde_json::json;
 
-use self::{
-    judge::{Attempt, Found, Judge, findings},
-    outside::Outside,
-    probes::all,
-};
+#[cfg(test)]
+use self::probes::all;
 use crate::{
-    accounts::account::Jailed,
-    doctor::rehearsal::{self, Seen},
-    door::used,
     failure::{Failure, Verdict},
     output::say,
-    shell::{self, shown},
-    watch,
+    shell,
 };
 
-pub(crate) use judge::Attack;
-pub(crate) use outside::be_accomplice;
+pub(crate) use judge::{Attack, Judge};
+pub(crate) use outside::{Outside, be_accomplice};
 pub(crate) use probe::Tried;
-pub(crate) use probes::try_all;
+pub(crate) use probes::{count, try_all};
 
 /// How long all probes may take, in seconds.
-const LONGEST: &str = "30";
+pub(crate) const LONGEST: &str = "30";
 
-/// Attacks the jail of a user through the door that they have.
-///
-/// # Errors
-/// Nothing could be put up outside, or the login that is attacked does not get into its jail.
-pub(crate) fn run(jailed: &Jailed, config: &Path) -> Result<(Attack, Found), Failure> {
-    let door = used::of(&jailed.identity);
-    let plan = door.plan(jailed.jail.clone(), None, &jailed.identity, [])?;
-    let user = jailed.identity.name.to_string_lossy().into_owned();
-    let outside = Outside::of(&user)?;
-    let told = to_json(&outside.told)?;
-    let attack_failed = |why: &dyn fmt::Display| {
-        Failure::Failed(format!("attack the jail of {}: {why}", jailed.name()))
-    };
-    let said = probed(
-        &outside,
-        &[
-            config.as_os_str(),
-            door.name().as_ref(),
-            user.as_ref(),
-            told.as_ref(),
-        ],
-    )
-    .map_err(|why| attack_failed(&why))?;
-    // What is not there any more is not reached, and no wall has held.
-    if !outside.stands() {
-        return Err(attack_failed(
-            &"what stood outside to be reached was ended, by another process of the user's",
-        ));
-    }
-    let tried = tried(&said).map_err(|why| attack_failed(&why))?;
-    let judge = Judge {
-        plan: &plan,
-        open: landlock::foresee(&plan).ok().flatten(),
-        port: outside.told.target.port,
-    };
-    let attempts: Vec<Attempt> = tried.into_iter().map(|one| judge.attempt(one)).collect();
-    let found = findings(&attempts, jailed);
-    let attack = Attack {
-        user: jailed.name(),
-        door,
-        probes: attempts,
-    };
-    Ok((attack, found))
-}
-
-/// Runs the probes inside, with the descriptors of the outside as its standard input, and gives what it printed, or why it did
-/// not come to that.
-fn probed(outside: &Outside, arguments: &[&std::ffi::OsStr]) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("start the probes: {error}");
-    let mut watched = watch::command(LONGEST, "attack").map_err(|failure| failure.to_string())?;
-    watched
-        .command
-        .args(arguments)
-        .stdin(Stdio::from(outside.sent().map_err(failed)?));
-    let output = watch::output(watched).map_err(failed)?;
-    if let Some(why) = watch::cut_short(output.status) {
-        return Err(why.to_owned());
-    }
-    if !output.stderr.is_empty() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(shown(said.trim()));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Reads what came of all probes, or why there is less.
-fn tried(said: &str) -> Result<Vec<Tried>, String> {
-    let mut tried = Vec::new();
-    let mut is_done = false;
-    for seen in rehearsal::read_back(said) {
-        match seen {
-            Seen::Refused { reason, .. } => {
-                return Err(format!("the login is refused: {}", shown(reason)));
-            }
-            Seen::Tried(one) => tried.push(one),
-            Seen::Done => is_done = true,
-            _ => {}
-        }
-    }
-    if is_done {
-        return Ok(tried);
-    }
-    let (ended, all) = (tried.len(), all().count());
-    Err(format!("it ended after {ended} of {all} probes"))
-}
-
-fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+/// Writes what is told to another process.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|error| Failure::Failed(format!("print JSON: {error}")))
 }
 
@@ -168,7 +77,7 @@ pub(crate) enum By {
 /// What was told can't be read, or the descriptors did not come in.
 pub(crate) fn try_here(told: &str) -> Result<Verdict, Failure> {
     for tried in try_all(told)? {
-        say(to_json(&Seen::Tried(tried))?);
+        say(to_json(&json!({ "tried": tried }))?);
     }
     Ok(Verdict::Fine)
 }
@@ -179,7 +88,7 @@ pub(crate) fn try_here(told: &str) -> Result<Verdict, Failure> {
 /// # Errors
 /// Nothing could be put up outside.
 pub(crate) fn try_unwalled(user: &str, by: By) -> Result<Verdict, Failure> {
-    let failed = |error: std::io::Error| Failure::Failed(format!("start the probes: {error}"));
+    let failed = |error: io::Error| Failure::Failed(format!("start the probes: {error}"));
     let identity = Identity::named(user).map_err(Refusal::Identity)?;
     let outside = Outside::of(user)?;
     let told = to_json(&outside.told)?;

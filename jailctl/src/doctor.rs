@@ -1,5 +1,6 @@
 //! What a login would do, what is wrong with it, and what mends that.
 
+pub(crate) mod attacked;
 pub(crate) mod check;
 pub(crate) mod explain;
 pub(crate) mod general;
@@ -7,3 +8,4 @@ pub(crate) mod kinds;
 pub(crate) mod mend;
 pub(crate) mod programs;
 pub(crate) mod rehearsal;
+pub(crate) mod used;

@@ -1,6 +1,4 @@
-//! The doors, and the request that each makes of what a client asks for. Which of them somebody has, [`used`] says.
-
-pub(crate) mod used;
+//! The doors, and the request that each makes of what a client asks for.
 
 use std::{
     ffi::{OsStr, OsString},

@@ -15,8 +15,6 @@ use super::{
     wall::Wall,
 };
 use crate::{
-    accounts::account::Jailed,
-    doctor::check::{Finding, FindingKind},
     door::Door,
     output::{print_columns, say},
     shell::shown,
@@ -68,7 +66,7 @@ impl Serialize for Wall {
 
 /// One probe of one user's jail.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Attempt {
+struct Attempt {
     threat: String,
     probe: String,
     #[serde(flatten)]
@@ -78,29 +76,31 @@ pub(super) struct Attempt {
 /// All probes of one user's jail.
 #[derive(Debug, Serialize)]
 pub(crate) struct Attack {
-    pub(super) user: String,
-    pub(super) door: Door,
-    pub(super) probes: Vec<Attempt>,
-}
-
-/// What an attack has found besides the table.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    pub(crate) findings: Vec<Finding>,
-    pub(crate) unchecked: Vec<String>,
+    user: String,
+    door: Door,
+    probes: Vec<Attempt>,
 }
 
 /// What answers are held against.
 #[derive(Debug)]
-pub(super) struct Judge<'a> {
-    pub(super) plan: &'a Plan,
+pub(crate) struct Judge<'a> {
+    pub(crate) plan: &'a Plan,
     /// What stays open because the kernel lacks a part of Landlock that the config lets be missing.
-    pub(super) open: Option<Openings>,
-    pub(super) port: u16,
+    pub(crate) open: Option<Openings>,
+    pub(crate) port: u16,
 }
 
 impl Judge<'_> {
-    pub(super) fn attempt(&self, tried: Tried) -> Attempt {
+    /// Holds all that was tried against the plan.
+    pub(crate) fn attack(&self, user: String, door: Door, tried: Vec<Tried>) -> Attack {
+        Attack {
+            user,
+            door,
+            probes: tried.into_iter().map(|one| self.attempt(one)).collect(),
+        }
+    }
+
+    fn attempt(&self, tried: Tried) -> Attempt {
         let probe = all().find(|it| it.threat == tried.threat && it.name == tried.probe);
         let walls = probe.map_or(&[][..], |probe| probe.walls);
         Attempt {
@@ -186,28 +186,6 @@ fn is_unknown(errno: Errno) -> bool {
     words.contains(&errno)
 }
 
-/// Makes a finding of each probe that got through, and a note of each that could not be tried.
-pub(super) fn findings(attempts: &[Attempt], jailed: &Jailed) -> Found {
-    let mut found = Found::default();
-    for attempt in attempts {
-        let Attempt { threat, probe, .. } = attempt;
-        match &attempt.outcome {
-            Outcome::Reached { walls } => found.findings.push(
-                Finding::error(
-                    FindingKind::Reached,
-                    format!("{threat}: {probe}: got through, past: {}", Names(walls)),
-                )
-                .of(jailed),
-            ),
-            Outcome::Untried { why } => found
-                .unchecked
-                .push(format!("{}: {threat}: {probe}: {why}", jailed.name())),
-            Outcome::Held { .. } | Outcome::NotWalled { .. } | Outcome::Absent { .. } => {}
-        }
-    }
-    found
-}
-
 /// The names of walls, as a sentence has them.
 struct Names<'a>(&'a [Wall]);
 
@@ -219,6 +197,31 @@ impl fmt::Display for Names<'_> {
 }
 
 impl Attack {
+    /// Says which probes got through a jail that should have held them, and past which walls.
+    pub(crate) fn got_through(&self) -> impl Iterator<Item = String> {
+        self.probes.iter().filter_map(|attempt| {
+            let Outcome::Reached { walls } = &attempt.outcome else {
+                return None;
+            };
+            let Attempt { threat, probe, .. } = attempt;
+            Some(format!(
+                "{threat}: {probe}: got through, past: {}",
+                Names(walls)
+            ))
+        })
+    }
+
+    /// Says which probes could not be tried, and why.
+    pub(crate) fn untried(&self) -> impl Iterator<Item = String> {
+        self.probes.iter().filter_map(|attempt| {
+            let Outcome::Untried { why } = &attempt.outcome else {
+                return None;
+            };
+            let Attempt { threat, probe, .. } = attempt;
+            Some(format!("{threat}: {probe}: {why}"))
+        })
+    }
+
     /// Prints the table.
     pub(crate) fn print(&self) {
         say(format_args!("{}, {}:", self.user, self.door.name()));

@@ -16,6 +16,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Probe> {
         .chain(kernel::PROBES)
 }
 
+/// How many probes there are.
+pub(crate) fn count() -> usize {
+    all().count()
+}
+
 /// Tries all probes from where this process is, one after the other.
 ///
 /// # Errors

@@ -43,7 +43,8 @@ use rustix::{
 
 use crate::{
     accounts::account,
-    door::{Door, used},
+    doctor::used,
+    door::Door,
     failure::{Failure, Verdict, need_root},
     guest::take_ids,
     manual::{self, Manual},

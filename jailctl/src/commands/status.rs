@@ -18,10 +18,8 @@ use crate::{
         account::{Accounts, Jailed},
         manager::Managed,
     },
-    door::{
-        Door, JAIL_SHELL_PATH, has_jail_shell, has_no_shell,
-        used::{self, pam_before_jail_shell},
-    },
+    doctor::used::{self, pam_before_jail_shell},
+    door::{Door, JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
     failure::{Failure, Verdict, need_root},
     kept::Look,
     manual::{self, Manual},

@@ -37,9 +37,8 @@ use jail::door::decision::Config;
 
 use crate::{
     accounts::account::{self, Accounts, Jailed},
-    attack,
-    doctor::mend,
-    door::{Door, SSHD_CONFIG, used},
+    doctor::{attacked, mend, used},
+    door::{Door, SSHD_CONFIG},
     failure::{Failure, Verdict, need_root},
     kept::Look,
     output::{Output, print_json},
@@ -203,14 +202,14 @@ pub(crate) fn of_account(report: &mut Report, jailed: &Jailed) -> Result<(), Fai
 
 /// Attacks one user's jail. One that can't be attacked must not hide what others have.
 fn attack(report: &mut Report, jailed: &Jailed, directory: &Path) {
-    match attack::run(jailed, directory) {
-        Ok((attack, found)) => {
+    match attacked::of(jailed, directory) {
+        Ok(attack) => {
+            let got_through = attack.got_through();
+            report.extend(got_through.map(|what| Finding::error(FindingKind::Reached, what).of(jailed)));
+            for what in attack.untried() {
+                report.leave_unchecked(format!("{}: {what}", jailed.name()));
+            }
             report.attacks.push(attack);
-            report.extend(found.findings);
-            found
-                .unchecked
-                .into_iter()
-                .for_each(|what| report.leave_unchecked(what));
         }
         Err(failure) => report.leave_unchecked(failure.to_string()),
     }

@@ -28,12 +28,14 @@ use crate::{
         account::{self, Jailed},
         trial::by_config,
     },
-    doctor::check::{
-        self, Finding, Report, SNIPPETS, Severity, sshd_forced_commands, sshd_forces_jail_shell,
+    doctor::{
+        check::{
+            self, Finding, Report, SNIPPETS, Severity, sshd_forced_commands, sshd_forces_jail_shell,
+        },
+        used::{self, pam_before_jail_shell},
     },
     door::{
         Door, JAIL_SHELL_PATH, SSHD_CONFIG, has_jail_shell, is_jail_shell,
-        used::{self, pam_before_jail_shell},
         without_effect_behind_pam,
     },
     failure::{Failure, Verdict},

@@ -94,7 +94,16 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// The parts of the core. A file uses its own part and those behind it in this list, and none before it.
+/// The parts of a crate: a file uses its own part and those behind it in the list, and none before it.
+struct Layers {
+    /// Where its files are.
+    sources: &'static str,
+    parts: &'static [&'static [&'static str]],
+}
+
+const LAYERS: [Layers; 3] = [CORE, ROOTS, TOOL];
+
+/// The parts of the core, which tests/pictures/layers.py draws.
 const PARTS: [&[&str]; 13] = [
     &["lib.rs"],
     &["serve.rs"],
@@ -113,22 +122,91 @@ const PARTS: [&[&str]; 13] = [
     &["sys"],
 ];
 
-fn part(file: &Path) -> Option<usize> {
-    let below = file.strip_prefix("jail/src").ok()?;
+const CORE: Layers = Layers {
+    sources: "jail/src",
+    parts: &PARTS,
+};
+
+const ROOTS: Layers = Layers {
+    sources: "roots/src",
+    parts: &[
+        &["lib.rs"],
+        // What an administrator asks for.
+        &["build.rs", "import.rs", "update.rs"],
+        &["change.rs", "existing.rs", "new_root.rs", "registry.rs"],
+        // A generation, and what takes the place of what.
+        &["generation.rs"],
+        &["journal.rs", "populate.rs", "skeleton.rs", "strangers.rs"],
+        // What somebody else has packed.
+        &["archive.rs", "image.rs"],
+        &["compression.rs", "item.rs", "store.rs", "tape.rs"],
+        // Which of the host's files it takes.
+        &["collect.rs"],
+        &[
+            "etc.rs",
+            "library_cache.rs",
+            "library_directories.rs",
+            "loader.rs",
+            "presets.rs",
+        ],
+        &["manifest.rs"],
+        &["closure.rs", "note.rs"],
+        &["host.rs", "pattern.rs", "shebang.rs"],
+        // How it is written.
+        &["lock.rs", "tree.rs"],
+        &["directory.rs", "place.rs"],
+        &["fault.rs", "progress.rs"],
+        &["terminal.rs"],
+    ],
+};
+
+const TOOL: Layers = Layers {
+    sources: "jailctl/src",
+    parts: &[
+        &["bin", "lib.rs", "main.rs"],
+        &["cli.rs", "stand_in.rs"],
+        &["commands", "commands.rs"],
+        &["manual.rs", "page.rs"],
+        &["migrate", "migrate.rs"],
+        &["doctor", "doctor.rs"],
+        &["attack", "attack.rs"],
+        &["command_lines.rs", "guest.rs"],
+        // Processes that stand in for a user.
+        &["watch.rs"],
+        &["libexec.rs"],
+        &["accounts", "accounts.rs"],
+        // What there is on the host.
+        &["process.rs"],
+        &["door.rs"],
+        &["mountinfo.rs", "pam", "pam.rs", "sshd_config.rs"],
+        // What is said.
+        &["kept.rs", "output.rs", "progress.rs"],
+        &["shell.rs", "stdout.rs"],
+        &["failure.rs", "terminal.rs"],
+    ],
+};
+
+/// Says which crate's layers a file belongs to, and which of their parts it is in.
+fn part(file: &Path) -> Option<(&'static str, usize)> {
+    let within = |it: &&Layers| file.starts_with(it.sources);
+    let layers = LAYERS.iter().find(within)?;
+    let below = file.strip_prefix(layers.sources).unwrap();
     let place = |name: &&str| below.starts_with(name);
-    let part = PARTS.iter().position(|names| names.iter().any(place));
-    Some(part.unwrap_or_else(|| panic!("{}: of which part is this?", file.display())))
+    let part = layers
+        .parts
+        .iter()
+        .position(|names| names.iter().any(place));
+    let part = part.unwrap_or_else(|| panic!("{}: of which part is this?", file.display()));
+    Some((layers.sources, part))
 }
 
-/// The imports of the core that lead to a part before the file's own.
+/// The imports of a crate that lead to a part before the file's own.
 fn upward(imports: &Imports) -> Vec<String> {
     let mut found = Vec::new();
     for (file, imported) in imports {
         for (other, line) in imported {
-            if part(file)
-                .zip(part(other))
-                .is_some_and(|(own, other)| other < own)
-            {
+            let up = |((own, from), (its, to))| own == its && to < from;
+            if part(file).zip(part(other)).is_some_and(up) {
                 found.push(format!("{}:{line} -> {}", file.display(), other.display()));
             }
         }
@@ -143,7 +221,7 @@ fn no_file_imports_a_file_that_imports_it() {
 }
 
 #[test]
-fn the_core_imports_downwards_only() {
+fn the_core_the_roots_and_the_tool_import_downwards_only() {
     let upward = upward(&imports(&workspace()));
     assert!(upward.is_empty(), "{}", upward.join("\n"));
 }
@@ -215,5 +293,17 @@ fn an_import_from_a_part_above_is_found() {
     assert_eq!(
         upward(&found),
         ["jail/src/plan/mod.rs:2 -> jail/src/world/mod.rs"]
+    );
+    let found = made_up(&[
+        ("jailctl/src/lib.rs", "mod attack;\nmod doctor;"),
+        (
+            "jailctl/src/attack.rs",
+            "use crate::doctor::Finding;\npub struct Attack(Finding);",
+        ),
+        ("jailctl/src/doctor.rs", "pub struct Finding;"),
+    ]);
+    assert_eq!(
+        upward(&found),
+        ["jailctl/src/attack.rs:1 -> jailctl/src/doctor.rs"]
     );
 }

@@ -17,8 +17,9 @@ use crate::{
     doctor::{
         check::{Finding, FindingKind, Report},
         mend::{Kind, Repair, is_only_of_jail, keeps_its_owner},
+        used,
     },
-    door::{has_jail_shell, used},
+    door::has_jail_shell,
     shell::{self, quoted, shown},
 };
 

@@ -25,11 +25,9 @@ use crate::{
             sshd, sudo,
         },
         mend::{Kind, Repair, installing_again},
+        used::pam_before_jail_shell,
     },
-    door::{
-        JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, used::pam_before_jail_shell,
-        without_effect_behind_pam,
-    },
+    door::{JAIL_SHELL, JAIL_SHELL_PATH, has_jail_shell, has_no_shell, without_effect_behind_pam},
     pam,
     shell::{quoted, shown},
 };

@@ -7,11 +7,14 @@ use std::path::Path;
 
 use crate::{
     accounts::account::Jailed,
-    doctor::check::{
-        Finding, FindingKind, Report, Severity,
-        unit_settings::{self as settings, Needs, Unit, parse},
+    doctor::{
+        check::{
+            Finding, FindingKind, Report, Severity,
+            unit_settings::{self as settings, Needs, Unit, parse},
+        },
+        used,
     },
-    door::{Door, used},
+    door::Door,
     pam, shell,
 };
 

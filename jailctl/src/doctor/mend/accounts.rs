@@ -18,8 +18,8 @@ use crate::{
             reach::{Root, failed, is_roots_alone},
         },
         rehearsal::{self, Seen},
+        used,
     },
-    door::used,
     failure::Failure,
     shell::shown,
 };

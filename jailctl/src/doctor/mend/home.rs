@@ -19,11 +19,14 @@ use rustix::{
 
 use crate::{
     accounts::account::Jailed,
-    doctor::mend::{
-        Data, Extent,
-        reach::{Root, as_user, failed, is_roots_alone, mode_words, open_entry},
+    doctor::{
+        mend::{
+            Data, Extent,
+            reach::{Root, as_user, failed, is_roots_alone, mode_words, open_entry},
+        },
+        used,
     },
-    door::{Door, used},
+    door::Door,
     failure::Failure,
     shell::shown,
 };

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use jail::account::identity::Identity;
 
-use super::{Door, SSHD_CONFIG, has_jail_shell};
 use crate::{
     doctor::check::{sshd_forces_jail_shell, sshd_session_is_jailed},
+    door::{Door, SSHD_CONFIG, has_jail_shell},
     pam,
 };
 
