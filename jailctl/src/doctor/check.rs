@@ -205,7 +205,9 @@ fn attack(report: &mut Report, jailed: &Jailed, directory: &Path) {
     match attacked::of(jailed, directory) {
         Ok(attack) => {
             let got_through = attack.got_through();
-            report.extend(got_through.map(|what| Finding::error(FindingKind::Reached, what).of(jailed)));
+            report.extend(
+                got_through.map(|what| Finding::error(FindingKind::Reached, what).of(jailed)),
+            );
             for what in attack.untried() {
                 report.leave_unchecked(format!("{}: {what}", jailed.name()));
             }
