@@ -1,7 +1,5 @@
 //! Findings of `jailctl check` that the administrator has accepted. No login asks for them.
 
-use crate::policy::Policy;
-
 /// One of `accept` in `[check]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -44,13 +42,5 @@ impl std::fmt::Display for Whose {
             Whose::Group(group) => write!(f, "@{group}"),
             Whose::User(user) => f.write_str(user),
         }
-    }
-}
-
-impl Policy {
-    /// Lists the findings of `jailctl check` that are accepted, each with its line, in the order of the file.
-    pub fn accepted(&self) -> impl Iterator<Item = (&Accepted, usize)> {
-        let listed = self.accepted.iter();
-        listed.map(|(accepted, place)| (accepted, self.lines.number(*place)))
     }
 }

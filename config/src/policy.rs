@@ -30,6 +30,14 @@ pub struct Policy {
     pub(crate) accepted: Vec<(Accepted, Place)>,
 }
 
+impl Policy {
+    /// Lists the findings of `jailctl check` that are accepted, each with its line, in the order of the file.
+    pub fn accepted(&self) -> impl Iterator<Item = (&Accepted, usize)> {
+        let listed = self.accepted.iter();
+        listed.map(|(accepted, place)| (accepted, self.lines.number(*place)))
+    }
+}
+
 impl PartialEq for Policy {
     fn eq(&self, other: &Policy) -> bool {
         self.unlisted == other.unlisted

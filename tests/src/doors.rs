@@ -1,11 +1,10 @@
 //! The doors into the sandbox: sshd with its clients, su and login, all of them the machine's own.
 
+use crate::installed::KEYS;
 use crate::outcome::{LIMIT, Outcome, finish};
 use crate::pty::Pty;
 use crate::sandbox::Sandbox;
 
-/// Keys and host keys: a place that no user and no jail writes to.
-pub(crate) const KEYS: &str = "/etc/ssh/sandbox";
 const SSHD_LOG: &str = "/run/sandbox-sshd.log";
 
 impl Sandbox {

@@ -11,8 +11,9 @@ use std::sync::OnceLock;
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::doors::KEYS;
-use crate::sandbox::PATH;
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Keys and host keys: a place that no user and no jail writes to.
+pub(crate) const KEYS: &str = "/etc/ssh/sandbox";
 
 /// The files that belong to an installation, at their places below a directory.
 #[derive(Debug)]

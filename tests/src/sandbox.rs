@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::{Mode, umask};
 
 use crate::findings::refuse_unsafe_commands;
-use crate::installed::installed;
+use crate::installed::{PATH, installed};
 use crate::outcome::{LIMIT, Outcome, finish};
 use crate::pty::Pty;
 use crate::roots::Root;
@@ -19,7 +19,6 @@ use crate::roots::Root;
 /// Where `make install` puts the program under test.
 pub const JAIL_SHELL: &str = "/usr/bin/jail-shell";
 const CONFIG: &str = "/etc/login-jail/config.toml";
-pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A throw-away copy of the machine. See the crate's text for how it is used.
 #[derive(Debug)]

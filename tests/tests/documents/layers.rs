@@ -180,7 +180,7 @@ const TOOL: Layers = Layers {
         &["door.rs"],
         &["mountinfo.rs", "pam", "pam.rs", "sshd_config.rs"],
         // What is said.
-        &["kept.rs", "output.rs", "progress.rs"],
+        &["kept.rs", "output.rs", "progress.rs", "style.rs"],
         &["shell.rs", "stdout.rs"],
         &["failure.rs", "terminal.rs"],
     ],
