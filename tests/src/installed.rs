@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use rustix::fs::{FlockOperation, flock};
 
+/// Where commands of the sandbox are found.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Keys and host keys: a place that no user and no jail writes to.
 pub(crate) const KEYS: &str = "/etc/ssh/sandbox";

@@ -78,7 +78,7 @@ fn statuses_come_through(runs: u32) {
 
 #[test]
 fn an_exit_status_survives_signals_to_the_session() {
-    statuses_come_through(100);
+    statuses_come_through(60);
 }
 
 #[test]

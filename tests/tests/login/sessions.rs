@@ -195,17 +195,29 @@ fn a_signal_to_the_caller_reaches_the_main_process_once() {
     same(|sandbox, user| {
         let shell = login_shell(sandbox, user);
         let ids = become_user(user);
-        ["HUP", "TERM", "USR1", "CONT", "ALRM"].map(|signal| {
-            let traps = format!(
-                "trap \"echo got\" {signal}; echo ready; i=0; while [ $i -lt 10 ]; do sleep 0.1; i=$((i+1)); done; exit 9"
-            );
-            let trapped = sandbox.must(&format!(
-                "{ids} {shell} -c '{traps}' & sleep 0.5; kill -{signal} $!; wait $! || echo $?"
-            ));
-            let died = sandbox.must(&format!(
-                "{ids} {shell} -c 'sleep 1; exit 9' & sleep 0.5; kill -{signal} $!; wait $! || echo $?"
-            ));
+        let signals = ["HUP", "TERM", "USR1", "CONT", "ALRM"];
+        // All at the same time: each session goes on for a second, in which a second signal would show.
+        let sessions = signals.map(|signal| {
+            let second = "i=0; while [ $i -lt 10 ]; do sleep 0.1; i=$((i+1)); done; exit 9";
+            format!(
+                "session {signal} trapped 'trap \"echo got\" {signal}; echo ready; {second}' &
+                 session {signal} died 'echo ready; sleep 1; exit 9' &\n"
+            )
+        });
+        sandbox.must(&format!(
+            "session() {{
+                 {ids} {shell} -c \"$3\" >/tmp/$1.$2 2>&1 &
+                 until grep -q ready /tmp/$1.$2; do sleep 0.02; done
+                 kill -$1 $!; wait $! || echo $? >>/tmp/$1.$2
+             }}
+             {}wait",
+            sessions.concat()
+        ));
+        signals.map(|signal| {
+            let read = |which: &str| sandbox.read(&format!("/tmp/{signal}.{which}"));
+            let (trapped, died) = (read("trapped"), read("died"));
             assert!(trapped.starts_with("ready\ngot\n9"), "{signal}: {trapped}");
+            assert!(died.starts_with("ready\n"), "{signal}: {died}");
             (trapped, died)
         })
     });

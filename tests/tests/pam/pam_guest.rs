@@ -2,8 +2,11 @@
 
 use login_jail_tests::{Sandbox, fault::probe, roots};
 
-/// Rounds in one process.
-const ROUNDS: &str = "10000";
+/// Rounds in one process. In `make test-long` it is ten thousand.
+const ROUNDS: &str = "3000";
+
+/// Rounds that each have a process of their own, so that their parent could keep no memory of them.
+const CHILDREN: &str = "1000";
 
 /// A service whose stack is pam_jail.so alone, with what lets a user without a rule pass.
 fn stage() -> Sandbox {
@@ -19,9 +22,10 @@ fn stage() -> Sandbox {
 
 /// Runs rounds and insists that neither descriptors nor memory have grown since the first tenth of them.
 #[track_caller]
-fn keeps_nothing(sandbox: &Sandbox, user: &str, stages: &str, extra: &[&str], codes: &str) {
+fn keeps_nothing(sandbox: &Sandbox, rounds: &str, [user, stages, extra]: [&str; 3], codes: &str) {
     let cycles = probe("cycles");
-    let words = [&[cycles.as_str(), "cycles", user, ROUNDS, stages], extra].concat();
+    let mut words = vec![cycles.as_str(), "cycles", user, rounds, stages];
+    words.extend(Some(extra).filter(|it| !it.is_empty()));
     let output = sandbox.command(&words).output();
     let shown = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let shown = shown.unwrap_or_default();
@@ -41,33 +45,59 @@ fn keeps_nothing(sandbox: &Sandbox, user: &str, stages: &str, extra: &[&str], co
     assert!(grown.is_some_and(|grown| grown < 128), "{shown}");
 }
 
-#[test]
-fn ten_thousand_sessions_of_an_exempt_user_leave_nothing() {
-    keeps_nothing(&stage(), "root", "aoc", &[], "0,0,0");
+fn an_exempt_users_sessions_leave_nothing(rounds: &str) {
+    keeps_nothing(&stage(), rounds, ["root", "aoc", ""], "0,0,0");
 }
 
-#[test]
-fn ten_thousand_looks_at_a_jail_leave_nothing() {
-    keeps_nothing(&stage(), "ann", "a", &[], "0,-1,-1");
+fn looks_at_a_jail_leave_nothing(rounds: &str) {
+    keeps_nothing(&stage(), rounds, ["ann", "a", ""], "0,-1,-1");
 }
 
-#[test]
-fn ten_thousand_refused_sessions_leave_nothing() {
+fn refused_sessions_leave_nothing(rounds: &str) {
     // PAM_ABORT, from inside the empty root after the first; libpam lets nobody close what was not opened.
     let sandbox = stage().with("chmod 777 /srv/jails");
-    keeps_nothing(&sandbox, "ann", "oc", &["one"], "-1,26,6");
+    keeps_nothing(&sandbox, rounds, ["ann", "oc", "one"], "-1,26,6");
 }
 
-#[test]
-fn ten_thousand_sessions_of_children_leave_nothing_in_their_parent() {
+fn sessions_of_children_leave_nothing_in_their_parent(rounds: &str) {
     let sandbox = stage();
     let mounts = sandbox.must("wc -l </proc/self/mounts");
     // All but those that look.
     let look = "ps -eo comm= | grep -vxE 'ps|sh|grep' || :";
     let processes = sandbox.must(look);
-    keeps_nothing(&sandbox, "ann", "oc", &["fork"], "-1,0,-1");
+    keeps_nothing(&sandbox, rounds, ["ann", "oc", "fork"], "-1,0,-1");
     assert_eq!(sandbox.must("wc -l </proc/self/mounts"), mounts);
     assert_eq!(sandbox.must(look), processes);
+}
+
+#[test]
+fn thousands_of_sessions_of_an_exempt_user_leave_nothing() {
+    an_exempt_users_sessions_leave_nothing(ROUNDS);
+}
+
+#[test]
+fn thousands_of_looks_at_a_jail_leave_nothing() {
+    looks_at_a_jail_leave_nothing(ROUNDS);
+}
+
+#[test]
+fn thousands_of_refused_sessions_leave_nothing() {
+    refused_sessions_leave_nothing(ROUNDS);
+}
+
+#[test]
+fn a_thousand_sessions_of_children_leave_nothing_in_their_parent() {
+    sessions_of_children_leave_nothing_in_their_parent(CHILDREN);
+}
+
+#[test]
+#[ignore = "long: make test-long"]
+fn ten_thousand_rounds_of_each_kind_leave_nothing() {
+    let rounds = "10000";
+    an_exempt_users_sessions_leave_nothing(rounds);
+    looks_at_a_jail_leave_nothing(rounds);
+    refused_sessions_leave_nothing(rounds);
+    sessions_of_children_leave_nothing_in_their_parent(rounds);
 }
 
 #[test]
