@@ -86,7 +86,7 @@ fn next_version(sandbox: &Sandbox, package: &str) {
          sed -i 's/^Version: .*/Version: 9.9/' /tmp/next/DEBIAN/control
          echo '# the next sample' >>/tmp/next/etc/login-jail/config.toml
          echo >>/tmp/next/usr/share/doc/login-jail/copyright
-         dpkg-deb -b /tmp/next /tmp/next.deb"
+         dpkg-deb -Znone -b /tmp/next /tmp/next.deb"
     ));
 }
 
