@@ -7,8 +7,9 @@ use jail::door::decision::CONFIG_DIRECTORY;
 
 use crate::{
     commands::{
-        add, build::Build, check, completions, enter, explain, import::Import, kick, list, man,
-        mend, migrate, presets, release, rollback::Rollback, sessions, status, update::Update,
+        add, build::Build, check, complete, completions, enter, explain, import::Import, kick,
+        list, man, mend, migrate, presets, release, rollback::Rollback, sessions, status,
+        update::Update,
     },
     manual::{self, Manual},
 };
@@ -96,6 +97,8 @@ pub(crate) enum Command {
     Update(Update),
     Rollback(Rollback),
     Completions(completions::Arguments),
+    #[command(hide = true)]
+    Complete(complete::Arguments),
     #[command(hide = true)]
     Man(man::Arguments),
 }

@@ -128,6 +128,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
             failure::need_root("compare and mend roots").and_then(|()| update.run())
         }
         Command::Rollback(rollback) => rollback.run(),
+        Command::Complete(arguments) => commands::complete::run(&config, &arguments),
         Command::Completions(arguments) => commands::completions::run(&cli::command(), &arguments),
         Command::Man(arguments) => commands::man::run(cli::command(), &arguments),
     }

@@ -37,7 +37,7 @@ fn installs_the_administrators_tool_without_privileges_of_its_own() {
     let stat = "stat -c '%a %U' /usr/sbin/jailctl; getcap /usr/sbin/jailctl";
     assert_eq!(sandbox.must(stat), "755 root");
     let pages = sandbox.must("ls /usr/share/man/man8 | grep -c '^jailctl'");
-    assert_eq!(pages, "18");
+    assert_eq!(pages, "21");
 }
 
 /// What bash completes the last of these words to, as readline asks for it.
@@ -50,33 +50,151 @@ fn completed(sandbox: &Sandbox, words: &str) -> String {
     sandbox.run(&["bash", "-c", &script]).ok().to_owned()
 }
 
-#[test]
-fn bash_completes_commands_presets_and_accounts() {
-    let sandbox = Sandbox::new().plain_user("zoe").plain_user("zora");
+/// zoe and zora, of whom only zoe is jailed, by a config with two jails, and a preset of the administrator's own.
+fn with_names() -> Sandbox {
+    let sandbox = Sandbox::new()
+        .plain_user("zoe")
+        .plain_user("zora")
+        .config("[users]\nzoe = \"sftponly\"\n[jails.sftponly]\nroot = \"/srv/{user}\"\n[jails.web]\nroot = \"/srv/{user}\"\n");
     // The names of files are what nothing else is completed by.
-    sandbox.must("touch /root/zofile /root/sftfile");
-    for (words, expected) in [
-        ("jailctl exp", "explain"),
+    sandbox.must("touch /root/zofile /root/sftfile /root/W");
+    sandbox.must(
+        "mkdir /etc/login-jail/presets.d; echo '[sftours]\nabout = \"ours\"\nprograms = [\"ls\"]' >/etc/login-jail/presets.d/ours.toml;
+         cp -r /etc/login-jail /root/new; sed -i 's/zoe/zora/; s/sftponly/sftnew/' /root/new/config.toml",
+    );
+    sandbox
+}
+
+/// What is typed, and what it is completed to in each shell.
+const COMPLETED: [(&str, &str); 10] = [
+    ("jailctl exp", "explain"),
+    ("jailctl explain zo", "zoe"),
+    ("jailctl check zo", "zoe"),
+    ("jailctl release zo", "zoe"),
+    ("jailctl kick zo", "zoe"),
+    ("jailctl enter --user zo", "zoe"),
+    ("jailctl add zo", "zoe zora"),
+    ("jailctl add --jail sft", "sftponly"),
+    ("jailctl --config /root/new add --jail sft", "sftnew"),
+    ("jailctl build --with sft", "sftours sftp"),
+];
+
+#[test]
+fn bash_completes_commands_jails_users_kinds_and_presets() {
+    let sandbox = with_names();
+    let more = [
         ("jailctl un", ""),
-        ("jailctl build --with sft", "sftp"),
-        ("jailctl build --with shell,sft", "shell,sftp"),
+        ("jailctl build --with shell,sftp", "shell,sftp"),
         ("jailctl build --only", "--only"),
-        ("jailctl build --user zo", "zoe zora"),
         ("jailctl build --user ann,zoe,zor", "ann,zoe,zora"),
-        ("jailctl enter --user zor", "zora"),
-        ("jailctl explain zo", "zoe zora"),
-        ("jailctl check zoe zor", "zora"),
         ("jailctl explain --js", "--json"),
-        ("jailctl add --jail sft", "sft"),
+        ("jailctl --config = /root/new explain zo", "zora"),
+        ("jailctl mend home-mis", "home-missing"),
+        ("jailctl mend home-missing zo", "zoe"),
+        ("jailctl mend home-missing W", ""),
+        ("jailctl help expl", "explain"),
         ("jailctl completions z", "zsh"),
-    ] {
+    ];
+    for (words, expected) in COMPLETED.into_iter().chain(more) {
         assert_eq!(completed(&sandbox, words), expected, "{words}");
     }
     let commands = completed(&sandbox, "jailctl ''");
-    for hidden in ["man", "rehearse", "accomplice", "unwalled", "kill-all"] {
+    for hidden in [
+        "complete",
+        "man",
+        "rehearse",
+        "accomplice",
+        "unwalled",
+        "kill-all",
+    ] {
         assert!(!commands.split(' ').any(|it| it == hidden), "{commands}");
     }
     assert!(commands.contains("completions"), "{commands}");
+}
+
+#[test]
+fn fish_completes_commands_jails_users_kinds_and_presets() {
+    let sandbox = with_names();
+    if sandbox.sh("command -v fish").code() != Some(0) {
+        return skipped("completions for fish", "it is not installed");
+    }
+    let fish = |typed: &str| {
+        let script =
+            format!("cd /root; complete --do-complete '{typed}' | cut -f1 | sort | paste -sd' '");
+        sandbox.run(&["fish", "-c", &script]).ok().to_owned()
+    };
+    for (typed, expected) in COMPLETED {
+        assert_eq!(fish(typed), expected, "{typed}");
+    }
+    assert_eq!(
+        fish("jailctl build --with shell,sft"),
+        "shell,sftours shell,sftp"
+    );
+    assert_eq!(fish("jailctl mend home-mis"), "home-missing");
+    assert_eq!(fish("jailctl add --jail /et"), "");
+}
+
+#[test]
+fn zsh_completes_commands_jails_users_kinds_and_presets() {
+    let sandbox = with_names();
+    if sandbox.sh("command -v zsh").code() != Some(0) {
+        return skipped("completions for zsh", "it is not installed");
+    }
+    // A line is typed in a terminal, and what is listed for it is what compadd gets.
+    sandbox.write(
+        "/root/ask",
+        r#"zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z 'PS1=; PS2=; cd /root; autoload -Uz compinit; compinit -u -d /tmp/dump'
+zpty -w z 'compadd() { [[ "$*" == *-O* ]] && { builtin compadd "$@"; return }; local -a got; builtin compadd -A got "$@"; (( $#got )) && print -rl -- "${(@)got/#/GOT:}"; builtin compadd "$@" }'
+zpty -w z 'bindkey "^I" list-choices; print READY'
+zpty -r z out '*READY*READY*'
+zpty -w -n z "$1"$'\t'
+sleep 3
+zpty -r -t z out
+while zpty -r -t z more; do out+=$more; done
+print -r -- "$out"
+zpty -d z
+"#,
+    );
+    for (typed, expected) in COMPLETED {
+        let said = sandbox.run(&["zsh", "/root/ask", typed]);
+        let mut got: Vec<&str> = said
+            .stdout
+            .split("GOT:")
+            .skip(1)
+            .filter_map(|it| it.split_whitespace().next())
+            .collect();
+        got.sort_unstable();
+        got.dedup();
+        assert_eq!(got.join(" "), expected, "{typed}: {said}");
+    }
+}
+
+#[test]
+fn nothing_is_offered_or_printed_where_the_config_may_not_be_read() {
+    let sandbox = with_names();
+    let ask = |names: &str| {
+        sandbox.run(&[
+            "runuser",
+            "-u",
+            "zora",
+            "--",
+            "/usr/sbin/jailctl",
+            "complete",
+            names,
+        ])
+    };
+    assert_eq!(ask("jails").ok(), "sftponly\nweb");
+    assert_eq!(ask("jailed").ok(), "zoe");
+    sandbox.must("chmod 600 /etc/login-jail/config.toml");
+    for names in ["jails", "jailed"] {
+        let said = ask(names);
+        assert_eq!((said.ok(), said.stderr.as_str()), ("", ""), "{said}");
+    }
+    sandbox.must("echo '[' >/etc/login-jail/config.toml");
+    let said = sandbox.run(&["jailctl", "complete", "jailed"]);
+    assert_eq!((said.ok(), said.stderr.as_str()), ("", ""), "{said}");
 }
 
 #[test]
@@ -97,16 +215,24 @@ fn no_shell_is_offered_what_is_hidden() {
         }
         assert!(script.contains("sessions"), "{shell}");
     }
-    if sandbox.sh("command -v fish").code() != Some(0) {
-        return skipped("completions for fish", "it is not installed");
+}
+
+#[test]
+fn help_of_a_command_is_the_long_one() {
+    let sandbox = Sandbox::new();
+    let tool = sandbox.run(&["jailctl", "help"]);
+    assert!(
+        tool.ok().contains("Change who is jailed:\n  add "),
+        "{tool}"
+    );
+    for command in ["check", "explain", "add"] {
+        let said = sandbox.run(&["jailctl", "help", command]);
+        let long = sandbox.run(&["jailctl", command, "--help"]);
+        assert_eq!(said.ok(), long.ok());
+        assert!(said.ok().contains("\nExamples:\n"), "{said}");
     }
-    let fish = |typed: &str| {
-        let script = format!("complete --do-complete '{typed}' | cut -f1");
-        sandbox.run(&["fish", "-c", &script]).ok().to_owned()
-    };
-    assert_eq!(fish("jailctl build --with sft"), "sftp");
-    assert_eq!(fish("jailctl add --jail /et"), "");
-    assert_eq!(fish("jailctl enter --user roo"), "root");
+    let nested = sandbox.run(&["jailctl", "help", "migrate", "sshd"]);
+    assert!(nested.ok().contains("--file"), "{nested}");
 }
 
 const STAT: &str = "stat -c '%a %U' /lib/*/security/pam_jail.so";
