@@ -141,7 +141,7 @@ fn for_fish(script: &str, offered: &Command) -> String {
     for names in ["jails", "jailed", "presets"] {
         script = script
             .replace(
-                &format!("@{names},\\t''"),
+                &format!("@{names}\\,\\t''"),
                 &format!("(__fish_append , (__jailctl_names {names}))"),
             )
             .replace(

@@ -63,6 +63,8 @@ pub(crate) enum Source {
 ///
 /// Takes the accounts whose login shell is jk_chrootsh, the roots that their homes name, and jailkit's own files for
 /// the limits of jk_lsh.
+///
+/// Nothing is changed. A line that can't be translated is printed as a comment: see jailctl-migrate(8).
 #[derive(Debug, Args)]
 #[command(after_long_help = FROM_JAILKIT.to_string())]
 pub(crate) struct FromJailkit {
@@ -93,6 +95,8 @@ Examples:
 ///
 /// Takes each ChrootDirectory of sshd_config(5) with the users and groups of its Match block. Files that it includes
 /// are read too.
+///
+/// Nothing is changed. A line that can't be translated is printed as a comment: see jailctl-migrate(8).
 #[derive(Debug, Args)]
 #[command(after_long_help = FROM_SSHD.to_string())]
 pub(crate) struct FromSshd {
@@ -117,6 +121,8 @@ Examples:
 ///
 /// Takes the lines of chroot.conf, and the options of pam_chroot.so in the PAM stacks, which decide how the lines are
 /// read.
+///
+/// Nothing is changed. A line that can't be translated is printed as a comment: see jailctl-migrate(8).
 #[derive(Debug, Args)]
 #[command(after_long_help = FROM_PAM_CHROOT.to_string())]
 pub(crate) struct FromPamChroot {
