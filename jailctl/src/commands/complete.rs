@@ -53,7 +53,7 @@ fn names(directory: &Path, names: Names) -> Result<Vec<String>, Failure> {
         }
         Names::Kinds => {
             let kinds = Kind::value_variants().iter();
-            kinds.map(|kind| kind.name().to_owned()).collect()
+            kinds.map(|kind| kind.name()).collect()
         }
         Names::Presets => {
             let presets = Presets::load()?;
