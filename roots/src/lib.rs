@@ -43,4 +43,5 @@ mod strangers;
 pub mod tape;
 pub mod terminal;
 pub mod tree;
+mod trusted;
 pub mod update;

@@ -65,6 +65,64 @@ struct Link {
     by: Option<usize>,
 }
 
+/// What was loaded so far, in its order, and by which names it is known.
+#[derive(Debug)]
+struct Search {
+    chain: Vec<Link>,
+    names: HashSet<OsString>,
+    inodes: HashSet<(u64, u64)>,
+    loads: Loads,
+}
+
+impl Search {
+    fn of(path: &Path, object: Object) -> Search {
+        let main = Link {
+            loaded: Loaded {
+                path: path.to_owned(),
+                object,
+            },
+            by: None,
+        };
+        Search {
+            chain: vec![main],
+            names: HashSet::new(),
+            inodes: HashSet::new(),
+            loads: Loads::default(),
+        }
+    }
+
+    /// The kernel has loaded the interpreter before anybody asks for it by its soname.
+    fn begin_with(&mut self, interpreter: OsString, soname: Option<OsString>) {
+        let path = PathBuf::from(&interpreter);
+        self.names.extend(soname);
+        self.names.insert(interpreter);
+        self.inodes.extend(inode(&path));
+        self.loads.libraries.push(path);
+    }
+
+    fn add(&mut self, name: OsString, found: Loaded, by: usize) {
+        self.names.insert(name);
+        self.names.extend(found.object.soname.clone());
+        if inode(&found.path).is_some_and(|inode| !self.inodes.insert(inode)) {
+            return;
+        }
+        self.loads.libraries.push(found.path.clone());
+        self.chain.push(Link {
+            loaded: found,
+            by: Some(by),
+        });
+    }
+
+    fn miss(&mut self, name: OsString, by: usize) {
+        let by = self.chain.get(by).map(|link| link.loaded.path.clone());
+        self.names.insert(name.clone());
+        self.loads.missing.push(Missing {
+            library: name,
+            by: by.unwrap_or_default(),
+        });
+    }
+}
+
 impl Loader {
     /// Reads the host's ld.so.cache. A host without one, or with a damaged one, has what the default directories have.
     #[must_use]
@@ -80,61 +138,31 @@ impl Loader {
     ///
     /// What is no ELF file loads nothing, and neither does a static program.
     pub fn loads(&mut self, path: &Path) -> Loads {
-        let mut loads = Loads::default();
         let Some(object) = self.object(path) else {
-            return loads;
+            return Loads::default();
         };
-        let main = Loaded {
-            path: path.to_owned(),
-            object,
-        };
-        let interpreter = main.object.interpreter.clone();
-        let mut chain = vec![Link {
-            loaded: main,
-            by: None,
-        }];
-        let mut names: HashSet<OsString> = HashSet::new();
-        let mut inodes: HashSet<(u64, u64)> = HashSet::new();
+        let interpreter = object.interpreter.clone();
+        let mut search = Search::of(path, object);
         if let Some(interpreter) = interpreter {
-            // The kernel has loaded it before anybody asks for it by its soname.
-            let path = PathBuf::from(&interpreter);
-            names.extend(self.object(&path).and_then(|object| object.soname));
-            names.insert(interpreter);
-            inodes.extend(inode(&path));
-            loads.libraries.push(path);
+            let soname = self
+                .object(Path::new(&interpreter))
+                .and_then(|object| object.soname);
+            search.begin_with(interpreter, soname);
         }
         let mut next = 0;
-        while let Some(link) = chain.get(next) {
+        while let Some(link) = search.chain.get(next) {
             for name in link.loaded.object.needed.clone() {
-                if names.contains(&name) || chain.len() > MOST_OBJECTS {
+                if search.names.contains(&name) || search.chain.len() > MOST_OBJECTS {
                     continue;
                 }
-                match self.find(&name, &chain, next) {
-                    Some(found) => {
-                        names.insert(name);
-                        names.extend(found.object.soname.clone());
-                        if inode(&found.path).is_some_and(|inode| !inodes.insert(inode)) {
-                            continue;
-                        }
-                        loads.libraries.push(found.path.clone());
-                        chain.push(Link {
-                            loaded: found,
-                            by: Some(next),
-                        });
-                    }
-                    None => {
-                        let by = chain.get(next).map(|link| link.loaded.path.clone());
-                        names.insert(name.clone());
-                        loads.missing.push(Missing {
-                            library: name,
-                            by: by.unwrap_or_default(),
-                        });
-                    }
+                match self.find(&name, &search.chain, next) {
+                    Some(found) => search.add(name, found, next),
+                    None => search.miss(name, next),
                 }
             }
             next += 1;
         }
-        loads
+        search.loads
     }
 
     /// Finds a library by its name alone, as dlopen(3) would for a program of this kind without paths of its own.

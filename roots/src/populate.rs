@@ -49,30 +49,7 @@ pub(crate) fn populate(
         if plan.made.iter().any(|made| made.path == *path) {
             continue;
         }
-        let record = match entry {
-            Entry::Directory if is_own(path) => {
-                root.make_directories(path)?;
-                Record::Directory
-            }
-            Entry::Directory => {
-                stage.make_directory(path, 0o755)?;
-                Record::Directory
-            }
-            Entry::Link(to) => {
-                stage.symlink(to, path)?;
-                Record::Link { to: to.clone() }
-            }
-            Entry::File(mode) => {
-                let from_root = intact.contains(path).then_some(root);
-                let (sha256, size) = bring(stage, path, *mode, plan.recipe.method, from_root)?;
-                Record::File {
-                    sha256,
-                    mode: *mode,
-                    size,
-                    package: None,
-                }
-            }
-        };
+        let record = place(stage, root, plan, path, entry, intact)?;
         entries.insert(path.clone(), record);
         progress.add(1);
     }
@@ -90,6 +67,41 @@ pub(crate) fn populate(
         );
     }
     Ok(entries)
+}
+
+/// Puts one thing of the host into the directory, or into the root itself.
+fn place(
+    stage: &Tree,
+    root: &Tree,
+    plan: &Plan,
+    path: &Path,
+    entry: &Entry,
+    intact: &HashSet<PathBuf>,
+) -> Result<Record, Fault> {
+    Ok(match entry {
+        Entry::Directory if is_own(path) => {
+            root.make_directories(path)?;
+            Record::Directory
+        }
+        Entry::Directory => {
+            stage.make_directory(path, 0o755)?;
+            Record::Directory
+        }
+        Entry::Link(to) => {
+            stage.symlink(to, path)?;
+            Record::Link { to: to.clone() }
+        }
+        Entry::File(mode) => {
+            let from_root = intact.contains(path).then_some(root);
+            let (sha256, size) = bring(stage, path, *mode, plan.recipe.method, from_root)?;
+            Record::File {
+                sha256,
+                mode: *mode,
+                size,
+                package: None,
+            }
+        }
+    })
 }
 
 /// Brings one file of the host, and gives its digest and length.

@@ -153,7 +153,8 @@ const ROOTS: Layers = Layers {
         &["closure.rs", "note.rs"],
         &["host.rs", "pattern.rs", "shebang.rs"],
         // How it is written.
-        &["lock.rs", "tree.rs"],
+        &["lock.rs", "trusted.rs"],
+        &["tree.rs"],
         &["directory.rs", "place.rs"],
         &["fault.rs", "progress.rs"],
         &["terminal.rs"],
