@@ -37,7 +37,7 @@ def draw(_, dark):
 
     p.box(372, 60, 228, 260, "made")
     p.text(386, 84, "/etc/login-jail/config.toml", "mono bold", 12)
-    p.lines(386, 112, ["[users]", 'ann  = "web"', "[groups]", 'authors = "web"', "", "[jails.web]", 'root = "/srv/jails/{user}"', 'base = "host"'], "mono", 12, 17)  # fmt: skip
+    p.lines(386, 112, ["[users]", 'ann = "web"', "[groups]", 'authors = "web"', "", "[jails.web]", 'root = "/srv/jails/{user}"', 'base = "host"'], "mono", 12, 17)  # fmt: skip
     p.lines(386, 262, ["The first rule that names", "the user decides. The answer", "is the same at every door."], "dim", 12.5)
 
     p.path("M600 150H652", arrow=True)

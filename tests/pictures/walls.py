@@ -23,6 +23,7 @@ HEADS = {
     "login-jail, login-shell": ["login-jail", "login-shell"],
     "login-jail, pam": ["login-jail", "pam"],
     "ChrootDirectory": ["Chroot-", "Directory"],
+    "pam_chroot": ["pam_", "chroot"],
     "bubblewrap": ["bubble-", "wrap"],
 }
 WIDE, LEFT, STEP, TOP = 74, 392, 30, 118
@@ -48,7 +49,8 @@ def draw(data, dark):
         *(f"{it['name']}: {it['how']}" + (f" ({upstream(it['version'])})" if number else "") for number, it in enumerate(data["columns"])),
         "login-jail's own 4: stat, chmod and connect by a directory that an accomplice outside passes in, for which Landlock has no rule yet, and",
         "TCP to the host's ports, which network = \"none\" closes. Behind PAM the bounding set and the securebits are the host program's.",
-        "In the row of /proc the chroots have 0 because their root has no /proc.",
+        "In the row of /proc the chroots have 0 because their root has no /proc. The grey number of a row is how many probes reach something without",
+        "a jail, or in a chroot where everything is wrong and root's rights are left. Others are left out: this kernel has nothing for them to reach.",
     ]  # fmt: skip
     p = Picture(
         "The same probes inside login-jail and its peers",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::peers::Peer;
 
 const LOGINS: usize = 61;
-const STARTS: usize = 101;
+const STARTS: usize = 51;
 const SET_UPS: usize = 5;
 
 /// What both know, by the same names.
