@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs/img"
-PICTURES = ["overview", "layers", "jail-and-host", "walls", "session"]
+PICTURES = ["overview", "layers", "jail-and-host", "walls", "session", "costs"]
 
 
 def main():

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::peers::Peer;
 
-const LOGINS: usize = 61;
-const STARTS: usize = 51;
-const SET_UPS: usize = 5;
+const LOGINS: usize = 45;
+const STARTS: usize = 15;
+const SET_UPS: usize = 3;
 
 /// What both know, by the same names.
 const PRESETS: &str = "basicshell interactiveshell netutils editors git rsync sftp scp";
@@ -72,8 +72,8 @@ fn starts(stages: &[(Peer, Sandbox)]) -> Vec<Value> {
             let called = program.rsplit('/').next().unwrap_or_default();
             let argv = [
                 &spawn,
-                "5",
-                "1",
+                "41",
+                "3",
                 "it",
                 "7041:7041",
                 program,
@@ -83,12 +83,9 @@ fn starts(stages: &[(Peer, Sandbox)]) -> Vec<Value> {
             ];
             let outcome = sandbox.run(&argv);
             let shown = outcome.ok();
-            match shown
-                .split(' ')
-                .nth(1)
-                .and_then(|median| median.parse().ok())
-            {
-                Some(median) => taken.push(median),
+            // The quickest tenth: what else the machine does lengthens the others.
+            match shown.split(' ').nth(2).and_then(|time| time.parse().ok()) {
+                Some(time) => taken.push(time),
                 None => panic!("{name}: {shown}"),
             }
         }
