@@ -1,6 +1,6 @@
-"""The layers of the source: the crates by what they depend on, and the parts of the core by what they may import.
+"""The layers of the source: the crates by what they depend on, and the parts of three of them by what they may import.
 
-Both are read: the crates from the manifests, the parts from the test that holds the core to them.
+Both are read: the crates from the manifests, the parts from the test that holds the files to them.
 """
 
 import re
@@ -40,6 +40,9 @@ PARTS = {
 }
 
 
+LOW = 25
+
+
 def crates():
     """Gives the crates in rows: each depends on crates of rows behind its own only."""
     manifest = tomllib.loads((TOP / "Cargo.toml").read_text())["workspace"]
@@ -57,23 +60,25 @@ def crates():
     return rows, needs
 
 
-def parts():
-    """Gives the parts of the core as the test has them: lists of files and folders below jail/src."""
-    source = (TOP / "tests/tests/documents/layers.rs").read_text()
-    listed = re.search(r"const PARTS: .*? = \[\n(.*?)\n\];", source, re.S)[1]
-    return [re.findall(r'"([^"]+)"', line) for line in listed.splitlines() if line.strip().startswith("&[")]
+def layers_of(crate):
+    """Gives the layers of a crate as the test has them: lists of files and folders below its src."""
+    source = re.sub(r"//.*", "", (TOP / "tests/tests/documents/layers.rs").read_text())
+    start = {"jail": "const PARTS:", "roots": "const ROOTS:", "jailctl": "const TOOL:"}[crate]
+    listed = source.split(start)[1].split("= ", 1)[1].split(";\n", 1)[0]
+    return [re.findall(r'"([^"]+)"', layer) for layer in re.findall(r"&\[([^\[\]]*)\]", listed)]
 
 
 def draw(_, dark):
-    layers = parts()
+    layers = layers_of("jail")
+    others = {crate: layers_of(crate) for crate in ("roots", "jailctl")}
     step, top = 38, 78
     height = top + step * sum(max(1, len(layer)) - 0.36 * (len(layer) - 1) for layer in layers) + 26
     p = Picture(
         "The layers of login-jail's source",
         "On the left the crates, each with arrows to those it depends on. On the right the parts of the core, jail/src, from top "
         "to bottom: " + "; ".join(", ".join(layer) for layer in layers) + ". A file imports from its own part and from parts "
-        "below it, never from above.",
-        1000, round(height), dark,
+        "below it, never from above. Below, in the same way, the parts of roots and of jailctl.",
+        1000, round(height) + 76 + LOW * max(map(len, others.values())), dark,
     )  # fmt: skip
     p.text(24, 36, "Crates", "bold", 18)
     p.text(24, 58, "an arrow leads to what a crate depends on", "dim", 13)
@@ -112,4 +117,16 @@ def draw(_, dark):
             p.text(676, foot, PARTS[stem], "", 12)
         y += tall
     p.path(f"M546 {top + 4}V{y - 20}", arrow=True)
+
+    for (crate, rows), x in zip(others.items(), (24, 560)):
+        p.text(x, height + 36, f"{crate}/src", "bold", 18)
+        y = height + 52
+        for layer in rows:
+            # A folder and the file that is its root are one.
+            names = [name for name in layer if not (name.endswith(".rs") and name[:-3] in layer)]
+            p.box(x, y, 416, LOW - 4, "plain", 3)
+            names = ", ".join(name.removesuffix(".rs") if name.endswith(".rs") else f"{name}/" for name in names)
+            p.text(x + 10, y + 15, names, "mono", 11)
+            y += LOW
+        p.path(f"M{x - 14} {height + 56:.0f}V{y - 8:.0f}", arrow=True)
     return p
