@@ -283,7 +283,8 @@ impl Sandbox {
         parts: &[&str],
         choose: impl Fn(&[String], &dyn Fn(&str) -> bool) -> Option<String>,
     ) -> String {
-        let deadline = Instant::now() + Duration::from_secs(2);
+        // The collector may be behind on a machine under load.
+        let deadline = Instant::now() + Duration::from_secs(10);
         let has = |line: &str| parts.iter().all(|part| line.contains(part));
         loop {
             if let Some(line) = choose(&self.log(), &has) {

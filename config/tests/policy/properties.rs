@@ -5,16 +5,14 @@
     reason = "clippy allows it in tests, and these are parts of tests"
 )]
 
-mod common;
-
 use std::path::Path;
 
-use common::{Person, parse};
+use crate::common::{Person, parse};
 use jail_config::{Faults, Policy};
 use proptest::prelude::*;
 
-const VALID: &str = include_str!("../../fuzz/corpus/config/design.toml");
-const EVERY_KEY: &str = include_str!("../../fuzz/corpus/config/every-key.toml");
+const VALID: &str = include_str!("../../../fuzz/corpus/config/design.toml");
+const EVERY_KEY: &str = include_str!("../../../fuzz/corpus/config/every-key.toml");
 
 fn name() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z][a-z0-9_-]{0,8}", "[^@/\\p{C}{][^/\\p{C}]{0,8}"]
@@ -216,7 +214,7 @@ proptest! {
 
     #[test]
     fn survives_a_user_file_with_mistakes(text in mutated()) {
-        let policy = common::policy(VALID);
+        let policy = crate::common::policy(VALID);
         if let Err(faults) = policy.parse_user_file(Path::new("ann.toml"), &text) {
             prop_assert!(!faults.to_string().is_empty());
         }

@@ -1,11 +1,9 @@
 //! Which rule decides about an account, and what its jail is then.
 
-mod common;
-
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use common::{Person, decide, decided, jail, policy, say, user_file};
+use crate::common::{Person, decide, decided, jail, policy, say, user_file};
 use jail_config::{
     Base, Content, Decision, Groups, Home, Isolation, Landlock, Limits, Mount, MountMode, Network,
     RootOwner, RuleKind, Seccomp,

@@ -1,10 +1,8 @@
 //! What a person is told about a config that is wrong.
 
-mod common;
-
 use std::path::Path;
 
-use common::{faults, one_lines, parse, policy, user_file};
+use crate::common::{faults, one_lines, parse, policy, user_file};
 use jail_config::Policy;
 
 /// A jail that is right but for the lines added below it.
@@ -927,7 +925,7 @@ fn explains_a_dot_without_quotes() {
 fn takes_a_dot_in_quotes() {
     let policy = policy("[users]\n\"john.doe\" = \"/srv/john\"\n");
     let expected = "jail /srv/john, config.toml:2 [users] john.doe";
-    assert_eq!(common::decided(&policy, "john.doe", &[]), expected);
+    assert_eq!(crate::common::decided(&policy, "john.doe", &[]), expected);
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! The canonical form of a policy.
 
-mod common;
-
-use common::policy;
+use crate::common::policy;
 
 #[test]
 fn prints_every_key_and_keeps_the_order_of_groups() {

@@ -1,7 +1,5 @@
 //! The seeds of the fuzzer, without the fuzzer.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -37,15 +35,21 @@ fn the_parser_survives_every_seed_cut_anywhere() {
 
 #[test]
 fn the_seed_of_the_design_says_what_it_says_there() {
-    let seed = include_str!("../../fuzz/corpus/config/design.toml");
-    let policy = common::policy(seed);
+    let seed = include_str!("../../../fuzz/corpus/config/design.toml");
+    let policy = crate::common::policy(seed);
     let expected = "jail web, config.toml:5 [users] alice";
-    assert_eq!(common::decided(&policy, "alice", &["users"]), expected);
+    assert_eq!(
+        crate::common::decided(&policy, "alice", &["users"]),
+        expected
+    );
     let expected = "jail dropbox, config.toml:10 [groups] sftponly";
-    assert_eq!(common::decided(&policy, "ann", &["sftponly"]), expected);
+    assert_eq!(
+        crate::common::decided(&policy, "ann", &["sftponly"]),
+        expected
+    );
 }
 
 #[test]
 fn the_seed_with_every_key_is_valid() {
-    common::policy(include_str!("../../fuzz/corpus/config/every-key.toml"));
+    crate::common::policy(include_str!("../../../fuzz/corpus/config/every-key.toml"));
 }

@@ -1,5 +1,4 @@
 //! What the tests of the parser share.
-#![allow(dead_code, reason = "no test uses all of it")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
