@@ -3,6 +3,11 @@
 //!
 //! Nothing here is set-user-ID, and nothing here decides: what a login does is asked of the core, whose plan is printed,
 //! taken in part, or rehearsed, and never made up a second time.
+//!
+//! There is a file for each subcommand in `commands`. They use `migrate`; `doctor`, which explains, checks and mends;
+//! `attack`, which tries the walls of a jail; and `accounts`. Behind these stand files about the host (`process`, `door`,
+//! `pam`) and about what is printed. Imports go in this order and never back: tests/tests/documents/layers.rs has the list.
+//! `stand_in` is the second program of this package, which `watch` starts by way of `libexec`.
 #![allow(clippy::print_stderr, reason = "a command-line program")]
 
 mod accounts;
