@@ -161,7 +161,7 @@ fn the_quick_start_to_a_build_host_works() {
 #[test]
 fn the_way_from_jailkit_works() {
     if Path::new("/usr/sbin/jk_init").exists() {
-        set_up(COMING_FROM, "From jailkit");
+        drop(type_in(COMING_FROM, "From jailkit"));
     } else {
         skipped("the way from jailkit", "it is not installed");
     }
@@ -174,7 +174,7 @@ fn the_way_from_sshd_works() {
 
 #[test]
 fn the_way_from_pam_chroot_works() {
-    set_up(COMING_FROM, "From pam_chroot");
+    drop(type_in(COMING_FROM, "From pam_chroot"));
 }
 
 #[test]

@@ -7,10 +7,10 @@ use super::{
     sshd::lines::MatchLines,
 };
 use crate::{
-    doctor::mend::Repair,
     doctor::{
         general::generalised,
         kinds::{FindingKind, Severity},
+        mend::{Object, Repair},
     },
     output::counted,
 };
@@ -87,11 +87,21 @@ impl<'a> Together<'a> {
             None => names.join(", "),
         };
         let count = counted(names.len(), "user");
-        Some(match &members.first()?.whom {
+        let mut of: Vec<String> = Vec::new();
+        for member in &members {
+            let part = match &member.whom {
+                Whom::Group(group) => format!("@{group}"),
+                Whom::Jail(jail) => format!("jail {}", member.generalise(jail)),
+                Whom::WithoutJail => "no jail".to_owned(),
+            };
+            if !of.contains(&part) {
+                of.push(part);
+            }
+        }
+        Some(match of.as_slice() {
+            [] => return None,
             _ if names.len() == 1 => named,
-            Whom::Group(group) => format!("{count} of @{group} ({named})"),
-            Whom::Jail(jail) => format!("{count} of jail {} ({named})", self.general(jail)),
-            Whom::WithoutJail => format!("{count} without a jail ({named})"),
+            of => format!("{count} of {} ({named})", of.join(", ")),
         })
     }
 
@@ -102,14 +112,6 @@ impl<'a> Together<'a> {
 
     fn people(&self) -> impl Iterator<Item = &'a Member> {
         self.members.iter().filter_map(|it| it.member.as_ref())
-    }
-
-    /// Gives the name of a jail that is a path, in words that are true of all.
-    fn general(&self, jail: &str) -> String {
-        match self.people().next() {
-            Some(member) => generalised(jail, &member.name, "{user}"),
-            None => jail.to_owned(),
-        }
     }
 
     /// Gives what mends them all.
@@ -136,10 +138,11 @@ impl<'a> Together<'a> {
 
     /// Gives one command for all, where there is one.
     fn command(&self) -> Option<String> {
-        let group = match &self.people().next()?.whom {
+        let group_of = |member: &'a Member| match &member.whom {
             Whom::Group(group) => Some(group.as_str()),
             Whom::Jail(_) | Whom::WithoutJail => None,
         };
+        let group = group_of(self.people().next()?);
         let mut repairs: Vec<(&str, &Repair)> = Vec::new();
         let mut lines: Vec<&MatchLines> = Vec::new();
         for finding in &self.members {
@@ -149,11 +152,16 @@ impl<'a> Together<'a> {
                 _ => return None,
             }
         }
-        if lines.is_empty() {
-            Repair::together(&repairs, group)
-        } else {
-            MatchLines::together(&lines, group)
+        let is_of_users = |(_, repair): &(&str, &Repair)| repair.kind.object() == Object::User;
+        if !lines.is_empty() {
+            return MatchLines::together(&lines, group);
         }
+        if !repairs.iter().all(is_of_users) {
+            return Repair::together(&repairs, group);
+        }
+        let repairs = repairs.iter().map(|(_, repair)| *repair);
+        let across: Vec<_> = self.people().map(group_of).zip(repairs).collect();
+        Repair::across(&across)
     }
 }
 
@@ -164,8 +172,16 @@ impl Common {
             None => text.to_owned(),
         };
         let mend = finding.mend.as_ref();
-        let whom = finding.member.as_ref().map(|member| match &member.whom {
-            Whom::Jail(jail) => Whom::Jail(generalised(jail, &member.name, "{user}")),
+        // One command for users is one for those of several rules, too; paths and sshd's blocks are of one rule.
+        let is_by_rule = match mend {
+            Some(Mend::Repair(repair)) => repair.kind.object() == Object::Path,
+            Some(Mend::Lines(_)) => true,
+            Some(Mend::Command(_)) | None => false,
+        };
+        let member = finding.member.as_ref();
+        let whom = member.map(|member| match &member.whom {
+            _ if !is_by_rule => Whom::WithoutJail,
+            Whom::Jail(jail) => Whom::Jail(member.generalise(jail)),
             other => other.clone(),
         });
         Common {

@@ -125,11 +125,7 @@ impl Repair {
     /// for all whom its rule jails.
     pub(crate) fn together(all: &[(&str, &Repair)], group: Option<&str>) -> Option<String> {
         let (_, first) = all.first()?;
-        let alike = |one: &Repair| Repair {
-            what: first.what.clone(),
-            ..one.clone()
-        };
-        if all.iter().any(|(_, one)| alike(one) != **first) {
+        if !all.iter().all(|(_, one)| first.is_like(one)) {
             return None;
         }
         let mut whats: Vec<&OsStr> = all.iter().map(|(_, one)| one.what.as_os_str()).collect();
@@ -150,6 +146,35 @@ impl Repair {
             _ => {}
         }
         Some(first.command(&whats, None))
+    }
+
+    /// Gives one command for the same fix of users of several rules: a group stands for all whom its rule jails.
+    pub(crate) fn across(all: &[(Option<&str>, &Repair)]) -> Option<String> {
+        let (_, first) = all.first()?;
+        if !all.iter().all(|(_, one)| first.is_like(one)) {
+            return None;
+        }
+        let mut whats: Vec<OsString> = Vec::new();
+        for (group, one) in all {
+            let what = match group {
+                Some(group) => OsString::from(format!("@{group}")),
+                None => one.what.clone(),
+            };
+            if !whats.contains(&what) {
+                whats.push(what);
+            }
+        }
+        let whats: Vec<&OsStr> = whats.iter().map(OsString::as_os_str).collect();
+        Some(first.command(&whats, None))
+    }
+
+    /// Tells whether another does the same to something else.
+    fn is_like(&self, other: &Repair) -> bool {
+        let same = Repair {
+            what: self.what.clone(),
+            ..other.clone()
+        };
+        same == *self
     }
 
     /// Gives the path with `{user}` in the place of a name, if the name can be put there again.
@@ -281,6 +306,8 @@ mod tests {
         assert_eq!(group.as_deref(), Some("jailctl mend cron @staff"));
         let both = Repair::together(&all, None);
         assert_eq!(both.as_deref(), Some("jailctl mend cron ann bob"));
+        let across = Repair::across(&[(None, &users[0]), (Some("staff"), &users[1])]);
+        assert_eq!(across.as_deref(), Some("jailctl mend cron ann @staff"));
         // A path in which another name stands can't be said for all.
         let odd = Repair::of_path(Kind::SetId, Path::new("/srv/jails/{user}/x"));
         let all = [("ann", &repairs[0]), ("bob", &odd)];
