@@ -234,17 +234,21 @@ mod tests {
         let mut all: Vec<Finding> = (1..=50)
             .map(|number| finding(&format!("s{number}"), 3000 + number, staff.clone()))
             .collect();
-        all.push(finding("eve", 5000, Whom::Jail("web".to_owned())));
+        all.push(finding("bob", 4000, Whom::Jail("web".to_owned())));
+        all.push(Finding {
+            what: "/home/eve is missing".to_owned(),
+            ..finding("eve", 5000, staff)
+        });
         let together = Together::all(&all);
         assert_eq!(together.len(), 2);
         assert_eq!(together[0].what, "/home/{user} belongs to uid {uid}");
         let whom = together[0].whom();
-        let expected = "50 users of @staff (s1, s2, s3 and 47 more)";
+        let expected = "51 users of @staff, jail web (s1, s2, s3 and 48 more)";
         assert_eq!(whom.as_deref(), Some(expected));
         let fix = together[0].fix();
         assert!(matches!(fix, Some(Fix::ForEach(it)) if it == "usermod -s /bin/sh {user}"));
         // What is one user's has its own words.
-        assert_eq!(together[1].what, "/home/eve belongs to uid 5000");
+        assert_eq!(together[1].what, "/home/eve is missing");
         assert_eq!(together[1].whom().as_deref(), Some("eve"));
         let fix = together[1].fix();
         assert!(matches!(fix, Some(Fix::ByHand(it)) if it == "usermod -s /bin/sh eve"));
