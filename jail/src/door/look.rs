@@ -15,6 +15,7 @@ use crate::{
     trust,
     world::{
         host_files::Shown,
+        sight::{self, Sight},
         targets,
         top::{Opened, check_entries},
     },
@@ -77,6 +78,14 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
 pub struct Looked(pub(crate) Opened);
 
 impl Looked {
+    /// Says what a session by this plan sees at the top of its root.
+    ///
+    /// # Errors
+    /// Root or base can't be listed.
+    pub fn sight<'a>(&'a self, plan: &'a Plan) -> Result<Sight<'a>, StepFault> {
+        sight::of(plan, &self.0)
+    }
+
     /// Gives the root directory alone.
     pub(crate) fn into_root(self) -> OwnedFd {
         self.0.root

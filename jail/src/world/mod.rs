@@ -10,6 +10,7 @@ pub mod mark;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
 pub(crate) mod records;
+pub mod sight;
 pub(crate) mod targets;
 pub(crate) mod top;
 pub mod view;

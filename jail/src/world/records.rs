@@ -30,23 +30,11 @@ pub(crate) struct Records(Vec<(&'static str, OwnedFd)>);
 impl Records {
     /// Copies what the host has. A file that is not root's, or not there, is left out: programs do without.
     pub(crate) fn copy() -> Result<Records, StepFault> {
-        let host = trust::open_host_root()?;
-        let mut found = Vec::new();
-        for name in FILES {
-            let path = Path::new("var/log").join(name);
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-            let Ok(file) = openat2(&host, &path, flags, Mode::empty(), resolve) else {
-                continue;
-            };
-            let stat = fstat(&file)
-                .map_err(|errno| StepFault::Failed("fstat of a record", errno_of(errno)))?;
-            let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-            if regular && stat.st_uid == 0 {
-                found.push((name, mounts::copy_tree(&file, NOSUID | NODEV)?));
-            }
-        }
-        Ok(Records(found))
+        let found = find()?.into_iter();
+        found
+            .map(|(name, file)| Ok((name, mounts::copy_tree(&file, NOSUID | NODEV)?)))
+            .collect::<Result<_, _>>()
+            .map(Records)
     }
 
     /// Shows them below the new root, which has no /var.
@@ -65,4 +53,30 @@ impl Records {
         targets::new_file(&run, Path::new("utmp"))?;
         targets::attach_at(&run, root, Path::new("var/run"))
     }
+}
+
+/// Tells whether the host has any.
+pub(crate) fn exist() -> bool {
+    find().is_ok_and(|found| !found.is_empty())
+}
+
+/// Opens what the host has.
+fn find() -> Result<Vec<(&'static str, OwnedFd)>, StepFault> {
+    let host = trust::open_host_root()?;
+    let mut found = Vec::new();
+    for name in FILES {
+        let path = Path::new("var/log").join(name);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let Ok(file) = openat2(&host, &path, flags, Mode::empty(), resolve) else {
+            continue;
+        };
+        let stat = fstat(&file)
+            .map_err(|errno| StepFault::Failed("fstat of a record", errno_of(errno)))?;
+        let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if regular && stat.st_uid == 0 {
+            found.push((name, file));
+        }
+    }
+    Ok(found)
 }

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The most entries that root and base may have at their top together: each is a mount.
-const MOST_ENTRIES: usize = 128;
+pub(crate) const MOST_ENTRIES: usize = 128;
 
 /// What the host gives, opened by the trusted walk.
 #[derive(Debug)]

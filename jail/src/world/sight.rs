@@ -1,0 +1,156 @@
+//! What a session will see at the top of its root, before there is one. Nothing is changed.
+//!
+//! Where each name comes from is [`view::source`]'s to say, as it is for the assembly: whoever tells people what a user sees
+//! asks here and makes nothing up a second time.
+
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+};
+
+use jail_config::{Base, Content, Mount};
+use rustix::fs::{Dir, Mode, OFlags, openat};
+
+use crate::{
+    fault::{StepFault, failed},
+    plan::{Plan, world::View},
+    world::{
+        records,
+        targets::{file_type, open_entry},
+        top::{MOST_ENTRIES, Opened},
+        view::{self, Source},
+    },
+};
+
+/// What a session will see at the top.
+#[derive(Debug)]
+pub struct Sight<'a> {
+    /// Every name at the top, sorted.
+    pub names: Vec<Name>,
+    /// Each mount of the config with its source, an O_PATH descriptor.
+    pub mounts: Vec<(&'a Mount, BorrowedFd<'a>)>,
+    /// The root directory itself, where it is the top and not only shown in it.
+    pub whole: Option<BorrowedFd<'a>>,
+}
+
+/// One name at the top of a session's root.
+#[derive(Debug)]
+pub struct Name {
+    /// The name, without a slash.
+    pub name: OsString,
+    /// Where it comes from.
+    pub source: Source,
+    /// What root or base have there, an O_PATH descriptor; nothing where it is made.
+    pub file: Option<OwnedFd>,
+}
+
+/// Lists what is at the top of a session's root.
+///
+/// # Errors
+/// Root or base can't be listed, or have more entries than a session can be shown.
+pub(crate) fn of<'a>(plan: &'a Plan, opened: &'a Opened) -> Result<Sight<'a>, StepFault> {
+    let view = plan.world.view.as_ref();
+    let mut names = listed(opened.root.as_fd())?;
+    if let Some(base) = &opened.base {
+        names.extend(listed(base.as_fd())?);
+    }
+    names.extend(view.into_iter().flat_map(made));
+    let mut seen = Vec::new();
+    for name in names {
+        seen.extend(look_at(plan, opened, name)?);
+    }
+    if is_recorded(plan, &seen) {
+        seen.push(Name {
+            name: "var".into(),
+            source: Source::Made,
+            file: None,
+        });
+    }
+    let mounts = view.map_or(&[][..], |view| &view.mounts);
+    Ok(Sight {
+        names: seen,
+        mounts: mounts
+            .iter()
+            .zip(opened.mounts.iter().map(AsFd::as_fd))
+            .collect(),
+        whole: opened.base.is_none().then_some(opened.root.as_fd()),
+    })
+}
+
+/// Finds where a name comes from. Nothing where no session sees it.
+fn look_at(plan: &Plan, opened: &Opened, name: OsString) -> Result<Option<Name>, StepFault> {
+    let path = Path::new(&name);
+    let has = |directory: &OwnedFd| match open_entry(directory, path)? {
+        Some(entry) => file_type(&entry).map(view::is_shown),
+        None => Ok(false),
+    };
+    let base = opened.base.as_ref();
+    let in_base = || base.map_or(Ok(false), has);
+    let source = view::source_asking(plan, &name, || has(&opened.root), in_base)?;
+    let file = match (source, base) {
+        (Source::Root, _) => open_entry(&opened.root, path)?,
+        (Source::Base, Some(base)) => open_entry(base, path)?,
+        (Source::Base | Source::Made, _) => None,
+    };
+    let is_made = plan
+        .world
+        .view
+        .as_ref()
+        .is_some_and(|view| made(view).contains(&name));
+    Ok((file.is_some() || is_made).then_some(Name { name, source, file }))
+}
+
+/// Lists what the assembly makes, where neither root nor base have it.
+fn made(view: &View) -> BTreeSet<OsString> {
+    let own = [("proc", view.proc), ("dev", view.dev), ("tmp", view.tmp)];
+    let sealed = view.base != Base::None;
+    let own = own
+        .into_iter()
+        .filter(|(_, content)| sealed || *content == Content::Private)
+        .map(|(name, _)| name)
+        .chain(sealed.then_some("run"))
+        .chain((view.base == Base::Host).then_some("etc"))
+        .map(OsString::from);
+    let targets = view.mounts.iter().filter_map(|mount| {
+        let below = mount.target.strip_prefix("/").unwrap_or(&mount.target);
+        below.iter().next().map(OsStr::to_owned)
+    });
+    own.chain(targets).collect()
+}
+
+/// Tells whether a host program's records get a /var of their own.
+fn is_recorded(plan: &Plan, seen: &[Name]) -> bool {
+    let view = plan.world.view.as_ref();
+    plan.process.request().is_none()
+        && view.is_some_and(|view| view.base != Base::None)
+        && !seen.iter().any(|it| it.name == "var")
+        && records::exist()
+}
+
+/// Lists the names in a directory.
+fn listed(directory: BorrowedFd<'_>) -> Result<BTreeSet<OsString>, StepFault> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let readable =
+        openat(directory, ".", flags, Mode::empty()).map_err(failed("open a directory to list it"))?;
+    let mut names = BTreeSet::new();
+    for entry in Dir::new(readable).map_err(failed("list a directory"))? {
+        let entry = entry.map_err(failed("list a directory"))?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        // A user's root may have any number of whatever.
+        if names.len() == MOST_ENTRIES {
+            return Err(StepFault::Unfit(format!(
+                "a directory has more than {MOST_ENTRIES} entries at its top"
+            )));
+        }
+        names.insert(name.to_owned());
+    }
+    Ok(names)
+}
