@@ -8,4 +8,5 @@ pub(crate) mod kinds;
 pub(crate) mod mend;
 pub(crate) mod programs;
 pub(crate) mod rehearsal;
+pub(crate) mod rights;
 pub(crate) mod used;

@@ -135,8 +135,8 @@ fn is_recorded(plan: &Plan, seen: &[Name]) -> bool {
 /// Lists the names in a directory.
 fn listed(directory: BorrowedFd<'_>) -> Result<BTreeSet<OsString>, StepFault> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let readable =
-        openat(directory, ".", flags, Mode::empty()).map_err(failed("open a directory to list it"))?;
+    let readable = openat(directory, ".", flags, Mode::empty())
+        .map_err(failed("open a directory to list it"))?;
     let mut names = BTreeSet::new();
     for entry in Dir::new(readable).map_err(failed("list a directory"))? {
         let entry = entry.map_err(failed("list a directory"))?;
@@ -153,4 +153,18 @@ fn listed(directory: BorrowedFd<'_>) -> Result<BTreeSet<OsString>, StepFault> {
         names.insert(name.to_owned());
     }
     Ok(names)
+}
+
+/// Lists the directories where every user can make files, of a name that is made for the session: see the assembly.
+#[must_use]
+pub fn open_to_all(plan: &Plan, name: &OsStr) -> &'static [&'static str] {
+    let Some(view) = &plan.world.view else {
+        return &[];
+    };
+    match name.to_str() {
+        Some("tmp") if view.tmp == Content::Private => &["/tmp"],
+        Some("dev") if view.dev == Content::Private => &["/dev/shm"],
+        Some("run") if view.base != Base::None => &["/run/screen"],
+        _ => &[],
+    }
 }

@@ -60,7 +60,9 @@ pub(crate) use sshd::{
         forced_commands as sshd_forced_commands, forces_jail_shell as sshd_forces_jail_shell,
         session_is_jailed as sshd_session_is_jailed,
     },
-    ignored_keys, keys_only_inside, leading_to_shell, obeyed as obeyed_by_sshd, written_keys,
+    ignored_keys, keys_only_inside, leading_to_shell, obeyed as obeyed_by_sshd,
+    usual::{self as sshd_for, Usual as SshdFor},
+    written_keys,
 };
 use together::{Fix, Together};
 pub(crate) use tree::{excess, is_misowned, is_strange_device};

@@ -1,8 +1,9 @@
 //! Which door a user comes through, as the host is set up.
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use jail::account::identity::Identity;
+use serde::Serialize;
 
 use crate::{
     doctor::check::{sshd_forces_jail_shell, sshd_session_is_jailed},
@@ -25,6 +26,48 @@ pub(crate) fn by(identity: &Identity) -> Option<Door> {
     } else {
         behind_pam.then_some(Door::Pam)
     }
+}
+
+/// A door that is in a user's way.
+#[derive(Debug, Serialize)]
+pub(crate) struct InUse {
+    /// The word for it.
+    pub(crate) door: Door,
+    /// The services whose PAM stack has it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    services: Vec<String>,
+}
+
+impl fmt::Display for InUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.door.name())?;
+        match self.services.as_slice() {
+            [] => Ok(()),
+            services => write!(f, " ({})", services.join(", ")),
+        }
+    }
+}
+
+/// Lists the doors that are in this user's way, so far as sshd can be asked.
+pub(crate) fn all(identity: &Identity) -> Vec<InUse> {
+    let is_forced = || sshd_forces_jail_shell(identity, Path::new(SSHD_CONFIG)) == Some(true);
+    let services: Vec<String> = pam::jailing().collect();
+    let used = [
+        (Door::LoginShell, has_jail_shell(identity)),
+        (Door::ForceCommand, is_forced()),
+        (Door::Pam, !services.is_empty()),
+    ];
+    used.into_iter()
+        .filter(|(_, is_used)| *is_used)
+        .map(|(door, _)| InUse {
+            door,
+            services: if door == Door::Pam {
+                services.clone()
+            } else {
+                Vec::new()
+            },
+        })
+        .collect()
 }
 
 /// Gives the door that a user has; where none is in use, the one that would be opened first.

@@ -15,6 +15,7 @@ mod keys;
 pub(crate) mod lines;
 mod lists;
 mod resolved;
+pub(crate) mod usual;
 
 use std::path::{Path, PathBuf};
 

@@ -195,8 +195,9 @@ fn ports(network: &Network) -> String {
     )
 }
 
-fn limits_in_words(limits: &Limits) -> String {
-    let set: Vec<String> = [
+/// Lists the limits that a config sets.
+pub(super) fn limits(limits: &Limits) -> Vec<String> {
+    [
         ("nofile", limits.nofile),
         ("nproc", limits.nproc),
         ("fsize", limits.fsize),
@@ -210,8 +211,11 @@ fn limits_in_words(limits: &Limits) -> String {
         value if Limits::is_size(name) => Some(format!("{name} {}", size(value))),
         value => Some(format!("{name} {value}")),
     })
-    .collect();
-    match set.as_slice() {
+    .collect()
+}
+
+fn limits_in_words(set: &Limits) -> String {
+    match limits(set).as_slice() {
         [] => "give back the caller's resource limits".to_owned(),
         set => format!(
             "set the resource limits {}, the others as the caller has them",

@@ -23,15 +23,15 @@ use crate::{
     shell::{quoted, shown},
 };
 /// A keyword that is to be "no" for a jailed user.
-struct Forwarding {
-    keyword: &'static str,
+pub(super) struct Forwarding {
+    pub(super) keyword: &'static str,
     severity: Severity,
     /// Whether DisableForwarding covers it in every release: tunnels only since 10.4, X11 and the agent since 10.0.
     covered: bool,
     lets: &'static str,
 }
 
-const FORWARDINGS: [Forwarding; 5] = [
+static FORWARDINGS: [Forwarding; 5] = [
     Forwarding {
         keyword: "AllowTcpForwarding",
         severity: Severity::Warning,
@@ -64,14 +64,18 @@ const FORWARDINGS: [Forwarding; 5] = [
     },
 ];
 
+/// Lists what sshd forwards.
+pub(super) fn open_forwardings(resolved: &Resolved) -> impl Iterator<Item = &'static Forwarding> {
+    let disabled = resolved.value("DisableForwarding") == "yes";
+    let is_closed = move |it: &Forwarding| resolved.is_no(it.keyword) || it.covered && disabled;
+    FORWARDINGS.iter().filter(move |it| !is_closed(it))
+}
+
 /// Finds what is forwarded: one finding for all, because one block of sshd's config mends them.
 pub(super) fn forwardings(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Option<Finding> {
-    let disabled = resolved.value("DisableForwarding") == "yes";
     // In the jail, a tunnel takes the device of the host in its /dev.
     let inside = resolved.session_is_jailed();
-    let open: Vec<&Forwarding> = FORWARDINGS
-        .iter()
-        .filter(|it| !(resolved.is_no(it.keyword) || it.covered && disabled))
+    let open: Vec<&Forwarding> = open_forwardings(resolved)
         .filter(|it| !inside || it.keyword == "PermitTunnel" && jailed.jail.dev == Content::Root)
         .collect();
     let worst = open.iter().map(|it| it.severity).min()?;

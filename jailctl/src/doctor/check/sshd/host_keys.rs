@@ -7,19 +7,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::{account::identity::Identity, trust};
+use jail::{account::identity::Identity, plan::process::Ids, trust};
 use jail_config::Home;
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags, openat, statx},
     io::Errno,
 };
+use serde::Serialize;
 
 use super::{keys::expanded, resolved::Resolved};
 use crate::{
     accounts::account::Jailed,
     doctor::{
-        check::{Finding, FindingKind, account_state::has_password, mounts},
+        check::{Finding, FindingKind, account_state::has_password, mounts, reach::writes},
         mend::{Kind, Repair},
+        rights::{mode_grants, stat_of},
     },
     shell::{self, quoted, shown},
 };
@@ -40,6 +42,20 @@ enum Keys {
     Ignored(PathBuf, String),
     /// It can't be looked at, and why.
     Unknown(String),
+}
+
+/// A file in which sshd looks for keys.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeyFile {
+    /// Its path on the host.
+    pub(crate) file: String,
+    /// `accepted`, `missing`, `ignored` or `unknown`.
+    pub(crate) state: &'static str,
+    /// Why it is ignored, or could not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
+    /// Whether the user can write it from inside the jail.
+    pub(crate) is_written_inside: bool,
 }
 
 /// Checks the keys of one account. Gives what is wrong, and what could not be looked at.
@@ -100,6 +116,27 @@ pub(super) fn are_missing(jailed: &Jailed, resolved: &Resolved) -> bool {
 
 fn all_missing(looked: &[(PathBuf, Keys)]) -> bool {
     looked.iter().all(|(_, keys)| matches!(keys, Keys::Missing))
+}
+
+/// Says what becomes of each file in which sshd looks for keys.
+pub(super) fn states(jailed: &Jailed, resolved: &Resolved) -> Vec<KeyFile> {
+    let looked = look_at_all(jailed, resolved).into_iter();
+    looked
+        .map(|(file, keys)| {
+            let (state, why) = match keys {
+                Keys::Good => ("accepted", None),
+                Keys::Missing => ("missing", None),
+                Keys::Ignored(_, why) => ("ignored", Some(why)),
+                Keys::Unknown(why) => ("unknown", Some(why)),
+            };
+            KeyFile {
+                is_written_inside: writes(jailed, &file),
+                file: shown(&file),
+                state,
+                why,
+            }
+        })
+        .collect()
 }
 
 /// Looks at each file that AuthorizedKeysFile names.
@@ -242,10 +279,11 @@ fn look(file: &Path, identity: &Identity, strict: bool) -> Keys {
     if last.stx_size == 0 {
         return Keys::Missing;
     }
+    let ids = Ids::of(identity);
     for (index, (path, found)) in way.iter().enumerate() {
         let is_last = index + 1 == way.len();
         // It is read with the user's rights.
-        if !may_use(found, identity, if is_last { 4 } else { 1 }) {
+        if !mode_grants(found, &ids, if is_last { 4 } else { 1 }) {
             let verb = if is_last { "read" } else { "enter" };
             let why = format!("{}, and the user can't {verb} it", state(path, found));
             return Keys::Ignored(path.clone(), why);
@@ -281,26 +319,9 @@ fn way_to(file: &Path, home: &Path) -> Result<Vec<(PathBuf, Statx)>, Errno> {
     Ok(way)
 }
 
-fn stat_of(held: &OwnedFd) -> Result<Statx, Errno> {
-    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    statx(held, "", flags, StatxFlags::BASIC_STATS)
-}
-
 fn look_at(path: &Path, follow: AtFlags) -> Result<Statx, Errno> {
     let flags = follow | AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
     statx(CWD, path, flags, StatxFlags::BASIC_STATS)
-}
-
-/// Tells whether the mode gives the user these bits. An ACL may give more.
-fn may_use(found: &Statx, identity: &Identity, bits: u32) -> bool {
-    let mode = u32::from(found.stx_mode);
-    let is_member = identity.gid == found.stx_gid || identity.groups.contains(&found.stx_gid);
-    let granted = match (found.stx_uid == identity.uid, is_member) {
-        (true, _) => mode >> 6,
-        (_, true) => mode >> 3,
-        _ => mode,
-    };
-    granted & bits == bits
 }
 
 /// Says why StrictModes does not take a part of the path.

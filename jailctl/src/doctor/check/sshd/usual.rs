@@ -1,0 +1,63 @@
+//! What sshd does for a user on the usual connection, as `jailctl explain` says it.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{
+    acts,
+    criteria::Connections,
+    host_keys::{self, KeyFile},
+    resolved::Resolved,
+};
+use crate::{accounts::account::Jailed, failure::Failure, shell::shown};
+
+/// What sshd does for one user.
+#[derive(Debug, Serialize)]
+pub(crate) struct Usual {
+    /// What it forwards: the keywords that are not `no`.
+    pub(crate) forwards: Vec<&'static str>,
+    /// Whether its own process for the connection is in the jail, and with it what it forwards.
+    pub(crate) is_inside: bool,
+    /// What it runs in place of what a client asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) forced: Option<String>,
+    /// Whether it takes keys at all.
+    pub(crate) takes_keys: bool,
+    /// The files in which it looks for them.
+    pub(crate) keys: Vec<KeyFile>,
+    /// A program that it asks for keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key_command: Option<String>,
+    /// Whether it lets the user in by a password.
+    pub(crate) takes_passwords: bool,
+}
+
+/// Asks sshd. Nothing where there is none, and what it said where it did not answer.
+pub(crate) fn of(jailed: &Jailed, config: &Path) -> Result<Option<Result<Usual, String>>, Failure> {
+    let connections = Connections::of(config);
+    let Some(connection) = connections.all.first() else {
+        return Ok(None);
+    };
+    let answer = Resolved::of(&jailed.identity, config, connection)?;
+    Ok(answer.map(|said| said.map(|resolved| usual(jailed, &resolved))))
+}
+
+fn usual(jailed: &Jailed, resolved: &Resolved) -> Usual {
+    let set = |keyword: &str| {
+        let value = resolved.value(keyword);
+        (!["", "none"].contains(&value)).then(|| shown(value))
+    };
+    Usual {
+        forwards: acts::open_forwardings(resolved)
+            .map(|it| it.keyword)
+            .collect(),
+        is_inside: resolved.session_is_jailed(),
+        forced: resolved.forced().map(shown),
+        takes_keys: !resolved.is_no("PubkeyAuthentication"),
+        keys: host_keys::states(jailed, resolved),
+        key_command: set("AuthorizedKeysCommand"),
+        takes_passwords: !resolved.is_no("PasswordAuthentication")
+            || !resolved.is_no("KbdInteractiveAuthentication"),
+    }
+}

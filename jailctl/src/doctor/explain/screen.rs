@@ -1,0 +1,328 @@
+//! The one screen: rows of a word and what there is to say, at most 100 columns wide.
+
+use super::{
+    Asked, Explanation, Refused,
+    rules::{Lost, Outcome},
+    world::{Mounting, World},
+};
+use crate::{
+    doctor::check::{Finding, Severity, SshdFor},
+    output::{counted, say},
+    shell::shown,
+};
+
+/// How wide a line is at most, in columns. Only a command to be pasted is never broken.
+const WIDTH: usize = 100;
+
+/// Where the text of a row begins.
+const INDENT: usize = 11;
+
+/// How many findings are printed that refuse a login.
+const MOST_ERRORS: usize = 3;
+
+/// Prints what was found out about a login.
+pub(super) fn print(explanation: &Explanation, asked: &Asked) {
+    say(wrapped(&title(explanation), 0));
+    if !explanation.in_use && explanation.decision.outcome != Outcome::Exempt {
+        row("would be", &would_be(explanation));
+    }
+    print_rule(explanation, asked.verbose);
+    row("door", &doors(explanation));
+    if explanation.decision.outcome == Outcome::Jailed {
+        print_world(explanation);
+        print_sshd(explanation);
+    }
+    for remark in &explanation.remarks {
+        if !remark.is_of_steps || asked.steps || asked.verbose {
+            row("note", &remark.text);
+        }
+    }
+    for what in &explanation.unchecked {
+        row("not seen", &shown(what));
+    }
+    print_login(explanation, asked.verbose);
+    if asked.steps && !explanation.steps.is_empty() {
+        say("\nsteps");
+        for (number, taken) in (1..).zip(&explanation.steps) {
+            say(format_args!(
+                "{number:3}  {:15}  {}",
+                taken.step, taken.does
+            ));
+        }
+    }
+}
+
+/// Says what becomes of the user.
+fn title(explanation: &Explanation) -> String {
+    let groups = match explanation.groups.as_slice() {
+        [] => String::new(),
+        names => format!(", groups {}", names.join(" ")),
+    };
+    let who = format!("{} (uid {}{groups})", explanation.user, explanation.uid);
+    let code = explanation.refused.as_ref().map(|refused| refused.code);
+    match (explanation.decision.outcome, code) {
+        (Outcome::Exempt, None) => format!("{who} is NOT JAILED: a rule exempts this account"),
+        _ if !explanation.in_use => format!(
+            "{who} is NOT JAILED: no door of login-jail is in use, and logins lead to the host, to {}",
+            explanation.shell
+        ),
+        (Outcome::Jailed, None) => format!("{who} is jailed"),
+        (Outcome::Jailed, Some(code)) => {
+            format!("{who} is jailed, and as things are every login is REFUSED ({code})")
+        }
+        (_, code) => format!("{who} is REFUSED ({})", code.unwrap_or_default()),
+    }
+}
+
+fn would_be(explanation: &Explanation) -> String {
+    let door = explanation.door.name();
+    match &explanation.refused {
+        None => format!("{} by {door}", explanation.decision.outcome.word()),
+        Some(refused) => format!("refused by {door} ({})", refused.code),
+    }
+}
+
+fn print_rule(explanation: &Explanation, verbose: bool) {
+    if let Some(rule) = &explanation.decision.rule {
+        row(
+            "rule",
+            &format!("{} -> {}", shown(&rule.text), shown(&rule.leads_to)),
+        );
+    }
+    if !verbose && let number @ 1.. = explanation.lost.len() {
+        let rules = counted(number, "other rule");
+        row("", &format!("({rules} for this user lost: --verbose)"));
+    }
+    for Lost { rule, because } in explanation.lost.iter().filter(|_| verbose) {
+        row(
+            "lost",
+            &format!(
+                "{} -> {}: {because}",
+                shown(&rule.text),
+                shown(&rule.leads_to)
+            ),
+        );
+    }
+}
+
+fn doors(explanation: &Explanation) -> String {
+    let used: Vec<String> = explanation.doors.iter().map(ToString::to_string).collect();
+    let of = explanation.door.name();
+    match used.as_slice() {
+        [] if explanation.decision.outcome == Outcome::Exempt => "none is in use".to_owned(),
+        [] => format!("none is in use; this is what {of} would do"),
+        [only] if explanation.doors.iter().any(|it| it.door.name() == of) => only.clone(),
+        all => format!("{}; this is what {of} does", all.join(", ")),
+    }
+}
+
+fn print_world(explanation: &Explanation) {
+    if let Some(root) = &explanation.root {
+        let over = match explanation.base.as_deref() {
+            None => String::new(),
+            Some("host") => ", over the host's system directories (base = \"host\")".to_owned(),
+            Some(base) => format!(", over the base {base}"),
+        };
+        row("root", &format!("{}{over}", shown(root)));
+    }
+    if let Some(world) = &explanation.world {
+        print_sight(world);
+    }
+    if let Some(reach) = &explanation.reach {
+        row("network", &reach.network());
+        row("processes", &reach.processes());
+        row("sockets", &reach.sockets());
+    }
+    if !explanation.limits.is_empty() {
+        row("limits", &explanation.limits.join(", "));
+    } else if explanation.reach.is_some() {
+        row("limits", "none of the jail's own");
+    }
+}
+
+fn print_sight(world: &World) {
+    let sees = &world.sees;
+    let base = match &sees.base_directory {
+        None => "read-only from the host".to_owned(),
+        Some(base) => format!("read-only from {}", shown(base)),
+    };
+    let parts = [
+        (base.as_str(), &sees.base),
+        ("from the root directory", &sees.root),
+        ("made for the session", &sees.made),
+    ];
+    let parts = parts.iter().filter(|(_, names)| !names.is_empty());
+    for (label, (from, names)) in ["sees"].iter().chain(std::iter::repeat(&"")).zip(parts) {
+        row(label, &format!("{from}: {}", names.join(" ")));
+    }
+    let mounts: Vec<String> = world.mounts.iter().map(mount).collect();
+    if !mounts.is_empty() {
+        row("mounts", &mounts.join(", "));
+    }
+    let writes = world
+        .writes
+        .iter()
+        .map(|path| match *path == world.home.path {
+            true => format!("{path} (home)"),
+            false => path.clone(),
+        });
+    let by_acl = world.writes_by_acl.iter();
+    let by_acl = by_acl.map(|path| format!("{path} (as its ACL says: getfacl)"));
+    let writes: Vec<String> = writes.chain(by_acl).collect();
+    row(
+        "writes",
+        &match writes.as_slice() {
+            [] => "nowhere at the top".to_owned(),
+            all => all.join(", "),
+        },
+    );
+    if !world.home.is_there {
+        row("", &format!("(the home {} is missing)", world.home.path));
+    }
+}
+
+fn mount(mount: &Mounting) -> String {
+    let mode = if mount.writable {
+        "writable"
+    } else {
+        "read-only"
+    };
+    format!("{} is {} ({mode})", mount.target, mount.source)
+}
+
+fn print_sshd(explanation: &Explanation) {
+    let Some(sshd) = &explanation.sshd else {
+        return;
+    };
+    row("sshd", &forwards(sshd));
+    let keys = keys(sshd);
+    for (label, text) in ["keys"].iter().chain(std::iter::repeat(&"")).zip(keys) {
+        row(label, &text);
+    }
+}
+
+fn forwards(sshd: &SshdFor) -> String {
+    match (sshd.forwards.as_slice(), sshd.is_inside) {
+        ([], _) => "forwards nothing".to_owned(),
+        (_, true) => "forwards from inside the jail".to_owned(),
+        (open, false) => format!("forwards OUTSIDE the jail: {}", open.join(" ")),
+    }
+}
+
+/// Says which keys let the user in.
+fn keys(sshd: &SshdFor) -> Vec<String> {
+    if !sshd.takes_keys {
+        return vec!["sshd takes none (PubkeyAuthentication no)".to_owned()];
+    }
+    let files = sshd.keys.iter().map(|key| {
+        let why = key.why.as_ref().map(|why| format!(": {}", shown(why)));
+        let inside = match key.is_written_inside {
+            true => "; the user can write it from inside",
+            false => "",
+        };
+        format!(
+            "{} of the host: {}{}{inside}",
+            key.file,
+            key.state,
+            why.unwrap_or_default()
+        )
+    });
+    let command = sshd.key_command.iter();
+    let command = command.map(|command| format!("from AuthorizedKeysCommand {command}"));
+    let all: Vec<String> = files.chain(command).collect();
+    match all.is_empty() {
+        true => vec!["sshd looks in no file (AuthorizedKeysFile none)".to_owned()],
+        false => all,
+    }
+}
+
+/// Says what refuses the login, and what mends that.
+fn print_login(explanation: &Explanation, verbose: bool) {
+    let findings = &explanation.findings;
+    let is_error = |it: &&Finding| it.severity == Severity::Error;
+    let errors: Vec<&Finding> = findings.iter().filter(is_error).collect();
+    if let Some(Refused { reason, .. }) = &explanation.refused {
+        let is_said = |it: &&Finding| it.what == *reason;
+        if !errors.iter().any(is_said) {
+            row("refused", &shown(reason));
+        }
+    } else if errors.is_empty() && explanation.unchecked.is_empty() && explanation.jail.is_some() {
+        row("login", "nothing refuses it as things are");
+    }
+    let most = if verbose { usize::MAX } else { MOST_ERRORS };
+    for finding in errors.iter().take(most) {
+        print_finding(finding);
+    }
+    let others = findings.iter().filter(|it| !is_error(it));
+    if verbose {
+        others.for_each(print_finding);
+        return;
+    }
+    let count = |severity| findings.iter().filter(|it| it.severity == severity).count();
+    let numbers = [
+        (errors.len().saturating_sub(most), "more error"),
+        (count(Severity::Warning), "warning"),
+        (count(Severity::Note), "note"),
+    ];
+    let counts: Vec<String> = numbers
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| counted(*number, what))
+        .collect();
+    if !counts.is_empty() {
+        row("found", &format!("{}: --verbose", counts.join(", ")));
+    }
+}
+
+fn print_finding(finding: &Finding) {
+    let what = shown(&finding.what);
+    let state = match &finding.mend {
+        // The command is on a line of its own.
+        Some(_) => what.split("; run: ").next().unwrap_or(&what),
+        None => &what,
+    };
+    row(
+        finding.severity.word(),
+        &format!("{state} {}", finding.tags()),
+    );
+    if let Some(mend) = &finding.mend {
+        let by = if mend.is_safe() { "fix" } else { "by hand" };
+        say(format_args!("{:INDENT$}{by}: {}", "", mend.command()));
+    }
+}
+
+fn row(label: &str, text: &str) {
+    say(format_args!("{label:INDENT$}{}", wrapped(text, INDENT)));
+}
+
+/// Breaks a text between words, where a line of the screen ends. The first line begins after the indent already.
+fn wrapped(text: &str, indent: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if indent + line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join(&format!("\n{:indent$}", ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{INDENT, WIDTH, wrapped};
+
+    #[test]
+    fn no_line_is_wider_than_the_screen() {
+        let text = "word ".repeat(100);
+        let all = wrapped(&text, INDENT);
+        let mut lines = all.lines();
+        let first = lines.next().unwrap();
+        assert!(first.len() + INDENT <= WIDTH, "{first}");
+        assert!(lines.all(|line| line.len() <= WIDTH), "{all}");
+        assert_eq!(all.split_whitespace().count(), 100);
+        assert_eq!(wrapped("", INDENT), "");
+    }
+}
