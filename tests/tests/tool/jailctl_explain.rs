@@ -37,6 +37,17 @@ fn explain(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     sandbox.run(&[&["jailctl", "explain"], arguments].concat())
 }
 
+/// As [`explain`], with the steps.
+fn steps(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    explain(sandbox, &[&["--steps"], arguments].concat())
+}
+
+/// Gives what was printed with each run of blanks as one: lines are broken where the screen ends.
+fn flat(outcome: &Outcome) -> String {
+    let words: Vec<&str> = outcome.stdout.split_whitespace().collect();
+    words.join(" ")
+}
+
 /// Gives the sentence of a step.
 fn step<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
     let mut lines = outcome.stdout.lines();
@@ -52,13 +63,13 @@ fn step<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
 fn names_the_rule_with_its_line_and_the_rules_that_lost() {
     let sandbox = ann();
     let said = explain(&sandbox, &["ann"]);
-    let said = said.ok();
+    let rule = "\nrule       /etc/login-jail/config.toml:4 [users] ann -> web\n";
+    assert!(said.ok().contains(rule), "{said}");
+    assert!(said.stdout.contains("1 other rule"), "{said}");
+    let said = explain(&sandbox, &["ann", "--verbose"]);
+    assert!(said.ok().contains(rule), "{said}");
     assert!(
-        said.contains("rule  /etc/login-jail/config.toml:4 [users] ann -> web\n"),
-        "{said}"
-    );
-    assert!(
-        said.contains("lost  /etc/login-jail/config.toml:6 [groups] games -> /srv/jails/games: a rule for the user comes"),
+        flat(&said).contains("lost /etc/login-jail/config.toml:6 [groups] games -> /srv/jails/games: a rule for the user comes"),
         "{said}"
     );
 }
@@ -77,19 +88,19 @@ fn the_own_file_of_a_user_wins_and_is_named() {
     let said = explain(&sandbox, &["ann"]);
     assert!(
         said.ok()
-            .contains("rule  /etc/login-jail/users.d/ann.toml:1 -> web\n"),
+            .contains("\nrule       /etc/login-jail/users.d/ann.toml:1 -> web\n"),
         "{said}"
     );
+    let said = explain(&sandbox, &["ann", "--verbose"]);
     assert!(
-        said.ok()
-            .contains("[users] ann -> web: the user's own file comes before [users]"),
+        flat(&said).contains("[users] ann -> web: the user's own file comes before [users]"),
         "{said}"
     );
     sandbox.write(
         "/etc/login-jail/users.d/ann.toml",
         "root = \"/srv/jails/own\"\n",
     );
-    let said = explain(&sandbox, &["ann"]);
+    let said = steps(&sandbox, &["ann"]);
     assert!(
         step(&said, "open-root").starts_with("open /srv/jails/own:"),
         "{said}"
@@ -99,7 +110,8 @@ fn the_own_file_of_a_user_wins_and_is_named() {
 #[test]
 fn lists_the_steps_of_the_plan_in_their_order() {
     let sandbox = ann();
-    let said = explain(&sandbox, &["ann"]);
+    assert!(!explain(&sandbox, &["ann"]).ok().contains("\nsteps\n"));
+    let said = steps(&sandbox, &["ann"]);
     let said: Vec<&str> = said
         .ok()
         .lines()
@@ -140,7 +152,7 @@ fn steps_of_the_plan() -> Vec<&'static str> {
 #[test]
 fn the_values_are_those_that_a_login_has() {
     let sandbox = ann();
-    let said = explain(&sandbox, &["ann", "--command", "echo 'a  b'"]);
+    let said = steps(&sandbox, &["ann", "--command", "echo 'a  b'"]);
     let login = |command: &str| sandbox.su_c("ann", command).ok().to_owned();
     let uid = login("id -u");
     assert_eq!(step(&said, "uid"), format!("set the user id to {uid}"));
@@ -172,7 +184,7 @@ fn the_values_are_those_that_a_login_has() {
 #[test]
 fn a_forced_command_is_read_as_sshd_gives_it() {
     let sandbox = ann();
-    let said = explain(
+    let said = steps(
         &sandbox,
         &[
             "ann",
@@ -186,7 +198,7 @@ fn a_forced_command_is_read_as_sshd_gives_it() {
         step(&said, "exec").contains("the jail's own sftp-server in place of internal-sftp"),
         "{said}"
     );
-    let said = explain(&sandbox, &["ann", "--door", "force-command"]);
+    let said = steps(&sandbox, &["ann", "--door", "force-command"]);
     assert!(step(&said, "exec").contains("arguments -bash;"), "{said}");
 }
 
@@ -195,18 +207,17 @@ fn what_sshd_forces_in_place_of_a_request_is_said() {
     let sandbox = ann().with("mkdir -p /run/sshd; ssh-keygen -A >/dev/null");
     let forced = |line: &str| {
         sandbox.write("/etc/ssh/sshd_config", format!("Match User ann\n{line}\n"));
-        explain(&sandbox, &["ann"])
+        flat(&explain(&sandbox, &["ann"]))
     };
     let said = forced("ForceCommand /usr/lib/openssh/sftp-server -u 027");
     assert!(
-        said.stdout
-            .contains("sshd has ForceCommand /usr/lib/openssh/sftp-server -u 027 for this user")
-            && said.stdout.contains("This account is for SFTP only."),
+        said.contains("sshd has ForceCommand /usr/lib/openssh/sftp-server -u 027 for this user")
+            && said.contains("This account is for SFTP only."),
         "{said}"
     );
     let said = forced("ForceCommand /usr/local/bin/menu");
     assert!(
-        said.stdout.contains("ForceCommand /usr/local/bin/menu") && !said.stdout.contains("SFTP"),
+        said.contains("ForceCommand /usr/local/bin/menu") && !said.contains("SFTP"),
         "{said}"
     );
     for line in [
@@ -215,15 +226,35 @@ fn what_sshd_forces_in_place_of_a_request_is_said() {
         "X11Forwarding no",
     ] {
         let said = forced(line);
-        assert!(!said.stdout.contains("note  the steps"), "{said}");
+        assert!(!said.contains("note sshd has ForceCommand"), "{said}");
     }
 }
 
 #[test]
 fn needs_no_root_for_oneself() {
     let sandbox = ann();
-    let own = sandbox.run_as("ann", &["jailctl", "explain", "ann"]);
-    assert_eq!(own.ok(), explain(&sandbox, &["ann"]).ok());
+    let arguments = ["ann", "--steps", "--json"];
+    let all = |said: &Outcome| -> serde_json::Value { serde_json::from_str(said.ok()).unwrap() };
+    let own = all(&sandbox.run_as("ann", &[&["jailctl", "explain"][..], &arguments].concat()));
+    let roots = all(&explain(&sandbox, &arguments));
+    for part in [
+        "decision", "lost", "doors", "root", "base", "world", "reach", "limits", "steps", "remarks",
+    ] {
+        assert_eq!(own[part], roots[part], "{part}");
+    }
+    // What only root can look at is said to be unknown, and not to be in order.
+    let said = sandbox.run_as("ann", &["jailctl", "explain", "ann"]);
+    assert!(
+        flat(&said).contains("not seen only root can look at sshd"),
+        "{said}"
+    );
+    assert!(!said.stdout.contains("nothing refuses it"), "{said}");
+    let said = explain(&sandbox, &["ann"]);
+    assert!(
+        said.ok().contains("\nlogin      nothing refuses it"),
+        "{said}"
+    );
+    assert!(!said.stdout.contains("not seen"), "{said}");
 }
 
 #[test]
@@ -231,9 +262,9 @@ fn what_only_root_can_see_is_no_refusal() {
     let sandbox = ann();
     sandbox.must("chmod 700 /srv/jails");
     let own = sandbox.run_as("ann", &["jailctl", "explain", "ann"]);
+    assert_eq!(own.code(), Some(0), "{own}");
     assert!(
-        own.ok()
-            .contains("note  whether the root can be opened is only known to root"),
+        flat(&own).contains("note whether the root can be opened is only known to root"),
         "{own}"
     );
     sandbox.must("chmod 711 /srv/jails; chmod 777 /srv/jails/ann");
@@ -248,12 +279,13 @@ fn says_why_a_login_would_be_refused_and_reports_it() {
     let said = explain(&sandbox, &["ann"]);
     assert_eq!(said.code(), Some(1), "{said}");
     assert!(
-        said.stdout.contains("this login is refused (root-unsafe):"),
+        flat(&said).contains("as things are every login is REFUSED (root-unsafe)"),
         "{said}"
     );
     assert!(
-        said.stdout
-            .contains("/srv/jails is mode 0777; run: jailctl mend root /srv/jails/ann"),
+        flat(&said).contains(
+            "/srv/jails is mode 0777 (root-unsafe) [root] by hand: jailctl mend root /srv/jails/ann"
+        ),
         "{said}"
     );
 
@@ -264,7 +296,7 @@ fn says_why_a_login_would_be_refused_and_reports_it() {
     let said = explain(&sandbox, &["root"]);
     assert!(
         said.ok()
-            .contains("rule  /etc/login-jail/config.toml:2 exempt root -> exempt"),
+            .contains("rule       /etc/login-jail/config.toml:2 exempt root -> exempt"),
         "{said}"
     );
 
@@ -314,16 +346,18 @@ fn whom_no_door_keeps_in_is_said_to_be_on_the_host() {
     let said = explain(&sandbox, &["ann"]);
     assert_eq!(said.code(), Some(1), "{said}");
     assert!(said.stdout.contains("is NOT JAILED"), "{said}");
-    assert!(said.stdout.contains("to the host, to /bin/bash"), "{said}");
+    assert!(flat(&said).contains("to the host, to /bin/bash"), "{said}");
     // What it would be is still told.
-    assert!(said.stdout.contains("\nsteps\n"), "{said}");
+    assert!(flat(&said).contains("would be jailed by"), "{said}");
+    let more = steps(&sandbox, &["ann"]);
+    assert!(more.stdout.contains("\nsteps\n"), "{more}");
     let status = sandbox.run(&["jailctl", "status"]);
     assert_eq!(status.code(), Some(1), "{status}");
     assert!(status.stdout.contains("NOT JAILED: no door"), "{status}");
     let said = explain(&sandbox, &["zoe"]);
     assert_eq!(said.code(), Some(1), "{said}");
     assert!(said.stdout.contains("is NOT JAILED"), "{said}");
-    assert!(said.stdout.contains("It would be refused"), "{said}");
+    assert!(flat(&said).contains("would be refused by"), "{said}");
     let check = sandbox.run(&["jailctl", "check", "zoe"]);
     assert!(check.stdout.contains("logins lead to the host"), "{check}");
 
@@ -332,8 +366,8 @@ fn whom_no_door_keeps_in_is_said_to_be_on_the_host() {
          printf 'Match User ann\\n ForceCommand /usr/bin/jail-shell\\n' >>/etc/ssh/sshd_config",
     );
     let said = explain(&sandbox, &["ann"]);
-    let forced = "logs in through sshd's ForceCommand: jailed";
-    assert!(said.ok().contains(forced), "{said}");
+    assert!(said.ok().contains(" is jailed\n"), "{said}");
+    assert!(said.ok().contains("\ndoor       force-command\n"), "{said}");
     let status = sandbox.run(&["jailctl", "status"]);
     assert!(
         status.stdout.contains("by sshd's ForceCommand only"),
@@ -341,7 +375,11 @@ fn whom_no_door_keeps_in_is_said_to_be_on_the_host() {
     );
     // Asked for a door, it does not ask whether that is in use.
     let said = explain(&sandbox, &["ann", "--door", "login-shell"]);
-    assert!(said.ok().contains("as login shell: jailed"), "{said}");
+    assert!(said.ok().contains(" is jailed\n"), "{said}");
+    assert!(
+        flat(&said).contains("the login shell is /bin/bash, so this door is not in use"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -401,7 +439,7 @@ fn a_config_is_found_from_where_one_is() {
         ));
         assert!(
             said.ok()
-                .contains("rule  /root/new/config.toml:4 [users] ann"),
+                .contains("rule       /root/new/config.toml:4 [users] ann"),
             "{said}"
         );
     }
@@ -415,38 +453,40 @@ fn a_config_is_found_from_where_one_is() {
 fn behind_pam_it_says_where_and_what_the_host_program_does_after_the_last_step() {
     let sandbox = Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"\numask = \"027\"");
     // Nobody has said which door.
-    let said = explain(&sandbox, &["ann", "--command", "echo a  b"]);
-    let text = said.ok();
-    assert!(text.contains("logs in through pam_jail.so"), "{said}");
+    let said = steps(&sandbox, &["ann", "--command", "echo a  b"]);
     assert!(
-        text.contains("note  the stacks that jail: atd, cron, login, sshd, su"),
+        said.ok()
+            .contains("\ndoor       pam (atd, cron, login, sshd, su"),
+        "{said}"
+    );
+    let text = flat(&said);
+    assert!(
+        text.contains("note the stacks that jail: atd, cron, login, sshd, su"),
         "{said}"
     );
     let uid = sandbox.must("id -u ann");
     for part in [
         format!("sets user id {uid}, group id {}", sandbox.must("id -g ann")),
         format!("the supplementary groups {}", sandbox.must("id -G ann")),
-        "changes to /home/ann, and starts /bin/bash -c 'echo a  b'".to_owned(),
+        "changes to /home/ann, and starts /bin/bash -c 'echo a b'".to_owned(),
     ] {
         assert!(text.contains(&part), "{part} in {said}");
     }
     assert_eq!(step(&said, "umask"), "set the umask to 027");
-    let last = text.lines().rfind(|line| line.starts_with(' '));
+    let last = said.stdout.lines().rfind(|line| line.starts_with(' '));
     assert!(
         last.is_some_and(|line| line.contains(" seccomp ")),
         "{said}"
     );
     let login = explain(&sandbox, &["ann", "--door", "login-shell"]);
     assert!(
-        login
-            .ok()
-            .contains("the login shell is /bin/bash, so this door is not in use"),
+        flat(&login).contains("the login shell is /bin/bash, so this door is not in use"),
         "{login}"
     );
     sandbox.must("sed -i /pam_jail/d /etc/pam.d/*");
     let unused = explain(&sandbox, &["ann", "--door", "pam"]);
     assert!(
-        unused.ok().contains("no stack below /etc/pam.d"),
+        flat(&unused).contains("no stack below /etc/pam.d"),
         "{unused}"
     );
 }
@@ -460,7 +500,7 @@ fn says_that_a_link_to_a_usual_shell_is_not_started_for_sftp() {
         sandbox.must(&format!(
             "sed -i 's,^shell = .*,shell = \"{shell}\",' /etc/login-jail/config.toml"
         ));
-        let explained = explain(&sandbox, &["ann", "--command", server]);
+        let explained = steps(&sandbox, &["ann", "--command", server]);
         step(&explained, "exec").to_owned()
     };
     let usual = said("/bin/bash");
