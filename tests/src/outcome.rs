@@ -36,6 +36,13 @@ impl Outcome {
         self.status.signal()
     }
 
+    /// Gives standard output with each run of blanks as one: a report may break its lines where a screen ends.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let words: Vec<&str> = self.stdout.split_whitespace().collect();
+        words.join(" ")
+    }
+
     /// Insists on exit status 0 and gives standard output without its last newlines.
     #[track_caller]
     pub fn ok(&self) -> &str {

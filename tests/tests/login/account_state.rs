@@ -96,7 +96,7 @@ fn named(sandbox: &Sandbox, state: &str, kind: &str, parts: &[&str]) -> String {
         assert!(there, "{state}: {part}: {finding:?}");
     }
     sandbox.must(&format!("cp {CONFIG} /etc/ssh/sshd_config"));
-    let explained = sandbox.run(&["jailctl", "explain", "ann"]);
+    let explained = sandbox.run(&["jailctl", "explain", "--verbose", "ann"]);
     assert!(
         explained.stdout.contains(&format!("[{kind}]")),
         "{state}: {explained}"
@@ -438,7 +438,7 @@ fn explain_has_what_a_rehearsal_finds() {
     sandbox.must("sed -i 's,/bin/bash,/bin/gone,' /etc/login-jail/config.toml");
     let explained = sandbox.run(&["jailctl", "explain", "ann"]);
     assert_eq!(explained.code(), Some(1), "{explained}");
-    for part in ["refused (shell-missing)", "[shell-missing]"] {
+    for part in ["REFUSED (shell-missing)", "[shell-missing]"] {
         assert!(explained.stdout.contains(part), "{part}: {explained}");
     }
 }

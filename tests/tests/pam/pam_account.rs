@@ -160,7 +160,7 @@ fn a_place_to_mount_on_that_does_not_fit_is_refused_before_there_is_a_session() 
         let is_late = |line: &String| line.contains("(su:session)") && line.contains("refused");
         assert!(!log.iter().any(is_late), "{plant}: {log:?}");
         let explained = sandbox.run(&["jailctl", "explain", "--door", "pam", "ann"]);
-        assert!(explained.stdout.contains(part), "{plant}: {explained}");
+        assert!(explained.words().contains(part), "{plant}: {explained}");
         sandbox.must(&format!("cd {root}; rm -rf data one"));
     }
     assert_eq!(sandbox.su_c("ann", good).ok(), made);

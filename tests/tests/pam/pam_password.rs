@@ -194,7 +194,7 @@ fn check_and_explain_say_that_the_module_refuses() {
         assert!(!found.stdout.contains("is told so if"), "{found}");
         assert!(
             found
-                .stdout
+                .words()
                 .contains("pam_jail.so refuses sshd's sessions, by key too"),
             "{found}"
         );

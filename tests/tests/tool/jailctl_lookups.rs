@@ -18,7 +18,7 @@ fn check(sandbox: &Sandbox) -> Outcome {
 #[track_caller]
 fn says(outcome: &Outcome, parts: &[&str]) {
     for part in parts {
-        let said = outcome.stdout.contains(part) || outcome.stderr.contains(part);
+        let said = outcome.words().contains(part) || outcome.stderr.contains(part);
         assert!(said, "{part}: {outcome}");
     }
 }
