@@ -20,7 +20,7 @@ use crate::{
     fault::{StepFault, failed},
     plan::{Plan, world::View},
     world::{
-        records,
+        mark, records,
         targets::{file_type, open_entry},
         top::{MOST_ENTRIES, Opened},
         view::{self, Source},
@@ -59,7 +59,7 @@ pub(crate) fn of<'a>(plan: &'a Plan, opened: &'a Opened) -> Result<Sight<'a>, St
     if let Some(base) = &opened.base {
         names.extend(listed(base.as_fd())?);
     }
-    names.extend(view.into_iter().flat_map(made));
+    names.extend(view.into_iter().flat_map(|view| made(plan, view)));
     let mut seen = Vec::new();
     for name in names {
         seen.extend(look_at(plan, opened, name)?);
@@ -101,12 +101,17 @@ fn look_at(plan: &Plan, opened: &Opened, name: OsString) -> Result<Option<Name>,
         .world
         .view
         .as_ref()
-        .is_some_and(|view| made(view).contains(&name));
+        .is_some_and(|view| made(plan, view).contains(&name));
+    let source = match (source, is_made && file.is_none()) {
+        // A place to mount on, which the root does not have yet.
+        (Source::Root, true) => Source::Made,
+        (source, _) => source,
+    };
     Ok((file.is_some() || is_made).then_some(Name { name, source, file }))
 }
 
 /// Lists what the assembly makes, where neither root nor base have it.
-fn made(view: &View) -> BTreeSet<OsString> {
+fn made(plan: &Plan, view: &View) -> BTreeSet<OsString> {
     let own = [("proc", view.proc), ("dev", view.dev), ("tmp", view.tmp)];
     let sealed = view.base != Base::None;
     let own = own
@@ -116,8 +121,11 @@ fn made(view: &View) -> BTreeSet<OsString> {
         .chain(sealed.then_some("run"))
         .chain((view.base == Base::Host).then_some("etc"))
         .map(OsString::from);
-    let targets = view.mounts.iter().filter_map(|mount| {
-        let below = mount.target.strip_prefix("/").unwrap_or(&mount.target);
+    let behind_pam = plan.process.request().is_none();
+    let mark = behind_pam.then_some(Path::new(mark::DIRECTORY));
+    let targets = view.mounts.iter().map(|mount| mount.target.as_path());
+    let targets = targets.chain(mark).filter_map(|target| {
+        let below = target.strip_prefix("/").unwrap_or(target);
         below.iter().next().map(OsStr::to_owned)
     });
     own.chain(targets).collect()
