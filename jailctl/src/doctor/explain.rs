@@ -7,22 +7,16 @@
 mod reach;
 mod remarks;
 mod rules;
+mod said;
 mod screen;
 mod words;
 mod world;
 
-use std::{
-    ffi::OsStr,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsStr, path::Path};
 
 use jail::{
     account::identity::Identity,
-    door::{
-        decision::Config,
-        look::look,
-        refusal::{Code, Refusal},
-    },
+    door::{decision::Config, look::look, refusal::Refusal},
     plan::{Plan, process::HandOver},
     process::landlock,
     trust::{Flaw, UntrustedSource},
@@ -30,18 +24,18 @@ use jail::{
 use jail_config::{Base, Decision, Home, Jail};
 use nix::errno::Errno;
 use rustix::process::geteuid;
-use serde::Serialize;
 
 use crate::{
     accounts::{
         account::{self, Jailed},
         trial::by_config,
     },
-    doctor::check::{self, Finding, Report, Severity, SshdFor, sshd_for, sshd_forces_jail_shell},
-    door::{
-        Door, SSHD_CONFIG, has_jail_shell,
-        used::{self, InUse},
+    doctor::{
+        check::{self, Finding, Report, sshd_for, sshd_forces_jail_shell},
+        kinds::Severity,
+        used,
     },
+    door::{Door, SSHD_CONFIG, has_jail_shell},
     failure::{Failure, Verdict},
     guest,
     kept::Look,
@@ -50,92 +44,10 @@ use crate::{
 };
 use reach::Reach;
 use remarks::Remark;
-use rules::{Lost, Outcome, Told};
+use rules::{Outcome, Told};
+use said::{Explanation, Refused, Taken};
+use screen::Shows;
 use world::World;
-
-/// All that is said about one login.
-#[derive(Debug, Serialize)]
-struct Explanation {
-    user: String,
-    uid: u32,
-    gid: u32,
-    groups: Vec<String>,
-    /// The door that is explained.
-    door: Door,
-    /// Whether the user comes that way; where not, and none was asked for, logins lead to the host.
-    in_use: bool,
-    /// The doors that are in the user's way.
-    doors: Vec<InUse>,
-    /// The login shell of the account database.
-    shell: String,
-    decision: Told,
-    lost: Vec<Lost>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jail: Option<String>,
-    /// The directory that becomes the root.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    root: Option<PathBuf>,
-    /// What the root lacks comes from here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    base: Option<String>,
-    /// What a session sees and can write; nothing where that could not be looked at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    world: Option<World>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reach: Option<Reach>,
-    /// The limits that the config sets.
-    limits: Vec<String>,
-    /// What sshd does by itself. For root only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sshd: Option<SshdFor>,
-    steps: Vec<Taken>,
-    /// Why the login would be refused as things are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refused: Option<Refused>,
-    remarks: Vec<Remark>,
-    /// What a rehearsal of the login and a look at the account have found. For root only.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    findings: Vec<Finding>,
-    /// What could not be checked, and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    unchecked: Vec<String>,
-}
-
-/// One step of the plan.
-#[derive(Debug, Serialize)]
-struct Taken {
-    step: &'static str,
-    does: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Refused {
-    code: &'static str,
-    status: u8,
-    reason: String,
-}
-
-impl Refused {
-    fn of(refusal: &Refusal) -> Refused {
-        Refused {
-            code: refusal.code().name(),
-            status: refusal.code().status(),
-            reason: refusal.to_string(),
-        }
-    }
-
-    /// Takes a refusal that only a rehearsal finds.
-    fn found(finding: &Finding) -> Option<Refused> {
-        let code = Code::ALL
-            .into_iter()
-            .find(|code| finding.code == Some(code.name()))?;
-        Some(Refused {
-            code: code.name(),
-            status: code.status(),
-            reason: finding.what.clone(),
-        })
-    }
-}
 
 /// What is asked about a login.
 #[derive(Debug)]
@@ -178,7 +90,13 @@ pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     if asked.output.json {
         print_json(&explanation)?;
     } else {
-        screen::print(&explanation, asked);
+        screen::print(
+            &explanation,
+            Shows {
+                steps: asked.steps,
+                verbose: asked.verbose,
+            },
+        );
     }
     let is_error = |it: &Finding| it.severity == Severity::Error;
     let refused = explanation.refused.is_some() || explanation.findings.iter().any(is_error);

@@ -114,9 +114,14 @@ print(1, flush=True); time.sleep(60)' >/tmp/listening 2>/tmp/listening.why </dev
     assert_eq!(signals, reach["signals"] == true, "{reach} {inside}");
 
     // And it is on one screen.
-    let screen = sandbox.run(&["jailctl", "explain", "ann"]);
+    let ask = "stty cols 100; NO_COLOR=1 exec jailctl explain ann";
+    let screen = sandbox.terminal(&["sh", "-c", ask]).finish();
     assert!(screen.stdout.lines().count() <= 24, "{screen}");
-    let widest = screen.stdout.lines().map(|line| line.chars().count()).max();
+    let widest = screen
+        .stdout
+        .lines()
+        .map(|line| line.trim_end().chars().count())
+        .max();
     assert!(widest <= Some(100), "{screen}");
     for path in claimed {
         assert!(screen.stdout.contains(path), "{path}: {screen}");

@@ -128,16 +128,3 @@ impl Together<'_> {
         true
     }
 }
-
-impl Finding {
-    /// Prints it by itself, and what mends it on a line of its own.
-    pub(crate) fn print(&self) {
-        let shows = Shows {
-            notes: true,
-            members: false,
-        };
-        for one in Together::all([self]) {
-            one.print(&Style::of_stdout(), shows);
-        }
-    }
-}

@@ -7,10 +7,13 @@ use jail_config::Jail;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    doctor::check::{SNIPPETS, sshd_forced_commands},
+    doctor::{
+        check::{SNIPPETS, sshd_forced_commands},
+        used::pam_before_jail_shell,
+    },
     door::{
         Door, JAIL_SHELL_PATH, SSHD_CONFIG, has_jail_shell, is_jail_shell,
-        used::pam_before_jail_shell, without_effect_behind_pam,
+        without_effect_behind_pam,
     },
     pam,
     shell::shown,

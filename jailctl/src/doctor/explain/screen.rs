@@ -1,18 +1,19 @@
-//! The one screen: rows of a word and what there is to say, at most 100 columns wide.
+//! The one screen: rows of a word and what there is to say. At a terminal a long text goes on below itself.
 
 use super::{
-    Asked, Explanation, Refused,
     rules::{Lost, Outcome},
+    said::{Explanation, Refused},
     world::{Mounting, World},
 };
 use crate::{
-    doctor::check::{Finding, Severity, SshdFor},
+    doctor::{
+        check::{Finding, SshdFor},
+        kinds::Severity,
+    },
     output::{counted, say},
     shell::shown,
+    style::{Colour, Style},
 };
-
-/// How wide a line is at most, in columns. Only a command to be pasted is never broken.
-const WIDTH: usize = 100;
 
 /// Where the text of a row begins.
 const INDENT: usize = 11;
@@ -20,9 +21,18 @@ const INDENT: usize = 11;
 /// How many findings are printed that refuse a login.
 const MOST_ERRORS: usize = 3;
 
+/// What is printed besides the screen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shows {
+    /// Each step of the plan.
+    pub(super) steps: bool,
+    /// The rules that lost, every remark and every finding.
+    pub(super) verbose: bool,
+}
+
 /// Prints what was found out about a login.
-pub(super) fn print(explanation: &Explanation, asked: &Asked) {
-    say(wrapped(&title(explanation), 0));
+pub(super) fn print(explanation: &Explanation, asked: Shows) {
+    Style::of_stdout().print_below(&title(explanation), 0);
     if !explanation.in_use && explanation.decision.outcome != Outcome::Exempt {
         row("would be", &would_be(explanation));
     }
@@ -281,48 +291,24 @@ fn print_finding(finding: &Finding) {
         Some(_) => what.split("; run: ").next().unwrap_or(&what),
         None => &what,
     };
-    row(
-        finding.severity.word(),
-        &format!("{state} {}", finding.tags()),
-    );
+    let colour = match finding.severity {
+        Severity::Error => Colour::Red,
+        Severity::Warning => Colour::Yellow,
+        Severity::Note => Colour::Plain,
+    };
+    let text = format!("{state} {}", finding.tags());
+    coloured(finding.severity.word(), colour, &text);
     if let Some(mend) = &finding.mend {
-        let by = if mend.is_safe() { "fix" } else { "by hand" };
-        say(format_args!("{:INDENT$}{by}: {}", "", mend.command()));
+        let by = if mend.is_safe() { "fix:" } else { "by hand:" };
+        let by = Style::of_stdout().bold(by);
+        say(format_args!("{:INDENT$}{by} {}", "", mend.command()));
     }
 }
 
 fn row(label: &str, text: &str) {
-    say(format_args!("{label:INDENT$}{}", wrapped(text, INDENT)));
+    coloured(label, Colour::Plain, text);
 }
 
-/// Breaks a text between words, where a line of the screen ends. The first line begins after the indent already.
-fn wrapped(text: &str, indent: usize) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if indent + line.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.join(&format!("\n{:indent$}", ""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{INDENT, WIDTH, wrapped};
-
-    #[test]
-    fn no_line_is_wider_than_the_screen() {
-        let text = "word ".repeat(100);
-        let all = wrapped(&text, INDENT);
-        let mut lines = all.lines();
-        let first = lines.next().unwrap();
-        assert!(first.len() + INDENT <= WIDTH, "{first}");
-        assert!(lines.all(|line| line.len() <= WIDTH), "{all}");
-        assert_eq!(all.split_whitespace().count(), 100);
-        assert_eq!(wrapped("", INDENT), "");
-    }
+fn coloured(label: &str, colour: Colour, text: &str) {
+    Style::of_stdout().print_headed(label, colour, text, INDENT);
 }
