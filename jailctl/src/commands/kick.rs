@@ -300,6 +300,6 @@ fn print(report: &Report, dry_run: bool) {
         )),
     }
     say(format_args!(
-        "{user} can log in again; usermod -e 1 -- {user} keeps the account out"
+        "the account {user} is unchanged; to keep the user out, run: usermod -e 1 -- {user}"
     ));
 }
