@@ -26,7 +26,7 @@ use crate::{
 pub(crate) struct Cli {
     /// Read config.toml and users.d below this directory
     ///
-    /// For trying a config before it is installed; the doors always read /etc/login-jail.
+    /// Use it to try a config before it is installed. The doors always read /etc/login-jail.
     #[arg(long, global = true, display_order = 900, value_name = "DIR", default_value = CONFIG_DIRECTORY, value_hint = ValueHint::DirPath)]
     pub(crate) config: PathBuf,
     #[command(subcommand)]

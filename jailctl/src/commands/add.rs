@@ -55,13 +55,13 @@ pub(crate) struct Arguments {
     /// The account
     #[arg(value_hint = ValueHint::Username)]
     pub(crate) user: String,
-    /// A jail of the config; with neither this nor --root the rule that there is stays, and its door is opened
+    /// A jail of the config; without --jail and --root the rule stays as it is, and only the door is opened
     #[arg(long, value_name = "NAME", conflicts_with = "root", value_hint = ValueHint::Other)]
     pub(crate) jail: Option<String>,
-    /// A root directory
+    /// A root directory, with the keys of [defaults]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<String>,
-    /// What keeps the user inside
+    /// The door that keeps the user inside
     #[arg(long, value_enum, default_value_t = Door::LoginShell)]
     pub(crate) door: Door,
     /// Show what would change, and change nothing
@@ -73,8 +73,8 @@ const EXAMPLES: &str = "\
 Examples:
   jailctl add --jail web ann               into the jail [jails.web] of the config
   jailctl add --root /srv/jails/bob bob    into a root, with the keys of [defaults]
-  jailctl add --jail web --door pam ann    kept inside by pam_jail.so: the login shell stays
-  jailctl add ann                          a rule of hers, or of a group, is there: only the login shell changes
+  jailctl add --jail web --door pam ann    pam_jail.so keeps her inside; the login shell stays
+  jailctl add ann                          ann or her group has a rule: only the login shell changes
   jailctl add --jail web --dry-run ann     only show what would change";
 
 /// What stands behind the help, and in the man page.

@@ -47,10 +47,10 @@ pub(crate) struct Build {
     /// A further program, by name or path, or a directory: sh,ls,cat
     #[arg(long = "program", value_delimiter = ',', value_name = "PROGRAM")]
     programs: Vec<String>,
-    /// Just what is named now: the presets and programs of before go, accounts and homes stay
+    /// Build only what is named now; presets and programs of before are removed, accounts and homes stay
     #[arg(long)]
     only: bool,
-    /// An account that the root's passwd and group know and that has a home in it; several with commas between
+    /// Add this account to the root's passwd and group, and make its home there; several with commas between
     #[arg(long = "user", value_delimiter = ',', value_name = "NAME", value_hint = ValueHint::Username)]
     users: Vec<String>,
     /// Copy the host's files (the default for a new root)

@@ -80,10 +80,10 @@ pub(crate) struct Arguments {
     /// Behind pam the account's own login shell is started, as su(1) would start it with "-".
     #[arg(long, value_enum, requires = "user")]
     pub(crate) door: Option<Door>,
-    /// Mount /proc, /sys, /dev and resolv.conf in it, for this command alone
+    /// Mount /proc, /sys, /dev and resolv.conf in the root, for this command alone
     #[arg(long)]
     pub(crate) mount: bool,
-    /// Enter also where users can change the program or its libraries, and run those as root
+    /// Enter even if users can change the program or its libraries, which then run as root
     #[arg(long, conflicts_with = "user")]
     pub(crate) trust_user_files: bool,
     /// The command and its arguments
@@ -93,12 +93,12 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  jailctl enter /srv/images/debian                              a shell in a root that is root's alone, as root
+  jailctl enter /srv/images/debian                              a shell as root, in a root that belongs to root alone
   jailctl enter --mount /srv/images/debian -- apt-get update    with /proc, /sys, /dev and resolv.conf for as long as it runs
-  jailctl enter --trust-user-files /srv/jails/ann               the same in a root of a user's, whose programs run as root then
-  jailctl enter --user ann                                      her login, before she does it
+  jailctl enter --trust-user-files /srv/jails/ann               a shell as root, although the root is the user's own
+  jailctl enter --user ann                                      make her login, to see whether it works
   jailctl enter --user ann --door pam                           the same as behind pam_jail.so
-  jailctl enter --user ann -- id -un                            one command of hers";
+  jailctl enter --user ann -- id -un                            one command, as her login runs it";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {

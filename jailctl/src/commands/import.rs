@@ -33,28 +33,28 @@ pub(crate) struct Import {
     /// An archive (tar, plain or compressed with gzip or zstd; - for standard input), an OCI layout, a directory, or
     /// debootstrap:SUITE
     source: PathBuf,
-    /// The root directory, which must not be there yet; made with those above it, root's and mode 0755
+    /// The new root directory, which must not exist; missing directories above it are made, with mode 0755
     #[arg(value_hint = ValueHint::DirPath)]
     root: PathBuf,
-    /// Which image, where an archive has several
+    /// The image to take, if the archive has several
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     image: Option<String>,
-    /// Whose the files are: of the numbers that the source has, or all of root
+    /// The owners of the files: the numbers in the source, or root for all
     #[arg(long, value_enum, default_value = "keep")]
     owner: Owner,
     /// What becomes of set-user-ID and set-group-ID bits, which nothing inside a jail can use
     #[arg(long, value_enum, default_value = "drop")]
     set_id: SetId,
-    /// An account that the root's passwd and group know and that has a home in it; several with commas between
+    /// Add this account to the root's passwd and group, and make its home there; several with commas between
     #[arg(long = "user", value_delimiter = ',', value_name = "NAME", value_hint = ValueHint::Username)]
     users: Vec<String>,
-    /// The most bytes that its files may have together; K, M, G and T are understood
+    /// The largest total size of the files; the units are K, M, G and T
     #[arg(long, default_value = "16G", value_parser = size, value_hint = ValueHint::Other)]
     max_size: u64,
-    /// The most entries
+    /// The largest number of entries
     #[arg(long, default_value_t = 2_000_000, value_hint = ValueHint::Other)]
     max_entries: u64,
-    /// Where debootstrap fetches from, if not from where it does by itself
+    /// The mirror that debootstrap uses, if not its default
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     mirror: Option<String>,
     /// Report as JSON

@@ -44,10 +44,10 @@ pub(crate) struct Arguments {
     /// The account
     #[arg(value_hint = ValueHint::Username)]
     pub(crate) user: String,
-    /// How long the processes get to end by themselves, in seconds
+    /// How many seconds the processes have to end by themselves
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_hint = ValueHint::Other)]
     pub(crate) grace: u16,
-    /// Also when no rule jails the user
+    /// End the processes even if no rule jails the user
     #[arg(long)]
     pub(crate) any: bool,
     /// Show what would be ended, and end nothing
@@ -62,7 +62,7 @@ Examples:
   jailctl kick ann                 end what ann has running
   jailctl kick --grace 0 ann       kill at once
   jailctl kick --dry-run ann       only show what would be ended
-  jailctl kick --any --json bob    bob is in no jail";
+  jailctl kick --any --json bob    for bob, who is in no jail";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {

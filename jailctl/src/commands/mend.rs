@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
-    /// What is wrong, by the word that check calls it by
+    /// The kind of finding, as check prints it in brackets
     #[arg(value_parser = mend::KindParser)]
     pub(crate) kind: mend::Kind,
     /// The paths or users that check names; @GROUP stands for all users whom the rule of a group jails
@@ -36,15 +36,15 @@ pub(crate) struct Arguments {
     /// WHAT is a path with {user} in it, which stands for each user whom the rule of this group jails
     #[arg(long = "for", value_name = "@GROUP")]
     pub(crate) each: Option<String>,
-    /// WHAT has a backslash and three octal digits for each byte that a terminal can't show
+    /// WHAT is escaped: a backslash and three octal digits for each byte that a terminal can't show
     #[arg(long)]
     pub(crate) escaped: bool,
     /// sshd's config, as it was given to check
     #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config", value_hint = ValueHint::FilePath)]
     pub(crate) sshd_config: PathBuf,
-    /// Go by this rule as if the config had it already; JAIL is the name of a jail or a root directory
+    /// Act as if the config had this rule; JAIL is the name of a jail or a root directory
     ///
-    /// jailctl add prints it where what it needs is missing.
+    /// jailctl add prints such commands if something is missing.
     #[arg(long, value_name = "USER=JAIL")]
     pub(crate) rule: Option<String>,
     /// Show what would change, and change nothing

@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     /// The account
     #[arg(value_hint = ValueHint::Username)]
     pub(crate) user: String,
-    /// The login shell from now on; by default the one from before `jailctl add`, or /bin/bash where that is not known
+    /// The new login shell; by default the one from before `jailctl add`, or /bin/bash if that is not known
     #[arg(long, value_name = "SHELL", value_hint = ValueHint::FilePath)]
     pub(crate) shell: Option<PathBuf>,
     /// Write the user into exempt, which comes before every rule
@@ -67,9 +67,9 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   jailctl release ann                              back to the host, with the shell from before
-  jailctl release --exempt ann                     a group's rule jails her: she is exempt from it
-  jailctl release --from-group ann                 or she leaves the group
-  jailctl release --shell /usr/sbin/nologin ann    out of the jail, and not onto the host
+  jailctl release --exempt ann                     a rule for a group jails her: write her into exempt
+  jailctl release --from-group ann                 or take her out of the group
+  jailctl release --shell /usr/sbin/nologin ann    out of the jail, and without a shell on the host
   jailctl release --dry-run ann                    only show what would change";
 
 /// What stands behind the help, and in the man page.

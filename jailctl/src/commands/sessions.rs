@@ -35,7 +35,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
-    /// The accounts; by default all whom a rule puts into a jail
+    /// The accounts; by default all jailed users
     #[arg(value_hint = ValueHint::Username)]
     pub(crate) users: Vec<String>,
     #[command(flatten)]
@@ -44,8 +44,8 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  jailctl sessions            everybody's
-  jailctl sessions ann bob    those of these two
+  jailctl sessions            the sessions of all jailed users
+  jailctl sessions ann bob    the sessions of these two
   jailctl sessions --json     the same for a program";
 
 /// What stands behind the help, and in the man page.

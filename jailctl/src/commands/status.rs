@@ -41,9 +41,9 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
-    /// Only say what this kernel can do for jails
+    /// Print only what this kernel can do for jails
     ///
-    /// It needs neither root nor a config. Exit status 1 when the kernel lacks a part of Landlock that a jail by default uses.
+    /// This needs neither root nor a config. The exit status is 1 if the kernel lacks a part of Landlock that a jail by default uses.
     #[arg(long)]
     pub(crate) kernel: bool,
     #[command(flatten)]
