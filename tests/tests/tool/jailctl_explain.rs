@@ -358,7 +358,7 @@ fn whom_no_door_keeps_in_is_said_to_be_on_the_host() {
     assert_eq!(said.code(), Some(1), "{said}");
     assert!(said.stdout.contains("is NOT JAILED"), "{said}");
     assert!(said.words().contains("would be refused by"), "{said}");
-    let check = sandbox.run(&["jailctl", "check", "zoe"]);
+    let check = sandbox.run(&["jailctl", "check", "--notes", "zoe"]);
     assert!(check.stdout.contains("logins lead to the host"), "{check}");
 
     sandbox.must(

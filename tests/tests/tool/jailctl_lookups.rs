@@ -31,7 +31,7 @@ fn an_sshd_that_does_not_answer_may_force_jail_shell() {
     let forced =
         format!("printf 'Match User ann\\n ForceCommand {JAIL_SHELL}\\n' >>/etc/ssh/sshd_config");
     sandbox.must(&forced);
-    assert!(list().ok().contains(" sshd "), "{}", list());
+    assert!(list().ok().contains(" force-command "), "{}", list());
     says(
         &check(&sandbox),
         &["sshd forces jail-shell, but the login shell is"],
