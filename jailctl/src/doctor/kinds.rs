@@ -34,13 +34,13 @@ pub(crate) enum FindingKind {
     Config,
     /// There is no config
     ConfigMissing,
-    /// Others than root can change the config
+    /// Users other than root can change the config
     ConfigUnsafe,
     /// The config has a mistake
     ConfigWrong,
     /// No rule jails the user who was named
     NotJailed,
-    /// Nothing can be decided about an account
+    /// Check can't find out whether an account is jailed
     Undecided,
     /// A rule names a group that does not exist
     UnknownGroup,
@@ -53,11 +53,11 @@ pub(crate) enum FindingKind {
     /// A file in users.d that no login reads
     UsersFile,
 
-    /// The way to a root is missing, or others than root can change it
+    /// A directory on the way to a root is missing, or users other than root can change it
     Root,
-    /// The way to a base is missing, or others than root can change it
+    /// A directory on the way to a base is missing, or users other than root can change it
     Base,
-    /// The way to a mount's source is missing, or others than root can change it
+    /// A mount's source is missing, or users other than root can change a directory on the way to it
     Mount,
 
     /// A key of the jail is not available behind PAM
@@ -70,7 +70,7 @@ pub(crate) enum FindingKind {
     HomeMissing,
     /// The user can't write in the home
     HomeNotWritable,
-    /// Programs of the host would read, as root, what the user can change
+    /// Programs of the host would read, as root, files that the user can change
     HostFiles,
     /// The program that starts the shell is missing
     InterpreterMissing,
@@ -104,7 +104,7 @@ pub(crate) enum FindingKind {
     SftpServerBroken,
     /// The jail has no SFTP server
     SftpServerMissing,
-    /// The jail's shell is not there
+    /// The shell is missing in the jail
     ShellMissing,
     /// A step of the login fails
     Step,
@@ -119,9 +119,9 @@ pub(crate) enum FindingKind {
     Device,
     /// A program with file capabilities
     FileCapabilities,
-    /// A file that has a name outside of the root as well
+    /// A file that also has a name outside of the root
     HardLink,
-    /// More findings of one kind in one root than are listed
+    /// A root has more findings of this kind than are listed
     More,
     /// A part of the host is mounted in the root
     MountInRoot,
@@ -152,7 +152,7 @@ pub(crate) enum FindingKind {
     HomeInReach,
     /// jail-shell is missing or can't work
     JailShell,
-    /// Others than root can write jail-shell
+    /// Users other than root can write jail-shell
     JailShellWritable,
     /// systemd runs the user's services on the host
     Linger,
@@ -174,7 +174,7 @@ pub(crate) enum FindingKind {
     PamEnvironment,
     /// Only one of two stacks of a program has pam_jail.so
     PamHalf,
-    /// pam_jail.so is missing, or others than root can write it
+    /// pam_jail.so is missing, or users other than root can write it
     PamModule,
     /// A stack has a session line and no account line
     PamNoAccount,
@@ -184,7 +184,7 @@ pub(crate) enum FindingKind {
     PamOptions,
     /// pam_jail.so stands at the wrong place of a stack
     PamOrder,
-    /// A stack that jails nobody may let users in
+    /// A stack without pam_jail.so may let users in
     PamOther,
     /// A stack refuses people without a rule
     PamRefuses,
@@ -208,13 +208,13 @@ pub(crate) enum FindingKind {
     SshdKeyCommand,
     /// The user can write the file of keys from inside the jail
     SshdKeys,
-    /// sshd without PAM takes the account for locked
+    /// The account is locked for an sshd without PAM
     SshdLocked,
     /// sshd does not ask the PAM stack that jails
     SshdPam,
     /// sshd serves SFTP outside of the jail
     SshdSftp,
-    /// Keys that check can't see may lead out of the jail
+    /// Keys that check can't read may lead out of the jail
     SshdUnseenKeys,
     /// sshd sets variables from the user's home
     SshdUserEnvironment,
@@ -222,13 +222,13 @@ pub(crate) enum FindingKind {
     SshdUserRc,
     /// sudo lets the user run commands on the host
     Sudo,
-    /// Both doors are in the way of a login
+    /// A login goes through two doors
     TwoDoors,
     /// An account with uid 0 has a rule
     UidZero,
     /// A setting of a service unit stops or weakens logins
     Unit,
-    /// systemd runs on the host what the user writes in the jail
+    /// The user can write units in the jail that systemd runs on the host
     UserManager,
 
     /// The account has expired
@@ -249,9 +249,9 @@ pub(crate) enum FindingKind {
     PamShells,
     /// The password has expired
     PasswordExpired,
-    /// sshd lets the user in by none of its lists
+    /// The lists of users and groups in sshd's config refuse the user
     SshdDenied,
-    /// sshd takes no key from a file that others can write
+    /// sshd ignores a file of keys that others can write
     SshdKeysIgnored,
     /// The keys are in the jail, where sshd does not look
     SshdKeysInside,
@@ -338,8 +338,8 @@ impl Serialize for FindingKind {
 /// Lists all kinds, as the help of `jailctl check` does.
 pub(crate) fn listed() -> String {
     let mut text = String::from(
-        "Kinds of findings, in brackets behind each. Where a login is refused, the code that the user is told stands \
-         before the kind, in parentheses. In parentheses here: the severity of a kind that always has the same.",
+        "Kinds of findings. Each finding ends with its kind, in brackets. If a login is refused, the code that the user sees \
+         stands before the kind, in parentheses. In this list, a severity in parentheses means that the kind always has it.",
     );
     for kind in FindingKind::value_variants() {
         if let Some((heading, _)) = GROUPS.iter().find(|(_, first)| first == kind) {

@@ -76,10 +76,10 @@ fn readme_leads_from_nothing_to_a_jailed_user() {
 #[test]
 fn readmes_first_screen_is_one() {
     let (screen, rest) = README
-        .split_once("\nThree commands for each user.")
+        .split_once("\nRun three commands for each user.")
         .unwrap();
     assert!(screen.lines().count() < 50, "{screen}");
-    let (commands, _) = rest.split_once("\nShe is in").unwrap();
+    let (commands, _) = rest.split_once("\nNow she can log in").unwrap();
     assert_eq!(typed(commands).len(), 3, "{commands}");
 }
 

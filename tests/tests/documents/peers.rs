@@ -170,7 +170,7 @@ chmod 4755 {0}/is-root", self.home()))
         ];
         sandbox.must("chmod 777 /srv/jails");
         seen.push((
-            "all may write above the root",
+            "everybody can write to the directory above the root",
             is(ssh("echo in").stdout == "in\n", "served", "refused"),
         ));
         sandbox.must("chmod 755 /srv/jails");

@@ -332,7 +332,7 @@ fn finds_what_a_login_would_be_refused_for() {
     host.planted(
         "library-missing",
         &plant("find $root -name 'libtinfo.so*' -exec rm {} +"),
-        &["the program is there, missing are libtinfo.so.6"],
+        &["required libraries are missing: libtinfo.so.6"],
     );
     host.planted(
         "interpreter-missing",
@@ -503,7 +503,7 @@ fn a_jail_behind_pam_is_rehearsed_as_the_module_enters_it() {
     host.planted(
         "login-shell",
         &plant("find $root -name 'libtinfo.so*' -exec rm {} +"),
-        &["missing are libtinfo.so.6"],
+        &["required libraries are missing: libtinfo.so.6"],
     );
     host.planted(
         "home-missing",

@@ -69,7 +69,9 @@ fn says_what_a_program_lacks_and_the_command_that_mends_it() {
     let entered = enter();
     assert_eq!(entered.code(), Some(3), "{entered}");
     assert!(
-        entered.stderr.contains("missing are libtinfo.so.6"),
+        entered
+            .stderr
+            .contains("required libraries are missing: libtinfo.so.6"),
         "{entered}"
     );
     assert!(entered.stderr.contains("run: jailctl check"), "{entered}");
@@ -217,7 +219,9 @@ fn a_rehearsal_is_refused_for_the_reason_that_the_log_has() {
     let refused = sandbox.run(&["jailctl", "enter", "--user", "ann"]);
     assert_eq!(refused.code(), Some(3), "{refused}");
     assert!(
-        refused.stderr.contains("missing are libtinfo.so.6"),
+        refused
+            .stderr
+            .contains("required libraries are missing: libtinfo.so.6"),
         "{refused}"
     );
     for user in ["bob", "root"] {

@@ -86,7 +86,7 @@ impl fmt::Display for ProgramFault {
             }
             ProgramFault::Interpreter(program, interpreter) => write!(
                 f,
-                "start {} in the jail: the program is there, its interpreter {} is missing; run: jailctl check",
+                "start {} in the jail: its interpreter {} is missing; run: jailctl check",
                 program.display(),
                 interpreter.display()
             ),
@@ -109,7 +109,7 @@ impl fmt::Display for ProgramFault {
 fn lacks(program: &Path, libraries: &[OsString], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(
         f,
-        "start {} in the jail: the program is there, missing are",
+        "start {} in the jail: required libraries are missing:",
         program.display()
     )?;
     let mut separator = " ";
