@@ -53,11 +53,11 @@ pub(crate) enum FindingKind {
     /// A file in users.d that no login reads
     UsersFile,
 
-    /// A directory on the way to a root is missing, or users other than root can change it
+    /// The path to a root is missing, or users other than root can change it
     Root,
-    /// A directory on the way to a base is missing, or users other than root can change it
+    /// The path to a base is missing, or users other than root can change it
     Base,
-    /// A mount's source is missing, or users other than root can change a directory on the way to it
+    /// The path to a mount's source is missing, or users other than root can change it
     Mount,
 
     /// A key of the jail is not available behind PAM
