@@ -112,6 +112,22 @@ fn bash_completes_commands_jails_users_kinds_and_presets() {
     assert!(commands.contains("completions"), "{commands}");
 }
 
+/// compgen runs what it reads as words, and fish and zsh take them as they are.
+#[test]
+fn the_name_of_an_account_is_never_run_by_bash() {
+    let sandbox = with_names();
+    let name = "zok$(touch${IFS}/run/pwned)";
+    sandbox.must(&format!(
+        "echo '{name}:x:4000:4000::/:/bin/sh' >>/etc/passwd; echo 'zo*:x:4001:4001::/:/bin/sh' >>/etc/passwd"
+    ));
+    assert_eq!(completed(&sandbox, "jailctl add zo"), "zoe zora");
+    assert_eq!(
+        completed(&sandbox, "jailctl build --user ann,zo"),
+        "ann,zoe ann,zora"
+    );
+    sandbox.must("! [ -e /run/pwned ]");
+}
+
 #[test]
 fn fish_completes_commands_jails_users_kinds_and_presets() {
     let sandbox = with_names();
@@ -274,6 +290,17 @@ fn is_never_uninstalled_where_that_would_let_users_in_unjailed() {
     let refused = uninstall(&sandbox, "LOGIN_JAIL_REMOVE=lock-out", false);
     let said = "let users in without a jail";
     assert!(refused.stderr.contains(said), "{refused}");
+}
+
+#[test]
+fn what_is_said_before_it_is_uninstalled_can_not_write_to_the_terminal() {
+    let sandbox = Sandbox::new().user("ann");
+    sandbox.must("printf 'zoe\\033[31m:x:4000:4000::/:/usr/bin/jail-shell\\n' >>/etc/passwd");
+    let refused = uninstall(&sandbox, "", false);
+    assert!(
+        refused.stderr.contains("is missing: ann zoe?[31m\n"),
+        "{refused}"
+    );
 }
 
 #[test]

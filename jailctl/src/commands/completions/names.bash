@@ -20,7 +20,8 @@ _jailctl_words() {
         case $word in
             @*) [[ $cur == -* ]] && continue ;;&
             @*,) [[ $cur == *,* ]] && before=${cur%,*}, && cur=${cur##*,} ;;&
-            @accounts*) words+=($(compgen -u)) ;;
+            # compgen runs what it reads as words, and others than root may have a say in the names of accounts.
+            @accounts*) words+=($(compgen -u | LC_ALL=C grep -x '[A-Za-z0-9_.+@][A-Za-z0-9_.+@-]*')) ;;
             @*) word=${word#@}; words+=($(_jailctl_names "${word%,}")) ;;
             '['* | '<'*) ;;
             *) words+=("$word") ;;
