@@ -222,8 +222,8 @@ fn attack(report: &mut Report, jailed: &Jailed, directory: &Path) {
 /// Executes the fixes that can do no harm: each only takes something away, and concerns a jail and nothing else.
 fn fix(report: &Report, config: &Path) -> Vec<Fixed> {
     let mut fixed: Vec<Fixed> = Vec::new();
-    let open = report.findings.iter().filter(|it| it.accepted.is_none());
-    for together in Together::all(open) {
+    let all = Together::all(&report.findings).into_iter();
+    for together in all.filter(|it| !it.is_accepted()) {
         let Some(Fix::Safe(command)) = together.fix() else {
             continue;
         };

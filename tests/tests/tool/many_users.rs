@@ -173,6 +173,37 @@ fn a_path_in_each_root_of_a_group_is_mended_by_one_command() {
 }
 
 #[test]
+fn a_command_for_a_group_leaves_alone_what_is_accepted_or_wants_reading() {
+    let Some(sandbox) = host() else { return };
+    sandbox.must(
+        "printf '[check]\\naccept = [{ kind = \"cron\", for = \"s1\", why = \"reports\" }]\\n' >>/etc/login-jail/config.toml
+         for n in 1 2 3; do install -m 4755 -D /bin/true /srv/class/s$n/opt/x; done
+         install -m 4755 /bin/true /srv/tool; mkdir /srv/class/s4/opt; ln /srv/tool /srv/class/s4/opt/x",
+    );
+    let report = sandbox.run(&["jailctl", "check"]);
+    let safe = |kind: &str| {
+        let mut found = of_kind(&report, kind).into_iter();
+        let found = found.find(|it| it.safe && it.what.contains("@students"));
+        found
+            .and_then(|it| it.command)
+            .unwrap_or_else(|| panic!("{kind}: {report}"))
+    };
+    // sshd's lines and other kinds have nobody to leave out.
+    assert!(safe("at").contains("@students"), "{report}");
+    for command in [safe("cron"), safe("set-id")] {
+        assert!(!command.contains("@students"), "{command}");
+        sandbox.must(&command);
+    }
+    assert_eq!(sandbox.must("grep -c '^[dks][0-9]*$' /etc/cron.deny"), "59");
+    assert_eq!(sandbox.sh("grep -x s1 /etc/cron.deny").code(), Some(1));
+    assert_eq!(sandbox.must("stat -c %a /srv/tool"), "4755");
+    assert_eq!(
+        sandbox.must("stat -c %a /srv/class/s[123]/opt/x | sort -u"),
+        "755"
+    );
+}
+
+#[test]
 fn a_terminal_gets_colours_and_lines_that_fit_and_commands_in_one_piece() {
     let Some(sandbox) = host() else { return };
     let plain = sandbox.run(&["jailctl", "check"]);

@@ -1,7 +1,6 @@
 //! A report for a person: errors first, then warnings; what is accepted or a mere note is counted, and shown if asked for.
 
 use super::{
-    finding::Finding,
     report::{Fixed, Report},
     together::{Fix, Together},
 };
@@ -33,9 +32,9 @@ impl Report {
     pub(super) fn print(&self, shows: Shows) {
         let style = Style::of_stdout();
         self.attacks.iter().for_each(Attack::print);
-        let (accepted, open): (Vec<&Finding>, Vec<&Finding>) =
-            self.findings.iter().partition(|it| it.accepted.is_some());
-        let (accepted, open) = (Together::all(accepted), Together::all(open));
+        let (accepted, open): (Vec<_>, Vec<_>) = Together::all(&self.findings)
+            .into_iter()
+            .partition(Together::is_accepted);
         let mut has_fix = false;
         for one in &open {
             if shows.notes || severity(one) != Some(Severity::Note) {

@@ -1,6 +1,6 @@
 //! Findings that say the same of several users, as one: a person reads a sentence once, and mends all with one command.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     finding::{Acceptance, Finding, Member, Mend, Whom},
@@ -35,6 +35,9 @@ pub(super) struct Together<'a> {
     pub(super) members: Vec<&'a Finding>,
     /// The thing and its state, in words that are true of all.
     pub(super) what: String,
+    /// Whether others of the same group have something of the kind that is accepted, or is left to the administrator: a
+    /// command that names the group would change that, too.
+    is_apart: bool,
 }
 
 /// What mends all of them.
@@ -61,9 +64,11 @@ impl<'a> Together<'a> {
                 None => all.push(Together {
                     members: vec![finding],
                     what,
+                    is_apart: false,
                 }),
             }
         }
+        set_apart(&mut all);
         // What is about one user has its own words.
         for one in &mut all {
             if let [only] = one.members.as_slice() {
@@ -76,6 +81,11 @@ impl<'a> Together<'a> {
     /// Gives one of them: they have kind and severity in common.
     pub(super) fn first(&self) -> Option<&'a Finding> {
         self.members.first().copied()
+    }
+
+    /// Tells whether the config accepts them.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.first().is_some_and(|it| it.accepted.is_some())
     }
 
     /// Says whom it is about; nothing where it is about nobody.
@@ -138,10 +148,7 @@ impl<'a> Together<'a> {
 
     /// Gives one command for all, where there is one.
     fn command(&self) -> Option<String> {
-        let group_of = |member: &'a Member| match &member.whom {
-            Whom::Group(group) => Some(group.as_str()),
-            Whom::Jail(_) | Whom::WithoutJail => None,
-        };
+        let group_of = |member: &'a Member| member.group().filter(|_| !self.is_apart);
         let group = group_of(self.people().next()?);
         let mut repairs: Vec<(&str, &Repair)> = Vec::new();
         let mut lines: Vec<&MatchLines> = Vec::new();
@@ -162,6 +169,27 @@ impl<'a> Together<'a> {
         let repairs = repairs.iter().map(|(_, repair)| *repair);
         let across: Vec<_> = self.people().map(group_of).zip(repairs).collect();
         Repair::across(&across)
+    }
+}
+
+/// Finds those of which a command may name no group.
+fn set_apart(all: &mut [Together<'_>]) {
+    let key = |finding: &'_ Finding| {
+        let group = finding.member.as_ref()?.group()?;
+        Some((finding.kind, group.to_owned()))
+    };
+    let is_safe = |finding: &Finding| finding.mend.as_ref().is_some_and(Mend::is_safe);
+    let members = || all.iter().flat_map(|it| it.members.iter().copied());
+    let accepted = members().filter(|it| it.accepted.is_some());
+    let accepted: HashSet<_> = accepted.filter_map(key).collect();
+    let by_hand: HashSet<_> = members()
+        .filter(|it| !is_safe(it))
+        .filter_map(key)
+        .collect();
+    for one in all {
+        let safe = one.first().is_some_and(is_safe);
+        let mut keys = one.members.iter().copied().filter_map(key);
+        one.is_apart = keys.any(|it| accepted.contains(&it) || safe && by_hand.contains(&it));
     }
 }
 
@@ -197,6 +225,14 @@ impl Common {
 }
 
 impl Member {
+    /// Gives the group whose rule jails the user.
+    fn group(&self) -> Option<&str> {
+        match &self.whom {
+            Whom::Group(group) => Some(group),
+            Whom::Jail(_) | Whom::WithoutJail => None,
+        }
+    }
+
     /// Puts words that are true of others as well in the place of what is this user's.
     fn generalise(&self, text: &str) -> String {
         let text = generalised(text, &self.name, "{user}");
