@@ -202,7 +202,7 @@ pub(crate) enum FindingKind {
     SshdChroot,
     /// ForceCommand does not lead into the jail
     SshdForced,
-    /// sshd forwards for the user on the host
+    /// sshd forwards ports, the agent or X11 for the user on the host
     SshdForwarding,
     /// ForceCommand replaces the command of a key
     SshdKeyCommand,
@@ -214,6 +214,8 @@ pub(crate) enum FindingKind {
     SshdPam,
     /// sshd serves SFTP outside of the jail
     SshdSftp,
+    /// sshd forwards unix sockets or tunnels for the user on the host
+    SshdSockets,
     /// Keys that check can't read may lead out of the jail
     SshdUnseenKeys,
     /// sshd sets variables from the user's home
@@ -297,7 +299,7 @@ impl FindingKind {
             K::Door | K::HardLink | K::HomeMissing | K::MountInRoot | K::PamSkip | K::PamTwice => {
                 None
             }
-            K::SetId | K::SshdDenied | K::SshdForwarding | K::SshdKeys | K::SshdKeysIgnored => None,
+            K::SetId | K::SshdDenied | K::SshdKeys | K::SshdKeysIgnored => None,
             K::SshdKeysInside | K::SshdUnseenKeys | K::SshdUserRc | K::TwoDoors | K::Unit => None,
             K::Undecided | K::UnknownGroup | K::UnknownUser | K::Weakened => None,
             K::AccountLocked | K::At | K::Cron | K::FileCapabilities | K::HomeInReach => {
@@ -312,7 +314,7 @@ impl FindingKind {
             K::SftpServerBroken | K::SshdKeyCommand | K::Sudo | K::UnknownKind | K::UsersFile => {
                 Some(Severity::Warning)
             }
-            K::WorldWritable => Some(Severity::Warning),
+            K::SshdForwarding | K::WorldWritable => Some(Severity::Warning),
             K::EtcMissing | K::HomeNotWritable | K::LocaleMissing | K::More | K::NoLogin => {
                 Some(Severity::Note)
             }

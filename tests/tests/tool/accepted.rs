@@ -91,6 +91,24 @@ fn an_error_that_is_accepted_is_always_shown() {
 }
 
 #[test]
+fn whoever_accepts_forwarded_ports_hears_of_forwarded_sockets() {
+    let sandbox = host();
+    sandbox.must(
+        "rmdir /srv/jails/ann/data; sed -i 's/^DisableForwarding.*/AllowStreamLocalForwarding no/' /etc/ssh/sshd_config",
+    );
+    accept(
+        &sandbox,
+        "{ kind = \"sshd-forwarding\", for = \"*\", why = \"PermitOpen has one port\" }",
+    );
+    check(&sandbox, &[]).ok();
+    sandbox.must("sed -i '/^AllowStreamLocalForwarding/d' /etc/ssh/sshd_config");
+    let report = check(&sandbox, &[]);
+    assert_eq!(report.code(), Some(1), "{report}");
+    let found = of_kind(&report, "sshd-sockets").remove(0);
+    assert_eq!(found.severity, "error", "{report}");
+}
+
+#[test]
 fn an_acceptance_of_nothing_is_a_note_and_one_of_an_unknown_kind_keeps_nobody_out() {
     let sandbox = host().with("rmdir /srv/jails/ann/data");
     accept(

@@ -1032,22 +1032,23 @@ fn finds_what_sshd_does_by_itself() {
             "sed -i 's/^DisableForwarding.*/DisableForwarding no/; /^AllowAgent/d; /^X11Forwarding/d' /etc/ssh/sshd_config; echo '{line}' >>/etc/ssh/sshd_config"
         )
     };
-    for keyword in [
-        "AllowTcpForwarding",
-        "AllowStreamLocalForwarding",
-        "AllowAgentForwarding",
-        "X11Forwarding",
+    for (keyword, kind) in [
+        ("AllowTcpForwarding", "sshd-forwarding"),
+        ("AllowStreamLocalForwarding", "sshd-sockets"),
+        ("AllowAgentForwarding", "sshd-forwarding"),
+        ("X11Forwarding", "sshd-forwarding"),
     ] {
-        host.planted(
-            "sshd-forwarding",
-            &last(&format!("{keyword} yes")),
-            &[keyword],
-        );
+        let others = match keyword {
+            "AllowStreamLocalForwarding" => "",
+            _ => "\nAllowStreamLocalForwarding no",
+        };
+        let plant = last(&format!("{keyword} yes{others}"));
+        host.planted(kind, &plant, &[keyword]);
         sandbox.must("rm -f /etc/ssh/sshd_config.d/*");
         quiet_host(&sandbox);
     }
     host.planted(
-        "sshd-forwarding",
+        "sshd-sockets",
         "echo 'PermitTunnel yes' >>/etc/ssh/sshd_config",
         &["PermitTunnel"],
     );
@@ -1678,7 +1679,7 @@ fn what_sshd_does_in_the_jail_is_no_finding() {
     assert!(found[0].what.contains("/etc/pam.d/trial:1"), "{report}");
     sandbox.must("sed -i '/^session.*pam_jail/d' /etc/pam.d/sshd");
     let report = check(&sandbox);
-    for kind in ["forwarding", "user-environment", "accept-env", "forced"] {
+    for kind in ["sockets", "user-environment", "accept-env", "forced"] {
         let found = of_kind(&report, &format!("sshd-{kind}"));
         assert_eq!(found.len(), 1, "{kind} in {report}");
     }
@@ -1688,10 +1689,10 @@ fn what_sshd_does_in_the_jail_is_no_finding() {
 fn a_tunnel_takes_the_device_that_a_jail_has() {
     let sandbox = behind_pam();
     sandbox.must("sed -i 's/^DisableForwarding.*/PermitTunnel yes/' /etc/ssh/sshd_config");
-    assert!(of_kind(&check(&sandbox), "sshd-forwarding").is_empty());
+    assert!(of_kind(&check(&sandbox), "sshd-sockets").is_empty());
     sandbox.must("sed -i 's/^shell = .*/&\\ndev = \"root\"/' /etc/login-jail/config.toml");
     let report = check(&sandbox);
-    let found = of_kind(&report, "sshd-forwarding");
+    let found = of_kind(&report, "sshd-sockets");
     assert_eq!(found.len(), 1, "{report}");
     assert!(found[0].what.contains("PermitTunnel"), "{report}");
     assert!(!found[0].what.contains("AllowTcp"), "{report}");

@@ -18,14 +18,15 @@ use super::{
 };
 use crate::{
     accounts::account::Jailed,
-    doctor::check::{Finding, FindingKind, Severity},
+    doctor::check::{Finding, FindingKind},
     door::{JAIL_SHELL, has_jail_shell, is_jail_shell},
     shell::{quoted, shown},
 };
 /// A keyword that is to be "no" for a jailed user.
 pub(super) struct Forwarding {
     pub(super) keyword: &'static str,
-    severity: Severity,
+    /// Whether it is an error, as what reaches more of the host than its network.
+    is_error: bool,
     /// Whether DisableForwarding covers it in every release: tunnels only since 10.4, X11 and the agent since 10.0.
     covered: bool,
     lets: &'static str,
@@ -34,31 +35,31 @@ pub(super) struct Forwarding {
 static FORWARDINGS: [Forwarding; 5] = [
     Forwarding {
         keyword: "AllowTcpForwarding",
-        severity: Severity::Warning,
+        is_error: false,
         covered: true,
         lets: "-L, -R and -D reach the host's network",
     },
     Forwarding {
         keyword: "AllowStreamLocalForwarding",
-        severity: Severity::Error,
+        is_error: true,
         covered: true,
         lets: "-L and -R reach and make unix sockets anywhere on the host",
     },
     Forwarding {
         keyword: "AllowAgentForwarding",
-        severity: Severity::Warning,
+        is_error: false,
         covered: false,
         lets: "sshd makes the agent's socket on the host",
     },
     Forwarding {
         keyword: "X11Forwarding",
-        severity: Severity::Warning,
+        is_error: false,
         covered: false,
         lets: "sshd runs xauth for the user on the host",
     },
     Forwarding {
         keyword: "PermitTunnel",
-        severity: Severity::Error,
+        is_error: true,
         covered: false,
         lets: "-w makes network devices on the host",
     },
@@ -71,14 +72,17 @@ pub(super) fn open_forwardings(resolved: &Resolved) -> impl Iterator<Item = &'st
     FORWARDINGS.iter().filter(move |it| !is_closed(it))
 }
 
-/// Finds what is forwarded: one finding for all, because one block of sshd's config mends them.
+/// Finds what is forwarded: one finding for all, because one block of sshd's config mends them. With sockets or devices of the
+/// host among it, it is of another kind: a config that accepts forwarded ports has not accepted these.
 pub(super) fn forwardings(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Option<Finding> {
     // In the jail, a tunnel takes the device of the host in its /dev.
     let inside = resolved.session_is_jailed();
     let open: Vec<&Forwarding> = open_forwardings(resolved)
         .filter(|it| !inside || it.keyword == "PermitTunnel" && jailed.jail.dev == Content::Root)
         .collect();
-    let worst = open.iter().map(|it| it.severity).min()?;
+    if open.is_empty() {
+        return None;
+    }
     let said: Vec<String> = open
         .iter()
         .map(|it| {
@@ -91,9 +95,9 @@ pub(super) fn forwardings(jailed: &Jailed, resolved: &Resolved, config: &Path) -
         })
         .collect();
     let what = format!("sshd asks no login shell for: {}", said.join(", "));
-    let finding = match worst {
-        Severity::Error => Finding::error(FindingKind::SshdForwarding, what),
-        _ => Finding::warning(FindingKind::SshdForwarding, what),
+    let finding = match open.iter().any(|it| it.is_error) {
+        true => Finding::error(FindingKind::SshdSockets, what),
+        false => Finding::warning(FindingKind::SshdForwarding, what),
     };
     let lines: Vec<String> = open.iter().map(|it| format!("{} no", it.keyword)).collect();
     Some(finding.mended_by_lines(MatchLines::of(jailed, lines, config)))
