@@ -82,6 +82,9 @@ pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     }
     if let Ok(Decision::Jail(jail)) = config.decide(&identity) {
         let jail = *jail;
+        if asked.door.is_none() && explanation.in_use {
+            explanation.tell_of_host(used::past_doors(&identity), door);
+        }
         explanation.look(&Jailed { identity, jail }, door, directory)?;
     }
     if let Some(refused) = &mut explanation.refused {
@@ -100,7 +103,8 @@ pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     }
     let is_error = |it: &Finding| it.severity == Severity::Error;
     let refused = explanation.refused.is_some() || explanation.findings.iter().any(is_error);
-    let led_past = explanation.jail.is_some() && !explanation.in_use;
+    let led_past =
+        explanation.jail.is_some() && (!explanation.in_use || !explanation.led_past.is_empty());
     Ok(Verdict::of(refused || led_past))
 }
 
@@ -119,6 +123,7 @@ fn explain(
         door,
         in_use: true,
         doors: used::all(identity),
+        led_past: Vec::new(),
         shell: shown(&identity.shell),
         decision: Told {
             outcome: Outcome::Refused,
@@ -158,6 +163,20 @@ fn explain(
 }
 
 impl Explanation {
+    /// Says by which services logins lead to the host. Where sshd forces jail-shell that is usual, and a note; behind PAM it
+    /// is a hole.
+    fn tell_of_host(&mut self, services: Vec<&'static str>, door: Door) {
+        if door != Door::ForceCommand {
+            self.led_past = services;
+        } else if !services.is_empty() {
+            self.remarks.push(Remark::new(format!(
+                "logins by {} lead to the host, to {}",
+                services.join(", "),
+                self.shell
+            )));
+        }
+    }
+
     /// Rehearses the login, and looks at the account as PAM and sshd will. What only root can look at is said so.
     fn look(&mut self, jailed: &Jailed, door: Door, directory: &Path) -> Result<(), Failure> {
         if !geteuid().is_root() {
@@ -175,6 +194,9 @@ impl Explanation {
         }
         // That sshd does not answer, the look at the account has said.
         self.sshd = sshd_for::of(jailed, Path::new(SSHD_CONFIG))?.and_then(Result::ok);
+        if self.in_use && self.sshd.as_ref().is_some_and(|it| it.serves_host) {
+            self.led_past.push("sshd's internal-sftp");
+        }
         Ok(())
     }
 

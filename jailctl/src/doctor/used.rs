@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     doctor::check::{sshd_forces_jail_shell, sshd_session_is_jailed},
-    door::{Door, SSHD_CONFIG, has_jail_shell},
+    door::{Door, SSHD_CONFIG, has_jail_shell, has_no_shell},
     pam,
 };
 
@@ -73,6 +73,17 @@ pub(crate) fn all(identity: &Identity) -> Vec<InUse> {
 /// Gives the door that a user has; where none is in use, the one that would be opened first.
 pub(crate) fn of(identity: &Identity) -> Door {
     by(identity).unwrap_or(Door::LoginShell)
+}
+
+/// Lists the installed services by which this user's logins lead to the host, although others have a door.
+pub(crate) fn past_doors(identity: &Identity) -> Vec<&'static str> {
+    let mut services = match has_jail_shell(identity) || has_no_shell(identity) {
+        true => Vec::new(),
+        false => pam::open_doors(),
+    };
+    let is_forced = || sshd_forces_jail_shell(identity, Path::new(SSHD_CONFIG)) == Some(true);
+    services.retain(|service| *service != "sshd" || !is_forced());
+    services
 }
 
 /// Services that start the login shell of whoever comes in by them.

@@ -368,6 +368,9 @@ fn whom_no_door_keeps_in_is_said_to_be_on_the_host() {
     let said = explain(&sandbox, &["ann"]);
     assert!(said.ok().contains(" is jailed\n"), "{said}");
     assert!(said.ok().contains("\ndoor       force-command\n"), "{said}");
+    // There is no lock on the others.
+    let note = "lead to the host, to /bin/bash";
+    assert!(said.words().contains(note), "{said}");
     let status = sandbox.run(&["jailctl", "status"]);
     assert!(
         status.stdout.contains("by sshd's ForceCommand only"),
@@ -381,6 +384,47 @@ fn whom_no_door_keeps_in_is_said_to_be_on_the_host() {
             .contains("the login shell is /bin/bash, so this door is not in use"),
         "{said}"
     );
+}
+
+#[test]
+fn whom_one_pam_stack_keeps_in_is_not_said_to_be_jailed_where_others_lead_to_the_host() {
+    let sandbox = Sandbox::with_ann_behind_pam(roots::home(), "base = \"host\"");
+    let said = explain(&sandbox, &["ann"]);
+    assert!(!said.stdout.contains("NOT JAILED"), "{said}");
+    sandbox.must("sed -i /pam_jail/d /etc/pam.d/sshd; ssh-keygen -A >/dev/null");
+    let said = explain(&sandbox, &["ann"]);
+    assert_eq!(said.code(), Some(1), "{said}");
+    let title = "is NOT JAILED by sshd: what comes in there is on the host";
+    assert!(said.words().contains(title), "{said}");
+    let json = sandbox.run(&["jailctl", "explain", "--json", "ann"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["led_past"], serde_json::json!(["sshd"]));
+    // Nobody is served where every login is refused, but not all of these are.
+    sandbox.must("chmod 777 /srv/jails/ann");
+    let said = explain(&sandbox, &["ann"]);
+    assert!(said.words().contains("is NOT JAILED by sshd"), "{said}");
+}
+
+#[test]
+fn whom_sshd_serves_the_whole_host_by_sftp_is_not_said_to_be_jailed() {
+    let sandbox = ann();
+    sandbox.must("ssh-keygen -A >/dev/null; install -d -o ann /home/ann/.ssh");
+    let without = "UsePAM yes\nDisableForwarding yes\nAllowAgentForwarding no\nX11Forwarding no\nPermitUserRC no\n";
+    sandbox.write("/etc/ssh/sshd_config", without);
+    assert!(explain(&sandbox, &["ann"]).stdout.contains(" is jailed\n"));
+    let title = "is NOT JAILED by sshd's internal-sftp: ";
+    sandbox.write(
+        "/etc/ssh/sshd_config",
+        format!("{without}Subsystem sftp internal-sftp\n"),
+    );
+    let said = explain(&sandbox, &["ann"]);
+    assert!(said.words().contains(title), "{said}");
+    assert_eq!(said.code(), Some(1), "{said}");
+    // A key is enough.
+    sandbox.write("/etc/ssh/sshd_config", without);
+    sandbox.must("printf 'command=\"internal-sftp\" %s\\n' \"$(cat /etc/ssh/ssh_host_ed25519_key.pub)\" >/home/ann/.ssh/authorized_keys; chown ann /home/ann/.ssh/authorized_keys");
+    let said = explain(&sandbox, &["ann"]);
+    assert!(said.words().contains(title), "{said}");
 }
 
 #[test]

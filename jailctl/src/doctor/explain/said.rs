@@ -32,6 +32,9 @@ pub(super) struct Explanation {
     pub(super) in_use: bool,
     /// The doors that are in the user's way.
     pub(super) doors: Vec<InUse>,
+    /// The services by which logins lead to the host all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) led_past: Vec<&'static str>,
     /// The login shell of the account database.
     pub(super) shell: String,
     pub(super) decision: Told,

@@ -76,6 +76,10 @@ fn title(explanation: &Explanation) -> String {
             "{who} is NOT JAILED: no door of login-jail is in use, and logins lead to the host, to {}",
             explanation.shell
         ),
+        (Outcome::Jailed, _) if !explanation.led_past.is_empty() => format!(
+            "{who} is NOT JAILED by {}: what comes in there is on the host, and only the doors below jail",
+            explanation.led_past.join(", ")
+        ),
         (Outcome::Jailed, None) => format!("{who} is jailed"),
         (Outcome::Jailed, Some(code)) => {
             format!("{who} is jailed, and as things are every login is REFUSED ({code})")

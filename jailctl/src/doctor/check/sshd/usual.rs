@@ -10,7 +10,9 @@ use super::{
     host_keys::{self, KeyFile},
     resolved::Resolved,
 };
-use crate::{accounts::account::Jailed, failure::Failure, shell::shown};
+use crate::{
+    accounts::account::Jailed, doctor::check::FindingKind, failure::Failure, shell::shown,
+};
 
 /// What sshd does for one user.
 #[derive(Debug, Serialize)]
@@ -19,6 +21,8 @@ pub(crate) struct Usual {
     pub(crate) forwards: Vec<&'static str>,
     /// Whether its own process for the connection is in the jail, and with it what it forwards.
     pub(crate) is_inside: bool,
+    /// Whether it serves SFTP by itself, with the whole host: for all, or for whoever has one of the keys.
+    pub(crate) serves_host: bool,
     /// What it runs in place of what a client asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) forced: Option<String>,
@@ -40,10 +44,11 @@ pub(crate) fn of(jailed: &Jailed, config: &Path) -> Result<Option<Result<Usual, 
         return Ok(None);
     };
     let answer = Resolved::of(&jailed.identity, config, connection)?;
-    Ok(answer.map(|said| said.map(|resolved| usual(jailed, &resolved))))
+    Ok(answer.map(|said| said.map(|resolved| usual(jailed, &resolved, config))))
 }
 
-fn usual(jailed: &Jailed, resolved: &Resolved) -> Usual {
+fn usual(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Usual {
+    let (found, _) = super::of_user(jailed, resolved, config);
     let set = |keyword: &str| {
         let value = resolved.value(keyword);
         (!["", "none"].contains(&value)).then(|| shown(value))
@@ -53,6 +58,7 @@ fn usual(jailed: &Jailed, resolved: &Resolved) -> Usual {
             .map(|it| it.keyword)
             .collect(),
         is_inside: resolved.session_is_jailed(),
+        serves_host: found.iter().any(|it| it.kind == FindingKind::SshdSftp),
         forced: resolved.forced().map(shown),
         takes_keys: !resolved.is_no("PubkeyAuthentication"),
         keys: host_keys::states(jailed, resolved),
