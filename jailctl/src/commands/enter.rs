@@ -28,7 +28,7 @@ use jail::{
     process::{program::Root, start},
     resolve::openat2,
     serve::serve,
-    trust,
+    trust::{self, Flaw, Untrusted},
 };
 use jail_config::{Isolation, Jail};
 use nix::sched::{CloneFlags, unshare};
@@ -205,6 +205,23 @@ fn open_session(
         .into())
 }
 
+/// Says why a root is not entered. One that is missing is often a user's name: that asks for a login.
+fn not_opened(root: &Path, untrusted: &Untrusted) -> Failure {
+    if untrusted.flaw != Flaw::Missing {
+        return Failure::Failed(format!(
+            "open root {untrusted}; --trust-user-files enters it as root all the same"
+        ));
+    }
+    let is_name = root.components().count() == 1 && Identity::of_name(root.as_os_str()).is_ok();
+    if !is_name {
+        return Failure::Failed(format!("open root {untrusted}"));
+    }
+    let name = quoted(root);
+    Failure::Failed(format!(
+        "there is no directory {name}, but a user of this name; to rehearse the user's login, run: jailctl enter --user {name}"
+    ))
+}
+
 /// Makes a directory the root of this process and becomes a command there.
 fn enter_root(root: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
     let tried =
@@ -223,11 +240,8 @@ fn enter_root(root: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
             .map_err(|errno| tried("open root", errno))?
     } else {
         let whole = std::path::absolute(root).map_err(|error| Failure::io("find", root, &error))?;
-        let opened = trust::open_directory(&whole).map_err(|untrusted| {
-            Failure::Failed(format!(
-                "open root {untrusted}; --trust-user-files enters it as root all the same"
-            ))
-        })?;
+        let opened =
+            trust::open_directory(&whole).map_err(|untrusted| not_opened(root, &untrusted))?;
         as_root::check(&opened, &whole)?;
         opened
     };

@@ -325,6 +325,25 @@ fn is_not_uninstalled_while_accounts_need_it_unless_it_is_told_to() {
 }
 
 #[test]
+fn names_the_lines_of_sshd_that_shut_users_out_once_it_is_uninstalled() {
+    let sandbox = Sandbox::new();
+    let copied = "/etc/ssh/sshd_config.d/login-jail.conf";
+    sandbox.must(&format!(
+        "mkdir -p /etc/ssh/sshd_config.d; cp /usr/share/doc/login-jail/sshd_config.d/login-jail.conf {copied}"
+    ));
+    let said = uninstall(&sandbox, "", true);
+    for part in [
+        "these lines of sshd's config",
+        copied,
+        "ForceCommand /usr/bin/jail-shell",
+    ] {
+        assert!(said.stderr.contains(part), "{part}: {said}");
+    }
+    // The line alone, not the comments about it.
+    assert_eq!(said.stderr.matches(copied).count(), 1, "{said}");
+}
+
+#[test]
 fn is_uninstalled_at_once_where_nobody_needs_it() {
     uninstall(&Sandbox::new(), "", true);
 }

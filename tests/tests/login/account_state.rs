@@ -256,7 +256,9 @@ fn keys_that_sshd_does_not_obey_are_named() {
         &sandbox,
         "chown root: /home/ann/.ssh/authorized_keys",
         "sshd-keys-ignored",
-        &["authorized_keys is mode 0600 and belongs to uid 0, and the user can't read it"],
+        &[
+            "authorized_keys is mode 0600 and belongs to uid 0, and the user can't read it; give it to the user (chown)",
+        ],
     );
 }
 

@@ -259,6 +259,59 @@ fn says_of_a_user_asked_for_by_name_that_no_rule_jails_them() {
     sandbox.must("sed -i '1i unlisted = \"exempt\"' /etc/login-jail/config.toml");
     told(&["not jailed, by", "config.toml"]);
     assert_eq!(of_kind(&check(&sandbox), "not-jailed").len(), 0);
+    // Asked for by name, it is no mere note: nobody has to know --notes.
+    let plain = sandbox.run(&["jailctl", "check", "zoe"]);
+    assert!(plain.ok().contains("zoe: not jailed, by"), "{plain}");
+    assert!(!plain.stdout.contains("--notes"), "{plain}");
+}
+
+#[test]
+fn says_of_an_exempt_user_whom_sshd_forces_into_jail_shell_that_ssh_is_refused() {
+    let sandbox = with_base();
+    sandbox.must(
+        "usermod -s /bin/bash ann; sed -i 's/^exempt.*/exempt = [\"root\", \"ann\"]/' /etc/login-jail/config.toml
+         printf 'Match User ann\\n ForceCommand /usr/bin/jail-shell\\n' >/etc/ssh/sshd_config.d/99.conf",
+    );
+    let report = sandbox.run(&["jailctl", "check", "ann"]);
+    let found = of_kind(&report, "exempt");
+    let state = "every login by ssh is refused; take the user out of the ForceCommand";
+    assert!(found.iter().any(|it| it.what.contains(state)), "{report}");
+    let explained = sandbox.run(&["jailctl", "explain", "ann"]);
+    assert!(
+        explained.stdout.contains("sshd's ForceCommand"),
+        "{explained}"
+    );
+}
+
+#[test]
+fn names_one_command_for_a_finding_and_explains_only_the_words_that_it_uses() {
+    let sandbox = with_base();
+    let (of_fix, of_by_hand) = ("What follows \"fix:\"", "Read what follows \"by hand:\"");
+    for (plant, command, said, not_said) in [
+        (
+            "chmod 777 /srv/jails/ann",
+            "fix: jailctl mend root",
+            of_fix,
+            of_by_hand,
+        ),
+        (
+            "chmod 755 /srv/jails/ann; chmod 777 /srv/jails",
+            "by hand: jailctl mend root",
+            of_by_hand,
+            of_fix,
+        ),
+    ] {
+        sandbox.must(plant);
+        let report = check(&sandbox);
+        assert!(report.stdout.contains(command), "{report}");
+        assert_eq!(
+            report.stdout.matches("jailctl mend root").count(),
+            1,
+            "{report}"
+        );
+        assert!(report.stdout.contains(said), "{report}");
+        assert!(!report.stdout.contains(not_said), "{report}");
+    }
 }
 
 #[test]

@@ -291,6 +291,20 @@ fn words_behind_a_rehearsal_keep_their_bounds_and_one_is_a_line() {
 }
 
 #[test]
+fn a_user_in_the_place_of_a_root_is_told_how_to_rehearse_the_login() {
+    let sandbox = Sandbox::new().user("ann");
+    let enter = |what: &str| sandbox.run(&["jailctl", "enter", what]);
+    let said = enter("ann");
+    assert_eq!(said.code(), Some(3), "{said}");
+    let command = "to rehearse the user's login, run: jailctl enter --user ann\n";
+    assert!(said.stderr.ends_with(command), "{said}");
+    // What is missing is entered by no option.
+    let said = enter("/srv/none");
+    assert!(said.stderr.contains("/srv/none does not exist"), "{said}");
+    assert!(!said.stderr.contains("--trust-user-files"), "{said}");
+}
+
+#[test]
 fn refuses_to_run_as_root_what_a_user_can_change() {
     let sandbox = busybox();
     sandbox.must(

@@ -37,7 +37,8 @@ impl fmt::Display for Refusal {
             Refusal::Exempt(rule) => write!(
                 f,
                 "{rule} exempts this user, and jail-shell serves nobody unjailed; \
-                 give the user an ordinary login shell (usermod -s) or take the exemption away"
+                 give the user an ordinary login shell (usermod -s), take the user out of sshd's ForceCommand, \
+                 or take the exemption away"
             ),
             Refusal::UidZero => f.write_str("uid 0 is never put into a jail"),
             Refusal::BehindPam(why) => write!(f, "behind PAM can't be had {why}"),

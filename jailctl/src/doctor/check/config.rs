@@ -15,11 +15,11 @@ use jail_config::{Decision, Policy, Rule, RuleKind, is_jail_key, nearest};
 use crate::{
     accounts::account::{Accounts, FIRST_ORDINARY},
     doctor::{
-        check::{Finding, FindingKind, Report},
+        check::{Finding, FindingKind, Report, sshd_forces_jail_shell},
         mend::{Kind, Repair, is_only_of_jail, keeps_its_owner},
         used,
     },
-    door::has_jail_shell,
+    door::{SSHD_CONFIG, has_jail_shell},
     shell::{self, quoted, shown},
 };
 
@@ -234,6 +234,17 @@ pub(crate) fn edit(file: &Path, line: usize) -> String {
 pub(crate) fn not_jailed(report: &mut Report, config: &Config, accounts: &Accounts) {
     for identity in accounts.exempt.iter().chain(&accounts.unlisted) {
         let what = match config.decide(identity) {
+            Ok(Decision::Exempt(_)) if has_jail_shell(identity) => continue,
+            Ok(Decision::Exempt(rule))
+                if sshd_forces_jail_shell(identity, Path::new(SSHD_CONFIG)) == Some(true) =>
+            {
+                let what = format!(
+                    "sshd forces jail-shell on the user, and {rule} exempts the user: every login by ssh is refused; \
+                     take the user out of the ForceCommand, or take the exemption away"
+                );
+                report.add(Finding::error(FindingKind::Exempt, what).of_unjailed(identity));
+                continue;
+            }
             Ok(Decision::Exempt(rule)) => format!("not jailed, by {rule}"),
             // Said with the command that mends it.
             Ok(Decision::Unlisted(_)) if has_jail_shell(identity) => continue,

@@ -136,6 +136,15 @@ impl Finding {
         Finding::new(Severity::Error, kind, what)
     }
 
+    /// Leaves the command out of its words, or of words that are true of others as well, where one stands on a line of its
+    /// own: of two commands nobody knows which to run.
+    pub(crate) fn state_in<'t>(&self, what: &'t str) -> &'t str {
+        match &self.mend {
+            Some(_) => what.split("; run: ").next().unwrap_or(what),
+            None => what,
+        }
+    }
+
     /// Makes a finding of a login that is refused.
     pub(crate) fn refused(kind: FindingKind, refusal: &Refusal) -> Finding {
         Finding::error(kind, refusal.to_string()).with_code(refusal.code().name())

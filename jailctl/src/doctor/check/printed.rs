@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     attack::Attack,
-    doctor::kinds::Severity,
+    doctor::kinds::{FindingKind, Severity},
     output::{counted, say},
     shell::shown,
     style::{Colour, Style},
@@ -16,8 +16,9 @@ use crate::{
 const INDENT: usize = 9;
 
 /// What the words before commands mean.
-const LEGEND: &str = "What follows \"fix:\" only takes something away from a jail, and --fix runs it. Read what follows \
-     \"by hand:\" before you run it.";
+const OF_FIX: &str =
+    "What follows \"fix:\" only takes something away from a jail, and --fix runs it.";
+const OF_BY_HAND: &str = "Read what follows \"by hand:\" before you run it.";
 
 /// What is shown besides errors and warnings.
 #[derive(Clone, Copy, Debug)]
@@ -35,12 +36,18 @@ impl Report {
         let (accepted, open): (Vec<_>, Vec<_>) = Together::all(&self.findings)
             .into_iter()
             .partition(Together::is_accepted);
-        let mut has_fix = false;
-        for one in &open {
-            if shows.notes || severity(one) != Some(Severity::Note) {
-                has_fix |= one.print(&style, shows);
-            }
-        }
+        let (printed, hidden): (Vec<_>, Vec<_>) =
+            open.iter().partition(|it| shows.notes || !is_hidden(it));
+        let legend: Vec<&str> = {
+            let fixes: Vec<Fix> = printed
+                .iter()
+                .filter_map(|it| it.print(&style, shows))
+                .collect();
+            let is_safe = |it: &Fix| matches!(it, Fix::Safe(_));
+            let of_fix = fixes.iter().any(is_safe).then_some(OF_FIX);
+            let of_by_hand = (!fixes.iter().all(is_safe)).then_some(OF_BY_HAND);
+            of_fix.into_iter().chain(of_by_hand).collect()
+        };
         for one in &accepted {
             // It may mean that somebody is served unjailed.
             if shows.notes || shows.members || severity(one) == Some(Severity::Error) {
@@ -59,23 +66,22 @@ impl Report {
                 .filter(|it| severity(it) == Some(wanted))
                 .count()
         };
-        let notes = count(Severity::Note);
         let mut line = format!(
             "{}: {}, {}, {}",
             counted(self.users, "jailed user"),
             counted(count(Severity::Error), "error"),
             counted(count(Severity::Warning), "warning"),
-            counted(notes, "note")
+            counted(count(Severity::Note), "note")
         );
         if !accepted.is_empty() {
             line.push_str(&format!(", {} accepted", accepted.len()));
         }
-        if !shows.notes && (notes > 0 || !accepted.is_empty()) {
+        if !hidden.is_empty() || !shows.notes && !accepted.is_empty() {
             line.push_str(" (--notes shows them)");
         }
         say(line);
-        if has_fix {
-            style.print_below(LEGEND, 0);
+        if !legend.is_empty() {
+            style.print_below(&legend.join(" "), 0);
         }
     }
 }
@@ -84,12 +90,17 @@ fn severity(one: &Together<'_>) -> Option<Severity> {
     one.first().map(|it| it.severity)
 }
 
+/// Tells whether it is only counted. Who is asked for by name and is in no jail is told so: "0 errors" would look as if they
+/// were in one.
+fn is_hidden(one: &Together<'_>) -> bool {
+    one.first()
+        .is_some_and(|it| it.severity == Severity::Note && it.kind != FindingKind::NotJailed)
+}
+
 impl Together<'_> {
-    /// Prints it, and what mends it on a line of its own. Tells whether there was such a line.
-    fn print(&self, style: &Style, shows: Shows) -> bool {
-        let Some(first) = self.first() else {
-            return false;
-        };
+    /// Prints it, and what mends it on a line of its own. Gives what stands on that line.
+    fn print(&self, style: &Style, shows: Shows) -> Option<Fix> {
+        let first = self.first()?;
         let word = first.severity.word();
         let (word, colour) = match (&first.accepted, first.severity) {
             (Some(_), _) => (format!("accepted {word}"), Colour::Plain),
@@ -101,7 +112,7 @@ impl Together<'_> {
         let text = format!(
             "{}{} {}",
             whom.unwrap_or_default(),
-            shown(&self.what),
+            shown(first.state_in(&self.what)),
             first.tags()
         );
         style.print_headed(&word, colour, &text, INDENT);
@@ -110,13 +121,13 @@ impl Together<'_> {
         }
         if let Some(accepted) = &first.accepted {
             style.print_below(&format!("why: {}", shown(&accepted.why)), INDENT);
-            return false;
+            return None;
         }
-        let (label, command) = match self.fix() {
-            None => return false,
-            Some(Fix::Safe(command)) => ("fix:", command),
-            Some(Fix::ByHand(command)) => ("by hand:", command),
-            Some(Fix::ForEach(command)) => ("by hand, for each {user}:", command),
+        let fix = self.fix()?;
+        let (label, command) = match &fix {
+            Fix::Safe(command) => ("fix:", command),
+            Fix::ByHand(command) => ("by hand:", command),
+            Fix::ForEach(command) => ("by hand, for each {user}:", command),
         };
         // It is to be pasted: it stays on one line.
         say(format_args!(
@@ -124,6 +135,6 @@ impl Together<'_> {
             "",
             style.bold(label)
         ));
-        true
+        Some(fix)
     }
 }

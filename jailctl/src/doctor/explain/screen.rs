@@ -289,12 +289,7 @@ fn print_login(explanation: &Explanation, verbose: bool) {
 }
 
 fn print_finding(finding: &Finding) {
-    let what = shown(&finding.what);
-    let state = match &finding.mend {
-        // The command is on a line of its own.
-        Some(_) => what.split("; run: ").next().unwrap_or(&what),
-        None => &what,
-    };
+    let state = shown(finding.state_in(&finding.what));
     let colour = match finding.severity {
         Severity::Error => Colour::Red,
         Severity::Warning => Colour::Yellow,

@@ -70,12 +70,12 @@ fn deny(kind: Kind, jailed: &Jailed, extent: Extent) -> Result<Vec<String>, Fail
         };
         format!("{text}{end}{name}\n")
     })?;
-    let words = if adds {
-        "lists the user now"
+    let name = shown(&jailed.identity.name);
+    Ok(vec![if adds {
+        format!("{file}: lists {name} now")
     } else {
-        "does not list the user any more"
-    };
-    Ok(vec![format!("{file}: {words}")])
+        format!("{file}: does not list {name} any more")
+    }])
 }
 
 /// Takes jail-shell out of the list of shells.

@@ -234,9 +234,12 @@ fn on_host(jailed: &Jailed, path: &Path) -> PathBuf {
     }
 }
 
-/// Adds what mends one part of a path.
-fn mended(finding: Finding, at: &Path, identity: &Identity, config: &Path) -> Finding {
+/// Adds what mends one part of a path. No command names a path in a home: what is somebody else's there is given away by hand.
+fn mended(mut finding: Finding, at: &Path, identity: &Identity, config: &Path) -> Finding {
     if !is_users_to_mend(at, identity) {
+        if is_somebody_elses_in_home(at, identity) {
+            finding.what.push_str("; give it to the user (chown)");
+        }
         return finding;
     }
     let repair = Repair::of_user(Kind::SshdKeysIgnored, &identity.name);
@@ -250,6 +253,11 @@ fn is_users_to_mend(at: &Path, identity: &Identity) -> bool {
     };
     let mode = u32::from(found.stx_mode);
     at.starts_with(&identity.home) && found.stx_uid == identity.uid && obeyed(mode) != mode
+}
+
+fn is_somebody_elses_in_home(at: &Path, identity: &Identity) -> bool {
+    let found = look_at(at, AtFlags::SYMLINK_NOFOLLOW);
+    at.starts_with(&identity.home) && found.is_ok_and(|it| it.stx_uid != identity.uid)
 }
 
 /// Gives the mode with which sshd obeys what belongs to the user: `chmod u+rX,go-w`.
