@@ -144,7 +144,7 @@ pub(crate) enum FindingKind {
     Crontab,
     /// No door leads into the jail, or one leads past it
     Door,
-    /// jail-shell is the login shell of an exempt user
+    /// jail-shell is the login shell of an exempt user, or sshd forces it on one
     Exempt,
     /// vsftpd serves outside of the jail
     Ftp,

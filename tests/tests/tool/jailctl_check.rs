@@ -400,7 +400,7 @@ fn finds_what_a_login_would_be_refused_for() {
     host.planted(
         "root-unsearchable",
         &plant("chmod 700 $root"),
-        &["jailctl mend root-unsearchable"],
+        &["enter the root directory as the user: Permission denied"],
     );
     // And the login itself is as check says.
     assert_eq!(sandbox.su_dash_c("ann", "echo in").ok(), "in");
@@ -566,7 +566,7 @@ fn a_jail_behind_pam_is_rehearsed_as_the_module_enters_it() {
     host.planted(
         "root-unsearchable",
         &plant("chmod 700 $root"),
-        &["jailctl mend root-unsearchable"],
+        &["enter the root directory as the user: Permission denied"],
     );
     assert_eq!(sandbox.su_dash("ann", "echo in").ok(), "in");
 }
