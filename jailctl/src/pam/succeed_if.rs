@@ -1,19 +1,22 @@
 //! pam_succeed_if(8): what a line of it returns for an account, so far as that is known before a login.
+//!
+//! It stays for conditions on the user, a group of the user's and the uid, because the documents tell administrators to
+//! write such lines before pam_systemd, and stock stacks have them. All other conditions are not understood: the caller
+//! then takes either result to be possible.
 
 use jail::account::identity::Identity;
 
 use crate::pam::stack::Line;
 
-/// Tells whether a line succeeds for an account in a service; nothing where it is of another module, or where it is not
-/// known.
-pub(crate) fn succeeds(line: &Line, identity: &Identity, service: &str) -> Option<bool> {
+/// Tells whether a line succeeds for an account; nothing where it is another module's, or where it is not understood.
+pub(crate) fn succeeds(line: &Line, identity: &Identity) -> Option<bool> {
     let conditions = line.conditions().filter(|words| !words.is_empty())?;
     // The first that does not hold ends it.
     for condition in conditions.chunks(3) {
         let [field, test, value] = condition else {
             return None;
         };
-        if !holds(field, test, value, identity, service)? {
+        if !holds(field, test, value, identity)? {
             return Some(false);
         }
     }
@@ -21,7 +24,7 @@ pub(crate) fn succeeds(line: &Line, identity: &Identity, service: &str) -> Optio
 }
 
 /// Judges one condition.
-fn holds(field: &str, test: &str, value: &str, identity: &Identity, service: &str) -> Option<bool> {
+fn holds(field: &str, test: &str, value: &str, identity: &Identity) -> Option<bool> {
     let is_in_group = || {
         let named = |group: &str| identity.group_names.iter().any(|it| it == group);
         value.split(':').any(named)
@@ -37,10 +40,6 @@ fn holds(field: &str, test: &str, value: &str, identity: &Identity, service: &st
     let text = match field {
         "user" => identity.name.to_str()?.to_owned(),
         "uid" => identity.uid.to_string(),
-        "gid" => identity.gid.to_string(),
-        "shell" => identity.shell.to_str()?.to_owned(),
-        "home" => identity.home.to_str()?.to_owned(),
-        "service" => service.to_owned(),
         _ => return None,
     };
     let is_in_list = || value.split(':').any(|it| it == text);
@@ -75,7 +74,6 @@ mod tests {
             groups: vec![1001, 2000],
             group_names: vec!["ann".into(), "class".into()],
             group_ids: vec![1001, 2000],
-            shell: "/usr/bin/jail-shell".into(),
             ..Identity::example("ann", 1001)
         }
     }
@@ -93,10 +91,10 @@ mod tests {
             ("user notingroup class", Some(false)),
             ("uid >= 1000 uid < 2000", Some(true)),
             ("uid >= 1000 user = bob", Some(false)),
-            ("shell = /usr/bin/jail-shell", Some(true)),
-            ("service in sshd:su", Some(true)),
             ("user = bob tty = x", Some(false)),
-            // What is not known, or an error.
+            // What is not understood, or an error.
+            ("service in sshd:su", None),
+            ("shell = /usr/bin/jail-shell", None),
             ("tty = x user = bob", None),
             ("user =~ a*", None),
             ("use_uid user = ann", None),
@@ -105,9 +103,9 @@ mod tests {
         ] {
             let text = format!("session required pam_succeed_if.so {words}");
             let line = parse(Path::new("f"), 1, &text);
-            assert_eq!(succeeds(&line, &ann(), "sshd"), expected, "{words}");
+            assert_eq!(succeeds(&line, &ann()), expected, "{words}");
         }
         let other = parse(Path::new("f"), 1, "session required pam_env.so user = ann");
-        assert_eq!(succeeds(&other, &ann(), "sshd"), None);
+        assert_eq!(succeeds(&other, &ann()), None);
     }
 }

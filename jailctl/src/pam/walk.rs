@@ -1,14 +1,16 @@
 //! The ways through a PAM stack: which lines let a session succeed without pam_jail.so having been asked.
 //!
-//! A stack is walked as libpam walks it, with everything that each of its modules could return: pam.conf(5), and
-//! `_pam_dispatch_aux` of Linux-PAM.
+//! Walking stays, because looking at each control alone would report the stock stacks of Debian and Fedora, which have
+//! jumps and `sufficient` lines that never pass pam_jail.so. The walk goes each way that libpam may take, and some more:
+//! whether an earlier module has succeeded is not looked at, so that a stack may be reported that lets nobody in, and never
+//! the other way round. See pam.conf(5).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
-use crate::pam::stack::{Action, Line, RESULTS, Role, pairs};
+use crate::pam::stack::{Action, Line, RESULTS, Role};
 
 /// A line that leads past pam_jail.so.
 #[derive(Debug)]
@@ -18,54 +20,25 @@ pub(crate) struct Skip<'a> {
     pub(crate) results: Vec<&'static str>,
     /// Whether it jumps over pam_jail.so, and does not end the stack.
     pub(crate) jumps: bool,
-    /// A control that leaves the rest as it is, and leads to pam_jail.so.
-    pub(crate) instead: String,
+    /// A control with which it leads to pam_jail.so.
+    pub(crate) instead: &'static str,
 }
 
-/// What the lines so far have come to.
+/// A place in a stack, and how the walk came there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Standing {
-    impression: Impression,
-    status: Status,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Impression {
-    None,
-    Good,
-    Bad,
-}
-
-/// What would be returned to the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Status {
-    Success,
-    /// A failure after which the program goes on.
-    Forgiven,
-    Failure,
-}
-
-/// A place in a stack, and how it was come to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct State {
     at: usize,
-    now: Standing,
-    /// What there was where each substack began, which `reset` goes back to; for the first level, nothing.
-    before: Vec<Standing>,
-    /// The line that has led past pam_jail.so, and what it returned for that.
+    /// Whether the stack fails in the end.
+    failed: bool,
+    /// The line that has led past pam_jail.so, and what its module returned for that.
     by: Option<(usize, &'static str)>,
 }
 
-/// Finds the lines of a kind that lead past pam_jail.so to a success, or to a failure after which the program goes on all
-/// the same.
-pub(crate) fn skips<'a>(
-    stack: &'a [Line],
-    kind: &'a str,
-    forgiven: &'a [&'a str],
-) -> Vec<Skip<'a>> {
-    let walk = Walk::new(stack, kind, forgiven);
+/// Finds the lines of a kind that lead past pam_jail.so. `forgives` says that the program goes on after a failure.
+pub(crate) fn skips<'a>(stack: &'a [Line], kind: &'a str, forgives: bool) -> Vec<Skip<'a>> {
+    let walk = Walk::new(stack, kind, forgives);
     let mut found: BTreeMap<usize, Vec<&'static str>> = BTreeMap::new();
-    for (at, result) in walk.all(answers).past {
+    for (at, result) in walk.past(answers, |_| {}) {
         found.entry(at).or_default().push(result);
     }
     found
@@ -73,15 +46,17 @@ pub(crate) fn skips<'a>(
         .filter_map(|(at, mut results)| {
             results.sort_by_key(|result| RESULTS.iter().position(|it| it == result));
             let line = walk.rules.get(at)?;
-            let jumps = results
-                .iter()
-                .any(|result| matches!(line.action(result), Action::Jump(_)));
-            let instead = walk.instead(at, line, &results);
+            let is_jump = |result: &&str| matches!(line.action(result), Action::Jump(_));
+            let may_fail = |result: &&str| matches!(line.action(result), Action::Bad | Action::Die);
             Some(Skip {
                 line,
+                jumps: results.iter().any(is_jump),
+                instead: if RESULTS.iter().any(may_fail) {
+                    "required"
+                } else {
+                    "optional"
+                },
                 results,
-                jumps,
-                instead,
             })
         })
         .collect()
@@ -89,7 +64,10 @@ pub(crate) fn skips<'a>(
 
 /// Tells whether pam_jail.so may be asked about uid 0, in a stack whose other modules let root in.
 pub(crate) fn asks_about_root(stack: &[Line], kind: &str) -> bool {
-    Walk::new(stack, kind, &[]).all(answers_to_root).reached
+    let mut asks = false;
+    let walk = Walk::new(stack, kind, false);
+    walk.past(answers_to_root, |line| asks |= line.jails(kind));
+    asks
 }
 
 /// Tells whether a session can come to a line that `is_target` chooses, before pam_jail.so. `known` is what a module
@@ -100,136 +78,104 @@ pub(crate) fn reaches(
     is_target: impl Fn(&Line) -> bool,
     known: impl Fn(&Line) -> Option<&'static str>,
 ) -> bool {
-    let walk = Walk::new(stack, kind, &[]);
-    let mut open = vec![State::first()];
-    let mut seen = BTreeSet::new();
-    while let Some(state) = open.pop() {
-        let Some(line) = walk.rules.get(state.at) else {
-            continue;
-        };
-        if !seen.insert(state.clone()) || line.jails(kind) {
-            continue;
-        }
-        if is_target(line) {
-            return true;
-        }
-        if line.role == Role::Substack {
-            open.push(state.entering(line.level));
-            continue;
-        }
-        let known = known(line);
-        let possible = answers(line)
-            .into_iter()
-            .filter(|result| known.is_none_or(|known| known == *result));
-        open.extend(possible.map(|result| walk.after(&state, line, result)));
-    }
-    false
+    let mut reaches = false;
+    let possible = |line: &Line| known(line).map_or_else(|| answers(line), |known| vec![known]);
+    let walk = Walk::new(stack, kind, false);
+    walk.past(possible, |line| {
+        reaches |= is_target(line) && !line.jails(kind);
+    });
+    reaches
 }
 
 struct Walk<'a> {
     rules: Vec<&'a Line>,
     kind: &'a str,
-    forgiven: &'a [&'a str],
-}
-
-/// Where the ways through a stack lead.
-#[derive(Default)]
-struct Ways {
-    /// What has led past pam_jail.so on the ways that come to an end well.
-    past: BTreeSet<(usize, &'static str)>,
-    /// Whether one leads to pam_jail.so.
-    reached: bool,
+    forgives: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn new(stack: &'a [Line], kind: &'a str, forgiven: &'a [&'a str]) -> Walk<'a> {
+    fn new(stack: &'a [Line], kind: &'a str, forgives: bool) -> Walk<'a> {
         Walk {
             rules: stack.iter().filter(|line| line.kind == kind).collect(),
             kind,
-            forgiven,
+            forgives,
         }
     }
-}
 
-impl Walk<'_> {
-    /// Goes all ways, where each module returns what `answers` lists.
-    fn all(&self, answers: impl Fn(&Line) -> Vec<&'static str>) -> Ways {
-        let mut open = vec![State::first()];
+    /// Goes all ways, where each module returns what `answers` lists, and shows `visit` each line on them. Gives what has
+    /// led past pam_jail.so on the ways that may end well.
+    fn past(
+        &self,
+        answers: impl Fn(&Line) -> Vec<&'static str>,
+        mut visit: impl FnMut(&Line),
+    ) -> BTreeSet<(usize, &'static str)> {
+        let mut open = vec![State {
+            at: 0,
+            failed: false,
+            by: None,
+        }];
         let mut seen = BTreeSet::new();
-        let mut ways = Ways::default();
+        let mut past = BTreeSet::new();
         while let Some(state) = open.pop() {
-            if !seen.insert(state.clone()) {
+            if !seen.insert(state) {
                 continue;
             }
-            match self.rules.get(state.at) {
-                // Its user is in the jail from here on, or in an empty root.
-                Some(line) if line.jails(self.kind) => ways.reached = true,
-                Some(line) if line.role == Role::Substack => open.push(state.entering(line.level)),
-                Some(line) => {
-                    let results = answers(line).into_iter();
-                    open.extend(results.map(|result| self.after(&state, line, result)));
-                }
-                None if state.now.goes_on() => ways.past.extend(state.by),
-                None => {}
-            }
-        }
-        ways
-    }
-
-    /// Does what libpam does where the module of a line returns `result`.
-    fn after(&self, state: &State, line: &Line, result: &'static str) -> State {
-        let status = match result {
-            "success" => Status::Success,
-            other if self.forgiven.contains(&other) => Status::Forgiven,
-            _ => Status::Failure,
-        };
-        let action = line.action(result);
-        let mut now = state.now;
-        let is_good = now.impression == Impression::Good && now.status == Status::Success;
-        match action {
-            Action::Ok | Action::Done if now.impression == Impression::None || is_good => {
-                now = Standing {
-                    impression: Impression::Good,
-                    status,
-                };
-            }
-            Action::Bad | Action::Die if now.impression != Impression::Bad => {
-                now = Standing {
-                    impression: Impression::Bad,
-                    status,
-                };
-            }
-            Action::Reset => now = state.before.get(line.level).copied().unwrap_or(now),
-            _ => {}
-        }
-        let action = match action {
-            // What has failed before goes on to the end.
-            Action::Done if now.impression == Impression::Bad => Action::Ignore,
-            other => other,
-        };
-        let next = self.next(state.at, action);
-        if next.is_none() {
-            now = Standing {
-                impression: Impression::Bad,
-                status: Status::Failure,
+            let Some(line) = self.rules.get(state.at) else {
+                past.extend(state.by.filter(|_| self.forgives || !state.failed));
+                continue;
             };
+            visit(line);
+            match line.role {
+                // The user is in the jail from here on, or in an empty root.
+                _ if line.jails(self.kind) => {}
+                Role::Substack => open.push(State {
+                    at: state.at + 1,
+                    ..state
+                }),
+                Role::Module | Role::Broken => {
+                    let results = answers(line).into_iter();
+                    open.extend(results.flat_map(|result| self.after(state, line, result)));
+                }
+            }
         }
-        let next = next.unwrap_or_else(|| self.end(state.at));
-        let passed = self.passes(state.at, next).then_some((state.at, result));
-        State {
-            at: next,
-            now,
-            before: state.before.clone(),
-            by: state.by.or(passed),
-        }
+        past
     }
 
-    /// Gives the line that is the next after an action; nothing where that is a jump over more than there are.
-    fn next(&self, at: usize, action: Action) -> Option<usize> {
-        let Action::Jump(lines) = action else {
-            let ends = [Action::Done, Action::Die].contains(&action);
-            return Some(if ends { self.end(at) } else { at + 1 });
+    /// Gives where the stack may go on after the module of a line has returned `result`.
+    fn after(&self, state: State, line: &Line, result: &'static str) -> Vec<State> {
+        let at = state.at;
+        let action = line.action(result);
+        let next = match action {
+            Action::Jump(lines) => self.behind(at, lines),
+            Action::Die => Some(self.end(at)),
+            Action::Done if !state.failed => Some(self.end(at)),
+            // After a failure, `done` goes on as well.
+            _ => Some(at + 1),
         };
+        let fails = match action {
+            Action::Bad | Action::Die => true,
+            Action::Done => ![SUCCESS, "ignore"].contains(&result),
+            _ => next.is_none(),
+        };
+        let next = next.unwrap_or_else(|| self.end(at));
+        let passed = self.passes(at, next).then_some((at, result));
+        let mut states = vec![State {
+            at: next,
+            failed: state.failed || fails,
+            by: state.by.or(passed),
+        }];
+        if action == Action::Reset {
+            // It forgets what has failed in its substack, and nothing before that: here both.
+            states.extend(states.first().map(|state| State {
+                failed: false,
+                ..*state
+            }));
+        }
+        states
+    }
+
+    /// Gives the line behind a jump, in which a substack counts as one; nothing where that is over more than there are.
+    fn behind(&self, at: usize, lines: usize) -> Option<usize> {
         let mut next = at + 1;
         for _ in 0..lines {
             self.level(next)
@@ -267,72 +213,6 @@ impl Walk<'_> {
         let between = self.rules.get(at + 1..next).unwrap_or_default();
         between.iter().any(|line| line.jails(self.kind))
     }
-
-    /// Makes the control with which these results lead past pam_jail.so no more.
-    fn instead(&self, at: usize, line: &Line, results: &[&'static str]) -> String {
-        let passing: Vec<Action> = results.iter().map(|result| line.action(result)).collect();
-        let written = line
-            .control
-            .strip_prefix('[')
-            .and_then(|it| pairs(it.strip_suffix(']')?));
-        let Some(pairs) = written else {
-            let forgiving = passing.contains(&Action::Die);
-            return if forgiving { "required" } else { "optional" }.to_owned();
-        };
-        let pairs: Vec<String> = pairs
-            .into_iter()
-            .map(|(name, action)| match action {
-                _ if !passing.contains(&action) => format!("{name}={}", word(action)),
-                Action::Done => format!("{name}=ok"),
-                Action::Die => format!("{name}=bad"),
-                Action::Jump(lines) => {
-                    let reaches = |less: &usize| {
-                        let next = self.next(at, Action::Jump(*less));
-                        next.is_some_and(|next| !self.passes(at, next))
-                    };
-                    let less = (1..lines).rev().find(reaches);
-                    format!("{name}={}", word(less.map_or(Action::Ignore, Action::Jump)))
-                }
-                other => format!("{name}={}", word(other)),
-            })
-            .collect();
-        format!("[{}]", pairs.join(" "))
-    }
-}
-
-impl State {
-    /// Begins a stack, where nothing has been asked yet.
-    fn first() -> State {
-        let nothing = Standing {
-            impression: Impression::None,
-            status: Status::Failure,
-        };
-        State {
-            at: 0,
-            now: nothing,
-            before: vec![nothing],
-            by: None,
-        }
-    }
-
-    /// Goes into a substack that begins here.
-    fn entering(mut self, level: usize) -> State {
-        self.at += 1;
-        self.before.truncate(level + 1);
-        self.before.push(self.now);
-        self
-    }
-}
-
-impl Standing {
-    /// Tells whether the program goes on.
-    fn goes_on(self) -> bool {
-        match self.status {
-            Status::Success => self.impression == Impression::Good,
-            Status::Forgiven => true,
-            Status::Failure => false,
-        }
-    }
 }
 
 /// Lists what the module of a line can return, for a user who is not root.
@@ -340,23 +220,23 @@ fn answers(line: &Line) -> Vec<&'static str> {
     if let Some(only) = only_answer(line) {
         return vec![only];
     }
-    let fails = line.succeeds_for().others == Some(false);
+    let fails = line.is_for_root_alone();
     let may = |result: &&str| !(fails && *result == SUCCESS);
     RESULTS.into_iter().filter(may).collect()
 }
 
-/// Lists what the module of a line returns for root, who is let in by all modules that do not decide by the uid.
+/// Lists what the module of a line returns for root, who is let in by all modules that do not decide by the account.
 fn answers_to_root(line: &Line) -> Vec<&'static str> {
     const FAILURE: &str = "auth_err";
     if let Some(only) = only_answer(line) {
         return vec![only];
     }
     let decides = line.module.ends_with("pam_succeed_if.so");
-    match line.succeeds_for().root {
-        Some(false) => vec![FAILURE],
-        None if decides => vec![SUCCESS, FAILURE],
-        _ => vec![SUCCESS],
+    let has_one_condition = line.conditions().is_some_and(|words| words.len() == 3);
+    if decides && !(has_one_condition && line.is_for_root_alone()) {
+        return vec![SUCCESS, FAILURE];
     }
+    vec![SUCCESS]
 }
 
 const SUCCESS: &str = "success";
@@ -372,18 +252,6 @@ fn only_answer(line: &Line) -> Option<&'static str> {
         Some("pam_deny.so") if line.kind == "session" => Some("session_err"),
         Some("pam_deny.so") => Some("auth_err"),
         _ => None,
-    }
-}
-
-fn word(action: Action) -> String {
-    match action {
-        Action::Ignore => "ignore".to_owned(),
-        Action::Ok => "ok".to_owned(),
-        Action::Done => "done".to_owned(),
-        Action::Bad => "bad".to_owned(),
-        Action::Die => "die".to_owned(),
-        Action::Reset => "reset".to_owned(),
-        Action::Jump(lines) => lines.to_string(),
     }
 }
 

@@ -393,6 +393,12 @@ fn lines_of_pam_that_refuse_the_user_are_named() {
     assert!(command.contains("/etc/pam.d/sshd"), "{command}");
     sandbox.must("sed -i 1d /etc/pam.d/sshd");
     logs_in(&sandbox, "without the line");
+    // A condition that jailctl does not understand is left to the reader.
+    sandbox.must(&line("pam_succeed_if.so tty = x"));
+    let report = sandbox.run(&["jailctl", "check", "--sshd-config", CONFIG, "ann"]);
+    let part = "not checked: PAM: /etc/pam.d/sshd:1: whether pam_succeed_if tty = x";
+    assert!(report.stdout.contains(part), "{report}");
+    sandbox.must("sed -i 1d /etc/pam.d/sshd");
     sandbox.must(&line("pam_access.so"));
     let report = sandbox.run(&["jailctl", "check", "--sshd-config", CONFIG, "ann"]);
     assert!(

@@ -61,7 +61,7 @@ pub(crate) fn check<'a>(report: &mut Report, accounts: impl IntoIterator<Item = 
         }
         report.extend(host_shell(one));
         for asked in &stacks {
-            report.extend(refused_by_condition(one, asked));
+            refused_by_condition(report, one, asked);
             report.extend(refused_for_shell(one, asked));
         }
     }
@@ -227,25 +227,26 @@ fn stopped(file: &str, who: &str) -> Finding {
     Finding::error(FindingKind::Nologin, what).mended_by(format!("rm {file}"))
 }
 
-/// Finds lines of pam_succeed_if(8) that refuse a user.
-fn refused_by_condition(jailed: &Jailed, asked: &Asked) -> Vec<Finding> {
+/// Finds lines of pam_succeed_if(8) that refuse a user, and those that are not understood.
+fn refused_by_condition(report: &mut Report, jailed: &Jailed, asked: &Asked) {
     let service = asked.service;
-    let refuses = |line: &&Line| {
-        is_fatal(line, "auth_err") && succeeds(line, &jailed.identity, service) == Some(false)
-    };
-    let lines = asked.lines.iter();
-    lines
-        .filter(refuses)
-        .map(|line| {
-            let what = format!(
-                "{}: pam_succeed_if {} does not hold for the user: {service} refuses the login",
-                line.place(),
-                shown(line.arguments.join(" "))
-            );
-            let finding = Finding::warning(FindingKind::PamDenies, what).of(jailed);
-            finding.mended_by(super::config::edit(&line.file, line.number))
-        })
-        .collect()
+    let is_one = |line: &&Line| is_module(line, "pam_succeed_if.so") && is_fatal(line, "auth_err");
+    for line in asked.lines.iter().filter(is_one) {
+        let (at, words) = (line.place(), shown(line.arguments.join(" ")));
+        match succeeds(line, &jailed.identity) {
+            Some(true) => {}
+            None => report.leave_unchecked(format!(
+                "PAM: {at}: whether pam_succeed_if {words} lets users in: see its manual page"
+            )),
+            Some(false) => {
+                let what = format!(
+                    "{at}: pam_succeed_if {words} does not hold for the user: {service} refuses the login"
+                );
+                let finding = Finding::warning(FindingKind::PamDenies, what).of(jailed);
+                report.add(finding.mended_by(super::config::edit(&line.file, line.number)));
+            }
+        }
+    }
 }
 
 /// Finds pam_shells(8), which refuses a login shell that /etc/shells does not have.

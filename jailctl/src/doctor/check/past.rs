@@ -38,17 +38,12 @@ pub(super) fn check(services: &[String]) -> Vec<Finding> {
 impl Past {
     fn all(service: &str) -> Vec<Past> {
         let stack = stack::rules(service);
-        let forgiven: &[&str] = if is_sudo(service) {
-            &["session_err"]
-        } else {
-            &[]
-        };
-        let sessions = walk::skips(&stack, "session", forgiven);
-        let accounts = walk::skips(&stack, "account", &[]);
+        let sessions = walk::skips(&stack, "session", is_sudo(service));
+        let accounts = walk::skips(&stack, "account", false);
         let sessions = sessions.iter().map(|skip| Past {
             kind: "session",
             what: way(skip, service),
-            command: recontrolled(skip.line, &skip.instead),
+            command: recontrolled(skip.line, skip.instead),
         });
         let accounts = accounts.iter().map(|skip| Past {
             kind: "account",
@@ -85,8 +80,8 @@ fn way(skip: &Skip<'_>, service: &str) -> String {
     let when = match results.as_slice() {
         ["success"] => "where it succeeds".to_owned(),
         ["success", ..] => "where it succeeds, and where it does not".to_owned(),
-        ["session_err"] if is_sudo(service) => {
-            "where it returns session_err, after which sudo goes on".to_owned()
+        _ if is_sudo(service) => {
+            "where it fails: if session_err is returned, after which sudo goes on".to_owned()
         }
         [one] => format!("where it returns {one}"),
         _ => "where it does not succeed".to_owned(),

@@ -123,7 +123,7 @@ impl Starting {
     /// Tells whether pam_systemd is asked for a user. What comes behind pam_jail.so is in the jail, and finds no systemd.
     fn starts_for(&self, identity: &Identity) -> bool {
         let answer = |line: &Line| {
-            let succeeds = succeeds(line, identity, &self.service)?;
+            let succeeds = succeeds(line, identity)?;
             Some(if succeeds { "success" } else { "auth_err" })
         };
         walk::reaches(&self.stack, "session", is_pam_systemd, answer)
