@@ -174,7 +174,7 @@ fn where_pam_unix_lets_an_expired_password_pass_so_does_the_module() {
     is_refused_and_told(&sandbox.ssh("ann", "echo IN"));
     let found = check();
     assert!(
-        found.contains("pam_jail.so has not (/etc/pam.d/sshd:"),
+        found.contains("pam_jail.so (/etc/pam.d/sshd:"),
         "{found}"
     );
     sandbox.set_pam_lines("required", "no_pass_expiry");
