@@ -173,10 +173,7 @@ fn where_pam_unix_lets_an_expired_password_pass_so_does_the_module() {
     let check = || sandbox.run(&["jailctl", "check", "ann"]).stdout;
     is_refused_and_told(&sandbox.ssh("ann", "echo IN"));
     let found = check();
-    assert!(
-        found.contains("pam_jail.so (/etc/pam.d/sshd:"),
-        "{found}"
-    );
+    assert!(found.contains("pam_jail.so (/etc/pam.d/sshd:"), "{found}");
     sandbox.set_pam_lines("required", "no_pass_expiry");
     let end = sandbox.ssh_loud("ann", "INFO", &[], "echo IN");
     assert_eq!(end.ok(), "IN");
