@@ -32,7 +32,7 @@ pub(crate) fn hold(root: &Tree) -> Result<OwnedFd, Fault> {
     let control = Path::new(CONTROL);
     if root.stat(control)?.is_none() {
         return Err(Fault::Failed(format!(
-            "open {}: there is none; jailctl build and import make roots that have one",
+            "open {}: it is missing; only jailctl build and jailctl import make roots that have it",
             root.show(control).display()
         )));
     }

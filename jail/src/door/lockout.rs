@@ -36,7 +36,7 @@ impl fmt::Display for LockedOut {
             LockedOut::NoFiles => "Landlock lets it open and run no file",
             LockedOut::NoDescriptors => "it may open no more descriptors",
             LockedOut::Nothing => {
-                "only the return code keeps it: let the line in the stack be required"
+                "only the return code refuses the login: make the line in the PAM stack required"
             }
         })
     }

@@ -170,14 +170,12 @@ fn check_file_system(seen: &Statx) -> Result<(), Cow<'static, str>> {
 fn check_mounted(found: &FileSystem) -> Result<(), Cow<'static, str>> {
     let name = String::from_utf8_lossy(&found.kind);
     if OF_THE_KERNEL.contains(&name.as_ref()) {
-        return Err(
-            format!("file of {name}, for which a pipe can stand in (cat FILE | ...)").into(),
-        );
+        return Err(format!("file of {name}; use a pipe instead (cat FILE | ...)").into());
     }
     match found.server {
         Ok(None) => Ok(()),
         Ok(Some(uid)) => Err(format!(
-            "file on a file system (FUSE) that uid {uid} serves, for which a pipe can stand in (cat FILE | ...)"
+            "file on a file system (FUSE) that uid {uid} serves; use a pipe instead (cat FILE | ...)"
         )
         .into()),
         Err(_) => Err("file on a file system (FUSE) that somebody unknown serves".into()),

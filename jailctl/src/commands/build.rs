@@ -80,7 +80,7 @@ Examples:
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {
     fine: "the root is complete",
-    found: Some("the root was made, and something is wrong with it; each finding is printed"),
+    found: Some("the root was made, but has problems; each finding is printed"),
     files: &[
         manual::MANIFEST,
         manual::ROOTS,

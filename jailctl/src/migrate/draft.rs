@@ -298,7 +298,7 @@ impl Draft {
         for Entry { name, remark, .. } in taken_out {
             self.lose(
                 remark,
-                format!("some in group {name} are refused, so that it has no rule: the others have one each in [users], later ones are refused until they take jailctl add"),
+                format!("some members of group {name} are refused, so the group has no rule: each other member has a rule in [users]; later members are refused until you run jailctl add"),
             );
         }
     }

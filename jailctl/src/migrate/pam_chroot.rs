@@ -151,14 +151,14 @@ fn read(
     let now = match &options.chroot_dir {
         Some(directory) => {
             draft.close();
-            draft.lose(&*place.line, "a root for all of a service, whoever it is: the accounts that there are have a rule each, later ones are refused until they take jailctl add");
+            draft.lose(&*place.line, "one root for all users of a service: each present account has a rule here; later accounts are refused until you run jailctl add");
             let now = put(draft, &place.line, "all", spelt_out(directory));
             vec![now; accounts.len()]
         }
         None => read_lines(draft, file, place, accounts)?,
     };
     if !place.is_required && now.contains(&Now::Refused) {
-        draft.lose(&*place.line, "its control lets in onto the host whom the module refuses: whom it refuses is refused from now on");
+        draft.lose(&*place.line, "because of its control, users whom pam_chroot refuses log in on the host; login-jail will refuse these users");
     }
     Ok(now)
 }
@@ -341,12 +341,12 @@ fn lines(draft: &mut Draft, file: &Path, text: &[u8], options: &Options) -> Line
         };
         let title = format!("{}:{number}: {}", file.display(), piece.trim());
         let Some(directory) = words.next() else {
-            draft.lose(title, "no directory: pam_chroot passes the line over");
+            draft.lose(title, "no directory: pam_chroot ignores the line");
             continue;
         };
         let group = name.strip_prefix('@');
         if group.is_some() && !options.groups {
-            draft.lose(title, "a group without use_groups: pam_chroot refuses everybody whom no line before is for, and reads no further");
+            draft.lose(title, "a group without use_groups: pam_chroot stops reading here, and refuses every user who has no earlier line");
             lines.stops = true;
             break;
         }

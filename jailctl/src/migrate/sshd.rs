@@ -102,7 +102,7 @@ pub(crate) fn draft(file: &Path) -> Result<Draft, Failure> {
                     "{}: ChrootDirectory {}",
                     outcome.chroot.place, outcome.chroot.value
                 ),
-                format!("{why}; it is to stay in sshd's config, and keeps those in whom it is for"),
+                format!("{why}; leave it in sshd's config, where it keeps restricting its users"),
             ),
         }
     }
@@ -530,9 +530,9 @@ fn remaining(
     if chroots.is_empty() {
         return;
     }
-    draft.remains("install this as /etc/login-jail/config.toml, then the login shell of each user; until ChrootDirectory is out it is not found, and nobody gets in:");
+    draft.remains("install this as /etc/login-jail/config.toml, then change the login shell of each user; until ChrootDirectory is removed, sshd does not find that shell, and nobody can log in:");
     draft.remains_shell(members.iter().copied());
-    draft.remains("and that of whoever comes into these blocks later, or is not listed by getent passwd: nothing else will keep them in");
+    draft.remains("change also the login shell of users who come into these blocks later, or whom getent passwd does not list: without it they are not jailed");
     draft.remains("then in sshd's config:");
     if !shut.is_empty() {
         let names: Vec<String> = shut.iter().map(|it| shown(&it.name)).collect();

@@ -276,7 +276,7 @@ fn says_why_a_login_would_be_refused_and_reports_it() {
     assert_eq!(said.code(), Some(1), "{said}");
     assert!(
         said.words()
-            .contains("as things are every login is REFUSED (root-unsafe)"),
+            .contains("at present every login is REFUSED (root-unsafe)"),
         "{said}"
     );
     assert!(

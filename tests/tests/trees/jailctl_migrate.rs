@@ -341,7 +341,7 @@ fn what_is_not_carried_over_stays_with_sshd() {
     assert_eq!(printed.code(), Some(1), "{printed}");
     for part in [
         "ChrootDirectory /srv/x/../y\n",
-        "it is to stay in sshd's config",
+        "leave it in sshd's config",
         "/tmp/sshd:5: take ChrootDirectory /srv/z out",
         // From there bob would have the host's files, for internal-sftp starts no login shell.
         "/tmp/sshd:7: ForceCommand /usr/lib/openssh/sftp-server in place of",

@@ -42,7 +42,7 @@ impl fmt::Display for HostFilesFault {
             }
             HostFilesFault::Mount(target) => write!(
                 f,
-                "mounts has the target {}, which covers some of them; behind PAM choose another target",
+                "mounts has the target {}, which covers some of these files; behind PAM choose another target",
                 target.display()
             ),
             HostFilesFault::Passwd(path, line, what) => {

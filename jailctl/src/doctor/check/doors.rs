@@ -210,7 +210,9 @@ fn without_rule(
         let finding = match misspelt(policy, all, name) {
             Some(rule) => Finding::error(
                 FindingKind::NoRule,
-                format!("{what}; is {rule} meant, an account that is not there?"),
+                format!(
+                    "{what}; {rule} names an account that does not exist: is that a misspelling?"
+                ),
             )
             .mended_by(edit(&rule.file, rule.line)),
             None => {
@@ -358,7 +360,7 @@ fn lock_out(report: &mut Report, all: &Accounts) {
         false
     });
     if is_locked {
-        let what = "root has no password, and nobody whom sudo lets become root is left outside of the jails";
+        let what = "root has no password, and all users who can become root by sudo are jailed";
         let command = format!("jailctl release {}", quoted(&jailed.identity.name));
         report.add(
             Finding::error(FindingKind::LockOut, what)

@@ -330,12 +330,12 @@ fn other_config(path: &Path, checked: &Path) -> Option<String> {
     ) = decide_by(directory, file, &root)
     {
         return Some(format!(
-            "pam_jail.so goes by {}, and refuses everybody: {refusal}",
+            "pam_jail.so reads {}, and refuses everybody: {refusal}",
             shown(&named)
         ));
     }
     Some(format!(
-        "pam_jail.so goes by {}, and this check by {}: what is found here is not what is so there",
+        "pam_jail.so reads {}, and this check reads {}: the findings here do not apply to logins there",
         shown(&named),
         shown(checked)
     ))

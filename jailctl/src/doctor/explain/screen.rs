@@ -82,7 +82,7 @@ fn title(explanation: &Explanation) -> String {
         ),
         (Outcome::Jailed, None) => format!("{who} is jailed"),
         (Outcome::Jailed, Some(code)) => {
-            format!("{who} is jailed, and as things are every login is REFUSED ({code})")
+            format!("{who} is jailed, but at present every login is REFUSED ({code})")
         }
         (_, code) => format!("{who} is REFUSED ({})", code.unwrap_or_default()),
     }
@@ -261,7 +261,7 @@ fn print_login(explanation: &Explanation, verbose: bool) {
             row("refused", &shown(reason));
         }
     } else if errors.is_empty() && explanation.unchecked.is_empty() && explanation.jail.is_some() {
-        row("login", "nothing refuses it as things are");
+        row("login", "at present, nothing refuses it");
     }
     let most = if verbose { usize::MAX } else { MOST_ERRORS };
     for finding in errors.iter().take(most) {

@@ -47,7 +47,7 @@ pub(crate) fn mend(path: &Path, all: &[Jailed], extent: Extent) -> Result<Vec<St
         removed.map_err(failed("remove", &reached.shown.with_file_name(&name)))?;
     }
     Ok(vec![format!(
-        "{}: a copy of its own, mode {mode:04o}; the file that it was keeps its other names",
+        "{}: is now a separate copy, mode {mode:04o}; the original file keeps its other names",
         shown(&reached.shown)
     )])
 }
