@@ -29,18 +29,21 @@ mod processes;
 mod raw;
 mod wall;
 
-use std::{env, io, process::Stdio};
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::net::UnixStream,
+    path::Path,
+    process::Command,
+};
 
-use jail::{account::identity::Identity, door::refusal::Refusal};
 use serde::Serialize;
-use serde_json::json;
 
 #[cfg(test)]
 use self::probes::all;
 use crate::{
     failure::{Failure, Verdict},
     output::say,
-    shell,
+    shell::shown,
 };
 
 pub(crate) use judge::{Attack, Judge};
@@ -62,55 +65,36 @@ pub(crate) fn wall_names() -> impl Iterator<Item = &'static str> {
     all().flat_map(|probe| probe.walls).map(|wall| wall.name())
 }
 
-/// Who tries the probes where no wall stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
-    /// The user, whose objects stand outside.
-    User,
-    /// Root.
-    Root,
-}
-
-/// Tries all probes from here, where no wall stands.
+/// Tries all probes from here, with what is outside as it comes in by a socket of this path, and prints a line for each.
 ///
 /// # Errors
-/// What was told can't be read, or the descriptors did not come in.
-pub(crate) fn try_here(told: &str) -> Result<Verdict, Failure> {
-    for tried in try_all(told)? {
-        say(to_json(&json!({ "tried": tried }))?);
+/// Nobody is at the socket, or the descriptors did not come in.
+pub(crate) fn try_here(socket: &Path) -> Result<Verdict, Failure> {
+    let connected = UnixStream::connect(socket)
+        .map_err(|error| Failure::Failed(format!("connect to {}: {error}", shown(socket))))?;
+    for tried in try_all(connected)? {
+        say(to_json(&tried)?);
     }
     Ok(Verdict::Fine)
 }
 
-/// Has all probes tried where no wall stands. It is what shows that a probe that is held somewhere would otherwise have got
-/// through.
+/// Puts up the outside for a user's probes, at a socket of this path, and runs a program meanwhile. The tests have the
+/// probes tried so wherever there is a session, and where no wall stands: it is what shows that a probe that is held
+/// somewhere would otherwise have got through.
 ///
 /// # Errors
-/// Nothing could be put up outside.
-pub(crate) fn try_unwalled(user: &str, by: By) -> Result<Verdict, Failure> {
-    let failed = |error: io::Error| Failure::Failed(format!("start the probes: {error}"));
-    let identity = Identity::named(user).map_err(Refusal::Identity)?;
-    let outside = Outside::of(user)?;
-    let told = to_json(&outside.told)?;
-    let mut command = shell::program("timeout");
-    command.arg(LONGEST);
-    if by == By::User {
-        let group = identity.gid.to_string();
-        command.args([
-            "setpriv",
-            "--reuid",
-            user,
-            "--regid",
-            &group,
-            "--init-groups",
-        ]);
-    }
-    let status = command
-        .arg(env::current_exe().map_err(failed)?)
-        .args(["probe", &told])
-        .stdin(Stdio::from(outside.sent().map_err(failed)?))
-        .status()
-        .map_err(failed)?;
+/// Nothing could be put up outside, or the program not be started.
+pub(crate) fn run_outside(
+    user: &str,
+    socket: &Path,
+    program: &OsStr,
+    arguments: &[OsString],
+) -> Result<Verdict, Failure> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let status = Outside::of(user)?
+        .serve(socket, command)
+        .map_err(|error| Failure::Failed(format!("run the probes: {error}")))?;
     Ok(Verdict::of(!status.success()))
 }
 

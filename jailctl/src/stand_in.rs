@@ -29,14 +29,14 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<Verdict, Failure> {
         ("rehearse", [config, door, user]) => {
             rehearsal::look_inside(Path::new(config), door_of(door)?, text(user)?, Task::Look)
         }
-        ("attack", [config, door, user, told]) => {
-            let task = Task::Attack(text(told)?);
-            rehearsal::look_inside(Path::new(config), door_of(door)?, text(user)?, task)
+        ("attack", [config, door, user]) => {
+            rehearsal::look_inside(Path::new(config), door_of(door)?, text(user)?, Task::Attack)
         }
         ("accomplice", [user]) => attack::be_accomplice(text(user)?),
-        ("unwalled", [user]) => attack::try_unwalled(text(user)?, attack::By::User),
-        ("unwalled-root", [user]) => attack::try_unwalled(text(user)?, attack::By::Root),
-        ("probe", [told]) => attack::try_here(text(told)?),
+        ("outside", [user, socket, program, arguments @ ..]) => {
+            attack::run_outside(text(user)?, Path::new(socket), program, arguments)
+        }
+        ("probe", [socket]) => attack::try_here(Path::new(socket)),
         ("kill-all", [uid]) => kick::kill_all(number(uid)?),
         ("commands", pids) => {
             let pids: Result<Vec<i32>, Failure> = pids.iter().map(number).collect();

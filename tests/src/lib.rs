@@ -22,6 +22,7 @@ use std::io::Write;
 
 pub mod documents;
 mod doors;
+pub mod escape;
 pub mod fault;
 mod findings;
 mod installed;

@@ -17,7 +17,7 @@ use rustix::{
 };
 
 use super::{
-    probe::{Inside, Probe, absent},
+    probe::{Inside, Probe, absent, looked},
     raw,
     wall::Wall,
 };
@@ -95,6 +95,9 @@ pub(super) const PROBES: &[Probe] = &[
             Ok(())
         },
     ),
+    Probe::new("descriptors", "sent in, execute", &[Wall::Landlock], |it| {
+        looked(raw::execute_true(&it.root))
+    }),
     // No wall: no kernel has a rule for it so far.
     Probe::new("descriptors", "sent in, stat", &[], |it| {
         statat(&it.root, "etc/passwd", rustix::fs::AtFlags::empty())?;
@@ -115,6 +118,21 @@ pub(super) const PROBES: &[Probe] = &[
     Probe::new("proc", "/proc/PID/root", OTHERS_PROC, |it| {
         open_directory(&of_target(it, "root/.")?).map(drop)
     }),
+    Probe::new("proc", "/proc/PID/cwd", OTHERS_PROC, |it| {
+        open_directory(&of_target(it, "cwd/.")?).map(drop)
+    }),
+    Probe::new("proc", "/proc/PID/fd", OTHERS_PROC, |it| {
+        fs::read_dir(of_target(it, "fd")?).map(drop)
+    }),
+    Probe::new("proc", "/proc/PID/maps", OTHERS_PROC, |it| {
+        File::open(of_target(it, "maps")?).map(drop)
+    }),
+    Probe::new(
+        "proc",
+        "/proc/PID/oom_score_adj, to write",
+        &[Wall::Proc, Wall::Pids],
+        |it| to_write(&of_target(it, "oom_score_adj")?),
+    ),
     Probe::new("proc", "/proc/PID/environ", OTHERS_PROC, |it| {
         File::open(of_target(it, "environ")?).map(drop)
     }),

@@ -5,7 +5,7 @@
 //! get none: whoever takes it over has gained a pid. It ends, and takes its objects with it, when its caller ends.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::{self, BufRead, BufReader, IoSlice, Read},
     mem::MaybeUninit,
     net::{Ipv4Addr, TcpListener},
@@ -13,12 +13,14 @@ use std::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
         linux::net::SocketAddrExt,
         unix::{
-            fs::MetadataExt,
+            fs::{MetadataExt, PermissionsExt},
             net::{SocketAddr, UnixDatagram, UnixListener},
         },
     },
     path::Path,
-    process::{Child, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread::sleep,
+    time::Duration,
 };
 
 use jail::{
@@ -59,6 +61,9 @@ use crate::{
 
 /// How long it may stand there, in seconds: longer than all probes take.
 const LONGEST: &str = "60";
+
+/// How often is looked for a probe that connects.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Where timeout(1) is.
 const PATH: &str = "/usr/bin:/bin";
@@ -219,7 +224,7 @@ impl Outside {
         })
     }
 
-    /// Makes a standard input by which the descriptors come in, as from an accomplice.
+    /// Makes a standard input by which the descriptors come in, as from an accomplice, with what a probe is told.
     ///
     /// # Errors
     /// EMFILE, ENOMEM.
@@ -230,6 +235,13 @@ impl Outside {
             SocketFlags::CLOEXEC,
             None,
         )?;
+        self.send(&here)?;
+        Ok(there)
+    }
+
+    /// Sends the descriptors, and what a probe is told.
+    fn send(&self, peer: impl AsFd) -> io::Result<()> {
+        let told = serde_json::to_vec(&self.told)?;
         let descriptors: [BorrowedFd<'_>; SENT] =
             [&self.root, &self.mounts, &self.pidfd, &self.terminal].map(AsFd::as_fd);
         let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SENT))];
@@ -238,12 +250,33 @@ impl Outside {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         sendmsg(
-            &here,
-            &[IoSlice::new(b"x")],
+            peer,
+            &[IoSlice::new(&told)],
             &mut message,
             SendFlags::NOSIGNAL,
         )?;
-        Ok(there)
+        Ok(())
+    }
+
+    /// Runs a program, and sends to each probe that connects to a socket meanwhile.
+    ///
+    /// # Errors
+    /// The socket could not be made, or the program not be started.
+    pub(super) fn serve(&self, socket: &Path, mut program: Command) -> io::Result<ExitStatus> {
+        let listener = UnixListener::bind(socket)?;
+        fs::set_permissions(socket, Permissions::from_mode(0o666))?;
+        listener.set_nonblocking(true)?;
+        let mut running = program.spawn()?;
+        loop {
+            match listener.accept() {
+                // A probe that has gone needs nothing.
+                Ok((peer, _)) => drop(self.send(peer)),
+                Err(_) => sleep(PAUSE),
+            }
+            if let Some(status) = running.try_wait()? {
+                return Ok(status);
+            }
+        }
     }
 
     /// Tells whether the process is there still, and no other process of the user's has ended it.

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, IoSliceMut, Read, Write},
     mem::MaybeUninit,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
 };
 
 use nix::{
@@ -17,6 +17,7 @@ use nix::{
     unistd::{Pid, alarm},
 };
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
     pipe::{PipeFlags, pipe_with},
 };
@@ -30,6 +31,15 @@ use super::{
 
 /// How long a probe may take, in seconds.
 const LONGEST: u32 = 5;
+
+/// How long is waited for what is sent.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 2,
+    tv_nsec: 0,
+};
+
+/// How much is told at most: a user may have thousands of groups.
+const MOST_TOLD: usize = 1 << 16;
 
 /// A way out to try.
 #[derive(Clone, Copy, Debug)]
@@ -85,17 +95,18 @@ pub(super) struct Inside {
 }
 
 impl Inside {
-    /// Takes what was sent by standard input.
+    /// Takes what was sent by a socket.
     ///
     /// # Errors
     /// Nothing was sent, or there are too few descriptors left for it.
-    pub(super) fn receive(told: Told) -> io::Result<Inside> {
-        let mut byte = [0];
+    pub(super) fn receive(socket: impl AsFd) -> io::Result<Inside> {
+        let mut told = vec![0; MOST_TOLD];
         let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SENT))];
         let mut message = RecvAncillaryBuffer::new(&mut room);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let mut bytes = [IoSliceMut::new(&mut byte)];
-        recvmsg(rustix::stdio::stdin(), &mut bytes, &mut message, flags)?;
+        let mut bytes = [IoSliceMut::new(&mut told)];
+        poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&PATIENCE))?;
+        let length = recvmsg(&socket, &mut bytes, &mut message, flags)?.bytes;
         let mut sent: Vec<OwnedFd> = Vec::new();
         for part in message.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = part {
@@ -108,6 +119,7 @@ impl Inside {
                 "the descriptors did not come in; limits.nofile may be too low for it",
             ));
         };
+        let told = serde_json::from_slice(told.get(..length).unwrap_or_default())?;
         // Landlock's EPERM comes after the pid was looked for.
         let signalled = raw::pidfd_signal_nothing(&pidfd);
         let is_visible = errno_of(signalled) != Some(Errno::EINVAL);

@@ -1,8 +1,9 @@
 //! All probes.
 
+use std::os::fd::AsFd;
+
 use super::{
     files, kernel,
-    outside::Told,
     probe::{Inside, Probe, Tried},
     processes,
 };
@@ -24,11 +25,9 @@ pub(crate) fn count() -> usize {
 /// Tries all probes from where this process is, one after the other.
 ///
 /// # Errors
-/// What was told can't be read, or the descriptors did not come in.
-pub(crate) fn try_all(told: &str) -> Result<impl Iterator<Item = Tried>, Failure> {
-    let told: Told =
-        serde_json::from_str(told).map_err(|error| Failure::Usage(format!("--attack: {error}")))?;
-    let inside = Inside::receive(told).map_err(|error| {
+/// The descriptors, or what is told with them, did not come in by the socket.
+pub(crate) fn try_all(socket: impl AsFd) -> Result<impl Iterator<Item = Tried>, Failure> {
+    let inside = Inside::receive(socket).map_err(|error| {
         Failure::Failed(format!("take the descriptors that are sent in: {error}"))
     })?;
     Ok(all().map(move |probe| probe.attempt(&inside)))

@@ -1,8 +1,9 @@
 //! Probes of other processes, of what processes share, and of what a process may be.
 
 use std::{
-    io::{self, IoSliceMut},
+    io::{self, IoSlice, IoSliceMut},
     net::{Ipv4Addr, TcpStream},
+    num::NonZero,
     os::{
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixDatagram, UnixStream},
@@ -14,31 +15,32 @@ use nix::{
     mqueue::{MQ_OFlag, mq_open},
     sys::{
         ptrace,
-        signal::kill,
+        signal::{kill, killpg},
         stat::Mode,
-        uio::{RemoteIoVec, process_vm_readv},
+        uio::{RemoteIoVec, process_vm_readv, process_vm_writev},
     },
     unistd::{
         Gid, Uid, getegid, getgid, getgroups, getpid, setgroups, setresgid, setresuid, setuid,
     },
 };
 use rustix::{
-    net::{AddressFamily, Protocol, SocketFlags, SocketType, netlink, socket_with},
+    net::{AddressFamily, Protocol, SocketFlags, SocketType, netlink, socket_with, socketpair},
     process::{
-        Pid, PidfdGetfdFlags, Resource, Rlimit, getpriority_process, ioctl_tiocsctty, pidfd_getfd,
-        prlimit, setpriority_process, setsid,
+        Pid, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, getpriority_pgrp, getpriority_process,
+        ioctl_tiocsctty, pidfd_getfd, pidfd_open, prlimit, setpriority_pgrp, setpriority_process,
+        setsid,
     },
     thread::{
-        CapabilitySet, CapabilitySets, CpuSet, capabilities, capabilities_secure_bits,
-        capability_is_in_bounding_set, configure_capability_in_ambient_set, no_new_privs,
-        sched_setaffinity, set_capabilities,
+        CapabilitiesSecureBits, CapabilitySet, CapabilitySets, CpuSet, capabilities,
+        capabilities_secure_bits, capability_is_in_bounding_set,
+        configure_capability_in_ambient_set, no_new_privs, sched_setaffinity, set_capabilities,
     },
 };
 
 use super::{
     outside::{IPC, SECRET},
-    probe::{Inside, Probe, absent},
-    raw::{self, Ipc, Terminal},
+    probe::{Inside, Probe, absent, looked},
+    raw::{self, About, Ipc, Terminal},
     wall::Wall,
 };
 
@@ -55,6 +57,15 @@ pub(super) const PROBES: &[Probe] = &[
     Probe::new("signals", "kill", SIGNALS, |it| {
         Ok(kill(it.target()?, None)?)
     }),
+    Probe::new("signals", "kill a group", SIGNALS, |it| {
+        Ok(killpg(it.target()?, None)?)
+    }),
+    Probe::new("signals", "tgkill", SIGNALS, |it| {
+        raw::about(it.target()?, About::Tgkill)
+    }),
+    Probe::new("signals", "sigqueue", SIGNALS, |it| {
+        raw::about(it.target()?, About::Sigqueue)
+    }),
     Probe::new("signals", "pidfd_send_signal", SIGNALS, |it| {
         raw::pidfd_signal_nothing(&it.pidfd)
     }),
@@ -62,6 +73,10 @@ pub(super) const PROBES: &[Probe] = &[
         // What it is already: less would take a privilege.
         let now = getpriority_process(target(it)?)?;
         Ok(setpriority_process(target(it)?, now)?)
+    }),
+    Probe::new("priorities", "setpriority of a group", PRIORITIES, |it| {
+        let now = getpriority_pgrp(target(it)?)?;
+        Ok(setpriority_pgrp(target(it)?, now)?)
     }),
     Probe::new("priorities", "prlimit", PRIORITIES, |it| {
         let none = Rlimit {
@@ -86,6 +101,26 @@ pub(super) const PROBES: &[Probe] = &[
         Ok(ptrace::seize(it.target()?, ptrace::Options::empty())?)
     }),
     Probe::new("processes", "process_vm_readv", OTHERS, read_memory),
+    // To memory that nobody can write to.
+    Probe::new("processes", "process_vm_writev", OTHERS, |it| {
+        looked(write_memory(it))
+    }),
+    Probe::new("processes", "get_robust_list", OTHERS, |it| {
+        raw::about(it.target()?, About::RobustList)
+    }),
+    Probe::new(
+        "processes",
+        "pidfd_getfd",
+        &[Wall::Pids, Wall::Seccomp, Wall::Landlock],
+        |it| {
+            let pidfd = pidfd_open(
+                Pid::from_raw(it.target()?.as_raw()).ok_or(Errno::ESRCH)?,
+                PidfdFlags::empty(),
+            )?;
+            pidfd_getfd(&pidfd, 0, PidfdGetfdFlags::empty())?;
+            Ok(())
+        },
+    ),
     Probe::new(
         "processes",
         "pidfd_getfd, pidfd sent in",
@@ -144,8 +179,40 @@ pub(super) const PROBES: &[Probe] = &[
         socket(AddressFamily::NETLINK, SocketType::RAW, kind)
     }),
     Probe::new("sockets", "other netlink", FAMILIES, |_| {
-        let kind = Some(netlink::KOBJECT_UEVENT);
-        socket(AddressFamily::NETLINK, SocketType::RAW, kind)
+        let others = (1..32).filter(|it| *it != netlink::SOCK_DIAG.as_raw().get());
+        any(others, |it| {
+            let kind = NonZero::new(it).map(Protocol::from_raw);
+            socket(AddressFamily::NETLINK, SocketType::RAW, kind)
+        })
+    }),
+    Probe::new("sockets", "odd families", FAMILIES, |_| {
+        let usual = [
+            AddressFamily::UNIX,
+            AddressFamily::INET,
+            AddressFamily::INET6,
+            AddressFamily::NETLINK,
+        ];
+        let odd = (0..64)
+            .map(AddressFamily::from_raw)
+            .filter(|it| !usual.contains(it));
+        let kinds = [
+            SocketType::STREAM,
+            SocketType::DGRAM,
+            SocketType::RAW,
+            SocketType::RDM,
+            SocketType::SEQPACKET,
+        ];
+        let odd = odd.flat_map(|family| kinds.map(|kind| (family, kind)));
+        any(odd, |(family, kind)| socket(family, kind, None))
+    }),
+    Probe::new("sockets", "odd socketpair", FAMILIES, |_| {
+        socketpair(
+            AddressFamily::TIPC,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        Ok(())
     }),
     Probe::new("sockets", "vsock", FAMILIES, |_| {
         socket(AddressFamily::VSOCK, SocketType::STREAM, None)
@@ -171,12 +238,15 @@ pub(super) const PROBES: &[Probe] = &[
     Probe::new("terminal", "TIOCSTI, a high bit", TERMINAL, |it| {
         own_terminal(it, Terminal::TypeHighBit)
     }),
+    Probe::new("terminal", "TIOCSTI, all high bits", TERMINAL, |it| {
+        own_terminal(it, Terminal::TypeHighBits)
+    }),
+    // The kernel looks, and finds no console.
     Probe::new("terminal", "TIOCLINUX", TERMINAL, |it| {
-        match own_terminal(it, Terminal::Console) {
-            // The kernel has looked, and this is no console.
-            Err(error) if error.raw_os_error() == Some(nix::libc::ENOTTY) => Ok(()),
-            other => other,
-        }
+        looked(own_terminal(it, Terminal::Console))
+    }),
+    Probe::new("terminal", "TIOCLINUX, a high bit", TERMINAL, |it| {
+        looked(own_terminal(it, Terminal::ConsoleHighBit))
     }),
     Probe::new("terminal", "TIOCSETD", TERMINAL, |it| {
         own_terminal(it, Terminal::Discipline)
@@ -248,9 +318,18 @@ pub(super) const PROBES: &[Probe] = &[
             is_left(all.iter().any(in_set))
         },
     ),
-    Probe::new("privileges", "securebits not set", &[Wall::Bounds], |_| {
-        is_left(capabilities_secure_bits()?.is_empty())
-    }),
+    Probe::new(
+        "privileges",
+        "securebits not locked",
+        &[Wall::Bounds],
+        |_| {
+            let locked = CapabilitiesSecureBits::NO_ROOT
+                | CapabilitiesSecureBits::NO_ROOT_LOCKED
+                | CapabilitiesSecureBits::NO_SETUID_FIXUP
+                | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED;
+            is_left(!capabilities_secure_bits()?.contains(locked))
+        },
+    ),
     Probe::new(
         "privileges",
         "no_new_privs not set",
@@ -285,6 +364,28 @@ fn read_memory(inside: &Inside) -> io::Result<()> {
         return Ok(());
     }
     Err(Errno::ESRCH.into())
+}
+
+/// Tries to write what is there already.
+fn write_memory(inside: &Inside) -> io::Result<()> {
+    let there = RemoteIoVec {
+        base: inside.told.target.address,
+        len: SECRET.len(),
+    };
+    process_vm_writev(inside.target()?, &[IoSlice::new(&SECRET)], &[there])?;
+    Ok(())
+}
+
+/// Tries one after the other, and gives the last error where none succeeds.
+fn any<T>(all: impl Iterator<Item = T>, attempt: impl Fn(T) -> io::Result<()>) -> io::Result<()> {
+    let mut last = Err(absent("there is nothing to try"));
+    for it in all {
+        last = attempt(it);
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
 }
 
 fn ipc(inside: &Inside, object: Ipc) -> io::Result<()> {

@@ -17,6 +17,7 @@ use std::{
 use nix::{
     errno::Errno,
     libc::{self, c_long},
+    sys::wait::{WaitStatus, waitpid},
     unistd::{ForkResult, Pid},
 };
 
@@ -377,8 +378,12 @@ pub(super) enum Terminal {
     Type,
     /// The same, with a bit set above the 32 that the kernel looks at.
     TypeHighBit,
+    /// The same, with all of them set.
+    TypeHighBits,
     /// Ask the console what shift keys are held.
     Console,
+    /// The same, with a bit set above the 32 that the kernel looks at.
+    ConsoleHighBit,
     /// Set the line discipline that it has.
     Discipline,
 }
@@ -393,7 +398,9 @@ pub(super) fn try_terminal(terminal: impl AsFd, what: Terminal) -> io::Result<()
     let (request, argument): (c_long, [u8; 4]) = match what {
         Terminal::Type => (libc::TIOCSTI as c_long, *b"x\0\0\0"),
         Terminal::TypeHighBit => (libc::TIOCSTI as c_long | 1 << 32, *b"x\0\0\0"),
+        Terminal::TypeHighBits => (libc::TIOCSTI as c_long | -1 << 32, *b"x\0\0\0"),
         Terminal::Console => (libc::TIOCLINUX as c_long, [6, 0, 0, 0]),
+        Terminal::ConsoleHighBit => (libc::TIOCLINUX as c_long | 1 << 32, [6, 0, 0, 0]),
         Terminal::Discipline => (TIOCSETD, [0; 4]),
     };
     let mut argument = argument;
@@ -426,6 +433,65 @@ pub(super) fn compare(one: Pid, other: Pid) -> io::Result<()> {
     let compared = unsafe { libc::syscall(libc::SYS_kcmp, one, other, 1, 0, 0) };
     Errno::result(compared)?;
     Ok(())
+}
+
+/// What is asked of another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// Send no signal to its first thread: tgkill(2), signal 0.
+    Tgkill,
+    /// Send no signal with a value: rt_sigqueueinfo(2), signal 0.
+    Sigqueue,
+    /// Where its list of locks is: get_robust_list(2).
+    RobustList,
+}
+
+/// Asks something of another process.
+///
+/// # Errors
+/// ESRCH, or EPERM where it may not be signalled or traced.
+pub(super) fn about(process: Pid, what: About) -> io::Result<()> {
+    let who = c_long::from(process.as_raw());
+    let mut room = Room([0; 64]);
+    // SI_QUEUE, the third number of siginfo_t: anything above is the kernel's to say.
+    if let Some(code) = room.0.get_mut(2) {
+        *code = u32::MAX;
+    }
+    let [first, second] = [0, 32].map(|at| room.0.as_mut_ptr().wrapping_add(at) as c_long);
+    let (number, arguments) = match what {
+        About::Tgkill => (libc::SYS_tgkill, [who, who, 0]),
+        About::Sigqueue => (libc::SYS_rt_sigqueueinfo, [who, 0, first]),
+        About::RobustList => (libc::SYS_get_robust_list, [who, first, second]),
+    };
+    let [one, two, three] = arguments;
+    // SAFETY: no signal is sent; siginfo_t is read from `room`, which has its size, and a pointer and a length are
+    // written to its halves.
+    let asked = unsafe { libc::syscall(number, one, two, three) };
+    Errno::result(asked)?;
+    Ok(())
+}
+
+/// Starts the host's true(1) by a descriptor of its root, in a child: execveat(2).
+///
+/// # Errors
+/// EACCES where it may not be executed.
+pub(super) fn execute_true(root: impl AsFd) -> io::Result<()> {
+    let number = c_long::from(root.as_fd().as_raw_fd());
+    let program = c"bin/true".as_ptr();
+    let arguments = [program, std::ptr::null()];
+    let (list, none) = (arguments.as_ptr(), std::ptr::null::<*const libc::c_char>());
+    let Some(child) = fork()? else {
+        // SAFETY: the list ends with a null pointer. What true says where it finds no libraries goes nowhere.
+        unsafe {
+            libc::close(libc::STDERR_FILENO);
+            libc::syscall(libc::SYS_execveat, number, program, list, none, 0);
+        }
+        exit(Errno::last_raw());
+    };
+    match waitpid(child, None)? {
+        WaitStatus::Exited(_, errno) if errno != 0 => Err(io::Error::from_raw_os_error(errno)),
+        _ => Ok(()),
+    }
 }
 
 /// Gives a process the input and output priority that it has: ioprio_set(2).

@@ -6,7 +6,7 @@ use jail::process::landlock;
 
 use crate::{
     accounts::account::Jailed,
-    attack::{self, Attack, Judge, LONGEST, Outside, Tried, to_json},
+    attack::{self, Attack, Judge, LONGEST, Outside, Tried},
     doctor::{
         rehearsal::{Seen, read_back},
         used,
@@ -25,18 +25,12 @@ pub(crate) fn of(jailed: &Jailed, config: &Path) -> Result<Attack, Failure> {
     let plan = door.plan(jailed.jail.clone(), None, &jailed.identity, [])?;
     let user = jailed.identity.name.to_string_lossy().into_owned();
     let outside = Outside::of(&user)?;
-    let told = to_json(&outside.told)?;
     let attack_failed = |why: &dyn fmt::Display| {
         Failure::Failed(format!("attack the jail of {}: {why}", jailed.name()))
     };
     let said = probed(
         &outside,
-        &[
-            config.as_os_str(),
-            door.name().as_ref(),
-            user.as_ref(),
-            told.as_ref(),
-        ],
+        &[config.as_os_str(), door.name().as_ref(), user.as_ref()],
     )
     .map_err(|why| attack_failed(&why))?;
     // What is not there any more is not reached, and no wall has held.

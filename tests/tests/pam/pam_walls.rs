@@ -1,4 +1,4 @@
-//! The walls behind PAM: the probes of walls.rs, run in a session that each host program has opened. There is no pid
+//! The walls behind PAM: the escape probes, run in a session that each host program has opened. There is no pid
 //! namespace there; what is reached is listed below, and nothing else may be.
 #![allow(clippy::panic, reason = "a test reports by panicking")]
 
@@ -6,12 +6,12 @@ use std::{collections::BTreeMap, fmt::Write as _, io::Write as _};
 
 use login_jail_tests::{
     Sandbox,
-    fault::{install_probe, probe},
+    escape::{CONTROL, Probes, SHARED, Verdict},
     pam::WEB,
     roots,
 };
 
-const KEYS: &str = "base = \"host\"\nshell = \"/bin/bash\"\nmounts = [{ source = \"/run/walls/share\", target = \"/shared\", mode = \"rw\" }]";
+const KEYS: &str = "base = \"host\"\nshell = \"/bin/bash\"\n";
 const HOME: &str = "/srv/jails/ann/home/ann";
 
 /// What is reached, why, and by which host programs; all where none is named.
@@ -19,7 +19,7 @@ const REACHED: [(&str, &[&str], &[&str]); 4] = [
     (
         "no kernel has a rule for it so far: a directory descriptor that an accomplice outside has sent, metadata only",
         &[
-            "descriptors: stat",
+            "descriptors: sent in, stat",
             "descriptors: chmod",
             "descriptors: connect to a path socket",
         ],
@@ -38,61 +38,43 @@ const REACHED: [(&str, &[&str], &[&str]); 4] = [
         ],
         &[],
     ),
-    (
-        "what a probe needs in order to try at all",
-        &["control"],
-        &[],
-    ),
+    ("what a probe needs in order to try at all", &[CONTROL], &[]),
 ];
 
 fn stage() -> Sandbox {
     let sandbox = Sandbox::with_ann_behind_pam(roots::home(), "")
         .with("usermod -u 7021 ann; chown -R ann: /srv/jails/ann/home/ann; mkdir -p /home/ann; chown ann /home/ann");
-    sandbox.write("/etc/login-jail/config.toml", format!("{WEB}{KEYS}\n"));
-    sandbox.must(&format!(
-        "mkdir -p /run/walls/share /srv/programs
-         printf outside >/etc/walls-secret; printf outside >/run/walls/secret
-         chown ann: /run/walls/secret
-         install -m 4755 {} /srv/programs/set-uid",
-        probe("walls")
-    ));
+    sandbox.write(
+        "/etc/login-jail/config.toml",
+        format!("{WEB}{KEYS}{SHARED}\n"),
+    );
+    sandbox.must("mkdir -p /run/walls/share");
     sandbox
-}
-
-/// Puts what probes change back to where it was.
-fn prepare(sandbox: &Sandbox) {
-    sandbox.must(&format!(
-        "rm -rf /srv/walls /run/walls/share/ann
-         mkdir -p /srv/walls /run/walls/share/ann
-         cd /srv/walls
-         touch unlink-me link-me chmod-me; echo text >truncate-me
-         cp {walls} walls
-         chown -R ann: /srv/walls /run/walls/share/ann
-         cd {HOME}
-         rm -rf * && cp {walls} walls
-         install -m 4755 walls set-uid; install -m 2755 walls set-gid
-         cp walls capable && setcap cap_sys_chroot+ep capable
-         ln /srv/programs/set-uid linked 2>/dev/null || cp -p /srv/programs/set-uid linked
-         mknod -m 666 device c 1 5",
-        walls = probe("walls")
-    ));
 }
 
 /// Runs all probes in a session of a host program, and gives those that reached something.
 fn reached(sandbox: &Sandbox, program: &str) -> Vec<String> {
-    prepare(sandbox);
-    let accomplice = install_probe(sandbox, "walls_accomplice");
-    let accomplice = sandbox.run_as("ann", &[&accomplice, "/run/walls/share/ann", HOME]);
-    let accomplice = accomplice.ok();
-    let walls = install_probe(sandbox, "walls");
-    let command = "/home/ann/walls probe /shared/ann /home/ann";
-    let shown = match program {
+    let probes = Probes {
+        sandbox,
+        user: "ann",
+        root: "/srv/jails/ann",
+    };
+    let command = probes.command();
+    let said = match program {
         // With descriptors of the host's open in it, which su by itself would hand on.
-        "su" => {
-            sandbox
-                .run(&[&walls, "leak", "/bin/su", "su", "ann", "-c", command])
-                .stdout
-        }
+        "su" => probes.tried(|| {
+            let argv = probes.beside(&["su", "ann", "-c", &command]);
+            let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+            sandbox.run(&argv).stdout
+        }),
+        _ => probes.tried_in_session(|| in_session(sandbox, program, &command)),
+    };
+    let reached = said.iter().filter(|it| it.verdict == Verdict::Reached);
+    reached.map(|it| it.probe()).collect()
+}
+
+fn in_session(sandbox: &Sandbox, program: &str, command: &str) -> String {
+    match program {
         "sudo" => {
             sandbox
                 .run(&["sudo", "-u", "ann", "bash", "-c", command])
@@ -104,37 +86,18 @@ fn reached(sandbox: &Sandbox, program: &str) -> Vec<String> {
         _ => {
             let mut pty = sandbox.login("ann", "secret");
             pty.expect("$ ");
-            pty.line(&format!("{command} >out 2>&1 </dev/tty; exit 0"));
+            pty.line(&format!("({command}) >out 2>&1 </dev/tty; exit 0"));
             pty.finish().ok();
             sandbox.read(&format!("{HOME}/out"))
         }
-    };
-    sandbox.must(&format!("kill -9 {accomplice}"));
-    assert!(
-        shown.lines().any(|line| line.trim_end() == "DONE"),
-        "{program}: the probes have not come to their end: {shown}\n{}",
-        sandbox.syslog()
-    );
-    let mut found = Vec::new();
-    for line in shown.lines().filter(|line| line.starts_with("PROBE\t")) {
-        let words: Vec<&str> = line.split('\t').collect();
-        let [_, threat, name, word, by] = words[..] else {
-            panic!("not what the probe says: {line}");
-        };
-        match word {
-            "reached" => found.push(format!("{threat}: {name}")),
-            "held" | "absent" => {}
-            _ => panic!("{program}: {threat}: {name}: the probe broke: {by}"),
-        }
     }
-    found
 }
 
 fn is_documented(probe: &str, program: &str) -> bool {
     REACHED.iter().any(|(_, probes, programs)| {
         probes
             .iter()
-            .any(|known| probe == *known || *known == "control" && probe.starts_with("control"))
+            .any(|known| probe == *known || *known == CONTROL && probe.starts_with(CONTROL))
             && (programs.is_empty() || programs.contains(&program))
     })
 }
@@ -156,7 +119,7 @@ fn no_probe_reaches_more_behind_pam_than_is_listed() {
         flaws.extend(unlisted.map(|program| format!("{probe} under {program}")));
     }
     for (_, probes, programs_of) in REACHED {
-        for known in probes.iter().filter(|known| **known != "control") {
+        for known in probes.iter().filter(|known| **known != CONTROL) {
             let by = table.get(*known).cloned().unwrap_or_default();
             let missing = programs
                 .iter()

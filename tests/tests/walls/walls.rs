@@ -1,5 +1,5 @@
-//! The walls, tried from inside: the probe `walls` tries every way out that is known, in jails of every kind and where
-//! there is no wall, with an accomplice of the same uid outside. What it reached is printed as a table.
+//! The walls, tried from inside: the probes try every way out that is known, in jails of every kind and where there is no
+//! wall, with an accomplice of the same uid outside. What they reached is printed as a table.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
@@ -11,34 +11,10 @@ use std::{fmt::Write as _, io::Write as _};
 
 use login_jail_tests::{
     JAIL_SHELL, Sandbox,
+    escape::{CONTROL, Probes, SHARED, Said, THREATS, Verdict},
     fault::{install_probe, probe},
     roots, skipped,
 };
-
-/// The lines of "from inside" in the list of threats, each with at least one probe.
-const THREATS: [&str; 15] = [
-    "root",
-    "descriptors",
-    "signals",
-    "priorities",
-    "processes",
-    "proc",
-    "ipc",
-    "keys",
-    "sockets",
-    "namespaces",
-    "kernel",
-    "entries",
-    "terminal",
-    "programs",
-    "privileges",
-];
-
-/// What a probe needs in order to try at all: reached everywhere.
-const CONTROL: &str = "control";
-
-const SHARED: &str =
-    "mounts = [{ source = \"/run/walls/share\", target = \"/shared\", mode = \"rw\" }]";
 
 /// What is reached nevertheless: in which kinds of jail, why, and by which probes. Exactly these.
 const REACHED: [(Where, &str, &[&str]); 5] = [
@@ -47,7 +23,7 @@ const REACHED: [(Where, &str, &[&str]); 5] = [
         "no kernel has a rule for it so far (connect: Landlock ABI 9): a directory descriptor that an accomplice \
          outside has opened and sent, metadata only",
         &[
-            "descriptors: stat",
+            "descriptors: sent in, stat",
             "descriptors: chmod",
             "descriptors: connect to a path socket",
         ],
@@ -60,22 +36,25 @@ const REACHED: [(Where, &str, &[&str]); 5] = [
     (
         Where::Chroot,
         "chroot makes no ipc namespace, and Landlock has no rule for it",
-        &["ipc: shmat", "ipc: msgsnd", "ipc: semctl"],
+        &["ipc: shmget", "ipc: msgget", "ipc: semget"],
     ),
     (
         Where::Chroot,
         "the host's /proc, where the administrator has mounted it in the root",
         &[
-            "proc: /proc/PID/cmdline",
-            "proc: /proc/PID/oom_score_adj",
-            "proc: /proc lists PID",
+            "proc: /proc of the host",
+            "proc: /proc/PID",
+            "proc: /proc/PID/oom_score_adj, to write",
             "keys: /proc/keys",
         ],
     ),
     (
         Where::Chroot,
         "chroot changes no mount: nodev is the administrator's to set",
-        &["programs: device that root has planted"],
+        &[
+            "programs: device nodes count",
+            "programs: device that root has planted",
+        ],
     ),
 ];
 
@@ -98,6 +77,8 @@ struct Column {
 
 #[derive(Clone, Copy, Debug)]
 enum Start {
+    /// No jail at all, and not even the user's ids: the product's own probes.
+    Root,
     /// No jail at all.
     Nothing,
     /// A chroot in which everything is wrong.
@@ -111,7 +92,8 @@ enum Start {
     Jail(&'static str),
 }
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
+    ann("root", "/srv/jails/ann", Start::Root),
     ann("no jail", "/srv/jails/ann", Start::Nothing),
     ann("careless", "/srv/jails/ann", Start::Careless),
     ann("floor", "/srv/jails/ann", Start::Floor),
@@ -130,13 +112,14 @@ const COLUMNS: [Column; 11] = [
             "seccomp = \"off\"",
             &[
                 "keys: user keyring",
+                "keys: keyctl",
                 "keys: add_key",
+                "keys: request_key",
                 "sockets: sock_diag",
                 "sockets: other netlink",
                 "sockets: vsock",
                 "sockets: crypto",
                 "sockets: odd",
-                "sockets: socket by io_uring",
                 "namespaces: ",
                 "kernel: ",
                 "entries: ",
@@ -182,47 +165,16 @@ const fn ann(name: &'static str, root: &'static str, start: Start) -> Column {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Reached,
-    Held,
-    Absent,
-}
-
-/// What one probe said in one column.
-#[derive(Clone, Debug)]
-struct Cell {
-    /// Line of the list of threats, and name.
-    probe: String,
-    verdict: Verdict,
-    /// The errno or signal it was held by.
-    by: String,
-}
-
-impl Cell {
-    fn parse(line: &str) -> Cell {
-        let words: Vec<&str> = line.split('\t').collect();
-        let [_, threat, name, word, by] = words[..] else {
-            panic!("not what the probe says: {line}");
-        };
-        let verdict = match word {
-            "reached" => Verdict::Reached,
-            "held" => Verdict::Held,
-            "absent" => Verdict::Absent,
-            _ => panic!("{threat}: {name}: the probe broke: {by}"),
-        };
-        Cell {
-            probe: format!("{threat}: {name}"),
-            verdict,
-            by: by.to_owned(),
-        }
-    }
-
-    /// Says of the open world that this kernel has no such thing.
-    fn is_unknown(&self) -> bool {
-        self.verdict == Verdict::Absent
-            || ["ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ENODEV"].contains(&self.by.as_str())
-    }
+/// Says of the open world that this kernel has no such thing.
+fn is_unknown(said: &Said) -> bool {
+    let words = [
+        "ENOSYS",
+        "EAFNOSUPPORT",
+        "EPROTONOSUPPORT",
+        "ENODEV",
+        "EOPNOTSUPP",
+    ];
+    said.verdict == Verdict::Absent || words.contains(&said.by.as_str())
 }
 
 /// A sandbox with users, roots, and what lies outside for the probes to reach.
@@ -238,14 +190,9 @@ impl Stage {
             .user("ann")
             .with("usermod -u 7011 ann")
             .root(roots::busybox());
-        // Numbers that no jail with processes of its own comes to.
-        sandbox.must("echo 20000 >/proc/sys/kernel/ns_last_pid");
         sandbox.must(&format!(
-            "mkdir -p /run/walls/share /srv/programs
-             printf outside >/etc/walls-secret; printf outside >/run/walls/secret
-             chown ann: /run/walls/secret
+            "mkdir -p /run/walls/share
              install -m 4755 {floor} /usr/bin/floor
-             install -m 4755 {walls} /srv/programs/set-uid
              cp -a /srv/jails/ann /srv/jails/full
              cp -a /srv/jails/ann /srv/jails/owned && chown ann: /srv/jails/owned
              mkdir -p /srv/jails/view/home/ann && chown ann: /srv/jails/view/home/ann
@@ -253,7 +200,6 @@ impl Stage {
              mount --bind /proc /srv/jails/ann/proc
              mount --bind /run/walls/share /srv/jails/ann/shared",
             floor = probe("floor"),
-            walls = probe("walls"),
         ));
         let (sandbox, debian) = match roots::debian() {
             Ok(root) => (
@@ -269,77 +215,65 @@ impl Stage {
     }
 
     /// Runs all probes in a column.
-    fn run(&self, column: &Column) -> Vec<Cell> {
+    fn run(&self, column: &Column) -> Vec<Said> {
         let Column {
             user, root, start, ..
-        } = column;
-        self.prepare(user, root);
+        } = *column;
+        let sandbox = &self.sandbox;
+        let probes = Probes {
+            sandbox,
+            user,
+            root,
+        };
         let (outside, home) = (
             format!("/run/walls/share/{user}"),
             format!("{root}/home/{user}"),
         );
-        let accomplice = install_probe(&self.sandbox, "walls_accomplice");
-        let accomplice = self.sandbox.run_as(user, &[&accomplice, &outside, &home]);
-        let accomplice = accomplice.ok();
-        let walls = install_probe(&self.sandbox, "walls");
-        let command = format!("exec /home/{user}/walls probe /shared/{user} /home/{user}");
-        let leak = [walls.as_str(), "leak"];
-        let outcome = match start {
-            Start::Nothing => {
-                let argv = [&leak[..], &[&walls, "walls", "probe", &outside, &home]].concat();
-                self.sandbox.run_as(user, &argv)
-            }
-            Start::Careless => {
-                let ids = self
-                    .sandbox
-                    .must(&format!("echo $(id -u {user}):$(id -g {user})"));
-                let (inside, at_home) = (format!("/shared/{user}"), format!("/home/{user}"));
-                let careless = [&walls, "walls", "careless", root, &ids, &inside, &at_home];
-                self.sandbox.run(&[&leak[..], &careless].concat())
-            }
-            Start::Floor => {
-                let argv = [&leak[..], &["/usr/bin/floor", "floor", "-c", &command]].concat();
-                self.sandbox.run_as(user, &argv)
-            }
-            Start::Weakened(lines, _) | Start::Jail(lines) => {
-                self.configure(column, lines);
-                let argv = [&leak[..], &[JAIL_SHELL, "jail-shell", "-c", &command]].concat();
-                self.sandbox.run_as(user, &argv)
-            }
-        };
-        self.sandbox.must(&format!("kill -9 {accomplice}"));
-        assert!(
-            outcome.stdout.lines().any(|line| line == "DONE"),
-            "{}: the probes have not come to their end: {outcome}\n{}",
-            column.name,
-            self.sandbox.syslog()
-        );
-        let lines = outcome.stdout.lines();
-        lines
-            .filter(|line| line.starts_with("PROBE\t"))
-            .map(Cell::parse)
-            .collect()
-    }
+        let group = sandbox.must(&format!("id -g {user}"));
+        let ids = [
+            "setpriv",
+            "--reuid",
+            user,
+            "--regid",
+            &group,
+            "--init-groups",
+        ];
+        let inside = probes.command();
 
-    /// Puts everything that probes change back to where it was, and what root plants into the home.
-    fn prepare(&self, user: &str, root: &str) {
-        self.sandbox.must(&format!(
-            "rm -rf /srv/walls /run/walls/share/{user}
-             mkdir -p /srv/walls /run/walls/share/{user}
-             cd /srv/walls
-             touch unlink-me link-me chmod-me
-             echo text >truncate-me
-             cp {walls} walls
-             chown -R {user}: /srv/walls /run/walls/share/{user}
-             cd {root}/home/{user}
-             rm -rf * && cp {walls} walls
-             install -m 4755 walls set-uid
-             install -m 2755 walls set-gid
-             cp walls capable && setcap cap_sys_chroot+ep capable
-             ln /srv/programs/set-uid linked 2>/dev/null || cp -p /srv/programs/set-uid linked
-             mknod -m 666 device c 1 5",
-            walls = probe("walls"),
-        ));
+        probes.tried(|| {
+            let mut as_user = ids.to_vec();
+            let there = probes.command_at(&outside, &home);
+            let walls = install_probe(sandbox, "walls");
+            let (shared, at_home) = (format!("/shared/{user}"), format!("/home/{user}"));
+            let account = sandbox.must(&format!("echo $(id -u {user}):$(id -g {user})"));
+            let stand_in = probes.stand_in_at(&shared, &at_home);
+            let careless = [&walls, "careless", root, &account, &shared, &at_home];
+            let careless: Vec<&str> = careless
+                .into_iter()
+                .chain(stand_in.iter().map(String::as_str))
+                .collect();
+            let program = match start {
+                Start::Root => vec!["sh", "-c", there.as_str()],
+                Start::Nothing => {
+                    as_user.extend(["sh", "-c", &there]);
+                    as_user
+                }
+                Start::Careless => careless,
+                Start::Floor => {
+                    as_user.extend(["/usr/bin/floor", "-c", &inside]);
+                    as_user
+                }
+                Start::Weakened(lines, _) | Start::Jail(lines) => {
+                    self.configure(column, lines);
+                    as_user.extend([JAIL_SHELL, "-c", &inside]);
+                    as_user
+                }
+            };
+            let argv = probes.beside(&program);
+            let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+            let outcome = sandbox.run(&argv);
+            format!("{}{}", outcome.stdout, outcome.stderr)
+        })
     }
 
     fn configure(&self, column: &Column, lines: &str) {
@@ -360,22 +294,22 @@ impl Stage {
 
 /// The columns that were run, with what the probes said.
 struct Table {
-    columns: Vec<(Column, Vec<Cell>)>,
+    columns: Vec<(Column, Vec<Said>)>,
 }
 
 impl Table {
-    fn probes(&self) -> Vec<&str> {
+    fn probes(&self) -> Vec<String> {
         let (_, cells) = self.columns.first().expect("a column");
-        cells.iter().map(|cell| cell.probe.as_str()).collect()
+        cells.iter().map(Said::probe).collect()
     }
 
     /// Gives the cells of a probe, open columns or jails.
-    fn cells(&self, probe: &str, jails: bool) -> Vec<(&Column, &Cell)> {
+    fn cells(&self, probe: &str, jails: bool) -> Vec<(&Column, &Said)> {
         let columns = self.columns.iter();
         columns
             .filter(|(column, _)| matches!(column.start, Start::Jail(_)) == jails)
             .filter_map(|(column, cells)| {
-                let cell = cells.iter().find(|cell| cell.probe == probe)?;
+                let cell = cells.iter().find(|cell| cell.probe() == probe)?;
                 Some((column, cell))
             })
             .collect()
@@ -394,7 +328,7 @@ impl Table {
         cells
             .iter()
             .filter(|(column, _)| !matches!(column.start, Start::Weakened(..)))
-            .all(|(_, cell)| cell.is_unknown())
+            .all(|(_, cell)| is_unknown(cell))
     }
 
     fn print(&self) {
@@ -403,7 +337,7 @@ impl Table {
             write!(text, "{:>11}", column.name).unwrap();
         }
         text.push('\n');
-        for probe in self.probes() {
+        for probe in &self.probes() {
             write!(text, "{probe:48}").unwrap();
             for cell in [self.cells(probe, false), self.cells(probe, true)].concat() {
                 let word = match cell.1.verdict {
@@ -466,14 +400,14 @@ fn no_probe_reaches_the_outside_of_a_jail_and_each_does_where_its_wall_is_off() 
     let abi: i32 = abi.ok().parse().expect("a number");
     let mut faults = Vec::new();
     for threat in THREATS {
-        let proved = |probe: &&str| {
+        let proved = |probe: &String| {
             probe.starts_with(&format!("{threat}: ")) && table.is_reached_without_walls(probe)
         };
         if !table.probes().iter().any(proved) {
             faults.push(format!("{threat}: no probe"));
         }
     }
-    for probe in table.probes() {
+    for probe in &table.probes() {
         if !table.is_reached_without_walls(probe) && !table.is_absent(probe) {
             faults.push(format!(
                 "{probe}: proves nothing, reached nowhere: {:?}",
