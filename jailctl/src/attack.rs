@@ -12,7 +12,8 @@
 //!   is stopped half-way;
 //! * writing through a descriptor that was sent in (create, unlink, truncate, rename, link, chmod): it would change the
 //!   host's files where the wall is missing. The rule that refuses to open is the one that refuses these;
-//! * signals that arrive, kill(-1), SIGIO, memory that is written: signal 0 and reading ask for the same right;
+//! * signals that arrive, kill(-1), SIGIO, the priority of all of a user's processes: signal 0 and what a priority is
+//!   already ask for the same right;
 //! * reboot(2): never called;
 //! * TIOCSTI and socket(2) by `int 0x80`: the entry is refused before its arguments are looked at;
 //! * keys of the user's keyring: keyctl(2) itself is refused;

@@ -122,7 +122,7 @@ pub(super) const PROBES: &[Probe] = &[
         open_directory(&of_target(it, "cwd/.")?).map(drop)
     }),
     Probe::new("proc", "/proc/PID/fd", OTHERS_PROC, |it| {
-        fs::read_dir(of_target(it, "fd")?).map(drop)
+        fs::read_link(of_target(it, "fd/0")?).map(drop)
     }),
     Probe::new("proc", "/proc/PID/maps", OTHERS_PROC, |it| {
         File::open(of_target(it, "maps")?).map(drop)

@@ -103,7 +103,7 @@ pub(super) const PROBES: &[Probe] = &[
     Probe::new("processes", "process_vm_readv", OTHERS, read_memory),
     // To memory that nobody can write to.
     Probe::new("processes", "process_vm_writev", OTHERS, |it| {
-        looked(write_memory(it))
+        write_memory(it)
     }),
     Probe::new("processes", "get_robust_list", OTHERS, |it| {
         raw::about(it.target()?, About::RobustList)
@@ -366,14 +366,16 @@ fn read_memory(inside: &Inside) -> io::Result<()> {
     Err(Errno::ESRCH.into())
 }
 
-/// Tries to write what is there already.
+/// Tries to write what is there already, and may not be written.
 fn write_memory(inside: &Inside) -> io::Result<()> {
     let there = RemoteIoVec {
         base: inside.told.target.address,
         len: SECRET.len(),
     };
-    process_vm_writev(inside.target()?, &[IoSlice::new(&SECRET)], &[there])?;
-    Ok(())
+    match process_vm_writev(inside.target()?, &[IoSlice::new(&SECRET)], &[there]) {
+        Ok(_) | Err(Errno::EFAULT) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Tries one after the other, and gives the last error where none succeeds.

@@ -99,14 +99,7 @@ fn bash_completes_commands_jails_users_kinds_and_presets() {
         assert_eq!(completed(&sandbox, words), expected, "{words}");
     }
     let commands = completed(&sandbox, "jailctl ''");
-    for hidden in [
-        "complete",
-        "man",
-        "rehearse",
-        "accomplice",
-        "unwalled",
-        "kill-all",
-    ] {
+    for hidden in ["complete", "man", "rehearse", "accomplice", "kill-all"] {
         assert!(!commands.split(' ').any(|it| it == hidden), "{commands}");
     }
     assert!(commands.contains("completions"), "{commands}");
@@ -220,13 +213,7 @@ fn no_shell_is_offered_what_is_hidden() {
         let script = sandbox.run(&["jailctl", "completions", shell]);
         let script = script.ok();
         // By name, and by what is said of each.
-        for hidden in [
-            "accomplice",
-            "unwalled",
-            "kill-all",
-            "man pages",
-            "seen inside",
-        ] {
+        for hidden in ["accomplice", "kill-all", "man pages", "seen inside"] {
             assert!(!script.contains(hidden), "{shell}: {hidden}");
         }
         assert!(script.contains("sessions"), "{shell}");

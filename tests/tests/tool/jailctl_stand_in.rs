@@ -82,7 +82,7 @@ fn what_the_stand_in_does_is_no_command_of_jailctl_and_not_done_by_hand() {
     for word in [
         "rehearse",
         "accomplice",
-        "unwalled",
+        "outside",
         "kill-all",
         "commands",
         "watch",
