@@ -481,11 +481,11 @@ pub(super) fn execute_true(root: impl AsFd) -> io::Result<()> {
     let arguments = [program, std::ptr::null()];
     let (list, none) = (arguments.as_ptr(), std::ptr::null::<*const libc::c_char>());
     let Some(child) = fork()? else {
-        // SAFETY: the list ends with a null pointer. What true says where it finds no libraries goes nowhere.
-        unsafe {
-            libc::close(libc::STDERR_FILENO);
-            libc::syscall(libc::SYS_execveat, number, program, list, none, 0);
-        }
+        // What true says where it finds no libraries goes nowhere.
+        // SAFETY: nothing in this child owns the descriptor.
+        unsafe { libc::close(libc::STDERR_FILENO) };
+        // SAFETY: the list ends with a null pointer.
+        unsafe { libc::syscall(libc::SYS_execveat, number, program, list, none, 0) };
         exit(Errno::last_raw());
     };
     match waitpid(child, None)? {
