@@ -196,18 +196,27 @@ fn a_signal_to_the_caller_reaches_the_main_process_once() {
         let shell = login_shell(sandbox, user);
         let ids = become_user(user);
         let signals = ["HUP", "TERM", "USR1", "CONT", "ALRM"];
-        // All at the same time: each session goes on for a second, in which a second signal would show.
+        // All at the same time: each session waits for its signal however late that is sent, and then goes on for a second, in
+        // which a second signal would show.
         let sessions = signals.map(|signal| {
+            let wait = "until [ $got ]; do sleep 0.1; done";
             let second = "i=0; while [ $i -lt 10 ]; do sleep 0.1; i=$((i+1)); done; exit 9";
+            // Nothing ends by this one.
+            let end = match signal {
+                "CONT" => "sleep 1; exit 9",
+                _ => "exec sleep 60",
+            };
             format!(
-                "session {signal} trapped 'trap \"echo got\" {signal}; echo ready; {second}' &
-                 session {signal} died 'echo ready; sleep 1; exit 9' &\n"
+                "session {signal} trapped 'trap \"echo got; got=1\" {signal}; echo ready; {wait}; {second}' &
+                 session {signal} died 'echo ready; {end}' &\n"
             )
         });
         sandbox.must(&format!(
             "session() {{
+                 # What the other user's session has left says \"ready\", too.
+                 rm -f /tmp/$1.$2
                  {ids} {shell} -c \"$3\" >/tmp/$1.$2 2>&1 &
-                 until grep -q ready /tmp/$1.$2; do sleep 0.02; done
+                 until grep -qs ready /tmp/$1.$2; do sleep 0.02; done
                  kill -$1 $!; wait $! || echo $? >>/tmp/$1.$2
              }}
              {}wait",
