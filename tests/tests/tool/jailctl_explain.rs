@@ -246,7 +246,8 @@ fn needs_no_root_for_oneself() {
     assert!(!said.stdout.contains("nothing refuses it"), "{said}");
     let said = explain(&sandbox, &["ann"]);
     assert!(
-        said.ok().contains("\nlogin      at present, nothing refuses it"),
+        said.ok()
+            .contains("\nlogin      at present, nothing refuses it"),
         "{said}"
     );
     assert!(!said.stdout.contains("not seen"), "{said}");
