@@ -59,10 +59,12 @@ pub(crate) fn of<'a>(plan: &'a Plan, opened: &'a Opened) -> Result<Sight<'a>, St
     if let Some(base) = &opened.base {
         names.extend(listed(base.as_fd())?);
     }
-    names.extend(view.into_iter().flat_map(|view| made(plan, view)));
+    let made = view.map(|view| made(plan, view)).unwrap_or_default();
+    names.extend(made.iter().cloned());
     let mut seen = Vec::new();
     for name in names {
-        seen.extend(look_at(plan, opened, name)?);
+        let is_made = made.contains(&name);
+        seen.extend(look_at(plan, opened, name, is_made)?);
     }
     if is_recorded(plan, &seen) {
         seen.push(Name {
@@ -82,8 +84,14 @@ pub(crate) fn of<'a>(plan: &'a Plan, opened: &'a Opened) -> Result<Sight<'a>, St
     })
 }
 
-/// Finds where a name comes from. Nothing where no session sees it.
-fn look_at(plan: &Plan, opened: &Opened, name: OsString) -> Result<Option<Name>, StepFault> {
+/// Finds where a name comes from. Nothing where no session sees it. `is_made` tells whether the assembly makes it where neither
+/// root nor base have it.
+fn look_at(
+    plan: &Plan,
+    opened: &Opened,
+    name: OsString,
+    is_made: bool,
+) -> Result<Option<Name>, StepFault> {
     let path = Path::new(&name);
     let has = |directory: &OwnedFd| match open_entry(directory, path)? {
         Some(entry) => file_type(&entry).map(view::is_shown),
@@ -97,11 +105,6 @@ fn look_at(plan: &Plan, opened: &Opened, name: OsString) -> Result<Option<Name>,
         (Source::Base, Some(base)) => open_entry(base, path)?,
         (Source::Base | Source::Made, _) => None,
     };
-    let is_made = plan
-        .world
-        .view
-        .as_ref()
-        .is_some_and(|view| made(plan, view).contains(&name));
     let source = match (source, is_made && file.is_none()) {
         // A place to mount on, which the root does not have yet.
         (Source::Root, true) => Source::Made,
