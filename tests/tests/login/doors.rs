@@ -117,22 +117,15 @@ fn the_process_that_sshd_starts_becomes_the_shell() {
 }
 
 fn force_command_is_inside(isolation: &'static str) {
-    let sandbox = ann(isolation, "/bin/bash").sshd("ForceCommand /usr/bin/jail-shell");
-    assert_eq!(
-        sandbox.ssh("ann", FACTS).ok(),
-        inside(&sandbox, isolation, "sh")
-    );
-    assert_eq!(
-        sandbox.ssh_shell("ann", FACTS).ok(),
-        inside(&sandbox, isolation, "-sh")
-    );
-    let (facts, end) = facts_on(sandbox.ssh_tty("ann", None));
-    assert_eq!(facts, inside(&sandbox, isolation, "-sh"));
-    assert_eq!(end.code(), Some(7), "{end}");
+    forced_is_inside(isolation, "/bin/bash");
 }
 
 fn force_command_with_jail_shell_as_login_shell_is_inside(isolation: &'static str) {
-    let sandbox = ann(isolation, JAIL_SHELL).sshd("ForceCommand /usr/bin/jail-shell");
+    forced_is_inside(isolation, JAIL_SHELL);
+}
+
+fn forced_is_inside(isolation: &'static str, login_shell: &str) {
+    let sandbox = ann(isolation, login_shell).sshd("ForceCommand /usr/bin/jail-shell");
     assert_eq!(
         sandbox.ssh("ann", FACTS).ok(),
         inside(&sandbox, isolation, "sh")
