@@ -89,7 +89,9 @@ fn is_ours(file: &OwnedFd, path: &Path, owner: u32, kind: FileType) -> Result<()
             stat.st_uid
         )
     } else if stat.st_mode & 0o022 != 0 {
-        format!("others than its owner can write to it, and root would run it; chmod go-w {path}")
+        // Whoever could write it may have done so: a better mode would not make it the old one again.
+        "others than its owner can write to it, and root would run it; install login-jail again"
+            .to_owned()
     } else {
         return Ok(());
     };

@@ -28,7 +28,7 @@ fn an_installed_jailctl_starts_the_one_in_libexec_that_only_root_can_change() {
         (
             format!("chmod o+w {INSTALLED}"),
             format!("chmod o-w {INSTALLED}"),
-            "others than its owner can write to it, and root would run it; chmod go-w",
+            "others than its owner can write to it, and root would run it; install login-jail again",
         ),
         (
             format!("chown ann {INSTALLED}"),
