@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::account::Account;
+use crate::commands::{Allowed, Sftp, SftpKeys};
 use crate::env::Env;
 use crate::keys::{BaseKey, Keys, MountKey};
 use crate::limits::{Groups, Limits};
@@ -43,6 +44,10 @@ pub struct Jail {
     pub mounts: Vec<Mount>,
     /// Further entries of the host's /etc that `base = "host"` shows, by name; empty with another base.
     pub etc: Vec<String>,
+    /// Which programs may be started; nothing where any may be.
+    pub commands: Option<Vec<Allowed>>,
+    /// How SFTP is served; nothing where the client may choose.
+    pub sftp: Option<Sftp>,
     /// The environment inside.
     pub env: Env,
     /// The supplementary groups inside.
@@ -95,6 +100,7 @@ impl Jail {
             Base::Host => keys.etc.unwrap_or_default(),
             Base::None | Base::Directory(_) => Vec::new(),
         };
+        let sftp = keys.sftp.as_ref().map(|it| filler.sftp(it)).transpose()?;
         let content = |written: Option<Content>| written.unwrap_or(Content::default_in(isolation));
         Ok(Jail {
             name: match name {
@@ -114,6 +120,8 @@ impl Jail {
             tmp: content(keys.tmp),
             mounts,
             etc,
+            commands: keys.commands,
+            sftp,
             env: Env {
                 pass: keys.pass.unwrap_or_else(Env::default_pass),
                 set: keys.set,
@@ -148,6 +156,17 @@ impl Filler<'_> {
             return Err(self.error(key, template, reason));
         }
         Ok(path)
+    }
+
+    fn sftp(&self, written: &SftpKeys) -> Result<Sftp, TemplateError> {
+        let directory = written.directory.as_ref();
+        Ok(Sftp {
+            access: written.access.unwrap_or_default(),
+            directory: directory
+                .map(|it| self.path("sftp.directory", it))
+                .transpose()?,
+            umask: written.umask,
+        })
     }
 
     fn mounts(&self, written: &[MountKey]) -> Result<Vec<Mount>, TemplateError> {

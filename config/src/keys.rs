@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::commands::{Allowed, SftpKeys};
 use crate::glob::Glob;
 use crate::limits::{Groups, Limits};
 use crate::template::Template;
@@ -25,6 +26,8 @@ pub(crate) struct Keys {
     pub(crate) mounts: Option<Vec<MountKey>>,
     /// In the order of the file, each once.
     pub(crate) etc: Option<Vec<String>>,
+    pub(crate) commands: Option<Vec<Allowed>>,
+    pub(crate) sftp: Option<SftpKeys>,
     pub(crate) pass: Option<Vec<Glob>>,
     /// Sorted by name.
     pub(crate) set: Vec<(String, String)>,
@@ -86,6 +89,8 @@ impl Keys {
             tmp: self.tmp.or(defaults.tmp),
             mounts: first(&self.mounts, &defaults.mounts),
             etc: first(&self.etc, &defaults.etc),
+            commands: first(&self.commands, &defaults.commands),
+            sftp: first(&self.sftp, &defaults.sftp),
             pass: first(&self.pass, &defaults.pass),
             set: merge(&self.set, &defaults.set),
             groups: self.groups.or(defaults.groups),

@@ -12,6 +12,7 @@
 
 mod accepted;
 mod account;
+mod commands;
 mod decide;
 mod env;
 mod etc;
@@ -35,6 +36,7 @@ mod words;
 
 pub use accepted::{Accepted, Whose};
 pub use account::Account;
+pub use commands::{Access, Allowed, Argument, Program, Sftp, has_shell};
 pub use decide::{Decision, Match};
 pub use env::Env;
 pub use etc::shows_of_etc;

@@ -1,6 +1,7 @@
 //! From text to a policy, with everything that is wrong on the way.
 
 mod check;
+mod commands;
 mod conflicts;
 mod jail;
 mod reader;
@@ -179,7 +180,8 @@ impl Reader<'_> {
             self.lack(span.clone(), complaint.help(help));
         }
         self.conflicts(&own, &defaults.keys);
-        self.etc_without_host(&own, &defaults.keys, span);
+        self.etc_without_host(&own, &defaults.keys, span.clone());
+        self.restricted_sftp(&own, &defaults.keys, span);
         let root = own.keys.root.as_ref().or(defaults.keys.root.as_ref())?;
         Some(Definition {
             name: name.map(str::to_owned),

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::commands::{Allowed, Argument, Program};
 use crate::keys::{BaseKey, Keys, MountKey};
 use crate::limits::Limits;
 use crate::policy::{Entry, Policy, Target};
@@ -79,6 +80,8 @@ impl Display for Keys {
         word(f, "tmp", self.tmp)?;
         mounts(f, self)?;
         etc(f, self)?;
+        commands(f, self)?;
+        sftp(f, self)?;
         env(f, self)?;
         word(f, "groups", self.groups)?;
         if let Some(umask) = self.umask {
@@ -144,6 +147,54 @@ fn etc(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
     };
     let names: Vec<String> = names.iter().map(|name| Text(name).to_string()).collect();
     writeln!(f, "etc = [{}]", names.join(", "))
+}
+
+fn commands(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
+    let Some(commands) = &keys.commands else {
+        return Ok(());
+    };
+    let commands: Vec<String> = commands.iter().map(Allowed::to_string).collect();
+    writeln!(f, "commands = [{}]", commands.join(", "))
+}
+
+impl Display for Allowed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Allowed::Program(Program {
+            path,
+            arguments: Some(arguments),
+        }) = self
+        else {
+            return Text(self.name()).fmt(f);
+        };
+        let arguments = arguments.iter().map(Argument::as_str);
+        let arguments: Vec<String> = arguments.map(|it| Text(it).to_string()).collect();
+        write!(
+            f,
+            "{{ program = {}, arguments = [{}] }}",
+            Text(path),
+            arguments.join(", ")
+        )
+    }
+}
+
+fn sftp(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
+    let Some(sftp) = &keys.sftp else {
+        return Ok(());
+    };
+    let directory = sftp.directory.as_ref().map(Template::as_str);
+    let parts: Vec<String> = [
+        sftp.access
+            .map(|it| format!("access = {}", Text(it.word()))),
+        directory.map(|it| format!("directory = {}", Text(it))),
+        sftp.umask.map(|it| format!("umask = \"{it:03o}\"")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    match parts.is_empty() {
+        true => writeln!(f, "sftp = {{}}"),
+        false => writeln!(f, "sftp = {{ {} }}", parts.join(", ")),
+    }
 }
 
 fn env(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {

@@ -79,7 +79,11 @@ pub(crate) const JAIL: &[Key] = &[
         r#"mounts = [{ source = "/srv/data", target = "/data", mode = "ro" }]"#,
     ),
     built("etc", r#"etc = ["php", "maven"]"#),
-    later("commands"),
+    built(
+        "commands",
+        r#"commands = ["sftp", "rsync", "/usr/bin/report"]"#,
+    ),
+    built("sftp", r#"sftp = { access = "read-only" }"#),
     built(
         "env",
         r#"env = { pass = ["TERM", "LC_*"], set = { EDITOR = "vi" } }"#,
@@ -112,6 +116,20 @@ pub(crate) const MOUNT: &[Key] = &[
     built("source", r#"source = "/srv/data""#),
     built("target", r#"target = "/data""#),
     built("mode", r#"mode = "ro""#),
+];
+
+/// The keys of a program in `commands`, all of them required.
+pub(crate) const PROGRAM: &[Key] = &[
+    built("program", r#"program = "/usr/bin/report""#),
+    built("arguments", r#"arguments = ["--user", "*"]"#),
+];
+
+/// The keys of `sftp`.
+pub(crate) const SFTP: &[Key] = &[
+    built("access", r#"access = "upload-only""#),
+    built("directory", r#"directory = "/upload""#),
+    built("umask", r#"umask = "007""#),
+    later("log"),
 ];
 
 /// The keys of `env`.

@@ -1,5 +1,6 @@
 //! The words of a config for values that are one of a few.
 
+use crate::commands::Access;
 use crate::limits::Groups;
 use crate::policy::Unlisted;
 use crate::walls::{Content, Isolation, Landlock, MountMode, RootOwner, Seccomp};
@@ -55,6 +56,14 @@ impl Word for MountMode {
 impl Word for Groups {
     const WORDS: &'static [(&'static str, Self)] =
         &[("keep", Groups::Keep), ("primary", Groups::Primary)];
+}
+
+impl Word for Access {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("read-write", Access::ReadWrite),
+        ("read-only", Access::ReadOnly),
+        ("upload-only", Access::UploadOnly),
+    ];
 }
 
 impl Word for RootOwner {

@@ -6,11 +6,13 @@
 
 use std::ops::Range;
 
+use crate::commands::{Access, Allowed, has_shell};
 use crate::fault::Complaint;
 use crate::keys::{BaseKey, Keys};
 use crate::parse::jail::JailKeys;
 use crate::parse::reader::Reader;
 use crate::walls::{Content, Isolation, Landlock, Network, RootOwner};
+use crate::words::Word;
 
 /// A wall that other keys stand on.
 struct Wall {
@@ -99,6 +101,7 @@ fn on_isolation(keys: &Keys) -> Vec<Dependent> {
         let written = "root_owner = \"user\"".to_owned();
         add("root_owner", written, Some("root_owner = \"root\""));
     }
+    found.extend(commands_alone(keys));
     found
 }
 
@@ -109,7 +112,17 @@ fn on_landlock(keys: &Keys) -> Vec<Dependent> {
         written: "a network with lists of ports".to_owned(),
         instead: Some("network = \"host\""),
     });
-    ports.into_iter().collect()
+    ports.into_iter().chain(commands_alone(keys)).collect()
+}
+
+/// Without a shell, what may be started is held by mounts and by Landlock.
+fn commands_alone(keys: &Keys) -> Option<Dependent> {
+    let is_alone = !has_shell(keys.commands.as_deref());
+    is_alone.then(|| Dependent {
+        key: "commands",
+        written: "a list of commands without \"shell\"".to_owned(),
+        instead: None,
+    })
 }
 
 impl Reader<'_> {
@@ -134,6 +147,31 @@ impl Reader<'_> {
                 Complaint::new(format!("a list for etc, from [defaults], {NEEDS}"))
                     .help("write etc = [] in this jail"),
             ),
+        }
+    }
+
+    /// Reports an access by SFTP that is no restriction: whoever may start something else than this server writes and reads
+    /// by that.
+    pub(super) fn restricted_sftp(&mut self, own: &JailKeys, defaults: &Keys, jail: Range<usize>) {
+        let keys = own.keys.over(defaults);
+        let access = keys.sftp.as_ref().and_then(|sftp| sftp.access);
+        let Some(access) = access.filter(|it| *it != Access::ReadWrite) else {
+            return;
+        };
+        let commands = keys.commands.as_deref();
+        let other = if has_shell(commands) {
+            Some("a list of commands without \"shell\"")
+        } else {
+            let has_scp = commands.is_some_and(|list| list.contains(&Allowed::Scp));
+            has_scp.then_some(
+                "a list of commands without \"scp\", whose old protocol it does not bind",
+            )
+        };
+        if let Some(needs) = other {
+            let message = format!("sftp.access = {:?} needs {needs}", access.word());
+            let place = own.place("commands").or(own.place("sftp")).unwrap_or(jail);
+            let help = "write commands = [\"sftp\"], or remove access";
+            self.lack(place, Complaint::new(message).help(help));
         }
     }
 

@@ -78,6 +78,8 @@ impl Reader<'_> {
             "tmp" => keys.tmp = self.choice(key, value),
             "mounts" => keys.mounts = self.mounts(key, value),
             "etc" => keys.etc = self.etc(key, value),
+            "commands" => keys.commands = self.commands(key, value),
+            "sftp" => keys.sftp = self.sftp(key, name, value),
             "env" => self.env(key, name, value, keys),
             "groups" => keys.groups = self.choice(key, value),
             "umask" => keys.umask = self.umask(key, value),
@@ -125,7 +127,7 @@ impl Reader<'_> {
         Some(path)
     }
 
-    fn umask(&mut self, key: &Key, value: Value<'_>) -> Option<u32> {
+    pub(super) fn umask(&mut self, key: &Key, value: Value<'_>) -> Option<u32> {
         if let DeValue::Integer(_) = value.get_ref() {
             if !self.is_broken(&value.span()) {
                 let complaint = Complaint::new("\"umask\" wants a string, found an integer");

@@ -82,7 +82,7 @@ pub(super) fn find_program(
                 set_umask(mask).map_err(Refusal::at(step))?;
             }
             Step::Home(wanted) => home = go_home(wanted)?,
-            Step::Program(shell) => start = Some(find_programs(shell, &plan)?),
+            Step::Program(shell) => start = Some(find_programs(shell, &home, &plan)?),
             // Taken by `Entered::exec`.
             Step::Exec(_) => {}
             other => return Err(misplaced(other)),
@@ -99,11 +99,11 @@ pub(super) fn find_program(
 }
 
 /// Checks what a request takes: the shell, the sftp-server, or both. Gives what is to be started.
-fn find_programs(shell: &Path, plan: &Plan) -> Result<Start, Refusal> {
+fn find_programs(shell: &Path, home: &Path, plan: &Plan) -> Result<Start, Refusal> {
     let request = plan.process.request().ok_or_else(nothing_to_start)?;
     let library_path = program::library_path(&plan.process.environment);
     let root = program::Root::current(library_path)?;
-    Ok(root.check_for(request, shell)?)
+    Ok(root.check_for(request, shell, home)?)
 }
 
 fn nothing_to_start() -> Refusal {

@@ -79,5 +79,6 @@ fn look(
 ) -> Result<(PathBuf, Start), Refusal> {
     let home = go_home(&mark.home)?;
     let root = Root::current(program::library_path(environment)).map_err(Refusal::Program)?;
-    Ok((home, root.check_for(request, &mark.shell)?))
+    let start = root.check_for(request, &mark.shell, &home)?;
+    Ok((home, start))
 }

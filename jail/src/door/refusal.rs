@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use crate::{
     account::identity::IdentityError,
-    plan::{PlanFault, request::RequestFault, steps::Step},
+    plan::{PlanFault, allowed::NotAllowed, request::RequestFault, steps::Step},
     process::{
         descriptors::BadDescriptor,
         home::HomeFault,
@@ -76,6 +76,8 @@ pub enum Refusal {
     SftpCommand(String),
     /// sshd's forced command is an sftp-server, and the client asked for this.
     SftpOnly(OsString),
+    /// The jail's list of commands does not have what was asked for.
+    NotAllowed(NotAllowed),
     /// A step failed; what was tried and what the kernel said.
     Step(&'static str, StepFault),
     /// What is looked at and built was not done when the deadline came: the directories of the host that it looks at.
@@ -105,7 +107,7 @@ impl Refusal {
     /// Gives the exit status: that of the code, but 1 where the login itself is not refused.
     #[must_use]
     pub fn status(&self) -> u8 {
-        if self.is_for_want_of_sftp() {
+        if self.is_for_want_of_sftp() || matches!(self, Refusal::NotAllowed(_)) {
             1
         } else {
             self.code().status()
@@ -116,7 +118,10 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Refusal::Usage(_) | Refusal::SftpCommand(_) | Refusal::SftpOnly(_) => Code::Usage,
+            Refusal::Usage(_)
+            | Refusal::SftpCommand(_)
+            | Refusal::SftpOnly(_)
+            | Refusal::NotAllowed(_) => Code::Usage,
             Refusal::CalledByRoot => Code::Root,
             Refusal::Privilege(missing) => missing.code(),
             Refusal::Descriptor(_) => Code::Descriptor,
@@ -171,6 +176,7 @@ impl From<PlanFault> for Refusal {
         match fault {
             PlanFault::UidZero => Refusal::UidZero,
             PlanFault::BehindPam(why) => Refusal::BehindPam(why),
+            PlanFault::NotAllowed(what) => Refusal::NotAllowed(what),
         }
     }
 }

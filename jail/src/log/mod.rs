@@ -131,6 +131,7 @@ pub fn entering(plan: &Plan, terminal: Option<&OsStr>, from: Option<&OsStr>) -> 
         None => {}
         Some(What::Shell) => push(&mut line, "command", OsStr::new("")),
         Some(What::Command { command, .. }) => push(&mut line, "command", command),
+        Some(What::Direct(direct)) => push(&mut line, "command", &direct.shown()),
         Some(What::Sftp { asked, .. }) => push(&mut line, "command", asked.as_os_str()),
     }
     line

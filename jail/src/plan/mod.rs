@@ -3,6 +3,7 @@
 //! [`World`] is what a session sees, [`Process`] what runs in it. [`Plan::steps`] is the one place that knows the order of
 //! entering: `enter` takes the steps; `jailctl explain` prints them.
 
+pub mod allowed;
 mod command;
 mod commands;
 pub mod environment;
@@ -16,15 +17,16 @@ pub mod world;
 
 use std::ffi::OsString;
 
-use jail_config::{Base, Content, Jail, Landlock, RootOwner, Rule};
+use jail_config::{Allowed, Base, Content, Home, Jail, Landlock, RootOwner, Rule, has_shell};
 
 use crate::{
     account::identity::Identity,
     plan::{
+        allowed::{NotAllowed, narrow},
         environment::Variable,
         process::{HandOver, Process, SecondWall},
-        request::Request,
-        world::World,
+        request::{Request, What},
+        world::{Executables, World},
     },
 };
 
@@ -44,12 +46,14 @@ pub struct Plan {
 }
 
 /// Why there can be no plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlanFault {
     /// The account has uid 0, which is never jailed.
     UidZero,
     /// The jail wants what is not available in another program's process; what, and what mends it.
     BehindPam(&'static str),
+    /// The jail's list of commands does not have what was asked for.
+    NotAllowed(NotAllowed),
 }
 
 impl Plan {
@@ -58,13 +62,18 @@ impl Plan {
     /// `inherited` is the caller's environment.
     ///
     /// # Errors
-    /// [`PlanFault::UidZero`] when the account is uid 0.
+    /// [`PlanFault::UidZero`] when the account is uid 0; [`PlanFault::NotAllowed`] when the jail's list of commands does not have
+    /// what was asked for.
     pub fn new(
-        jail: Jail,
+        mut jail: Jail,
         identity: &Identity,
-        request: Request,
+        mut request: Request,
         inherited: impl IntoIterator<Item = Variable>,
     ) -> Result<Plan, PlanFault> {
+        if let Some(list) = only(&jail) {
+            request = narrow(request, list).map_err(PlanFault::NotAllowed)?;
+        }
+        serve_sftp(&mut jail, &mut request);
         Plan::of(jail, identity, HandOver::Shell(request), inherited)
     }
 
@@ -77,7 +86,14 @@ impl Plan {
         let hand_over = HandOver::HostProgram {
             login_shell: identity.shell.clone(),
         };
+        let has_sftp = jail.sftp.is_some();
         let plan = Plan::of(jail, identity, hand_over, [])?;
+        if has_sftp {
+            return Err(PlanFault::BehindPam(
+                "sftp: sshd starts the server, by its own config; write the options there (internal-sftp -R -u 007 -d DIR) and \
+                 remove the key",
+            ));
+        }
         match plan.not_behind_pam(identity) {
             Some(why) => Err(PlanFault::BehindPam(why)),
             None => Ok(plan),
@@ -124,11 +140,13 @@ impl Plan {
             return Err(PlanFault::UidZero);
         }
         let process = Process::of(&jail, identity, hand_over, inherited);
+        let executables =
+            only(&jail).map(|list| Executables::of(list, &jail.base, process.door_inside()));
         Ok(Plan {
             rule: jail.rule.clone(),
             jail: jail.name.clone(),
             user: identity.name.clone(),
-            world: World::of(jail, process.sees()),
+            world: World::of(jail, process.sees(), executables),
             process,
         })
     }
@@ -140,7 +158,26 @@ impl Plan {
             mode: self.process.landlock,
             network: &self.world.network,
             processes: self.world.view.as_ref().map(|view| view.processes),
+            executables: self.world.executables(),
         })
+    }
+}
+
+/// Gives the list of commands of a jail that allows no shell.
+fn only(jail: &Jail) -> Option<&[Allowed]> {
+    let list = jail.commands.as_deref();
+    list.filter(|list| !has_shell(Some(list)))
+}
+
+/// Lets the config of SFTP take the place of what the client chose, where SFTP is what was asked for.
+fn serve_sftp(jail: &mut Jail, request: &mut Request) {
+    let (Some(sftp), What::Sftp { options, .. }) = (&jail.sftp, &mut request.what) else {
+        return;
+    };
+    *options = sftp::options(sftp.access);
+    jail.umask = sftp.umask.unwrap_or(jail.umask);
+    if let Some(directory) = &sftp.directory {
+        jail.home = Home::Set(directory.clone());
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{
     account::identity::Identity,
     plan::{
         environment::{self, Variable},
-        request::{Request, Start},
-        world::Processes,
+        request::{Request, Start, What},
+        world::{Executables, Processes},
     },
 };
 
@@ -98,6 +98,8 @@ pub struct SecondWall<'a> {
     pub network: &'a Network,
     /// Whose processes the session sees; nothing with chroot(2), which leaves that to the root.
     pub processes: Option<Processes>,
+    /// What alone may be executed.
+    pub executables: Option<&'a Executables>,
 }
 
 impl Process {
@@ -114,6 +116,15 @@ impl Process {
         };
         let mut group_names = identity.named_groups();
         group_names.retain(|(gid, _)| ids.groups.contains(gid));
+        let mut environment = environment::build(&jail.env, identity, &jail.shell, inherited);
+        if let HandOver::Shell(Request {
+            what: What::Direct(direct),
+            ..
+        }) = &hand_over
+        {
+            environment.retain(|(name, _)| direct.environment.iter().all(|(own, _)| own != name));
+            environment.extend_from_slice(&direct.environment);
+        }
         Process {
             hand_over,
             ids,
@@ -122,7 +133,7 @@ impl Process {
             landlock: jail.landlock,
             seccomp: jail.seccomp,
             umask: jail.umask,
-            environment: environment::build(&jail.env, identity, &jail.shell, inherited),
+            environment,
             home: jail.home.clone(),
             shell: jail.shell.clone(),
         }

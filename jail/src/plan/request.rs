@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    allowed::Direct,
     sftp::{self, Reading},
     usual_shell::is_usual_shell,
     words,
@@ -27,6 +28,17 @@ pub struct Start {
     pub program: PathBuf,
     /// What it is given.
     pub arguments: Vec<OsString>,
+}
+
+impl Start {
+    /// Starts a program by its own name.
+    pub(crate) fn of(program: &Path, arguments: impl IntoIterator<Item = OsString>) -> Start {
+        let name = program.file_name().unwrap_or_default().to_owned();
+        Start {
+            program: program.to_owned(),
+            arguments: [name].into_iter().chain(arguments).collect(),
+        }
+    }
 }
 
 /// A request, parsed.
@@ -70,7 +82,11 @@ pub enum What {
         /// Whether the client may have asked for something else: sshd's forced command is all that is known, and it is the
         /// same for a client that wants a shell.
         unsure: bool,
+        /// Whether the jail allows a shell, which may have a say in it.
+        shell: bool,
     },
+    /// A program that the jail's list of commands allows. No shell reads the request.
+    Direct(Direct),
 }
 
 impl What {
@@ -82,6 +98,7 @@ impl What {
                 asked,
                 options,
                 unsure: false,
+                shell: true,
             }),
             Reading::Hidden(why) => Err(RequestFault::SftpCommand(why)),
             Reading::Other => Ok(What::Command {
@@ -108,6 +125,7 @@ impl What {
             asked,
             options,
             unsure,
+            shell: true,
         })
     }
 }
@@ -175,20 +193,20 @@ impl Request {
     /// Says what is to be started. `sftp_server` is a path in the jail, found where it is asked for; `leads_to` is where
     /// the shell leads there as a link.
     pub(crate) fn start(&self, shell: &Path, leads_to: &Path, sftp_server: Option<&Path>) -> Start {
+        if let What::Direct(direct) = &self.what {
+            let program = direct.paths.first().map_or(shell, PathBuf::as_path);
+            let arguments = direct.arguments.iter().map(|word| word.text.clone());
+            return Start::of(program, arguments);
+        }
         let options = self.options_without_link(shell, leads_to);
         if let (Some(options), Some(server)) = (options, sftp_server) {
-            let mut arguments = vec![server.file_name().unwrap_or_default().to_owned()];
-            arguments.extend_from_slice(options);
-            return Start {
-                program: server.to_owned(),
-                arguments,
-            };
+            return Start::of(server, options.iter().cloned());
         }
         let mut name = OsString::from(if self.login { "-" } else { "" });
         name.push(shell.file_name().unwrap_or(shell.as_os_str()));
         let mut arguments = vec![name];
         match (&self.what, sftp_server) {
-            (What::Shell, _) | (What::Sftp { .. }, None) => {}
+            (What::Shell | What::Direct(_), _) | (What::Sftp { .. }, None) => {}
             (
                 What::Command {
                     command,
@@ -228,7 +246,11 @@ impl Request {
         leads_to: &Path,
     ) -> Option<&[OsString]> {
         match &self.what {
-            What::Sftp { options, .. } if is_usual_shell(shell, leads_to) => Some(options),
+            What::Sftp {
+                options,
+                shell: asked,
+                ..
+            } if !asked || is_usual_shell(shell, leads_to) => Some(options),
             _ => None,
         }
     }

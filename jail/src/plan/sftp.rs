@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jail_config::Access;
+
 use super::{
     command::{is_server, mentions_server},
     commands::Scanner,
@@ -28,6 +30,19 @@ pub(crate) enum Reading {
     Hidden(String),
     /// It is something else.
     Other,
+}
+
+/// The requests that uploading takes, as sftp-server(8) names them with `-Q requests`: no reading, listing or removing. Some
+/// clients write to another name first and rename it.
+const UPLOADS: &str = "open,close,write,lstat,fstat,stat,setstat,fsetstat,mkdir,realpath,rename,posix-rename,fsync,limits";
+
+/// Gives the server's options for an access.
+pub(super) fn options(access: Access) -> Vec<OsString> {
+    match access {
+        Access::ReadWrite => Vec::new(),
+        Access::ReadOnly => vec!["-R".into()],
+        Access::UploadOnly => vec!["-p".into(), UPLOADS.into()],
+    }
 }
 
 /// Reads a command line.

@@ -69,10 +69,25 @@ impl error::Error for NotWords {}
 /// # Errors
 /// The first word with something that a shell would act on.
 pub fn split(line: &OsStr) -> Result<Vec<OsString>, NotWords> {
+    let words = read(line, false)?;
+    Ok(words.into_iter().map(|word| word.text).collect())
+}
+
+/// Splits a line in which words may name files as a shell lets them: by a pattern, or from the home on. The first word, which
+/// is the command, may not.
+///
+/// # Errors
+/// As [`split`].
+pub fn split_with_patterns(line: &OsStr) -> Result<Vec<Word>, NotWords> {
+    read(line, true)
+}
+
+fn read(line: &OsStr, patterns: bool) -> Result<Vec<Word>, NotWords> {
     let mut reader = Reader {
         line: line.as_bytes(),
         next: 0,
         begin: 0,
+        patterns,
     };
     let mut words = Vec::new();
     while reader.skip_blanks() {
@@ -80,6 +95,28 @@ pub fn split(line: &OsStr) -> Result<Vec<OsString>, NotWords> {
         words.extend(word);
     }
     Ok(words)
+}
+
+/// A word, its quotes taken away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// The word as it is without any expansion.
+    pub text: OsString,
+    /// It as a pattern of glob(3), quoted parts behind backslashes; nothing where it has none of `*`, `?` and `[` unquoted.
+    pub pattern: Option<OsString>,
+    /// It begins with an unquoted `~`, alone or before a slash, which stands for the home.
+    pub home: bool,
+}
+
+impl Word {
+    /// Makes a word that means what is written.
+    #[must_use]
+    pub fn plain(text: impl Into<OsString>) -> Word {
+        Word {
+            text: text.into(),
+            ..Word::default()
+        }
+    }
 }
 
 /// Quotes a word, so that [`split`] and every shell read the same word again.
@@ -100,6 +137,8 @@ struct Reader<'a> {
     next: usize,
     /// The first byte of the word.
     begin: usize,
+    /// Whether words but the first may be patterns, or begin at the home.
+    patterns: bool,
 }
 
 impl Reader<'_> {
@@ -129,8 +168,11 @@ impl Reader<'_> {
     }
 
     /// Reads one word; nothing where there is only a line continuation.
-    fn word(&mut self, first: bool) -> Result<Option<OsString>, NotWords> {
+    fn word(&mut self, first: bool) -> Result<Option<Word>, NotWords> {
         let mut word = Vec::new();
+        // Where unquoted characters of a pattern are.
+        let mut special = Vec::new();
+        let mut home = false;
         // Whether anything of it is quoted, which makes an empty word a word and no word a reserved one.
         let mut quoted = false;
         // Whether a tilde would be expanded here: at the start, and in what looks like an assignment.
@@ -166,6 +208,14 @@ impl Reader<'_> {
                     self.next -= 1;
                     return self.fault(Special::Character('\n'));
                 }
+                b'*' | b'?' | b'[' if self.patterns && !first => {
+                    special.push(word.len());
+                    word.push(byte);
+                }
+                b'~' if self.patterns && !first && at_start && self.ends_tilde() => {
+                    home = true;
+                    word.push(byte);
+                }
                 b'|' | b'&' | b';' | b'<' | b'>' | b'(' | b')' | b'$' | b'`' | b'*' | b'?'
                 | b'[' | b'{' | b'}' => {
                     return self.fault(Special::Character(char::from(byte)));
@@ -179,7 +229,17 @@ impl Reader<'_> {
         if first && !quoted && RESERVED.iter().any(|it| it.as_bytes() == word) {
             return self.fault(Special::Reserved);
         }
-        Ok((quoted || !word.is_empty()).then(|| OsString::from_vec(word)))
+        let pattern = (!special.is_empty()).then(|| pattern(&word, &special));
+        Ok((quoted || !word.is_empty()).then(|| Word {
+            text: OsString::from_vec(word),
+            pattern,
+            home,
+        }))
+    }
+
+    /// Tells whether a tilde stands for the user's own home: what follows names nobody else's.
+    fn ends_tilde(&self) -> bool {
+        matches!(self.peek(), None | Some(b'/' | b' ' | b'\t' | b'\n'))
     }
 
     fn is_at_end(&self) -> bool {
@@ -228,6 +288,18 @@ impl Reader<'_> {
             what,
         })
     }
+}
+
+/// Makes a pattern of a word: what is not special stands for itself.
+fn pattern(word: &[u8], special: &[usize]) -> OsString {
+    let mut pattern = Vec::with_capacity(word.len() + special.len());
+    for (index, byte) in word.iter().enumerate() {
+        if b"*?[\\".contains(byte) && !special.contains(&index) {
+            pattern.push(b'\\');
+        }
+        pattern.push(*byte);
+    }
+    OsString::from_vec(pattern)
 }
 
 /// Tells whether a shell takes this as the name of a variable.

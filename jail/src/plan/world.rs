@@ -1,8 +1,10 @@
 //! What a session sees: all that can be built without knowing what will run in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use jail_config::{Base, Content, Isolation, Jail, Mount, Network, RootOwner};
+use jail_config::{Allowed, Base, Content, Isolation, Jail, Mount, Network, RootOwner};
+
+use crate::plan::allowed;
 
 /// What a session sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,48 @@ pub struct View {
     pub linger: bool,
     /// Whose processes /proc shows.
     pub processes: Processes,
+    /// What alone may be executed; nothing where a shell is allowed, and so everything is.
+    pub executables: Option<Executables>,
+}
+
+/// What alone may be executed in a session: these programs, their interpreters and loaders, and as libraries what they need.
+/// Everything else is on mounts that are noexec, and Landlock refuses to execute it.
+///
+/// Without that, a program starts others by what the user has written: git by the hooks and the config of a repository, the
+/// loader by its own argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executables {
+    /// Where they come from.
+    pub from: From,
+    /// Paths in the jail. Of each list the first that is there counts; none need be there.
+    pub programs: Vec<Vec<PathBuf>>,
+}
+
+/// Where the programs of a list of commands come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// The root directory and its base.
+    View,
+    /// The host: the root need hold nothing but files. It has no system directories then, whose loader, preloaded libraries
+    /// or name services would run in the server.
+    Host,
+}
+
+impl Executables {
+    /// Finds what a list takes. `door_inside` is jail-shell's path where that is started inside.
+    pub(super) fn of(list: &[Allowed], base: &Base, door_inside: Option<&Path>) -> Executables {
+        let is_sftp = |entry: &Allowed| matches!(entry, Allowed::Sftp | Allowed::Scp);
+        let from = match base {
+            Base::None if list.iter().all(is_sftp) => From::Host,
+            _ => From::View,
+        };
+        let door = door_inside.map(|path| vec![path.to_owned()]);
+        let programs = list.iter().flat_map(allowed::programs).chain(door);
+        Executables {
+            from,
+            programs: programs.collect(),
+        }
+    }
 }
 
 /// Whose processes /proc shows, and whose ids the files of a new root get.
@@ -49,7 +93,7 @@ pub enum Processes {
 
 impl World {
     /// Takes what a jail says of it.
-    pub(super) fn of(jail: Jail, processes: Processes) -> World {
+    pub(super) fn of(jail: Jail, processes: Processes, executables: Option<Executables>) -> World {
         let view = match jail.isolation {
             Isolation::Chroot => None,
             Isolation::Full => Some(View {
@@ -61,6 +105,7 @@ impl World {
                 etc: jail.etc,
                 linger: jail.linger,
                 processes,
+                executables,
             }),
         };
         World {
@@ -69,6 +114,12 @@ impl World {
             view,
             network: jail.network,
         }
+    }
+
+    /// Gives what alone may be executed; nothing where everything may be.
+    #[must_use]
+    pub fn executables(&self) -> Option<&Executables> {
+        self.view.as_ref()?.executables.as_ref()
     }
 
     /// Tells whether the session has a pid namespace of its own, in which no number means a process outside.

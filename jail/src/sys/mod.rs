@@ -6,6 +6,7 @@
 pub(crate) mod close_range;
 pub(crate) mod environment;
 pub(crate) mod exit;
+pub(crate) mod glob;
 pub(crate) mod keyctl;
 pub(crate) mod landlock;
 pub(crate) mod mount;

@@ -7,10 +7,11 @@ use std::{
 
 use nix::errno::Errno;
 
-/// MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV: mount_setattr(2).
+/// MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC: mount_setattr(2).
 pub(crate) const RDONLY: u64 = 0x1;
 pub(crate) const NOSUID: u64 = 0x2;
 pub(crate) const NODEV: u64 = 0x4;
+pub(crate) const NOEXEC: u64 = 0x8;
 
 /// struct mount_attr, version 0.
 #[repr(C)]

@@ -20,6 +20,7 @@ use crate::{
     world::{
         dev::{attach_proc, fill_dev, new_dev},
         etc::Etc,
+        executables::leave_executable,
         host_etc::Item,
         mark::{self, Mark},
         mounts::{
@@ -94,6 +95,9 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
         if sealed && open_entry(&root, Path::new("var"))?.is_none() {
             records.attach(&root)?;
         }
+    }
+    if let Some(executables) = &view.executables {
+        leave_executable(&root, executables, trees.carried)?;
     }
     if sealed {
         seal(&root)?;

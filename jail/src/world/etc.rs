@@ -17,6 +17,7 @@ use jail_config::Home;
 use crate::{
     fault::StepFault,
     plan::Plan,
+    process::program::Root,
     world::{
         host_etc::{Found, Item, RESOLVER, find, names::names, small::small},
         mounts,
@@ -37,12 +38,7 @@ impl Etc {
     /// # Errors
     /// A system call that failed, or an account that passwd(5) can't hold.
     pub(crate) fn of_host(plan: &Plan, host: &OwnedFd) -> Result<Etc, StepFault> {
-        let mut items = vec![
-            ("nsswitch.conf".into(), Item::Text(NSSWITCH.into())),
-            ("passwd".into(), Item::Text(passwd(plan)?)),
-            ("group".into(), Item::Text(group(plan))),
-            ("mtab".into(), Item::Link("../proc/self/mounts".into())),
-        ];
+        let mut items = made(plan)?;
         let further = plan.world.view.as_ref().map_or(&[][..], |view| &view.etc);
         for name in names(host, further)? {
             let whole = further.iter().any(|it| name == Path::new(it));
@@ -69,6 +65,17 @@ impl Etc {
         Ok(Etc(items))
     }
 
+    /// Makes an /etc that has nothing of another system's but the time zone.
+    ///
+    /// # Errors
+    /// As [`Etc::of_host`].
+    pub(crate) fn alone(plan: &Plan, host: OwnedFd) -> Result<Etc, StepFault> {
+        let zone = Root::at(host).read(Path::new("/etc/localtime"));
+        let mut items = made(plan)?;
+        items.extend(zone.map(|zone| ("localtime".into(), Item::Text(zone))));
+        Ok(Etc(items))
+    }
+
     /// Makes what covers the same names in the /etc of another system: its own passwd knows nobody who logs in here,
     /// and its resolv.conf is of the machine that it was made on.
     ///
@@ -85,6 +92,16 @@ impl Etc {
         }
         Ok(Etc(items))
     }
+}
+
+/// Makes the files that are never another system's.
+fn made(plan: &Plan) -> Result<Vec<(PathBuf, Item)>, StepFault> {
+    Ok(vec![
+        ("nsswitch.conf".into(), Item::Text(NSSWITCH.into())),
+        ("passwd".into(), Item::Text(passwd(plan)?)),
+        ("group".into(), Item::Text(group(plan))),
+        ("mtab".into(), Item::Link("../proc/self/mounts".into())),
+    ])
 }
 
 /// Makes passwd(5): root, the user with the home and shell that the jail has, nobody.

@@ -4,6 +4,7 @@ pub mod agreement;
 pub(crate) mod assemble;
 pub mod dev;
 pub mod etc;
+pub(crate) mod executables;
 pub mod host_etc;
 pub mod host_files;
 pub mod mark;

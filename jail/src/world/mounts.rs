@@ -23,7 +23,7 @@ use rustix::{
 use crate::{
     fault::{StepFault, expect_in_force, failed},
     resolve::openat2,
-    sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr, mount_setattr_recursive},
+    sys::mount::{NODEV, NOEXEC, NOSUID, RDONLY, mount_setattr, mount_setattr_recursive},
 };
 
 /// How much of the memory a session's /tmp and /dev/shm may take each: tmpfs(5).
@@ -47,6 +47,7 @@ pub(crate) fn hold_attributes(mount: &OwnedFd, wanted: u64) -> Result<(), StepFa
     let missing = [
         (NOSUID, StatVfsMountFlags::NOSUID),
         (NODEV, StatVfsMountFlags::NODEV),
+        (NOEXEC, StatVfsMountFlags::NOEXEC),
         (RDONLY, StatVfsMountFlags::RDONLY),
     ]
     .into_iter()
@@ -108,6 +109,13 @@ pub(crate) fn seal(root: &OwnedFd) -> Result<(), StepFault> {
     mount_setattr(root, RDONLY | NOSUID | NODEV)
         .map_err(|errno| StepFault::Failed("mount_setattr the new root read-only", errno))?;
     hold_attributes(root, RDONLY | NOSUID | NODEV)
+}
+
+/// Lets nothing below a root be executed, on whatever mount it is.
+pub(crate) fn refuse_execution(root: &OwnedFd) -> Result<(), StepFault> {
+    mount_setattr_recursive(root, NOEXEC)
+        .map_err(|errno| StepFault::Failed("mount_setattr noexec", errno))?;
+    hold_attributes(root, NOEXEC)
 }
 
 /// Makes a tmpfs that everybody in the session may write to.

@@ -18,11 +18,12 @@ use crate::{
     trust,
     world::{
         etc::Etc,
+        executables::Carried,
         mark::Mark,
         mounts::copy_tree,
         records::Records,
         targets::{file_type, open_entry},
-        view::{self, Source, There},
+        view::{self, Source, There, carries},
     },
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct Trees {
     pub(crate) devices: Option<OwnedFd>,
     pub(crate) mounts: Vec<OwnedFd>,
     pub(crate) terminal: Option<OwnedFd>,
+    /// What of the host may be executed, where the programs come from there.
+    pub(crate) carried: Option<Carried>,
     /// What a host program needs inside, besides.
     pub(crate) guest: Option<(Mark, Records)>,
 }
@@ -89,6 +92,7 @@ impl Trees {
         terminal: Option<OwnedFd>,
     ) -> Result<Trees, StepFault> {
         let top = match (&view.base, &opened.base) {
+            _ if carries(view) => Top::around(plan, &opened.root)?,
             (Base::None, _) | (_, None) => Top::Whole(copy_tree(&opened.root, NOSUID | NODEV)?),
             (base, Some(directory)) => Top::copy(plan, base, &opened.root, directory)?,
         };
@@ -109,7 +113,9 @@ impl Trees {
             Some(_) => None,
             None => Some((Mark::of(plan), Records::copy()?)),
         };
+        let carried = view.executables.as_ref().map(Carried::copy).transpose()?;
         Ok(Trees {
+            carried: carried.flatten(),
             top,
             devices,
             mounts,
@@ -127,7 +133,7 @@ impl Top {
         root: &OwnedFd,
         directory: &OwnedFd,
     ) -> Result<Top, StepFault> {
-        let [own, others] = list(plan, root, directory)?;
+        let [own, others] = list(plan, root, Some(directory))?;
         let has_etc = own.iter().any(|listed| listed.name.as_os_str() == "etc");
         let mut entries = Vec::with_capacity(own.len() + others.len());
         for (listed, attributes) in [(own, NOSUID | NODEV), (others, NOSUID | NODEV | RDONLY)] {
@@ -144,6 +150,17 @@ impl Top {
             }
         };
         Ok(Top::Entries(entries, etc))
+    }
+
+    /// Copies the entries of a root that need hold no program: the system's directories are not among them.
+    fn around(plan: &Plan, root: &OwnedFd) -> Result<Top, StepFault> {
+        let [own, _] = list(plan, root, None)?;
+        let entries = own.into_iter().map(|entry| entry.copy(NOSUID | NODEV));
+        let etc = Etc::alone(plan, trust::open_host_root()?)?;
+        Ok(Top::Entries(
+            entries.collect::<Result<_, _>>()?,
+            OwnEtc::Whole(etc),
+        ))
     }
 }
 
@@ -188,14 +205,21 @@ pub(crate) fn check_entries(
     root: &OwnedFd,
     directory: &OwnedFd,
 ) -> Result<(), StepFault> {
-    list(plan, root, directory).map(drop)
+    list(plan, root, Some(directory)).map(drop)
 }
 
 /// Lists what is shown of the root, and what only the base has.
-fn list(plan: &Plan, root: &OwnedFd, directory: &OwnedFd) -> Result<[Vec<Listed>; 2], StepFault> {
+fn list(
+    plan: &Plan,
+    root: &OwnedFd,
+    directory: Option<&OwnedFd>,
+) -> Result<[Vec<Listed>; 2], StepFault> {
     // What the session has of its own is not looked at.
     let from = |source, name: &OsStr, there| view::source(plan, name, there) == source;
     let own = entries_of(root, 0, |name| from(Source::Root, name, There::IN_ROOT))?;
+    let Some(directory) = directory else {
+        return Ok([own, Vec::new()]);
+    };
     let others = entries_of(directory, own.len(), |name| {
         let there = There {
             root: own.iter().any(|known| known.name.as_os_str() == name),

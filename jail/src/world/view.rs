@@ -5,7 +5,10 @@ use std::ffi::OsStr;
 use jail_config::{Base, Content, RootOwner};
 use rustix::fs::FileType;
 
-use crate::plan::Plan;
+use crate::plan::{
+    Plan,
+    world::{From, View},
+};
 
 /// The host's top-level directories that `base = "host"` shows; /etc is made for the session.
 pub(crate) const HOST_ENTRIES: [&str; 7] =
@@ -120,9 +123,19 @@ fn is_made(plan: &Plan, name: &OsStr) -> bool {
     let Some(view) = &plan.world.view else {
         return false;
     };
+    let system = ["etc"].iter().chain(&HOST_ENTRIES);
+    if carries(view) && system.into_iter().any(|known| name == *known) {
+        return true;
+    }
     [("proc", view.proc), ("dev", view.dev), ("tmp", view.tmp)]
         .iter()
         .any(|(own, content)| name == *own && *content == Content::Private)
+}
+
+/// Tells whether the session's programs come from the host, and with them the system's directories.
+pub(crate) fn carries(view: &View) -> bool {
+    let from = view.executables.as_ref().map(|it| it.from);
+    from == Some(From::Host)
 }
 
 fn has_no_base(plan: &Plan) -> bool {

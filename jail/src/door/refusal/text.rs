@@ -67,6 +67,7 @@ impl fmt::Display for Refusal {
                 f,
                 "the account's forced command is an sftp-server, and the client asked for {command:?}"
             ),
+            Refusal::NotAllowed(what) => write!(f, "commands: {what}"),
             Refusal::Step(step, fault) => failed_step(step, fault, f),
             Refusal::Overdue(paths) => {
                 write!(

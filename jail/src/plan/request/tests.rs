@@ -116,6 +116,7 @@ fn internal_sftp_becomes_the_jails_sftp_server() {
         asked: asked.into(),
         options: options.iter().map(Into::into).collect(),
         unsure,
+        shell: true,
     };
     assert_eq!(what, sftp("internal-sftp", &["-l", "INFO"], false));
     let server = "/usr/lib/openssh/sftp-server";

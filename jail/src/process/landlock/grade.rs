@@ -119,6 +119,7 @@ impl Kernel {
     #[must_use]
     pub fn requirement(self) -> Option<String> {
         let wanted = SecondWall {
+            executables: None,
             mode: Landlock::Files,
             network: &Network::Host,
             processes: Some(Processes::Own),

@@ -30,7 +30,8 @@ use rustix::{
 
 use crate::{
     fault::{StepFault, errno_of},
-    plan::{Plan, process::SecondWall},
+    plan::{Plan, process::SecondWall, world::Executables},
+    process::program::{How, Root},
     sys,
 };
 
@@ -84,7 +85,8 @@ pub(crate) fn restrict(wanted: SecondWall<'_>) -> Result<Standing, StepFault> {
     }
     let ports = Ports::from(wanted.network);
     let inherited = [stdio::stdin(), stdio::stdout(), stdio::stderr()];
-    let status = enforce(&open_root()?, &inherited, &ports)
+    let executable = wanted.executables.map(executed).transpose()?;
+    let status = enforce(&open_root()?, executable.as_deref(), &inherited, &ports)
         .map_err(|error| StepFault::Failed(call(&error), errno(&error)))?;
     let standing = judge(wanted, Kernel::from(status.landlock))?;
     if standing.files && !in_force(&status) {
@@ -93,6 +95,14 @@ pub(crate) fn restrict(wanted: SecondWall<'_>) -> Result<Standing, StepFault> {
         ));
     }
     Ok(standing)
+}
+
+/// Opens what alone may be executed. Libraries need no right: they are mapped, which Landlock leaves to the mounts.
+fn executed(wanted: &Executables) -> Result<Vec<OwnedFd>, StepFault> {
+    let root = Root::current(None).map_err(|fault| StepFault::Unfit(fault.to_string()))?;
+    let needed = root.needed(wanted)?.into_iter();
+    let executed = needed.filter(|needed| needed.how == How::Executed);
+    Ok(executed.map(|needed| needed.file.into()).collect())
 }
 
 /// The ports of a jail's network, as Landlock's rules want them.
@@ -123,6 +133,7 @@ impl Ports<'_> {
 /// Enforces what the kernel can do of it, and says what that was.
 fn enforce(
     root: &OwnedFd,
+    executable: Option<&[OwnedFd]>,
     inherited: &[BorrowedFd<'_>],
     ports: &Ports<'_>,
 ) -> Result<RestrictionStatus, RulesetError> {
@@ -134,7 +145,14 @@ fn enforce(
         ruleset = ruleset.handle_access(access)?;
     }
     let mut ruleset = ruleset.create()?;
-    ruleset = ruleset.add_rule(PathBeneath::new(root, all))?;
+    let below_root = match executable {
+        Some(_) => all & !BitFlags::from(AccessFs::Execute),
+        None => all,
+    };
+    ruleset = ruleset.add_rule(PathBeneath::new(root, below_root))?;
+    for file in executable.unwrap_or_default() {
+        ruleset = ruleset.add_rule(PathBeneath::new(file, AccessFs::Execute))?;
+    }
     for descriptor in inherited {
         allow_reopening(&mut ruleset, *descriptor)?;
     }

@@ -36,6 +36,7 @@ const ALL: Standing = Standing {
 
 fn wanted(mode: Landlock, network: &Network) -> SecondWall<'_> {
     SecondWall {
+        executables: None,
         mode,
         network,
         processes: Some(Processes::Own),
@@ -119,7 +120,7 @@ fn reopened(flags: OFlags) -> Option<[bool; 3]> {
     let secret = openat(&outside, "secret", flags | OFlags::CLOEXEC, Mode::empty()).unwrap();
     Some(in_thread(move || {
         let ports = Ports::from(&Network::Host);
-        enforce(&open_root().unwrap(), &[secret.as_fd()], &ports).unwrap();
+        enforce(&open_root().unwrap(), None, &[secret.as_fd()], &ports).unwrap();
         assert!(read_secret(&outside).is_err() || !flags.contains(OFlags::WRONLY));
         let path = format!("/proc/self/fd/{}", secret.as_raw_fd());
         [

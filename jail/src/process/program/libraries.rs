@@ -32,18 +32,44 @@ const MULTIARCH: [&str; 6] = [
     "loongarch64-linux-gnu",
 ];
 
+/// Below each directory, where glibc looks first on a processor that has more than the least: ld.so(8), glibc-hwcaps.
+const HARDWARE: [&str; 3] = [
+    "glibc-hwcaps/x86-64-v4",
+    "glibc-hwcaps/x86-64-v3",
+    "glibc-hwcaps/x86-64-v2",
+];
+
 /// How many libraries are looked at before the rest is left to the loader.
 const MOST_LIBRARIES: usize = 512;
 
-/// Lists the libraries of a program that are nowhere: its own, and theirs.
-pub(super) fn missing(
+/// What the libraries of a program and theirs are in a root.
+#[derive(Debug, Default)]
+pub(super) struct Libraries {
+    /// Those that are nowhere.
+    pub(super) missing: Vec<OsString>,
+    /// Where the others are.
+    pub(super) found: Vec<PathBuf>,
+}
+
+/// How many of the places are of interest where a library is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Places {
+    /// That it is somewhere.
+    One,
+    /// Each from which the loader may take it: which one that is depends on the processor and on the loader's cache.
+    All,
+}
+
+/// Looks for the libraries of a program, and for theirs.
+pub(super) fn search(
     root: &Root,
     interpreter: &Path,
     file: &Path,
     object: &Object,
-) -> Vec<OsString> {
+    places: Places,
+) -> Libraries {
     let loader = Loader::of(root, interpreter, file, object);
-    let mut missing = Vec::new();
+    let mut libraries = Libraries::default();
     let mut seen: BTreeSet<OsString> = BTreeSet::new();
     let mut waiting: Vec<(OsString, Vec<PathBuf>)> = loader.wanted(file, object);
     while let Some((name, own_path)) = waiting.pop() {
@@ -51,17 +77,19 @@ pub(super) fn missing(
         {
             continue;
         }
-        match loader.find(&name, &own_path) {
-            Some((path, found)) => {
-                if let Some(object) = elf::read_native(&found) {
-                    waiting.extend(loader.wanted(&path, &object));
-                }
+        let found = loader.find(&name, &own_path, places);
+        if found.is_empty() {
+            libraries.missing.push(name);
+        }
+        for (path, found) in found {
+            if let Some(object) = elf::read_native(&found) {
+                waiting.extend(loader.wanted(&path, &object));
             }
-            None => missing.push(name),
+            libraries.found.push(path);
         }
     }
-    missing.sort();
-    missing
+    libraries.missing.sort();
+    libraries
 }
 
 /// How the loader of one program looks for libraries.
@@ -120,19 +148,33 @@ impl<'a> Loader<'a> {
                 .any(|prefix| name.as_bytes().starts_with(prefix))
     }
 
-    fn find(&self, name: &OsStr, own_path: &[PathBuf]) -> Option<(PathBuf, File)> {
+    fn find(&self, name: &OsStr, own_path: &[PathBuf], places: Places) -> Vec<(PathBuf, File)> {
         if name.as_bytes().contains(&b'/') {
-            return self.open(Path::new(name));
+            return self.open(Path::new(name)).into_iter().collect();
         }
-        own_path
-            .iter()
-            .chain(&self.directories)
-            .find_map(|directory| self.open(&directory.join(name)))
-            .or_else(|| {
-                self.configured(name)
-                    .iter()
-                    .find_map(|path| self.open(path))
-            })
+        let most = match places {
+            Places::One => 1,
+            Places::All => usize::MAX,
+        };
+        let directories = own_path.iter().chain(&self.directories);
+        let usual = directories.flat_map(|directory| {
+            let special: &[&str] = match places {
+                Places::One => &[],
+                Places::All => &HARDWARE,
+            };
+            let special = special.iter().map(|below| directory.join(below));
+            special
+                .chain([directory.clone()])
+                .map(|directory| directory.join(name))
+        });
+        let usual = usual.filter_map(|path| self.open(&path));
+        let mut found: Vec<(PathBuf, File)> = usual.take(most).collect();
+        if found.len() < most {
+            let configured = self.configured(name);
+            let more = configured.iter().filter_map(|path| self.open(path));
+            found.extend(more.take(most));
+        }
+        found
     }
 
     fn open(&self, path: &Path) -> Option<(PathBuf, File)> {

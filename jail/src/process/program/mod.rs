@@ -5,8 +5,10 @@
 //! file made to harm its reader harms the user only. It never refuses what the loader could find somewhere: the
 //! search is wider than the loader's, and a file that can't be read is left to execve(2).
 
+mod expand;
 mod fault;
 mod libraries;
+mod needed;
 mod root;
 
 use std::{
@@ -21,6 +23,7 @@ use nix::{errno::Errno, unistd::execve};
 use super::client;
 use crate::{
     plan::{
+        allowed::{Direct, SFTP_SERVERS},
         environment::Variable,
         request::{Request, Start, What},
     },
@@ -31,21 +34,10 @@ use crate::{
 };
 
 pub use fault::ProgramFault;
+use libraries::Places;
+pub(crate) use needed::How;
 pub use root::Root;
 use root::regular;
-
-/// Where distributions keep OpenSSH's sftp-server: Debian, Fedora, Arch and Alpine, SUSE, Gentoo, Slackware, OpenWrt.
-pub const SFTP_SERVERS: [&str; 9] = [
-    "/usr/lib/openssh/sftp-server",
-    "/usr/libexec/openssh/sftp-server",
-    "/usr/lib/ssh/sftp-server",
-    "/usr/libexec/ssh/sftp-server",
-    "/usr/lib64/ssh/sftp-server",
-    "/usr/lib64/misc/sftp-server",
-    "/usr/lib/misc/sftp-server",
-    "/usr/libexec/sftp-server",
-    "/usr/lib/sftp-server",
-];
 
 /// Becomes a program. Returns only with why that failed.
 pub(crate) fn execute<'a>(
@@ -99,13 +91,34 @@ impl Root {
     ///
     /// # Errors
     /// One of them is not there, or could not work.
-    pub(crate) fn check_for(&self, request: &Request, shell: &Path) -> Result<Start, ProgramFault> {
+    pub(crate) fn check_for(
+        &self,
+        request: &Request,
+        shell: &Path,
+        home: &Path,
+    ) -> Result<Start, ProgramFault> {
+        if let What::Direct(direct) = &request.what {
+            return self.check_direct(direct, home);
+        }
         let leads_to = self.leads_to(shell);
         if request.options_without_link(shell, &leads_to).is_none() {
             self.check(shell)?;
         }
         let server = self.server_for(&request.what)?;
         Ok(request.start(shell, &leads_to, server.as_deref()))
+    }
+
+    /// Finds a program that is started without a shell, and expands its arguments. Where none of its paths is there, the first
+    /// is said to be missing.
+    fn check_direct(&self, direct: &Direct, home: &Path) -> Result<Start, ProgramFault> {
+        let there = direct.paths.iter().find(|path| self.has(path));
+        let program = there
+            .or(direct.paths.first())
+            .map_or(Path::new("/"), PathBuf::as_path);
+        self.check(program)?;
+        let arguments = direct.arguments.iter();
+        let arguments = arguments.flat_map(|word| expand::word(word, home));
+        Ok(Start::of(program, arguments))
     }
 
     fn server_for(&self, what: &What) -> Result<Option<PathBuf>, ProgramFault> {
@@ -171,7 +184,7 @@ impl Root {
                 interpreter.to_owned(),
             ));
         }
-        let missing = libraries::missing(self, interpreter, file, object);
+        let missing = libraries::search(self, interpreter, file, object, Places::One).missing;
         if missing.is_empty() {
             return Ok(());
         }

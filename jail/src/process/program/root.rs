@@ -72,6 +72,14 @@ impl Root {
         current
     }
 
+    /// Takes another directory as root, which must be open.
+    pub(crate) fn at(descriptor: OwnedFd) -> Root {
+        Root {
+            descriptor,
+            library_path: Vec::new(),
+        }
+    }
+
     pub(super) fn missing(&self, program: PathBuf, errno: Errno) -> ProgramFault {
         let link = self
             .open_with(&program, OFlags::PATH | OFlags::NOFOLLOW)
@@ -106,7 +114,7 @@ impl Root {
         .map_err(errno_of)
     }
 
-    pub(super) fn read(&self, path: &Path) -> Option<Vec<u8>> {
+    pub(crate) fn read(&self, path: &Path) -> Option<Vec<u8>> {
         let file = regular(self.open(path).ok()?).ok()??;
         let mut text = Vec::new();
         file.take(LARGEST_CACHE).read_to_end(&mut text).ok()?;

@@ -17,6 +17,7 @@ fn ports() -> Network {
 
 fn wanted(mode: Landlock, network: &Network) -> SecondWall<'_> {
     SecondWall {
+        executables: None,
         mode,
         network,
         processes: Some(Processes::Own),
@@ -58,6 +59,7 @@ fn nothing_is_open_on_a_kernel_that_has_all() {
             for network in [Network::Host, Network::None, ports()] {
                 for abi in 6..=12 {
                     let wanted = SecondWall {
+                        executables: None,
                         mode,
                         network: &network,
                         processes,
@@ -114,6 +116,7 @@ fn no_mode_goes_on_without_the_lists_of_ports() {
 fn files_leaves_open_what_no_other_wall_of_the_plan_stops() {
     let [host, none] = &NETWORKS;
     let files = |network, processes| SecondWall {
+        executables: None,
         mode: Landlock::Files,
         network,
         processes,
@@ -145,6 +148,7 @@ fn files_leaves_open_what_no_other_wall_of_the_plan_stops() {
 fn best_effort_leaves_everything_open_that_the_kernel_lacks() {
     let [host, none] = &NETWORKS;
     let best = |network, processes| SecondWall {
+        executables: None,
         mode: Landlock::BestEffort,
         network,
         processes,
@@ -161,6 +165,7 @@ fn best_effort_leaves_everything_open_that_the_kernel_lacks() {
 
 fn said(abi: i32, network: &Network, processes: Option<Processes>) -> String {
     let wanted = SecondWall {
+        executables: None,
         mode: Landlock::Files,
         network,
         processes,

@@ -1,0 +1,304 @@
+//! Holds a request against the list of commands that a jail allows: what is started is started directly, and no shell reads the
+//! request.
+//!
+//! Which program may start is decided here; which files it can reach is the view's business. What keeps a program from starting
+//! another one is not decided here: see [`Executables`](crate::plan::world::Executables).
+
+mod rsync;
+
+use std::{
+    error,
+    ffi::{OsStr, OsString},
+    fmt,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use jail_config::Allowed;
+
+use super::{
+    request::{Request, What},
+    sftp::without_exec,
+    words::{NotWords, Word, quoted, split, split_with_patterns},
+};
+
+/// Where a program is looked for that is allowed by its name: the PATH of a session, without the directories of root's programs.
+const DIRECTORIES: [&str; 3] = ["/usr/bin", "/bin", "/usr/local/bin"];
+
+/// Git's programs that serve a repository.
+const OF_GIT: [&str; 3] = ["upload-pack", "receive-pack", "upload-archive"];
+
+/// A program that is started without a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Direct {
+    /// Its paths in the jail: the first that is there is started.
+    pub paths: Vec<PathBuf>,
+    /// What it is given, argv\[0\] excluded.
+    pub arguments: Vec<Word>,
+    /// The variables that it needs besides those of every session.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+impl Direct {
+    /// Gives it as one would type it, before anything is expanded.
+    #[must_use]
+    pub fn shown(&self) -> OsString {
+        let program = self.paths.first().and_then(|path| path.file_name());
+        let arguments = self.arguments.iter().map(|word| word.text.as_os_str());
+        let words: Vec<OsString> = program.into_iter().chain(arguments).map(quoted).collect();
+        words.join(OsStr::new(" "))
+    }
+}
+
+/// Why the list does not allow a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAllowed {
+    /// What was asked for.
+    asked: Asked,
+    /// The names of what the list has.
+    allowed: Vec<String>,
+}
+
+/// What was asked for, and is not allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Asked {
+    Shell,
+    Sftp,
+    /// A command that a shell would have to read.
+    NotWords(NotWords),
+    /// A program that the list has not.
+    Program(OsString),
+    /// A program that the list has, but not so; and why.
+    Otherwise(&'static str, String),
+}
+
+impl fmt::Display for NotAllowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.asked {
+            Asked::Shell => f.write_str("a shell is not allowed")?,
+            Asked::Sftp => f.write_str("SFTP is not allowed")?,
+            Asked::NotWords(fault) => {
+                write!(f, "a command is not allowed that needs a shell: {fault}")?
+            }
+            Asked::Program(program) => write!(f, "the command {program:?} is not allowed")?,
+            Asked::Otherwise(program, why) => {
+                write!(f, "{program} is not allowed with these arguments: {why}")?
+            }
+        }
+        write!(f, "; allowed: {}", self.allowed.join(", "))
+    }
+}
+
+impl error::Error for NotAllowed {}
+
+/// The directories in which a program is looked for, and its paths there.
+pub(super) fn paths_of(name: &str) -> Vec<PathBuf> {
+    DIRECTORIES
+        .iter()
+        .map(|directory| Path::new(directory).join(name))
+        .collect()
+}
+
+/// Where distributions keep OpenSSH's sftp-server: Debian, Fedora, Arch and Alpine, SUSE, Gentoo, Slackware, OpenWrt.
+pub const SFTP_SERVERS: [&str; 9] = [
+    "/usr/lib/openssh/sftp-server",
+    "/usr/libexec/openssh/sftp-server",
+    "/usr/lib/ssh/sftp-server",
+    "/usr/libexec/ssh/sftp-server",
+    "/usr/lib64/ssh/sftp-server",
+    "/usr/lib64/misc/sftp-server",
+    "/usr/lib/misc/sftp-server",
+    "/usr/libexec/sftp-server",
+    "/usr/lib/sftp-server",
+];
+
+/// Where distributions keep the git that git starts by itself.
+const GIT_CORE: [&str; 3] = [
+    "/usr/lib/git-core/git",
+    "/usr/libexec/git-core/git",
+    "/usr/local/libexec/git-core/git",
+];
+
+/// Lists the programs that an entry takes, each by the paths that it may have.
+pub(super) fn programs(entry: &Allowed) -> Vec<Vec<PathBuf>> {
+    let server = || SFTP_SERVERS.map(PathBuf::from).to_vec();
+    match entry {
+        Allowed::Shell => Vec::new(),
+        Allowed::Sftp => vec![server()],
+        Allowed::Scp => vec![server(), paths_of("scp")],
+        Allowed::Rsync => vec![paths_of("rsync")],
+        Allowed::Git => vec![paths_of("git"), GIT_CORE.map(PathBuf::from).to_vec()],
+        Allowed::Program(program) => vec![vec![PathBuf::from(&program.path)]],
+    }
+}
+
+/// Holds a request against a list without `"shell"`.
+///
+/// # Errors
+/// The list does not allow it.
+pub(super) fn narrow(request: Request, list: &[Allowed]) -> Result<Request, NotAllowed> {
+    let refuse = |asked| NotAllowed {
+        asked,
+        allowed: list.iter().map(|it| it.name().to_owned()).collect(),
+    };
+    let has = |entry: Allowed| list.contains(&entry);
+    let what = match request.what {
+        What::Shell => Err(Asked::Shell),
+        // The old protocol of scp is a command of its own.
+        What::Sftp {
+            options, unsure, ..
+        } if has(Allowed::Sftp) || has(Allowed::Scp) => {
+            Ok(What::Sftp {
+                // A path would be the client's choice.
+                asked: PathBuf::from("internal-sftp"),
+                options,
+                unsure,
+                shell: false,
+            })
+        }
+        What::Sftp { .. } => Err(Asked::Sftp),
+        What::Command { command, arguments } if arguments.is_empty() => {
+            direct(&command, list).map(What::Direct)
+        }
+        What::Command { .. } | What::Direct(_) => Err(Asked::Shell),
+    };
+    Ok(Request {
+        login: false,
+        what: what.map_err(refuse)?,
+    })
+}
+
+/// Finds what of the list a command is.
+fn direct(command: &OsStr, list: &[Allowed]) -> Result<Direct, Asked> {
+    let words = split_with_patterns(command).map_err(Asked::NotWords)?;
+    let words = match words.split_first() {
+        Some((exec, rest)) if exec.text == "exec" && !rest.is_empty() => rest,
+        _ => &words,
+    };
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(Asked::Shell);
+    };
+    let allowed = |entry: &Allowed| list.contains(entry);
+    let is = |name: &str| is_called(&program.text, name);
+    if is("rsync") && allowed(&Allowed::Rsync) {
+        rsync::check(arguments).map_err(|why| Asked::Otherwise("rsync", why))?;
+        return Ok(named("rsync", arguments.to_vec()));
+    }
+    if is("scp") && allowed(&Allowed::Scp) {
+        check_scp(arguments).map_err(|why| Asked::Otherwise("scp", why))?;
+        return Ok(named("scp", arguments.to_vec()));
+    }
+    // From here on a pattern is nothing that a program is given.
+    let plain = split(command).map_err(Asked::NotWords)?;
+    let plain = without_exec(&plain).get(1..).unwrap_or_default();
+    if let Some((service, rest)) = of_git(&program.text, plain).filter(|_| allowed(&Allowed::Git)) {
+        return git(service, rest).map_err(|why| Asked::Otherwise("git", why));
+    }
+    let mut wrong = None;
+    for entry in list {
+        let Allowed::Program(known) = entry else {
+            continue;
+        };
+        let path = Path::new(&known.path);
+        let name = path.file_name().unwrap_or_default();
+        if program.text != path.as_os_str() && program.text != name {
+            continue;
+        }
+        if known.accepts(plain) {
+            return Ok(Direct {
+                paths: vec![path.to_owned()],
+                arguments: plain.iter().map(Word::plain).collect(),
+                environment: Vec::new(),
+            });
+        }
+        wrong = Some(program.text.clone());
+    }
+    match wrong {
+        Some(_) => Err(Asked::Otherwise(
+            "the command",
+            format!("the list has {:?} with others", program.text),
+        )),
+        None => Err(Asked::Program(program.text.clone())),
+    }
+}
+
+/// Tells whether a word names a program of the usual directories.
+fn is_called(word: &OsStr, name: &str) -> bool {
+    word == name || paths_of(name).iter().any(|path| word == path.as_os_str())
+}
+
+fn named(name: &str, arguments: Vec<Word>) -> Direct {
+    Direct {
+        paths: paths_of(name),
+        arguments,
+        environment: Vec::new(),
+    }
+}
+
+/// Lets scp serve the old protocol: `scp [-v] [-p] [-r] [-d] [-q] -t|-f [--] PATH...`. Nothing else of it starts no program.
+fn check_scp(arguments: &[Word]) -> Result<(), String> {
+    let mut serves = false;
+    for (index, word) in arguments.iter().enumerate() {
+        let text = word.text.as_bytes();
+        if text == b"--" || !text.starts_with(b"-") {
+            let rest = match text {
+                b"--" => arguments.len() - index - 1,
+                _ => arguments.len() - index,
+            };
+            return match (serves, rest) {
+                (true, 1..) => Ok(()),
+                (true, 0) => Err("it names no file".to_owned()),
+                (false, _) => {
+                    Err("it has neither -t nor -f, by which a client has it serve".to_owned())
+                }
+            };
+        }
+        let options = text.get(1..).unwrap_or_default();
+        if !options.iter().all(|byte| b"vprdqtf".contains(byte)) {
+            return Err(format!("{:?} is no option of a client's", word.text));
+        }
+        serves |= options.iter().any(|byte| b"tf".contains(byte));
+    }
+    Err("it names no file".to_owned())
+}
+
+/// Tells which of git's services a command is: `git-upload-pack PATH` or `git upload-pack PATH`.
+fn of_git<'a>(
+    program: &OsStr,
+    arguments: &'a [OsString],
+) -> Option<(&'static str, &'a [OsString])> {
+    for service in OF_GIT {
+        if is_called(program, &format!("git-{service}")) {
+            return Some((service, arguments));
+        }
+    }
+    let (service, rest) = arguments.split_first()?;
+    let service = OF_GIT.into_iter().find(|it| service == OsStr::new(it))?;
+    is_called(program, "git").then_some((service, rest))
+}
+
+/// Serves one repository. It may belong to somebody else: safe.directory would refuse it for the sake of what its config and
+/// hooks start, and none of that may be executed here.
+fn git(service: &str, arguments: &[OsString]) -> Result<Direct, String> {
+    let [repository] = arguments else {
+        return Err(format!("{service} takes one repository"));
+    };
+    if repository.as_bytes().starts_with(b"-") || repository.is_empty() {
+        return Err(format!("{repository:?} is no repository"));
+    }
+    let config = [
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", "safe.directory"),
+        ("GIT_CONFIG_VALUE_0", "*"),
+    ];
+    Ok(Direct {
+        paths: paths_of("git"),
+        arguments: vec![Word::plain(service), Word::plain(repository)],
+        environment: config
+            .map(|(name, value)| (name.into(), value.into()))
+            .to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
