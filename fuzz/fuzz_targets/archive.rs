@@ -1,4 +1,4 @@
-//! The fuzzer around `bodies/archive.rs`, which writes below the directory that ARCHIVE_FUZZ names.
+//! The fuzzer around `bodies/archive.rs`, which writes below the directory that FUZZ_PLACE names.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 mod archive;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Some(place) = env::var_os("ARCHIVE_FUZZ") {
+    if let Some(place) = env::var_os("FUZZ_PLACE") {
         archive::take(bytes, Path::new(&place));
     }
 });

@@ -31,8 +31,10 @@ mod config;
 mod elf;
 #[path = "../../../fuzz/bodies/shebang.rs"]
 mod shebang;
+#[path = "../../../fuzz/bodies/words.rs"]
+mod words;
 
-const TARGETS: [&str; 5] = ["accounts", "archive", "config", "elf", "shebang"];
+const TARGETS: [&str; 6] = ["accounts", "archive", "config", "elf", "shebang", "words"];
 
 /// How long inputs are made up for each target.
 const SHORT: Duration = Duration::from_secs(3);
@@ -144,6 +146,14 @@ fn no_bytes_are_an_elf_file_of_more_than_they_hold() {
 #[test]
 fn no_bytes_are_a_script_of_another_interpreter_than_they_name() {
     run("shebang", shebang::take);
+}
+
+#[test]
+fn no_line_is_split_otherwise_than_by_a_shell() {
+    let root = env::temp_dir().join(format!("login-jail-words-{}", std::process::id()));
+    words::make_root(&root, Path::new("/bin/busybox"));
+    run("words", |bytes| words::take(bytes, &root));
+    fs::remove_dir_all(&root).unwrap();
 }
 
 #[test]

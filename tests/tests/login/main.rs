@@ -1,6 +1,7 @@
 //! Logins through each door that end inside a jail, and what is refused.
 
 mod account_state;
+mod commands;
 mod compare;
 mod conformance;
 mod doors;

@@ -25,7 +25,10 @@ use rustix::{
 use super::{Ports, Standing, enforce, open_root, restrict};
 use crate::{
     fault::StepFault,
-    plan::{process::SecondWall, world::Processes},
+    plan::{
+        process::SecondWall,
+        world::{Executables, From, Processes},
+    },
     process::seccomp::{self, kernel_tests::in_thread},
 };
 
@@ -335,4 +338,29 @@ fn off_restricts_nothing_and_refuses_ports() {
     ));
     assert!(restrict(wanted(Landlock::Off, &Network::Host)).is_ok_and(|it| !it.files));
     assert!(openat(CWD, "/", OFlags::PATH, Mode::empty()).is_ok());
+}
+
+#[test]
+fn with_a_list_of_programs_nothing_else_can_be_executed() {
+    let list = Executables {
+        from: From::View,
+        programs: vec![
+            vec!["/nowhere/env".into(), "/usr/bin/env".into()],
+            vec!["/nowhere/else".into()],
+        ],
+    };
+    let runs = in_thread(move || {
+        let wanted = SecondWall {
+            executables: Some(&list),
+            ..wanted(Landlock::Files, &Network::Host)
+        };
+        assert!(restrict(wanted).unwrap().files);
+        // `Command` with a file that can't be executed fails by itself.
+        ["/usr/bin/env", "/usr/bin/id"].map(|program| {
+            let run = Command::new(program).output();
+            run.map(|run| run.status.success())
+                .map_err(|error| error.raw_os_error())
+        })
+    });
+    assert_eq!(runs, [Ok(true), Err(Some(libc::EACCES))]);
 }
