@@ -34,6 +34,15 @@ impl Allowed {
         ("git", Allowed::Git),
     ];
 
+    /// Reads an entry that is a word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Allowed> {
+        let mut words = Allowed::WORDS.into_iter();
+        words
+            .find(|(known, _)| *known == word)
+            .map(|(_, entry)| entry)
+    }
+
     /// Gives the word or the path that an administrator and a user are told.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -73,7 +82,9 @@ pub enum Argument {
 }
 
 impl Argument {
-    pub(crate) fn of(text: &str) -> Argument {
+    /// Reads one as it is written in a config.
+    #[must_use]
+    pub fn of(text: &str) -> Argument {
         match text {
             "*" => Argument::One,
             "**" => Argument::Rest,
@@ -81,7 +92,9 @@ impl Argument {
         }
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// Gives it as it is written in a config.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         match self {
             Argument::Fixed(text) => text,
             Argument::One => "*",

@@ -145,7 +145,7 @@ fn become_shell_inside(caller: &Caller, refusal: Refusal) -> Refusal {
     };
     let identity = Identity::caller().map_err(Refusal::from);
     match identity.and_then(|identity| caller.request(&identity)) {
-        Ok(request) => inside::exec(&mark, &request, caller.environment.clone(), &inherited),
+        Ok(request) => inside::exec(&mark, request, caller.environment.clone(), &inherited),
         Err(refusal) => refusal,
     }
 }

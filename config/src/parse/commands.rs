@@ -60,9 +60,8 @@ impl Reader<'_> {
                 arguments: None,
             }));
         }
-        let known = Allowed::WORDS.iter().find(|(word, _)| *word == text);
-        if let Some((_, allowed)) = known {
-            return Some(allowed.clone());
+        if let Some(allowed) = Allowed::of_word(text) {
+            return Some(allowed);
         }
         let words = Allowed::WORDS.iter().map(|(word, _)| *word);
         let help = match nearest(text, words.clone()) {

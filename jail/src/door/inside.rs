@@ -38,13 +38,17 @@ pub fn of_caller() -> Option<Mark> {
 #[must_use]
 pub fn exec(
     mark: &Mark,
-    request: &Request,
+    request: Request,
     environment: impl IntoIterator<Item = Variable>,
     inherited: &Inherited,
 ) -> Refusal {
     umask(Mode::from_raw_mode(mark.umask));
     let environment: Vec<Variable> = environment.into_iter().collect();
-    let (home, start) = match look(mark, request, &environment) {
+    let found = request
+        .within(mark.commands.as_deref())
+        .map_err(Refusal::NotAllowed)
+        .and_then(|request| look(mark, &request, &environment));
+    let (home, start) = match found {
         Ok(found) => found,
         Err(refusal) => return refusal,
     };

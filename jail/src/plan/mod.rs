@@ -17,14 +17,14 @@ pub mod world;
 
 use std::ffi::OsString;
 
-use jail_config::{Allowed, Base, Content, Home, Jail, Landlock, RootOwner, Rule, has_shell};
+use jail_config::{Base, Content, Home, Jail, Landlock, RootOwner, Rule};
 
 use crate::{
     account::identity::Identity,
     plan::{
-        allowed::{NotAllowed, narrow},
+        allowed::NotAllowed,
         environment::Variable,
-        process::{HandOver, Process, SecondWall},
+        process::{HandOver, Process, SecondWall, only},
         request::{Request, What},
         world::{Executables, World},
     },
@@ -70,9 +70,7 @@ impl Plan {
         mut request: Request,
         inherited: impl IntoIterator<Item = Variable>,
     ) -> Result<Plan, PlanFault> {
-        if let Some(list) = only(&jail) {
-            request = narrow(request, list).map_err(PlanFault::NotAllowed)?;
-        }
+        request = request.within(only(&jail)).map_err(PlanFault::NotAllowed)?;
         serve_sftp(&mut jail, &mut request);
         Plan::of(jail, identity, HandOver::Shell(request), inherited)
     }
@@ -161,12 +159,6 @@ impl Plan {
             executables: self.world.executables(),
         })
     }
-}
-
-/// Gives the list of commands of a jail that allows no shell.
-fn only(jail: &Jail) -> Option<&[Allowed]> {
-    let list = jail.commands.as_deref();
-    list.filter(|list| !has_shell(Some(list)))
 }
 
 /// Lets the config of SFTP take the place of what the client chose, where SFTP is what was asked for.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::{Groups, Home, Jail, Landlock, Limits, Network, Seccomp};
+use jail_config::{Allowed, Groups, Home, Jail, Landlock, Limits, Network, Seccomp, has_shell};
 
 use crate::{
     account::identity::Identity,
@@ -39,6 +39,8 @@ pub struct Process {
     pub home: Home,
     /// The shell, a path in the jail.
     pub shell: PathBuf,
+    /// What alone may be started; nothing where a shell is allowed, and so anything is.
+    pub commands: Option<Vec<Allowed>>,
 }
 
 /// Who goes on inside once all is done.
@@ -102,6 +104,12 @@ pub struct SecondWall<'a> {
     pub executables: Option<&'a Executables>,
 }
 
+/// Gives the list of commands of a jail that allows no shell.
+pub(super) fn only(jail: &Jail) -> Option<&[Allowed]> {
+    let list = jail.commands.as_deref();
+    list.filter(|list| !has_shell(Some(list)))
+}
+
 impl Process {
     /// Takes what a jail says of it. `inherited` is the caller's environment.
     pub(super) fn of(
@@ -136,6 +144,7 @@ impl Process {
             environment,
             home: jail.home.clone(),
             shell: jail.shell.clone(),
+            commands: only(jail).map(<[Allowed]>::to_vec),
         }
     }
 

@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::Home;
+use jail_config::{Allowed, Argument, Home, Program};
 use rustix::fs::{StatVfsMountFlags, fstatvfs};
 
 use crate::{plan::Plan, trust};
@@ -24,11 +24,14 @@ use crate::{plan::Plan, trust};
 pub(crate) const DIRECTORY: &str = "/run/login-jail";
 pub(crate) const FILE: &str = "session";
 
-/// The longest mark, in bytes: three numbers and two paths.
-const LONGEST: u64 = 16 * 1024;
+/// The longest mark, in bytes: some numbers, two paths, and a list of commands.
+const LONGEST: u64 = 64 * 1024;
 
 /// Separates the values: no path has it in it.
 const END: u8 = 0;
+
+/// In the place of a number of arguments, where any will do.
+const ANY: &str = "any";
 
 /// What a session was opened for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Mark {
     pub shell: PathBuf,
     /// The working directory, and whether `/` will do where it is not there.
     pub home: Home,
+    /// What alone may be started; nothing where anything may be.
+    pub commands: Option<Vec<Allowed>>,
 }
 
 impl Mark {
@@ -51,6 +56,7 @@ impl Mark {
             umask: plan.process.umask,
             shell: plan.process.shell.clone(),
             home: plan.process.home.clone(),
+            commands: plan.process.commands.clone(),
         }
     }
 
@@ -83,7 +89,8 @@ impl Mark {
             home.clone().into_os_string(),
         ];
         let mut text = Vec::new();
-        for value in values {
+        let commands = self.commands.iter().flatten().flat_map(written);
+        for value in values.into_iter().chain(commands) {
             text.extend_from_slice(value.as_bytes());
             text.push(END);
         }
@@ -110,7 +117,27 @@ impl Mark {
             Some("default") => Home::Default(home),
             _ => return None,
         };
+        let mut commands = Vec::new();
+        while let Some(kind) = next().filter(|kind| !kind.is_empty()) {
+            let mut text = || String::from_utf8(next()?.to_vec()).ok();
+            let kind = String::from_utf8(kind.to_vec()).ok()?;
+            if let Some(word) = Allowed::of_word(&kind) {
+                commands.push(word);
+                continue;
+            }
+            let path = text()?;
+            let arguments = match kind.as_str() {
+                ANY => None,
+                number => {
+                    let number: usize = number.parse().ok()?;
+                    let arguments = (0..number).map(|_| text().map(|it| Argument::of(&it)));
+                    Some(arguments.collect::<Option<_>>()?)
+                }
+            };
+            commands.push(Allowed::Program(Program { path, arguments }));
+        }
         Some(Mark {
+            commands: (!commands.is_empty()).then_some(commands),
             uid,
             umask,
             shell,
@@ -119,22 +146,56 @@ impl Mark {
     }
 }
 
+/// Writes an entry: its word; or how many arguments a program takes, its path, and them.
+fn written(entry: &Allowed) -> Vec<OsString> {
+    let Allowed::Program(Program { path, arguments }) = entry else {
+        return vec![entry.name().into()];
+    };
+    let number = arguments.as_ref().map(|list| list.len().to_string());
+    let arguments = arguments.iter().flatten().map(|it| it.as_str().into());
+    [number.unwrap_or(ANY.to_owned()).into(), path.into()]
+        .into_iter()
+        .chain(arguments)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use jail_config::Home;
+    use jail_config::{Allowed, Argument, Home, Program};
 
     use super::Mark;
 
     #[test]
     fn a_mark_is_read_as_it_was_written_and_not_if_it_is_cut_short() {
+        let program = |path: &str, arguments| {
+            Allowed::Program(Program {
+                path: path.to_owned(),
+                arguments,
+            })
+        };
         let mark = Mark {
+            commands: Some(vec![
+                Allowed::Git,
+                program("/a b", None),
+                program(
+                    "/c",
+                    Some(vec![Argument::Fixed("git".to_owned()), Argument::Rest]),
+                ),
+                program("/d", Some(Vec::new())),
+                Allowed::Sftp,
+            ]),
             uid: 1001,
             umask: 0o027,
             shell: "/bin/a shell\n".into(),
             home: Home::Default("/home/ann".into()),
         };
         let text = mark.encode();
-        assert_eq!(Mark::decode(&text), Some(mark));
+        assert_eq!(Mark::decode(&text), Some(mark.clone()));
+        let mark = Mark {
+            commands: None,
+            ..mark
+        };
+        assert_eq!(Mark::decode(&mark.encode()), Some(mark));
         assert_eq!(Mark::decode(&text[..8]), None);
         assert_eq!(Mark::decode(b""), None);
         assert_eq!(Mark::decode(b"-1\x000\x00/x\x00set\x00/\x00"), None);

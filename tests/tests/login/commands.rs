@@ -319,6 +319,13 @@ fn behind_pam_nothing_but_the_list_can_be_executed() {
     // sshd starts the account's shell, which is not on the list.
     let seen = sandbox.ssh("ann", "echo shell");
     assert_ne!(seen.code(), Some(0), "{seen}");
+    // And jail-shell as that shell goes by the list.
+    sandbox.must("usermod -s /usr/bin/jail-shell ann");
+    assert_eq!(sandbox.ssh("ann", "id -un").ok(), "ann");
+    told(
+        &sandbox.ssh("ann", "ls"),
+        "the command \"ls\" is not allowed; allowed: /usr/bin/id, /bin/dash",
+    );
     sandbox.must("usermod -s /bin/dash ann");
     assert_eq!(sandbox.ssh("ann", "id -un").ok(), "ann");
     for command in [
