@@ -114,7 +114,7 @@ fn refuses_unknown_keys_of_a_jail() {
         (
             "zzz = 1",
             "1: unknown key \"zzz\"; a jail has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, env, groups, umask, limits, linger, root_owner",
+             network, proc, dev, tmp, mounts, etc, commands, sftp, env, groups, umask, limits, linger, root_owner",
         ),
         (
             "[jails.web.site]",
@@ -514,7 +514,7 @@ fn refuses_a_list_for_etc_where_nothing_of_the_hosts_is_shown() {
 
 #[test]
 fn refuses_what_is_not_built() {
-    for key in ["commands", "scope"] {
+    for key in ["scope"] {
         let expected = format!("3:1: {key:?} is not supported yet; remove it");
         assert_eq!(in_jail(&format!("{key} = \"off\"")), [expected]);
         let expected = format!("2:1: {key:?} is not supported yet; remove it");
@@ -524,6 +524,90 @@ fn refuses_what_is_not_built() {
         "limits = { sessions = 3 }",
         "12: \"limits.sessions\" is not supported yet; remove it",
     )]);
+    assert_in_jail(&[(
+        "sftp = { log = true }",
+        "10: \"sftp.log\" is not supported yet; remove it",
+    )]);
+}
+
+#[test]
+fn refuses_wrong_commands() {
+    assert_in_jail(&[
+        (
+            "commands = \"sftp\"",
+            "12: \"commands\" wants an array of words, paths and tables, found a string; for example: commands = [\"sftp\", \"rsync\", \"/usr/bin/report\"]",
+        ),
+        (
+            "commands = []",
+            "12: commands = [] lets nobody start anything; for example: commands = [\"sftp\", \"rsync\", \"/usr/bin/report\"]",
+        ),
+        (
+            "commands = [\"sfpt\"]",
+            "13: \"commands\" can't have \"sfpt\"; did you mean \"sftp\"?",
+        ),
+        (
+            "commands = [\"bin/report\"]",
+            "13: \"commands\" can't have \"bin/report\"; it has \"shell\", \"sftp\", \"scp\", \"rsync\", \"git\" and absolute paths of programs",
+        ),
+        (
+            "commands = [\"/bin/../sh\"]",
+            "13: \"/bin/../sh\" has a \"..\" component; write the path without it",
+        ),
+        (
+            "commands = [\"/home/{user}/x\"]",
+            "13: \"/home/{user}/x\" has braces, and commands no variables; only root, base, home, mounts and sftp.directory have variables",
+        ),
+        (
+            "commands = [{ program = \"/bin/x\" }]",
+            "13: a command has no arguments; for example: arguments = [\"--user\", \"*\"]",
+        ),
+        (
+            "commands = [{ program = \"/bin/x\", arguments = [\"**\", \"a\"] }]",
+            "48: \"**\" stands for all further arguments; write it last, or \"*\" for one argument",
+        ),
+        (
+            "commands = [{ program = \"x\", arguments = [] }]",
+            "25: \"x\" is not the absolute path of a program; for example: \"/usr/bin/report\"",
+        ),
+        (
+            "commands = [{ program = \"/x\", arguments = [], args = [] }]",
+            "47: unknown key \"args\"; a command has program, arguments",
+        ),
+        (
+            "sftp = { acces = \"read-only\" }",
+            "10: unknown key \"acces\"; did you mean \"access\"?",
+        ),
+        (
+            "sftp = { access = \"readonly\" }",
+            "19: \"access\" can't be \"readonly\"; did you mean \"read-only\"?",
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_a_restricted_sftp_beside_other_ways_to_the_files() {
+    let restricted = "sftp = { access = \"read-only\" }";
+    for (commands, needs) in [
+        ("", "without \"shell\""),
+        ("commands = [\"sftp\", \"shell\"]\n", "without \"shell\""),
+        (
+            "commands = [\"sftp\", \"scp\"]\n",
+            "without \"scp\", whose old protocol it does not bind",
+        ),
+    ] {
+        let found = in_jail(&format!("{commands}{restricted}"));
+        let expected = format!(
+            "sftp.access = \"read-only\" needs a list of commands {needs}; write commands = [\"sftp\"], or remove access"
+        );
+        assert!(
+            found.len() == 1 && found[0].ends_with(&expected),
+            "{found:?}"
+        );
+    }
+    policy(&format!(
+        "[jails.web]\nroot = \"/srv\"\ncommands = [\"sftp\"]\n{restricted}"
+    ));
+    policy("[jails.web]\nroot = \"/srv\"\nsftp = { umask = \"007\" }");
 }
 
 #[test]
@@ -700,7 +784,7 @@ root = "/srv"
 }
 
 /// Each key that needs namespaces, as a config has it and as a message names it.
-const NEED_FULL: [(&str, &str, &str); 9] = [
+const NEED_FULL: [(&str, &str, &str); 10] = [
     ("base = \"host\"", "base = \"host\"", "base = \"none\""),
     (
         "base = \"/srv/image\"",
@@ -730,18 +814,27 @@ const NEED_FULL: [(&str, &str, &str); 9] = [
         "root_owner = \"root\"",
     ),
     ("linger = true", "linger = true", ""),
+    (
+        "commands = [\"sftp\"]",
+        "a list of commands without \"shell\"",
+        "",
+    ),
 ];
+
+fn key_of(line: &str) -> &str {
+    line.split(' ').next().unwrap()
+}
 
 #[test]
 fn refuses_what_needs_namespaces_in_a_jail_by_chroot() {
     for (line, written, instead) in NEED_FULL {
         let needs = format!("{written} needs isolation = \"full\"");
         let own = match instead {
-            "" => "write isolation = \"full\", or remove linger".to_owned(),
+            "" => format!("write isolation = \"full\", or remove {}", key_of(line)),
             instead => format!("write isolation = \"full\", or {instead}"),
         };
         let inherited = match instead {
-            "" => "move linger to the jails that can have it".to_owned(),
+            "" => format!("move {} to the jails that can have it", key_of(line)),
             instead => format!("write {instead} in this jail"),
         };
         let jail = "[jails.web]\nroot = \"/srv\"";
@@ -1218,7 +1311,7 @@ fn refuses_a_user_file_that_is_wrong() {
         (
             "[users]\nroot = \"/x\"\n",
             "1:2: unknown key \"users\"; a file in users.d has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, env, groups, umask, limits, linger, root_owner, jail",
+             network, proc, dev, tmp, mounts, etc, commands, sftp, env, groups, umask, limits, linger, root_owner, jail",
         ),
     ] {
         let faults = user_file(&policy, text).unwrap_err();

@@ -14,6 +14,8 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
         jails.b.network = "none"
         jails.b.limits = { cpu = 0x10, as = 1_000, core = "unlimited", fsize = "2048M", nproc = 1024 }
         jails.b.base = "host"
+        jails.b.commands = ["git", { arguments = ["a", "*", "**"], program = "/bin/r" }, "/bin/x", "git"]
+        jails.b.sftp = { umask = "0007", directory = "/{user}", access = "upload-only" }
         jails.b.etc = ["php", "a\"b", "php"]
         groups = { zeta = "b", alpha = "my web" }
         users = { "john.doe" = "/srv/john", ann = "b" }
@@ -70,6 +72,8 @@ base = "host"
 network = "none"
 mounts = [{ source = "/srv/\"x\"", target = "/x", mode = "rw" }, { source = "{home}", target = "/a", mode = "ro" }]
 etc = ["php", "a\"b"]
+commands = ["git", { program = "/bin/r", arguments = ["a", "*", "**"] }, "/bin/x"]
+sftp = { access = "upload-only", directory = "/{user}", umask = "007" }
 env = { set = { PATH = "/bin" } }
 limits = { nproc = 1024, fsize = "2G", as = 1000, core = "unlimited", cpu = 16 }
 
