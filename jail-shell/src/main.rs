@@ -163,8 +163,8 @@ fn tell(caller: &Caller, refusal: &Refusal) {
             "jail-shell: root is not jailed; use an ordinary shell, or su to the user to try theirs\n".to_owned()
         }
         Refusal::Usage(what) => format!("jail-shell: {what}; see jail-shell --help\n"),
-        Refusal::NotAllowed(what) => format!("jail-shell: {what}\n"),
         _ if refusal.is_for_want_of_sftp() => "This account is for SFTP only.\n".to_owned(),
+        Refusal::NotAllowed(what) => format!("jail-shell: {what}\n"),
         _ => format!(
             "jail-shell: login refused ({}); ask the administrator, who finds the reason in the authpriv log\n",
             refusal.code()

@@ -8,7 +8,7 @@ use std::{
 use jail::{
     account::identity::Identity,
     door::refusal::Refusal,
-    plan::{Plan, environment::Variable, request::Request},
+    plan::{Plan, allowed, environment::Variable, process::only, request::Request},
 };
 use jail_config::Jail;
 use serde::Serialize;
@@ -48,7 +48,11 @@ impl Door {
             // What runs there is the host program's own affair.
             (Door::Pam, _) => return Ok(Plan::behind_pam(jail, identity)?),
         };
-        let request = Request::parse(&arguments, original, self == Door::ForceCommand, identity)?;
+        let request = match (command, only(&jail)) {
+            // A shell is what nobody gets there.
+            (None, Some(list)) => allowed::example(list),
+            _ => Request::parse(&arguments, original, self == Door::ForceCommand, identity)?,
+        };
         Ok(Plan::new(jail, identity, request, inherited)?)
     }
 

@@ -47,6 +47,12 @@ impl Entered {
         self.missing.as_deref()
     }
 
+    /// Gives the program that it becomes, a path in the jail.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.start.program
+    }
+
     /// Becomes the shell, or the sftp-server. Returns only when execve(2) failed.
     #[must_use]
     pub fn exec(self) -> Refusal {

@@ -98,10 +98,11 @@ impl Refusal {
     /// Tells whether the client wants something else than SFTP of an account that has nothing else.
     #[must_use]
     pub fn is_for_want_of_sftp(&self) -> bool {
-        matches!(
-            self,
-            Refusal::SftpOnly(_) | Refusal::Program(ProgramFault::SftpNotWanted)
-        )
+        match self {
+            Refusal::SftpOnly(_) | Refusal::Program(ProgramFault::SftpNotWanted) => true,
+            Refusal::NotAllowed(what) => what.has_sftp_alone(),
+            _ => false,
+        }
     }
 
     /// Gives the exit status: that of the code, but 1 where the login itself is not refused.

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::Allowed;
+use jail_config::{Allowed, Argument};
 
 use super::{
     request::{Request, What},
@@ -72,6 +72,14 @@ enum Asked {
     Otherwise(&'static str, String),
 }
 
+impl NotAllowed {
+    /// Tells whether the list has SFTP and nothing else.
+    #[must_use]
+    pub fn has_sftp_alone(&self) -> bool {
+        self.allowed == [Allowed::Sftp.name()]
+    }
+}
+
 impl fmt::Display for NotAllowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.asked {
@@ -119,8 +127,9 @@ const GIT_CORE: [&str; 3] = [
     "/usr/local/libexec/git-core/git",
 ];
 
-/// Lists the programs that an entry takes, each by the paths that it may have.
-pub(super) fn programs(entry: &Allowed) -> Vec<Vec<PathBuf>> {
+/// Lists the programs that an entry takes, each by the paths that it may have. The first is the one that is started.
+#[must_use]
+pub fn programs(entry: &Allowed) -> Vec<Vec<PathBuf>> {
     let server = || SFTP_SERVERS.map(PathBuf::from).to_vec();
     match entry {
         Allowed::Shell => Vec::new(),
@@ -160,12 +169,49 @@ pub(super) fn narrow(request: Request, list: &[Allowed]) -> Result<Request, NotA
         What::Command { command, arguments } if arguments.is_empty() => {
             direct(&command, list).map(What::Direct)
         }
-        What::Command { .. } | What::Direct(_) => Err(Asked::Shell),
+        What::Command { .. } => Err(Asked::Shell),
+        // Only this module makes one.
+        What::Direct(direct) => Ok(What::Direct(direct)),
     };
     Ok(Request {
         login: false,
         what: what.map_err(refuse)?,
     })
+}
+
+/// Makes a request that a list allows: that of its first entry.
+#[must_use]
+pub fn example(list: &[Allowed]) -> Request {
+    let plain = |words: &[&str]| words.iter().map(Word::plain).collect();
+    let what = match list.first() {
+        None | Some(Allowed::Shell) => What::Shell,
+        Some(Allowed::Sftp | Allowed::Scp) => What::Sftp {
+            asked: PathBuf::from("internal-sftp"),
+            options: Vec::new(),
+            unsure: false,
+            shell: false,
+        },
+        Some(Allowed::Rsync) => What::Direct(named("rsync", plain(&["--server", "-e.", ".", "."]))),
+        Some(Allowed::Git) => What::Direct(named("git", plain(&["upload-pack", "."]))),
+        Some(Allowed::Program(program)) => {
+            let fixed = |argument: &Argument| match argument {
+                Argument::Fixed(text) => Some(Word::plain(text)),
+                Argument::One => Some(Word::plain("-")),
+                Argument::Rest => None,
+            };
+            What::Direct(Direct {
+                paths: vec![PathBuf::from(&program.path)],
+                arguments: program
+                    .arguments
+                    .iter()
+                    .flatten()
+                    .filter_map(fixed)
+                    .collect(),
+                environment: Vec::new(),
+            })
+        }
+    };
+    Request { login: false, what }
 }
 
 /// Finds what of the list a command is.

@@ -105,7 +105,8 @@ pub struct SecondWall<'a> {
 }
 
 /// Gives the list of commands of a jail that allows no shell.
-pub(super) fn only(jail: &Jail) -> Option<&[Allowed]> {
+#[must_use]
+pub fn only(jail: &Jail) -> Option<&[Allowed]> {
     let list = jail.commands.as_deref();
     list.filter(|list| !has_shell(Some(list)))
 }

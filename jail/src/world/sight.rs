@@ -18,7 +18,12 @@ use rustix::fs::{Dir, Mode, OFlags, openat};
 
 use crate::{
     fault::{StepFault, failed},
-    plan::{Plan, world::View},
+    plan::{
+        Plan,
+        world::{From, View},
+    },
+    process::program::Root,
+    trust,
     world::{
         mark, records,
         targets::{file_type, open_entry},
@@ -61,8 +66,18 @@ pub(crate) fn of<'a>(plan: &'a Plan, opened: &'a Opened) -> Result<Sight<'a>, St
     }
     let made = view.map(|view| made(plan, view)).unwrap_or_default();
     names.extend(made.iter().cloned());
+    let carried = carried(plan)?;
+    names.extend(carried.iter().cloned());
     let mut seen = Vec::new();
     for name in names {
+        if carried.contains(&name) {
+            seen.push(Name {
+                name,
+                source: Source::Made,
+                file: None,
+            });
+            continue;
+        }
         let is_made = made.contains(&name);
         seen.extend(look_at(plan, opened, name, is_made)?);
     }
@@ -80,7 +95,8 @@ pub(crate) fn of<'a>(plan: &'a Plan, opened: &'a Opened) -> Result<Sight<'a>, St
             .iter()
             .zip(opened.mounts.iter().map(AsFd::as_fd))
             .collect(),
-        whole: opened.base.is_none().then_some(opened.root.as_fd()),
+        whole: (opened.base.is_none() && !view.is_some_and(view::carries))
+            .then_some(opened.root.as_fd()),
     })
 }
 
@@ -116,13 +132,13 @@ fn look_at(
 /// Lists what the assembly makes, where neither root nor base have it.
 fn made(plan: &Plan, view: &View) -> BTreeSet<OsString> {
     let own = [("proc", view.proc), ("dev", view.dev), ("tmp", view.tmp)];
-    let sealed = view.base != Base::None;
+    let sealed = view.base != Base::None || view::carries(view);
     let own = own
         .into_iter()
         .filter(|(_, content)| sealed || *content == Content::Private)
         .map(|(name, _)| name)
         .chain(sealed.then_some("run"))
-        .chain((view.base == Base::Host).then_some("etc"))
+        .chain((view.base == Base::Host || view::carries(view)).then_some("etc"))
         .map(OsString::from);
     let behind_pam = plan.process.request().is_none();
     let mark = behind_pam.then_some(Path::new(mark::DIRECTORY));
@@ -132,6 +148,17 @@ fn made(plan: &Plan, view: &View) -> BTreeSet<OsString> {
         below.iter().next().map(OsStr::to_owned)
     });
     own.chain(targets).collect()
+}
+
+/// Lists the names that the host's programs bring, where the session's come from there.
+fn carried(plan: &Plan) -> Result<BTreeSet<OsString>, StepFault> {
+    let wanted = plan.world.executables().filter(|it| it.from == From::Host);
+    let Some(wanted) = wanted else {
+        return Ok(BTreeSet::new());
+    };
+    let needed = Root::at(trust::open_host_root()?).needed(wanted)?;
+    let top = |path: &Path| path.iter().nth(1).map(OsStr::to_owned);
+    Ok(needed.iter().filter_map(|it| top(&it.path)).collect())
 }
 
 /// Tells whether a host program's records get a /var of their own.
@@ -175,7 +202,7 @@ pub fn open_to_all(plan: &Plan, name: &OsStr) -> &'static [&'static str] {
     match name.to_str() {
         Some("tmp") if view.tmp == Content::Private => &["/tmp"],
         Some("dev") if view.dev == Content::Private => &["/dev/shm"],
-        Some("run") if view.base != Base::None => &["/run/screen"],
+        Some("run") if view.base != Base::None || view::carries(view) => &["/run/screen"],
         _ => &[],
     }
 }

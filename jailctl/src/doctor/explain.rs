@@ -17,7 +17,10 @@ use std::{ffi::OsStr, path::Path};
 use jail::{
     account::identity::Identity,
     door::{decision::Config, look::look, refusal::Refusal},
-    plan::{Plan, process::HandOver},
+    plan::{
+        Plan,
+        process::{HandOver, only},
+    },
     process::landlock,
     trust::{Flaw, UntrustedSource},
 };
@@ -135,6 +138,7 @@ fn explain(
         base: None,
         world: None,
         reach: None,
+        commands: None,
         limits: Vec::new(),
         sshd: None,
         steps: Vec::new(),
@@ -211,6 +215,8 @@ impl Explanation {
         };
         self.remarks = remarks::of_door(door, &jail, identity, command);
         self.limits = words::limits(&jail.limits);
+        self.commands =
+            only(&jail).map(|list| list.iter().map(|it| it.name().to_owned()).collect());
         let passed: Vec<&str> = jail.env.pass.iter().map(|glob| glob.as_str()).collect();
         let passed = passed.join(" ");
         let plan = match door.plan(jail, command, identity, []) {

@@ -62,6 +62,8 @@ pub(crate) enum FindingKind {
 
     /// A key of the jail is not available behind PAM
     BehindPam,
+    /// A program of the list of commands is not in the jail, or can't start
+    CommandMissing,
     /// /etc of the jail lacks what programs look for
     EtcMissing,
     /// The shell can't be started

@@ -19,11 +19,11 @@ use jail::{
         host_program,
         refusal::Refusal,
     },
-    plan::Plan,
+    plan::{Plan, allowed},
     process::{program::Root, script, start},
     session::supervisor::end_like,
 };
-use jail_config::Home;
+use jail_config::{Allowed, Home};
 use jail_roots::shebang;
 use nix::errno::Errno;
 use rustix::stdio::stdin;
@@ -58,6 +58,8 @@ pub(crate) enum Seen {
     LoginShell(String),
     /// A program that is there can't start, and why.
     Program(PathBuf, String),
+    /// A program of the list of commands is not there, or can't start; and why.
+    Command(String, String),
     /// How many more such programs there are.
     MorePrograms(usize),
     /// The home is not there, and the session starts in `/`.
@@ -159,8 +161,8 @@ pub(crate) fn look_inside(
         .map_err(Refusal::Identity)
         .and_then(|identity| enter(config, &identity, door).map(|outcome| (outcome, identity)));
     match outcome {
-        Ok((Stage::Inside(home, missing), identity)) => {
-            if let Some(missing) = missing {
+        Ok((Stage::Inside(inside), identity)) => {
+            if let Some(missing) = inside.missing {
                 tell(&Seen::Weakened(missing))?;
             }
             if let Task::Attack = task {
@@ -172,9 +174,11 @@ pub(crate) fn look_inside(
             if door == Door::Pam {
                 look_at_login_shell(&identity).iter().try_for_each(tell)?;
             }
-            for seen in look(&identity, &home) {
-                tell(&seen)?;
-            }
+            let seen = match inside.commands {
+                None => look(&identity, &inside.home),
+                Some(list) => look_for(&list, &inside.home),
+            };
+            seen.iter().try_for_each(tell)?;
             tell(&Seen::Done)?;
         }
         // The processes around the session have nothing to say.
@@ -189,10 +193,20 @@ pub(crate) fn look_inside(
 
 /// Where a process is after entering.
 enum Stage {
-    /// Inside, as the user: the home that the session starts in, and what of the second wall is missing.
-    Inside(Home, Option<String>),
+    /// Inside, as the user.
+    Inside(Inside),
     /// Supervisor or init, whose work is done.
     Around,
+}
+
+/// What is known of a session inside.
+struct Inside {
+    /// The home that it starts in.
+    home: Home,
+    /// What of the second wall is missing.
+    missing: Option<String>,
+    /// What alone may be started; nothing where a shell may be.
+    commands: Option<Vec<Allowed>>,
 }
 
 fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusal> {
@@ -203,13 +217,17 @@ fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusa
     }
     let watchdog = start::sanitize()?;
     let inherited = start::take_limits()?;
-    let (home, shell) = (plan.process.home.clone(), plan.process.shell.clone());
+    let (home, commands) = (plan.process.home.clone(), plan.process.commands.clone());
     // A rehearsal is nobody's login, and the log has none of it.
     match enter::enter(plan, &inherited, watchdog, |_| ())? {
         Outcome::Inside(entered) => {
-            executable(&shell)?;
+            executable(entered.program())?;
             let missing = entered.missing().map(str::to_owned);
-            Ok(Stage::Inside(home, missing))
+            Ok(Stage::Inside(Inside {
+                home,
+                missing,
+                commands,
+            }))
         }
         Outcome::Supervisor(ended) | Outcome::Refused(ended) => end_like(ended),
         Outcome::Init => Ok(Stage::Around),
@@ -251,10 +269,11 @@ fn confine(plan: &Plan, identity: &Identity) -> Result<Stage, Refusal> {
     let confined = host_program::confine(plan, |_| ())?;
     let missing = take_ids(&confined, identity)?.missing;
     // Where host programs go is the account's home, whatever the jail's is, and `/` where it is not there.
-    Ok(Stage::Inside(
-        Home::Default(home(identity).to_owned()),
+    Ok(Stage::Inside(Inside {
+        home: Home::Default(home(identity).to_owned()),
         missing,
-    ))
+        commands: plan.process.commands.clone(),
+    }))
 }
 
 fn tell(seen: &Seen) -> Result<(), Failure> {
@@ -275,6 +294,33 @@ fn look(identity: &Identity, home: &Home) -> Vec<Seen> {
     seen.extend(look_at_passwd(identity));
     seen.extend(look_at_programs(identity));
     seen.extend(look_at_what_is_loaded_late());
+    seen
+}
+
+/// Looks around where a list of commands is all that may be started: for nothing that a shell would need.
+fn look_for(list: &[Allowed], home: &Home) -> Vec<Seen> {
+    let mut seen = look_at_home(home);
+    let Ok(root) = Root::current(None) else {
+        return seen;
+    };
+    for entry in list {
+        // The other programs of git are its own, by other names.
+        let started = if *entry == Allowed::Git {
+            1
+        } else {
+            usize::MAX
+        };
+        for paths in allowed::programs(entry).into_iter().take(started) {
+            let there = paths.iter().find(|path| root.has(path));
+            let fault = match there.or(paths.first()) {
+                Some(path) => root.check(path).err(),
+                None => None,
+            };
+            seen.extend(
+                fault.map(|fault| Seen::Command(entry.name().to_owned(), fault.to_string())),
+            );
+        }
+    }
     seen
 }
 

@@ -53,37 +53,27 @@ fn an_empty_root_serves_sftp_and_scp() {
 #[test]
 fn whoever_has_sftp_alone_is_told_so_at_once() {
     let sandbox = ann(HOME, "commands = [\"sftp\"]");
-    told(
-        &sandbox.ssh("ann", "id"),
-        "the command \"id\" is not allowed; allowed: sftp",
-    );
-    told(
-        &sandbox.ssh_shell("ann", "id\n"),
-        "a shell is not allowed; allowed: sftp",
-    );
-    told(
-        &sandbox.su_dash("ann", "id\n"),
-        "a shell is not allowed; allowed: sftp",
-    );
-    told(
-        &sandbox.ssh("ann", "rsync --server -e.i . /"),
-        "the command \"rsync\" is not allowed; allowed: sftp",
-    );
-    told(
-        &sandbox.ssh("ann", "echo $HOME"),
-        "a command is not allowed that needs a shell: a shell would act on the $ in \"$HOME\"; quote it; allowed: sftp",
-    );
+    let told = |seen: &Outcome| {
+        assert_eq!(seen.code(), Some(1), "{seen}");
+        assert_eq!(
+            (seen.stdout.as_str(), seen.stderr.as_str()),
+            ("", "This account is for SFTP only.\n")
+        );
+    };
+    told(&sandbox.ssh("ann", "id"));
+    told(&sandbox.ssh_shell("ann", "id\n"));
+    told(&sandbox.su_dash("ann", "id\n"));
+    told(&sandbox.ssh("ann", "rsync --server -e.i . /"));
+    told(&sandbox.ssh("ann", "echo $HOME"));
     let scp = sandbox.scp(&["-O", "/tmp/letter", "ann@127.0.0.1:x"]);
-    assert!(
-        scp.stderr.contains("the command \"scp\" is not allowed"),
-        "{scp}"
-    );
-    sandbox.logged(&[
-        "refused",
-        "code=usage ",
-        r#"user="ann""#,
-        "commands: the command \\\"id\\\" is not allowed",
-    ]);
+    assert!(scp.stderr.contains("for SFTP only"), "{scp}");
+    for why in [
+        "commands: the command \\\"id\\\" is not allowed; allowed: sftp",
+        "commands: a shell is not allowed; allowed: sftp",
+        "a shell would act on the $ in ",
+    ] {
+        sandbox.logged(&["refused", "code=usage ", r#"user="ann""#, why]);
+    }
 }
 
 #[test]

@@ -94,7 +94,9 @@ impl Root {
         }
     }
 
-    pub(crate) fn has(&self, path: &Path) -> bool {
+    /// Tells whether there is something of this path inside.
+    #[must_use]
+    pub fn has(&self, path: &Path) -> bool {
         self.open_with(path, OFlags::PATH).is_ok()
     }
 

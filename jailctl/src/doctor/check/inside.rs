@@ -108,6 +108,11 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
                 Base::Host | Base::Directory(_) => finding,
             }
         }
+        Seen::Command(entry, reason) => Finding::error(
+            FindingKind::CommandMissing,
+            format!("`commands` has {entry:?}: {reason}"),
+        )
+        .mended_by(edit(&jail.rule.file, jail.rule.line)),
         Seen::MorePrograms(number) => Finding::note(
             FindingKind::More,
             format!("{number} more programs that can't start"),

@@ -52,6 +52,9 @@ pub(super) struct Explanation {
     pub(super) world: Option<World>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reach: Option<Reach>,
+    /// What alone may be started; nothing where a shell may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) commands: Option<Vec<String>>,
     /// The limits that the config sets.
     pub(super) limits: Vec<String>,
     /// What sshd does by itself. For root only.

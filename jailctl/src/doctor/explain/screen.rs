@@ -142,6 +142,12 @@ fn print_world(explanation: &Explanation) {
     if let Some(world) = &explanation.world {
         print_sight(world);
     }
+    if let Some(commands) = &explanation.commands {
+        row(
+            "starts",
+            &format!("{}; nothing else can be executed", commands.join(", ")),
+        );
+    }
     if let Some(reach) = &explanation.reach {
         row("network", &reach.network());
         row("processes", &reach.processes());

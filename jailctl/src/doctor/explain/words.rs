@@ -120,12 +120,19 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
         Step::Home(Home::Default(home)) => {
             format!("as the user, change to {}, or to / where it is not there", shown(home))
         }
+        Step::Program(_) | Step::Exec(_) if started_alone(plan).is_some() => {
+            let what = match step {
+                Step::Exec(_) => "execute",
+                _ => "look whether this can start, and expand what names files:",
+            };
+            format!("{what} {}", started_alone(plan).unwrap_or_default())
+        }
         Step::Program(shell) => format!(
             "look whether {}{} can start: itself, its interpreter, its libraries",
             shown(shell),
             match plan.process.request().map(|request| &request.what) {
                 Some(What::Sftp { .. }) => " and an sftp-server",
-                Some(What::Shell | What::Command { .. }) | None => "",
+                Some(What::Shell | What::Command { .. } | What::Direct(_)) | None => "",
             }
         ),
         Step::Exec(shell) => format!(
@@ -243,6 +250,14 @@ fn groups_in_words(groups: &[u32], plan: &Plan) -> String {
         return "none".to_owned();
     }
     named.join(", ")
+}
+
+/// Gives the command line that is started without a shell, as the list of commands has it.
+fn started_alone(plan: &Plan) -> Option<String> {
+    match plan.process.request().map(|request| &request.what) {
+        Some(What::Direct(direct)) => Some(shown(direct.shown())),
+        _ => None,
+    }
 }
 
 fn command_line(plan: &Plan) -> String {
