@@ -8,7 +8,7 @@ use std::{
 use jail::{
     account::identity::Identity,
     door::refusal::Refusal,
-    plan::{Plan, allowed, environment::Variable, process::only, request::Request},
+    plan::{Plan, environment::Variable, narrow, process::only, request::Request},
 };
 use jail_config::Jail;
 use serde::Serialize;
@@ -50,7 +50,7 @@ impl Door {
         };
         let request = match (command, only(&jail)) {
             // A shell is what nobody gets there.
-            (None, Some(list)) => allowed::example(list),
+            (None, Some(list)) => narrow::example(list),
             _ => Request::parse(&arguments, original, self == Door::ForceCommand, identity)?,
         };
         Ok(Plan::new(jail, identity, request, inherited)?)

@@ -1,5 +1,5 @@
-//! Holds a request against the list of commands that a jail allows: what is started is started directly, and no shell reads the
-//! request.
+//! The list of commands that a jail allows: which program a command of it is. What is started is started directly, and no shell
+//! reads it.
 //!
 //! Which program may start is decided here; which files it can reach is the view's business. What keeps a program from starting
 //! another one is not decided here: see [`Executables`](crate::plan::world::Executables).
@@ -14,10 +14,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::{Allowed, Argument};
+use jail_config::Allowed;
 
 use super::{
-    request::{Request, What},
     sftp::without_exec,
     words::{NotWords, Word, quoted, split, split_with_patterns},
 };
@@ -61,7 +60,7 @@ pub struct NotAllowed {
 
 /// What was asked for, and is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Asked {
+pub(super) enum Asked {
     Shell,
     Sftp,
     /// A command that a shell would have to read.
@@ -73,6 +72,14 @@ enum Asked {
 }
 
 impl NotAllowed {
+    /// Refuses what was asked for, and names what the list has.
+    pub(super) fn new(asked: Asked, list: &[Allowed]) -> NotAllowed {
+        NotAllowed {
+            asked,
+            allowed: list.iter().map(|it| it.name().to_owned()).collect(),
+        }
+    }
+
     /// Tells whether the list has SFTP and nothing else.
     #[must_use]
     pub fn has_sftp_alone(&self) -> bool {
@@ -141,81 +148,8 @@ pub fn programs(entry: &Allowed) -> Vec<Vec<PathBuf>> {
     }
 }
 
-/// Holds a request against a list without `"shell"`.
-///
-/// # Errors
-/// The list does not allow it.
-pub(super) fn narrow(request: Request, list: &[Allowed]) -> Result<Request, NotAllowed> {
-    let refuse = |asked| NotAllowed {
-        asked,
-        allowed: list.iter().map(|it| it.name().to_owned()).collect(),
-    };
-    let has = |entry: Allowed| list.contains(&entry);
-    let what = match request.what {
-        What::Shell => Err(Asked::Shell),
-        // The old protocol of scp is a command of its own.
-        What::Sftp {
-            options, unsure, ..
-        } if has(Allowed::Sftp) || has(Allowed::Scp) => {
-            Ok(What::Sftp {
-                // A path would be the client's choice.
-                asked: PathBuf::from("internal-sftp"),
-                options,
-                unsure,
-                shell: false,
-            })
-        }
-        What::Sftp { .. } => Err(Asked::Sftp),
-        What::Command { command, arguments } if arguments.is_empty() => {
-            direct(&command, list).map(What::Direct)
-        }
-        What::Command { .. } => Err(Asked::Shell),
-        // Only this module makes one.
-        What::Direct(direct) => Ok(What::Direct(direct)),
-    };
-    Ok(Request {
-        login: false,
-        what: what.map_err(refuse)?,
-    })
-}
-
-/// Makes a request that a list allows: that of its first entry.
-#[must_use]
-pub fn example(list: &[Allowed]) -> Request {
-    let plain = |words: &[&str]| words.iter().map(Word::plain).collect();
-    let what = match list.first() {
-        None | Some(Allowed::Shell) => What::Shell,
-        Some(Allowed::Sftp | Allowed::Scp) => What::Sftp {
-            asked: PathBuf::from("internal-sftp"),
-            options: Vec::new(),
-            unsure: false,
-            shell: false,
-        },
-        Some(Allowed::Rsync) => What::Direct(named("rsync", plain(&["--server", "-e.", ".", "."]))),
-        Some(Allowed::Git) => What::Direct(named("git", plain(&["upload-pack", "."]))),
-        Some(Allowed::Program(program)) => {
-            let fixed = |argument: &Argument| match argument {
-                Argument::Fixed(text) => Some(Word::plain(text)),
-                Argument::One => Some(Word::plain("-")),
-                Argument::Rest => None,
-            };
-            What::Direct(Direct {
-                paths: vec![PathBuf::from(&program.path)],
-                arguments: program
-                    .arguments
-                    .iter()
-                    .flatten()
-                    .filter_map(fixed)
-                    .collect(),
-                environment: Vec::new(),
-            })
-        }
-    };
-    Request { login: false, what }
-}
-
 /// Finds what of the list a command is.
-fn direct(command: &OsStr, list: &[Allowed]) -> Result<Direct, Asked> {
+pub(super) fn direct(command: &OsStr, list: &[Allowed]) -> Result<Direct, Asked> {
     let words = split_with_patterns(command).map_err(Asked::NotWords)?;
     let words = match words.split_first() {
         Some((exec, rest)) if exec.text == "exec" && !rest.is_empty() => rest,
@@ -273,7 +207,7 @@ fn is_called(word: &OsStr, name: &str) -> bool {
     word == name || paths_of(name).iter().any(|path| word == path.as_os_str())
 }
 
-fn named(name: &str, arguments: Vec<Word>) -> Direct {
+pub(super) fn named(name: &str, arguments: Vec<Word>) -> Direct {
     Direct {
         paths: paths_of(name),
         arguments,
@@ -345,6 +279,3 @@ fn git(service: &str, arguments: &[OsString]) -> Result<Direct, String> {
             .to_vec(),
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,6 +7,7 @@ pub mod allowed;
 mod command;
 mod commands;
 pub mod environment;
+pub mod narrow;
 pub mod process;
 pub mod request;
 pub(crate) mod sftp;

@@ -6,10 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::Allowed;
-
 use super::{
-    allowed::{self, Direct, NotAllowed},
+    allowed::Direct,
     sftp::{self, Reading},
     usual_shell::is_usual_shell,
     words,
@@ -175,17 +173,6 @@ impl Request {
 }
 
 impl Request {
-    /// Holds a request against a list of commands that has no shell; nothing narrows it where there is none.
-    ///
-    /// # Errors
-    /// The list does not allow it.
-    pub(crate) fn within(self, commands: Option<&[Allowed]>) -> Result<Request, NotAllowed> {
-        match commands {
-            Some(list) => allowed::narrow(self, list),
-            None => Ok(self),
-        }
-    }
-
     /// Tells whether a client of sftp may have made a call, whoever it is for: such a client shows no other text than what an
     /// sftp-server says.
     #[must_use]

@@ -1,5 +1,12 @@
 //! What a script says it is run by: its `#!` line, as execve(2) reads it.
 
+use std::{
+    ffi::OsStr,
+    fs::File,
+    os::unix::{ffi::OsStrExt, fs::FileExt},
+    path::PathBuf,
+};
+
 /// How much of a file the kernel looks at: BINPRM_BUF_SIZE.
 pub const LONGEST_LINE: usize = 256;
 
@@ -19,4 +26,12 @@ pub fn words(start: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
         .peekable();
     words.peek()?;
     Some(words)
+}
+
+/// Reads the interpreter of a script. `None` for what is no script, or can't be read.
+pub(crate) fn interpreter_of(file: &File) -> Option<PathBuf> {
+    let mut start = [0_u8; LONGEST_LINE];
+    let length = file.read_at(&mut start, 0).ok()?;
+    let interpreter = words(start.get(..length)?)?.next()?;
+    Some(PathBuf::from(OsStr::from_bytes(interpreter)))
 }

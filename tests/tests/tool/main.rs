@@ -1,6 +1,7 @@
 //! What an administrator is told of users, jails and sessions: `jailctl check`, `explain`, `mend` and their like.
 
 mod accepted;
+mod commands_shown;
 mod explain_observed;
 mod jailctl_attack;
 mod jailctl_check;

@@ -13,8 +13,7 @@ mod root;
 
 use std::{
     ffi::{CString, OsStr},
-    fs::File,
-    os::unix::{ffi::OsStrExt, fs::FileExt},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -156,7 +155,7 @@ impl Root {
             else {
                 return Ok(());
             };
-            if let Some(interpreter) = script_interpreter(&file) {
+            if let Some(interpreter) = script::interpreter_of(&file) {
                 current = interpreter;
                 continue;
             }
@@ -190,12 +189,4 @@ impl Root {
         }
         Err(ProgramFault::Libraries(program.to_owned(), missing))
     }
-}
-
-/// Reads the interpreter of a script's first line: execve(2).
-fn script_interpreter(file: &File) -> Option<PathBuf> {
-    let mut start = [0_u8; script::LONGEST_LINE];
-    let length = file.read_at(&mut start, 0).ok()?;
-    let interpreter = script::words(start.get(..length)?)?.next()?;
-    Some(PathBuf::from(OsStr::from_bytes(interpreter)))
 }

@@ -13,7 +13,6 @@ use rustix::fs::fstat;
 use super::{
     libraries::{self, Places},
     root::{Root, regular},
-    script_interpreter,
 };
 use crate::{
     fault::{StepFault, failed},
@@ -67,7 +66,7 @@ impl Root {
             let Some(file) = self.trusted(&current)? else {
                 return Ok(());
             };
-            let script = script_interpreter(&file);
+            let script = script::interpreter_of(&file);
             let object = elf::read_native(&file);
             needed.push(Needed {
                 path: current.clone(),

@@ -2,8 +2,11 @@ use std::ffi::OsStr;
 
 use jail_config::{Allowed, Argument, Program};
 
-use super::{NotAllowed, narrow};
-use crate::plan::request::{Request, What};
+use super::narrow;
+use crate::plan::{
+    allowed::NotAllowed,
+    request::{Request, What},
+};
 
 fn ask(command: &str, list: &[Allowed]) -> Result<What, NotAllowed> {
     let request = Request {

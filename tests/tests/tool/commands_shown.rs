@@ -1,0 +1,49 @@
+//! What `jailctl` says of a jail with a list of commands.
+
+use login_jail_tests::{Sandbox, of_kind};
+
+const ROOT: &str = "/srv/jails/ann";
+
+/// Ann, who may use SFTP and rsync, in a root that has an sftp-server alone.
+fn ann() -> Sandbox {
+    Sandbox::new()
+        .user("ann")
+        .config(
+            "exempt = [\"root\"]\n[users]\nann = \"files\"\n[jails.files]\nroot = \"/srv/jails/{user}\"\n\
+             commands = [\"sftp\", \"rsync\"]\n",
+        )
+        .with(&format!(
+            "jailctl build {ROOT} --with sftp; install -d -o ann -g ann {ROOT}/home/ann; usermod -s /usr/bin/jail-shell ann"
+        ))
+}
+
+#[test]
+fn check_names_the_program_of_the_list_that_the_jail_does_not_have() {
+    let sandbox = ann();
+    let report = sandbox.run(&["jailctl", "check"]);
+    assert_eq!(report.code(), Some(1), "{report}");
+    let found = of_kind(&report, "command-missing");
+    let [rsync] = found.as_slice() else {
+        panic!("rsync alone: {report}");
+    };
+    assert!(rsync.what.contains("\"rsync\""), "{report}");
+    sandbox.must(&format!("jailctl build {ROOT} --with rsync"));
+    let report = sandbox.run(&["jailctl", "check"]);
+    assert!(of_kind(&report, "command-missing").is_empty(), "{report}");
+}
+
+#[test]
+fn explain_says_what_alone_may_be_started() {
+    let sandbox = ann();
+    sandbox.must(&format!("jailctl build {ROOT} --with rsync"));
+    let screen = sandbox.must("jailctl explain ann");
+    let row = "starts     sftp, rsync; nothing else can be executed";
+    assert!(screen.lines().any(|line| line == row), "{screen}");
+    let read = sandbox.must("jailctl explain --json ann");
+    let read: serde_json::Value = serde_json::from_str(&read).unwrap();
+    assert_eq!(
+        read["commands"],
+        serde_json::json!(["sftp", "rsync"]),
+        "{read}"
+    );
+}
