@@ -19,7 +19,10 @@ use jail::{
         inside,
         refusal::Refusal,
     },
-    log::Log,
+    log::{
+        Log,
+        call::{Call, Origin},
+    },
     plan::{Plan, environment::Variable, request::Request},
     process::{
         client, privilege,
@@ -61,6 +64,19 @@ impl Caller {
             .map(|(_, value)| value.as_os_str())
     }
 
+    /// Says how this program was called, and by whom as far as is known. Anybody can start it by hand, with any environment.
+    fn call(&self) -> Call {
+        let from = self.variable("SSH_CONNECTION");
+        Call {
+            terminal: terminal(),
+            from: from.map(|from| Origin::Claimed(from.to_owned())),
+            ..Call::of_this_process(match Request::is_forced(&self.arguments) {
+                true => "force-command",
+                false => "login-shell",
+            })
+        }
+    }
+
     fn request(&self, identity: &Identity) -> Result<Request, Refusal> {
         let original = self.variable("SSH_ORIGINAL_COMMAND").map(OsStr::to_owned);
         let sshd = self.variable("SSH_CONNECTION").is_some();
@@ -84,13 +100,13 @@ fn main() -> ExitCode {
         environment,
     };
     let sane = start::sanitize();
-    let log = Log::open();
+    let mut log = Log::open(caller.call());
     let mut user = None;
     let refusal = match sane.map_err(Refusal::from) {
-        Ok(watchdog) => log_in(&caller, watchdog, &log, &mut user),
+        Ok(watchdog) => log_in(&caller, watchdog, &mut log, &mut user),
         Err(refusal) => refusal,
     };
-    log.refused(&refusal, user.as_deref(), uid);
+    log.send(&refusal.event(Some(&log.call), user.as_deref(), uid));
     // Nobody may keep a process of root's by not reading what it says.
     if privilege::give_up(uid).is_ok() {
         tell(&caller, &refusal);
@@ -101,7 +117,12 @@ fn main() -> ExitCode {
 /// Follows one login from the arguments to the end of its session. `user` is filled in as soon as it is known, for the log.
 ///
 /// Returns with why it was refused, or not at all.
-fn log_in(caller: &Caller, watchdog: Watchdog, log: &Log, user: &mut Option<OsString>) -> Refusal {
+fn log_in(
+    caller: &Caller,
+    watchdog: Watchdog,
+    log: &mut Log,
+    user: &mut Option<OsString>,
+) -> Refusal {
     if let Err(fault) = privilege::check() {
         return become_shell_inside(caller, fault.into());
     }
@@ -109,11 +130,7 @@ fn log_in(caller: &Caller, watchdog: Watchdog, log: &Log, user: &mut Option<OsSt
         .map_err(Refusal::from)
         .and_then(|inherited| plan(caller, user).map(|plan| (plan, inherited)));
     match planned {
-        Ok((plan, inherited)) => {
-            let terminal = terminal();
-            let seen = (terminal.as_deref(), caller.variable("SSH_CONNECTION"));
-            serve(plan, &inherited, watchdog, log, seen)
-        }
+        Ok((plan, inherited)) => serve(plan, &inherited, watchdog, log),
         Err(refusal) => refusal,
     }
 }

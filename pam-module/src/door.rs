@@ -13,7 +13,10 @@ use jail::{
         lockout::{LockedOut, lock_out},
         refusal::{Refusal, StepFault},
     },
-    log,
+    log::{
+        call::{Call, Origin},
+        event::{Event, Session},
+    },
     plan::{Plan, environment::OF_THE_HOST},
     process::start::in_empty_environment,
     world::mark::Mark,
@@ -45,31 +48,20 @@ pub(crate) enum Verdict {
     System,
 }
 
-/// How much a line of the log matters: syslog(3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weight {
-    /// LOG_ERR
-    Error,
-    /// LOG_WARNING
-    Warning,
-    /// LOG_NOTICE
-    Notice,
-    /// LOG_DEBUG
-    Debug,
-}
-
 /// What a stage needs of libpam.
 pub(crate) trait Host {
     /// Gives the name of the account, if the program has set it.
     fn user(&self) -> Option<OsString>;
     /// Gives the terminal, as the program calls it.
     fn terminal(&self) -> Option<OsString>;
+    /// Gives the name of the stack.
+    fn service(&self) -> Option<OsString>;
     /// Gives where the user comes from.
     fn remote(&self) -> Option<OsString>;
     /// Takes a variable out of the session's environment, and out of this process's, which su(1) hands on.
     fn unset(&self, name: &str);
-    /// Writes one line to authpriv.
-    fn log(&self, weight: Weight, line: &str);
+    /// Writes what happened to authpriv.
+    fn log(&self, event: &Event<'_>);
     /// Says one sentence to the user.
     fn say(&self, sentence: &str);
 }
@@ -145,10 +137,9 @@ pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, Option
 pub(crate) fn shut(host: &impl Host) {
     let left = lock_out();
     if left != LockedOut::EmptyRoot {
-        host.log(
-            Weight::Error,
-            &format!("after the failure this process could not be put into an empty root: {left}"),
-        );
+        host.log(&Event::NotShut {
+            left: left.to_string(),
+        });
     }
 }
 
@@ -192,7 +183,10 @@ fn plan_for(
         Decision::Jail(jail) => *jail,
         Decision::Exempt(rule) => {
             if options.debug {
-                host.log(Weight::Debug, &log::exempt(&name, &rule));
+                host.log(&Event::Exempt {
+                    user: &name,
+                    rule: &rule,
+                });
             }
             return Ok(None);
         }
@@ -200,7 +194,7 @@ fn plan_for(
     };
     let plan = Plan::behind_pam(jail, &identity)?;
     if options.debug {
-        host.log(Weight::Debug, &log::planned(&plan, &name));
+        host.log(&Event::Planned(&plan));
     }
     Ok(Some(plan))
 }
@@ -213,18 +207,16 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
     if would_run_passwd(host, options, &plan) {
         return Err(Refusal::PasswordExpired);
     }
-    let (terminal, remote) = (host.terminal(), host.remote());
+    let call = call(host);
+    let session = Session::of(&plan);
     // Before entering also because it connects the log, for what is said from inside.
-    let confined = confine(&plan, |plan| {
-        let line = log::entering(plan, terminal.as_deref(), remote.as_deref());
-        host.log(Weight::Notice, &line);
-    })?;
+    let confined = confine(&plan, |_| host.log(&Event::Enter(&call, &session)))?;
     if let Some(missing) = confined.missing() {
-        let uid = guest.uid.unwrap_or_default();
-        host.log(
-            Weight::Warning,
-            &log::weakened(missing, guest.name.as_deref(), uid),
-        );
+        host.log(&Event::Weakened {
+            missing,
+            user: guest.name.as_deref(),
+            uid: guest.uid.unwrap_or_default(),
+        });
     }
     Ok(Verdict::Success)
 }
@@ -265,17 +257,26 @@ fn check_process() -> Result<(), Refusal> {
     }
 }
 
+/// Says how the module was called. What the host program says of terminal and remote host is its own word.
+fn call(host: &impl Host) -> Call {
+    Call {
+        service: host.service(),
+        terminal: host.terminal(),
+        from: host.remote().map(Origin::Known),
+        ..Call::of_this_process("pam")
+    }
+}
+
 fn wrong_line(host: &impl Host, error: &OptionError) -> Verdict {
-    host.log(Weight::Error, &log::wrong_words(error));
+    host.log(&Event::WrongWords {
+        reason: format!("the line in the PAM stack: {error}"),
+    });
     Verdict::Service
 }
 
 fn report(host: &impl Host, refusal: &Refusal, guest: &Guest) {
     let uid = guest.uid.unwrap_or(u32::MAX);
-    host.log(
-        Weight::Error,
-        &log::refused(refusal, guest.name.as_deref(), uid),
-    );
+    host.log(&refusal.event(None, guest.name.as_deref(), uid));
 }
 
 /// Says one constant sentence. The reason is the administrator's.
@@ -296,7 +297,9 @@ fn tell(host: &impl Host, options: &Options, refusal: &Refusal) {
 mod tests {
     use std::{cell::Cell, env, ffi::OsString};
 
-    use super::{Host, Verdict, Weight, account};
+    use jail::log::event::Event;
+
+    use super::{Host, Verdict, account};
 
     /// A program with variables of its caller's, which counts those that are seen.
     #[derive(Default)]
@@ -322,7 +325,10 @@ mod tests {
         fn remote(&self) -> Option<OsString> {
             None
         }
-        fn log(&self, _: Weight, _: &str) {
+        fn service(&self) -> Option<OsString> {
+            None
+        }
+        fn log(&self, _: &Event<'_>) {
             self.logging.set(variables());
         }
         fn say(&self, _: &str) {

@@ -12,15 +12,18 @@ use std::{
     ptr,
 };
 
-use jail::door::lockout::LockedOut;
+use jail::{
+    door::lockout::LockedOut,
+    log::{event::Event, syslog},
+};
 use libpam_sys::{
-    PAM_ABORT, PAM_ERROR_MSG, PAM_IGNORE, PAM_PERM_DENIED, PAM_RHOST, PAM_SERVICE_ERR, PAM_SILENT,
-    PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_item, pam_getenv, pam_handle,
-    pam_prompt, pam_putenv, pam_syslog,
+    PAM_ABORT, PAM_ERROR_MSG, PAM_IGNORE, PAM_PERM_DENIED, PAM_RHOST, PAM_SERVICE, PAM_SERVICE_ERR,
+    PAM_SILENT, PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_item, pam_getenv,
+    pam_handle, pam_prompt, pam_putenv, pam_syslog,
 };
 
 use crate::{
-    door::{self, Host, Verdict, Weight},
+    door::{self, Host, Verdict},
     options::OptionError,
 };
 
@@ -36,18 +39,6 @@ impl Verdict {
             Verdict::Denied => PAM_PERM_DENIED,
             Verdict::Abort => PAM_ABORT,
             Verdict::System => PAM_SYSTEM_ERR,
-        }
-    }
-}
-
-impl Weight {
-    /// LOG_ERR and the like, without a facility: pam_syslog(3) sets authpriv.
-    fn priority(self) -> c_int {
-        match self {
-            Weight::Error => 3,
-            Weight::Warning => 4,
-            Weight::Notice => 5,
-            Weight::Debug => 7,
         }
     }
 }
@@ -93,6 +84,10 @@ impl Host for Transaction<'_> {
         self.item(PAM_TTY)
     }
 
+    fn service(&self) -> Option<OsString> {
+        self.item(PAM_SERVICE)
+    }
+
     fn remote(&self) -> Option<OsString> {
         self.item(PAM_RHOST)
     }
@@ -112,14 +107,17 @@ impl Host for Transaction<'_> {
         unsafe { env::remove_var(name) };
     }
 
-    fn log(&self, weight: Weight, line: &str) {
+    fn log(&self, event: &Event<'_>) {
         // What has a NUL in it would end there; the lines are escaped and have none.
-        let Ok(line) = CString::new(line) else { return };
+        let Ok(line) = CString::new(syslog::line(event)) else {
+            return;
+        };
         // SAFETY: the handle is libpam's own, the format takes one string, and both strings end in NUL.
         unsafe {
             pam_syslog(
                 self.handle,
-                weight.priority(),
+                // Without a facility: pam_syslog(3) sets authpriv.
+                event.severity().into(),
                 c"%s".as_ptr(),
                 line.as_ptr(),
             )

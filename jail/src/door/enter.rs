@@ -28,6 +28,7 @@ use crate::{
         walls::stand_behind,
     },
     fault::StepFault,
+    log::running::Running,
     plan::{
         Plan,
         steps::{Phase, Step},
@@ -77,8 +78,7 @@ pub enum Outcome {
 
 /// Enters the jail of a plan. There is no way back.
 ///
-/// `entering` is called once, by the process that was called, when nothing is left that the host could refuse: it writes the
-/// log. `watchdog` ends this process when it takes too long.
+/// `running` is told once, by the process that was called, when nothing is left that the host could refuse. `watchdog` ends this process when it takes too long.
 ///
 /// # Errors
 /// The step that failed. The caller must end the process: part of the steps have been taken.
@@ -86,7 +86,7 @@ pub fn enter(
     plan: Plan,
     inherited: &Inherited,
     watchdog: Watchdog,
-    entering: impl FnOnce(&Plan),
+    running: &mut Running<'_>,
 ) -> Result<Outcome, Refusal> {
     if plan.process.request().is_none() {
         let fault = StepFault::Bug("the plan is one for a host program");
@@ -95,7 +95,7 @@ pub fn enter(
     be_alone(&plan).map_err(explained)?;
     let Some(view) = plan.world.view.clone() else {
         let root = look_for_root(&plan, &watchdog)?;
-        entering(&plan);
+        running.enter();
         return enter_root(plan, &root, inherited, watchdog).map(Outcome::Inside);
     };
     let refuse = |step: Step<'_>| {
@@ -115,7 +115,7 @@ pub fn enter(
                 relay,
                 standard,
             };
-            around.supervise(watchdog, entering)
+            around.supervise(watchdog, running)
         }
         Split::After(link) => {
             // The supervisor's: a timer is not inherited.
@@ -128,7 +128,7 @@ pub fn enter(
                 link,
                 standard,
             };
-            world.build(inherited)
+            world.build(inherited, running)
         }
     }
 }
@@ -188,11 +188,7 @@ struct Around {
 
 impl Around {
     /// Waits until the world stands, gives every privilege up, and follows the session to its end.
-    fn supervise(
-        self,
-        watchdog: Watchdog,
-        entering: impl FnOnce(&Plan),
-    ) -> Result<Outcome, Refusal> {
+    fn supervise(self, watchdog: Watchdog, running: &mut Running<'_>) -> Result<Outcome, Refusal> {
         let Around {
             plan,
             init,
@@ -208,7 +204,7 @@ impl Around {
             .map_err(refuse)?;
         let outcome = match ready {
             Ready::Yes => {
-                entering(&plan);
+                running.enter();
                 Outcome::Supervisor
             }
             Ready::Gone => Outcome::Refused,
@@ -221,7 +217,7 @@ impl Around {
         drop(standard);
         drop_privileges(&plan)?;
         watchdog.disarm().map_err(refuse)?;
-        supervisor::supervise(init, link, relay)
+        supervisor::supervise(init, link, relay, running)
             .map(outcome)
             .map_err(refuse)
     }
@@ -238,7 +234,7 @@ struct World {
 
 impl World {
     /// Looks, builds the world, and stands behind its walls. Returns in init and in the main process.
-    fn build(self, inherited: &Inherited) -> Result<Outcome, Refusal> {
+    fn build(self, inherited: &Inherited, running: &mut Running<'_>) -> Result<Outcome, Refusal> {
         let World {
             plan,
             view,
@@ -259,6 +255,7 @@ impl World {
         match split_inside(link, &terminal).map_err(refuse)? {
             Split::Before(main, link) => {
                 drop_privileges(&plan)?;
+                running.let_go();
                 reap(main, link, terminal.for_init(), view.linger).map_err(refuse)?;
                 Ok(Outcome::Init)
             }

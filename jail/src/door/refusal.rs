@@ -2,13 +2,18 @@
 
 mod text;
 
-use std::{error, ffi::OsString, path::PathBuf};
+use std::{
+    error,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
 
 use jail_config::{Faults, Rule, TemplateError};
 use nix::errno::Errno;
 
 use crate::{
     account::identity::IdentityError,
+    log::{call::Call, event::Event},
     plan::{PlanFault, allowed::NotAllowed, request::RequestFault, steps::Step},
     process::{
         descriptors::BadDescriptor,
@@ -93,6 +98,23 @@ impl Refusal {
     pub(crate) fn at(step: Step<'_>) -> impl Fn(StepFault) -> Refusal + Copy + use<> {
         let name = step.name();
         move |fault| Refusal::Step(name, fault)
+    }
+
+    /// Gives what is logged of it. `user` is the account's name where it is known by then.
+    #[must_use]
+    pub fn event<'a>(
+        &self,
+        call: Option<&'a Call>,
+        user: Option<&'a OsStr>,
+        uid: u32,
+    ) -> Event<'a> {
+        Event::Refused {
+            call,
+            code: self.code(),
+            user,
+            uid,
+            reason: self.to_string(),
+        }
     }
 
     /// Tells whether the client wants something else than SFTP of an account that has nothing else.

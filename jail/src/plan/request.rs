@@ -173,6 +173,16 @@ impl Request {
 }
 
 impl Request {
+    /// Tells whether a call is as sshd's forced command makes it, for the log. Anybody can call like that.
+    #[must_use]
+    pub fn is_forced(arguments: &[OsString]) -> bool {
+        match arguments {
+            [name] => !name.as_bytes().starts_with(b"-"),
+            [_, dash_c, command] => dash_c == "-c" && leads_to_door(command),
+            _ => false,
+        }
+    }
+
     /// Tells whether a client of sftp may have made a call, whoever it is for: such a client shows no other text than what an
     /// sftp-server says.
     #[must_use]
@@ -181,9 +191,8 @@ impl Request {
             [_, dash_c, command, ..] if dash_c == "-c" => Some(command.as_os_str()),
             _ => original,
         };
-        let forces_door = |program: &PathBuf| program.file_name() == Some(OsStr::new(DOOR));
-        let command = match command.and_then(program_of) {
-            Some(program) if forces_door(&program) => original,
+        let command = match command {
+            Some(command) if leads_to_door(command) => original,
             _ => command,
         };
         let is_server = command.is_some_and(|command| sftp::read(command) != Reading::Other);
@@ -282,6 +291,11 @@ fn is_this_door(command: &OsStr, caller: &Identity) -> bool {
         && (program == Path::new(DOOR)
             || program == caller.shell
             || std::env::current_exe().is_ok_and(|own| own == program))
+}
+
+/// Tells whether a command starts a program of this one's name.
+fn leads_to_door(command: &OsStr) -> bool {
+    program_of(command).is_some_and(|program| program.file_name() == Some(OsStr::new(DOOR)))
 }
 
 /// Gives the program of a command, however it is spelt; nothing where a shell would do more than start one.

@@ -5,6 +5,7 @@ pub mod client;
 pub mod credentials;
 pub mod descriptors;
 pub mod elf;
+pub mod ended;
 pub mod home;
 pub mod landlock;
 pub(crate) mod limits;

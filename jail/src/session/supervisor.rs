@@ -16,6 +16,7 @@ use rustix::{
 
 use crate::{
     fault::{StepFault, errno_of},
+    log::running::Running,
     session::{
         Ended,
         link::Link,
@@ -27,7 +28,7 @@ use crate::{
     sys::signal::{Disposition, kill, rt_sigaction, rt_sigprocmask, send_signal_when_readable},
 };
 
-/// What the supervisor waits with: nothing of root's is left to it.
+/// What the supervisor waits with: nothing of root's is left to it but the descriptors by which the session is logged.
 ///
 /// Returns how the session's main process ended.
 ///
@@ -38,6 +39,7 @@ pub(crate) fn supervise(
     init: Pid,
     link: Link,
     mut relay: Option<Relay>,
+    _running: &mut Running<'_>,
 ) -> Result<Ended, StepFault> {
     let signals = catch_signals()?;
     // Standard error last: why init was not let go on can be said until then.

@@ -23,7 +23,11 @@ use jail::{
         host_program::confine,
         refusal::Refusal,
     },
-    log::Log,
+    log::{
+        Log,
+        call::{Call, Origin},
+        running::Running,
+    },
     plan::Plan,
     process::{program::Root, start},
     resolve::openat2,
@@ -161,7 +165,7 @@ fn rehearse(
         Door::Pam => open_session(jail, &identity, command.as_deref()),
         door => {
             let plan = door.plan(jail, command.as_deref(), &identity, env::vars_os())?;
-            become_jail_shell(plan)
+            become_jail_shell(plan, door)
         }
     }
 }
@@ -179,12 +183,19 @@ fn command_line(words: &[OsString]) -> Option<OsString> {
 }
 
 /// Goes on as jail-shell does.
-fn become_jail_shell(plan: Plan) -> Result<Verdict, Failure> {
+fn become_jail_shell(plan: Plan, door: Door) -> Result<Verdict, Failure> {
     let watchdog = start::sanitize().map_err(Refusal::from)?;
-    let log = Log::open();
+    let mut log = Log::open(call(door));
     let inherited = start::take_limits().map_err(Refusal::from)?;
-    let seen = (None, Some(OsStr::new(CALLER)));
-    Err(serve(plan, &inherited, watchdog, &log, seen).into())
+    Err(serve(plan, &inherited, watchdog, &mut log).into())
+}
+
+/// Says who has called.
+fn call(door: Door) -> Call {
+    Call {
+        from: Some(Origin::Known(CALLER.into())),
+        ..Call::of_this_process(door.name())
+    }
 }
 
 /// Goes on as pam_jail.so does, and then as the program that has asked it.
@@ -194,11 +205,11 @@ fn open_session(
     command: Option<&OsStr>,
 ) -> Result<Verdict, Failure> {
     let plan = Door::Pam.plan(jail, None, identity, [])?;
-    let log = Log::open();
-    let entering = |plan: &Plan| log.enter(plan, None, Some(OsStr::new(CALLER)));
-    let guest = take_ids(&confine(&plan, entering)?, identity)?;
+    let mut log = Log::open(call(Door::Pam));
+    let running = Running::new(&mut log, &plan);
+    let guest = take_ids(&confine(&plan, |_| running.enter())?, identity)?;
     if let Some(missing) = &guest.missing {
-        log.weakened(missing, Some(&identity.name), identity.uid);
+        running.weakened(missing);
     }
     Err(guest
         .start_shell(identity, command, env::var_os("TERM"))

@@ -19,6 +19,7 @@ use jail::{
         host_program,
         refusal::Refusal,
     },
+    log::{Log, running::Running},
     plan::{Plan, allowed},
     process::{program::Root, script, start},
     session::supervisor::end_like,
@@ -219,7 +220,9 @@ fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusa
     let inherited = start::take_limits()?;
     let (home, commands) = (plan.process.home.clone(), plan.process.commands.clone());
     // A rehearsal is nobody's login, and the log has none of it.
-    match enter::enter(plan, &inherited, watchdog, |_| ())? {
+    let mut log = Log::nowhere();
+    let mut running = Running::new(&mut log, &plan);
+    match enter::enter(plan, &inherited, watchdog, &mut running)? {
         Outcome::Inside(entered) => {
             executable(entered.program())?;
             let missing = entered.missing().map(str::to_owned);

@@ -107,12 +107,12 @@ const LAYERS: [Layers; 3] = [CORE, ROOTS, TOOL];
 const PARTS: [&[&str]; 13] = [
     &["lib.rs"],
     &["serve.rs"],
-    // Its lines name what was decided, planned, entered and refused.
-    &["log"],
     &["door"],
     &["session"],
     // Some of its files are made as the user.
     &["world"],
+    // Its lines name what was planned, and how a process ended.
+    &["log"],
     &["process"],
     &["plan"],
     &["account"],
