@@ -22,7 +22,7 @@ CRATES = {
 PARTS = {
     "lib": "what doors and jailctl may use",
     "serve": "from a plan to the user's program",
-    "log": "one line for each event, to authpriv",
+    "log": "what is logged, and where it goes",
     "door": "from a decision to a plan or a refusal",
     "session": "supervisor and init around a session",
     "world": "what a session sees: view, mounts, /etc",

@@ -176,6 +176,9 @@ pub enum Event<'a> {
     },
 }
 
+/// LOG_AUTHPRIV, a facility: syslog(3).
+pub(super) const AUTHPRIV: u8 = 10;
+
 /// Levels of syslog(3).
 pub(super) const LOG_ERR: u8 = 3;
 const LOG_WARNING: u8 = 4;

@@ -4,8 +4,7 @@
 //! its field or begin another.
 
 use super::{
-    AUTHPRIV,
-    event::{Event, Value},
+    event::{AUTHPRIV, Event, Value},
     syslog::line,
 };
 

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    Log,
     event::{Event, Moved, Session, Whose},
+    sink::Log,
 };
 use crate::{plan::Plan, process::ended::Ended};
 
