@@ -43,7 +43,7 @@ pub use etc::shows_of_etc;
 pub use fault::{Fault, Faults};
 pub use glob::Glob;
 pub use jail::{Home, Jail};
-pub use limits::{Groups, Limits};
+pub use limits::{Groups, Limits, MOST_SESSIONS};
 pub use nearest::nearest;
 pub use policy::{Policy, UserFile};
 pub use rule::{Rule, RuleKind};

@@ -24,7 +24,12 @@ pub struct Limits {
     pub core: Option<u64>,
     /// Processor time, in seconds.
     pub cpu: Option<u64>,
+    /// Sessions of the user at a time. It is the one limit here that is no setrlimit(2).
+    pub sessions: Option<u64>,
 }
+
+/// The largest number of sessions that a limit can have.
+pub const MOST_SESSIONS: u64 = 1000;
 
 impl Limits {
     /// Takes from `defaults` what is not set here.
@@ -36,6 +41,7 @@ impl Limits {
             as_: self.as_.or(defaults.as_),
             core: self.core.or(defaults.core),
             cpu: self.cpu.or(defaults.cpu),
+            sessions: self.sessions.or(defaults.sessions),
         }
     }
 
@@ -43,6 +49,12 @@ impl Limits {
     #[must_use]
     pub fn is_size(name: &str) -> bool {
         ["fsize", "as", "core"].contains(&name)
+    }
+
+    /// Gives how many sessions there may be at a time; nothing where that is not limited.
+    #[must_use]
+    pub fn sessions(&self) -> Option<u64> {
+        self.sessions.filter(|limit| *limit != u64::MAX)
     }
 
     /// Gives the limit with this name in a config.
@@ -54,12 +66,13 @@ impl Limits {
             "as" => &mut self.as_,
             "core" => &mut self.core,
             "cpu" => &mut self.cpu,
+            "sessions" => &mut self.sessions,
             _ => return None,
         })
     }
 
     /// Lists the limits by their names in a config.
-    pub(crate) fn entries(&self) -> [(&'static str, Option<u64>); 6] {
+    pub(crate) fn entries(&self) -> [(&'static str, Option<u64>); 7] {
         [
             ("nofile", self.nofile),
             ("nproc", self.nproc),
@@ -67,6 +80,7 @@ impl Limits {
             ("as", self.as_),
             ("core", self.core),
             ("cpu", self.cpu),
+            ("sessions", self.sessions),
         ]
     }
 }

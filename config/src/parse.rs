@@ -37,6 +37,7 @@ impl Policy {
             None => JailKeys::default(),
         };
         reader.conflicts(&defaults, &Keys::default());
+        reader.counted_sessions(&defaults, &Keys::default(), 0..0);
         let jails = match reader.table_of(top.jails.take()) {
             Some(table) => reader.jails(table, &defaults),
             None => Jails::new(),
@@ -181,7 +182,8 @@ impl Reader<'_> {
         }
         self.conflicts(&own, &defaults.keys);
         self.etc_without_host(&own, &defaults.keys, span.clone());
-        self.restricted_sftp(&own, &defaults.keys, span);
+        self.restricted_sftp(&own, &defaults.keys, span.clone());
+        self.counted_sessions(&own, &defaults.keys, span);
         let root = own.keys.root.as_ref().or(defaults.keys.root.as_ref())?;
         Some(Definition {
             name: name.map(str::to_owned),

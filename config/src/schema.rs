@@ -146,7 +146,7 @@ pub(crate) const LIMITS: &[Key] = &[
     built("as", r#"as = "4G""#),
     built("core", "core = 0"),
     built("cpu", "cpu = 600"),
-    later("sessions"),
+    built("sessions", "sessions = 3"),
 ];
 
 pub(crate) fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {

@@ -182,10 +182,13 @@ fn tell(caller: &Caller, refusal: &Refusal) {
         Refusal::Usage(what) => format!("jail-shell: {what}; see jail-shell --help\n"),
         _ if refusal.is_for_want_of_sftp() => "This account is for SFTP only.\n".to_owned(),
         Refusal::NotAllowed(what) => format!("jail-shell: {what}\n"),
-        _ => format!(
+        other => match other.sentence() {
+            Some(sentence) => format!("jail-shell: {sentence}\n"),
+            None => format!(
             "jail-shell: login refused ({}); ask the administrator, who finds the reason in the authpriv log\n",
             refusal.code()
         ),
+        },
     };
     drop(io::stderr().write_all(text.as_bytes()));
     let original = caller.variable("SSH_ORIGINAL_COMMAND");

@@ -6,3 +6,4 @@ pub(crate) mod manager;
 pub(crate) mod shells;
 pub(crate) mod traces;
 pub(crate) mod trial;
+pub(crate) mod used_sessions;

@@ -19,6 +19,7 @@ use jail::{
     },
     plan::{Plan, environment::OF_THE_HOST},
     process::start::in_empty_environment,
+    session::slot::Slot,
     world::mark::Mark,
 };
 use jail_config::Decision;
@@ -60,6 +61,8 @@ pub(crate) trait Host {
     fn remote(&self) -> Option<OsString>;
     /// Takes a variable out of the session's environment, and out of this process's, which su(1) hands on.
     fn unset(&self, name: &str);
+    /// Keeps what counts the session until it is closed; tells whether it could.
+    fn keep(&self, slot: Slot) -> bool;
     /// Writes what happened to authpriv.
     fn log(&self, event: &Event<'_>);
     /// Says one sentence to the user.
@@ -218,6 +221,12 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
             uid: guest.uid.unwrap_or_default(),
         });
     }
+    if let Some(slot) = confined.into_slot()
+        && !host.keep(slot)
+    {
+        let fault = StepFault::Failed("pam_set_data", Errno::ENOMEM);
+        return Err(Refusal::Step("sessions", fault));
+    }
     Ok(Verdict::Success)
 }
 
@@ -286,10 +295,12 @@ fn tell(host: &impl Host, options: &Options, refusal: &Refusal) {
     }
     match refusal {
         Refusal::PasswordExpired => host.say(EXPIRED),
-        _ => host.say(&format!(
-            "login refused ({}); ask the administrator, who finds the reason in the authpriv log",
-            refusal.code()
-        )),
+        _ => host.say(&refusal.sentence().unwrap_or_else(|| {
+            format!(
+                "login refused ({}); ask the administrator, who finds the reason in the authpriv log",
+                refusal.code()
+            )
+        })),
     }
 }
 
@@ -299,7 +310,7 @@ mod tests {
 
     use jail::log::event::Event;
 
-    use super::{Host, Verdict, account};
+    use super::{Host, Slot, Verdict, account};
 
     /// A program with variables of its caller's, which counts those that are seen.
     #[derive(Default)]
@@ -322,6 +333,9 @@ mod tests {
             None
         }
         fn unset(&self, _: &str) {}
+        fn keep(&self, _: Slot) -> bool {
+            true
+        }
         fn remote(&self) -> Option<OsString> {
             None
         }

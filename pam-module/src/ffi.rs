@@ -15,11 +15,12 @@ use std::{
 use jail::{
     door::lockout::LockedOut,
     log::{event::Event, syslog},
+    session::slot::Slot,
 };
 use libpam_sys::{
     PAM_ABORT, PAM_ERROR_MSG, PAM_IGNORE, PAM_PERM_DENIED, PAM_RHOST, PAM_SERVICE, PAM_SERVICE_ERR,
     PAM_SILENT, PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_item, pam_getenv,
-    pam_handle, pam_prompt, pam_putenv, pam_syslog,
+    pam_handle, pam_prompt, pam_putenv, pam_set_data, pam_syslog,
 };
 
 use crate::{
@@ -107,6 +108,17 @@ impl Host for Transaction<'_> {
         unsafe { env::remove_var(name) };
     }
 
+    fn keep(&self, slot: Slot) -> bool {
+        let data = Box::into_raw(Box::new(slot)).cast();
+        // SAFETY: the handle is libpam's own, the name ends in NUL, and `let_go` takes what is handed over here.
+        let result = unsafe { pam_set_data(self.handle, SLOT.as_ptr(), data, let_go) };
+        if result != PAM_SUCCESS {
+            // SAFETY: libpam has not taken it, and nobody else has the pointer.
+            drop(unsafe { Box::from_raw(data.cast::<Slot>()) });
+        }
+        result == PAM_SUCCESS
+    }
+
     fn log(&self, event: &Event<'_>) {
         // What has a NUL in it would end there; the lines are escaped and have none.
         let Ok(line) = CString::new(syslog::line(event)) else {
@@ -142,6 +154,18 @@ impl Host for Transaction<'_> {
                 sentence.as_ptr(),
             );
         }
+    }
+}
+
+/// The name under which libpam keeps what counts a session.
+const SLOT: &CStr = c"login-jail-session";
+
+/// Lets go of what counted a session: at its end, at pam_end(3), or in a child that has done with its copy. Only the last
+/// descriptor gives the slot back.
+unsafe extern "C" fn let_go(_handle: *mut pam_handle, data: *mut c_void, _status: c_int) {
+    if !data.is_null() {
+        // SAFETY: what is not null under this name comes from `keep`, and libpam hands it over once.
+        drop(unsafe { Box::from_raw(data.cast::<Slot>()) });
     }
 }
 
@@ -218,15 +242,20 @@ extern "C" fn pam_sm_open_session(
     )
 }
 
-/// The end of a session: pam_sm_close_session(3). Namespaces and mounts end with the processes in them, no record is
-/// kept, and some programs call this as the user: so there is nothing to do, and nothing that could fail.
+/// The end of a session: pam_sm_close_session(3). It counts no longer. Namespaces and mounts end with the processes in them, and some
+/// programs call this as the user: there is nothing that could fail.
 #[unsafe(no_mangle)]
 extern "C" fn pam_sm_close_session(
-    _handle: *mut pam_handle,
+    handle: *mut pam_handle,
     _flags: c_int,
     _argc: c_int,
     _argv: *const *const c_char,
 ) -> c_int {
+    if !handle.is_null() {
+        // SAFETY: the handle is libpam's own, the name ends in NUL, and `let_go` takes nothing for what it is. What is kept there by
+        // now is let go of.
+        unsafe { pam_set_data(handle, SLOT.as_ptr(), ptr::null_mut(), let_go) };
+    }
     PAM_SUCCESS
 }
 

@@ -175,6 +175,29 @@ impl Reader<'_> {
         }
     }
 
+    /// Reports a number of sessions where nobody could count them: with chroot(2), nothing stays outside of a session. Limits
+    /// are merged name by name, so that it may come from `[defaults]` beside others of the jail's own.
+    pub(super) fn counted_sessions(&mut self, own: &JailKeys, defaults: &Keys, jail: Range<usize>) {
+        let keys = own.keys.over(defaults);
+        let is_own = own.keys.limits.sessions.is_some();
+        // Where both are inherited, [defaults] were reported.
+        let is_inherited = !is_own && own.place("isolation").is_none();
+        let is_chroot = keys.isolation == Some(Isolation::Chroot);
+        if is_inherited || !is_chroot || keys.limits.sessions().is_none() {
+            return;
+        }
+        let (place, from, help) = match own.place("limits") {
+            Some(place) if is_own => (place, "", "write isolation = \"full\", or remove sessions"),
+            place => (
+                place.or(own.place("isolation")).unwrap_or(jail),
+                ", from [defaults],",
+                "write isolation = \"full\", or limits = { sessions = \"unlimited\" } in this jail",
+            ),
+        };
+        let message = format!("limits.sessions{from} needs isolation = \"full\"");
+        self.lack(place, Complaint::new(message).help(help));
+    }
+
     /// Reports the keys of a jail that stand on a wall that is off. `defaults` are without such
     /// keys themselves, or were reported.
     pub(super) fn conflicts(&mut self, own: &JailKeys, defaults: &Keys) {

@@ -9,7 +9,7 @@ use crate::etc;
 use crate::fault::Complaint;
 use crate::glob::Glob;
 use crate::keys::Keys;
-use crate::limits::Limits;
+use crate::limits::{Limits, MOST_SESSIONS};
 use crate::parse::reader::{Level, Reader, type_name};
 use crate::parse::value::Value;
 use crate::policy::Policy;
@@ -266,6 +266,13 @@ impl Reader<'_> {
             let help = format!("for example: {}", key.example);
             self.fault(value.span(), Complaint::new(message).help(help));
         }
+        let more = limit.filter(|limit| (MOST_SESSIONS + 1..u64::MAX).contains(limit));
+        if let ("sessions", Some(more)) = (key.name, more) {
+            let message =
+                format!("\"sessions\" wants a number from 1 to {MOST_SESSIONS}, not {more}");
+            let help = "for no limit: sessions = \"unlimited\"";
+            self.fault(value.span(), Complaint::new(message).help(help));
+        }
         limit
     }
 
@@ -308,6 +315,7 @@ fn why_not_zero(limit: &str) -> Option<&'static str> {
         "nofile" => Some("a program has to open its libraries"),
         // execve(2) fails with EAGAIN for whoever has more than the limit by then.
         "nproc" => Some("a session is a process itself"),
+        "sessions" => Some("to lock an account: usermod -L"),
         _ => None,
     }
 }

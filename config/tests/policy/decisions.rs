@@ -273,7 +273,7 @@ home = "/h"
 env = { pass = ["TZ"], set = { PAGER = "less", PATH = "/bin" } }
 groups = "keep"
 umask = "022"
-limits = { nproc = 5, fsize = "1000K", as = 0x10, nofile = 3 }
+limits = { nproc = 5, fsize = "1000K", as = 0x10, nofile = 3, sessions = 2 }
 "#;
 
 #[test]
@@ -347,6 +347,7 @@ fn pass_is_replaced_while_set_and_limits_are_merged() {
     assert_eq!(set, ["EDITOR=vi", "PAGER=less", "PATH=/bin"]);
     let limits = Limits {
         nofile: Some(3),
+        sessions: Some(2),
         nproc: Some(5),
         fsize: Some(1_024_000),
         as_: Some(16),

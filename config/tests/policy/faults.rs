@@ -126,7 +126,7 @@ fn refuses_unknown_keys_of_a_jail() {
         ),
         (
             "limits = { memory = 1 }",
-            "12: unknown key \"memory\"; limits has nofile, nproc, fsize, as, core, cpu",
+            "12: unknown key \"memory\"; limits has nofile, nproc, fsize, as, core, cpu, sessions",
         ),
     ]);
     assert_faults(&[(
@@ -376,6 +376,18 @@ fn refuses_values_a_key_does_not_have() {
             "17: \"nofile\" = 0 lets nobody in: a program has to open its libraries; for example: nofile = 1024",
         ),
         (
+            "limits.sessions = 0",
+            "19: \"sessions\" = 0 lets nobody in: to lock an account: usermod -L; for example: sessions = 3",
+        ),
+        (
+            "limits.sessions = 1001",
+            "19: \"sessions\" wants a number from 1 to 1000, not 1001; for no limit: sessions = \"unlimited\"",
+        ),
+        (
+            "limits.sessions = -1",
+            "19: \"sessions\" wants a whole number from 0 up, or \"unlimited\", not -1; for example: sessions = 3",
+        ),
+        (
             "limits.nproc = \"10M\"",
             "16: \"nproc\" wants a whole number from 0 up, or \"unlimited\", not \"10M\"; \
              for example: nproc = 100",
@@ -519,13 +531,43 @@ fn refuses_what_is_not_built() {
     let defaults = faults("[defaults]\nscope = \"user\"");
     assert_eq!(defaults, [format!("2:1: {refused}")]);
     assert_in_jail(&[(
-        "limits = { sessions = 3 }",
-        "12: \"limits.sessions\" is not supported yet; remove it",
-    )]);
-    assert_in_jail(&[(
         "sftp = { log = true }",
         "10: \"sftp.log\" is not supported yet; remove it",
     )]);
+}
+
+#[test]
+fn refuses_a_number_of_sessions_that_nobody_counts() {
+    let needs = "needs isolation = \"full\"; write isolation = \"full\", or";
+    let own = format!("limits.sessions {needs} remove sessions");
+    assert_eq!(
+        in_jail("isolation = \"chroot\"\nlimits = { sessions = 3 }"),
+        [format!("4:1: {own}")]
+    );
+    assert_eq!(
+        faults(
+            "[defaults]\nisolation = \"chroot\"\nlimits.sessions = 3\n[jails.web]\nroot = \"/srv\""
+        ),
+        [format!("3:1: {own}")]
+    );
+    assert_eq!(
+        faults(
+            "[defaults]\nisolation = \"chroot\"\n[jails.web]\nroot = \"/srv\"\nlimits.sessions = 3"
+        ),
+        [format!("5:1: {own}")]
+    );
+    let inherited = format!(
+        "limits.sessions, from [defaults], {needs} limits = {{ sessions = \"unlimited\" }} in this jail"
+    );
+    let text =
+        "[defaults]\nlimits.sessions = 3\n[jails.web]\nroot = \"/srv\"\nisolation = \"chroot\"\n";
+    assert_eq!(faults(text), [format!("5:1: {inherited}")]);
+    // Others of the jail's own are merged with it.
+    assert_eq!(
+        faults(&format!("{text}limits = {{ nproc = 100 }}")),
+        [format!("6:1: {inherited}")]
+    );
+    policy(&format!("{text}limits = {{ sessions = \"unlimited\" }}"));
 }
 
 #[test]

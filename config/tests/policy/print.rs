@@ -12,7 +12,7 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
             { source = "{home}", target = "/a", mode = "ro" },
         ]
         jails.b.network = "none"
-        jails.b.limits = { cpu = 0x10, as = 1_000, core = "unlimited", fsize = "2048M", nproc = 1024 }
+        jails.b.limits = { cpu = 0x10, as = 1_000, core = "unlimited", fsize = "2048M", nproc = 1024, sessions = 3 }
         jails.b.base = "host"
         jails.b.commands = ["git", { arguments = ["a", "*", "**"], program = "/bin/r" }, "/bin/x", "git"]
         jails.b.sftp = { umask = "0007", directory = "/{user}", access = "upload-only" }
@@ -75,7 +75,7 @@ etc = ["php", "a\"b"]
 commands = ["git", { program = "/bin/r", arguments = ["a", "*", "**"] }, "/bin/x"]
 sftp = { access = "upload-only", directory = "/{user}", umask = "007" }
 env = { set = { PATH = "/bin" } }
-limits = { nproc = 1024, fsize = "2G", as = 1000, core = "unlimited", cpu = 16 }
+limits = { nproc = 1024, fsize = "2G", as = 1000, core = "unlimited", cpu = 16, sessions = 3 }
 
 [jails."my web"]
 root = "/srv/\"{user}\""

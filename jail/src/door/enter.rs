@@ -22,6 +22,7 @@ use nix::unistd::Pid;
 use crate::{
     door::{
         child::Child,
+        count::count,
         entered::{Entered, find_program},
         look::{look, misplaced},
         refusal::Refusal,
@@ -50,6 +51,7 @@ use crate::{
         init::reap,
         link::{Link, Ready, Split, split_inside, split_outside},
         relay::Relay,
+        slot::Slot,
         standard::SetAside,
         supervisor::{self, give_up_on},
         terminal::{self, Inside},
@@ -93,7 +95,12 @@ pub fn enter(
         return Err(Refusal::Step("exec", fault));
     }
     be_alone(&plan).map_err(explained)?;
+    let slot = count(&plan)?;
     let Some(view) = plan.world.view.clone() else {
+        if slot.is_some() {
+            let fault = StepFault::Bug("nobody would keep the slot of the session");
+            return Err(Refusal::Step("sessions", fault));
+        }
         let root = look_for_root(&plan, &watchdog)?;
         running.enter();
         return enter_root(plan, &root, inherited, watchdog).map(Outcome::Inside);
@@ -114,6 +121,7 @@ pub fn enter(
                 link,
                 relay,
                 standard,
+                slot,
             };
             around.supervise(watchdog, running)
         }
@@ -121,6 +129,8 @@ pub fn enter(
             // The supervisor's: a timer is not inherited.
             watchdog.forget();
             drop(relay);
+            // What lingers once the supervisor is gone counts no more.
+            drop(slot);
             let world = World {
                 plan,
                 view,
@@ -184,6 +194,7 @@ struct Around {
     link: Link,
     relay: Option<Relay>,
     standard: SetAside,
+    slot: Option<Slot>,
 }
 
 impl Around {
@@ -195,6 +206,7 @@ impl Around {
             link,
             relay,
             standard,
+            slot: _until_the_session_ends,
         } = self;
         let refuse = Refusal::at(Step::PidNamespace);
         // Whatever the wait comes to: init has root's ids, and would not end with a process that has none left.

@@ -9,6 +9,7 @@ use rustix::{fs::CWD, process::chdir};
 use crate::{
     door::{
         child::Child,
+        count::count,
         enter::{explained, open_outside, shown_terminal},
         look::{look, misplaced},
         refusal::Refusal,
@@ -21,7 +22,7 @@ use crate::{
         world::View,
     },
     process::{capabilities::join_keyring, home::set_umask, limits, start::Inherited},
-    session::terminal,
+    session::{slot::Slot, terminal},
     sys::close_range::close_range_on_exec_from,
     world::{
         assemble::assemble,
@@ -39,6 +40,7 @@ const CONFINE: &str = "confine";
 #[must_use = "walls that are missing belong in the log"]
 pub struct Confined {
     missing: Option<String>,
+    slot: Option<Slot>,
 }
 
 impl Confined {
@@ -46,6 +48,12 @@ impl Confined {
     #[must_use]
     pub fn missing(&self) -> Option<&str> {
         self.missing.as_deref()
+    }
+
+    /// Gives what counts the session, which the host program keeps for as long as it is open.
+    #[must_use]
+    pub fn into_slot(self) -> Option<Slot> {
+        self.slot
     }
 }
 
@@ -74,6 +82,7 @@ pub fn confine(plan: &Plan, entering: impl FnOnce(&Plan)) -> Result<Confined, Re
     }
     // What the host program was called with is not its user's: a directory of the host's, or a file of root's.
     close_range_on_exec_from(3).map_err(|errno| refuse(StepFault::Failed("close_range", errno)))?;
+    let slot = count(plan)?;
     let outside = open_outside(plan)?;
     let root = match &plan.world.view {
         Some(view) => {
@@ -90,7 +99,7 @@ pub fn confine(plan: &Plan, entering: impl FnOnce(&Plan)) -> Result<Confined, Re
     };
     go_on(plan, root.as_ref()).map_err(explained)?;
     let missing = stand_behind(plan, outside)?;
-    Ok(Confined { missing })
+    Ok(Confined { missing, slot })
 }
 
 /// Has a child look at what the host gives, and build the world of it in namespaces of its own.

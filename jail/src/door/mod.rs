@@ -1,6 +1,7 @@
 //! What all doors have in common: from the config's decision to the last thing before execve(2), or to a refusal.
 
 pub(crate) mod child;
+pub(crate) mod count;
 pub mod decision;
 pub mod enter;
 pub mod entered;

@@ -63,6 +63,8 @@ pub enum Refusal {
     BehindPam(&'static str),
     /// The password has expired, and sshd would start passwd(1) in the jail.
     PasswordExpired,
+    /// As many sessions of the user are open as the jail allows: this many.
+    Sessions(u64),
     /// Root code of a host program must not read what is inside.
     HostFiles(HostFilesFault),
     /// The root directory is refused.
@@ -137,6 +139,18 @@ impl Refusal {
         }
     }
 
+    /// Says to the user why, where that is the user's to know and to mend.
+    #[must_use]
+    pub fn sentence(&self) -> Option<String> {
+        match self {
+            Refusal::Sessions(limit) => Some(format!(
+                "login refused: you have {limit} {} open, and no more are allowed; close one and log in again",
+                if *limit == 1 { "session" } else { "sessions" }
+            )),
+            _ => None,
+        }
+    }
+
     /// Gives the code that the user is told.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -151,7 +165,8 @@ impl Refusal {
             Refusal::Identity(_)
             | Refusal::UserFileName(_)
             | Refusal::Template(_)
-            | Refusal::PasswordExpired => Code::Account,
+            | Refusal::PasswordExpired
+            | Refusal::Sessions(_) => Code::Account,
             Refusal::ConfigMissing(_) => Code::ConfigMissing,
             Refusal::ConfigUnreadable(..) => Code::ConfigUnreadable,
             Refusal::ConfigUnsafe(_) => Code::ConfigUnsafe,

@@ -150,6 +150,13 @@ impl Plan {
         })
     }
 
+    /// Makes the session one that does not count among the user's: root has opened it, for a look.
+    #[must_use]
+    pub fn uncounted(mut self) -> Plan {
+        self.process.sessions = None;
+        self
+    }
+
     /// Says what the jail asks of Landlock; nothing where the config switches it off.
     #[must_use]
     pub fn landlock(&self) -> Option<SecondWall<'_>> {

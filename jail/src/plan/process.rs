@@ -27,6 +27,8 @@ pub struct Process {
     pub group_names: Vec<(u32, OsString)>,
     /// The resource limits that the config sets; the others are as the caller had them.
     pub limits: Limits,
+    /// How many sessions the user may have open at a time; nothing where that is not limited.
+    pub sessions: Option<u64>,
     /// How much of the second wall there must be.
     pub landlock: Landlock,
     /// The filter of system calls.
@@ -139,6 +141,7 @@ impl Process {
             ids,
             group_names,
             limits: jail.limits,
+            sessions: jail.limits.sessions(),
             landlock: jail.landlock,
             seccomp: jail.seccomp,
             umask: jail.umask,

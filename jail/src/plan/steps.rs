@@ -18,7 +18,7 @@ use crate::plan::{
 pub enum Phase {
     /// What was inherited of rights and keys is left, before the first fork.
     Alone,
-    /// A supervisor stays outside.
+    /// A supervisor stays outside, with what counts the session.
     Supervisor,
     /// What the host gives is opened, and nothing is changed.
     Look,
@@ -55,6 +55,8 @@ pub enum Step<'a> {
     Securebits,
     /// Make the open directory the root and the working directory.
     Chroot,
+    /// Take one of so many slots of the user's, which whoever stands around the session keeps.
+    Sessions(u64),
     /// Look at the caller's terminal, and make one where the session can't have it.
     OpenTerminal,
     /// Join the world that a child has built.
@@ -112,6 +114,7 @@ impl Step<'_> {
             Step::BoundingSet => "bounding-set",
             Step::Securebits => "securebits",
             Step::Chroot => "chroot",
+            Step::Sessions(_) => "sessions",
             Step::OpenTerminal => "open-terminal",
             Step::Join(_) => "join",
             Step::CopyTrees(_) => "copy-trees",
@@ -146,7 +149,7 @@ impl Step<'_> {
                 Phase::HostProgram
             }
             Step::SessionKeyring | Step::BoundingSet | Step::Securebits => Phase::Alone,
-            Step::OpenTerminal | Step::PidNamespace => Phase::Supervisor,
+            Step::Sessions(_) | Step::OpenTerminal | Step::PidNamespace => Phase::Supervisor,
             Step::OpenRoot(_) | Step::OpenBase(_) | Step::OpenMount(_) | Step::HostFiles(_) => {
                 Phase::Look
             }
@@ -250,6 +253,7 @@ impl Plan {
     ///   neither stop nor kill what keeps the deadline;
     /// * bounding set and securebits come before the user ID, which takes CAP_SETPCAP away, and before the forks, so
     ///   that every process has them;
+    /// * the slot of the session is taken before the fork: init gives it back, and the supervisor keeps it;
     /// * the pid namespace comes before anything of the host's is opened: what may stall is done by a process that
     ///   another one can kill;
     /// * what the host gives is opened while the host's paths still mean the host;
@@ -284,7 +288,8 @@ impl Plan {
     }
 
     fn steps_behind_pam(&self) -> Vec<Step<'_>> {
-        let mut steps = self.world.look();
+        let mut steps: Vec<Step<'_>> = self.sessions().into_iter().collect();
+        steps.extend(self.world.look());
         steps.push(Step::HostFiles(&self.process.ids));
         if self.world.view.is_some() {
             steps.extend(self.world.build());
@@ -302,6 +307,7 @@ impl Plan {
 
     fn steps_to_shell(&self) -> Vec<Step<'_>> {
         let mut steps = vec![Step::SessionKeyring, Step::BoundingSet, Step::Securebits];
+        steps.extend(self.sessions());
         if self.world.view.is_some() {
             steps.extend([Step::OpenTerminal, Step::PidNamespace]);
         }
@@ -314,6 +320,10 @@ impl Plan {
         steps.extend(self.process.become_user());
         steps.extend(self.process.start_program());
         steps
+    }
+
+    fn sessions(&self) -> Option<Step<'_>> {
+        self.process.sessions.map(Step::Sessions)
     }
 
     fn second_wall(&self) -> impl Iterator<Item = Step<'_>> {

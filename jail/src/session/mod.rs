@@ -15,6 +15,7 @@ pub(crate) mod messages;
 pub(crate) mod orders;
 pub(crate) mod place;
 pub(crate) mod relay;
+pub mod slot;
 pub(crate) mod standard;
 pub mod supervisor;
 pub(crate) mod terminal;

@@ -13,7 +13,10 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
 use crate::{
-    accounts::account::{self, Accounts, Jailed},
+    accounts::{
+        account::{self, Accounts, Jailed},
+        used_sessions::UsedSessions,
+    },
     command_lines,
     door::JAIL_SHELL,
     failure::{Failure, Verdict, need_root},
@@ -31,7 +34,9 @@ use crate::{
 /// A session is all that one login has running, with its background processes. If the login has ended and some of its
 /// processes still run, the column SERVICE has a dash. The address is the other end of sshd's connection, as the kernel
 /// knows it. The command is what the process calls itself. The jail is the one that the config gives the user now. A
-/// login that has not entered its jail yet is listed as "entering"; its processes still run as root. Needs root.
+/// login that has not entered its jail yet is listed as "entering"; its processes still run as root. Where limits.sessions
+/// is set, a line for each user says how many sessions count: what lingers after its login has ended does not, nor does a
+/// session that root has opened by "jailctl enter". Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
@@ -107,6 +112,11 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
         print_json(&sessions)?;
     } else {
         print(&sessions);
+        for jailed in &accounts.jailed {
+            if let Some(used) = UsedSessions::of(jailed.identity.uid, &jailed.jail) {
+                say(format_args!("{}: {used} (limits.sessions)", jailed.name()));
+            }
+        }
     }
     Ok(Verdict::Fine)
 }

@@ -17,6 +17,7 @@ use crate::{
     accounts::{
         account::{Accounts, Jailed},
         manager::Managed,
+        used_sessions::UsedSessions,
     },
     doctor::used::{self, pam_before_jail_shell},
     door::{Door, JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
@@ -102,6 +103,9 @@ struct User {
     pam_first: Vec<String>,
     /// The login shell of the account database.
     shell: String,
+    /// The sessions that count, where the config limits them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<UsedSessions>,
     /// Whether that lets anybody in.
     can_log_in: bool,
     inside: usize,
@@ -204,6 +208,7 @@ fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
         door,
         pam_first: pam_before_jail_shell(&jailed.identity),
         shell: shown(&jailed.identity.shell),
+        sessions: UsedSessions::of(jailed.identity.uid, &jailed.jail),
         can_log_in: !has_no_shell(&jailed.identity),
         inside,
         outside,
@@ -294,6 +299,9 @@ fn print(state: &State) {
     let mut rows = vec![["USER", "JAIL", "INSIDE", "OUTSIDE", "STATE"].map(str::to_owned)];
     rows.extend(state.users.iter().map(|user| {
         let mut condition = condition(user, &state.pam);
+        if let Some(sessions) = user.sessions {
+            condition.push_str(&format!("; {sessions}"));
+        }
         if user.open.is_some() {
             condition.push_str(", not behind every wall: see jailctl check");
         }

@@ -32,6 +32,7 @@ use crate::{
     accounts::{
         account::{self, Jailed},
         trial::by_config,
+        used_sessions::UsedSessions,
     },
     doctor::{
         check::{self, Finding, Report, sshd_for, sshd_forces_jail_shell},
@@ -214,7 +215,9 @@ impl Explanation {
             Base::Directory(base) => Some(shown(base)),
         };
         self.remarks = remarks::of_door(door, &jail, identity, command);
+        let used = UsedSessions::of(identity.uid, &jail);
         self.limits = words::limits(&jail.limits);
+        self.limits.extend(used.map(|used| used.to_string()));
         self.commands =
             only(&jail).map(|list| list.iter().map(|it| it.name().to_owned()).collect());
         let passed: Vec<&str> = jail.env.pass.iter().map(|glob| glob.as_str()).collect();
@@ -234,6 +237,9 @@ impl Explanation {
                 does: words::of(step, &plan, &passed),
             })
             .collect();
+        if let Some(used) = used.filter(|used| used.is_full()) {
+            self.refused = Some(Refused::of(&Refusal::Sessions(used.limit)));
+        }
         self.look_at_world(&plan, identity);
     }
 

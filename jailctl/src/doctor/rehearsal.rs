@@ -212,7 +212,7 @@ struct Inside {
 
 fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusal> {
     let jail = jail_of(Config::read(config)?.decide(identity)?)?;
-    let plan = door.plan(jail, None, identity, [])?;
+    let plan = door.plan(jail, None, identity, [])?.uncounted();
     if plan.process.request().is_none() {
         return confine(&plan, identity);
     }

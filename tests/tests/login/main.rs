@@ -15,6 +15,7 @@ mod leftovers;
 mod refusals;
 mod roots;
 mod served;
+mod session_limit;
 mod sessions;
 mod sftp_only;
 mod terminals;

@@ -9,3 +9,4 @@ mod pam_guest;
 mod pam_password;
 mod pam_trust;
 mod pam_walls;
+mod session_limit;

@@ -262,6 +262,8 @@ const TAKE_TERMINAL: (c_long, &str) = (libc::SYS_ioctl, "1=0x540e,in=3");
 const LEAD_ON_TERMINAL: (c_long, &str) = (libc::SYS_ioctl, "1=0x540e,in=2");
 const UNLOCK_TERMINAL: (c_long, &str) = (libc::SYS_ioctl, "1=0x40045431,in=1");
 const OPEN_TERMINAL: (c_long, &str) = (libc::SYS_ioctl, "1=0x5441,in=1");
+const TAKE_SLOT: (c_long, &str) = (libc::SYS_fcntl, "1=37,in=1");
+const LOOK_AT_SLOTS: (c_long, &str) = (libc::SYS_fcntl, "1=36,in=1");
 const LOOPBACK: (c_long, &str) = (libc::SYS_ioctl, "1=0x8914,in=2");
 const CREATE_FS: (c_long, &str) = (libc::SYS_fsconfig, "1=6,in=2");
 const DEATH_SIGNAL: (c_long, &str) = (libc::SYS_prctl, "0=1,in=2");
@@ -307,6 +309,39 @@ const FULL: &[Row] = &[
     step("session-keyring", JOIN_KEYRING, Every, "EPERM"),
     step("bounding-set", CAPBSET_DROP_ADMIN, Every, "EPERM"),
     step("securebits", SET_SECUREBITS, Every, "EPERM"),
+    step(
+        "sessions",
+        (libc::SYS_openat2, "path=run,in=1"),
+        Every,
+        "EACCES",
+    ),
+    step(
+        "sessions",
+        (libc::SYS_openat2, "path=sessions,in=1"),
+        Every,
+        "EMFILE",
+    ),
+    step(
+        "sessions",
+        (libc::SYS_mkdirat, "path=login-jail,in=1"),
+        Every,
+        "ENOSPC",
+    ),
+    step(
+        "sessions",
+        (libc::SYS_mkdirat, "path=sessions,in=1"),
+        Every,
+        "EROFS",
+    ),
+    step(
+        "sessions",
+        (libc::SYS_openat2, "in=1"),
+        Last(0),
+        "ENFILE",
+    ),
+    step("sessions", TAKE_SLOT, Every, "ENOLCK"),
+    step("sessions", TAKE_SLOT, Every, "ENOMEM"),
+    step("sessions", LOOK_AT_SLOTS, Every, "EINVAL"),
     step("open-terminal", (libc::SYS_getsid, ""), Every, "EPERM"),
     step(
         "open-terminal",
@@ -757,6 +792,7 @@ root = "/srv/jails/{user}"
 base = "host"
 network = "none"
 mounts = [{ source = "/srv/shared", target = "/data", mode = "ro" }]
+limits = { sessions = 100 }
 "#
             }
         }

@@ -43,6 +43,10 @@ impl fmt::Display for Refusal {
             Refusal::UidZero => f.write_str("uid 0 is never put into a jail"),
             Refusal::BehindPam(why) => write!(f, "behind PAM can't be had {why}"),
             Refusal::PasswordExpired => f.write_str(PASSWORD_EXPIRED),
+            Refusal::Sessions(limit) => write!(
+                f,
+                "sessions: the user has as many sessions open as limits.sessions allows, which is {limit}; to see them: jailctl sessions USER"
+            ),
             Refusal::HostFiles(fault) => fault.fmt(f),
             Refusal::Root(untrusted) => {
                 write!(f, "open root {}", untrusted.with_mend("root", true))

@@ -57,6 +57,9 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
         Step::BoundingSet => "empty the capability bounding set".to_owned(),
         Step::Securebits => "lock the securebits: user id 0 means nothing from here on".to_owned(),
         Step::Chroot => "chroot into the open directory (isolation = \"chroot\": no namespaces)".to_owned(),
+        Step::Sessions(limit) => format!(
+            "count the session: one more is refused while the user has {limit} open"
+        ),
         Step::OpenTerminal => {
             "look at the caller's terminal; one that belongs to somebody else's session stays outside, and a new one is made"
                 .to_owned()
