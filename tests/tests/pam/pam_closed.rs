@@ -12,7 +12,7 @@ use login_jail_tests::fault::{Call, Report, Run, probe};
 use login_jail_tests::{Outcome, Sandbox, roots};
 use nix::libc;
 
-const FULL: &str = "[users]\nann = \"ann\"\n[jails.ann]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nlimits = { core = 0 }\n\
+const FULL: &str = "[users]\nann = \"ann\"\n[jails.ann]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nlimits = { core = 0, sessions = 9 }\n\
                     mounts = [{ source = \"/srv/shared\", target = \"/data\", mode = \"ro\" }]\n";
 const CHROOT: &str =
     "[users]\nann = \"ann\"\n[jails.ann]\nroot = \"/srv/jails/{user}\"\nisolation = \"chroot\"\n";
@@ -21,7 +21,11 @@ const CHROOT: &str =
 type Row = (&'static str, libc::c_long, &'static str, i32);
 
 /// The steps of a plan behind PAM, each with at least one call that fails. `#1` is the first of the program's.
-const ROWS: [Row; 26] = [
+const ROWS: [Row; 30] = [
+    ("sessions", libc::SYS_mkdirat, ",path=login-jail", libc::ENOSPC),
+    ("sessions", libc::SYS_openat2, ",path=sessions", libc::EMFILE),
+    ("sessions", libc::SYS_fcntl, ",1=37", libc::ENOLCK),
+    ("sessions", libc::SYS_fcntl, ",1=36", libc::EINVAL),
     ("open-root", libc::SYS_openat2, ",path=jails", libc::EACCES),
     ("open-root", libc::SYS_openat2, ",path=ann", libc::EMFILE),
     ("open-base", libc::SYS_openat2, ",path=/", libc::EIO),
