@@ -22,8 +22,18 @@ type Row = (&'static str, libc::c_long, &'static str, i32);
 
 /// The steps of a plan behind PAM, each with at least one call that fails. `#1` is the first of the program's.
 const ROWS: [Row; 30] = [
-    ("sessions", libc::SYS_mkdirat, ",path=login-jail", libc::ENOSPC),
-    ("sessions", libc::SYS_openat2, ",path=sessions", libc::EMFILE),
+    (
+        "sessions",
+        libc::SYS_mkdirat,
+        ",path=login-jail",
+        libc::ENOSPC,
+    ),
+    (
+        "sessions",
+        libc::SYS_openat2,
+        ",path=sessions",
+        libc::EMFILE,
+    ),
     ("sessions", libc::SYS_fcntl, ",1=37", libc::ENOLCK),
     ("sessions", libc::SYS_fcntl, ",1=36", libc::EINVAL),
     ("open-root", libc::SYS_openat2, ",path=jails", libc::EACCES),

@@ -333,12 +333,7 @@ const FULL: &[Row] = &[
         Every,
         "EROFS",
     ),
-    step(
-        "sessions",
-        (libc::SYS_openat2, "in=1"),
-        Last(0),
-        "ENFILE",
-    ),
+    step("sessions", (libc::SYS_openat2, "in=1"), Last(0), "ENFILE"),
     step("sessions", TAKE_SLOT, Every, "ENOLCK"),
     step("sessions", TAKE_SLOT, Every, "ENOMEM"),
     step("sessions", LOOK_AT_SLOTS, Every, "EINVAL"),
