@@ -50,7 +50,10 @@ impl Door {
         };
         let request = match (command, only(&jail)) {
             // A shell is what nobody gets there.
-            (None, Some(list)) => narrow::example(list),
+            (None, Some(list)) => {
+                let example = narrow::example(list);
+                return Ok(Plan::new(jail, identity, example, inherited)?.with_all_programs());
+            }
             _ => Request::parse(&arguments, original, self == Door::ForceCommand, identity)?,
         };
         Ok(Plan::new(jail, identity, request, inherited)?)

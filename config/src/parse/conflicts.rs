@@ -162,10 +162,14 @@ impl Reader<'_> {
         let other = if has_shell(commands) {
             Some("a list of commands without \"shell\"")
         } else {
-            let has_scp = commands.is_some_and(|list| list.contains(&Allowed::Scp));
-            has_scp.then_some(
-                "a list of commands without \"scp\", whose old protocol it does not bind",
-            )
+            let has = |entry| commands.is_some_and(|list| list.contains(entry));
+            match (has(&Allowed::Scp), has(&Allowed::Rsync)) {
+                (true, _) => {
+                    Some("a list of commands without \"scp\", whose old protocol it does not bind")
+                }
+                (_, true) => Some("a list of commands without \"rsync\", which it does not bind"),
+                _ => None,
+            }
         };
         if let Some(needs) = other {
             let message = format!("sftp.access = {:?} needs {needs}", access.word());

@@ -634,6 +634,10 @@ fn refuses_a_restricted_sftp_beside_other_ways_to_the_files() {
             "commands = [\"sftp\", \"scp\"]\n",
             "without \"scp\", whose old protocol it does not bind",
         ),
+        (
+            "commands = [\"sftp\", \"rsync\"]\n",
+            "without \"rsync\", which it does not bind",
+        ),
     ] {
         let found = in_jail(&format!("{commands}{restricted}"));
         let expected = format!(

@@ -15,7 +15,7 @@ use crate::{
     fault::StepFault,
     plan::{
         environment::{OF_THE_HOST, Variable},
-        request::{Request, Start},
+        request::{Request, Start, What},
     },
     process::{
         home::go_home,
@@ -48,14 +48,14 @@ pub fn exec(
         .within(mark.commands.as_deref())
         .map_err(Refusal::NotAllowed)
         .and_then(|request| look(mark, &request, &environment));
-    let (home, start) = match found {
+    let (home, start, mut own) = match found {
         Ok(found) => found,
         Err(refusal) => return refusal,
     };
-    let own = [
+    own.extend([
         (OsString::from("SHELL"), mark.shell.clone().into_os_string()),
         (OsString::from("HOME"), home.into_os_string()),
-    ];
+    ]);
     let kept = environment
         .iter()
         .filter(|(name, _)| own.iter().all(|(own, _)| own != name))
@@ -75,14 +75,18 @@ fn give_back(inherited: &Inherited, start: &Start) -> Result<(), StepFault> {
 }
 
 /// Changes to the home directory, and looks at the shell and the sftp-server as every login does: with the library path
-/// that they will have. Gives what is to be started.
+/// that they will have. Gives what is to be started, and the variables that it needs.
 fn look(
     mark: &Mark,
     request: &Request,
     environment: &[Variable],
-) -> Result<(PathBuf, Start), Refusal> {
+) -> Result<(PathBuf, Start, Vec<Variable>), Refusal> {
     let home = go_home(&mark.home)?;
     let root = Root::current(program::library_path(environment)).map_err(Refusal::Program)?;
     let start = root.check_for(request, &mark.shell, &home)?;
-    Ok((home, start))
+    let own = match &request.what {
+        What::Direct(direct) => direct.environment.clone(),
+        What::Shell | What::Command { .. } | What::Sftp { .. } => Vec::new(),
+    };
+    Ok((home, start, own))
 }

@@ -258,7 +258,8 @@ fn of_git<'a>(
 }
 
 /// Serves one repository. It may belong to somebody else: safe.directory would refuse it for the sake of what its config and
-/// hooks start, and none of that may be executed here.
+/// hooks start, and none of that may be executed here. Hooks are not even looked for: a link to git or its loader would be one that
+/// can be executed.
 fn git(service: &str, arguments: &[OsString]) -> Result<Direct, String> {
     let [repository] = arguments else {
         return Err(format!("{service} takes one repository"));
@@ -267,9 +268,11 @@ fn git(service: &str, arguments: &[OsString]) -> Result<Direct, String> {
         return Err(format!("{repository:?} is no repository"));
     }
     let config = [
-        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_COUNT", "2"),
         ("GIT_CONFIG_KEY_0", "safe.directory"),
         ("GIT_CONFIG_VALUE_0", "*"),
+        ("GIT_CONFIG_KEY_1", "core.hooksPath"),
+        ("GIT_CONFIG_VALUE_1", "/dev/null"),
     ];
     Ok(Direct {
         paths: paths_of("git"),

@@ -139,8 +139,9 @@ impl Plan {
             return Err(PlanFault::UidZero);
         }
         let process = Process::of(&jail, identity, hand_over, inherited);
-        let executables =
-            only(&jail).map(|list| Executables::of(list, &jail.base, process.door_inside()));
+        let executables = only(&jail).map(|list| {
+            Executables::of(list, &jail.base, process.request(), process.door_inside())
+        });
         Ok(Plan {
             rule: jail.rule.clone(),
             jail: jail.name.clone(),
@@ -154,6 +155,16 @@ impl Plan {
     #[must_use]
     pub fn uncounted(mut self) -> Plan {
         self.process.sessions = None;
+        self
+    }
+
+    /// Has a session hold all programs of its list of commands, and not only what its request takes: for a look at the jail.
+    #[must_use]
+    pub fn with_all_programs(mut self) -> Plan {
+        let list = self.process.commands.as_deref();
+        if let (Some(view), Some(list)) = (&mut self.world.view, list) {
+            view.executables = Some(Executables::of(list, &view.base, None, None));
+        }
         self
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    allowed::Direct,
+    allowed::{Direct, SFTP_SERVERS},
     sftp::{self, Reading},
     usual_shell::is_usual_shell,
     words,
@@ -236,6 +236,15 @@ impl Request {
         Start {
             program: shell.to_owned(),
             arguments,
+        }
+    }
+
+    /// Gives the paths of the program that a list of commands has started for it; nothing for a shell.
+    pub(super) fn starts_directly(&self) -> Option<Vec<PathBuf>> {
+        match &self.what {
+            What::Direct(direct) => Some(direct.paths.clone()),
+            What::Sftp { .. } => Some(SFTP_SERVERS.map(PathBuf::from).to_vec()),
+            What::Shell | What::Command { .. } => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jail_config::{Allowed, Base, Content, Isolation, Jail, Mount, Network, RootOwner};
 
-use crate::plan::allowed;
+use crate::plan::{allowed, request::Request};
 
 /// What a session sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,15 +66,31 @@ pub enum From {
 }
 
 impl Executables {
-    /// Finds what a list takes. `door_inside` is jail-shell's path where that is started inside.
-    pub(super) fn of(list: &[Allowed], base: &Base, door_inside: Option<&Path>) -> Executables {
+    /// Finds what a list takes; of it, only what this request takes, where one is known. `door_inside` is jail-shell's path where
+    /// that is started inside.
+    ///
+    /// Otherwise a program that starts others, such as git, would start those of the other entries, with arguments that the
+    /// list does not have.
+    pub(super) fn of(
+        list: &[Allowed],
+        base: &Base,
+        request: Option<&Request>,
+        door_inside: Option<&Path>,
+    ) -> Executables {
         let is_sftp = |entry: &Allowed| matches!(entry, Allowed::Sftp | Allowed::Scp);
         let from = match base {
             Base::None if list.iter().all(is_sftp) => From::Host,
             _ => From::View,
         };
         let door = door_inside.map(|path| vec![path.to_owned()]);
-        let programs = list.iter().flat_map(allowed::programs).chain(door);
+        let started = request.and_then(Request::starts_directly);
+        let wanted = |programs: &Vec<Vec<PathBuf>>| {
+            started
+                .as_ref()
+                .is_none_or(|paths| programs.contains(paths))
+        };
+        let entries = list.iter().map(allowed::programs).filter(wanted);
+        let programs = entries.flatten().chain(door);
         Executables {
             from,
             programs: programs.collect(),

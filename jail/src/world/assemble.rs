@@ -68,7 +68,7 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
         fill(&root, entries, etc)?;
     }
     if view.proc == Content::Private {
-        attach_proc(&root, view.processes)?;
+        attach_proc(&root, view)?;
     }
     if let Some(devices) = trees.devices {
         attach_at(&devices, &root, Path::new("dev"))?;

@@ -13,7 +13,7 @@ use rustix::{
 
 use crate::{
     fault::{StepFault, failed},
-    plan::world::Processes,
+    plan::world::{Processes, View},
     world::{
         mounts::{attach, copy_file, new_file_system, new_shared_tmpfs, new_tmpfs},
         targets::{attach_at, new_file},
@@ -53,23 +53,30 @@ const KEYS: [&str; 2] = ["keys", "key-users"];
 ///
 /// Without a pid namespace it is that of the host's processes, of which only those show that may be traced (hidepid=4,
 /// Linux 5.8): Landlock lets nobody trace what is outside.
-pub(crate) fn attach_proc(root: &OwnedFd, processes: Processes) -> Result<(), StepFault> {
+///
+/// Where a list of commands says what may be executed, nothing of /proc can be written: whoever serves files would serve
+/// /proc/PID/mem, and write code into a program of the list.
+pub(crate) fn attach_proc(root: &OwnedFd, view: &View) -> Result<(), StepFault> {
     // Below /proc, where nobody gets to it: a file can be copied as a mount only where it is attached.
     let cover = new_tmpfs(c"0755", (c"4k", c"8"), MountAttrFlags::MOUNT_ATTR_NODEV)?;
     attach_at(&cover, root, Path::new("proc"))?;
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     let empty = openat(&cover, "empty", flags, Mode::from_raw_mode(0o444))
         .map_err(failed("create a file below /proc"))?;
+    let writing = match view.executables {
+        Some(_) => MountAttrFlags::MOUNT_ATTR_RDONLY,
+        None => MountAttrFlags::empty(),
+    };
     let proc = new_file_system(
         c"proc",
         &[(
             c"hidepid",
-            Some(match processes {
+            Some(match view.processes {
                 Processes::Own => c"invisible",
                 Processes::Traceable => c"ptraceable",
             }),
         )],
-        MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC,
+        MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC | writing,
     )?;
     attach_at(&proc, root, Path::new("proc"))?;
     for name in KEYS {

@@ -2,6 +2,7 @@
 
 mod account_state;
 mod commands;
+mod commands_attacked;
 mod compare;
 mod conformance;
 mod doors;

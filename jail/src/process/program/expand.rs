@@ -23,8 +23,16 @@ pub(super) fn word(word: &Word, home: &Path) -> Vec<OsString> {
         return vec![literal];
     };
     match glob(&at_home(pattern, &escaped(home))) {
-        Some(found) if !found.is_empty() => found,
+        Some(found) if !found.is_empty() => found.into_iter().map(as_file).collect(),
         _ => vec![literal],
+    }
+}
+
+/// Has what a pattern has found be no option: its name is the user's choice, and the options were looked at before.
+fn as_file(found: OsString) -> OsString {
+    match found.as_bytes().starts_with(b"-") {
+        true => OsString::from_vec([b"./", found.as_bytes()].concat()),
+        false => found,
     }
 }
 

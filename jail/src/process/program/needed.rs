@@ -5,6 +5,7 @@
 use std::{
     ffi::OsStr,
     fs::File,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
@@ -110,18 +111,26 @@ impl Root {
         Ok(())
     }
 
-    /// Opens a regular file that root alone can write; nothing where there is none.
+    /// Opens a regular file that root alone can write and exchange; nothing where there is none.
     fn trusted(&self, path: &Path) -> Result<Option<File>, StepFault> {
         let Ok(opened) = self.open(path) else {
             return Ok(None);
         };
-        let stat = fstat(&opened).map_err(failed("fstat of a program"))?;
-        if check_owner_and_mode(&stat, None).is_err() {
-            return Err(StepFault::Unfit(format!(
-                "{} in the jail: others than root can write it; a list of commands needs programs of root's",
-                path.display()
-            )));
+        for above in self.leading_to(path) {
+            trust(&above, path, "a directory on the way to it")?;
         }
+        trust(&opened, path, "it")?;
         Ok(regular(opened).ok().flatten())
     }
+}
+
+/// Insists that what a program takes is root's. `what` of it is examined is said where it is not.
+fn trust(opened: &OwnedFd, program: &Path, what: &str) -> Result<(), StepFault> {
+    let stat = fstat(opened).map_err(failed("fstat of a program"))?;
+    check_owner_and_mode(&stat, None).map_err(|_| {
+        StepFault::Unfit(format!(
+            "{} in the jail: others than root can write {what}; a list of commands needs programs of root's",
+            program.display()
+        ))
+    })
 }

@@ -1,14 +1,14 @@
 //! The root directory of a process, as programs are looked for in it: its links lead nowhere outside.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::File,
     io::Read,
     os::{
         fd::{AsFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use nix::errno::Errno;
@@ -72,6 +72,45 @@ impl Root {
         current
     }
 
+    /// Opens each directory that decides what a path leads to, those that links lead through among them. A path that leads
+    /// nowhere gives those up to there.
+    pub(super) fn leading_to(&self, path: &Path) -> Vec<OwnedFd> {
+        let directory = |at: &Path| self.open_with(at, OFlags::PATH | OFlags::DIRECTORY);
+        let mut passed = Vec::new();
+        let mut reached = PathBuf::from("/");
+        let mut ahead: Vec<OsString> = names_reversed(path);
+        let mut links = 0;
+        while let Some(name) = ahead.pop() {
+            let Ok(above) = directory(&reached) else {
+                break;
+            };
+            passed.push(above);
+            if name == ".." {
+                reached.pop();
+                continue;
+            }
+            let next = reached.join(&name);
+            let link = self.open_with(&next, OFlags::PATH | OFlags::NOFOLLOW);
+            let to = link
+                .ok()
+                .and_then(|link| readlinkat(&link, c"", Vec::new()).ok());
+            let Some(to) = to else {
+                reached = next;
+                continue;
+            };
+            links += 1;
+            if links > MOST_LINKS {
+                break;
+            }
+            let to = Path::new(OsStr::from_bytes(to.to_bytes()));
+            if to.is_absolute() {
+                reached = PathBuf::from("/");
+            }
+            ahead.extend(names_reversed(to));
+        }
+        passed
+    }
+
     /// Takes another directory as root, which must be open.
     pub(crate) fn at(descriptor: OwnedFd) -> Root {
         Root {
@@ -122,6 +161,15 @@ impl Root {
         file.take(LARGEST_CACHE).read_to_end(&mut text).ok()?;
         Some(text)
     }
+}
+
+/// Lists the names in a path, the last one first.
+fn names_reversed(path: &Path) -> Vec<OsString> {
+    let names = path
+        .components()
+        .rev()
+        .filter(|it| matches!(it, Component::Normal(_) | Component::ParentDir));
+    names.map(|it| it.as_os_str().to_owned()).collect()
 }
 
 /// Gives a regular file; nothing for one that can't be examined; an error, with what it is, for any other kind.
