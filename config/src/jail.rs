@@ -1,12 +1,14 @@
 //! The jail of one account: its keys with every default and every template filled in.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::account::Account;
 use crate::commands::{Allowed, Sftp, SftpKeys};
 use crate::env::Env;
 use crate::keys::{BaseKey, Keys, MountKey};
 use crate::limits::{Groups, Limits};
+use crate::record::Record;
 use crate::rule::Rule;
 use crate::template::{Template, TemplateError, unfit_target};
 use crate::walls::{Base, Content, Isolation, Landlock, Mount, Network, RootOwner, Seccomp};
@@ -48,6 +50,10 @@ pub struct Jail {
     pub commands: Option<Vec<Allowed>>,
     /// How SFTP is served; nothing where the client may choose.
     pub sftp: Option<Sftp>,
+    /// How long a terminal session may be without input and output; nothing where that is no matter.
+    pub idle: Option<Duration>,
+    /// What is written about a session outside the jail.
+    pub record: Record,
     /// The environment inside.
     pub env: Env,
     /// The supplementary groups inside.
@@ -122,6 +128,8 @@ impl Jail {
             etc,
             commands: keys.commands,
             sftp,
+            idle: keys.idle,
+            record: keys.record.unwrap_or_default().fill(),
             env: Env {
                 pass: keys.pass.unwrap_or_else(Env::default_pass),
                 set: keys.set,

@@ -1,10 +1,12 @@
 //! The keys of a jail as they are written, before any account is known.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::commands::{Allowed, SftpKeys};
 use crate::glob::Glob;
 use crate::limits::{Groups, Limits};
+use crate::record::RecordKeys;
 use crate::template::Template;
 use crate::walls::{Content, Isolation, Landlock, MountMode, Network, RootOwner, Seccomp};
 
@@ -28,6 +30,8 @@ pub(crate) struct Keys {
     pub(crate) etc: Option<Vec<String>>,
     pub(crate) commands: Option<Vec<Allowed>>,
     pub(crate) sftp: Option<SftpKeys>,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) record: Option<RecordKeys>,
     pub(crate) pass: Option<Vec<Glob>>,
     /// Sorted by name.
     pub(crate) set: Vec<(String, String)>,
@@ -91,6 +95,8 @@ impl Keys {
             etc: first(&self.etc, &defaults.etc),
             commands: first(&self.commands, &defaults.commands),
             sftp: first(&self.sftp, &defaults.sftp),
+            idle: self.idle.or(defaults.idle),
+            record: self.record.or(defaults.record),
             pass: first(&self.pass, &defaults.pass),
             set: merge(&self.set, &defaults.set),
             groups: self.groups.or(defaults.groups),

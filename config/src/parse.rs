@@ -5,6 +5,7 @@ mod commands;
 mod conflicts;
 mod jail;
 mod reader;
+mod record;
 mod rules;
 mod value;
 mod walls;

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::commands::{Allowed, Argument, Program};
+use crate::duration::duration;
 use crate::keys::{BaseKey, Keys, MountKey};
 use crate::limits::Limits;
 use crate::policy::{Entry, Policy, Target};
@@ -82,6 +83,10 @@ impl Display for Keys {
         etc(f, self)?;
         commands(f, self)?;
         sftp(f, self)?;
+        if let Some(idle) = self.idle {
+            text(f, "idle", Some(&duration(idle)))?;
+        }
+        record(f, self)?;
         env(f, self)?;
         word(f, "groups", self.groups)?;
         if let Some(umask) = self.umask {
@@ -197,6 +202,32 @@ fn sftp(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
     }
 }
 
+fn record(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
+    let Some(record) = keys.record else {
+        return Ok(());
+    };
+    if record.input.is_none() && record.size.is_none() {
+        return text(f, "record", Some(record.what.word()));
+    }
+    let parts: Vec<String> = [
+        Some(format!("what = {}", Text(record.what.word()))),
+        record.input.map(|it| format!("input = {it}")),
+        record.size.map(|it| format!("size = {}", written_size(it))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    writeln!(f, "record = {{ {} }}", parts.join(", "))
+}
+
+/// Writes a size as a string where it has a unit.
+fn written_size(bytes: u64) -> String {
+    match size(bytes) {
+        plain if plain.ends_with(|last: char| last.is_ascii_digit()) => plain,
+        with_unit => format!("\"{with_unit}\""),
+    }
+}
+
 fn env(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
     let pass = keys.pass.as_ref().map(|globs| {
         let globs: Vec<String> = globs.iter().map(|g| Text(g.as_str()).to_string()).collect();
@@ -218,12 +249,7 @@ fn limits(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
     let parts: Vec<String> = set
         .filter_map(|(name, limit)| match limit? {
             u64::MAX => Some(format!("{name} = \"unlimited\"")),
-            limit if Limits::is_size(name) => Some(match size(limit) {
-                plain if plain.ends_with(|last: char| last.is_ascii_digit()) => {
-                    format!("{name} = {plain}")
-                }
-                with_unit => format!("{name} = \"{with_unit}\""),
-            }),
+            limit if Limits::is_size(name) => Some(format!("{name} = {}", written_size(limit))),
             limit => Some(format!("{name} = {limit}")),
         })
         .collect();

@@ -92,6 +92,11 @@ pub(crate) const JAIL: &[Key] = &[
     built("umask", r#"umask = "022""#),
     built("limits", r#"limits = { nproc = 100, core = 0 }"#),
     later("scope"),
+    built("idle", r#"idle = "15m""#),
+    built(
+        "record",
+        r#"record = { what = "terminal", size = "64M" }"#,
+    ),
     built("linger", "linger = false"),
     built("root_owner", r#"root_owner = "user""#),
 ];
@@ -130,6 +135,13 @@ pub(crate) const SFTP: &[Key] = &[
     built("directory", r#"directory = "/upload""#),
     built("umask", r#"umask = "007""#),
     later("log"),
+];
+
+/// The keys of `record`, where it is a table.
+pub(crate) const RECORD: &[Key] = &[
+    built("what", r#"what = "terminal""#),
+    built("input", "input = true"),
+    built("size", r#"size = "64M""#),
 ];
 
 /// The keys of `env`.

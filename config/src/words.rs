@@ -3,6 +3,7 @@
 use crate::commands::Access;
 use crate::limits::Groups;
 use crate::policy::Unlisted;
+use crate::record::RecordWhat;
 use crate::walls::{Content, Isolation, Landlock, MountMode, RootOwner, Seccomp};
 
 /// A value that is one of a few, each with its word.
@@ -63,6 +64,14 @@ impl Word for Access {
         ("read-write", Access::ReadWrite),
         ("read-only", Access::ReadOnly),
         ("upload-only", Access::UploadOnly),
+    ];
+}
+
+impl Word for RecordWhat {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("sessions", RecordWhat::Sessions),
+        ("terminal", RecordWhat::Terminal),
+        ("off", RecordWhat::Off),
     ];
 }
 

@@ -7,10 +7,12 @@
 use std::ops::Range;
 
 use crate::commands::{Access, Allowed, has_shell};
+use crate::duration::duration;
 use crate::fault::Complaint;
 use crate::keys::{BaseKey, Keys};
 use crate::parse::jail::JailKeys;
 use crate::parse::reader::Reader;
+use crate::record::RecordWhat;
 use crate::walls::{Content, Isolation, Landlock, Network, RootOwner};
 use crate::words::Word;
 
@@ -102,7 +104,24 @@ fn on_isolation(keys: &Keys) -> Vec<Dependent> {
         add("root_owner", written, Some("root_owner = \"root\""));
     }
     found.extend(commands_alone(keys));
+    found.extend(of_the_supervisor(keys));
     found
+}
+
+/// What the process around a session does.
+fn of_the_supervisor(keys: &Keys) -> impl Iterator<Item = Dependent> {
+    let is_recorded = keys.record.is_some_and(|it| it.what == RecordWhat::Terminal);
+    let record = is_recorded.then(|| Dependent {
+        key: "record",
+        written: "record = \"terminal\"".to_owned(),
+        instead: Some("record = \"sessions\""),
+    });
+    let idle = keys.idle.map(|idle| Dependent {
+        key: "idle",
+        written: format!("idle = {:?}", duration(idle)),
+        instead: None,
+    });
+    record.into_iter().chain(idle)
 }
 
 fn on_landlock(keys: &Keys) -> Vec<Dependent> {

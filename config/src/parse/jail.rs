@@ -80,6 +80,8 @@ impl Reader<'_> {
             "etc" => keys.etc = self.etc(key, value),
             "commands" => keys.commands = self.commands(key, value),
             "sftp" => keys.sftp = self.sftp(key, name, value),
+            "idle" => keys.idle = self.duration(key, &value),
+            "record" => keys.record = self.record(key, name, value),
             "env" => self.env(key, name, value, keys),
             "groups" => keys.groups = self.choice(key, value),
             "umask" => keys.umask = self.umask(key, value),
