@@ -91,12 +91,9 @@ pub(crate) const JAIL: &[Key] = &[
     built("groups", r#"groups = "primary""#),
     built("umask", r#"umask = "022""#),
     built("limits", r#"limits = { nproc = 100, core = 0 }"#),
-    later("scope"),
     built("idle", r#"idle = "15m""#),
-    built(
-        "record",
-        r#"record = { what = "terminal", size = "64M" }"#,
-    ),
+    built("record", r#"record = { what = "terminal", size = "64M" }"#),
+    later("scope"),
     built("linger", "linger = false"),
     built("root_owner", r#"root_owner = "user""#),
 ];

@@ -29,6 +29,7 @@ use jail::{
         start::{self, Watchdog},
     },
     serve::serve,
+    session::terminal,
 };
 
 const HELP: &str = "\
@@ -142,8 +143,11 @@ fn plan(caller: &Caller, user: &mut Option<OsString>) -> Result<Plan, Refusal> {
     for called in ["USER", "LOGNAME"] {
         identity.refuse_shared_uid(caller.variable(called))?;
     }
-    let request = caller.request(&identity)?;
+    let mut request = caller.request(&identity)?;
     let jail = jail_of(decide(Path::new(CONFIG_DIRECTORY), &identity)?)?;
+    if !terminal::is_complete() {
+        request = request.without_terminal(&jail);
+    }
     let plan = Plan::new(jail, &identity, request, caller.environment.clone())?;
     privilege::check_for(&plan)?;
     Ok(plan)
@@ -181,6 +185,9 @@ fn tell(caller: &Caller, refusal: &Refusal) {
         }
         Refusal::Usage(what) => format!("jail-shell: {what}; see jail-shell --help\n"),
         _ if refusal.is_for_want_of_sftp() => "This account is for SFTP only.\n".to_owned(),
+        Refusal::NoTerminal => {
+            "jail-shell: sessions of this account are recorded, and a shell needs a terminal; connect with ssh -t\n".to_owned()
+        }
         Refusal::NotAllowed(what) => format!("jail-shell: {what}\n"),
         other => match other.sentence() {
             Some(sentence) => format!("jail-shell: {sentence}\n"),

@@ -110,7 +110,9 @@ fn on_isolation(keys: &Keys) -> Vec<Dependent> {
 
 /// What the process around a session does.
 fn of_the_supervisor(keys: &Keys) -> impl Iterator<Item = Dependent> {
-    let is_recorded = keys.record.is_some_and(|it| it.what == RecordWhat::Terminal);
+    let is_recorded = keys
+        .record
+        .is_some_and(|it| it.what == RecordWhat::Terminal);
     let record = is_recorded.then(|| Dependent {
         key: "record",
         written: "record = \"terminal\"".to_owned(),

@@ -60,7 +60,10 @@ impl Reader<'_> {
             self.lack(span, complaint.help("for example: what = \"terminal\""));
         } else if let Some(more) = more.filter(|_| keys.what != RecordWhat::Terminal) {
             let complaint = Complaint::new("input and size need what = \"terminal\"");
-            self.fault(more, complaint.help("write what = \"terminal\", or remove this"));
+            self.fault(
+                more,
+                complaint.help("write what = \"terminal\", or remove this"),
+            );
         }
         Some(keys)
     }

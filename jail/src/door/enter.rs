@@ -25,6 +25,7 @@ use crate::{
         count::count,
         entered::{Entered, find_program},
         look::{look, misplaced},
+        recording,
         refusal::Refusal,
         walls::stand_behind,
     },
@@ -50,11 +51,10 @@ use crate::{
         Ended,
         init::reap,
         link::{Link, Ready, Split, split_inside, split_outside},
-        relay::Relay,
         slot::Slot,
         standard::SetAside,
         supervisor::{self, give_up_on},
-        terminal::{self, Inside},
+        terminal::{self, Inside, Outside, Wanted},
     },
     trust,
     world::{
@@ -94,6 +94,9 @@ pub fn enter(
         let fault = StepFault::Bug("the plan is one for a host program");
         return Err(Refusal::Step("exec", fault));
     }
+    if plan.process.needs_terminal() && !terminal::is_complete() {
+        return Err(Refusal::NoTerminal);
+    }
     be_alone(&plan).map_err(explained)?;
     let slot = count(&plan)?;
     let Some(view) = plan.world.view.clone() else {
@@ -109,8 +112,13 @@ pub fn enter(
         let refuse = Refusal::at(step);
         move |fault| explained(refuse(fault))
     };
-    let (terminal, relay) = terminal::of_caller(plan.process.ids.uid, plan.process.ids.gid)
-        .map_err(refuse(Step::OpenTerminal))?;
+    let ids = (plan.process.ids.uid, plan.process.ids.gid);
+    let wanted = Wanted {
+        recorded: plan.process.record.recording().is_some(),
+        idle: plan.process.idle,
+    };
+    let (terminal, outside) =
+        terminal::of_caller(ids, wanted).map_err(refuse(Step::OpenTerminal))?;
     let standard = SetAside::copy().map_err(refuse(Step::PidNamespace))?;
     match split_outside(plan.process.ids.uid).map_err(refuse(Step::PidNamespace))? {
         Split::Before(init, link) => {
@@ -119,7 +127,7 @@ pub fn enter(
                 plan,
                 init,
                 link,
-                relay,
+                outside,
                 standard,
                 slot,
             };
@@ -128,7 +136,7 @@ pub fn enter(
         Split::After(link) => {
             // The supervisor's: a timer is not inherited.
             watchdog.forget();
-            drop(relay);
+            drop(outside);
             // What lingers once the supervisor is gone counts no more.
             drop(slot);
             let world = World {
@@ -192,7 +200,7 @@ struct Around {
     plan: Plan,
     init: Pid,
     link: Link,
-    relay: Option<Relay>,
+    outside: Outside,
     standard: SetAside,
     slot: Option<Slot>,
 }
@@ -204,7 +212,7 @@ impl Around {
             plan,
             init,
             link,
-            relay,
+            mut outside,
             standard,
             slot: _until_the_session_ends,
         } = self;
@@ -216,6 +224,7 @@ impl Around {
             .map_err(refuse)?;
         let outcome = match ready {
             Ready::Yes => {
+                begin_recording(&plan, &mut outside, running).inspect_err(|_| give_up_on(init))?;
                 running.enter();
                 Outcome::Supervisor
             }
@@ -229,10 +238,25 @@ impl Around {
         drop(standard);
         drop_privileges(&plan)?;
         watchdog.disarm().map_err(refuse)?;
-        supervisor::supervise(init, link, relay, running)
+        supervisor::supervise(init, link, outside, running)
             .map(outcome)
             .map_err(refuse)
     }
+}
+
+/// Begins the recording of the terminal, where there is one and the config wants it.
+fn begin_recording(
+    plan: &Plan,
+    outside: &mut Outside,
+    running: &Running<'_>,
+) -> Result<(), Refusal> {
+    let recording = plan.process.record.recording();
+    if let (Some(recording), Some(relay)) = (recording, &mut outside.relay) {
+        let recorder = recording::begin(plan, recording, relay.size(), running)
+            .map_err(Refusal::at(Step::Record(recording)))?;
+        relay.recorder = Some(recorder);
+    }
+    Ok(())
 }
 
 /// What init has, before there is a world.

@@ -9,5 +9,6 @@ pub mod host_program;
 pub mod inside;
 pub mod lockout;
 pub mod look;
+pub mod recording;
 pub mod refusal;
 pub(crate) mod walls;

@@ -85,6 +85,8 @@ pub enum Refusal {
     SftpOnly(OsString),
     /// The jail's list of commands does not have what was asked for.
     NotAllowed(NotAllowed),
+    /// The sessions of the jail are recorded, and a shell was asked for without a terminal.
+    NoTerminal,
     /// A step failed; what was tried and what the kernel said.
     Step(&'static str, StepFault),
     /// What is looked at and built was not done when the deadline came: the directories of the host that it looks at.
@@ -132,7 +134,8 @@ impl Refusal {
     /// Gives the exit status: that of the code, but 1 where the login itself is not refused.
     #[must_use]
     pub fn status(&self) -> u8 {
-        if self.is_for_want_of_sftp() || matches!(self, Refusal::NotAllowed(_)) {
+        let is_of_request = matches!(self, Refusal::NotAllowed(_) | Refusal::NoTerminal);
+        if self.is_for_want_of_sftp() || is_of_request {
             1
         } else {
             self.code().status()
@@ -158,7 +161,8 @@ impl Refusal {
             Refusal::Usage(_)
             | Refusal::SftpCommand(_)
             | Refusal::SftpOnly(_)
-            | Refusal::NotAllowed(_) => Code::Usage,
+            | Refusal::NotAllowed(_)
+            | Refusal::NoTerminal => Code::Usage,
             Refusal::CalledByRoot => Code::Root,
             Refusal::Privilege(missing) => missing.code(),
             Refusal::Descriptor(_) => Code::Descriptor,

@@ -124,6 +124,13 @@ pub enum Event<'a> {
         /// Its uid.
         uid: u32,
     },
+    /// The supervisor ends a session before its main process has ended.
+    Cut {
+        /// Whose session it is.
+        whose: Whose<'a>,
+        /// Why.
+        reason: &'a str,
+    },
     /// A rule exempts the user.
     Exempt {
         /// The account's name.
@@ -251,6 +258,7 @@ impl<'a> Event<'a> {
             Event::Leave { .. } => "leave",
             Event::Refused { .. } | Event::WrongWords { .. } => "refused",
             Event::Weakened { .. } => "weakened",
+            Event::Cut { .. } => "cut",
             Event::Exempt { .. } => "exempt",
             Event::Planned(_) => "jail",
             Event::NotShut { .. } => "not-shut",
@@ -265,7 +273,7 @@ impl<'a> Event<'a> {
     pub fn severity(&self) -> u8 {
         match self {
             Event::Refused { .. } | Event::WrongWords { .. } | Event::NotShut { .. } => LOG_ERR,
-            Event::Weakened { .. } | Event::Dropped { .. } => LOG_WARNING,
+            Event::Weakened { .. } | Event::Cut { .. } | Event::Dropped { .. } => LOG_WARNING,
             Event::Enter(..) | Event::Leave { .. } => LOG_NOTICE,
             Event::Exempt { .. } | Event::Planned(_) => LOG_DEBUG,
             Event::Transfer { .. } => LOG_INFO,
@@ -310,6 +318,9 @@ impl<'a> Event<'a> {
                 Field::shown("user", Value::option(*user)),
                 Field::shown("missing", Value::text(*missing)),
             ],
+            Event::Cut { whose, reason } => {
+                with(*whose, [Field::shown("reason", Value::Rest((*reason).into()))])
+            }
             Event::Exempt { user, rule } => vec![
                 Field::shown("user", Value::text(*user)),
                 Field::shown("rule", Value::Text(rule.to_string().into_bytes().into())),

@@ -31,6 +31,7 @@ pub fn message_id(event: &Event<'_>) -> &'static str {
         Event::Enter(..) => "7b87bbbf6b874f5f8043a00ffcd9342a",
         Event::Leave { .. } => "3ae85305a59c49dc93d938187c67746e",
         Event::Refused { .. } | Event::WrongWords { .. } => "89da61cba81c463d82329f7d56e8357d",
+        Event::Cut { .. } => "d9422b91212545ddbc3efd338646f231",
         Event::Weakened { .. } => "3b4896e26a00454dbb59a90819cf3169",
         Event::Exempt { .. } => "1b4eb08ac4744fa182afbe5afef35b3c",
         Event::Planned(_) => "15bfbe0cd90d4608b8af4e5f2818782c",

@@ -62,6 +62,14 @@ impl<'a> Running<'a> {
         });
     }
 
+    /// Logs that it is cut short, and why.
+    pub fn cut(&self, reason: &str) {
+        self.log.send(&Event::Cut {
+            whose: self.whose(),
+            reason,
+        });
+    }
+
     /// Logs how its main process has ended. Others of it may linger.
     pub fn leave(&self, ended: Option<Ended>) {
         self.log.send(&Event::Leave {

@@ -85,13 +85,10 @@ impl Plan {
         let hand_over = HandOver::HostProgram {
             login_shell: identity.shell.clone(),
         };
-        let has_sftp = jail.sftp.is_some();
+        let unavailable = unavailable_behind_pam(&jail);
         let plan = Plan::of(jail, identity, hand_over, [])?;
-        if has_sftp {
-            return Err(PlanFault::BehindPam(
-                "sftp: sshd starts the server, by its own config; write the options there (internal-sftp -R -u 007 -d DIR) and \
-                 remove the key",
-            ));
+        if let Some(why) = unavailable {
+            return Err(PlanFault::BehindPam(why));
         }
         match plan.not_behind_pam(identity) {
             Some(why) => Err(PlanFault::BehindPam(why)),
@@ -178,6 +175,25 @@ impl Plan {
             executables: self.world.executables(),
         })
     }
+}
+
+/// Says which key of a jail is not available in another program's process.
+fn unavailable_behind_pam(jail: &Jail) -> Option<&'static str> {
+    if jail.sftp.is_some() {
+        return Some(
+            "sftp: sshd starts the server, by its own config; write the options there (internal-sftp -R -u 007 -d DIR) and \
+             remove the key",
+        );
+    }
+    if jail.record.recording().is_some() {
+        return Some(
+            "record = \"terminal\": no supervisor stands between the session and its terminal; make jail-shell the login shell \
+             or the ForceCommand instead, or set record = \"sessions\"",
+        );
+    }
+    jail.idle.map(|_| {
+        "idle: no supervisor watches the terminal; make jail-shell the login shell or the ForceCommand instead, or remove the key"
+    })
 }
 
 /// Lets the config of SFTP take the place of what the client chose, where SFTP is what was asked for.

@@ -21,6 +21,39 @@ impl Request {
             None => Ok(self),
         }
     }
+
+    /// Makes of a request without a terminal, where the sessions of a jail are recorded, what no shell has to read: clients of
+    /// scp, rsync and git ask for nothing else. Leaves any other as it is.
+    #[must_use]
+    pub fn without_terminal(self, jail: &Jail) -> Request {
+        let is_command = matches!(self.what, What::Command { .. });
+        if jail.record.recording().is_none() || !is_command {
+            return self;
+        }
+        let list = match &jail.commands {
+            None => vec![Allowed::Scp, Allowed::Rsync, Allowed::Git],
+            Some(list) => list.clone(),
+        };
+        let list: Vec<Allowed> = list
+            .into_iter()
+            .filter(|it| *it != Allowed::Shell)
+            .collect();
+        match narrow(self.clone(), &list) {
+            Ok(Request {
+                login,
+                what: What::Direct(direct),
+            }) => {
+                // Git then refuses another's repository: here its hooks may start anything.
+                let environment = Vec::new();
+                let what = What::Direct(Direct {
+                    environment,
+                    ..direct
+                });
+                Request { login, what }
+            }
+            Ok(_) | Err(_) => self,
+        }
+    }
 }
 
 /// Holds a request against a list without `"shell"`.

@@ -3,9 +3,12 @@
 use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use jail_config::{Allowed, Groups, Home, Jail, Landlock, Limits, Network, Seccomp, has_shell};
+use jail_config::{
+    Allowed, Groups, Home, Jail, Landlock, Limits, Network, Record, Seccomp, has_shell,
+};
 
 use crate::{
     account::identity::Identity,
@@ -43,6 +46,10 @@ pub struct Process {
     pub shell: PathBuf,
     /// What alone may be started; nothing where a shell is allowed, and so anything is.
     pub commands: Option<Vec<Allowed>>,
+    /// What is written about the session outside.
+    pub record: Record,
+    /// How long its terminal may be without input and output.
+    pub idle: Option<Duration>,
 }
 
 /// Who goes on inside once all is done.
@@ -149,6 +156,8 @@ impl Process {
             home: jail.home.clone(),
             shell: jail.shell.clone(),
             commands: only(jail).map(<[Allowed]>::to_vec),
+            record: jail.record,
+            idle: jail.idle,
         }
     }
 
@@ -167,6 +176,14 @@ impl Process {
             HandOver::Shell(request) => Some(request),
             HandOver::HostProgram { .. } => None,
         }
+    }
+
+    /// Tells whether a session without a terminal would escape the recording: whatever reads commands.
+    #[must_use]
+    pub fn needs_terminal(&self) -> bool {
+        let what = self.request().map(|request| &request.what);
+        let reads = matches!(what, Some(What::Shell | What::Command { .. }));
+        reads && self.record.recording().is_some()
     }
 
     /// Says what is started where no sftp-server is asked for; nothing behind PAM.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::{Base, Home, Limits, Mount, Network, Seccomp};
+use jail_config::{Base, Home, Limits, Mount, Network, Recording, Seccomp};
 
 use crate::plan::{
     Plan,
@@ -28,7 +28,7 @@ pub enum Phase {
     HostProgram,
     /// The second wall.
     Walls,
-    /// The main process is forked off.
+    /// The supervisor begins the recording, and the main process is forked off.
     Fork,
     /// It becomes the user.
     User,
@@ -69,6 +69,8 @@ pub enum Step<'a> {
     Namespaces(&'a Network),
     /// Put the new root together and leave the old one.
     NewRoot(&'a View),
+    /// Make the file of the terminal's recording, and keep it open.
+    Record(Recording),
     /// Fork the main process off; the process before becomes its init.
     Init(&'a View),
     /// Hand session, process group and terminal to the main process.
@@ -121,6 +123,7 @@ impl Step<'_> {
             Step::PidNamespace => "pid-namespace",
             Step::Namespaces(_) => "namespaces",
             Step::NewRoot(_) => "new-root",
+            Step::Record(_) => "record",
             Step::Init(_) => "init",
             Step::Terminal => "terminal",
             Step::Limits(_) => "limits",
@@ -157,7 +160,7 @@ impl Step<'_> {
                 Phase::World
             }
             Step::NoNewPrivs | Step::Landlock(..) | Step::Seccomp(..) => Phase::Walls,
-            Step::Init(_) | Step::Terminal => Phase::Fork,
+            Step::Record(_) | Step::Init(_) | Step::Terminal => Phase::Fork,
             Step::Limits(_)
             | Step::Groups(_)
             | Step::Gid(_)
@@ -260,6 +263,7 @@ impl Plan {
     /// * trees are copied before the mount namespace changes: a descriptor of one means nothing in another;
     /// * the pid namespace comes before the new root, whose /proc shows the namespace of whoever mounts it;
     /// * the terminal is handed over while root, because taking it from a session takes CAP_SYS_ADMIN;
+    /// * the recording is made by the supervisor as root, once the world stands and before the supervisor gives its privileges up;
     /// * limits come before the user ID, because raising one takes CAP_SYS_RESOURCE;
     /// * groups come before the group ID and that before the user ID, each of which takes the right to the former;
     /// * capabilities come after it, because the locked securebits keep the kernel from clearing them by itself;
@@ -315,6 +319,7 @@ impl Plan {
         steps.extend(self.world.build());
         steps.extend(self.second_wall());
         if let Some(view) = &self.world.view {
+            steps.extend(self.process.record.recording().map(Step::Record));
             steps.extend([Step::Init(view), Step::Terminal]);
         }
         steps.extend(self.process.become_user());

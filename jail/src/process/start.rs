@@ -25,7 +25,7 @@ use crate::{
         close_range::close_range_from,
         environment,
         signal::{Disposition, LAST_SIGNAL, rt_sigaction, rt_sigpending, rt_sigprocmask},
-        timer::{KillTimer, kill_after, stop_itimer},
+        timer::{SignalTimer, kill_after, stop_itimer},
     },
 };
 
@@ -179,7 +179,7 @@ fn insist_on_descriptors() -> Result<(), StartFault> {
 #[derive(Debug)]
 #[must_use = "a process that keeps it is killed"]
 pub struct Watchdog {
-    timer: KillTimer,
+    timer: SignalTimer,
     armed: Instant,
 }
 

@@ -80,7 +80,7 @@ fn follow(
         let [told, signalled] = if look {
             [false, true]
         } else {
-            ready((supervisor.as_fd(), PollFlags::IN), signals.as_fd())
+            ready((supervisor.as_fd(), PollFlags::IN), signals.as_fd(), None)
         };
         look = false;
         if told {

@@ -9,16 +9,21 @@
 //! supervisor has given up everything as well; further ones are orders, and init reports how the main process stopped and ended.
 //! Each sees by it that the other is gone.
 
+pub(crate) mod cast;
+pub mod cut;
+pub(crate) mod ending;
+pub(crate) mod idle;
 pub(crate) mod init;
 pub(crate) mod link;
 pub(crate) mod messages;
 pub(crate) mod orders;
 pub(crate) mod place;
+pub(crate) mod recorder;
 pub(crate) mod relay;
 pub mod slot;
 pub(crate) mod standard;
 pub mod supervisor;
-pub(crate) mod terminal;
+pub mod terminal;
 pub(crate) mod waiting;
 
 pub use crate::process::ended::Ended;

@@ -66,7 +66,8 @@ impl Orders {
 pub(crate) fn order_for(signal: &siginfo, relay: Option<&mut Relay>) -> Option<Order> {
     let number = i32::try_from(signal.ssi_signo).unwrap_or(0);
     match (number, relay) {
-        (libc::SIGCHLD, _) => None,
+        // The second: a recording that grows beyond a limit of the caller's. write(2) says so, too.
+        (libc::SIGCHLD | libc::SIGXFSZ, _) => None,
         (libc::SIGWINCH, Some(relay)) => {
             relay.resize();
             None

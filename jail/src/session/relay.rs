@@ -1,18 +1,24 @@
 //! What is carried between the caller's terminal and the session's, by the supervisor.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::{
+    os::fd::{BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
+};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::{read, write},
     termios::{
-        OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
         tcsetwinsize,
     },
 };
 
 use crate::session::{
+    cut::Cut,
     place::Place,
+    recorder::Recorder,
+    terminal::tell,
     waiting::{has_more_than_room, poll_all},
 };
 
@@ -51,6 +57,9 @@ pub(crate) struct Relay {
     pub(crate) to_show: Vec<u8>,
     /// A carriage return that ended a piece: what follows says whether it is shown.
     pub(crate) held_return: bool,
+    /// When something was last typed or shown.
+    pub(crate) last: Instant,
+    pub(crate) recorder: Option<Recorder>,
 }
 
 impl Relay {
@@ -87,12 +96,16 @@ impl Relay {
         if !self.granted {
             return;
         }
+        self.give_back_by(OptionalActions::Drain);
+    }
+
+    fn give_back_by(&mut self, when: OptionalActions) {
         self.granted = false;
         // Whoever is in the foreground by now has modes of their own.
         if !self.place.is_foreground(&self.input) {
             return;
         }
-        match tcsetattr(&self.input, OptionalActions::Drain, &self.saved) {
+        match tcsetattr(&self.input, when, &self.saved) {
             // A terminal that is gone needs no modes.
             Ok(()) | Err(_) => {}
         }
@@ -115,11 +128,67 @@ impl Relay {
     }
 
     /// Gives the session's terminal the size of the caller's. The kernel tells the programs inside.
-    pub(crate) fn resize(&self) {
+    pub(crate) fn resize(&mut self) {
         if let (Some(controller), Ok(size)) = (&self.controller, tcgetwinsize(&self.input)) {
             match tcsetwinsize(controller, size) {
                 Ok(()) | Err(_) => {}
             }
+            if let Some(recorder) = &mut self.recorder {
+                recorder.resize((size.ws_col, size.ws_row));
+            }
+        }
+    }
+
+    /// Gives the size of the caller's terminal, in columns and rows.
+    pub(crate) fn size(&self) -> (u16, u16) {
+        tcgetwinsize(&self.input).map_or((0, 0), |size| (size.ws_col, size.ws_row))
+    }
+
+    /// Tells when something was last typed or shown.
+    pub(crate) fn last(&self) -> Instant {
+        self.last
+    }
+
+    /// Says why the session has to end, once something could not be recorded.
+    pub(crate) fn cut(&self) -> Option<Cut> {
+        self.recorder.as_ref()?.cut().copied()
+    }
+
+    /// Ends the session as the end of its terminal does, and tells its user.
+    pub(crate) fn end(&mut self, cut: Cut) {
+        if self.granted {
+            // What waits for a terminal that takes nothing would keep the session.
+            self.give_back_by(OptionalActions::Now);
+        }
+        self.hang_up();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.show(cut.sentence().as_bytes());
+        }
+        tell(&self.output, &cut);
+    }
+
+    /// Tells whether the session's terminal shows what is typed; nothing where that is not recorded.
+    fn echoes(&self) -> Option<bool> {
+        self.recorder.as_ref().filter(|it| it.with_input())?;
+        let modes = self.controller.as_ref().map(tcgetattr);
+        let echo = |modes: Termios| modes.local_modes.contains(LocalModes::ECHO);
+        Some(modes.is_some_and(|modes| modes.is_ok_and(echo)))
+    }
+
+    /// Tells in what time there is something typed to record.
+    pub(crate) fn settles_in(&self) -> Option<Duration> {
+        let recorder = self.recorder.as_ref().filter(|_| self.typed.is_empty())?;
+        recorder.settles_in()
+    }
+
+    /// Records what was typed, where the terminal has shown it.
+    pub(crate) fn settle(&mut self) {
+        if self.settles_in() != Some(Duration::ZERO) {
+            return;
+        }
+        let echoes = self.echoes();
+        if let (Some(recorder), Some(echoes)) = (&mut self.recorder, echoes) {
+            recorder.settle(echoes);
         }
     }
 
@@ -129,11 +198,12 @@ impl Relay {
         &mut self,
         (socket, wanted): (BorrowedFd<'_>, PollFlags),
         signals: BorrowedFd<'_>,
+        longest: Option<Duration>,
     ) -> [bool; 2] {
         let socket = PollFd::from_borrowed_fd(socket, wanted);
         let signals = PollFd::from_borrowed_fd(signals, PollFlags::IN);
         let Some(controller) = &self.controller else {
-            let [told, signalled] = poll_all(&mut [socket, signals]);
+            let [told, signalled] = poll_all(&mut [socket, signals], longest);
             return [has_more_than_room(told), !signalled.is_empty()];
         };
         let when = |wanted, flag| if wanted { flag } else { PollFlags::empty() };
@@ -142,13 +212,14 @@ impl Relay {
         // The input is looked at in any case: that it hangs up is told without being asked for.
         let listens = self.granted && self.typed.is_empty();
         let shown = when(!self.to_show.is_empty(), PollFlags::OUT);
-        let [told, signalled, session, typed, shown] = poll_all(&mut [
+        let fds = &mut [
             socket,
             signals,
             PollFd::new(controller, session),
             PollFd::new(&self.input, when(listens, PollFlags::IN)),
             PollFd::new(&self.output, shown),
-        ]);
+        ];
+        let [told, signalled, session, typed, shown] = poll_all(fds, longest);
         if typed.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             self.hang_up();
         } else if !typed.is_empty() {
@@ -185,6 +256,9 @@ impl Relay {
             self.to_show.push(b'\r');
             self.show_all();
         }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.finish();
+        }
         self.give_back();
     }
 
@@ -208,6 +282,11 @@ impl Relay {
             Ok(length) => {
                 let typed = piece.get(..length).unwrap_or_default();
                 self.typed.extend_from_slice(typed);
+                self.last = Instant::now();
+                let echoes = self.echoes();
+                if let (Some(recorder), Some(echoes)) = (&mut self.recorder, echoes) {
+                    recorder.take_typed(typed, echoes);
+                }
                 self.write_typed();
             }
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
@@ -226,6 +305,11 @@ impl Relay {
             // Nobody is left to read it.
             Err(_) => self.typed.clear(),
         }
+        // Once more: it may have been switched off since it was typed.
+        let echoes = self.echoes();
+        if let (Some(recorder), Some(echoes)) = (&mut self.recorder, echoes) {
+            recorder.look_after_write(echoes);
+        }
     }
 
     /// Reads what the session shows; tells whether there may be more.
@@ -237,8 +321,12 @@ impl Relay {
         match read(controller, &mut piece) {
             Ok(length) => {
                 let shown = piece.get(..length).unwrap_or_default();
-                self.take_shown(shown);
-                length > 0
+                self.last = Instant::now();
+                let is_recorded = self.recorder.as_mut().is_none_or(|it| it.show(shown));
+                if is_recorded {
+                    self.take_shown(shown);
+                }
+                is_recorded && length > 0
             }
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => true,
             // EIO: the last process has closed it.

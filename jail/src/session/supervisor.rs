@@ -1,7 +1,10 @@
 //! *Outside*: the process that sshd or su started. It passes signals on, carries what is typed and shown, and ends as the
 //! session's main process ended.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
 
 use nix::{
     errno::Errno,
@@ -19,18 +22,23 @@ use crate::{
     log::running::Running,
     session::{
         Ended,
+        ending::Ending,
         link::Link,
         messages::{Order, Report, receive},
         orders::{Orders, order_for},
         relay::Relay,
+        terminal::Outside,
         waiting::{arrived, catch_signals, has_input, ready},
     },
-    sys::signal::{Disposition, kill, rt_sigaction, rt_sigprocmask, send_signal_when_readable},
+    sys::{
+        signal::{Disposition, kill, rt_sigaction, rt_sigprocmask, send_signal_when_readable},
+        timer::{SignalTimer, continue_after},
+    },
 };
 
 /// What the supervisor waits with: nothing of root's is left to it but the descriptors by which the session is logged.
 ///
-/// Returns how the session's main process ended.
+/// Returns how the session's main process ended, or what it comes to where the session was cut short.
 ///
 /// # Errors
 /// A call that failed before init was let go on: nothing of the user's has run then, and nothing will. Or init has ended
@@ -38,9 +46,11 @@ use crate::{
 pub(crate) fn supervise(
     init: Pid,
     link: Link,
-    mut relay: Option<Relay>,
-    _running: &mut Running<'_>,
+    outside: Outside,
+    running: &mut Running<'_>,
 ) -> Result<Ended, StepFault> {
+    let Outside { mut relay, idle } = outside;
+    let mut ending = Ending::new(idle);
     let signals = catch_signals()?;
     // Standard error last: why init was not let go on can be said until then.
     link.let_go_of_input_and_output()?;
@@ -55,7 +65,7 @@ pub(crate) fn supervise(
             if let Some(relay) = &mut relay {
                 relay.begin();
             }
-            follow(init, &socket, &signals, &mut relay)
+            follow(init, &socket, &signals, (&mut relay, &mut ending))
         }
         // Init was refused before it could be told, and has said why.
         Err(Errno::EPIPE | Errno::ECONNRESET) => ended_without_report(init),
@@ -64,7 +74,14 @@ pub(crate) fn supervise(
     if let Some(relay) = &mut relay {
         relay.finish();
     }
-    ended
+    let ended = ended?;
+    Ok(match ending.cut(relay.as_mut()) {
+        Some((status, cut)) => {
+            running.cut(&cut.to_string());
+            status
+        }
+        None => ended,
+    })
 }
 
 /// Passes signals on, carries what is typed and shown, and follows the main process until it has ended.
@@ -72,16 +89,21 @@ fn follow(
     init: Pid,
     socket: &OwnedFd,
     signals: &SignalFd,
-    relay: &mut Option<Relay>,
+    (relay, ending): (&mut Option<Relay>, &mut Ending),
 ) -> Result<Ended, StepFault> {
     let mut lingers = true;
     let mut orders = Orders::default();
     loop {
+        if ending.go_on(relay.as_mut(), &mut orders) {
+            end(init);
+            return Ok(Ended::Killed(libc::SIGKILL));
+        }
         orders.send(socket);
         let wanted = PollFlags::IN | orders.wait_for();
+        let longest = ending.waits(relay.as_ref());
         let [reported, signalled] = match relay {
-            Some(relay) => relay.wait((socket.as_fd(), wanted), signals.as_fd()),
-            None => ready((socket.as_fd(), wanted), signals.as_fd()),
+            Some(relay) => relay.wait((socket.as_fd(), wanted), signals.as_fd(), longest),
+            None => ready((socket.as_fd(), wanted), signals.as_fd(), longest),
         };
         if signalled {
             for signal in arrived(signals) {
@@ -94,7 +116,8 @@ fn follow(
         match receive(socket).and_then(Report::decode) {
             Some(Report::Stopped(signal)) => {
                 orders.send(socket);
-                stop_like_main(socket, signal, relay.as_mut(), &mut orders);
+                let longest = ending.idle_for(relay.as_ref());
+                stop_like_main(socket, signal, (relay.as_mut(), longest), &mut orders);
             }
             Some(Report::Continued | Report::Ready) => {}
             Some(Report::NoLinger) => lingers = false,
@@ -154,10 +177,12 @@ fn wait_for_end(init: Pid) -> Result<Ended, StepFault> {
 ///
 /// A main process that was stopped because it wants what is typed gets it, and goes on at once, where the terminal is
 /// the caller's to give.
+///
+/// It stays stopped for so long at the most: a session that stands still is idle.
 fn stop_like_main(
     socket: &OwnedFd,
     signal: i32,
-    mut relay: Option<&mut Relay>,
+    (mut relay, longest): (Option<&mut Relay>, Option<Duration>),
     orders: &mut Orders,
 ) {
     let wants_terminal = matches!(signal, libc::SIGTTIN | libc::SIGTTOU);
@@ -172,23 +197,31 @@ fn stop_like_main(
         return;
     }
     let Some(relay) = relay else {
-        stop();
+        stop(longest);
         return;
     };
     // From now on it has to ask for what is typed, whoever continues it.
     relay.give_back();
     orders.extend(Some(Order::Background));
     orders.send(socket);
-    stop();
+    stop(longest);
     if relay.waits() && relay.grant() {
         orders.extend(Some(Order::Foreground));
     }
 }
 
-fn stop() {
+fn stop(longest: Option<Duration>) {
+    let Ok(timer) = longest.map(continue_after).transpose() else {
+        // Nothing would end the session.
+        return;
+    };
     match kill(getpid(), libc::SIGSTOP) {
         // Nobody can forbid a process to stop itself.
         Ok(()) | Err(_) => {}
+    }
+    match timer.map(SignalTimer::delete) {
+        // One that is left continues what goes on already.
+        None | Some(Ok(_) | Err(_)) => {}
     }
 }
 

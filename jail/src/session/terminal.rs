@@ -4,12 +4,15 @@
 //! who holds it reads what its owner types next, and can take it over. So it stays outside. The session gets a new
 //! one, and the supervisor carries what is typed and shown between the two, as `su --pty` and sudo's `use_pty` do.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
+};
 
 use nix::unistd::{Pid, getpgrp, getpid, getsid, setpgid, setsid, tcgetpgrp, tcsetpgrp};
 use rustix::{
-    fs::{OFlags, fcntl_setfl},
-    io::fcntl_dupfd_cloexec,
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    io::{fcntl_dupfd_cloexec, write},
     pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout},
     termios::{OptionalActions, isatty, tcgetattr, tcgetsid, tcsetattr},
@@ -18,7 +21,7 @@ use rustix::{
 use crate::{
     fault::{StepFault, expect_in_force, failed},
     process::privilege::as_user,
-    session::{place::Place, relay::Relay},
+    session::{cut::Cut, idle::Idle, place::Place, relay::Relay},
     sys::{signal::rt_sigprocmask, terminal::take_terminal},
 };
 
@@ -27,17 +30,50 @@ use crate::{
 pub(crate) enum Inside {
     /// The caller leads its session (sshd): the main process gets a session of its own, and the terminal, if any.
     Own(Option<Standard>),
-    /// The caller's terminal stays outside. Init leads a session on this one, of which the main process is a job: a
-    /// process group whose leader's parent is in the same session can be stopped, as it could without a jail.
+    /// The caller's terminal stays outside, and this one takes its place.
     Relayed {
         terminal: OwnedFd,
         /// Which of the standard descriptors it takes the place of.
         standard: [bool; 3],
+        /// Who leads the session on it.
+        leader: Leader,
         /// Whether the main process begins in the foreground. Otherwise it is given that when it asks for it.
         foreground: bool,
     },
     /// No terminal, and the caller leads no session: init leads a new one, lest /dev/tty be the caller's.
     Without,
+}
+
+/// Who leads a session whose terminal is relayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leader {
+    /// Init, and the main process is a job of it: a process group whose leader's parent is in the same session can be stopped,
+    /// as it could without a jail.
+    Init,
+    /// The main process, as the caller led its own (sshd).
+    Main,
+}
+
+/// What the supervisor has of the terminal.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    pub(crate) relay: Option<Relay>,
+    pub(crate) idle: Option<Idle>,
+}
+
+/// What the config asks of the supervisor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Whether what the terminal shows is recorded.
+    pub(crate) recorded: bool,
+    /// How long it may be without input and output.
+    pub(crate) idle: Option<Duration>,
+}
+
+/// Tells whether standard input, output and error are a terminal, all three.
+#[must_use]
+pub fn is_complete() -> bool {
+    Standard::ALL.into_iter().all(|it| isatty(it.fd()))
 }
 
 /// A standard descriptor.
@@ -65,11 +101,15 @@ impl Standard {
     }
 }
 
-/// Looks at the standard descriptors, and makes a terminal where the session can't have the caller's.
+/// Looks at the standard descriptors, and makes a terminal where the session can't have the caller's, or where what it shows
+/// is recorded.
 ///
 /// # Errors
 /// A descriptor that can't be copied, or the host has no /dev/ptmx.
-pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), StepFault> {
+pub(crate) fn of_caller(
+    (uid, gid): (u32, u32),
+    wanted: Wanted,
+) -> Result<(Inside, Outside), StepFault> {
     let session = getsid(None).map_err(|errno| StepFault::Failed("getsid", errno))?;
     let leads = session == getpid();
     let standard = Standard::ALL.map(Standard::fd);
@@ -80,22 +120,38 @@ pub(crate) fn of_caller(uid: u32, gid: u32) -> Result<(Inside, Option<Relay>), S
         } else {
             Inside::Without
         };
-        return Ok((inside, None));
+        return Ok((inside, Outside::default()));
     };
     let mut all = standard.iter().zip(terminals);
-    if leads && all.all(|(fd, is)| !is || is_of(*fd, session)) {
-        return Ok((Inside::Own(Some(first)), None));
+    let is_own = leads && all.all(|(fd, is)| !is || is_of(*fd, session));
+    if is_own && !wanted.recorded {
+        let limit = wanted.idle;
+        let idle = limit.map(|limit| copy(first.fd()).map(|own| Idle::new(limit, Some(own))));
+        let outside = Outside {
+            relay: None,
+            idle: idle.transpose()?,
+        };
+        return Ok((Inside::Own(Some(first)), outside));
     }
     let (controller, terminal) = as_user(uid, gid, new_terminal)?;
-    let relay = relay(first.fd(), terminals, controller, session)?;
+    let mut relay = relay(first.fd(), terminals, controller, session)?;
+    let leader = match is_own {
+        true => Leader::Main,
+        false => Leader::Init,
+    };
     tcsetattr(&terminal, OptionalActions::Now, &relay.saved).map_err(failed("tcsetattr"))?;
     relay.resize();
     let inside = Inside::Relayed {
         terminal,
         standard: terminals,
+        leader,
         foreground: relay.wanted,
     };
-    Ok((inside, Some(relay)))
+    let outside = Outside {
+        relay: Some(relay),
+        idle: wanted.idle.map(|limit| Idle::new(limit, None)),
+    };
+    Ok((inside, outside))
 }
 
 /// Tells whether a terminal is that of a session.
@@ -131,6 +187,8 @@ fn relay(
         typed: Vec::new(),
         to_show: Vec::new(),
         held_return: false,
+        last: Instant::now(),
+        recorder: None,
     })
 }
 
@@ -165,7 +223,11 @@ impl Inside {
     /// The call that failed.
     pub(crate) fn lead(&self) -> Result<(), StepFault> {
         match self {
-            Inside::Own(_) => Ok(()),
+            Inside::Own(_)
+            | Inside::Relayed {
+                leader: Leader::Main,
+                ..
+            } => Ok(()),
             Inside::Relayed { terminal, .. } => lead_session(Some(terminal.as_fd())),
             Inside::Without => lead_session(None),
         }
@@ -174,8 +236,12 @@ impl Inside {
     /// Keeps what init needs to put the main process into the foreground.
     pub(crate) fn for_init(self) -> Option<OwnedFd> {
         match self {
-            Inside::Relayed { terminal, .. } => Some(terminal),
-            Inside::Own(_) | Inside::Without => None,
+            Inside::Relayed {
+                terminal,
+                leader: Leader::Init,
+                ..
+            } => Some(terminal),
+            Inside::Relayed { .. } | Inside::Own(_) | Inside::Without => None,
         }
     }
 
@@ -191,10 +257,14 @@ impl Inside {
             Inside::Relayed {
                 terminal,
                 standard: [input, output, errors],
+                leader,
                 foreground,
             } => {
-                lead_group()?;
-                if foreground {
+                match leader {
+                    Leader::Main => lead_session(Some(terminal.as_fd()))?,
+                    Leader::Init => lead_group()?,
+                }
+                if leader == Leader::Init && foreground {
                     take_foreground(&terminal, getpgrp())?;
                 }
                 let put = |wanted, result: fn(&OwnedFd) -> rustix::io::Result<()>| {
@@ -235,6 +305,24 @@ fn take_foreground(terminal: &OwnedFd, group: Pid) -> Result<(), StepFault> {
         .and_then(|()| tcsetpgrp(terminal, group))
         .and_then(|()| rt_sigprocmask(0))
         .map_err(|errno| StepFault::Failed("tcsetpgrp", errno))
+}
+
+/// Tells the user of a session why it ends. A terminal that takes nothing for the moment is not waited for.
+pub(crate) fn tell(terminal: &OwnedFd, cut: &Cut) {
+    let text = format!("\r\njail-shell: {}\r\n", cut.sentence());
+    let Ok(flags) = fcntl_getfl(terminal) else {
+        return;
+    };
+    if fcntl_setfl(terminal, flags | OFlags::NONBLOCK).is_err() {
+        return;
+    }
+    match write(terminal, text.as_bytes()) {
+        Ok(_) | Err(_) => {}
+    }
+    // The open file is the caller's, too.
+    match fcntl_setfl(terminal, flags) {
+        Ok(()) | Err(_) => {}
+    }
 }
 
 fn copy(fd: impl AsFd) -> Result<OwnedFd, StepFault> {

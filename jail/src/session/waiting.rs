@@ -1,6 +1,9 @@
 //! Signals and messages, waited for together: signalfd(2), poll(2).
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::{
+    os::fd::{BorrowedFd, OwnedFd},
+    time::Duration,
+};
 
 use nix::sys::{
     signal::{SigSet, Signal},
@@ -47,11 +50,13 @@ pub(crate) fn arrived(signals: &SignalFd) -> impl Iterator<Item = siginfo> {
 pub(crate) fn ready(
     (socket, wanted): (BorrowedFd<'_>, PollFlags),
     signals: BorrowedFd<'_>,
+    longest: Option<Duration>,
 ) -> [bool; 2] {
-    let [socket, signals] = poll_all(&mut [
+    let fds = &mut [
         PollFd::from_borrowed_fd(socket, wanted),
         PollFd::from_borrowed_fd(signals, PollFlags::IN),
-    ]);
+    ];
+    let [socket, signals] = poll_all(fds, longest);
     [has_more_than_room(socket), !signals.is_empty()]
 }
 
@@ -72,9 +77,14 @@ pub(crate) fn has_more_than_room(flags: PollFlags) -> bool {
     !flags.difference(PollFlags::OUT).is_empty()
 }
 
-/// Waits for any of these and tells what each has; nothing where the wait was interrupted.
-pub(crate) fn poll_all<const N: usize>(fds: &mut [PollFd<'_>; N]) -> [PollFlags; N] {
-    match poll(fds, None) {
+/// Waits for any of these and tells what each has; nothing where the wait was interrupted, or has lasted for the longest time.
+pub(crate) fn poll_all<const N: usize>(
+    fds: &mut [PollFd<'_>; N],
+    longest: Option<Duration>,
+) -> [PollFlags; N] {
+    // What is too long for the kernel's type is no limit.
+    let longest = longest.and_then(|it| Timespec::try_from(it).ok());
+    match poll(fds, longest.as_ref()) {
         Ok(_) => {
             std::array::from_fn(|index| fds.get(index).map_or(PollFlags::empty(), PollFd::revents))
         }

@@ -1,6 +1,6 @@
 //! setitimer(2), whose timers are inherited through execve(2), and timer_create(2), whose timers end at it.
 
-use std::{mem::MaybeUninit, ptr};
+use std::{mem::MaybeUninit, ptr, time::Duration};
 
 use nix::errno::Errno;
 
@@ -25,20 +25,33 @@ pub(crate) fn stop_itimer(which: libc::c_int) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
-/// A timer that sends SIGKILL to this process. It ends with the process, or at execve(2); a child of fork(2) has none.
+/// A timer that sends a signal to this process. It ends with the process, or at execve(2); a child of fork(2) has none.
 #[derive(Debug)]
-pub(crate) struct KillTimer(libc::timer_t);
+pub(crate) struct SignalTimer(libc::timer_t);
 
 /// Arms a timer that kills this process in so many seconds, also while it is stopped. The first process of a pid namespace is
 /// not killed by a timer of its own.
 ///
 /// # Errors
 /// EAGAIN where the real user has as many signals pending as RLIMIT_SIGPENDING allows.
-pub(crate) fn kill_after(seconds: u32) -> Result<KillTimer, Errno> {
+pub(crate) fn kill_after(seconds: u32) -> Result<SignalTimer, Errno> {
+    signal_after(libc::SIGKILL, Duration::from_secs(seconds.into()))
+}
+
+/// Arms a timer that continues this process, if it is stopped then.
+///
+/// # Errors
+/// As [`kill_after`].
+pub(crate) fn continue_after(time: Duration) -> Result<SignalTimer, Errno> {
+    // A time of 0 would be no timer.
+    signal_after(libc::SIGCONT, time.max(Duration::from_millis(1)))
+}
+
+fn signal_after(signal: libc::c_int, time: Duration) -> Result<SignalTimer, Errno> {
     // SAFETY: sigevent is plain data, for which all zeroes are a value.
     let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
     event.sigev_notify = libc::SIGEV_SIGNAL;
-    event.sigev_signo = libc::SIGKILL;
+    event.sigev_signo = signal;
     let mut timer: libc::timer_t = ptr::null_mut();
     // SAFETY: `event` is valid for reads and `timer` for writes.
     let made = unsafe { libc::timer_create(libc::CLOCK_BOOTTIME, &raw mut event, &raw mut timer) };
@@ -50,17 +63,17 @@ pub(crate) fn kill_after(seconds: u32) -> Result<KillTimer, Errno> {
     let once = libc::itimerspec {
         it_interval: never,
         it_value: libc::timespec {
-            tv_sec: seconds.into(),
-            ..never
+            tv_sec: libc::time_t::try_from(time.as_secs()).map_err(|_| Errno::EINVAL)?,
+            tv_nsec: time.subsec_nanos().into(),
         },
     };
     // SAFETY: `timer` was made above, `once` is valid for reads, and no old value is asked for.
     let armed = unsafe { libc::timer_settime(timer, 0, &raw const once, ptr::null_mut()) };
     Errno::result(armed)?;
-    Ok(KillTimer(timer))
+    Ok(SignalTimer(timer))
 }
 
-impl KillTimer {
+impl SignalTimer {
     /// Takes the timer away, and tells whether it is gone.
     ///
     /// # Errors

@@ -140,6 +140,8 @@ fn explain(
         world: None,
         reach: None,
         commands: None,
+        recorded: None,
+        idle: None,
         limits: Vec::new(),
         sshd: None,
         steps: Vec::new(),
@@ -220,6 +222,8 @@ impl Explanation {
         self.limits.extend(used.map(|used| used.to_string()));
         self.commands =
             only(&jail).map(|list| list.iter().map(|it| it.name().to_owned()).collect());
+        self.recorded = words::recorded(&jail);
+        self.idle = words::idle(&jail);
         let passed: Vec<&str> = jail.env.pass.iter().map(|glob| glob.as_str()).collect();
         let passed = passed.join(" ");
         let plan = match door.plan(jail, command, identity, []) {

@@ -24,7 +24,7 @@ use jail::{
     process::{program::Root, script, start},
     session::supervisor::end_like,
 };
-use jail_config::{Allowed, Home};
+use jail_config::{Allowed, Home, Record};
 use jail_roots::shebang;
 use nix::errno::Errno;
 use rustix::stdio::stdin;
@@ -211,7 +211,11 @@ struct Inside {
 }
 
 fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusal> {
-    let jail = jail_of(Config::read(config)?.decide(identity)?)?;
+    let mut jail = jail_of(Config::read(config)?.decide(identity)?)?;
+    if door != Door::Pam {
+        // It has no terminal, and nothing of it is worth a record.
+        (jail.record, jail.idle) = (Record::default(), None);
+    }
     let plan = door.plan(jail, None, identity, [])?.uncounted();
     if plan.process.request().is_none() {
         return confine(&plan, identity);
@@ -232,7 +236,7 @@ fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusa
                 commands,
             }))
         }
-        Outcome::Supervisor(ended) | Outcome::Refused(ended) => end_like(ended),
+        Outcome::Supervisor(ended, _) | Outcome::Refused(ended) => end_like(ended),
         Outcome::Init => Ok(Stage::Around),
     }
 }

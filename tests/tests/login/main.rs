@@ -13,6 +13,7 @@ mod exit_status;
 mod hostile;
 mod keys;
 mod leftovers;
+mod recording;
 mod refusals;
 mod roots;
 mod served;

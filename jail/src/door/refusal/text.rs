@@ -72,6 +72,10 @@ impl fmt::Display for Refusal {
                 "the account's forced command is an sftp-server, and the client asked for {command:?}"
             ),
             Refusal::NotAllowed(what) => write!(f, "commands: {what}"),
+            Refusal::NoTerminal => f.write_str(
+                "record = \"terminal\": a shell was asked for, and standard input, output and error are not a terminal; \
+                 have the user connect with ssh -t, or add the program to the jail's commands",
+            ),
             Refusal::Step(step, fault) => failed_step(step, fault, f),
             Refusal::Overdue(paths) => {
                 write!(

@@ -55,6 +55,12 @@ pub(super) struct Explanation {
     /// What alone may be started; nothing where a shell may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) commands: Option<Vec<String>>,
+    /// What of the terminal is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recorded: Option<String>,
+    /// How long a terminal session may be without input and output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) idle: Option<String>,
     /// The limits that the config sets.
     pub(super) limits: Vec<String>,
     /// What sshd does by itself. For root only.

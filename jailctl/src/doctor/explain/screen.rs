@@ -148,6 +148,14 @@ fn print_world(explanation: &Explanation) {
             &format!("{}; nothing else can be executed", commands.join(", ")),
         );
     }
+    for (word, said) in [
+        ("recorded", &explanation.recorded),
+        ("idle", &explanation.idle),
+    ] {
+        if let Some(said) = said {
+            row(word, said);
+        }
+    }
     if let Some(reach) = &explanation.reach {
         row("network", &reach.network());
         row("processes", &reach.processes());

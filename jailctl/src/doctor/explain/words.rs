@@ -4,10 +4,12 @@ use std::ffi::OsStr;
 
 use jail::{
     account::identity::Identity,
+    door::recording::RECORDINGS,
     plan::{Plan, request::What, steps::Step, world::View},
 };
 use jail_config::{
-    Base, Content, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp, size,
+    Base, Content, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp, duration,
+    size,
 };
 
 use crate::{
@@ -95,6 +97,12 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
             }
         ),
         Step::Terminal => "hand session and terminal to the main process".to_owned(),
+        Step::Record(recording) => format!(
+            "the supervisor makes the file of the recording in {RECORDINGS}, of {} at the most{}; a session that can't be recorded \
+             does not begin",
+            size(recording.size),
+            if recording.input { ", with what is typed while the terminal echoes" } else { "" }
+        ),
         Step::Limits(limits) => limits_in_words(limits),
         Step::Groups(groups) => format!("set the supplementary groups: {}", groups_in_words(groups, plan)),
         Step::Gid(gid) => format!("set the group id to {gid}"),
@@ -169,6 +177,28 @@ pub(crate) fn of_host_program(identity: &Identity, command: Option<&OsStr>, jail
         groups.join(" "),
         shown(home(identity))
     )
+}
+
+/// Says what of a session is recorded, where its terminal is.
+pub(crate) fn recorded(jail: &Jail) -> Option<String> {
+    let recording = jail.record.recording()?;
+    Some(format!(
+        "what a terminal shows{}, in {RECORDINGS}, {} a session at the most; a shell without a terminal is refused",
+        if recording.input {
+            ", and what is typed while it echoes"
+        } else {
+            ""
+        },
+        size(recording.size)
+    ))
+}
+
+/// Says how long a terminal may be idle.
+pub(crate) fn idle(jail: &Jail) -> Option<String> {
+    let limit = duration(jail.idle?);
+    Some(format!(
+        "a terminal session without input or output for {limit} ends"
+    ))
 }
 
 fn contents(view: &View) -> String {

@@ -1,0 +1,113 @@
+//! Makes the file of a terminal's recording, as root, where the user never gets.
+
+use std::{
+    ffi::OsStr,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use jail_config::Recording;
+use rustix::{
+    fs::{CWD, Mode, OFlags, ResolveFlags, fstat, mkdirat},
+    io::Errno,
+};
+
+use crate::{
+    fault::{StepFault, failed},
+    log::running::Running,
+    plan::Plan,
+    resolve::openat2,
+    session::{cast::Header, recorder::Recorder},
+    trust::check_owner_and_mode,
+};
+
+/// What is written about sessions.
+const RECORDS: &str = "/var/log/login-jail";
+
+/// The directory of recordings in it.
+const TERMINAL: &str = "terminal";
+
+/// Where the recordings are, and what the name of each ends in.
+pub const RECORDINGS: &str = "/var/log/login-jail/terminal";
+/// See [`RECORDINGS`].
+pub const SUFFIX: &str = ".cast";
+
+/// Begins the recording of a session on a terminal of this size, in columns and rows.
+///
+/// # Errors
+/// A directory that somebody else than root can change, or a call that failed. The session can't be recorded then.
+pub(super) fn begin(
+    plan: &Plan,
+    recording: Recording,
+    size: (u16, u16),
+    running: &Running<'_>,
+) -> Result<Recorder, StepFault> {
+    let records = directory(CWD, RECORDS)?;
+    let terminal = directory(&records, TERMINAL)?;
+    let id = running.whose().id;
+    let file = openat2(
+        &terminal,
+        Path::new(&format!("{id}{SUFFIX}")),
+        OFlags::WRONLY
+            | OFlags::APPEND
+            | OFlags::CREATE
+            | OFlags::EXCL
+            | OFlags::NOFOLLOW
+            | OFlags::CLOEXEC,
+        Mode::RUSR | Mode::WUSR,
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+    )
+    .map_err(failed("open the recording"))?;
+    let mut title = plan.user.clone();
+    title.push(" in ");
+    title.push(&plan.jail);
+    let header = Header {
+        size,
+        timestamp: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| now.as_secs()),
+        title: &title,
+        command: running.session.command.as_deref().filter(|it| !it.is_empty()),
+        term: term(plan),
+    };
+    let recorder = Recorder::begin(file, &header, recording);
+    match recorder.cut() {
+        None => Ok(recorder),
+        Some(cut) => Err(StepFault::Unfit(cut.to_string())),
+    }
+}
+
+fn term(plan: &Plan) -> Option<&OsStr> {
+    let mut variables = plan.process.environment.iter();
+    let (_, value) = variables.find(|(name, _)| name == "TERM")?;
+    Some(value)
+}
+
+/// Opens a directory, which is made where it is missing, and must be root's alone. What is above may have a group that can write
+/// to it, as /var/log has on some hosts: such a group can move the directory away, but it can't make one that is root's.
+fn directory(above: impl AsFd, name: &str) -> Result<OwnedFd, StepFault> {
+    match mkdirat(&above, name, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(failed("mkdir for recordings")(errno)),
+    }
+    let opened = openat2(
+        above,
+        name,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS,
+    )
+    .map_err(failed("open the directory of recordings"))?;
+    let stat = fstat(&opened).map_err(failed("fstat of the directory of recordings"))?;
+    let others = Mode::RWXG | Mode::RWXO;
+    let is_closed = !Mode::from_raw_mode(stat.st_mode).intersects(others);
+    if check_owner_and_mode(&stat, None).is_ok() && is_closed {
+        return Ok(opened);
+    }
+    Err(StepFault::Unfit(format!(
+        "the directory {name} for recordings has owner {} and mode {:04o}; it must be root's, with mode 0700",
+        stat.st_uid,
+        stat.st_mode & 0o7777
+    )))
+}

@@ -1,0 +1,60 @@
+//! Why a session is ended before its main process has ended, and what its user is told.
+
+use std::{fmt, time::Duration};
+
+use jail_config::{duration, size};
+use nix::errno::Errno;
+
+/// Why a session is cut short. `Display` is the reason as the administrator reads it in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Its terminal had no input and no output for so long.
+    Idle(Duration),
+    /// Its recording has reached its largest size, in bytes.
+    RecordingFull(u64),
+    /// Its recording could not be written.
+    RecordingFailed(Errno),
+}
+
+impl Cut {
+    /// Says it to the user, in one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Cut::Idle(limit) => format!(
+                "this session ends: it had no input and no output for {} (idle)",
+                duration(*limit)
+            ),
+            Cut::RecordingFull(_) => {
+                "this session ends: its recording has reached its largest size (record.size)"
+                    .to_owned()
+            }
+            Cut::RecordingFailed(_) => {
+                "this session ends: it can't be recorded any more; ask the administrator".to_owned()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cut::Idle(limit) => write!(
+                f,
+                "idle: the terminal had no input and no output for {}",
+                duration(*limit)
+            ),
+            Cut::RecordingFull(longest) => write!(
+                f,
+                "record: the recording of the terminal has reached record.size = \"{}\"; raise it, or keep large output off the \
+                 terminal",
+                size(*longest)
+            ),
+            Cut::RecordingFailed(errno) => write!(
+                f,
+                "record: write the recording of the terminal: {}; see df /var/log/login-jail",
+                errno.desc()
+            ),
+        }
+    }
+}
