@@ -8,7 +8,7 @@ use jail::door::decision::CONFIG_DIRECTORY;
 use crate::{
     commands::{
         add, build::Build, check, complete, completions, enter, explain, import::Import, kick,
-        list, man, mend, migrate, presets, release, rollback::Rollback, sessions, status,
+        list, man, mend, migrate, presets, release, replay, rollback::Rollback, sessions, status,
         update::Update,
     },
     manual::{self, Manual},
@@ -47,7 +47,10 @@ const MANUAL: Manual = Manual {
 
 /// The commands as `jailctl --help` groups them.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Look", &["check", "explain", "status", "list", "sessions"]),
+    (
+        "Look",
+        &["check", "explain", "status", "list", "sessions", "replay"],
+    ),
     ("Change who is jailed", &["add", "release", "mend", "kick"]),
     (
         "Roots",
@@ -86,6 +89,7 @@ pub(crate) enum Command {
     List(list::Arguments),
     Status(status::Arguments),
     Sessions(sessions::Arguments),
+    Replay(replay::Arguments),
     Kick(kick::Arguments),
     Add(add::Arguments),
     Release(release::Arguments),

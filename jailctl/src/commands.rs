@@ -16,6 +16,7 @@ pub(crate) mod mend;
 pub(crate) mod migrate;
 pub(crate) mod presets;
 pub(crate) mod release;
+pub(crate) mod replay;
 pub(crate) mod rollback;
 pub(crate) mod sessions;
 pub(crate) mod status;

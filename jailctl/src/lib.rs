@@ -121,6 +121,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::List(arguments) => commands::list::run(&config, &arguments),
         Command::Status(arguments) => commands::status::run(&config, &arguments),
         Command::Sessions(arguments) => commands::sessions::run(&config, &arguments),
+        Command::Replay(arguments) => commands::replay::run(&arguments),
         Command::Kick(arguments) => commands::kick::run(&config, &arguments),
         Command::Add(arguments) => commands::add::run(&config, &arguments),
         Command::Release(arguments) => commands::release::run(&config, &arguments),

@@ -8,6 +8,7 @@ use jail_roots::presets::Presets;
 
 use crate::{
     accounts::account::Accounts,
+    commands::replay,
     doctor::mend::Kind,
     failure::{Failure, Verdict},
     output::say,
@@ -31,6 +32,8 @@ enum Names {
     Kinds,
     /// What jailctl build --with takes
     Presets,
+    /// The recordings of terminal sessions
+    Recordings,
 }
 
 /// Prints the names, one in a line. What can't be found out is not offered: whoever types a command gets no message for it.
@@ -55,6 +58,7 @@ fn names(directory: &Path, names: Names) -> Result<Vec<String>, Failure> {
             let kinds = Kind::value_variants().iter();
             kinds.map(|kind| kind.name()).collect()
         }
+        Names::Recordings => replay::sessions().unwrap_or_default(),
         Names::Presets => {
             let presets = Presets::load()?;
             presets.iter().map(|(name, _)| name.to_owned()).collect()

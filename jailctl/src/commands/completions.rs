@@ -74,6 +74,7 @@ fn names(command: &str, argument: &Arg) -> Option<&'static str> {
         ("build", "with") => Some("presets"),
         ("mend", "kind") => Some("kinds"),
         ("mend", "what") => Some("jailed"),
+        ("replay", "session") => Some("recordings"),
         _ if argument.get_value_hint() != ValueHint::Username => None,
         ("add" | "build" | "import", _) => Some("accounts"),
         _ => Some("jailed"),
@@ -120,7 +121,7 @@ fn for_bash(script: &str) -> String {
 
 fn for_zsh(script: &str) -> String {
     let mut script = script.to_owned();
-    for names in ["jails", "jailed", "presets"] {
+    for names in ["jails", "jailed", "presets", "recordings"] {
         script = script
             .replace(
                 &format!("(@{names},)"),
@@ -138,7 +139,7 @@ fn for_zsh(script: &str) -> String {
 /// Adds the arguments without an option, which clap_complete leaves out for fish.
 fn for_fish(script: &str, offered: &Command) -> String {
     let mut script = format!("{FISH}{script}");
-    for names in ["jails", "jailed", "presets"] {
+    for names in ["jails", "jailed", "presets", "recordings"] {
         script = script
             .replace(
                 &format!("@{names}\\,\\t''"),

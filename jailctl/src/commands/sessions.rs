@@ -391,14 +391,14 @@ fn print_rows(sessions: &[&Session]) {
 }
 
 /// Gives the machine's time zone, whatever TZ of the caller says; UTC where none is set up.
-fn machine_zone() -> TimeZone {
+pub(super) fn machine_zone() -> TimeZone {
     let rules = fs::read("/etc/localtime").ok();
     let zone = rules.and_then(|rules| TimeZone::tzif("", &rules).ok());
     zone.unwrap_or(TimeZone::UTC)
 }
 
 /// Writes a time in seconds since 1970 as who(1) does.
-fn local_time(seconds: u64, zone: &TimeZone) -> Option<String> {
+pub(super) fn local_time(seconds: u64, zone: &TimeZone) -> Option<String> {
     let at = Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
     let local = at.to_zoned_datetime(zone.clone());
     Some(local.strftime("%F %H:%M").to_string())

@@ -11,3 +11,4 @@ _jailctl_names() {
 _jailctl_jails() { _jailctl_names jails "$@" }
 _jailctl_jailed() { _jailctl_names jailed "$@" }
 _jailctl_presets() { _jailctl_names presets "$@" }
+_jailctl_recordings() { _jailctl_names recordings "$@" }
