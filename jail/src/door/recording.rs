@@ -68,7 +68,11 @@ pub(super) fn begin(
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| now.as_secs()),
         title: &title,
-        command: running.session.command.as_deref().filter(|it| !it.is_empty()),
+        command: running
+            .session
+            .command
+            .as_deref()
+            .filter(|it| !it.is_empty()),
         term: term(plan),
     };
     let recorder = Recorder::begin(file, &header, recording);

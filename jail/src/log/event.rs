@@ -318,9 +318,10 @@ impl<'a> Event<'a> {
                 Field::shown("user", Value::option(*user)),
                 Field::shown("missing", Value::text(*missing)),
             ],
-            Event::Cut { whose, reason } => {
-                with(*whose, [Field::shown("reason", Value::Rest((*reason).into()))])
-            }
+            Event::Cut { whose, reason } => with(
+                *whose,
+                [Field::shown("reason", Value::Rest((*reason).into()))],
+            ),
             Event::Exempt { user, rule } => vec![
                 Field::shown("user", Value::text(*user)),
                 Field::shown("rule", Value::Text(rule.to_string().into_bytes().into())),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use jail_config::{Allowed, Argument};
+use jail_config::{Allowed, Argument, Jail};
 
 use super::{
     allowed::{Asked, Direct, NotAllowed, direct, named},

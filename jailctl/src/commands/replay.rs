@@ -70,11 +70,11 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   jailctl replay                                    list the recordings
-  jailctl replay 1764500000-4711                    play one
-  jailctl replay --speed 4 --idle-limit 1 1764500000-4711
+  jailctl replay 3f1c9ab2d07e4655                    play one
+  jailctl replay --speed 4 --idle-limit 1 3f1c9ab2d07e4655
                                                     four times as fast, and without long pauses
-  jailctl replay 1764500000-4711 | grep passwd      search what it showed
-  jailctl replay /mnt/archive/1764500000-4711.cast  play a file from elsewhere";
+  jailctl replay 3f1c9ab2d07e4655 | grep passwd      search what it showed
+  jailctl replay /mnt/archive/3f1c9ab2d07e4655.cast  play a file from elsewhere";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {

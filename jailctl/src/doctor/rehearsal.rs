@@ -236,7 +236,7 @@ fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusa
                 commands,
             }))
         }
-        Outcome::Supervisor(ended, _) | Outcome::Refused(ended) => end_like(ended),
+        Outcome::Supervisor(ended) | Outcome::Refused(ended) => end_like(ended),
         Outcome::Init => Ok(Stage::Around),
     }
 }
