@@ -83,16 +83,14 @@ impl Display for Keys {
         etc(f, self)?;
         commands(f, self)?;
         sftp(f, self)?;
-        if let Some(idle) = self.idle {
-            text(f, "idle", Some(&duration(idle)))?;
-        }
-        record(f, self)?;
         env(f, self)?;
         word(f, "groups", self.groups)?;
         if let Some(umask) = self.umask {
             writeln!(f, "umask = \"{umask:03o}\"")?;
         }
         limits(f, self)?;
+        text(f, "idle", self.idle.map(duration).as_deref())?;
+        record(f, self)?;
         if let Some(linger) = self.linger {
             writeln!(f, "linger = {linger}")?;
         }

@@ -625,6 +625,73 @@ fn refuses_wrong_commands() {
 }
 
 #[test]
+fn refuses_a_record_and_an_idle_that_make_no_sense() {
+    assert_in_jail(&[
+        (
+            "record = { what = \"sessions\", input = true }",
+            "30: input and size need what = \"terminal\"; write what = \"terminal\", or remove this",
+        ),
+        (
+            "record = { size = \"64M\" }",
+            "10: a record has no what; for example: what = \"terminal\"",
+        ),
+        (
+            "record = { what = \"terminal\", size = \"1K\" }",
+            "38: a recording of this size holds no session; \"64K\" is the smallest",
+        ),
+        (
+            "record = { what = \"terminal\", sise = \"1M\" }",
+            "31: unknown key \"sise\"; did you mean \"size\"?",
+        ),
+        (
+            "idle = \"15\"",
+            "8: \"15\" is not a duration; write a whole number and s, m, h or d: \"15m\"",
+        ),
+        ("idle = 0", "8: 0 is no duration; for example: \"15m\""),
+        (
+            "idle = true",
+            "8: \"idle\" wants a duration such as \"15m\" or \"8h\", or a number of seconds, found a boolean; for example: idle = \"15m\"",
+        ),
+        (
+            "size = \"64M\"",
+            "1: unknown key \"size\"; \"size\" belongs in record",
+        ),
+    ]);
+    let wrong = in_jail("record = \"terminals\"");
+    assert!(
+        wrong.len() == 1
+            && wrong
+                .iter()
+                .all(|it| it.contains("did you mean \"terminal\"?")),
+        "{wrong:?}"
+    );
+    policy(
+        "[jails.web]\nroot = \"/srv\"\nrecord = { what = \"terminal\", input = true, size = 100000 }\nidle = 900",
+    );
+}
+
+#[test]
+fn a_recording_and_a_limit_of_idleness_need_a_supervisor() {
+    for (key, help) in [
+        (
+            "record = \"terminal\"",
+            "write isolation = \"full\", or record = \"sessions\"",
+        ),
+        (
+            "idle = \"15m\"",
+            "write isolation = \"full\", or remove idle",
+        ),
+    ] {
+        let text = format!("[jails.web]\nroot = \"/srv\"\nisolation = \"chroot\"\n{key}");
+        assert_eq!(
+            faults(&text),
+            [format!("4:1: {key} needs isolation = \"full\"; {help}")]
+        );
+    }
+    policy("[jails.web]\nroot = \"/srv\"\nisolation = \"chroot\"\nrecord = \"off\"");
+}
+
+#[test]
 fn refuses_a_restricted_sftp_beside_other_ways_to_the_files() {
     let restricted = "sftp = { access = \"read-only\" }";
     for (commands, needs) in [

@@ -28,6 +28,8 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
         isolation = "full"
         root_owner = "user"
         linger = true
+        record = { size = 65536, what = "terminal" }
+        idle = "120m"
         tmp = "private"
         dev = "private"
         proc = "root"
@@ -64,6 +66,8 @@ tmp = "private"
 env = { pass = ["TERM"], set = { A = "1", B = "2\n" } }
 groups = "primary"
 umask = "007"
+idle = "2h"
+record = { what = "terminal", size = "64K" }
 linger = true
 root_owner = "user"
 

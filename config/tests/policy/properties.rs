@@ -67,6 +67,11 @@ fn full_line() -> impl Strategy<Value = (&'static str, String)> {
         word(CONTENTS).prop_map(|tmp| ("tmp", tmp)),
         mounts().prop_map(|mounts| ("mounts", mounts)),
         word(&["sftp", "/usr/bin/x"]).prop_map(|one| ("commands", format!("[{one}, \"git\"]"))),
+        any::<bool>().prop_map(|it| (
+            "record",
+            format!("{{ what = \"terminal\", input = {it}, size = \"1M\" }}")
+        )),
+        (1..10_000_u64).prop_map(|it| ("idle", format!("\"{it}m\""))),
         any::<bool>().prop_map(|linger| ("linger", linger.to_string())),
         word(&["root", "user"]).prop_map(|owner| ("root_owner", owner)),
     ]

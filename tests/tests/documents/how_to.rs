@@ -69,6 +69,13 @@ fn a_contractor_has_rsync_and_one_repository_and_nothing_else() {
     }
 }
 
+#[test]
+fn a_contractors_sessions_are_recorded_and_played() {
+    if let Some(sandbox) = machine_with("rsync", "a recorded session") {
+        follow(&sandbox, &page("record-session"));
+    }
+}
+
 /// Two targets and a machine that is none, each with an sshd and an account `deploy`.
 const TARGETS: &str = r#"
 printf '127.0.0.2 web1.internal\n127.0.0.3 web2.internal\n127.0.0.4 db.internal\n' >>/etc/hosts

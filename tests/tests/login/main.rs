@@ -11,6 +11,7 @@ mod environment;
 mod everyday;
 mod exit_status;
 mod hostile;
+mod idle;
 mod keys;
 mod leftovers;
 mod recording;

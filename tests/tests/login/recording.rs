@@ -63,7 +63,7 @@ fn what_a_terminal_shows_is_recorded_at_every_door() {
         );
         pty.expect("sized");
         let end = pty.finish();
-        assert!(end.stdout.contains("/dev/pts/"), "{door}: {end}");
+        assert!(end.stdout.contains("/dev/console"), "{door}: {end}");
         if door != "login" {
             assert_eq!(end.code(), Some(3), "{door}: {end}");
         }

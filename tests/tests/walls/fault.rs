@@ -42,6 +42,8 @@ enum Start {
     Plain,
     /// As the leader of a session that has a terminal: sshd.
     Leader,
+    /// As a leader, too, with a program that needs no shell.
+    Listed,
     /// As an interactive shell in the foreground of another's session: su, login.
     Foreground,
 }
@@ -760,13 +762,50 @@ const FULL_LIES: &[Row] = &[
     ),
 ];
 
-/// The two ways of entering, each with all the steps it can have.
+/// What a recorded session has besides: the supervisor makes a file before it gives its privileges up.
+const RECORDED: &[Row] = &[
+    step(
+        "record",
+        (libc::SYS_mkdirat, "path=/var/log/login-jail,in=1"),
+        Every,
+        "EROFS",
+    ),
+    step(
+        "record",
+        (libc::SYS_mkdirat, "path=terminal,in=1"),
+        Every,
+        "ENOSPC",
+    ),
+    step(
+        "record",
+        (libc::SYS_openat2, "path=/var/log/login-jail,in=1"),
+        Every,
+        "EACCES",
+    ),
+    step(
+        "record",
+        (libc::SYS_openat2, "path=terminal,in=1"),
+        Every,
+        "EMFILE",
+    ),
+    // The file itself, whose name is random, and its first line.
+    step("record", (libc::SYS_openat2, "in=1"), Last(0), "EDQUOT"),
+    step("record", (libc::SYS_write, "in=1"), Nth(1), "EIO"),
+    step("terminal", (libc::SYS_setsid, "in=3"), Every, "EPERM"),
+    step("terminal", TAKE_TERMINAL, Every, "EPERM"),
+    step("terminal", TAKE_TERMINAL, Every, "lie"),
+    step("open-terminal", UNLOCK_TERMINAL, Every, "EIO"),
+    step("open-terminal", OPEN_TERMINAL, Every, "EMFILE"),
+];
+
+/// The ways of entering: two with all the steps that they can have, and one that adds to the second.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Chroot,
     Full,
+    Recorded,
 }
-use Way::{Chroot, Full};
+use Way::{Chroot, Full, Recorded};
 
 impl Way {
     fn config(self) -> &'static str {
@@ -790,6 +829,17 @@ mounts = [{ source = "/srv/shared", target = "/data", mode = "ro" }]
 limits = { sessions = 100 }
 "#
             }
+            Recorded => {
+                r#"
+users = { ann = "ann" }
+[jails.ann]
+root = "/srv/jails/{user}"
+base = "host"
+network = "none"
+commands = [{ program = "/bin/sh", arguments = [] }]
+record = "terminal"
+"#
+            }
         }
     }
 
@@ -797,6 +847,7 @@ limits = { sessions = 100 }
         match self {
             Chroot => CHROOT,
             Full => FULL,
+            Recorded => RECORDED,
         }
     }
 
@@ -804,6 +855,7 @@ limits = { sessions = 100 }
         match self {
             Chroot => CHROOT_LIES,
             Full => FULL_LIES,
+            Recorded => &[],
         }
     }
 
@@ -821,9 +873,16 @@ limits = { sessions = 100 }
         let Decision::Jail(jail) = decision else {
             panic!("ann has a rule");
         };
+        let command = "/bin/sh".into();
         let request = Request {
             login: true,
-            what: What::Shell,
+            what: match self {
+                Chroot | Full => What::Shell,
+                Recorded => What::Command {
+                    command,
+                    arguments: Vec::new(),
+                },
+            },
         };
         Plan::new(*jail, &identity, request, []).expect("a plan")
     }
@@ -842,7 +901,7 @@ impl Stage {
         // Without a system of her own, what is shown of the host's is around the one directory.
         let clear = match way {
             Chroot => "",
-            Full => "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*",
+            Full | Recorded => "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*",
         };
         let shell = format!(
             "{clear}\nrm -f $root/bin/sh\ncp {} $root/bin/sh",
@@ -870,6 +929,7 @@ impl Stage {
         let (way, login): (&str, &[&str]) = match start {
             Start::Plain => ("", &["jail-shell", "-c", "id"]),
             Start::Leader => ("@tty", &["jail-shell", "-c", "id"]),
+            Start::Listed => ("@tty", &["jail-shell", "-c", "/bin/sh"]),
             Start::Foreground => ("@foreground", &["-jail-shell"]),
         };
         let first = [probe("inject"), format!("{}{way}", self.account)];
@@ -1020,7 +1080,7 @@ fn every_step_of_a_plan_has_a_row() {
 
 #[test]
 fn every_row_is_of_a_step_of_the_plan() {
-    for way in [Chroot, Full] {
+    for way in [Chroot, Full, Recorded] {
         let plan = way.plan();
         let names: Vec<&str> = plan.steps().iter().map(|step| step.name()).collect();
         for row in way.rows().iter().chain(way.lies()) {
@@ -1041,6 +1101,12 @@ fn refuses_when_a_call_of_a_step_of_chroot_fails() {
 #[test]
 fn refuses_when_a_call_of_a_step_of_full_isolation_fails() {
     Stage::new(Full).insist(FULL);
+}
+
+#[test]
+fn refuses_when_a_call_of_a_recording_fails() {
+    let rows: Vec<Row> = RECORDED.iter().map(|row| row.from(Start::Listed)).collect();
+    Stage::new(Recorded).insist(&rows);
 }
 
 #[test]
