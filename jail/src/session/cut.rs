@@ -1,9 +1,13 @@
 //! Why a session is ended before its main process has ended, and what its user is told.
 
-use std::{fmt, time::Duration};
+use std::{fmt, os::fd::OwnedFd, time::Duration};
 
 use jail_config::{duration, size};
 use nix::errno::Errno;
+use rustix::{
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    io::write,
+};
 
 /// Why a session is cut short. `Display` is the reason as the administrator reads it in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,26 @@ impl Cut {
             Cut::RecordingFailed(_) => {
                 "this session ends: it can't be recorded any more; ask the administrator".to_owned()
             }
+        }
+    }
+}
+
+impl Cut {
+    /// Tells the user on the session's terminal. One that takes nothing for the moment is not waited for.
+    pub(crate) fn tell(&self, terminal: &OwnedFd) {
+        let text = format!("\r\njail-shell: {}\r\n", self.sentence());
+        let Ok(flags) = fcntl_getfl(terminal) else {
+            return;
+        };
+        if fcntl_setfl(terminal, flags | OFlags::NONBLOCK).is_err() {
+            return;
+        }
+        match write(terminal, text.as_bytes()) {
+            Ok(_) | Err(_) => {}
+        }
+        // The open file is the caller's, too.
+        match fcntl_setfl(terminal, flags) {
+            Ok(()) | Err(_) => {}
         }
     }
 }

@@ -5,9 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::session::{
-    Ended, cut::Cut, idle::Idle, messages::Order, orders::Orders, relay::Relay, terminal::tell,
-};
+use crate::session::{Ended, cut::Cut, idle::Idle, messages::Order, orders::Orders, relay::Relay};
 
 /// How long the main process has to end by itself, and how long init has to kill it.
 const GRACE: Duration = Duration::from_secs(5);
@@ -85,7 +83,7 @@ impl Ending {
     fn begin(&mut self, cut: Cut, relay: Option<&mut Relay>, orders: &mut Orders) {
         match (relay, self.idle.as_ref().and_then(Idle::terminal)) {
             (Some(relay), _) => relay.end(cut),
-            (None, Some(terminal)) => tell(terminal, &cut),
+            (None, Some(terminal)) => cut.tell(terminal),
             (None, None) => {}
         }
         // A stopped process takes the first once it goes on.

@@ -18,7 +18,6 @@ use crate::session::{
     cut::Cut,
     place::Place,
     recorder::Recorder,
-    terminal::tell,
     waiting::{has_more_than_room, poll_all},
 };
 
@@ -164,7 +163,7 @@ impl Relay {
         if let Some(recorder) = &mut self.recorder {
             recorder.show(cut.sentence().as_bytes());
         }
-        tell(&self.output, &cut);
+        cut.tell(&self.output);
     }
 
     /// Tells whether the session's terminal shows what is typed; nothing where that is not recorded.

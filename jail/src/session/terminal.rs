@@ -11,8 +11,8 @@ use std::{
 
 use nix::unistd::{Pid, getpgrp, getpid, getsid, setpgid, setsid, tcgetpgrp, tcsetpgrp};
 use rustix::{
-    fs::{OFlags, fcntl_getfl, fcntl_setfl},
-    io::{fcntl_dupfd_cloexec, write},
+    fs::{OFlags, fcntl_setfl},
+    io::fcntl_dupfd_cloexec,
     pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout},
     termios::{OptionalActions, isatty, tcgetattr, tcgetsid, tcsetattr},
@@ -21,7 +21,7 @@ use rustix::{
 use crate::{
     fault::{StepFault, expect_in_force, failed},
     process::privilege::as_user,
-    session::{cut::Cut, idle::Idle, place::Place, relay::Relay},
+    session::{idle::Idle, place::Place, relay::Relay},
     sys::{signal::rt_sigprocmask, terminal::take_terminal},
 };
 
@@ -305,24 +305,6 @@ fn take_foreground(terminal: &OwnedFd, group: Pid) -> Result<(), StepFault> {
         .and_then(|()| tcsetpgrp(terminal, group))
         .and_then(|()| rt_sigprocmask(0))
         .map_err(|errno| StepFault::Failed("tcsetpgrp", errno))
-}
-
-/// Tells the user of a session why it ends. A terminal that takes nothing for the moment is not waited for.
-pub(crate) fn tell(terminal: &OwnedFd, cut: &Cut) {
-    let text = format!("\r\njail-shell: {}\r\n", cut.sentence());
-    let Ok(flags) = fcntl_getfl(terminal) else {
-        return;
-    };
-    if fcntl_setfl(terminal, flags | OFlags::NONBLOCK).is_err() {
-        return;
-    }
-    match write(terminal, text.as_bytes()) {
-        Ok(_) | Err(_) => {}
-    }
-    // The open file is the caller's, too.
-    match fcntl_setfl(terminal, flags) {
-        Ok(()) | Err(_) => {}
-    }
 }
 
 fn copy(fd: impl AsFd) -> Result<OwnedFd, StepFault> {
