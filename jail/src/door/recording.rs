@@ -14,11 +14,12 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, failed},
+    fault::{StepFault, errno_of, failed},
     log::running::Running,
     plan::Plan,
     resolve::openat2,
     session::{cast::Header, recorder::Recorder},
+    sys::signal::{Disposition, rt_sigaction},
     trust::check_owner_and_mode,
 };
 
@@ -43,8 +44,11 @@ pub(super) fn begin(
     size: (u16, u16),
     running: &Running<'_>,
 ) -> Result<Recorder, StepFault> {
-    let records = directory(CWD, RECORDS)?;
-    let terminal = directory(&records, TERMINAL)?;
+    // write(2) says so, too, and can be told from a session that was killed.
+    rt_sigaction(libc::SIGXFSZ, Disposition::Ignore)
+        .map_err(|errno| StepFault::Failed("rt_sigaction SIGXFSZ", errno))?;
+    let records = directory(CWD, RECORDS, RECORDS)?;
+    let terminal = directory(&records, TERMINAL, RECORDINGS)?;
     let id = running.whose().id;
     let file = openat2(
         &terminal,
@@ -90,10 +94,13 @@ fn term(plan: &Plan) -> Option<&OsStr> {
 
 /// Opens a directory, which is made where it is missing, and must be root's alone. What is above may have a group that can write
 /// to it, as /var/log has on some hosts: such a group can move the directory away, but it can't make one that is root's.
-fn directory(above: impl AsFd, name: &str) -> Result<OwnedFd, StepFault> {
+fn directory(above: impl AsFd, name: &str, shown: &str) -> Result<OwnedFd, StepFault> {
     match mkdirat(&above, name, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(failed("mkdir for recordings")(errno)),
+        Err(errno) => {
+            let why = format!("mkdir {shown}: {}", errno_of(errno).desc());
+            return Err(StepFault::Unfit(why));
+        }
     }
     let opened = openat2(
         above,
@@ -102,7 +109,7 @@ fn directory(above: impl AsFd, name: &str) -> Result<OwnedFd, StepFault> {
         Mode::empty(),
         ResolveFlags::NO_SYMLINKS,
     )
-    .map_err(failed("open the directory of recordings"))?;
+    .map_err(|errno| StepFault::Unfit(format!("open {shown}: {}", errno_of(errno).desc())))?;
     let stat = fstat(&opened).map_err(failed("fstat of the directory of recordings"))?;
     let others = Mode::RWXG | Mode::RWXO;
     let is_closed = !Mode::from_raw_mode(stat.st_mode).intersects(others);
@@ -110,7 +117,7 @@ fn directory(above: impl AsFd, name: &str) -> Result<OwnedFd, StepFault> {
         return Ok(opened);
     }
     Err(StepFault::Unfit(format!(
-        "the directory {name} for recordings has owner {} and mode {:04o}; it must be root's, with mode 0700",
+        "the directory {shown} has owner {} and mode {:04o}; it must be root's, with mode 0700",
         stat.st_uid,
         stat.st_mode & 0o7777
     )))
