@@ -14,9 +14,10 @@ use rustix::{
 };
 
 use crate::{
+    door::refusal::Refusal,
     fault::{StepFault, errno_of, failed},
     log::running::Running,
-    plan::Plan,
+    plan::{Plan, steps::Step},
     resolve::openat2,
     session::{cast::Header, recorder::Recorder},
     sys::signal::{Disposition, rt_sigaction},
@@ -86,6 +87,19 @@ pub(super) fn begin(
     }
 }
 
+/// Looks whether a recording could be made, and makes nothing.
+///
+/// # Errors
+/// As the step of a login that makes one.
+pub fn look() -> Result<(), Refusal> {
+    let opened = open_directory(CWD, RECORDS, RECORDS)
+        .and_then(|above| above.map_or(Ok(None), |it| open_directory(it, TERMINAL, RECORDINGS)));
+    match opened {
+        Ok(_) => Ok(()),
+        Err(fault) => Err(Refusal::at(Step::Record(Recording::default()))(fault)),
+    }
+}
+
 fn term(plan: &Plan) -> Option<&OsStr> {
     let mut variables = plan.process.environment.iter();
     let (_, value) = variables.find(|(name, _)| name == "TERM")?;
@@ -102,19 +116,30 @@ fn directory(above: impl AsFd, name: &str, shown: &str) -> Result<OwnedFd, StepF
             return Err(StepFault::Unfit(why));
         }
     }
+    let gone = || StepFault::Unfit(format!("{shown} was removed a moment ago"));
+    open_directory(above, name, shown)?.ok_or_else(gone)
+}
+
+/// Opens a directory that must be root's alone, if it is there.
+fn open_directory(above: impl AsFd, name: &str, shown: &str) -> Result<Option<OwnedFd>, StepFault> {
     let opened = openat2(
         above,
         name,
         OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
         Mode::empty(),
         ResolveFlags::NO_SYMLINKS,
-    )
-    .map_err(|errno| StepFault::Unfit(format!("open {shown}: {}", errno_of(errno).desc())))?;
+    );
+    let opened = match opened {
+        Err(Errno::NOENT) => return Ok(None),
+        other => other.map_err(|errno| {
+            StepFault::Unfit(format!("open {shown}: {}", errno_of(errno).desc()))
+        })?,
+    };
     let stat = fstat(&opened).map_err(failed("fstat of the directory of recordings"))?;
     let others = Mode::RWXG | Mode::RWXO;
     let is_closed = !Mode::from_raw_mode(stat.st_mode).intersects(others);
     if check_owner_and_mode(&stat, None).is_ok() && is_closed {
-        return Ok(opened);
+        return Ok(Some(opened));
     }
     Err(StepFault::Unfit(format!(
         "the directory {shown} has owner {} and mode {:04o}; it must be root's, with mode 0700",

@@ -284,6 +284,26 @@ mod tests {
     }
 
     #[test]
+    fn behind_pam_there_is_no_recording_and_no_limit_of_idleness() {
+        for key in ["record = 'terminal'", "idle = '15m'"] {
+            let text = format!(
+                "users = {{ ann = 'w' }}\n[jails.w]\nroot = '/srv/ann'\nbase = 'host'\n{key}"
+            );
+            let policy = Policy::parse(Path::new("config.toml"), text.as_bytes()).unwrap();
+            let identity = ann(1001);
+            let Ok(Decision::Jail(jail)) = policy.decide(&identity.account(), None) else {
+                panic!("ann has a rule");
+            };
+            let name = key.split(" = ").next().unwrap();
+            let refused = Plan::behind_pam(*jail, &identity).unwrap_err();
+            assert!(
+                matches!(refused, PlanFault::BehindPam(why) if why.starts_with(name)),
+                "{refused:?}"
+            );
+        }
+    }
+
+    #[test]
     fn privileges_are_given_up_after_the_root_and_before_anything_of_the_users_is_looked_at() {
         let plan = plan(1001).unwrap();
         let names: Vec<_> = plan.steps().iter().map(|step| step.name()).collect();

@@ -16,7 +16,7 @@ use jail::{
     door::{
         decision::{Config, jail_of},
         enter::{self, Outcome},
-        host_program,
+        host_program, recording,
         refusal::Refusal,
     },
     log::{Log, running::Running},
@@ -213,6 +213,9 @@ struct Inside {
 fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusal> {
     let mut jail = jail_of(Config::read(config)?.decide(identity)?)?;
     if door != Door::Pam {
+        if jail.record.recording().is_some() {
+            recording::look()?;
+        }
         // It has no terminal, and nothing of it is worth a record.
         (jail.record, jail.idle) = (Record::default(), None);
     }
