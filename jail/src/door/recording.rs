@@ -68,7 +68,8 @@ pub(super) fn begin(
     title.push(" in ");
     title.push(&plan.jail);
     let header = Header {
-        size,
+        // What a player takes for a size, where nobody has set one.
+        size: if size == (0, 0) { (80, 24) } else { size },
         timestamp: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |now| now.as_secs()),

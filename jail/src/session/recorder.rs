@@ -26,6 +26,9 @@ use crate::{
 /// and whether it echoes has to be asked after that, too.
 const SETTLES: Duration = Duration::from_millis(20);
 
+/// The most that is looked at for an echo, in bytes.
+const MOST_ECHOED: usize = 64 * 1024;
+
 /// A recording that has begun.
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -41,6 +44,10 @@ pub(crate) struct Recorder {
     /// Typed while the terminal echoed, and not yet recorded; and since when.
     pending: Vec<u8>,
     since: Option<Instant>,
+    /// Shown meanwhile.
+    echoed: Vec<u8>,
+    /// The terminal did not echo at one of the looks.
+    is_doubtful: bool,
     cut: Option<Cut>,
 }
 
@@ -58,6 +65,8 @@ impl Recorder {
             typed: Decoder::default(),
             pending: Vec::new(),
             since: None,
+            echoed: Vec::new(),
+            is_doubtful: false,
             cut: None,
         };
         recorder.write(&header.line());
@@ -76,6 +85,9 @@ impl Recorder {
 
     /// Records what the session shows. Tells whether it may be shown.
     pub(crate) fn show(&mut self, piece: &[u8]) -> bool {
+        if !self.pending.is_empty() && self.echoed.len() < MOST_ECHOED {
+            self.echoed.extend_from_slice(piece);
+        }
         let text = self.shown.take(piece);
         self.write_event(Kind::Output, &text);
         self.cut.is_none()
@@ -90,8 +102,8 @@ impl Recorder {
         }
     }
 
-    /// Takes what is typed, where the terminal echoes at the moment. Otherwise it is a password, or another's who is about to
-    /// read one: what is still pending is not recorded either.
+    /// Takes what is typed, where the terminal echoes at the moment. Otherwise it is a password, or typed ahead of the question
+    /// for one.
     pub(crate) fn take_typed(&mut self, typed: &[u8], echoes: bool) {
         if echoes {
             self.pending.extend_from_slice(typed);
@@ -99,11 +111,9 @@ impl Recorder {
         self.look_after_write(echoes);
     }
 
-    /// Lets what is pending wait from now on, as the terminal has only now got it; or drops it where that does not echo any more.
+    /// Takes another look at the echo, once the terminal has been given what was typed; that waits from now on.
     pub(crate) fn look_after_write(&mut self, echoes: bool) {
-        if !echoes {
-            self.pending.clear();
-        }
+        self.is_doubtful |= !echoes;
         self.since = (!self.pending.is_empty()).then(Instant::now);
     }
 
@@ -113,16 +123,20 @@ impl Recorder {
         Some(SETTLES.saturating_sub(since.elapsed()))
     }
 
-    /// Records what has been pending for long enough, if the terminal echoes still.
+    /// Records what has been pending for long enough. Where the echo went off meanwhile, as at the end of a program that has read
+    /// a line, only what was shown is recorded.
     pub(crate) fn settle(&mut self, echoes: bool) {
         if self.settles_in() != Some(Duration::ZERO) {
             return;
         }
-        self.look_after_write(echoes);
-        self.since = None;
         let pending = std::mem::take(&mut self.pending);
-        let text = self.typed.take(&pending);
-        self.write_event(Kind::Input, &text);
+        let echoed = std::mem::take(&mut self.echoed);
+        let is_doubtful = std::mem::take(&mut self.is_doubtful) || !echoes;
+        self.since = None;
+        if !is_doubtful || is_shown(&pending, &echoed) {
+            let text = self.typed.take(&pending);
+            self.write_event(Kind::Input, &text);
+        }
     }
 
     /// Records what is left, at the end of the session.
@@ -155,6 +169,17 @@ impl Recorder {
             }
         }
     }
+}
+
+/// Tells whether all that was typed has been shown: each stretch without a control character, one after the other.
+fn is_shown(typed: &[u8], mut shown: &[u8]) -> bool {
+    let stretches = typed.split(u8::is_ascii_control);
+    stretches.filter(|it| !it.is_empty()).all(|stretch| {
+        let at = shown.windows(stretch.len()).position(|it| it == stretch);
+        let rest = at.and_then(|at| shown.get(at + stretch.len()..));
+        shown = rest.unwrap_or_default();
+        rest.is_some()
+    })
 }
 
 fn write_all(file: &OwnedFd, mut left: &[u8]) -> Result<(), Errno> {
@@ -225,7 +250,15 @@ mod tests {
         recorder.take_typed(b"secret5", false);
         sleep(SETTLES);
         recorder.settle(true);
+        // A program that has read a line ends, and the shell reads the next one key by key.
+        recorder.take_typed(b"a line\r", true);
+        recorder.show(b"a li");
+        recorder.show(b"ne\r\n$ ");
+        recorder.take_typed(b"secret6", false);
+        sleep(SETTLES);
+        recorder.settle(false);
         let text = read(&file);
+        assert!(text.contains("\"i\", \"a line\\r\""), "{text}");
         assert!(
             text.contains("\"i\", \"seen\"") && !text.contains("secret"),
             "{text}"

@@ -140,7 +140,9 @@ impl Relay {
 
     /// Gives the size of the caller's terminal, in columns and rows.
     pub(crate) fn size(&self) -> (u16, u16) {
-        tcgetwinsize(&self.input).map_or((0, 0), |size| (size.ws_col, size.ws_row))
+        let size = tcgetwinsize(&self.input).ok();
+        // A terminal whose size nobody has set has none.
+        size.map_or((0, 0), |size| (size.ws_col, size.ws_row))
     }
 
     /// Tells when something was last typed or shown.

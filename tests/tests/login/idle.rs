@@ -17,7 +17,7 @@ fn ann(limit: &str, keys: &str) -> Sandbox {
 }
 
 fn sentence(limit: &str) -> String {
-    format!("jail-shell: this session ends: it had no input and no output for {limit} (idle)\r\n")
+    format!("jail-shell: this session ends: it had no input and no output for {limit} (idle)")
 }
 
 #[track_caller]
