@@ -43,7 +43,7 @@ pub(crate) fn of_seconds(seconds: Option<u64>) -> Result<Duration, Complaint> {
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let mut units = UNITS.iter().rev();
-    match units.find(|(_, unit)| seconds != 0 && seconds.is_multiple_of(*unit)) {
+    match units.find(|(_, unit)| seconds != 0 && seconds % *unit == 0) {
         Some((letter, unit)) => format!("{}{letter}", seconds / unit),
         None => format!("{seconds}s"),
     }
