@@ -1,5 +1,6 @@
 //! `record = "terminal"`: what a terminal shows is in a file of root's before the user sees it, whatever the door; what is typed
 //! without echo is in none; and what can't be recorded does not begin, or ends.
+#![allow(clippy::panic, reason = "a test reports by panicking")]
 
 use std::time::Duration;
 
