@@ -322,16 +322,29 @@ fn look_for(list: &[Allowed], home: &Home) -> Vec<Seen> {
         };
         for paths in allowed::programs(entry).into_iter().take(started) {
             let there = paths.iter().find(|path| root.has(path));
-            let fault = match there.or(paths.first()) {
-                Some(path) => root.check(path).err(),
-                None => None,
-            };
-            seen.extend(
-                fault.map(|fault| Seen::Command(entry.name().to_owned(), fault.to_string())),
-            );
+            let fault = there
+                .or(paths.first())
+                .and_then(|path| cannot_start(&root, path));
+            seen.extend(fault.map(|fault| Seen::Command(entry.name().to_owned(), fault)));
         }
     }
     seen
+}
+
+/// Says what keeps a program from starting where nothing else may be executed.
+fn cannot_start(root: &Root, program: &Path) -> Option<String> {
+    if let Err(fault) = root.check(program) {
+        return Some(fault.to_string());
+    }
+    let start = start_of(program, script::LONGEST_LINE as u64);
+    let by_env = start.and_then(|start| shebang::parse(&start)?.program);
+    match by_env {
+        Some(interpreter) => Some(format!(
+            "{} has env start {interpreter:?}, and nothing else may be executed; name the interpreter itself in its first line",
+            program.display()
+        )),
+        None => executable(program).err().map(|refusal| refusal.to_string()),
+    }
 }
 
 /// Looks whether the shell that host programs start is there. One that lets nobody in is nobody's loss.

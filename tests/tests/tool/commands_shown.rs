@@ -47,3 +47,40 @@ fn explain_says_what_alone_may_be_started() {
         "{read}"
     );
 }
+
+/// What check says of a program of the list is what happens in a session.
+#[test]
+fn check_says_of_each_program_what_a_session_does() {
+    let entries = ["/opt/fine", "/opt/plain", "/opt/by-env"];
+    let config = |entries: &str| {
+        format!(
+            "exempt = [\"root\"]\n[users]\nann = \"files\"\n[jails.files]\nroot = \"/srv/jails/{{user}}\"\nbase = \"host\"\ncommands = [{entries}]\n"
+        )
+    };
+    let listed = entries.map(|entry| format!("{entry:?}")).join(", ");
+    let sandbox = Sandbox::new().user("ann").config(&config(&listed)).with(&format!(
+        "install -d {ROOT}/opt; install -d -o ann -g ann {ROOT}/home/ann; cd {ROOT}/opt; printf '#!/bin/sh\\n:\\n' >fine; cp fine plain; \
+         printf '#!/usr/bin/env sh\\n:\\n' >by-env; chmod 755 fine by-env; usermod -s /usr/bin/jail-shell ann"
+    ));
+    let report = sandbox.run(&["jailctl", "check"]);
+    let found = of_kind(&report, "command-missing");
+    let said = |entry: &str| {
+        found
+            .iter()
+            .any(|it| it.what.contains(&format!("{entry:?}")))
+    };
+    for entry in entries {
+        let starts = sandbox.su_c("ann", entry).code() == Some(0);
+        assert_eq!(starts, entry == "/opt/fine", "{entry}");
+        assert_eq!(said(entry), !starts, "{entry}: {report}");
+    }
+    // The last of the list, too, is looked at as a login does.
+    sandbox.must(&format!("chmod 777 {ROOT}/opt"));
+    let report = sandbox.run(&["jailctl", "check"]);
+    assert!(
+        report
+            .words()
+            .contains("others than root can write a directory on the way"),
+        "{report}"
+    );
+}
