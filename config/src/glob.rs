@@ -135,7 +135,7 @@ fn forbidden_name(pattern: &str) -> Option<&str> {
 
 /// Tells if a name fits a pattern. Goes back to the last star only, so it takes at most the
 /// product of both lengths.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (pattern, name);
     let mut last_star: Option<(&[u8], &[u8])> = None;
     loop {

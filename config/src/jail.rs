@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use crate::account::Account;
 use crate::commands::{Allowed, Sftp, SftpKeys};
+use crate::devices::Device;
 use crate::env::Env;
 use crate::keys::{BaseKey, Keys, MountKey};
 use crate::limits::{Groups, Limits};
 use crate::record::Record;
 use crate::rule::Rule;
+use crate::services::Service;
 use crate::template::{Template, TemplateError, unfit_target};
 use crate::walls::{Base, Content, Isolation, Landlock, Mount, Network, RootOwner, Seccomp};
 
@@ -46,6 +48,10 @@ pub struct Jail {
     pub mounts: Vec<Mount>,
     /// Further entries of the host's /etc that `base = "host"` shows, by name; empty with another base.
     pub etc: Vec<String>,
+    /// Services of the host that can be reached by their sockets.
+    pub services: Vec<Service>,
+    /// Device nodes of the host in the private /dev.
+    pub devices: Vec<Device>,
     /// Which programs may be started; nothing where any may be.
     pub commands: Option<Vec<Allowed>>,
     /// How SFTP is served; nothing where the client may choose.
@@ -126,6 +132,8 @@ impl Jail {
             tmp: content(keys.tmp),
             mounts,
             etc,
+            services: keys.services.unwrap_or_default(),
+            devices: keys.devices.unwrap_or_default(),
             commands: keys.commands,
             sftp,
             idle: keys.idle,

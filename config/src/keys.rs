@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::commands::{Allowed, SftpKeys};
+use crate::devices::Device;
 use crate::glob::Glob;
 use crate::limits::{Groups, Limits};
 use crate::record::RecordKeys;
+use crate::services::Service;
 use crate::template::Template;
 use crate::walls::{Content, Isolation, Landlock, MountMode, Network, RootOwner, Seccomp};
 
@@ -28,6 +30,10 @@ pub(crate) struct Keys {
     pub(crate) mounts: Option<Vec<MountKey>>,
     /// In the order of the file, each once.
     pub(crate) etc: Option<Vec<String>>,
+    /// In the order of the file, each once.
+    pub(crate) services: Option<Vec<Service>>,
+    /// In the order of the file, each once.
+    pub(crate) devices: Option<Vec<Device>>,
     pub(crate) commands: Option<Vec<Allowed>>,
     pub(crate) sftp: Option<SftpKeys>,
     pub(crate) idle: Option<Duration>,
@@ -93,6 +99,8 @@ impl Keys {
             tmp: self.tmp.or(defaults.tmp),
             mounts: first(&self.mounts, &defaults.mounts),
             etc: first(&self.etc, &defaults.etc),
+            services: first(&self.services, &defaults.services),
+            devices: first(&self.devices, &defaults.devices),
             commands: first(&self.commands, &defaults.commands),
             sftp: first(&self.sftp, &defaults.sftp),
             idle: self.idle.or(defaults.idle),

@@ -7,6 +7,7 @@ mod jail;
 mod reader;
 mod record;
 mod rules;
+mod services;
 mod value;
 mod walls;
 
@@ -24,13 +25,22 @@ use crate::parse::value::{Item, Jails, Value};
 use crate::policy::{Definition, Policy, Unlisted, UserFile};
 use crate::print::Name;
 use crate::schema;
+use crate::services::Services;
 use crate::source::{Lines, Place, decode};
 
 impl Policy {
     /// Parses a config. `file` is the name used in messages and rules.
+    ///
+    /// It can name the services that come with login-jail.
     pub fn parse(file: &Path, text: &[u8]) -> Result<Policy, Faults> {
+        Policy::parse_knowing(file, text, Services::default())
+    }
+
+    /// Parses a config that can name further services.
+    pub fn parse_knowing(file: &Path, text: &[u8], services: Services) -> Result<Policy, Faults> {
         let (text, invalid) = decode(text);
-        let (mut reader, table) = Reader::open(&text, &invalid);
+        let (reader, table) = Reader::open(&text, &invalid);
+        let mut reader = reader.knowing(&services);
         let mut top = Top::of(&mut reader, table);
 
         let defaults = match reader.table_of(top.defaults.take()) {
@@ -61,6 +71,7 @@ impl Policy {
             defaults: defaults.keys,
             jails: jails.into_values().flatten().collect(),
             accepted,
+            services,
         };
         reader.finish(file, Some(policy))
     }
@@ -68,7 +79,8 @@ impl Policy {
     /// Parses a file of `users.d`, whose jail is one of this policy's or has its defaults.
     pub fn parse_user_file(&self, file: &Path, text: &[u8]) -> Result<UserFile, Faults> {
         let (text, invalid) = decode(text);
-        let (mut reader, table) = Reader::open(&text, &invalid);
+        let (reader, table) = Reader::open(&text, &invalid);
+        let mut reader = reader.knowing(&self.services);
         let chosen = reader.user_file(table, self);
         let (definition, place) = reader.finish(file, chosen)?;
         Ok(UserFile {

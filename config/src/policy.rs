@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::accepted::Accepted;
 use crate::keys::Keys;
+use crate::services::Services;
 use crate::source::{Lines, Place};
 use crate::template::Template;
 
@@ -28,6 +29,8 @@ pub struct Policy {
     pub(crate) jails: Vec<Arc<Definition>>,
     /// In the order of the file. No login looks at these.
     pub(crate) accepted: Vec<(Accepted, Place)>,
+    /// What `services` can name here, and in `users.d`.
+    pub(crate) services: Services,
 }
 
 impl Policy {

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::commands::{Allowed, Argument, Program};
+use crate::devices::Device;
 use crate::duration::duration;
 use crate::keys::{BaseKey, Keys, MountKey};
 use crate::limits::Limits;
@@ -80,7 +81,12 @@ impl Display for Keys {
         word(f, "dev", self.dev)?;
         word(f, "tmp", self.tmp)?;
         mounts(f, self)?;
-        etc(f, self)?;
+        let etc = self.etc.iter().flatten();
+        list(f, "etc", &self.etc, etc.map(String::as_str))?;
+        let services = self.services.iter().flatten();
+        list(f, "services", &self.services, services.map(|it| &*it.name))?;
+        let devices = self.devices.iter().flatten();
+        list(f, "devices", &self.devices, devices.map(Device::as_str))?;
         commands(f, self)?;
         sftp(f, self)?;
         env(f, self)?;
@@ -144,12 +150,18 @@ impl Display for MountKey {
     }
 }
 
-fn etc(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
-    let Some(names) = &keys.etc else {
+/// Prints a list of strings, where the key is written.
+fn list<'a, T>(
+    f: &mut Formatter<'_>,
+    key: &str,
+    written: &Option<T>,
+    items: impl Iterator<Item = &'a str>,
+) -> fmt::Result {
+    if written.is_none() {
         return Ok(());
-    };
-    let names: Vec<String> = names.iter().map(|name| Text(name).to_string()).collect();
-    writeln!(f, "etc = [{}]", names.join(", "))
+    }
+    let items: Vec<String> = items.map(|item| Text(item).to_string()).collect();
+    writeln!(f, "{key} = [{}]", items.join(", "))
 }
 
 fn commands(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {

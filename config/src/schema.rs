@@ -79,6 +79,11 @@ pub(crate) const JAIL: &[Key] = &[
         r#"mounts = [{ source = "/srv/data", target = "/data", mode = "ro" }]"#,
     ),
     built("etc", r#"etc = ["php", "maven"]"#),
+    built("services", r#"services = ["mysql", "redis"]"#),
+    built(
+        "devices",
+        r#"devices = ["/dev/dri/renderD128", "/dev/nvidia*"]"#,
+    ),
     built(
         "commands",
         r#"commands = ["sftp", "rsync", "/usr/bin/report"]"#,
@@ -118,6 +123,19 @@ pub(crate) const MOUNT: &[Key] = &[
     built("source", r#"source = "/srv/data""#),
     built("target", r#"target = "/data""#),
     built("mode", r#"mode = "ro""#),
+];
+
+/// The keys of a file in `services.d`.
+pub(crate) const SERVICE: &[Key] = &[
+    built("about", r#"about = "MySQL and MariaDB""#),
+    built("needs", r#"needs = "a client in the jail""#),
+    built("show", r#"show = [{ source = "/run/mysqld" }]"#),
+];
+
+/// The keys of what a service shows.
+pub(crate) const SHOWN: &[Key] = &[
+    built("source", r#"source = "/run/mysqld""#),
+    built("target", r#"target = ["/run/mysqld", "/var/run/mysqld"]"#),
 ];
 
 /// The keys of a program in `commands`, all of them required.

@@ -148,6 +148,11 @@ impl From<Untrusted> for StepFault {
 }
 
 impl UntrustedSource {
+    /// Tells whether there is nothing at all.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.0.flaw == Flaw::Missing
+    }
+
     /// Gives the code of a refused source.
     pub(crate) fn code(&self) -> Code {
         self.0.root_code()

@@ -52,6 +52,13 @@ const WALLS: &[Wall] = &[
         on: "landlock = \"files\"",
         dependents: on_landlock,
     },
+    Wall {
+        key: "dev",
+        is_off: |keys| keys.dev == Some(Content::Root),
+        off: "dev = \"root\"",
+        on: "dev = \"private\"",
+        dependents: |keys| devices(keys).into_iter().collect(),
+    },
     // A kernel before Linux 6.7 can't enforce the lists, and best effort would go on without them.
     Wall {
         key: "landlock",
@@ -96,6 +103,11 @@ fn on_isolation(keys: &Keys) -> Vec<Dependent> {
     if mounts.is_some() {
         add("mounts", "a list of mounts".to_owned(), Some("mounts = []"));
     }
+    let services = keys.services.as_ref().filter(|list| !list.is_empty());
+    if services.is_some() {
+        let written = "a list of services".to_owned();
+        add("services", written, Some("services = []"));
+    }
     if let Some(linger) = keys.linger {
         add("linger", format!("linger = {linger}"), None);
     }
@@ -103,6 +115,7 @@ fn on_isolation(keys: &Keys) -> Vec<Dependent> {
         let written = "root_owner = \"user\"".to_owned();
         add("root_owner", written, Some("root_owner = \"root\""));
     }
+    found.extend(devices(keys));
     found.extend(commands_alone(keys));
     found.extend(of_the_supervisor(keys));
     found
@@ -134,6 +147,16 @@ fn on_landlock(keys: &Keys) -> Vec<Dependent> {
         instead: Some("network = \"host\""),
     });
     ports.into_iter().chain(commands_alone(keys)).collect()
+}
+
+/// The nodes are in a /dev that is made for the session.
+fn devices(keys: &Keys) -> Option<Dependent> {
+    let has_some = keys.devices.as_ref().is_some_and(|list| !list.is_empty());
+    has_some.then(|| Dependent {
+        key: "devices",
+        written: "a list of devices".to_owned(),
+        instead: Some("devices = []"),
+    })
 }
 
 /// Without a shell, what may be started is held by mounts and by Landlock.

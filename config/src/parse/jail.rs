@@ -78,6 +78,8 @@ impl Reader<'_> {
             "tmp" => keys.tmp = self.choice(key, value),
             "mounts" => keys.mounts = self.mounts(key, value),
             "etc" => keys.etc = self.etc(key, value),
+            "services" => keys.services = self.services(key, value),
+            "devices" => keys.devices = self.devices(key, value),
             "commands" => keys.commands = self.commands(key, value),
             "sftp" => keys.sftp = self.sftp(key, name, value),
             "idle" => keys.idle = self.duration(key, &value),

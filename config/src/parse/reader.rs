@@ -13,6 +13,7 @@ use crate::fault::{Complaint, Faults, Findings};
 use crate::nearest::nearest;
 use crate::parse::value::Value;
 use crate::schema::{self, Key, Support};
+use crate::services::Services;
 use crate::source::line_around;
 use crate::words::Word;
 
@@ -32,6 +33,8 @@ pub(super) enum Level<'a> {
     Limits,
     Check,
     Accept,
+    Service,
+    Shown,
 }
 
 impl Level<'_> {
@@ -49,6 +52,8 @@ impl Level<'_> {
             Level::Limits => (schema::LIMITS, &[]),
             Level::Check => (schema::CHECK, &[]),
             Level::Accept => (schema::ACCEPT, &[]),
+            Level::Service => (schema::SERVICE, &[]),
+            Level::Shown => (schema::SHOWN, &[]),
         };
         keys.iter().chain(more)
     }
@@ -70,6 +75,8 @@ impl fmt::Display for Level<'_> {
             Level::Limits => "limits",
             Level::Check => "[check]",
             Level::Accept => "an acceptance",
+            Level::Service => "a service",
+            Level::Shown => "what a service shows",
         })
     }
 }
@@ -79,6 +86,8 @@ impl fmt::Display for Level<'_> {
 pub(super) struct Reader<'t> {
     text: &'t str,
     findings: Findings,
+    /// What `services` can name.
+    services: Services,
     /// Where the syntax is wrong.
     broken: Vec<Range<usize>>,
     /// Where keys may stand in a table they were not written for.
@@ -93,6 +102,7 @@ impl<'t> Reader<'t> {
         let mut reader = Reader {
             text,
             findings: Findings::default(),
+            services: Services::default(),
             broken: Vec::new(),
             doubtful: Vec::new(),
             incomplete: false,
@@ -106,6 +116,17 @@ impl<'t> Reader<'t> {
         let (table, errors) = DeTable::parse_recoverable(text);
         reader.take_syntax_errors(&errors);
         (reader, table.into_inner())
+    }
+
+    /// Has services besides those that come with login-jail.
+    pub(super) fn knowing(mut self, services: &Services) -> Self {
+        self.services = services.clone();
+        self
+    }
+
+    /// Gives what `services` can name.
+    pub(super) fn known_services(&self) -> &Services {
+        &self.services
     }
 
     fn take_syntax_errors(&mut self, errors: &[Error]) {

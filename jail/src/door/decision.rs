@@ -4,17 +4,18 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::Read,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
 };
 
-use jail_config::{Decision, Jail, Policy, RuleKind, UserFile, user_file_name};
+use jail_config::{Decision, Jail, Policy, RuleKind, Services, UserFile, user_file_name};
 use nix::errno::Errno;
+use rustix::fs::{Dir, Mode, OFlags, openat};
 
 use crate::{
     account::identity::{Identity, IdentityError},
     door::refusal::Refusal,
-    fault::errno_of_io,
+    fault::{errno_of, errno_of_io},
     trust::{self, Flaw, Untrusted},
 };
 
@@ -24,6 +25,7 @@ pub const CONFIG_DIRECTORY: &str = "/etc/login-jail";
 /// The name of the config in it.
 pub const CONFIG_FILE: &str = "config.toml";
 const USERS_DIRECTORY: &str = "users.d";
+const SERVICES_DIRECTORY: &str = "services.d";
 
 /// The largest config file that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -80,7 +82,8 @@ impl Config {
         let text = trust::open_file(&opened, directory, Path::new(name))
             .map_err(|flaw| unopened(&file, flaw))
             .and_then(|open| read(open, &file))?;
-        let policy = Policy::parse(&file, &text).map_err(Refusal::ConfigWrong)?;
+        let services = read_services(&opened, directory)?;
+        let policy = Policy::parse_knowing(&file, &text, services).map_err(Refusal::ConfigWrong)?;
         Ok(Config {
             directory: directory.to_owned(),
             opened,
@@ -157,6 +160,39 @@ fn is_by_groups(decision: &Decision) -> bool {
         kind,
         RuleKind::Group(_) | RuleKind::ExemptGroup(_) | RuleKind::Unlisted
     )
+}
+
+/// Reads the administrator's services, those of `services.d/*.toml`.
+fn read_services(directory: &OwnedFd, shown: &Path) -> Result<Services, Refusal> {
+    let path = shown.join(SERVICES_DIRECTORY);
+    let mut services = Services::default();
+    let opened = match trust::open_subdirectory(directory, shown, Path::new(SERVICES_DIRECTORY)) {
+        Ok(opened) => opened,
+        Err(Untrusted {
+            flaw: Flaw::Missing,
+            ..
+        }) => return Ok(services),
+        Err(untrusted) => return Err(unopened(&path, untrusted)),
+    };
+    let unreadable = |errno| Refusal::ConfigUnreadable(path.clone(), errno_of(errno));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let readable = openat(&opened, ".", flags, Mode::empty()).map_err(unreadable)?;
+    for entry in Dir::new(readable).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = Path::new(OsStr::from_bytes(entry.file_name().to_bytes()));
+        let is_hidden = entry.file_name().to_bytes().starts_with(b".");
+        if is_hidden || name.extension() != Some(OsStr::new("toml")) {
+            continue;
+        }
+        let file = path.join(name);
+        let text = trust::open_file(&opened, &path, name)
+            .map_err(|flaw| unopened(&file, flaw))
+            .and_then(|open| read(open, &file))?;
+        let service = name.file_stem().unwrap_or_default().to_string_lossy();
+        let added = services.add(&service, &file, &text);
+        added.map_err(Refusal::ConfigWrong)?;
+    }
+    Ok(services)
 }
 
 /// Reads `users.d/NAME.toml`, if there is one.

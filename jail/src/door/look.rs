@@ -14,6 +14,7 @@ use crate::{
     process::landlock,
     trust,
     world::{
+        self, devices,
         host_files::Shown,
         sight::{self, Sight},
         targets,
@@ -38,6 +39,8 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
     };
     let mut base = None;
     let mut mounts = Vec::new();
+    let mut services = Vec::new();
+    let mut devices = devices::Found::default();
     for step in steps {
         match step {
             Step::OpenBase(from) => {
@@ -52,6 +55,13 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
                 let opened = trust::open_source(&mount.source, plan.process.ids.uid);
                 mounts.push(opened.map_err(Refusal::Mount)?);
             }
+            Step::OpenService(service) => {
+                let found = world::services::open(service, plan.process.ids.uid);
+                services.extend(found.map_err(Refusal::Service)?);
+            }
+            Step::OpenDevices(wanted) => {
+                devices = devices::open(wanted).map_err(Refusal::at(step))?;
+            }
             Step::HostFiles(_) => {
                 let refuse = Refusal::at(step);
                 let (root, base) = (&root, base.as_ref());
@@ -62,14 +72,20 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
                 if let Some(base) = base {
                     check_entries(plan, root, base).map_err(refuse)?;
                 }
-                targets::check(plan, root, base, &mounts).map_err(refuse)?;
+                targets::check(plan, root, base, &mounts, &services).map_err(refuse)?;
             }
             other => return Err(misplaced(other)),
         }
     }
     // Said before anything is changed; the step asks once more.
     landlock::foresee(plan).map_err(|fault| Refusal::Step("landlock", fault))?;
-    Ok(Looked(Opened { root, base, mounts }))
+    Ok(Looked(Opened {
+        root,
+        base,
+        mounts,
+        services,
+        devices,
+    }))
 }
 
 /// What the host gives, opened.

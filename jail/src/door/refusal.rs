@@ -73,6 +73,8 @@ pub enum Refusal {
     Base(Untrusted),
     /// The source of a mount is refused.
     Mount(UntrustedSource),
+    /// What a service shows is not to be trusted.
+    Service(UntrustedSource),
     /// The shell can't run in this root.
     Program(ProgramFault),
     /// The home directory can't be entered.
@@ -181,7 +183,7 @@ impl Refusal {
             Refusal::BehindPam(_) => Code::ConfigWrong,
             Refusal::HostFiles(fault) => fault.code(),
             Refusal::Root(untrusted) | Refusal::Base(untrusted) => untrusted.root_code(),
-            Refusal::Mount(untrusted) => untrusted.code(),
+            Refusal::Mount(untrusted) | Refusal::Service(untrusted) => untrusted.code(),
             Refusal::Program(fault) => fault.code(),
             Refusal::Home(..) => Code::HomeMissing,
             Refusal::RootUnsearchable(_) => Code::RootUnsearchable,

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::{Base, Home, Limits, Mount, Network, Recording, Seccomp};
+use jail_config::{Base, Device, Home, Limits, Mount, Network, Recording, Seccomp, Service};
 
 use crate::plan::{
     Plan,
@@ -45,6 +45,10 @@ pub enum Step<'a> {
     OpenBase(&'a Base),
     /// Open the source of a mount, by the same walk.
     OpenMount(&'a Mount),
+    /// Open what is there of a service, by the same walk.
+    OpenService(&'a Service),
+    /// Open device nodes, and look at what they are.
+    OpenDevices(&'a [Device]),
     /// Look at what root code of the host program will read inside, and hold it against the host's facts.
     HostFiles(&'a Ids),
     /// Join a new session keyring.
@@ -111,6 +115,8 @@ impl Step<'_> {
             Step::OpenRoot(_) => "open-root",
             Step::OpenBase(_) => "open-base",
             Step::OpenMount(_) => "open-mount",
+            Step::OpenService(_) => "open-service",
+            Step::OpenDevices(_) => "open-devices",
             Step::HostFiles(_) => "host-files",
             Step::SessionKeyring => "session-keyring",
             Step::BoundingSet => "bounding-set",
@@ -153,9 +159,12 @@ impl Step<'_> {
             }
             Step::SessionKeyring | Step::BoundingSet | Step::Securebits => Phase::Alone,
             Step::Sessions(_) | Step::OpenTerminal | Step::PidNamespace => Phase::Supervisor,
-            Step::OpenRoot(_) | Step::OpenBase(_) | Step::OpenMount(_) | Step::HostFiles(_) => {
-                Phase::Look
-            }
+            Step::OpenRoot(_)
+            | Step::OpenBase(_)
+            | Step::OpenMount(_)
+            | Step::OpenService(_)
+            | Step::OpenDevices(_)
+            | Step::HostFiles(_) => Phase::Look,
             Step::CopyTrees(_) | Step::Namespaces(_) | Step::NewRoot(_) | Step::Chroot => {
                 Phase::World
             }
@@ -197,11 +206,15 @@ impl World {
     pub fn looked_at(&self) -> Vec<PathBuf> {
         let steps = self.look().into_iter();
         steps
-            .map(|step| match step {
-                Step::OpenRoot(path) => path.to_owned(),
-                Step::OpenMount(mount) => mount.source.clone(),
-                Step::OpenBase(Base::Directory(path)) => path.clone(),
-                _ => PathBuf::from("/"),
+            .flat_map(|step| match step {
+                Step::OpenRoot(path) => vec![path.to_owned()],
+                Step::OpenMount(mount) => vec![mount.source.clone()],
+                Step::OpenBase(Base::Directory(path)) => vec![path.clone()],
+                Step::OpenService(service) => {
+                    service.shown.iter().map(|it| it.source.clone()).collect()
+                }
+                Step::OpenDevices(_) => vec![PathBuf::from("/dev")],
+                _ => vec![PathBuf::from("/")],
             })
             .collect()
     }
@@ -211,6 +224,9 @@ impl World {
         if let Some(view) = &self.view {
             steps.extend((view.base != Base::None).then_some(Step::OpenBase(&view.base)));
             steps.extend(view.mounts.iter().map(Step::OpenMount));
+            steps.extend(view.services.iter().map(Step::OpenService));
+            let has_devices = !view.devices.is_empty();
+            steps.extend(has_devices.then_some(Step::OpenDevices(&view.devices)));
         }
         steps
     }

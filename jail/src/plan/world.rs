@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use jail_config::{Allowed, Base, Content, Isolation, Jail, Mount, Network, RootOwner};
+use jail_config::{
+    Allowed, Base, Content, Device, Isolation, Jail, Mount, Network, RootOwner, Service,
+};
 
 use crate::plan::{allowed, request::Request};
 
@@ -32,6 +34,10 @@ pub struct View {
     pub tmp: Content,
     /// Further directories, files and sockets of the host.
     pub mounts: Vec<Mount>,
+    /// Services of the host that are reached by their sockets.
+    pub services: Vec<Service>,
+    /// Device nodes of the host in a private /dev.
+    pub devices: Vec<Device>,
     /// Further entries of the host's /etc that `base = "host"` shows.
     pub etc: Vec<String>,
     /// Whether processes may outlive the session's main process.
@@ -118,6 +124,8 @@ impl World {
                 dev: jail.dev,
                 tmp: jail.tmp,
                 mounts: jail.mounts,
+                services: jail.services,
+                devices: jail.devices,
                 etc: jail.etc,
                 linger: jail.linger,
                 processes,

@@ -19,6 +19,7 @@ use crate::{
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr},
     world::{
         dev::{attach_proc, fill_dev, new_dev},
+        devices::attach_nodes,
         etc::Etc,
         executables::leave_executable,
         host_etc::Item,
@@ -27,6 +28,7 @@ use crate::{
             attach, copy_tree, hold_attributes, make_private, mount_id, new_shared_tmpfs,
             new_tmpfs, seal,
         },
+        services,
         targets::{
             attach_at, attach_source, file_type, make_directory, new_file, open_entry, write_text,
         },
@@ -77,6 +79,7 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
         let dev = new_dev()?;
         attach_at(&dev, &root, Path::new("dev"))?;
         fill_dev(&dev, trees.terminal)?;
+        attach_nodes(&trees.nodes, &dev)?;
     }
     if view.tmp == Content::Private {
         let tmp = new_shared_tmpfs()?;
@@ -96,6 +99,7 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
             records.attach(&root)?;
         }
     }
+    services::attach(&trees.services, &root)?;
     if let Some(executables) = &view.executables {
         leave_executable(&root, executables, trees.carried)?;
     }

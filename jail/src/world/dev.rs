@@ -23,6 +23,9 @@ use crate::{
 /// How many terminals a session may open of those that all of the host share (sysctl kernel.pty.max).
 const MOST_TERMINALS: &CStr = c"64";
 
+/// Size and number of files of a /dev: what is made in it, and a place for each node of the host's.
+const DEV_BOUNDS: (&CStr, &CStr) = (c"256k", c"1k");
+
 /// The group `tty`, whose number every Linux distribution has fixed.
 const TTY_GID: &CStr = c"5";
 
@@ -94,7 +97,7 @@ pub(crate) fn attach_proc(root: &OwnedFd, view: &View) -> Result<(), StepFault> 
 /// Makes a /dev with the usual nodes, a devpts and a shm of its own. Set-user-ID has no effect in it, and nobody
 /// inside can make a node, because nobody has CAP_MKNOD.
 pub(crate) fn new_dev() -> Result<OwnedFd, StepFault> {
-    let dev = new_tmpfs(c"0755", (c"64k", c"64"), MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+    let dev = new_tmpfs(c"0755", DEV_BOUNDS, MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
     for (name, major, minor) in DEVICES {
         let device: Dev = makedev(major, minor);
         mknodat(

@@ -3,6 +3,7 @@
 pub mod agreement;
 pub(crate) mod assemble;
 pub mod dev;
+pub mod devices;
 pub mod etc;
 pub(crate) mod executables;
 pub mod host_etc;
@@ -11,6 +12,7 @@ pub mod mark;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
 pub(crate) mod records;
+pub(crate) mod services;
 pub mod sight;
 pub(crate) mod targets;
 pub(crate) mod top;

@@ -73,12 +73,12 @@ pub(crate) fn copy_read_only(directory: impl AsFd) -> Result<OwnedFd, StepFault>
     copy_tree(directory, NOSUID | NODEV | RDONLY)
 }
 
-/// Copies a single file, such as a terminal, as a mount.
+/// Copies a single file, such as a terminal or a device, as a mount.
 pub(crate) fn copy_file(file: BorrowedFd<'_>) -> Result<OwnedFd, StepFault> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;
-    open_tree(file, c"", flags).map_err(failed("open_tree of the terminal"))
+    open_tree(file, c"", flags).map_err(failed("open_tree of a file"))
 }
 
 pub(crate) fn attach(mount: &OwnedFd, directory: impl AsFd, path: &CStr) -> Result<(), StepFault> {

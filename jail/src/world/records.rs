@@ -49,7 +49,7 @@ impl Records {
         for (name, tree) in self.0 {
             mounts::attach(&tree, targets::new_file(&log, Path::new(name))?, c"")?;
         }
-        let run = mounts::new_tmpfs(c"0700", (c"64k", c"64"), MountAttrFlags::MOUNT_ATTR_NODEV)?;
+        let run = mounts::new_tmpfs(c"0711", (c"64k", c"64"), MountAttrFlags::MOUNT_ATTR_NODEV)?;
         targets::new_file(&run, Path::new("utmp"))?;
         targets::attach_at(&run, root, Path::new("var/run"))
     }

@@ -13,7 +13,7 @@ use std::{
     path::Path,
 };
 
-use jail_config::{Base, Content, Mount};
+use jail_config::{Base, Content, Mount, Shown};
 use rustix::fs::{Dir, Mode, OFlags, openat};
 
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     process::program::Root,
     trust,
     world::{
-        mark, records,
+        devices, mark, records,
         targets::{file_type, open_entry},
         top::{MOST_ENTRIES, Opened},
         view::{self, Source},
@@ -39,6 +39,10 @@ pub struct Sight<'a> {
     pub names: Vec<Name>,
     /// Each mount of the config with its source, an O_PATH descriptor.
     pub mounts: Vec<(&'a Mount, BorrowedFd<'a>)>,
+    /// Each service with the directories and sockets of it that are there.
+    pub services: Vec<(&'a str, Vec<&'a Shown>)>,
+    /// The device nodes of the host, and what shows nothing.
+    pub devices: &'a devices::Found,
     /// The root directory itself, where it is the top and not only shown in it.
     pub whole: Option<BorrowedFd<'a>>,
 }
@@ -64,7 +68,9 @@ pub(crate) fn of<'a>(plan: &'a Plan, opened: &'a Opened) -> Result<Sight<'a>, St
     if let Some(base) = &opened.base {
         names.extend(listed(base.as_fd())?);
     }
-    let made = view.map(|view| made(plan, view)).unwrap_or_default();
+    let mut made = view.map(|view| made(plan, view)).unwrap_or_default();
+    let shown = opened.services.iter().flat_map(|it| &it.shown.targets);
+    made.extend(shown.filter_map(|target| target.iter().nth(1).map(OsStr::to_owned)));
     names.extend(made.iter().cloned());
     let carried = carried(plan)?;
     names.extend(carried.iter().cloned());
@@ -95,9 +101,20 @@ pub(crate) fn of<'a>(plan: &'a Plan, opened: &'a Opened) -> Result<Sight<'a>, St
             .iter()
             .zip(opened.mounts.iter().map(AsFd::as_fd))
             .collect(),
+        services: view.map(|view| services(view, opened)).unwrap_or_default(),
+        devices: &opened.devices,
         whole: (opened.base.is_none() && !view.is_some_and(view::carries))
             .then_some(opened.root.as_fd()),
     })
+}
+
+fn services<'a>(view: &'a View, opened: &'a Opened) -> Vec<(&'a str, Vec<&'a Shown>)> {
+    let there = |name| {
+        let found = opened.services.iter().filter(move |it| it.name == name);
+        found.map(|it| &it.shown).collect()
+    };
+    let names = view.services.iter().map(|service| service.name.as_str());
+    names.map(|name| (name, there(name))).collect()
 }
 
 /// Finds where a name comes from. Nothing where no session sees it. `is_made` tells whether the assembly makes it where neither

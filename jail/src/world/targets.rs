@@ -20,6 +20,7 @@ use crate::{
     trust::kind,
     world::{
         mounts::{attach, mount_id},
+        services::Found,
         view::{self, Source},
     },
 };
@@ -95,16 +96,19 @@ pub(crate) fn check(
     root: &OwnedFd,
     base: Option<&OwnedFd>,
     sources: &[OwnedFd],
+    services: &[Found],
 ) -> Result<(), StepFault> {
-    let mounts = plan
-        .world
-        .view
-        .as_ref()
-        .map_or(&[][..], |view| &view.mounts);
-    for (mount, source) in mounts.iter().zip(sources) {
-        let covers =
-            |other: &Mount| other.target != mount.target && mount.target.starts_with(&other.target);
-        let below = mount.target.strip_prefix("/").unwrap_or(&mount.target);
+    let view = plan.world.view.as_ref();
+    let mounts = view.map_or(&[][..], |view| &view.mounts);
+    let of_mounts = mounts.iter().map(|mount| mount.target.as_path());
+    // The further places of a service are left out where they don't fit.
+    let of_services = services.iter().filter_map(|found| {
+        let first = found.shown.targets.first()?;
+        Some((first.as_path(), &found.source))
+    });
+    for (target, source) in of_mounts.zip(sources).chain(of_services) {
+        let covers = |other: &Mount| other.target != target && target.starts_with(&other.target);
+        let below = target.strip_prefix("/").unwrap_or(target);
         let Some(name) = below.iter().next() else {
             continue;
         };

@@ -17,11 +17,13 @@ use crate::{
     sys::mount::{NODEV, NOSUID, RDONLY},
     trust,
     world::{
+        devices,
         etc::Etc,
         executables::Carried,
         mark::Mark,
         mounts::copy_tree,
         records::Records,
+        services::{self, Placed},
         targets::{file_type, open_entry},
         view::{self, Source, There, carries},
     },
@@ -36,6 +38,8 @@ pub(crate) struct Opened {
     pub(crate) root: OwnedFd,
     pub(crate) base: Option<OwnedFd>,
     pub(crate) mounts: Vec<OwnedFd>,
+    pub(crate) services: Vec<services::Found>,
+    pub(crate) devices: devices::Found,
 }
 
 /// Detached copies of what the host gives.
@@ -45,6 +49,9 @@ pub(crate) struct Trees {
     /// The root's own /dev, where the jail uses it: the only part of a root whose device nodes work.
     pub(crate) devices: Option<OwnedFd>,
     pub(crate) mounts: Vec<OwnedFd>,
+    pub(crate) services: Vec<Placed>,
+    /// Nodes of the host for a private /dev, by their paths below it.
+    pub(crate) nodes: Vec<(PathBuf, OwnedFd)>,
     pub(crate) terminal: Option<OwnedFd>,
     /// What of the host may be executed, where the programs come from there.
     pub(crate) carried: Option<Carried>,
@@ -119,6 +126,8 @@ impl Trees {
             top,
             devices,
             mounts,
+            services: services::copy(&opened.services)?,
+            nodes: devices::copy(&opened.devices)?,
             terminal,
             guest,
         })

@@ -280,7 +280,10 @@ fn home<'a>(plan: &'a Plan, identity: &'a Identity) -> &'a Path {
 
 /// Tells whether a walk ended where only root may go on, as a login would.
 fn is_denied(refusal: &Refusal) -> bool {
-    let (Refusal::Root(at) | Refusal::Base(at) | Refusal::Mount(UntrustedSource(at))) = refusal
+    let (Refusal::Root(at)
+    | Refusal::Base(at)
+    | Refusal::Mount(UntrustedSource(at))
+    | Refusal::Service(UntrustedSource(at))) = refusal
     else {
         return false;
     };

@@ -64,6 +64,8 @@ pub(crate) enum FindingKind {
     BehindPam,
     /// A program of the list of commands is not in the jail, or can't start
     CommandMissing,
+    /// A device of the list of devices is not on this host
+    DeviceMissing,
     /// /etc of the jail lacks what programs look for
     EtcMissing,
     /// The shell can't be started
@@ -100,6 +102,8 @@ pub(crate) enum FindingKind {
     RootUnsearchable,
     /// The jail's passwd has a second account with uid 0
     SecondRoot,
+    /// A service of the list of services is not on this host
+    ServiceMissing,
     /// SFTP is asked for, and the jail has no server
     SftpMissing,
     /// The SFTP server in the jail can't start
@@ -326,7 +330,7 @@ impl FindingKind {
             K::ResolverMissing | K::SftpServerMissing | K::TerminfoMissing | K::TimeZoneMissing => {
                 Some(Severity::Note)
             }
-            K::UnusedAcceptance => Some(Severity::Note),
+            K::DeviceMissing | K::ServiceMissing | K::UnusedAcceptance => Some(Severity::Note),
             _ => Some(Severity::Error),
         }
     }

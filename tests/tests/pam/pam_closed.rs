@@ -13,7 +13,7 @@ use login_jail_tests::{Outcome, Sandbox, roots};
 use nix::libc;
 
 const FULL: &str = "[users]\nann = \"ann\"\n[jails.ann]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nlimits = { core = 0, sessions = 9 }\n\
-                    mounts = [{ source = \"/srv/shared\", target = \"/data\", mode = \"ro\" }]\n";
+                    mounts = [{ source = \"/srv/shared\", target = \"/data\", mode = \"ro\" }]\nservices = [\"postgresql\"]\ndevices = [\"/dev/hwrng\"]\n";
 const CHROOT: &str =
     "[users]\nann = \"ann\"\n[jails.ann]\nroot = \"/srv/jails/{user}\"\nisolation = \"chroot\"\n";
 
@@ -21,7 +21,7 @@ const CHROOT: &str =
 type Row = (&'static str, libc::c_long, &'static str, i32);
 
 /// The steps of a plan behind PAM, each with at least one call that fails. `#1` is the first of the program's.
-const ROWS: [Row; 30] = [
+const ROWS: [Row; 32] = [
     (
         "sessions",
         libc::SYS_mkdirat,
@@ -43,6 +43,18 @@ const ROWS: [Row; 30] = [
         "open-mount",
         libc::SYS_openat2,
         ",path=shared",
+        libc::EACCES,
+    ),
+    (
+        "open-service",
+        libc::SYS_openat2,
+        ",path=postgresql",
+        libc::EACCES,
+    ),
+    (
+        "open-devices",
+        libc::SYS_openat2,
+        ",path=hwrng",
         libc::EACCES,
     ),
     ("host-files", libc::SYS_openat2, ",path=bin", libc::EIO),
@@ -104,7 +116,7 @@ fn stage(config: &str) -> Sandbox {
         .config(config)
         .pam()
         .behind_pam("required", "debug")
-        .with("mkdir /srv/shared; sed -i '/^account.*pam_jail/d' /etc/pam.d/*")
+        .with("mkdir -p /srv/shared /run/postgresql; rm -f /dev/hwrng; mknod -m 644 /dev/hwrng c 10 183; sed -i '/^account.*pam_jail/d' /etc/pam.d/*")
 }
 
 /// Gives the words that start a program as root with something injected.
@@ -144,7 +156,13 @@ fn refuses_under_su(config: &str, rows: &[Row], control: &str) {
         let outcome = sandbox.run(&injected(&inject, &["call", &call, &errno], &SU));
         nothing_ran(row, control, &outcome);
         assert_ne!(outcome.code(), Some(0), "{row:?}: {outcome}");
-        let looks = ["open-root", "open-base", "open-mount", "host-files"];
+        let looks = [
+            "open-root",
+            "open-base",
+            "open-mount",
+            "open-service",
+            "host-files",
+        ];
         let part = match row.0 {
             step if looks.contains(&step) || row.2 == "#1" => "refused code=".to_owned(),
             step => format!("step {step}:"),

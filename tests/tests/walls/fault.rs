@@ -308,6 +308,38 @@ const FULL: &[Row] = &[
         "EACCES",
         UNSAFE,
     ),
+    row(
+        "open-service",
+        (libc::SYS_openat2, "path=/,in=2"),
+        Nth(4),
+        "EMFILE",
+        UNSAFE,
+    ),
+    row(
+        "open-service",
+        (libc::SYS_openat2, "path=postgresql,in=2"),
+        Every,
+        "EACCES",
+        UNSAFE,
+    ),
+    step(
+        "open-devices",
+        (libc::SYS_openat, "path=/proc/devices,in=2"),
+        Every,
+        "EACCES",
+    ),
+    step(
+        "open-devices",
+        (libc::SYS_openat2, "path=/,in=2"),
+        Nth(5),
+        "EACCES",
+    ),
+    step(
+        "open-devices",
+        (libc::SYS_openat2, "path=hwrng,in=2"),
+        Every,
+        "EACCES",
+    ),
     step("session-keyring", JOIN_KEYRING, Every, "EPERM"),
     step("bounding-set", CAPBSET_DROP_ADMIN, Every, "EPERM"),
     step("securebits", SET_SECUREBITS, Every, "EPERM"),
@@ -434,13 +466,13 @@ const FULL: &[Row] = &[
     ),
     step("namespaces", NEW_MOUNTS, Every, "EPERM"),
     step("namespaces", NEW_MOUNTS, Every, "ENOSPC"),
-    step("namespaces", (libc::SYS_statx, "in=2"), Nth(2), "EACCES"),
+    step("namespaces", (libc::SYS_statx, "in=2"), Nth(3), "EACCES"),
     step("namespaces", (libc::SYS_socket, "in=2"), Nth(1), "EMFILE"),
     step("namespaces", LOOPBACK, Every, "EPERM"),
     step(
         "new-root",
         (libc::SYS_openat2, "path=/,in=2"),
-        Nth(5),
+        Nth(7),
         "EACCES",
     ),
     step(
@@ -826,6 +858,8 @@ root = "/srv/jails/{user}"
 base = "host"
 network = "none"
 mounts = [{ source = "/srv/shared", target = "/data", mode = "ro" }]
+services = ["postgresql"]
+devices = ["/dev/hwrng"]
 limits = { sessions = 100 }
 "#
             }
@@ -911,7 +945,9 @@ impl Stage {
             .user("ann")
             .root(roots::busybox().then(&shell))
             .config(way.config());
-        sandbox.must("mkdir /srv/shared");
+        sandbox.must(
+            "mkdir -p /srv/shared /run/postgresql; rm -f /dev/hwrng; mknod -m 644 /dev/hwrng c 10 183",
+        );
         // A group of hers besides the first, and as the caller's own (as newgrp leaves it) one that she is no
         // member of: what a login does not set or drop itself shows.
         sandbox.must("groupadd friends; usermod -aG friends ann");

@@ -55,6 +55,7 @@ impl fmt::Display for Refusal {
                 write!(f, "open base {}", untrusted.with_mend("base", true))
             }
             Refusal::Mount(untrusted) => write!(f, "open the source of a mount {untrusted}"),
+            Refusal::Service(untrusted) => write!(f, "open a service {untrusted}"),
             Refusal::Program(fault) => fault.fmt(f),
             Refusal::Home(path, errno) => home(path, *errno, f),
             Refusal::RootUnsearchable(errno) => write!(

@@ -115,9 +115,14 @@ impl Shown<'_> {
     fn refuse_mounted(&self, walked: &[PathBuf]) -> Result<(), HostFilesFault> {
         let place: PathBuf = [PathBuf::from("/")].iter().chain(walked).collect();
         let view = self.plan.world.view.as_ref();
-        let mut mounts = view.map_or(&[][..], |view| &view.mounts).iter();
-        match mounts.find(|mount| mount.target == place) {
-            Some(mount) => Err(HostFilesFault::Mount(mount.target.clone())),
+        let mounts = view.into_iter().flat_map(|view| &view.mounts);
+        let services = view.into_iter().flat_map(|view| &view.services);
+        let shown = services.flat_map(|service| &service.shown);
+        let mut targets = mounts
+            .map(|mount| &mount.target)
+            .chain(shown.flat_map(|shown| &shown.targets));
+        match targets.find(|target| **target == place) {
+            Some(target) => Err(HostFilesFault::Mount(target.clone())),
             None => Ok(()),
         }
     }

@@ -33,26 +33,37 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory:
     let other =
         (behind_pam && door != Door::Pam && has_jail_shell(&jailed.identity)).then_some(Door::Pam);
     let opened = |door| opened(jailed, door);
-    if let Err(refusal) = opened(door).and_then(|()| other.map_or(Ok(()), opened)) {
-        let finding = match &refusal {
-            Refusal::Root(untrusted) => walked(Kind::Root, &refusal, untrusted),
-            Refusal::Base(untrusted) => walked(Kind::Base, &refusal, untrusted),
-            // A source is data that belongs to somebody: only the config may have to change.
-            Refusal::Mount(_) => {
-                let rule = &jailed.jail.rule;
-                Finding::refused(FindingKind::Mount, &refusal)
-                    .mended_by(edit(&rule.file, rule.line))
-            }
-            Refusal::HostFiles(fault) => host_files(&refusal, fault, jailed),
-            Refusal::BehindPam(_) => {
-                let rule = &jailed.jail.rule;
-                Finding::refused(FindingKind::BehindPam, &refusal)
-                    .mended_by(edit(&rule.file, rule.line))
-            }
-            other => Finding::refused(known(other.code().name()), other),
-        };
-        report.add(finding.of(jailed));
-        return;
+    let opened = opened(door).and_then(|found| {
+        other
+            .map_or(Ok(()), |door| opened(door).map(drop))
+            .map(|()| found)
+    });
+    let missing = match opened {
+        Ok(missing) => missing,
+        Err(refusal) => {
+            let finding = match &refusal {
+                Refusal::Root(untrusted) => walked(Kind::Root, &refusal, untrusted),
+                Refusal::Base(untrusted) => walked(Kind::Base, &refusal, untrusted),
+                // A source is data that belongs to somebody: only the config may have to change.
+                Refusal::Mount(_) | Refusal::Service(_) => {
+                    let rule = &jailed.jail.rule;
+                    Finding::refused(FindingKind::Mount, &refusal)
+                        .mended_by(edit(&rule.file, rule.line))
+                }
+                Refusal::HostFiles(fault) => host_files(&refusal, fault, jailed),
+                Refusal::BehindPam(_) => {
+                    let rule = &jailed.jail.rule;
+                    Finding::refused(FindingKind::BehindPam, &refusal)
+                        .mended_by(edit(&rule.file, rule.line))
+                }
+                other => Finding::refused(known(other.code().name()), other),
+            };
+            report.add(finding.of(jailed));
+            return;
+        }
+    };
+    for found in missing {
+        report.add(found.of(jailed));
     }
     let seen = match rehearsal::of(&jailed.identity.name.to_string_lossy(), door, directory) {
         Ok(seen) => seen,
@@ -67,10 +78,28 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory:
     }
 }
 
-/// Takes the steps of the plan that only look.
-fn opened(jailed: &Jailed, door: Door) -> Result<(), Refusal> {
+/// Takes the steps of the plan that only look, and gives what a session would do without.
+fn opened(jailed: &Jailed, door: Door) -> Result<Vec<Finding>, Refusal> {
     let plan = door.plan(jailed.jail.clone(), None, &jailed.identity, [])?;
-    look(&plan).map(drop)
+    let looked = look(&plan)?;
+    let mut findings = Vec::new();
+    // What can't be listed is for the rehearsal to find.
+    let Ok(sight) = looked.sight(&plan) else {
+        return Ok(findings);
+    };
+    for (service, found) in &sight.services {
+        if found.is_empty() {
+            let what = format!(
+                "services names {service:?}, and the host has no socket of it: start the service"
+            );
+            findings.push(Finding::note(FindingKind::ServiceMissing, what));
+        }
+    }
+    for (device, why) in sight.devices.in_vain() {
+        let what = format!("devices names {device:?}, which shows nothing: {why}");
+        findings.push(Finding::note(FindingKind::DeviceMissing, what));
+    }
+    Ok(findings)
 }
 
 /// Makes a finding of what was seen inside; nothing of what is as it should be.

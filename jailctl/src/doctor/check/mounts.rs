@@ -169,9 +169,21 @@ fn commands_host(source: &Path) -> bool {
 /// Warns of what the config itself shows of the host's own.
 fn configured(jailed: &Jailed) -> impl Iterator<Item = Finding> {
     let jail = &jailed.jail;
-    jail.mounts.iter().filter_map(|mount| {
-        let what = too_much(mount, &jail.root)?;
-        let what = format!("{}: mounts shows {what}", shown(&jail.name));
+    let of_services = jail.services.iter().flat_map(|service| {
+        service.shown.iter().map(|it| Mount {
+            source: it.source.clone(),
+            target: it.targets.first().unwrap_or(&it.source).clone(),
+            mode: MountMode::ReadOnly,
+        })
+    });
+    let of_services = of_services.filter(|mount| {
+        commands_host(&mount.source) || part(&mount.source, &jail.root) != Part::Other
+    });
+    let all = jail.mounts.iter().cloned().map(|mount| ("mounts", mount));
+    let all = all.chain(of_services.map(|mount| ("services", mount)));
+    all.filter_map(|(key, mount)| {
+        let what = too_much(&mount, &jail.root)?;
+        let what = format!("{}: {key} shows {what}", shown(&jail.name));
         let finding = Finding::warning(FindingKind::MountInRoot, what);
         Some(finding.mended_by(edit(&jail.rule.file, jail.rule.line)))
     })

@@ -3,7 +3,7 @@
 use super::{
     rules::{Lost, Outcome},
     said::{Explanation, Refused},
-    world::{Mounting, World},
+    world::{Mounting, ServiceShown, World},
 };
 use crate::{
     doctor::{
@@ -187,6 +187,21 @@ fn print_sight(world: &World) {
     if !mounts.is_empty() {
         row("mounts", &mounts.join(", "));
     }
+    let services = world.services.iter().map(service);
+    for (label, text) in ["services"]
+        .iter()
+        .chain(std::iter::repeat(&""))
+        .zip(services)
+    {
+        row(label, &text);
+    }
+    let devices = world.devices.iter().cloned();
+    let missing = world.devices_missing.iter();
+    let missing = missing.map(|what| format!("not shown: {what}"));
+    let devices: Vec<String> = devices.chain(missing).collect();
+    if !devices.is_empty() {
+        row("devices", &devices.join(", "));
+    }
     let writes = world
         .writes
         .iter()
@@ -206,6 +221,17 @@ fn print_sight(world: &World) {
     );
     if !world.home.is_there {
         row("", &format!("(the home {} is missing)", world.home.path));
+    }
+}
+
+fn service(service: &ServiceShown) -> String {
+    let at = match service.at.as_slice() {
+        [] => "the host has no socket of it".to_owned(),
+        at => format!("at {}", at.join(", ")),
+    };
+    match &service.needs {
+        Some(needs) => format!("{}: {at}; it takes {}", service.name, shown(needs)),
+        None => format!("{}: {at}", service.name),
     }
 }
 

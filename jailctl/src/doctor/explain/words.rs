@@ -8,7 +8,7 @@ use jail::{
     plan::{Plan, request::What, steps::Step, world::View},
 };
 use jail_config::{
-    Base, Content, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp, duration,
+    Base, Content, Device, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp, duration,
     size,
 };
 
@@ -50,6 +50,21 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
                 MountMode::ReadWrite => "writable",
             }
         ),
+        Step::OpenService(service) => {
+            let sources = service.shown.iter().map(|it| shown(&it.source));
+            format!(
+                "open what is there of the service {} by the same walk ({}), to appear read-only where clients look",
+                service.name,
+                sources.collect::<Vec<_>>().join(", ")
+            )
+        }
+        Step::OpenDevices(devices) => {
+            let names = devices.iter().map(Device::as_str);
+            format!(
+                "open the device nodes {} and look at what they are: no jail gets disks, memory, terminals and their like",
+                names.collect::<Vec<_>>().join(", ")
+            )
+        }
         Step::HostFiles(ids) => format!(
             "look at what root code of the host program will read inside: it must be root's alone, and agree on uid {}, \
              gid {} and the groups",

@@ -34,6 +34,12 @@ pub(super) struct World {
     pub(super) sees: Sees,
     /// What the config mounts.
     pub(super) mounts: Vec<Mounting>,
+    /// The services of the host that can be reached.
+    pub(super) services: Vec<ServiceShown>,
+    /// Device nodes of the host.
+    pub(super) devices: Vec<String>,
+    /// Names of devices that show nothing, and why.
+    pub(super) devices_missing: Vec<String>,
     /// Where the user can make files.
     pub(super) writes: Vec<String>,
     /// Where an ACL decides, which is not read here.
@@ -64,6 +70,17 @@ pub(super) struct Mounting {
     pub(super) writable: bool,
     /// Whether it is a socket of the host's.
     pub(super) is_socket: bool,
+}
+
+/// One service.
+#[derive(Debug, Serialize)]
+pub(super) struct ServiceShown {
+    pub(super) name: String,
+    /// What the service takes besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) needs: Option<String>,
+    /// Where it is seen; nothing where the host does not have it.
+    pub(super) at: Vec<String>,
 }
 
 /// What there is at the home's path.
@@ -106,6 +123,9 @@ impl World {
         let mut world = World {
             sees: looking.sees(),
             mounts: looking.mounts(),
+            services: looking.services(),
+            devices: looking.sight.devices.paths().map(shown).collect(),
+            devices_missing: looking.devices_missing(),
             ..World::default()
         };
         for (path, written) in looking.writes(home, &mut world.home) {
@@ -163,6 +183,30 @@ impl Looking<'_> {
                 writable: mount.mode == MountMode::ReadWrite,
                 is_socket: is_socket(*source),
             })
+            .collect()
+    }
+
+    fn services(&self) -> Vec<ServiceShown> {
+        let view = self.plan.world.view.as_ref();
+        let of_config = view.into_iter().flat_map(|view| &view.services);
+        of_config
+            .zip(&self.sight.services)
+            .map(|(service, (_, found))| ServiceShown {
+                name: service.name.clone(),
+                needs: service.needs.clone(),
+                at: found
+                    .iter()
+                    .filter_map(|it| it.targets.first())
+                    .map(shown)
+                    .collect(),
+            })
+            .collect()
+    }
+
+    fn devices_missing(&self) -> Vec<String> {
+        let in_vain = self.sight.devices.in_vain();
+        in_vain
+            .map(|(name, why)| format!("{name} ({why})"))
             .collect()
     }
 

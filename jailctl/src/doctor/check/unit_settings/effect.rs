@@ -52,6 +52,8 @@ impl Needs {
                     needs.written.push(mount.source.clone());
                 }
             }
+            let shown = jail.services.iter().flat_map(|service| &service.shown);
+            needs.read.extend(shown.map(|it| it.source.clone()));
             needs.homes.push(identity.home.clone());
         }
         needs

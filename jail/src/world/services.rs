@@ -1,0 +1,103 @@
+//! Services of the host that a session reaches by their sockets: a directory of sockets, or a single one, shown read-only at
+//! the places where clients look.
+//!
+//! A service may own its directory, and is not trusted with more than that: the directory is a descriptor that the trusted
+//! walk has reached, nothing in it is opened here, and a link in it leads where it leads in the jail.
+
+use std::{
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use jail_config::{Service, Shown};
+use rustix::fs::FileType;
+
+use crate::{
+    fault::StepFault,
+    sys::mount::{NODEV, NOEXEC, NOSUID, RDONLY},
+    trust::{self, UntrustedSource},
+    world::{
+        mounts::copy_tree,
+        targets::{attach_source, file_type, open_entry},
+    },
+};
+
+/// What of a service is there, opened; the descriptor is O_PATH.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) shown: Shown,
+    pub(crate) source: OwnedFd,
+}
+
+/// Opens what is there of a service, which may be nothing: a service that does not run refuses no login.
+///
+/// # Errors
+/// Others than root could put something else in its place.
+pub(crate) fn open(service: &Service, user: u32) -> Result<Vec<Found>, UntrustedSource> {
+    let mut found = Vec::new();
+    for shown in &service.shown {
+        match trust::open_source(&shown.source, user) {
+            Ok(source) => found.push(Found {
+                name: service.name.clone(),
+                shown: shown.clone(),
+                source,
+            }),
+            Err(untrusted) if untrusted.is_missing() => {}
+            Err(untrusted) => return Err(untrusted),
+        }
+    }
+    Ok(found)
+}
+
+/// A detached copy for one place.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    tree: OwnedFd,
+    target: PathBuf,
+    /// Whether it may be left out: the first place has it as well.
+    is_further: bool,
+}
+
+/// Copies what was found, once for each of its places.
+pub(crate) fn copy(found: &[Found]) -> Result<Vec<Placed>, StepFault> {
+    let mut placed = Vec::new();
+    for Found { shown, source, .. } in found {
+        for (number, target) in shown.targets.iter().enumerate() {
+            placed.push(Placed {
+                tree: copy_tree(source, NOSUID | NODEV | NOEXEC | RDONLY)?,
+                target: target.clone(),
+                is_further: number > 0,
+            });
+        }
+    }
+    Ok(placed)
+}
+
+/// Shows the copies in an attached root. A further place that a link leads to is left out: on most systems that is /var/run,
+/// which leads to the first place.
+pub(crate) fn attach(placed: &[Placed], root: &OwnedFd) -> Result<(), StepFault> {
+    for one in placed {
+        let below = one.target.strip_prefix("/").unwrap_or(&one.target);
+        if !(one.is_further && goes_by_link(root, below)?) {
+            attach_source(&one.tree, root, below)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether a component of a path is a link.
+fn goes_by_link(root: &OwnedFd, path: &Path) -> Result<bool, StepFault> {
+    let mut reached: Option<OwnedFd> = None;
+    for name in path {
+        let Some(next) = open_entry(reached.as_ref().unwrap_or(root), Path::new(name))? else {
+            return Ok(false);
+        };
+        match file_type(&next)? {
+            FileType::Symlink => return Ok(true),
+            FileType::Directory => reached = Some(next),
+            _ => return Ok(false),
+        }
+    }
+    Ok(false)
+}
