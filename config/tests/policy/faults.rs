@@ -114,7 +114,7 @@ fn refuses_unknown_keys_of_a_jail() {
         (
             "zzz = 1",
             "1: unknown key \"zzz\"; a jail has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, commands, sftp, env, groups, umask, limits, idle, record, linger, root_owner",
+             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, idle, record, linger, root_owner",
         ),
         (
             "[jails.web.site]",
@@ -1422,7 +1422,7 @@ fn refuses_a_user_file_that_is_wrong() {
         (
             "[users]\nroot = \"/x\"\n",
             "1:2: unknown key \"users\"; a file in users.d has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, commands, sftp, env, groups, umask, limits, idle, record, linger, root_owner, jail",
+             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, idle, record, linger, root_owner, jail",
         ),
     ] {
         let faults = user_file(&policy, text).unwrap_err();
@@ -1490,4 +1490,174 @@ fn accepts_findings_of_a_user_a_group_and_all_with_their_lines() {
         ("at ann", 5),
     ];
     assert_eq!(told, expected.map(|(what, line)| (what.to_owned(), line)));
+}
+
+#[test]
+fn refuses_services_that_nobody_knows() {
+    assert_in_jail(&[
+        (
+            "services = [\"mysq\"]",
+            "13: there is no service \"mysq\"; did you mean \"mysql\"?",
+        ),
+        (
+            "services = [\"ledger\"]",
+            "13: there is no service \"ledger\"; there are \"mail\", \"memcached\", \"mysql\", \"postgresql\", \"redis\"; \
+             a file services.d/ledger.toml makes another",
+        ),
+        (
+            "services = \"mysql\"",
+            "12: \"services\" wants an array of names, found a string; for example: services = [\"mysql\", \"redis\"]",
+        ),
+        (
+            "services = [1]",
+            "13: \"services\" wants an array of names, found an integer; for example: services = [\"mysql\", \"redis\"]",
+        ),
+    ]);
+    policy("[jails.web]\nroot = \"/srv\"\nservices = [\"mysql\", \"redis\", \"mysql\"]");
+}
+
+#[test]
+fn refuses_devices_that_are_no_paths_below_dev() {
+    let example = "for example: devices = [\"/dev/dri/renderD128\", \"/dev/nvidia*\"]";
+    assert_in_jail(&[
+        (
+            "devices = [\"/sys/x\"]",
+            &format!("12: \"/sys/x\" is no path of a device below /dev; {example}"),
+        ),
+        (
+            "devices = [\"/dev/\"]",
+            &format!("12: \"/dev/\" is no path of a device below /dev; {example}"),
+        ),
+        (
+            "devices = [\"/dev/../etc/x\"]",
+            "12: \"/dev/../etc/x\" has a \"..\" component; write the path without it",
+        ),
+        (
+            "devices = [\"/dev/d*/card0\"]",
+            "12: \"/dev/d*/card0\" has a * in a directory's name; only the last component can have a *",
+        ),
+        (
+            "devices = [\"/dev/nvidia[01]\"]",
+            "12: \"/dev/nvidia[01]\" has a '['; a pattern has * for any run of letters, and nothing else",
+        ),
+        (
+            "devices = 1",
+            &format!(
+                "11: \"devices\" wants an array of paths below /dev, found an integer; {example}"
+            ),
+        ),
+    ]);
+    let needs =
+        "a list of devices needs dev = \"private\"; write dev = \"private\", or devices = []";
+    assert_eq!(
+        in_jail("dev = \"root\"\ndevices = [\"/dev/kvm\"]"),
+        [format!("4:1: {needs}")]
+    );
+    policy("[jails.web]\nroot = \"/srv\"\ndev = \"root\"\ndevices = []");
+}
+
+#[test]
+fn refuses_services_and_devices_without_full_isolation() {
+    for (key, written) in [
+        ("services = [\"mysql\"]", "a list of services"),
+        ("devices = [\"/dev/kvm\"]", "a list of devices"),
+    ] {
+        let name = key.split(' ').next().unwrap();
+        let text = format!("isolation = \"chroot\"\n{key}");
+        let help = format!("write isolation = \"full\", or {name} = []");
+        let expected = format!("4:1: {written} needs isolation = \"full\"; {help}");
+        assert_eq!(in_jail(&text), [expected]);
+    }
+}
+
+/// What a person reads about a wrong file of services.d, one fault a line.
+fn in_service(text: &str) -> Vec<String> {
+    let mut services = jail_config::Services::default();
+    let file = std::path::Path::new("config.toml");
+    match services.add("own", file, text.as_bytes()) {
+        Ok(()) => Vec::new(),
+        Err(faults) => crate::common::one_lines(&faults),
+    }
+}
+
+#[test]
+fn refuses_a_service_that_is_not_understood() {
+    let about = "about = \"x\"\n";
+    for (text, expected) in [
+        (
+            "",
+            "1:1: the service has no about; for example: about = \"MySQL and MariaDB\"",
+        ),
+        (
+            "about = \"x\"",
+            "1:1: the service has no show; for example: show = [{ source = \"/run/mysqld\" }]",
+        ),
+        (
+            &format!("{about}show = []"),
+            "2:1: the service shows nothing; for example: show = [{ source = \"/run/mysqld\" }]",
+        ),
+        (
+            &format!("{about}[[show]]\nsorce = \"/run/x\""),
+            "2:1: what a service shows has no source; for example: source = \"/run/mysqld\"",
+        ),
+        (
+            &format!("{about}[[show]]\nsource = \"run/x\""),
+            "3:10: \"run/x\" is no path of a directory or socket; for example: source = \"/run/mysqld\"",
+        ),
+        (
+            &format!("{about}[[show]]\nsource = \"/srv/x\""),
+            "3:10: \"/srv/x\" is not below /run, /var/run, /var/lib or /var/spool",
+        ),
+        (
+            &format!("{about}[[show]]\nsource = \"/run/dbus\""),
+            "3:10: \"/run/dbus\" is in a place of the system's own",
+        ),
+        (
+            &format!("{about}[[show]]\nsource = \"/srv/x\"\ntarget = [\"/etc/x\"]"),
+            "4:11: \"/etc/x\" is not below /run, /var/run, /var/lib or /var/spool",
+        ),
+        (
+            &format!("{about}[[show]]\nsource = \"/srv/x\"\ntarget = []"),
+            "4:1: \"target\" has no path; remove it: the source is the target then",
+        ),
+        (
+            &format!("{about}[[show]]\nsource = \"/run/x\"\n[[show]]\nsource = \"/run/x/y\""),
+            "4:1: \"/run/x\" and another target are in one place",
+        ),
+        (
+            &format!("{about}mode = \"rw\"\n[[show]]\nsource = \"/run/x\""),
+            "2:1: unknown key \"mode\"; a service has about, needs, show",
+        ),
+    ] {
+        let told = in_service(text);
+        assert_eq!(told.first().map(String::as_str), Some(expected), "{text}");
+    }
+    assert!(in_service(&format!("{about}[[show]]\nsource = \"/run/x\"")).is_empty());
+}
+
+#[test]
+fn a_service_of_the_administrators_takes_the_place_of_a_known_one() {
+    let mut services = jail_config::Services::default();
+    let text = b"about = 'x'\n[[show]]\nsource = '/run/own'";
+    for name in ["mysql", "ledger"] {
+        services.add(name, std::path::Path::new("x"), text).unwrap();
+    }
+    let config = b"users = { ann = 'web' }\n[jails.web]\nroot = '/srv'\nservices = ['ledger', 'mysql', 'redis']";
+    let file = std::path::Path::new("config.toml");
+    let policy = jail_config::Policy::parse_knowing(file, config, services).unwrap();
+    let person = crate::common::Person::new("ann", &[]);
+    let Ok(jail_config::Decision::Jail(jail)) = policy.decide(&person.account(), None) else {
+        panic!("ann has a rule");
+    };
+    let sources: Vec<_> = jail
+        .services
+        .iter()
+        .map(|it| it.shown[0].source.to_str())
+        .collect();
+    assert_eq!(
+        sources,
+        [Some("/run/own"), Some("/run/own"), Some("/run/redis")]
+    );
+    let own = policy.parse_user_file(file, b"root = '/srv'\nservices = ['ledger']");
+    assert!(own.is_ok(), "{own:?}");
 }

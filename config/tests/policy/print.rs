@@ -17,6 +17,8 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
         jails.b.commands = ["git", { arguments = ["a", "*", "**"], program = "/bin/r" }, "/bin/x", "git"]
         jails.b.sftp = { umask = "0007", directory = "/{user}", access = "upload-only" }
         jails.b.etc = ["php", "a\"b", "php"]
+        jails.b.services = ["redis", "mysql", "redis"]
+        jails.b.devices = ["/dev/nvidia*", "/dev/kvm", "/dev/kvm"]
         groups = { zeta = "b", alpha = "my web" }
         users = { "john.doe" = "/srv/john", ann = "b" }
         exempt = ["@sudo", "root"]
@@ -76,6 +78,8 @@ base = "host"
 network = "none"
 mounts = [{ source = "/srv/\"x\"", target = "/x", mode = "rw" }, { source = "{home}", target = "/a", mode = "ro" }]
 etc = ["php", "a\"b"]
+services = ["redis", "mysql"]
+devices = ["/dev/nvidia*", "/dev/kvm"]
 commands = ["git", { program = "/bin/r", arguments = ["a", "*", "**"] }, "/bin/x"]
 sftp = { access = "upload-only", directory = "/{user}", umask = "007" }
 env = { set = { PATH = "/bin" } }

@@ -61,6 +61,7 @@ fn full_line() -> impl Strategy<Value = (&'static str, String)> {
         word(&["none", "host"]).prop_map(|base| ("base", base)),
         path().prop_map(|base| ("base", quoted(&base))),
         Just(("base", "\"host\"\netc = [\"php\"]".to_owned())),
+        Just(("services", "[\"mysql\", \"mail\"]".to_owned())),
         word(&["host", "none"]).prop_map(|network| ("network", network)),
         word(CONTENTS).prop_map(|proc| ("proc", proc)),
         word(CONTENTS).prop_map(|dev| ("dev", dev)),
