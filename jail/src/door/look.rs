@@ -72,7 +72,8 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
                 if let Some(base) = base {
                     check_entries(plan, root, base).map_err(refuse)?;
                 }
-                targets::check(plan, root, base, &mounts, &services).map_err(refuse)?;
+                let places = world::services::first_places(&services);
+                targets::check(plan, root, base, &mounts, &places).map_err(refuse)?;
             }
             other => return Err(misplaced(other)),
         }

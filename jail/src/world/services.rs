@@ -50,6 +50,16 @@ pub(crate) fn open(service: &Service, user: u32) -> Result<Vec<Found>, Untrusted
     Ok(found)
 }
 
+/// Gives the first place of each: the further ones are left out where they don't fit.
+pub(crate) fn first_places(found: &[Found]) -> Vec<(&Path, &OwnedFd)> {
+    let firsts = found
+        .iter()
+        .filter_map(|it| Some((it.shown.targets.first()?, it)));
+    firsts
+        .map(|(target, it)| (target.as_path(), &it.source))
+        .collect()
+}
+
 /// A detached copy for one place.
 #[derive(Debug)]
 pub(crate) struct Placed {

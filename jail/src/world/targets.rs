@@ -20,7 +20,6 @@ use crate::{
     trust::kind,
     world::{
         mounts::{attach, mount_id},
-        services::Found,
         view::{self, Source},
     },
 };
@@ -96,16 +95,12 @@ pub(crate) fn check(
     root: &OwnedFd,
     base: Option<&OwnedFd>,
     sources: &[OwnedFd],
-    services: &[Found],
+    services: &[(&Path, &OwnedFd)],
 ) -> Result<(), StepFault> {
     let view = plan.world.view.as_ref();
     let mounts = view.map_or(&[][..], |view| &view.mounts);
     let of_mounts = mounts.iter().map(|mount| mount.target.as_path());
-    // The further places of a service are left out where they don't fit.
-    let of_services = services.iter().filter_map(|found| {
-        let first = found.shown.targets.first()?;
-        Some((first.as_path(), &found.source))
-    });
+    let of_services = services.iter().copied();
     for (target, source) in of_mounts.zip(sources).chain(of_services) {
         let covers = |other: &Mount| other.target != target && target.starts_with(&other.target);
         let below = target.strip_prefix("/").unwrap_or(target);

@@ -75,7 +75,7 @@ fn mariadb_is_reached_without_a_network_and_again_after_a_restart() {
         sandbox.must(&format!("{MARIADB}{NEW_MARIADB}"));
         assert_eq!(ann(&sandbox, ask).ok(), "ann@%");
         // Where old clients look.
-        let old = format!("mariadb -S /var/run/mysqld/mysqld.sock -N -e 'SELECT 1+1'");
+        let old = ("mariadb -S /var/run/mysqld/mysqld.sock -N -e 'SELECT 1+1'");
         assert_eq!(ann(&sandbox, &old).ok(), "2");
         let php = "php -r 'echo (new mysqli(null, \"ann\"))->query(\"SELECT current_user()\")->fetch_row()[0];'";
         if has(&sandbox, &["php"], "services: php")
@@ -207,6 +207,42 @@ fn mail_goes_to_the_hosts_server_without_any_right() {
         .ok();
         let wait = "until grep -rqs 'from inside' /srv/mail; do sleep 0.05; done; grep -rh '^From: ' /srv/mail";
         assert!(sandbox.must(wait).contains("ann@"));
+    }
+}
+
+/// A server that speaks as much SMTP as it takes, and keeps one message. A host with a mail server of its own is no host on which
+/// `jailctl check` finds nothing.
+const SMTP: &str = r#"
+cat >/srv/smtp.py <<'END'
+import os, socket
+s = socket.socket(socket.AF_UNIX); s.bind('/run/submission/smtp'); os.chmod('/run/submission/smtp', 0o666); s.listen()
+c, _ = s.accept(); f = c.makefile('rwb', buffering=0); f.write(b'220 here\r\n'); kept = []
+while True:
+    line = f.readline()
+    if line.upper().startswith(b'DATA'):
+        f.write(b'354 go\r\n')
+        while (text := f.readline()) != b'.\r\n': kept.append(text)
+        open('/srv/message', 'wb').write(b''.join(kept))
+    if line.upper().startswith(b'QUIT') or not line: break
+    f.write(b'250 fine\r\n')
+END
+install -d /run/submission
+setsid python3 /srv/smtp.py </dev/null >/dev/null 2>&1 &
+until [ -S /run/submission/smtp ]; do sleep 0.05; done
+"#;
+
+#[test]
+fn mail_goes_by_msmtp_to_any_server_behind_a_socket() {
+    for sandbox in both_doors("services = [\"mail\"]") {
+        if !has(&sandbox, &["msmtp", "python3"], "services: mail by msmtp") {
+            return;
+        }
+        sandbox.must(SMTP);
+        let send = "printf 'Subject: hello\\n\\nfrom inside\\n' |
+            msmtp --host=localhost --socket=/run/submission/smtp --from=ann@example.org bob@example.org";
+        ann(&sandbox, send).ok();
+        let kept = sandbox.must("until [ -s /srv/message ]; do sleep 0.05; done; cat /srv/message");
+        assert!(kept.contains("from inside"), "{kept}");
     }
 }
 

@@ -6,7 +6,7 @@
 //! the host stands. What is left is for the administrator to decide: graphics and computing, sound, cameras, serial adapters,
 //! virtual machines.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs::File, io::Read};
 
 use rustix::fs::FileType;
 
@@ -120,6 +120,9 @@ const DRIVERS: [(&str, &str); 45] = [
 const FIRST_RENDER_NODE: u32 = 128;
 const DRM: u32 = 226;
 
+/// How much of /proc/devices is read, in bytes: more than the kernel has in it.
+const LONGEST: u64 = 1024 * 1024;
+
 /// The drivers of character devices that the kernel has, by major number.
 #[derive(Debug, Default)]
 pub struct Drivers(BTreeMap<u32, Vec<String>>);
@@ -130,8 +133,10 @@ impl Drivers {
     /// # Errors
     /// /proc/devices can't be read.
     pub fn read() -> Result<Drivers, StepFault> {
-        fs::read_to_string("/proc/devices")
-            .map(|text| Drivers::parse(&text))
+        let mut text = String::new();
+        File::open("/proc/devices")
+            .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+            .map(|_| Drivers::parse(&text))
             .map_err(|error| StepFault::Failed("read /proc/devices", errno_of_io(&error)))
     }
 
