@@ -75,8 +75,8 @@ fn mariadb_is_reached_without_a_network_and_again_after_a_restart() {
         sandbox.must(&format!("{MARIADB}{NEW_MARIADB}"));
         assert_eq!(ann(&sandbox, ask).ok(), "ann@%");
         // Where old clients look.
-        let old = ("mariadb -S /var/run/mysqld/mysqld.sock -N -e 'SELECT 1+1'");
-        assert_eq!(ann(&sandbox, &old).ok(), "2");
+        let old = "mariadb -S /var/run/mysqld/mysqld.sock -N -e 'SELECT 1+1'";
+        assert_eq!(ann(&sandbox, old).ok(), "2");
         let php = "php -r 'echo (new mysqli(null, \"ann\"))->query(\"SELECT current_user()\")->fetch_row()[0];'";
         if has(&sandbox, &["php"], "services: php")
             && sandbox.sh("php -m | grep -q mysqli").code() == Some(0)
