@@ -8,8 +8,8 @@ use jail::{
     plan::{Plan, request::What, steps::Step, world::View},
 };
 use jail_config::{
-    Base, Content, Device, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp, duration,
-    size,
+    Base, Content, Device, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp,
+    duration, size,
 };
 
 use crate::{
