@@ -1,7 +1,8 @@
 //! What alone may be executed in a session: each such file is a mount of its own, and every other mount is noexec.
 //!
 //! Landlock says the same of execve(2). The mounts say it of mmap(2) as well, by which a loader that may be executed would run
-//! any program that is named to it.
+//! any program that is named to it. Where a program is a script, its interpreter can map what is in the system's directories of
+//! libraries.
 
 use std::{collections::HashSet, os::fd::OwnedFd, path::PathBuf};
 
@@ -10,11 +11,10 @@ use rustix::fs::fstat;
 use crate::{
     fault::{StepFault, errno_of_io, failed},
     plan::world::{Executables, From},
-    process::program::{How, Root},
-    sys::mount::{NODEV, NOSUID, RDONLY},
+    process::program::Root,
     trust,
     world::{
-        mounts::{attach, copy_tree, mount_id, refuse_execution},
+        mounts::{attach, copy_read_only, mount_id, refuse_execution},
         targets::attach_source,
     },
 };
@@ -36,11 +36,8 @@ impl Carried {
             // A library that has two paths needs one; a program and its loader are started by theirs.
             let is_new = known.insert((stat.st_dev, stat.st_ino));
             let has_path = carried.iter().any(|(path, _)| *path == needed.path);
-            if !has_path && (is_new || needed.how == How::Executed) {
-                carried.push((
-                    needed.path,
-                    copy_tree(&needed.file, NOSUID | NODEV | RDONLY)?,
-                ));
+            if !has_path && (is_new || needed.how.is_executed()) {
+                carried.push((needed.path, copy_read_only(&needed.file)?));
             }
         }
         Ok(Some(Carried(carried)))
@@ -65,13 +62,15 @@ pub(crate) fn leave_executable(
     // Copied first: a copy has the attributes that its mount has by then.
     let mut copies = Vec::new();
     let mut known = HashSet::new();
-    for needed in Root::at(top).needed(wanted)? {
+    let top = Root::at(top);
+    let needed = top.needed(wanted)?;
+    for directory in top.loaded_from(&needed)? {
+        copies.push((copy_read_only(&directory)?, directory));
+    }
+    for needed in needed {
         let stat = fstat(&needed.file).map_err(failed("fstat of a program"))?;
         if known.insert((mount_id(&needed.file, c"")?, stat.st_ino)) {
-            copies.push((
-                copy_tree(&needed.file, NOSUID | NODEV | RDONLY)?,
-                needed.file,
-            ));
+            copies.push((copy_read_only(&needed.file)?, needed.file.into()));
         }
     }
     refuse_execution(root)?;

@@ -379,6 +379,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/troubleshooting.md",
         "docs/roots.md",
         "docs/compared.md",
+        "docs/clients.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
         "CHANGELOG.md",

@@ -1,6 +1,7 @@
 //! Logins through each door that end inside a jail, and what is refused.
 
 mod account_state;
+mod clients;
 mod commands;
 mod commands_attacked;
 mod compare;

@@ -31,7 +31,7 @@ use rustix::{
 use crate::{
     fault::{StepFault, errno_of},
     plan::{Plan, process::SecondWall, world::Executables},
-    process::program::{How, Root},
+    process::program::Root,
     sys,
 };
 
@@ -101,7 +101,7 @@ pub(crate) fn restrict(wanted: SecondWall<'_>) -> Result<Standing, StepFault> {
 fn executed(wanted: &Executables) -> Result<Vec<OwnedFd>, StepFault> {
     let root = Root::current(None).map_err(|fault| StepFault::Unfit(fault.to_string()))?;
     let needed = root.needed(wanted)?.into_iter();
-    let executed = needed.filter(|needed| needed.how == How::Executed);
+    let executed = needed.filter(|needed| needed.how.is_executed());
     Ok(executed.map(|needed| needed.file.into()).collect())
 }
 

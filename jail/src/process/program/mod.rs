@@ -34,7 +34,6 @@ use crate::{
 
 pub use fault::ProgramFault;
 use libraries::Places;
-pub(crate) use needed::How;
 pub use root::Root;
 use root::regular;
 

@@ -3,13 +3,14 @@
 //! Unlike the other looks at a program, this one is root's: only files that root alone can write are read.
 
 use std::{
+    collections::HashSet,
     ffi::OsStr,
     fs::File,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
-use rustix::fs::fstat;
+use rustix::fs::{StatVfsMountFlags, fstat, fstatvfs};
 
 use super::{
     libraries::{self, Places},
@@ -24,6 +25,9 @@ use crate::{
 
 /// The module of the name service that a C library before glibc 2.34 loads for /etc/passwd.
 const NAME_SERVICE: &str = "libnss_files.so.2";
+
+/// Where the interpreter of a script finds what it loads while it runs, as Python its modules and their libraries.
+const LOADED_FROM: [&str; 4] = ["/usr/lib", "/usr/lib64", "/lib", "/lib64"];
 
 /// A file that a program takes.
 #[derive(Debug)]
@@ -41,8 +45,17 @@ pub(crate) struct Needed {
 pub(crate) enum How {
     /// It is executed: the program, its interpreter, or the loader.
     Executed,
+    /// It is executed, and an interpreter reads it.
+    Script,
     /// It is loaded as a library.
     Loaded,
+}
+
+impl How {
+    /// Tells whether it takes the right to be executed.
+    pub(crate) fn is_executed(self) -> bool {
+        self != How::Loaded
+    }
 }
 
 impl Root {
@@ -60,6 +73,33 @@ impl Root {
         Ok(needed)
     }
 
+    /// Opens the directories from which scripts among these files load something. Only directories that the session can't
+    /// write to are given: what is loaded is executed, too.
+    ///
+    /// # Errors
+    /// The kernel does not say what a directory is.
+    pub(crate) fn loaded_from(&self, needed: &[Needed]) -> Result<Vec<OwnedFd>, StepFault> {
+        let mut directories = Vec::new();
+        let mut known = HashSet::new();
+        if needed.iter().all(|it| it.how != How::Script) {
+            return Ok(directories);
+        }
+        for directory in LOADED_FROM
+            .iter()
+            .filter_map(|it| self.open(Path::new(it)).ok())
+        {
+            let stat = fstat(&directory).map_err(failed("fstat of a library directory"))?;
+            let mount = fstatvfs(&directory).map_err(failed("fstatfs of a library directory"))?;
+            // Often one is a link to another.
+            let is_new = known.insert((stat.st_dev, stat.st_ino));
+            let is_read_only = mount.f_flag.contains(StatVfsMountFlags::RDONLY);
+            if is_new && is_read_only && check_owner_and_mode(&stat, None).is_ok() {
+                directories.push(directory);
+            }
+        }
+        Ok(directories)
+    }
+
     /// Adds a program and, through `#!` lines, what it is run by.
     fn add(&self, program: &Path, needed: &mut Vec<Needed>) -> Result<(), StepFault> {
         let mut current = program.to_owned();
@@ -72,7 +112,10 @@ impl Root {
             needed.push(Needed {
                 path: current.clone(),
                 file,
-                how: How::Executed,
+                how: match script {
+                    Some(_) => How::Script,
+                    None => How::Executed,
+                },
             });
             if let Some(interpreter) = script {
                 current = interpreter;
