@@ -36,7 +36,7 @@ help:
 	  'make test        everything that is tested (installs what it needs by apt-get)' \
 	  'make test-long   the same, then 5,000 logins, every fault at every call, the fuzzer, and two builds compared' \
 	  'make fuzz        TARGET=elf [SECONDS=60]: the fuzzer; takes cargo-fuzz and a nightly toolchain' \
-	  'make bench       what a login costs, beside chroot(1) and jailkit' \
+	  'make bench       what a login costs, beside chroot(1) and jailkit, and SFTP beside internal-sftp' \
 	  'make pictures    the pictures of the documents, from real runs; DRAW=1 draws them again from the data that is kept' \
 	  'make build       build jail-shell, pam_jail.so and jailctl' \
 	  'make man         write the man pages of jailctl anew' \
@@ -76,6 +76,7 @@ bench: build
 	$(CARGO) bench --locked -p login-jail-tests --bench login
 	$(CARGO) bench --locked -p login-jail-tests --bench pam
 	$(CARGO) bench --locked -p login-jail-tests --bench build
+	$(CARGO) bench --locked -p login-jail-tests --bench sftp
 
 # docs/img/*.svg, from docs/img/*.json, which are made from real runs unless DRAW=1.
 pictures: $(if $(DRAW),,pictures-data)

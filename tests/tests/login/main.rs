@@ -4,6 +4,7 @@ mod account_state;
 mod clients;
 mod commands;
 mod commands_attacked;
+mod commands_closed;
 mod compare;
 mod conformance;
 mod doors;
