@@ -54,7 +54,10 @@ fn refused(sandbox: &Sandbox, request: &str) {
 /// The words of the client, for programs that start it.
 fn ssh(sandbox: &Sandbox) -> String {
     let words = sandbox.ssh_argv("ann", &[], None);
-    words[..words.len() - 1].join(" ")
+    words
+        .split_last()
+        .map(|(_, rest)| rest.join(" "))
+        .unwrap_or_default()
 }
 
 /// Variables that make a loader, a shell, git, rsync or ssh load or start something.
