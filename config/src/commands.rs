@@ -135,6 +135,8 @@ pub struct Sftp {
     pub directory: Option<PathBuf>,
     /// The mask that the server is given; the jail's where there is none.
     pub umask: Option<u32>,
+    /// Each transfer is logged.
+    pub log: bool,
 }
 
 /// What may be done by SFTP.
@@ -155,4 +157,5 @@ pub(crate) struct SftpKeys {
     pub(crate) access: Option<Access>,
     pub(crate) directory: Option<Template>,
     pub(crate) umask: Option<u32>,
+    pub(crate) log: Option<bool>,
 }

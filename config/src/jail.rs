@@ -182,6 +182,7 @@ impl Filler<'_> {
                 .map(|it| self.path("sftp.directory", it))
                 .transpose()?,
             umask: written.umask,
+            log: written.log.unwrap_or(false),
         })
     }
 

@@ -202,6 +202,7 @@ fn sftp(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
             .map(|it| format!("access = {}", Text(it.word()))),
         directory.map(|it| format!("directory = {}", Text(it))),
         sftp.umask.map(|it| format!("umask = \"{it:03o}\"")),
+        sftp.log.map(|it| format!("log = {it}")),
     ]
     .into_iter()
     .flatten()

@@ -149,7 +149,7 @@ pub(crate) const SFTP: &[Key] = &[
     built("access", r#"access = "upload-only""#),
     built("directory", r#"directory = "/upload""#),
     built("umask", r#"umask = "007""#),
-    later("log"),
+    built("log", "log = true"),
 ];
 
 /// The keys of `record`, where it is a table.

@@ -151,6 +151,7 @@ impl Reader<'_> {
                 "access" => keys.access = self.choice(key, value),
                 "directory" => keys.directory = self.template(key, value, Template::parse),
                 "umask" => keys.umask = self.umask(key, value),
+                "log" => keys.log = self.boolean(key, &value),
                 other => self.unsupported(&format!("sftp.{other}"), span),
             }
         }

@@ -116,6 +116,7 @@ fn on_isolation(keys: &Keys) -> Vec<Dependent> {
         add("root_owner", written, Some("root_owner = \"root\""));
     }
     found.extend(devices(keys));
+    found.extend(record_of_transfers(keys));
     found.extend(commands_alone(keys));
     found.extend(of_the_supervisor(keys));
     found
@@ -137,6 +138,16 @@ fn of_the_supervisor(keys: &Keys) -> impl Iterator<Item = Dependent> {
         instead: None,
     });
     record.into_iter().chain(idle)
+}
+
+/// The supervisor writes it.
+fn record_of_transfers(keys: &Keys) -> Option<Dependent> {
+    let is_on = keys.sftp.as_ref().and_then(|sftp| sftp.log) == Some(true);
+    is_on.then(|| Dependent {
+        key: "sftp",
+        written: "sftp.log = true".to_owned(),
+        instead: Some("sftp.log = false"),
+    })
 }
 
 fn on_landlock(keys: &Keys) -> Vec<Dependent> {

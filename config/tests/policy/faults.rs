@@ -530,9 +530,31 @@ fn refuses_what_is_not_built() {
     assert_eq!(in_jail("scope = \"user\""), [format!("3:1: {refused}")]);
     let defaults = faults("[defaults]\nscope = \"user\"");
     assert_eq!(defaults, [format!("2:1: {refused}")]);
+}
+
+#[test]
+fn refuses_a_record_of_transfers_where_no_supervisor_writes_it() {
+    let needs = "sftp.log = true needs isolation = \"full\"";
+    assert_eq!(
+        in_jail("isolation = \"chroot\"\nsftp = { log = true }"),
+        [format!(
+            "4:1: {needs}; write isolation = \"full\", or sftp.log = false"
+        )]
+    );
+    let chroot = "[jails.web]\nroot = \"/srv\"\nisolation = \"chroot\"";
+    assert_eq!(
+        faults(&format!("[defaults]\nsftp.log = true\n{chroot}")),
+        [
+            "5:1: sftp.log = true, from [defaults], needs isolation = \"full\"; write sftp.log = false in this jail"
+        ]
+    );
+    policy(&format!(
+        "[defaults]\nsftp.log = true\n{chroot}\nsftp.log = false"
+    ));
+    policy("[jails.web]\nroot = \"/srv\"\nsftp.log = true");
     assert_in_jail(&[(
-        "sftp = { log = true }",
-        "10: \"sftp.log\" is not supported yet; remove it",
+        "sftp = { log = \"yes\" }",
+        "16: \"log\" wants true or false, found a string; for example: log = true",
     )]);
 }
 

@@ -15,7 +15,7 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
         jails.b.limits = { cpu = 0x10, as = 1_000, core = "unlimited", fsize = "2048M", nproc = 1024, sessions = 3 }
         jails.b.base = "host"
         jails.b.commands = ["git", { arguments = ["a", "*", "**"], program = "/bin/r" }, "/bin/x", "git"]
-        jails.b.sftp = { umask = "0007", directory = "/{user}", access = "upload-only" }
+        jails.b.sftp = { umask = "0007", directory = "/{user}", access = "upload-only", log = true }
         jails.b.etc = ["php", "a\"b", "php"]
         jails.b.services = ["redis", "mysql", "redis"]
         jails.b.devices = ["/dev/nvidia*", "/dev/kvm", "/dev/kvm"]
@@ -81,7 +81,7 @@ etc = ["php", "a\"b"]
 services = ["redis", "mysql"]
 devices = ["/dev/nvidia*", "/dev/kvm"]
 commands = ["git", { program = "/bin/r", arguments = ["a", "*", "**"] }, "/bin/x"]
-sftp = { access = "upload-only", directory = "/{user}", umask = "007" }
+sftp = { access = "upload-only", directory = "/{user}", umask = "007", log = true }
 env = { set = { PATH = "/bin" } }
 limits = { nproc = 1024, fsize = "2G", as = 1000, core = "unlimited", cpu = 16, sessions = 3 }
 

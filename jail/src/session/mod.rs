@@ -20,10 +20,12 @@ pub(crate) mod orders;
 pub(crate) mod place;
 pub(crate) mod recorder;
 pub(crate) mod relay;
+pub mod sftp_line;
 pub mod slot;
 pub(crate) mod standard;
 pub mod supervisor;
 pub mod terminal;
+pub mod transfers;
 pub(crate) mod waiting;
 
 pub use crate::process::ended::Ended;
