@@ -114,7 +114,9 @@ fn build_world(plan: &Plan, view: &View) -> Result<Child, Refusal> {
             // A host program's ids are its own, and the namespaces count as its user's: root's.
             enter_namespaces(&plan.world.network, None)
                 .map_err(Refusal::at(Step::Namespaces(&plan.world.network)))?;
-            assemble(trees, view).map_err(Refusal::at(Step::NewRoot(view)))?;
+            assemble(trees, view)
+                .map(drop)
+                .map_err(Refusal::at(Step::NewRoot(view)))?;
             Ok(None)
         };
         build().map_err(explained)

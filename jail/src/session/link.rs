@@ -2,14 +2,14 @@
 
 use std::{
     fs::OpenOptions,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     time::{Duration, Instant},
 };
 
 use nix::unistd::{Pid, getpid};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    net::{SendFlags, send},
+    net::{RecvFlags, SendFlags, send},
     pipe::{PipeFlags, pipe_with},
 };
 
@@ -106,10 +106,10 @@ pub(crate) fn split_inside(mut link: Link, terminal: &Inside) -> Result<Split, S
 }
 
 /// How the building of a world has ended, as the supervisor sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Ready {
-    /// The world stands, and init has no privileges left.
-    Yes,
+    /// The world stands, and init has no privileges left. With it comes the socket that is /dev/log inside, if there is one.
+    Yes(Option<OwnedFd>),
     /// Init was refused, and has said why; or it was killed.
     Gone,
     /// Nothing was heard of it in time.
@@ -122,14 +122,36 @@ impl Link {
     /// # Errors
     /// poll(2) failed.
     pub(crate) fn wait_until_ready(&self, longest: Duration) -> Result<Ready, StepFault> {
-        let told = channel::is_readable_by(&self.socket, Instant::now() + longest);
-        if !told.map_err(failed("poll"))? {
-            return Ok(Ready::Overdue);
+        let deadline = Instant::now() + longest;
+        let mut log = None;
+        loop {
+            let told = channel::is_readable_by(&self.socket, deadline);
+            if !told.map_err(failed("poll"))? {
+                return Ok(Ready::Overdue);
+            }
+            let mut message = [0; 2];
+            let received = channel::receive_with(&self.socket, &mut message, RecvFlags::DONTWAIT);
+            // Whatever else is told here, init is not ready.
+            let Ok((2, passed)) = received else {
+                return Ok(Ready::Gone);
+            };
+            match Report::decode(message) {
+                Some(Report::Log) => log = passed.into_iter().next(),
+                Some(Report::Ready) => return Ok(Ready::Yes(log)),
+                _ => return Ok(Ready::Gone),
+            }
         }
-        match receive(&self.socket).and_then(Report::decode) {
-            Some(Report::Ready) => Ok(Ready::Yes),
-            _ => Ok(Ready::Gone),
-        }
+    }
+
+    /// Hands the socket that is /dev/log inside to the supervisor.
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub(crate) fn hand_over_log(&self, log: &OwnedFd) -> Result<(), StepFault> {
+        let message = Report::Log.encode();
+        channel::send_with(&self.socket, &message, &[log.as_fd()])
+            .map(drop)
+            .map_err(failed("sendmsg to the supervisor"))
     }
 
     /// Tells the supervisor, from init, that the world stands and no privileges are left here; waits until there are none left

@@ -19,6 +19,8 @@ pub(crate) enum Report {
     NoLinger,
     /// The world stands, and init has no privileges left.
     Ready,
+    /// With this comes the socket that is /dev/log inside.
+    Log,
 }
 
 impl Report {
@@ -30,6 +32,7 @@ impl Report {
             Report::Continued => [b'c', 0],
             Report::NoLinger => [b'n', 0],
             Report::Ready => [b'r', 0],
+            Report::Log => [b'l', 0],
         }
     }
 
@@ -41,6 +44,7 @@ impl Report {
             [b'c', _] => Some(Report::Continued),
             [b'n', _] => Some(Report::NoLinger),
             [b'r', _] => Some(Report::Ready),
+            [b'l', _] => Some(Report::Log),
             _ => None,
         }
     }

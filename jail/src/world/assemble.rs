@@ -18,7 +18,7 @@ use crate::{
     process::privilege::still_dying_with_parent,
     sys::mount::{NODEV, NOSUID, RDONLY, mount_setattr},
     world::{
-        dev::{attach_proc, fill_dev, new_dev},
+        dev::{attach_proc, fill_dev, new_dev, new_log},
         devices::attach_nodes,
         etc::Etc,
         executables::leave_executable,
@@ -42,10 +42,11 @@ const TOP_BOUNDS: (&CStr, &CStr) = (c"16m", c"1k");
 /// Size and number of files of a directory for sockets.
 const SCREEN_BOUNDS: (&CStr, &CStr) = (c"64k", c"128");
 
-/// Makes the new root in this mount namespace, which must be a private one, and leaves the old root behind.
+/// Makes the new root in this mount namespace, which must be a private one, and leaves the old root behind. Gives the socket
+/// /dev/log, where a supervisor will read it.
 ///
 /// Runs as pid 1 of the new pid namespace: /proc shows the namespace of whoever mounts it.
-pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
+pub(crate) fn assemble(trees: Trees, view: &View) -> Result<Option<OwnedFd>, StepFault> {
     make_private()?;
     // Modes are as asked for here; the session's own mask comes with a step of its own.
     umask(Mode::empty());
@@ -75,11 +76,16 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
     if let Some(devices) = trees.devices {
         attach_at(&devices, &root, Path::new("dev"))?;
     }
+    let mut log = None;
     if view.dev == Content::Private {
         let dev = new_dev()?;
         attach_at(&dev, &root, Path::new("dev"))?;
         fill_dev(&dev, trees.terminal)?;
         attach_nodes(&trees.nodes, &dev)?;
+        // Behind PAM nobody stays outside to read it.
+        if view.processes == Processes::Own {
+            log = Some(new_log(&dev)?);
+        }
     }
     if view.tmp == Content::Private {
         let tmp = new_shared_tmpfs()?;
@@ -106,7 +112,8 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<(), StepFault> {
     if sealed {
         seal(&root)?;
     }
-    enter(&root)
+    enter(&root)?;
+    Ok(log)
 }
 
 /// Tells whether there is a directory for the sockets of screen(1), which has no other place for them that it makes itself.

@@ -7,12 +7,17 @@ use std::{
 };
 
 use rustix::{
-    fs::{Dev, FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat, symlinkat},
+    fs::{
+        AtFlags, Dev, FileType, Mode, OFlags, chmodat, makedev, mkdirat, mknodat, openat, statat,
+        symlinkat,
+    },
     mount::MountAttrFlags,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with},
+    process::fchdir,
 };
 
 use crate::{
-    fault::{StepFault, failed},
+    fault::{StepFault, expect_in_force, failed},
     plan::world::{Processes, View},
     world::{
         mounts::{attach, copy_file, new_file_system, new_shared_tmpfs, new_tmpfs},
@@ -116,6 +121,26 @@ pub(crate) fn new_dev() -> Result<OwnedFd, StepFault> {
         mkdirat(&dev, name, Mode::from_raw_mode(0o755)).map_err(failed("mkdir in /dev"))?;
     }
     Ok(dev)
+}
+
+/// Makes the socket to which programs inside log: syslog(3). Gives it, to be read by whoever stays outside.
+///
+/// Changes the working directory, because an address has no descriptor in it; the change of the root is to follow.
+pub(crate) fn new_log(dev: &OwnedFd) -> Result<OwnedFd, StepFault> {
+    const NAME: &str = "log";
+    let mode = Mode::from_raw_mode(0o666);
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)
+        .map_err(failed("socket"))?;
+    let address = SocketAddrUnix::new(NAME).map_err(failed("the address /dev/log"))?;
+    fchdir(dev).map_err(failed("fchdir to /dev"))?;
+    bind(&socket, &address).map_err(failed("bind /dev/log"))?;
+    chmodat(dev, NAME, mode, AtFlags::empty()).map_err(failed("chmod /dev/log"))?;
+    let made = statat(dev, NAME, AtFlags::SYMLINK_NOFOLLOW).map_err(failed("stat /dev/log"))?;
+    let is_socket = FileType::from_raw_mode(made.st_mode) == FileType::Socket;
+    let is_open = Mode::from_raw_mode(made.st_mode) == mode;
+    expect_in_force("the socket /dev/log", is_socket && is_open)?;
+    Ok(socket)
 }
 
 /// Mounts what lies below /dev, and shows a terminal of the host's devpts as /dev/console, so that tty(1) has a name
