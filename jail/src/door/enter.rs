@@ -20,6 +20,7 @@ use jail_config::{Content, Landlock};
 use nix::unistd::Pid;
 
 use crate::{
+    channel,
     door::{
         child::Child,
         count::count,
@@ -55,6 +56,7 @@ use crate::{
         standard::SetAside,
         supervisor::{self, give_up_on},
         terminal::{self, Inside, Outside, Wanted},
+        to_log::ToLog,
     },
     trust,
     world::{
@@ -120,9 +122,15 @@ pub fn enter(
     let (terminal, outside) =
         terminal::of_caller(ids, wanted).map_err(refuse(Step::OpenTerminal))?;
     let standard = SetAside::copy().map_err(refuse(Step::PidNamespace))?;
+    let record = (plan.process.sftp_is_logged)
+        .then(channel::pair)
+        .transpose()
+        .map_err(refuse(Step::PidNamespace))?;
+    let (record, errors) = record.unzip();
     match split_outside(plan.process.ids.uid).map_err(refuse(Step::PidNamespace))? {
         Split::Before(init, link) => {
             drop(terminal);
+            drop(errors);
             let around = Around {
                 plan,
                 init,
@@ -130,6 +138,7 @@ pub fn enter(
                 outside,
                 standard,
                 slot,
+                record,
             };
             around.supervise(watchdog, running)
         }
@@ -139,12 +148,14 @@ pub fn enter(
             drop(outside);
             // What lingers once the supervisor is gone counts no more.
             drop(slot);
+            drop(record);
             let world = World {
                 plan,
                 view,
                 terminal,
                 link,
                 standard,
+                errors,
             };
             world.build(inherited, running)
         }
@@ -203,6 +214,8 @@ struct Around {
     outside: Outside,
     standard: SetAside,
     slot: Option<Slot>,
+    /// What an sftp-server says of its transfers.
+    record: Option<OwnedFd>,
 }
 
 impl Around {
@@ -215,6 +228,7 @@ impl Around {
             mut outside,
             standard,
             slot: _until_the_session_ends,
+            record,
         } = self;
         let refuse = Refusal::at(Step::PidNamespace);
         // Whatever the wait comes to: init has root's ids, and would not end with a process that has none left.
@@ -222,13 +236,13 @@ impl Around {
             .wait_until_ready(watchdog.left())
             .inspect_err(|_| give_up_on(init))
             .map_err(refuse)?;
-        let outcome = match ready {
-            Ready::Yes => {
+        let (outcome, inside): (fn(_) -> _, _) = match ready {
+            Ready::Yes(inside) => {
                 begin_recording(&plan, &mut outside, running).inspect_err(|_| give_up_on(init))?;
                 running.enter();
-                Outcome::Supervisor
+                (Outcome::Supervisor, inside)
             }
-            Ready::Gone => Outcome::Refused,
+            Ready::Gone => (Outcome::Refused, None),
             Ready::Overdue => {
                 give_up_on(init);
                 standard.let_go();
@@ -238,7 +252,8 @@ impl Around {
         drop(standard);
         drop_privileges(&plan)?;
         watchdog.disarm().map_err(refuse)?;
-        supervisor::supervise(init, link, outside, running)
+        let to_log = ToLog::new(inside, record).map_err(refuse)?;
+        supervisor::supervise(init, link, outside, to_log, running)
             .map(outcome)
             .map_err(refuse)
     }
@@ -266,6 +281,8 @@ struct World {
     terminal: Inside,
     link: Link,
     standard: SetAside,
+    /// The other end of the record of transfers.
+    errors: Option<OwnedFd>,
 }
 
 impl World {
@@ -277,6 +294,7 @@ impl World {
             terminal,
             link,
             standard,
+            errors,
         } = self;
         let shown = shown_terminal(&view, &terminal).map_err(explained)?;
         let refuse = Refusal::at(Step::PidNamespace);
@@ -291,6 +309,7 @@ impl World {
         match split_inside(link, &terminal).map_err(refuse)? {
             Split::Before(main, link) => {
                 drop_privileges(&plan)?;
+                drop(errors);
                 running.let_go();
                 reap(main, link, terminal.for_init(), view.linger).map_err(refuse)?;
                 Ok(Outcome::Init)
@@ -303,7 +322,9 @@ impl World {
                 // Nothing of the user's runs before init and supervisor have given up what they have. And a refusal comes
                 // behind what the supervisor logs.
                 link.wait_for_init().map_err(refuse)?;
-                entered.map(Outcome::Inside)
+                let mut entered = entered?;
+                entered.errors = errors;
+                Ok(Outcome::Inside(entered))
             }
         }
     }
@@ -323,7 +344,10 @@ fn build_world(
     enter_namespaces(&plan.world.network, Some(plan.process.ids.uid))
         .map_err(Refusal::at(Step::Namespaces(&plan.world.network)))?;
     assemble(trees, view)
-        .and_then(|()| link.die_with_supervisor())
+        .and_then(|log| {
+            log.iter().try_for_each(|log| link.hand_over_log(log))?;
+            link.die_with_supervisor()
+        })
         .map_err(Refusal::at(Step::NewRoot(view)))?;
     Ok(outside)
 }

@@ -2,12 +2,15 @@
 
 use std::{
     fmt,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
+use rustix::stdio::dup2_stderr;
+
 use crate::{
     door::{look::misplaced, refusal::Refusal},
-    fault::StepFault,
+    fault::{StepFault, errno_of},
     plan::{
         Plan,
         request::Start,
@@ -15,7 +18,8 @@ use crate::{
     },
     process::{
         home::{go_home, set_umask},
-        limits, program,
+        limits,
+        program::{self, ProgramFault},
         start::Limit,
     },
 };
@@ -30,6 +34,8 @@ pub struct Entered {
     late: Vec<Limit>,
     /// What stays open for want of a wall that the config lets be missing: for the log.
     missing: Option<String>,
+    /// What standard error becomes: an sftp-server's is the record of its transfers.
+    pub(super) errors: Option<OwnedFd>,
 }
 
 impl fmt::Debug for Entered {
@@ -61,12 +67,18 @@ impl Entered {
             home,
             start,
             late,
+            errors,
             ..
         } = self;
         let home = ("HOME".into(), home.into_os_string());
         let last = limits::tell_client_of_file_limit(&start);
         if let Err(fault) = last.and_then(|()| limits::set_late(&late)) {
             return Refusal::Step(Step::Limits(&plan.process.limits).name(), fault);
+        }
+        // Last: until here it is where a refusal is told. Nobody else in the session gets it.
+        if let Some(Err(errno)) = errors.map(dup2_stderr) {
+            let fault = StepFault::Failed("dup2 of the record of transfers", errno_of(errno));
+            return Refusal::Step("exec", fault);
         }
         let environment = [&home].into_iter().chain(&plan.process.environment);
         let errno = program::execute(&start, environment);
@@ -101,6 +113,7 @@ pub(super) fn find_program(
         start,
         late,
         missing,
+        errors: None,
     }))
 }
 
@@ -109,7 +122,12 @@ fn find_programs(shell: &Path, home: &Path, plan: &Plan) -> Result<Start, Refusa
     let request = plan.process.request().ok_or_else(nothing_to_start)?;
     let library_path = program::library_path(&plan.process.environment);
     let root = program::Root::current(library_path)?;
-    Ok(root.check_for(request, shell, home)?)
+    let start = root.check_for(request, shell, home)?;
+    // A shell in between would hold the record, and could write to it.
+    if plan.process.sftp_is_logged && start.program == shell {
+        return Err(ProgramFault::SftpByShell(shell.to_owned()).into());
+    }
+    Ok(start)
 }
 
 fn nothing_to_start() -> Refusal {

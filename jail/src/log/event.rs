@@ -172,15 +172,30 @@ pub enum Event<'a> {
         whose: Whose<'a>,
         /// What it was: `upload`, `download`, `rename`, `remove` and the like.
         what: &'a str,
-        /// The path, in the jail.
-        path: &'a [u8],
-        /// The other path, where there are two.
-        to: Option<&'a [u8]>,
-        /// How many bytes were moved.
-        bytes: Option<u64>,
+        /// Which files it was done with.
+        files: Files<'a>,
+        /// How much was moved.
+        moved: Option<Moved>,
+        /// What else the server says of it.
+        detail: Option<&'a [u8]>,
         /// How it went.
         result: &'a str,
+        /// How many reads and writes have failed before.
+        errors: u32,
     },
+}
+
+/// Paths in the jail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files<'a> {
+    /// None.
+    None,
+    /// One.
+    One(&'a [u8]),
+    /// An old and a new one.
+    Two(&'a [u8], &'a [u8]),
+    /// Two, and it is not known where the one ends and the other begins.
+    Unclear(&'a [u8]),
 }
 
 /// LOG_AUTHPRIV, a facility: syslog(3).
@@ -329,7 +344,7 @@ impl<'a> Event<'a> {
             Event::Planned(plan) => planned(plan),
             Event::NotShut { left } => vec![Field::shown("left", Value::Rest(left.clone().into()))],
             Event::Inside { whose, text, .. } => {
-                let text = Value::Rest(String::from_utf8_lossy(text));
+                let text = Value::Text(Cow::Borrowed(*text));
                 with(*whose, [Field::shown("text", text)])
             }
             Event::Dropped { whose, lines } => {
@@ -338,17 +353,29 @@ impl<'a> Event<'a> {
             Event::Transfer {
                 whose,
                 what,
-                path,
-                to,
-                bytes,
+                files,
+                moved,
+                detail,
                 result,
+                errors,
             } => {
+                let text = |key, text: &'a [u8]| Field::shown(key, Value::Text(text.into()));
                 let mut fields = vec![Field::shown("what", Value::Word((*what).into()))];
-                fields.push(Field::shown("path", Value::Text((*path).into())));
-                fields.extend(to.map(|to| Field::shown("to", Value::Text(to.into()))));
-                let bytes = bytes.map(|bytes| Field::shown("bytes", Value::Number(bytes)));
-                fields.extend(bytes);
+                match *files {
+                    Files::None => {}
+                    Files::One(path) => fields.push(text("path", path)),
+                    Files::Two(old, new) => fields.extend([text("path", old), text("to", new)]),
+                    Files::Unclear(both) => fields.push(text("paths", both)),
+                }
+                if let Some(Moved { up, down }) = *moved {
+                    fields.push(Field::shown("up", Value::Number(up)));
+                    fields.push(Field::shown("down", Value::Number(down)));
+                }
+                fields.extend(detail.map(|detail| text("detail", detail)));
                 fields.push(Field::shown("result", Value::text(*result)));
+                if *errors > 0 {
+                    fields.push(Field::shown("errors", number(*errors)));
+                }
                 with(*whose, fields)
             }
         }

@@ -81,6 +81,11 @@ impl<'a> Running<'a> {
         });
     }
 
+    /// Connects to the log anew, where its daemon is gone: another may have taken its place.
+    pub(crate) fn reconnect(&mut self) {
+        self.log.reopen();
+    }
+
     /// Lets go of what leads to the host: for init, which stays inside and has nothing to say.
     pub(crate) fn let_go(&mut self) {
         self.log.close();

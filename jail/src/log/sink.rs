@@ -155,6 +155,11 @@ impl Log {
         }
     }
 
+    /// Connects anew.
+    pub(super) fn reopen(&mut self) {
+        self.sink = Sink::open();
+    }
+
     /// Closes the connection.
     pub(super) fn close(&mut self) {
         self.sink = Sink::Nowhere;

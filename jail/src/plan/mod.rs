@@ -72,8 +72,10 @@ impl Plan {
         inherited: impl IntoIterator<Item = Variable>,
     ) -> Result<Plan, PlanFault> {
         request = request.within(only(&jail)).map_err(PlanFault::NotAllowed)?;
-        serve_sftp(&mut jail, &mut request);
-        Plan::of(jail, identity, HandOver::Shell(request), inherited)
+        let sftp_is_logged = serve_sftp(&mut jail, &mut request);
+        let mut plan = Plan::of(jail, identity, HandOver::Shell(request), inherited)?;
+        plan.process.sftp_is_logged = sftp_is_logged;
+        Ok(plan)
     }
 
     /// Makes the plan of a session that a program opens with PAM, and goes on in itself.
@@ -196,16 +198,18 @@ fn unavailable_behind_pam(jail: &Jail) -> Option<&'static str> {
     })
 }
 
-/// Lets the config of SFTP take the place of what the client chose, where SFTP is what was asked for.
-fn serve_sftp(jail: &mut Jail, request: &mut Request) {
+/// Lets the config of SFTP take the place of what the client chose, where SFTP is what was asked for. Tells whether transfers are
+/// recorded.
+fn serve_sftp(jail: &mut Jail, request: &mut Request) -> bool {
     let (Some(sftp), What::Sftp { options, .. }) = (&jail.sftp, &mut request.what) else {
-        return;
+        return false;
     };
-    *options = sftp::options(sftp.access);
+    *options = sftp::options(sftp);
     jail.umask = sftp.umask.unwrap_or(jail.umask);
     if let Some(directory) = &sftp.directory {
         jail.home = Home::Set(directory.clone());
     }
+    sftp.log
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ pub struct Process {
     pub record: Record,
     /// How long its terminal may be without input and output.
     pub idle: Option<Duration>,
+    /// The program is an sftp-server, whose standard error is the record of its transfers.
+    pub sftp_is_logged: bool,
 }
 
 /// Who goes on inside once all is done.
@@ -158,6 +160,7 @@ impl Process {
             commands: only(jail).map(<[Allowed]>::to_vec),
             record: jail.record,
             idle: jail.idle,
+            sftp_is_logged: false,
         }
     }
 

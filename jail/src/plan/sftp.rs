@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::Access;
+use jail_config::{Access, Sftp};
 
 use super::{
     command::{is_server, mentions_server},
@@ -36,13 +36,19 @@ pub(crate) enum Reading {
 /// clients write to another name first and rename it.
 const UPLOADS: &str = "open,close,write,lstat,fstat,stat,setstat,fsetstat,mkdir,realpath,rename,posix-rename,fsync,limits";
 
-/// Gives the server's options for an access.
-pub(super) fn options(access: Access) -> Vec<OsString> {
-    match access {
-        Access::ReadWrite => Vec::new(),
-        Access::ReadOnly => vec!["-R".into()],
-        Access::UploadOnly => vec!["-p".into(), UPLOADS.into()],
-    }
+/// Gives the server's options.
+pub(super) fn options(sftp: &Sftp) -> Vec<OsString> {
+    let access: &[&str] = match sftp.access {
+        Access::ReadWrite => &[],
+        Access::ReadOnly => &["-R"],
+        Access::UploadOnly => &["-p", UPLOADS],
+    };
+    // What it logs goes to its standard error then. A level below this has the failures, and not of what.
+    let log: &[&str] = match sftp.log {
+        true => &["-e", "-l", "VERBOSE"],
+        false => &[],
+    };
+    access.iter().chain(log).map(OsString::from).collect()
 }
 
 /// Reads a command line.

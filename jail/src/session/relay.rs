@@ -18,7 +18,7 @@ use crate::session::{
     cut::Cut,
     place::Place,
     recorder::Recorder,
-    waiting::{has_more_than_room, poll_all},
+    waiting::{has_more_than_room, poll_all, ready_with},
 };
 
 /// The most that is carried at once, in bytes: one page, as much as a terminal takes.
@@ -193,20 +193,20 @@ impl Relay {
         }
     }
 
-    /// Waits until the socket or the signals have something to read, or there is something to carry, and carries it.
-    /// Tells which of the two have something; also waits until the socket has what else is wanted of it.
+    /// Waits until the socket or the others have something to read, or there is something to carry, and carries it.
+    /// Tells which of the three have something; also waits until the socket has what else is wanted of it.
     pub(crate) fn wait(
         &mut self,
         (socket, wanted): (BorrowedFd<'_>, PollFlags),
-        signals: BorrowedFd<'_>,
+        [signals, others]: [BorrowedFd<'_>; 2],
         longest: Option<Duration>,
-    ) -> [bool; 2] {
+    ) -> [bool; 3] {
+        let Some(controller) = &self.controller else {
+            return ready_with((socket, wanted), [signals, others], longest);
+        };
         let socket = PollFd::from_borrowed_fd(socket, wanted);
         let signals = PollFd::from_borrowed_fd(signals, PollFlags::IN);
-        let Some(controller) = &self.controller else {
-            let [told, signalled] = poll_all(&mut [socket, signals], longest);
-            return [has_more_than_room(told), !signalled.is_empty()];
-        };
+        let others = PollFd::from_borrowed_fd(others, PollFlags::IN);
         let when = |wanted, flag| if wanted { flag } else { PollFlags::empty() };
         let session = when(self.to_show.is_empty(), PollFlags::IN)
             | when(!self.typed.is_empty(), PollFlags::OUT);
@@ -216,11 +216,12 @@ impl Relay {
         let fds = &mut [
             socket,
             signals,
+            others,
             PollFd::new(controller, session),
             PollFd::new(&self.input, when(listens, PollFlags::IN)),
             PollFd::new(&self.output, shown),
         ];
-        let [told, signalled, session, typed, shown] = poll_all(fds, longest);
+        let [told, signalled, logged, session, typed, shown] = poll_all(fds, longest);
         if typed.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             self.hang_up();
         } else if !typed.is_empty() {
@@ -233,7 +234,11 @@ impl Relay {
         if !shown.is_empty() || !session.is_empty() {
             self.show();
         }
-        [has_more_than_room(told), !signalled.is_empty()]
+        [
+            has_more_than_room(told),
+            !signalled.is_empty(),
+            !logged.is_empty(),
+        ]
     }
 
     /// Shows what the session wrote before its end, and gives the terminal back. It ends, whatever lingers and goes on

@@ -28,7 +28,8 @@ use crate::{
         orders::{Orders, order_for},
         relay::Relay,
         terminal::Outside,
-        waiting::{arrived, catch_signals, has_input, ready},
+        to_log::ToLog,
+        waiting::{arrived, catch_signals, has_input, ready_with},
     },
     sys::{
         signal::{Disposition, kill, rt_sigaction, rt_sigprocmask, send_signal_when_readable},
@@ -47,6 +48,7 @@ pub(crate) fn supervise(
     init: Pid,
     link: Link,
     outside: Outside,
+    mut to_log: ToLog,
     running: &mut Running<'_>,
 ) -> Result<Ended, StepFault> {
     let Outside { mut relay, idle } = outside;
@@ -65,7 +67,10 @@ pub(crate) fn supervise(
             if let Some(relay) = &mut relay {
                 relay.begin();
             }
-            follow(init, &socket, &signals, (&mut relay, &mut ending))
+            let around = (&mut relay, &mut ending);
+            let ended = follow(init, &socket, &signals, around, (&mut to_log, running));
+            to_log.finish(running);
+            ended
         }
         // Init was refused before it could be told, and has said why.
         Err(Errno::EPIPE | Errno::ECONNRESET) => ended_without_report(init),
@@ -90,6 +95,7 @@ fn follow(
     socket: &OwnedFd,
     signals: &SignalFd,
     (relay, ending): (&mut Option<Relay>, &mut Ending),
+    (to_log, running): (&mut ToLog, &mut Running<'_>),
 ) -> Result<Ended, StepFault> {
     let mut lingers = true;
     let mut orders = Orders::default();
@@ -101,10 +107,14 @@ fn follow(
         orders.send(socket);
         let wanted = PollFlags::IN | orders.wait_for();
         let longest = ending.waits(relay.as_ref());
-        let [reported, signalled] = match relay {
-            Some(relay) => relay.wait((socket.as_fd(), wanted), signals.as_fd(), longest),
-            None => ready((socket.as_fd(), wanted), signals.as_fd(), longest),
+        let others = [signals.as_fd(), to_log.descriptor()];
+        let [reported, signalled, logged] = match relay {
+            Some(relay) => relay.wait((socket.as_fd(), wanted), others, longest),
+            None => ready_with((socket.as_fd(), wanted), others, longest),
         };
+        if logged {
+            to_log.pass_on(running);
+        }
         if signalled {
             for signal in arrived(signals) {
                 orders.extend(order_for(&signal, relay.as_mut()));

@@ -60,6 +60,25 @@ pub(crate) fn ready(
     [has_more_than_room(socket), !signals.is_empty()]
 }
 
+/// As [`ready`], with a third descriptor.
+pub(crate) fn ready_with(
+    (socket, wanted): (BorrowedFd<'_>, PollFlags),
+    [signals, others]: [BorrowedFd<'_>; 2],
+    longest: Option<Duration>,
+) -> [bool; 3] {
+    let fds = &mut [
+        PollFd::from_borrowed_fd(socket, wanted),
+        PollFd::from_borrowed_fd(signals, PollFlags::IN),
+        PollFd::from_borrowed_fd(others, PollFlags::IN),
+    ];
+    let [socket, signals, others] = poll_all(fds, longest);
+    [
+        has_more_than_room(socket),
+        !signals.is_empty(),
+        !others.is_empty(),
+    ]
+}
+
 pub(crate) fn has_input(socket: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(socket, PollFlags::IN)];
     poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)

@@ -24,3 +24,4 @@ mod session_limit;
 mod sessions;
 mod sftp_only;
 mod terminals;
+mod transfers;

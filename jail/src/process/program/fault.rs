@@ -27,6 +27,8 @@ pub enum ProgramFault {
     Root(Errno),
     /// None of the known places has an sftp-server.
     SftpMissing,
+    /// The record of transfers would be held by this shell, which starts the sftp-server.
+    SftpByShell(PathBuf),
     /// The sftp-server is there, the /dev/null it can't do without is not.
     SftpWithoutNull,
     /// An sftp-server is all that is to be started, and the client does not speak SFTP.
@@ -45,7 +47,9 @@ impl ProgramFault {
             | ProgramFault::Root(_) => Code::ShellMissing,
             ProgramFault::Interpreter(..) => Code::InterpreterMissing,
             ProgramFault::Libraries(..) => Code::LibraryMissing,
-            ProgramFault::SftpMissing | ProgramFault::SftpWithoutNull => Code::SftpMissing,
+            ProgramFault::SftpMissing
+            | ProgramFault::SftpByShell(_)
+            | ProgramFault::SftpWithoutNull => Code::SftpMissing,
             ProgramFault::SftpNotWanted => Code::Usage,
         }
     }
@@ -97,6 +101,12 @@ impl fmt::Display for ProgramFault {
             ProgramFault::SftpMissing => f.write_str(
                 "sftp was asked for, and no sftp-server is in the jail; run: jailctl mend sftp-server-missing USER, or \
                  install it where the jail's base is",
+            ),
+            ProgramFault::SftpByShell(shell) => write!(
+                f,
+                "start sftp-server: the jail's shell {} would start it, and sftp.log needs one that no shell starts; write \
+                 commands = [\"sftp\"] in the jail, or remove sftp.log",
+                shell.display()
             ),
             ProgramFault::SftpWithoutNull => f.write_str(
                 "sftp was asked for, and sftp-server needs /dev/null in the jail; run: jailctl mend null-missing USER",
