@@ -89,7 +89,10 @@ impl Transfers {
 
     /// Tells whether a request waits for its result.
     pub(crate) fn waits(&self) -> bool {
-        !matches!(self.pending, Pending::None | Pending::Quiet)
+        !matches!(
+            self.pending,
+            Pending::None | Pending::Quiet | Pending::Refused(_)
+        )
     }
 
     /// Completes the entry that waits: the server has gone on, or has ended.
@@ -144,9 +147,9 @@ impl Transfers {
     /// Completes the request before. `closed` is the file that is closed now.
     fn settle(&mut self, closed: Option<&[u8]>) -> Option<Transfer> {
         match std::mem::take(&mut self.pending) {
-            Pending::None | Pending::Quiet => None,
+            // At its start the server says so of each request that it will not announce, and answers none.
+            Pending::None | Pending::Quiet | Pending::Refused(_) => None,
             Pending::Request(request) => self.done(request, None),
-            Pending::Refused(name) => Some(self.refused(name, "ok")),
             Pending::Open(request, status) => {
                 let is_closed =
                     matches!(&request.paths, Paths::One(path) if Some(path.as_slice()) == closed);
@@ -293,6 +296,8 @@ mod tests {
     fn a_file_is_recorded_once_when_it_is_closed() {
         let seen = recorded(&[
             "received client version 3",
+            "Refusing posix-rename request in read-only mode",
+            "Refusing hardlink request in read-only mode",
             "open \"/a\" flags WRITE,CREATE,TRUNCATE mode 0644",
             "close \"/a\" bytes read 0 written 5",
             "stat name \"/a\"",
