@@ -1,7 +1,11 @@
 //! The record of transfers: each is one line of the host's log, whatever the files are called, and none is lost while the log
 //! takes nothing.
 
-#![allow(clippy::expect_used, reason = "a test reports by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test reports by panicking"
+)]
 
 use std::{
     io::Write,
