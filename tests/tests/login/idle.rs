@@ -31,7 +31,7 @@ fn ended(sandbox: &Sandbox, end: &Outcome, limit: &str) {
 
 #[track_caller]
 fn none_left(sandbox: &Sandbox) {
-    sandbox.must("for n in $(seq 100); do pgrep -u ann >/dev/null || exit 0; sleep 0.1; done; ps -fu ann; exit 1");
+    sandbox.must("for n in $(seq 100); do ps -o stat= -u ann | grep -qv Z || exit 0; sleep 0.1; done; ps -fu ann; exit 1");
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn what_is_typed_is_recorded_on_request_and_never_without_echo() {
         pty.expect("typed aloud\r\ntyped aloud");
         pty.send("\x04");
         pty.line(
-            "read -p 'first: ' -s one; read -p 'second: ' two; echo \"$one-$two\" | sha256sum",
+            "read -p 'fi''rst: ' -s one; read -p 'sec''ond: ' two; echo \"$one-$two\" | sha256sum",
         );
         pty.expect("first: ");
         pty.line("secret1");
@@ -296,6 +296,9 @@ fn a_session_ends_where_its_recording_can_not_be_written() {
     sandbox.logged(&["cut", "user=\"ann\"", "No space left on device"]);
     sandbox.must("for n in $(seq 80); do pgrep -u ann >/dev/null || exit 0; sleep 0.1; done; ps -fu ann; exit 1");
     // There is no room for the first line.
+    sandbox.must(&format!(
+        "head -c 16K /dev/zero >{RECORDINGS}/full 2>/dev/null || :"
+    ));
     let end = sandbox.ssh_tty("ann", Some("id")).finish();
     assert_eq!(end.code(), Some(123), "{end}");
     assert!(!end.stdout.contains("uid="), "{end}");
