@@ -651,7 +651,7 @@ fn refuses_a_record_and_an_idle_that_make_no_sense() {
     assert_in_jail(&[
         (
             "record = { what = \"sessions\", input = true }",
-            "30: input and size need what = \"terminal\"; write what = \"terminal\", or remove this",
+            "31: input and size need what = \"terminal\"; write what = \"terminal\", or remove this",
         ),
         (
             "record = { size = \"64M\" }",
