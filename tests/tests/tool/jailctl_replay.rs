@@ -22,7 +22,10 @@ fn sandbox() -> Sandbox {
     sandbox.must(&format!(
         "install -d -m 700 /var/log/login-jail {RECORDINGS}"
     ));
-    sandbox.write(&format!("{RECORDINGS}/0123456789abcdef.cast"), CAST);
+    sandbox.write(
+        &format!("{RECORDINGS}/0123456789abcdef.cast"),
+        CAST.trim_end(),
+    );
     sandbox
 }
 
