@@ -13,6 +13,7 @@ use crate::record::Record;
 use crate::rule::Rule;
 use crate::services::Service;
 use crate::template::{Template, TemplateError, unfit_target};
+use crate::until::Until;
 use crate::walls::{Base, Content, Isolation, Landlock, Mount, Network, RootOwner, Seccomp};
 
 /// A jail with every template filled in for one account.
@@ -68,6 +69,8 @@ pub struct Jail {
     pub umask: u32,
     /// The resource limits.
     pub limits: Limits,
+    /// Up to when logins are served; nothing where they always are.
+    pub until: Option<Until>,
     /// Background processes stay when the main process ends; else everything ends with it.
     pub linger: bool,
     /// Who may own the root directory.
@@ -145,6 +148,7 @@ impl Jail {
             groups: keys.groups.unwrap_or(Groups::Keep),
             umask: keys.umask.unwrap_or(0o022),
             limits: keys.limits,
+            until: keys.until.filter(|until| until.end().is_some()),
             linger: keys.linger.unwrap_or(true),
             root_owner: keys.root_owner.unwrap_or_default(),
             rule,

@@ -10,6 +10,7 @@ use crate::limits::{Groups, Limits};
 use crate::record::RecordKeys;
 use crate::services::Service;
 use crate::template::Template;
+use crate::until::Until;
 use crate::walls::{Content, Isolation, Landlock, MountMode, Network, RootOwner, Seccomp};
 
 /// The keys of a jail, as far as they are written.
@@ -44,6 +45,7 @@ pub(crate) struct Keys {
     pub(crate) groups: Option<Groups>,
     pub(crate) umask: Option<u32>,
     pub(crate) limits: Limits,
+    pub(crate) until: Option<Until>,
     pub(crate) linger: Option<bool>,
     pub(crate) root_owner: Option<RootOwner>,
 }
@@ -110,6 +112,7 @@ impl Keys {
             groups: self.groups.or(defaults.groups),
             umask: self.umask.or(defaults.umask),
             limits: self.limits.or(defaults.limits),
+            until: self.until.or(defaults.until),
             linger: self.linger.or(defaults.linger),
             root_owner: self.root_owner.or(defaults.root_owner),
         }

@@ -34,6 +34,7 @@ mod services;
 mod size;
 mod source;
 mod template;
+mod until;
 mod user_file;
 mod walls;
 mod words;
@@ -58,6 +59,7 @@ pub use schema::is_jail_key;
 pub use services::{Service, Services, Shown};
 pub use size::size;
 pub use template::TemplateError;
+pub use until::{End, Until};
 pub use user_file::{UnsafeName, user_file_name};
 pub use walls::{
     Base, Content, Isolation, Landlock, Mount, MountMode, Network, RootOwner, Seccomp,

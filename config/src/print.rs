@@ -97,6 +97,7 @@ impl Display for Keys {
         limits(f, self)?;
         text(f, "idle", self.idle.map(duration).as_deref())?;
         record(f, self)?;
+        text(f, "until", self.until.map(|it| it.to_string()).as_deref())?;
         if let Some(linger) = self.linger {
             writeln!(f, "linger = {linger}")?;
         }

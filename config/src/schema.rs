@@ -98,6 +98,7 @@ pub(crate) const JAIL: &[Key] = &[
     built("limits", r#"limits = { nproc = 100, core = 0 }"#),
     built("idle", r#"idle = "15m""#),
     built("record", r#"record = { what = "terminal", size = "64M" }"#),
+    built("until", r#"until = "2027-03-31""#),
     later("scope"),
     built("linger", "linger = false"),
     built("root_owner", r#"root_owner = "user""#),

@@ -18,6 +18,7 @@ use jail::{
         decision::{CONFIG_DIRECTORY, decide, jail_of},
         inside,
         refusal::Refusal,
+        until,
     },
     log::{
         Log,
@@ -148,6 +149,7 @@ fn plan(caller: &Caller, user: &mut Option<OsString>) -> Result<Plan, Refusal> {
     if !terminal::is_complete() {
         request = request.without_terminal(&jail);
     }
+    until::check(jail.until)?;
     let plan = Plan::new(jail, &identity, request, caller.environment.clone())?;
     privilege::check_for(&plan)?;
     Ok(plan)

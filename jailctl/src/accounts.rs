@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod edit;
 pub(crate) mod manager;
+pub(crate) mod open_until;
 pub(crate) mod shells;
 pub(crate) mod traces;
 pub(crate) mod trial;

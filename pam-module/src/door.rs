@@ -12,6 +12,7 @@ use jail::{
         host_program::{confine, look_ahead},
         lockout::{LockedOut, lock_out},
         refusal::{Refusal, StepFault},
+        until,
     },
     log::{
         call::{Call, Origin},
@@ -61,6 +62,8 @@ pub(crate) trait Host {
     fn remote(&self) -> Option<OsString>;
     /// Takes a variable out of the session's environment, and out of this process's, which su(1) hands on.
     fn unset(&self, name: &str);
+    /// Has pam_systemd, where it is in the session's stack, end the session after so many seconds; tells whether it was told.
+    fn end_after(&self, seconds: u64) -> bool;
     /// Keeps what counts the session until it is closed; tells whether it could.
     fn keep(&self, slot: Slot) -> bool;
     /// Writes what happened to authpriv.
@@ -85,9 +88,11 @@ pub(crate) fn account(host: &impl Host, words: Result<Vec<OsString>, OptionError
     let mut guest = Guest::default();
     let looked = in_empty_environment(|| {
         let plan = look(host, &options, &mut guest);
+        let plan = plan.and_then(|plan| limit_time(host, plan));
         let plan = plan.inspect_err(|refusal| report(host, refusal, &guest))?;
         Ok(plan.map(|plan| would_run_passwd(host, &options, &plan)))
     });
+    until::read_zone();
     match looked {
         // sshd may have it changed now, which it does by keyboard-interactive authentication only.
         Ok(Some(true)) if !options.quiet => {
@@ -120,6 +125,7 @@ pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, Option
         // The log before the empty root, from which its socket can't be reached.
         enter(host, &options, &mut guest).inspect_err(|refusal| report(host, refusal, &guest))
     });
+    until::read_zone();
     match entered {
         Ok(Verdict::Success) => {
             // Once the host program's own environment is back: what is taken out of the empty one stays in this.
@@ -195,11 +201,26 @@ fn plan_for(
         }
         Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule)),
     };
+    until::check(jail.until)?;
     let plan = Plan::behind_pam(jail, &identity)?;
     if options.debug {
         host.log(&Event::Planned(&plan));
     }
     Ok(Some(plan))
+}
+
+/// Has systemd end the session at the end of the account. In this stage, because pam_systemd comes before the session stage.
+fn limit_time(host: &impl Host, plan: Option<Plan>) -> Result<Option<Plan>, Refusal> {
+    let until = plan.as_ref().and_then(|plan| plan.process.until);
+    let Some(until) = until else {
+        return Ok(plan);
+    };
+    // Never 0, which is no limit.
+    if host.end_after(until::left(until)?.max(1)) {
+        return Ok(plan);
+    }
+    let fault = StepFault::Failed("pam_set_data", Errno::ENOMEM);
+    Err(Refusal::Step("until", fault))
 }
 
 fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdict, Refusal> {
@@ -333,6 +354,9 @@ mod tests {
             None
         }
         fn unset(&self, _: &str) {}
+        fn end_after(&self, _: u64) -> bool {
+            true
+        }
         fn keep(&self, _: Slot) -> bool {
             true
         }

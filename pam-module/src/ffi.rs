@@ -108,6 +108,20 @@ impl Host for Transaction<'_> {
         unsafe { env::remove_var(name) };
     }
 
+    fn end_after(&self, seconds: u64) -> bool {
+        let Ok(text) = CString::new(seconds.to_string()) else {
+            return false;
+        };
+        let data = text.into_raw().cast();
+        // SAFETY: the handle is libpam's own, the name ends in NUL, and `free_text` takes what is handed over here.
+        let result = unsafe { pam_set_data(self.handle, RUNTIME_MAX.as_ptr(), data, free_text) };
+        if result != PAM_SUCCESS {
+            // SAFETY: libpam has not taken it, and nobody else has the pointer.
+            drop(unsafe { CString::from_raw(data.cast()) });
+        }
+        result == PAM_SUCCESS
+    }
+
     fn keep(&self, slot: Slot) -> bool {
         let data = Box::into_raw(Box::new(slot)).cast();
         // SAFETY: the handle is libpam's own, the name ends in NUL, and `let_go` takes what is handed over here.
@@ -154,6 +168,17 @@ impl Host for Transaction<'_> {
                 sentence.as_ptr(),
             );
         }
+    }
+}
+
+/// The name under which pam_systemd(8) looks for the longest time of a session.
+const RUNTIME_MAX: &CStr = c"systemd.runtime_max_sec";
+
+/// Frees what [`Transaction::end_after`] has handed over.
+unsafe extern "C" fn free_text(_handle: *mut pam_handle, data: *mut c_void, _status: c_int) {
+    if !data.is_null() {
+        // SAFETY: what is not null under this name comes from `end_after`, and libpam hands it over once.
+        drop(unsafe { CString::from_raw(data.cast()) });
     }
 }
 

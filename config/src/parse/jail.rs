@@ -16,6 +16,7 @@ use crate::policy::Policy;
 use crate::schema::{self, Key, Support};
 use crate::size;
 use crate::template::{Template, check_components};
+use crate::until::{self, Until};
 
 /// What a jail or `[defaults]` says.
 #[derive(Debug, Default)]
@@ -88,6 +89,7 @@ impl Reader<'_> {
             "groups" => keys.groups = self.choice(key, value),
             "umask" => keys.umask = self.umask(key, value),
             "limits" => keys.limits = self.limits(key, name, value),
+            "until" => keys.until = self.until(key, &value),
             "linger" => keys.linger = self.boolean(key, &value),
             "root_owner" => keys.root_owner = self.choice(key, value),
             _ => self.unsupported(key.name, name),
@@ -101,6 +103,22 @@ impl Reader<'_> {
         span: Range<usize>,
     ) -> Option<T> {
         value.map_err(|complaint| self.fault(span, complaint)).ok()
+    }
+
+    /// Takes a date: a string, or TOML's own.
+    fn until(&mut self, key: &Key, value: &Value<'_>) -> Option<Until> {
+        let read = match value.get_ref() {
+            DeValue::String(text) => Until::parse(text),
+            DeValue::Datetime(date) => Until::parse(&date.to_string()),
+            _ => {
+                self.wrong_type(key, until::WANTED, value);
+                return None;
+            }
+        };
+        if self.is_broken(&value.span()) {
+            return None;
+        }
+        self.checked(read, value.span())
     }
 
     pub(super) fn template(

@@ -11,4 +11,5 @@ pub mod lockout;
 pub mod look;
 pub mod recording;
 pub mod refusal;
+pub mod until;
 pub(crate) mod walls;

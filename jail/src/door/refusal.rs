@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use jail_config::{Faults, Rule, TemplateError};
+use jail_config::{Faults, Rule, TemplateError, Until};
 use nix::errno::Errno;
 
 use crate::{
@@ -65,6 +65,8 @@ pub enum Refusal {
     PasswordExpired,
     /// As many sessions of the user are open as the jail allows: this many.
     Sessions(u64),
+    /// It comes later than the jail allows.
+    Until(Until),
     /// Root code of a host program must not read what is inside.
     HostFiles(HostFilesFault),
     /// The root directory is refused.
@@ -152,6 +154,9 @@ impl Refusal {
                 "login refused: you have {limit} {} open, and no more are allowed; close one and log in again",
                 if *limit == 1 { "session" } else { "sessions" }
             )),
+            Refusal::Until(until) => Some(format!(
+                "login refused: this account was open until {until}; ask the administrator"
+            )),
             _ => None,
         }
     }
@@ -172,7 +177,8 @@ impl Refusal {
             | Refusal::UserFileName(_)
             | Refusal::Template(_)
             | Refusal::PasswordExpired
-            | Refusal::Sessions(_) => Code::Account,
+            | Refusal::Sessions(_)
+            | Refusal::Until(_) => Code::Account,
             Refusal::ConfigMissing(_) => Code::ConfigMissing,
             Refusal::ConfigUnreadable(..) => Code::ConfigUnreadable,
             Refusal::ConfigUnsafe(_) => Code::ConfigUnsafe,

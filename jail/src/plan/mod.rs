@@ -150,10 +150,11 @@ impl Plan {
         })
     }
 
-    /// Makes the session one that does not count among the user's: root has opened it, for a look.
+    /// Makes the session one that root has opened, for a look: it does not count among the user's, and `until` is not for it.
     #[must_use]
-    pub fn uncounted(mut self) -> Plan {
+    pub fn opened_by_root(mut self) -> Plan {
         self.process.sessions = None;
+        self.process.until = None;
         self
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use jail_config::{
-    Allowed, Groups, Home, Jail, Landlock, Limits, Network, Record, Seccomp, has_shell,
+    Allowed, Groups, Home, Jail, Landlock, Limits, Network, Record, Seccomp, Until, has_shell,
 };
 
 use crate::{
@@ -32,6 +32,8 @@ pub struct Process {
     pub limits: Limits,
     /// How many sessions the user may have open at a time; nothing where that is not limited.
     pub sessions: Option<u64>,
+    /// Up to when it is let in, and may stay.
+    pub until: Option<Until>,
     /// How much of the second wall there must be.
     pub landlock: Landlock,
     /// The filter of system calls.
@@ -151,6 +153,7 @@ impl Process {
             group_names,
             limits: jail.limits,
             sessions: jail.limits.sessions(),
+            until: jail.until,
             landlock: jail.landlock,
             seccomp: jail.seccomp,
             umask: jail.umask,

@@ -17,3 +17,4 @@ pub(crate) mod seccomp;
 pub(crate) mod signal;
 pub(crate) mod terminal;
 pub(crate) mod timer;
+pub(crate) mod zone;

@@ -165,7 +165,7 @@ fn rehearse(
         Door::Pam => open_session(jail, &identity, command.as_deref()),
         door => {
             let plan = door.plan(jail, command.as_deref(), &identity, env::vars_os())?;
-            become_jail_shell(plan.uncounted(), door)
+            become_jail_shell(plan.opened_by_root(), door)
         }
     }
 }
@@ -204,7 +204,7 @@ fn open_session(
     identity: &Identity,
     command: Option<&OsStr>,
 ) -> Result<Verdict, Failure> {
-    let plan = Door::Pam.plan(jail, None, identity, [])?.uncounted();
+    let plan = Door::Pam.plan(jail, None, identity, [])?.opened_by_root();
     let mut log = Log::open(call(Door::Pam));
     let running = Running::new(&mut log, &plan);
     let guest = take_ids(&confine(&plan, |_| running.enter())?, identity)?;

@@ -7,7 +7,10 @@ use jail::door::decision::Config;
 use serde::Serialize;
 
 use crate::{
-    accounts::account::{Accounts, Jailed},
+    accounts::{
+        account::{Accounts, Jailed},
+        open_until::OpenUntil,
+    },
     doctor::check::sshd_forces_jail_shell,
     door::{Door, SSHD_CONFIG, has_jail_shell},
     failure::{Failure, Verdict},
@@ -55,6 +58,9 @@ struct Entry {
     jail: String,
     root: String,
     rule: String,
+    /// When logins end, where the config says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<OpenUntil>,
     doors: Vec<&'static str>,
     /// The PAM services whose sessions are jailed, of this user as of all with a rule.
     pam: Vec<String>,
@@ -70,7 +76,8 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
         print_json(&entries)?;
         return Ok(Verdict::Fine);
     }
-    let mut rows = vec![["USER", "JAIL", "ROOT", "DOORS", "RULE"].map(str::to_owned)];
+    let ends = entries.iter().any(|entry| entry.until.is_some());
+    let mut rows = vec![["USER", "JAIL", "ROOT", "DOORS", "UNTIL", "RULE"].map(str::to_owned)];
     rows.extend(entries.into_iter().map(|entry| {
         let pam = (!entry.pam.is_empty()).then(|| format!("pam:{}", entry.pam.join("+")));
         let doors: Vec<&str> = entry.doors.into_iter().chain(pam.as_deref()).collect();
@@ -78,9 +85,20 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
             [] => "none".to_owned(),
             doors => doors.join(","),
         };
-        [entry.user, entry.jail, entry.root, doors, entry.rule]
+        let until = entry
+            .until
+            .map_or_else(|| "-".to_owned(), |until| until.to_string());
+        [entry.user, entry.jail, entry.root, doors, until, entry.rule]
     }));
-    print_columns(&rows);
+    if ends {
+        print_columns(&rows);
+    } else {
+        let rows: Vec<[String; 5]> = rows
+            .into_iter()
+            .map(|[user, jail, root, doors, _, rule]| [user, jail, root, doors, rule])
+            .collect();
+        print_columns(&rows);
+    }
     Ok(Verdict::Fine)
 }
 
@@ -103,6 +121,7 @@ fn entry(jailed: &Jailed, pam: &[String]) -> Entry {
         jail: shown(&jailed.jail.name),
         root: shown(&jailed.jail.root),
         rule: shown(jailed.jail.rule.to_string()),
+        until: OpenUntil::of(&jailed.jail),
         doors: login.into_iter().chain(forced).collect(),
         pam: pam.to_vec(),
     }

@@ -17,6 +17,7 @@ use crate::{
     accounts::{
         account::{Accounts, Jailed},
         manager::Managed,
+        open_until::OpenUntil,
         used_sessions::UsedSessions,
     },
     doctor::used::{self, pam_before_jail_shell},
@@ -103,6 +104,9 @@ struct User {
     pam_first: Vec<String>,
     /// The login shell of the account database.
     shell: String,
+    /// When logins end, where the config says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<OpenUntil>,
     /// The sessions that count, where the config limits them.
     #[serde(skip_serializing_if = "Option::is_none")]
     sessions: Option<UsedSessions>,
@@ -208,6 +212,7 @@ fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
         door,
         pam_first: pam_before_jail_shell(&jailed.identity),
         shell: shown(&jailed.identity.shell),
+        until: OpenUntil::of(&jailed.jail),
         sessions: UsedSessions::of(jailed.identity.uid, &jailed.jail),
         can_log_in: !has_no_shell(&jailed.identity),
         inside,
@@ -260,6 +265,9 @@ fn pam(state: &State) -> String {
 
 /// Says what becomes of a user's logins.
 fn condition(user: &User, pam: &[String]) -> String {
+    if let Some(until) = user.until.filter(|until| until.is_over()) {
+        return format!("no login any more: until {until}");
+    }
     match (&user.refused, user.door) {
         (Some(reason), _) => format!("refused: {}", shown(reason)),
         (None, Some(_)) if !user.pam_first.is_empty() => format!(
@@ -299,6 +307,9 @@ fn print(state: &State) {
     let mut rows = vec![["USER", "JAIL", "INSIDE", "OUTSIDE", "STATE"].map(str::to_owned)];
     rows.extend(state.users.iter().map(|user| {
         let mut condition = condition(user, &state.pam);
+        if let Some(until) = user.until.filter(|until| !until.is_over()) {
+            condition.push_str(&format!("; until {until}"));
+        }
         if let Some(sessions) = user.sessions {
             condition.push_str(&format!("; {sessions}"));
         }

@@ -28,6 +28,7 @@ mod tree;
 mod unit_settings;
 mod units;
 mod unlisted;
+mod until;
 mod user_manager;
 
 use std::path::Path;
@@ -159,6 +160,7 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
     }
     let let_in = accounts.jailed.iter().filter(|it| doors::lets_in(it));
     account_state::check(&mut report, let_in);
+    until::check(&mut report, &accounts.jailed);
     tree::check(&mut report, &accounts.jailed);
     mounts::check(&mut report, &accounts.jailed);
     etc::check(&mut report, &accounts.jailed);

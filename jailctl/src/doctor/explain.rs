@@ -16,7 +16,7 @@ use std::{ffi::OsStr, path::Path};
 
 use jail::{
     account::identity::Identity,
-    door::{decision::Config, look::look, refusal::Refusal},
+    door::{decision::Config, look::look, refusal::Refusal, until},
     plan::{
         Plan,
         process::{HandOver, only},
@@ -31,6 +31,7 @@ use rustix::process::geteuid;
 use crate::{
     accounts::{
         account::{self, Jailed},
+        open_until::OpenUntil,
         trial::by_config,
         used_sessions::UsedSessions,
     },
@@ -142,6 +143,7 @@ fn explain(
         commands: None,
         recorded: None,
         idle: None,
+        until: None,
         limits: Vec::new(),
         sshd: None,
         steps: Vec::new(),
@@ -217,6 +219,7 @@ impl Explanation {
             Base::Directory(base) => Some(shown(base)),
         };
         self.remarks = remarks::of_door(door, &jail, identity, command);
+        self.until = OpenUntil::of(&jail);
         let used = UsedSessions::of(identity.uid, &jail);
         self.limits = words::limits(&jail.limits);
         self.limits.extend(used.map(|used| used.to_string()));
@@ -241,7 +244,9 @@ impl Explanation {
                 does: words::of(step, &plan, &passed),
             })
             .collect();
-        if let Some(used) = used.filter(|used| used.is_full()) {
+        if let Err(refusal) = until::check(plan.process.until) {
+            self.refused = Some(Refused::of(&refusal));
+        } else if let Some(used) = used.filter(|used| used.is_full()) {
             self.refused = Some(Refused::of(&Refusal::Sessions(used.limit)));
         }
         self.look_at_world(&plan, identity);

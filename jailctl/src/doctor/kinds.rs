@@ -263,6 +263,10 @@ pub(crate) enum FindingKind {
     SshdKeysIgnored,
     /// The keys are in the jail, where sshd does not look
     SshdKeysInside,
+    /// The end of the account that the config sets has come, or is near
+    Until,
+    /// Sessions that are open at the end of the account stay open
+    UntilStays,
 
     /// A probe of --attack got out of the jail
     Reached,
@@ -331,6 +335,7 @@ impl FindingKind {
                 Some(Severity::Note)
             }
             K::DeviceMissing | K::ServiceMissing | K::UnusedAcceptance => Some(Severity::Note),
+            K::Until | K::UntilStays => Some(Severity::Note),
             _ => Some(Severity::Error),
         }
     }

@@ -219,7 +219,7 @@ fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusa
         // It has no terminal, and nothing of it is worth a record.
         (jail.record, jail.idle) = (Record::default(), None);
     }
-    let plan = door.plan(jail, None, identity, [])?.uncounted();
+    let plan = door.plan(jail, None, identity, [])?.opened_by_root();
     if plan.process.request().is_none() {
         return confine(&plan, identity);
     }

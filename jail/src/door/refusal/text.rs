@@ -47,6 +47,10 @@ impl fmt::Display for Refusal {
                 f,
                 "sessions: the user has as many sessions open as limits.sessions allows, which is {limit}; to see them: jailctl sessions USER"
             ),
+            Refusal::Until(until) => write!(
+                f,
+                "until: the account was open until {until}; to open it again, write a later date, or remove until"
+            ),
             Refusal::HostFiles(fault) => fault.fmt(f),
             Refusal::Root(untrusted) => {
                 write!(f, "open root {}", untrusted.with_mend("root", true))

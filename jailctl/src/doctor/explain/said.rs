@@ -12,6 +12,7 @@ use super::{
     world::World,
 };
 use crate::{
+    accounts::open_until::OpenUntil,
     doctor::{
         check::{Finding, SshdFor},
         used::InUse,
@@ -61,6 +62,9 @@ pub(super) struct Explanation {
     /// How long a terminal session may be without input and output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) idle: Option<String>,
+    /// When logins end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<OpenUntil>,
     /// The limits that the config sets.
     pub(super) limits: Vec<String>,
     /// What sshd does by itself. For root only.

@@ -161,6 +161,9 @@ fn print_world(explanation: &Explanation) {
         row("processes", &reach.processes());
         row("sockets", &reach.sockets());
     }
+    if let Some(until) = explanation.until {
+        row("until", &until.to_string());
+    }
     if !explanation.limits.is_empty() {
         row("limits", &explanation.limits.join(", "));
     } else if explanation.reach.is_some() {
