@@ -28,6 +28,7 @@ use crate::{
         look::{look, misplaced},
         recording,
         refusal::Refusal,
+        until,
         walls::stand_behind,
     },
     fault::StepFault,
@@ -50,6 +51,7 @@ use crate::{
     served,
     session::{
         Ended,
+        close::Close,
         init::reap,
         link::{Link, Ready, Split, split_inside, split_outside},
         slot::Slot,
@@ -114,10 +116,12 @@ pub fn enter(
         let refuse = Refusal::at(step);
         move |fault| explained(refuse(fault))
     };
+    let close = until::close(plan.process.until)?;
     let ids = (plan.process.ids.uid, plan.process.ids.gid);
     let wanted = Wanted {
         recorded: plan.process.record.recording().is_some(),
         idle: plan.process.idle,
+        close,
     };
     let (terminal, outside) =
         terminal::of_caller(ids, wanted).map_err(refuse(Step::OpenTerminal))?;
@@ -156,6 +160,7 @@ pub fn enter(
                 link,
                 standard,
                 errors,
+                close,
             };
             world.build(inherited, running)
         }
@@ -283,6 +288,7 @@ struct World {
     standard: SetAside,
     /// The other end of the record of transfers.
     errors: Option<OwnedFd>,
+    close: Option<Close>,
 }
 
 impl World {
@@ -295,6 +301,7 @@ impl World {
             link,
             standard,
             errors,
+            close,
         } = self;
         let shown = shown_terminal(&view, &terminal).map_err(explained)?;
         let refuse = Refusal::at(Step::PidNamespace);
@@ -311,7 +318,7 @@ impl World {
                 drop_privileges(&plan)?;
                 drop(errors);
                 running.let_go();
-                reap(main, link, terminal.for_init(), view.linger).map_err(refuse)?;
+                reap(main, link, terminal.for_init(), (view.linger, close)).map_err(refuse)?;
                 Ok(Outcome::Init)
             }
             Split::After(link) => {

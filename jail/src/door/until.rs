@@ -3,14 +3,12 @@
 //! A date is one of the host's clock. Of a time that comes twice, as clocks are set back, the first counts; in place of one that
 //! never comes, as clocks are set forward, the one before by as much.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use jail_config::{End, Until};
-use nix::errno::Errno;
 
 use crate::{
     door::refusal::Refusal,
     fault::StepFault,
+    session::close::Close,
     sys::{environment::in_empty_environment, zone},
 };
 
@@ -39,28 +37,34 @@ pub fn check(until: Option<Until>) -> Result<(), Refusal> {
 /// # Errors
 /// The time zone is not known.
 pub fn left(until: Until) -> Result<u64, Refusal> {
-    let refuse = |errno| Refusal::Step(UNTIL, StepFault::Failed("localtime", errno));
-    let Some(moment) = moment(until).map_err(refuse)? else {
-        return Ok(u64::MAX);
-    };
-    Ok(u64::try_from(moment.saturating_sub(now())).unwrap_or(0))
+    let close = close(Some(until))?;
+    Ok(close.map_or(u64::MAX, |close| {
+        let left = close.left();
+        left.as_secs() + u64::from(left.subsec_nanos() > 0)
+    }))
 }
 
-/// Gives the first moment in which nobody is let in any more, in seconds since 1970.
-fn moment(until: Until) -> Result<Option<i64>, Errno> {
-    match until.end() {
-        None => Ok(None),
-        Some(End::At(moment)) => Ok(Some(moment)),
-        Some(End::OnClock(shown)) => {
+/// Finds when an account closes; nothing where it does not.
+///
+/// # Errors
+/// The time zone is not known.
+pub(crate) fn close(until: Option<Until>) -> Result<Option<Close>, Refusal> {
+    let Some((until, end)) = until.and_then(|until| Some((until, until.end()?))) else {
+        return Ok(None);
+    };
+    let moment = match end {
+        End::At(moment) => moment,
+        End::OnClock(shown) => {
             // The zone is the machine's, not the caller's.
             let moment = in_empty_environment(|| {
                 zone::read();
                 on_clock(shown, zone::offset_at)
             });
             zone::read();
-            moment.map(Some)
+            moment.map_err(|errno| Refusal::Step(UNTIL, StepFault::Failed("localtime_r", errno)))?
         }
-    }
+    };
+    Ok(Some(Close { until, moment }))
 }
 
 /// Finds the moment in which a clock shows something; both are in seconds since 1970.
@@ -75,13 +79,6 @@ fn on_clock<E>(shown: i64, offset_at: impl Fn(i64) -> Result<i64, E>) -> Result<
     } else {
         earlier
     })
-}
-
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seconds = now.map(|it| i64::try_from(it.as_secs()).unwrap_or(i64::MAX));
-    // A clock before 1970 is wrong, and then the last day of nobody is known to be still to come.
-    seconds.unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

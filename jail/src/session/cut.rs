@@ -2,7 +2,7 @@
 
 use std::{fmt, os::fd::OwnedFd, time::Duration};
 
-use jail_config::{duration, size};
+use jail_config::{Until, duration, size};
 use nix::errno::Errno;
 use rustix::{
     fs::{OFlags, fcntl_getfl, fcntl_setfl},
@@ -14,6 +14,8 @@ use rustix::{
 pub enum Cut {
     /// Its terminal had no input and no output for so long.
     Idle(Duration),
+    /// The account was open until then.
+    Until(Until),
     /// Its recording has reached its largest size, in bytes.
     RecordingFull(u64),
     /// Its recording could not be written.
@@ -29,6 +31,7 @@ impl Cut {
                 "this session ends: it had no input and no output for {} (idle)",
                 duration(*limit)
             ),
+            Cut::Until(until) => format!("this session ends: the account was open until {until}"),
             Cut::RecordingFull(_) => {
                 "this session ends: its recording has reached its largest size (record.size)"
                     .to_owned()
@@ -68,6 +71,7 @@ impl fmt::Display for Cut {
                 "idle: the terminal had no input and no output for {}",
                 duration(*limit)
             ),
+            Cut::Until(until) => write!(f, "until: the account was open until {until}"),
             Cut::RecordingFull(longest) => write!(
                 f,
                 "record: the recording of the terminal has reached record.size = \"{}\"; raise it, or keep large output off the \

@@ -3,9 +3,14 @@
 //! It is the end of a session whose terminal hangs up. What does not end by that is killed, main process first; what lingers
 //! stays, as `linger` has it.
 
-use std::time::{Duration, Instant};
+use std::{
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
 
-use crate::session::{Ended, cut::Cut, idle::Idle, messages::Order, orders::Orders, relay::Relay};
+use crate::session::{
+    Ended, close::Close, cut::Cut, idle::Idle, messages::Order, orders::Orders, relay::Relay,
+};
 
 /// How long the main process has to end by itself, and how long init has to kill it.
 const GRACE: Duration = Duration::from_secs(5);
@@ -18,14 +23,23 @@ const STATUS: u8 = 128 + 1;
 #[derive(Debug)]
 pub(crate) struct Ending {
     idle: Option<Idle>,
+    close: Option<Close>,
+    /// The session's own terminal, to tell its user; nothing where the supervisor carries what is shown.
+    terminal: Option<OwnedFd>,
     cut: Option<(Cut, Instant)>,
     killed: bool,
 }
 
 impl Ending {
-    pub(crate) fn new(idle: Option<Idle>) -> Ending {
+    pub(crate) fn new(
+        idle: Option<Idle>,
+        close: Option<Close>,
+        terminal: Option<OwnedFd>,
+    ) -> Ending {
         Ending {
             idle,
+            close,
+            terminal,
             cut: None,
             killed: false,
         }
@@ -38,11 +52,19 @@ impl Ending {
             return Some(stage.saturating_sub(since.elapsed()));
         }
         let settles = relay.and_then(Relay::settles_in);
-        self.idle_for(relay).into_iter().chain(settles).min()
+        let closes = self.close.map(|close| close.wait());
+        let idle = self.idle_for(relay);
+        idle.into_iter().chain(settles).chain(closes).min()
+    }
+
+    /// Tells how long the session may stand still.
+    pub(crate) fn stands_for(&mut self, relay: Option<&Relay>) -> Option<Duration> {
+        let closes = self.close.map(|close| close.left());
+        self.idle_for(relay).into_iter().chain(closes).min()
     }
 
     /// Tells how long the session may go on without input and output.
-    pub(crate) fn idle_for(&mut self, relay: Option<&Relay>) -> Option<Duration> {
+    fn idle_for(&mut self, relay: Option<&Relay>) -> Option<Duration> {
         let idle = self.idle.as_mut()?;
         Some(idle.left(relay.map(Relay::last)))
     }
@@ -71,7 +93,9 @@ impl Ending {
 
     fn reason(&mut self, relay: Option<&Relay>) -> Option<Cut> {
         let unrecorded = relay.and_then(Relay::cut);
-        unrecorded.or_else(|| {
+        let closed = self.close.filter(|close| close.left() == Duration::ZERO);
+        let closed = closed.map(|close| Cut::Until(close.until));
+        unrecorded.or(closed).or_else(|| {
             let over = self.idle_for(relay)? == Duration::ZERO;
             self.idle
                 .as_ref()
@@ -81,7 +105,9 @@ impl Ending {
     }
 
     fn begin(&mut self, cut: Cut, relay: Option<&mut Relay>, orders: &mut Orders) {
-        match (relay, self.idle.as_ref().and_then(Idle::terminal)) {
+        let own = self.idle.as_ref().and_then(Idle::terminal);
+        let own = own.or(self.terminal.as_ref());
+        match (relay, own) {
             (Some(relay), _) => relay.end(cut),
             (None, Some(terminal)) => cut.tell(terminal),
             (None, None) => {}

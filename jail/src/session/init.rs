@@ -16,6 +16,7 @@ use crate::{
     process::privilege::{die_with_parent, set_death_signal},
     session::{
         Ended,
+        close::Close,
         link::Link,
         messages::{Order, Report, receive, report},
         waiting::{arrived, catch_signals, ready, wait_for},
@@ -25,7 +26,7 @@ use crate::{
 
 /// What pid 1 does for the rest of the session: reap, pass signals on, report, and leave.
 ///
-/// With `linger` it stays until the last process has ended; without, everything ends with the main process.
+/// With `linger` it stays until the last process has ended, or the account closes; without, everything ends with the main process.
 ///
 /// # Errors
 /// A call that failed before it was ready. The caller ends the process, and the kernel ends the session with it.
@@ -33,7 +34,7 @@ pub(crate) fn reap(
     main: Pid,
     mut link: Link,
     terminal: Option<OwnedFd>,
-    linger: bool,
+    (linger, close): (bool, Option<Close>),
 ) -> Result<(), StepFault> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", errno_of(errno)))?;
@@ -48,7 +49,10 @@ pub(crate) fn reap(
     }
     drop(supervisor);
     loop {
-        wait_for(&signals);
+        if close.is_some_and(|close| close.left().is_zero()) {
+            return Ok(());
+        }
+        wait_for(&signals, close.map(|close| close.wait()));
         // Before the look: what arrives after it is there for the next round.
         arrived(&signals).for_each(drop);
         if reap_all(main)?.none_left {

@@ -10,6 +10,7 @@
 //! Each sees by it that the other is gone.
 
 pub(crate) mod cast;
+pub(crate) mod close;
 pub mod cut;
 pub(crate) mod ending;
 pub(crate) mod idle;

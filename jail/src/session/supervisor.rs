@@ -51,8 +51,13 @@ pub(crate) fn supervise(
     mut to_log: ToLog,
     running: &mut Running<'_>,
 ) -> Result<Ended, StepFault> {
-    let Outside { mut relay, idle } = outside;
-    let mut ending = Ending::new(idle);
+    let Outside {
+        mut relay,
+        idle,
+        close,
+        own,
+    } = outside;
+    let mut ending = Ending::new(idle, close, own);
     let signals = catch_signals()?;
     // Standard error last: why init was not let go on can be said until then.
     link.let_go_of_input_and_output()?;
@@ -126,7 +131,7 @@ fn follow(
         match receive(socket).and_then(Report::decode) {
             Some(Report::Stopped(signal)) => {
                 orders.send(socket);
-                let longest = ending.idle_for(relay.as_ref());
+                let longest = ending.stands_for(relay.as_ref());
                 stop_like_main(socket, signal, (relay.as_mut(), longest), &mut orders);
             }
             Some(Report::Continued | Report::Ready | Report::Log) => {}

@@ -21,7 +21,7 @@ use rustix::{
 use crate::{
     fault::{StepFault, expect_in_force, failed},
     process::privilege::as_user,
-    session::{idle::Idle, place::Place, relay::Relay},
+    session::{close::Close, idle::Idle, place::Place, relay::Relay},
     sys::{signal::rt_sigprocmask, terminal::take_terminal},
 };
 
@@ -59,6 +59,10 @@ pub(crate) enum Leader {
 pub(crate) struct Outside {
     pub(crate) relay: Option<Relay>,
     pub(crate) idle: Option<Idle>,
+    /// When the session ends at the latest.
+    pub(crate) close: Option<Close>,
+    /// The session's own terminal, to tell its user then.
+    pub(crate) own: Option<OwnedFd>,
 }
 
 /// What the config asks of the supervisor.
@@ -68,6 +72,8 @@ pub(crate) struct Wanted {
     pub(crate) recorded: bool,
     /// How long it may be without input and output.
     pub(crate) idle: Option<Duration>,
+    /// When the session ends at the latest.
+    pub(crate) close: Option<Close>,
 }
 
 /// Tells whether standard input, output and error are a terminal, all three.
@@ -120,16 +126,23 @@ pub(crate) fn of_caller(
         } else {
             Inside::Without
         };
-        return Ok((inside, Outside::default()));
+        let outside = Outside {
+            close: wanted.close,
+            ..Outside::default()
+        };
+        return Ok((inside, outside));
     };
     let mut all = standard.iter().zip(terminals);
     let is_own = leads && all.all(|(fd, is)| !is || is_of(*fd, session));
     if is_own && !wanted.recorded {
         let limit = wanted.idle;
         let idle = limit.map(|limit| copy(first.fd()).map(|own| Idle::new(limit, Some(own))));
+        let told = wanted.close.map(|_| copy(first.fd()));
         let outside = Outside {
             relay: None,
             idle: idle.transpose()?,
+            close: wanted.close,
+            own: told.transpose()?,
         };
         return Ok((Inside::Own(Some(first)), outside));
     }
@@ -150,6 +163,8 @@ pub(crate) fn of_caller(
     let outside = Outside {
         relay: Some(relay),
         idle: wanted.idle.map(|limit| Idle::new(limit, None)),
+        close: wanted.close,
+        own: None,
     };
     Ok((inside, outside))
 }

@@ -84,11 +84,8 @@ pub(crate) fn has_input(socket: &OwnedFd) -> bool {
     poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
-pub(crate) fn wait_for(signals: &SignalFd) {
-    let mut fds = [PollFd::new(signals, PollFlags::IN)];
-    match poll(&mut fds, None) {
-        Ok(_) | Err(_) => {}
-    }
+pub(crate) fn wait_for(signals: &SignalFd, longest: Option<Duration>) {
+    let _ = poll_all(&mut [PollFd::new(signals, PollFlags::IN)], longest);
 }
 
 /// Tells whether a descriptor has something to read or to say, and not only room for what is written to it.
