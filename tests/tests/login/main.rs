@@ -25,3 +25,4 @@ mod sessions;
 mod sftp_only;
 mod terminals;
 mod transfers;
+mod until;

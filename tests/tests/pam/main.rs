@@ -10,3 +10,4 @@ mod pam_password;
 mod pam_trust;
 mod pam_walls;
 mod session_limit;
+mod until;
