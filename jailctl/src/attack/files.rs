@@ -3,7 +3,16 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::fd::{AsRawFd, OwnedFd},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
+    path::Path,
+};
+
+use jail::world::{
+    dev::DEVICES,
+    devices::{Drivers, why_refused},
 };
 
 use nix::{
@@ -11,7 +20,10 @@ use nix::{
     sys::stat::{Mode as NodeMode, SFlag, makedev, mknod},
 };
 use rustix::{
-    fs::{CWD, Mode, OFlags, StatVfsMountFlags, openat, statat, statvfs},
+    fs::{
+        Access, CWD, FileType, Mode, OFlags, StatVfsMountFlags, access, major, minor, openat,
+        statat, statvfs,
+    },
     process::{chroot, fchdir},
     thread::no_new_privs,
 };
@@ -172,6 +184,12 @@ pub(super) const PROBES: &[Probe] = &[
         &[Wall::MountFlags],
         |_| is_without(StatVfsMountFlags::NODEV),
     ),
+    Probe::new(
+        "programs",
+        "a device that no jail gets",
+        &[Wall::Place("/dev"), Wall::Privileges],
+        |_| refused_device(Path::new("/dev"), 0),
+    ),
     Probe::new("programs", "mknod", &[Wall::Privileges], |_| make_device()),
 ];
 
@@ -220,6 +238,39 @@ fn is_without(flag: StatVfsMountFlags) -> io::Result<()> {
         }
     }
     Err(io::Error::other("every mount has the flag"))
+}
+
+/// Looks for a device that no jail gets and that may be opened. None is: opening a watchdog starts it.
+fn refused_device(directory: &Path, depth: usize) -> io::Result<()> {
+    const DEEPEST: usize = 4;
+    // The session's own: ptmx, and the terminals of its own devpts.
+    let is_own = |numbers: (u32, u32)| {
+        let mut usual = DEVICES.iter().map(|(_, major, minor)| (*major, *minor));
+        usual.any(|it| it == numbers) || numbers == (5, 2) || (136..=143).contains(&numbers.0)
+    };
+    let drivers = Drivers::read().unwrap_or_default();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let found = fs::symlink_metadata(&path)?;
+        if found.is_dir() && depth < DEEPEST {
+            if refused_device(&path, depth + 1).is_ok() {
+                return Ok(());
+            }
+            continue;
+        }
+        let numbers = (major(found.rdev()), minor(found.rdev()));
+        let kind = FileType::from_raw_mode(found.mode());
+        let is_device = matches!(kind, FileType::BlockDevice | FileType::CharacterDevice);
+        if is_device
+            && !is_own(numbers)
+            && why_refused(kind, numbers.0, numbers.1, &drivers).is_some()
+            && !statvfs(&path)?.f_flag.contains(StatVfsMountFlags::NODEV)
+            && access(&path, Access::READ_OK).is_ok()
+        {
+            return Ok(());
+        }
+    }
+    Err(io::Error::other("there is none"))
 }
 
 /// Makes the device that gives zeros, and takes it away at once.

@@ -111,6 +111,7 @@ fn names_the_wall_that_stops_each_probe_and_leaves_nothing_behind() {
         ("terminal: TIOCSTI, a high bit", "seccomp"),
         ("programs: set-user-ID files count", "no-new-privs"),
         ("programs: device nodes count", "mount-flags"),
+        ("programs: a device that no jail gets", "root"),
         ("privileges: setgroups", "privileges"),
         ("privileges: securebits not locked", "bounding-set"),
         ("privileges: no_new_privs not set", "no-new-privs"),

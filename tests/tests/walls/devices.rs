@@ -181,3 +181,23 @@ fn refuses_a_directory_of_devices_that_others_than_root_could_change() {
         sandbox.must("chown root /dev/dri; chmod 755 /dev/dri/.");
     }
 }
+
+#[test]
+fn an_attack_finds_a_device_that_no_jail_gets() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox()).config(
+        "[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\ndev = \"root\"\n",
+    );
+    let attack = || sandbox.run(&["jailctl", "check", "--attack", "ann"]).stdout;
+    let is_reached = |seen: &str| {
+        let named = |line: &str| line.contains("a device that no jail gets");
+        seen.lines()
+            .any(|line| named(line) && line.contains("reached"))
+    };
+    let seen = attack();
+    assert!(!is_reached(&seen), "{seen}");
+    sandbox.must(
+        "mkdir -p /srv/jails/ann/dev/below; mknod -m 644 /srv/jails/ann/dev/below/disk b 7 0",
+    );
+    let seen = attack();
+    assert!(is_reached(&seen), "{seen}");
+}
