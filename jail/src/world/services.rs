@@ -10,10 +10,10 @@ use std::{
 };
 
 use jail_config::{Service, Shown};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, StatVfsMountFlags, fstatvfs};
 
 use crate::{
-    fault::StepFault,
+    fault::{StepFault, failed},
     sys::mount::{NODEV, NOEXEC, NOSUID, RDONLY},
     trust::{self, UntrustedSource},
     world::{
@@ -85,23 +85,24 @@ pub(crate) fn copy(found: &[Found]) -> Result<Vec<Placed>, StepFault> {
 }
 
 /// Shows the copies in an attached root. A further place that a link leads to is left out: on most systems that is /var/run,
-/// which leads to the first place.
+/// which leads to the first place. So is one that would have to be made where nothing can be: in a base.
 pub(crate) fn attach(placed: &[Placed], root: &OwnedFd) -> Result<(), StepFault> {
     for one in placed {
         let below = one.target.strip_prefix("/").unwrap_or(&one.target);
-        if !(one.is_further && goes_by_link(root, below)?) {
+        if !(one.is_further && is_left_out(root, below)?) {
             attach_source(&one.tree, root, below)?;
         }
     }
     Ok(())
 }
 
-/// Tells whether a component of a path is a link.
-fn goes_by_link(root: &OwnedFd, path: &Path) -> Result<bool, StepFault> {
+fn is_left_out(root: &OwnedFd, path: &Path) -> Result<bool, StepFault> {
     let mut reached: Option<OwnedFd> = None;
     for name in path {
-        let Some(next) = open_entry(reached.as_ref().unwrap_or(root), Path::new(name))? else {
-            return Ok(false);
+        let above = reached.as_ref().unwrap_or(root);
+        let Some(next) = open_entry(above, Path::new(name))? else {
+            let flags = fstatvfs(above).map_err(failed("fstatfs"))?.f_flag;
+            return Ok(flags.contains(StatVfsMountFlags::RDONLY));
         };
         match file_type(&next)? {
             FileType::Symlink => return Ok(true),

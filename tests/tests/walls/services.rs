@@ -334,6 +334,20 @@ fn a_link_of_the_jail_leads_a_service_nowhere() {
 }
 
 #[test]
+fn a_base_that_nothing_can_be_made_in_keeps_nobody_out() {
+    let sandbox = Sandbox::new()
+        .user("ann")
+        .root(roots::busybox())
+        .config(
+            "[users]\nann = \"web\"\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"/srv/base\"\nservices = [\"own\"]\n",
+        )
+        .with(&format!(
+            "{OWN}; touch /run/own/socket; mv /srv/jails/ann /srv/base; mkdir -p /srv/jails/ann /srv/base/var/lib"
+        ));
+    assert_eq!(ann(&sandbox, "ls /run/own; ls /var").ok(), "socket\nlib");
+}
+
+#[test]
 fn refuses_a_service_in_a_place_that_others_than_root_could_exchange() {
     for sandbox in both_doors("services = [\"own\"]") {
         for plant in ["chown bin /run/a", "chmod 777 /run/a", "chown ann /run/a"] {
