@@ -399,7 +399,8 @@ const FULL: &[Row] = &[
         Last(2),
         "ENOSYS",
     ),
-    step("copy-trees", (libc::SYS_fstatfs, "in=2"), Last(1), "EIO"),
+    step("copy-trees", (libc::SYS_fstatfs, "in=2"), Last(2), "EIO"),
+    step("new-root", (libc::SYS_fstatfs, "in=2"), Last(1), "EIO"),
     step(
         "pid-namespace",
         (libc::SYS_openat, "path=/dev/null,in=1"),
@@ -466,7 +467,7 @@ const FULL: &[Row] = &[
     ),
     step("namespaces", NEW_MOUNTS, Every, "EPERM"),
     step("namespaces", NEW_MOUNTS, Every, "ENOSPC"),
-    step("namespaces", (libc::SYS_statx, "in=2"), Nth(2), "EACCES"),
+    step("namespaces", (libc::SYS_statx, "in=2"), Nth(4), "EACCES"),
     step("namespaces", (libc::SYS_socket, "in=2"), Nth(1), "EMFILE"),
     step("namespaces", LOOPBACK, Every, "EPERM"),
     step(
