@@ -467,7 +467,12 @@ const FULL: &[Row] = &[
     ),
     step("namespaces", NEW_MOUNTS, Every, "EPERM"),
     step("namespaces", NEW_MOUNTS, Every, "ENOSPC"),
-    step("namespaces", (libc::SYS_statx, "in=2"), Nth(4), "EACCES"),
+    step(
+        "namespaces",
+        (libc::SYS_statx, "path=/,in=2"),
+        Nth(2),
+        "EACCES",
+    ),
     step("namespaces", (libc::SYS_socket, "in=2"), Nth(1), "EMFILE"),
     step("namespaces", LOOPBACK, Every, "EPERM"),
     step(
