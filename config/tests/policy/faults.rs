@@ -114,7 +114,7 @@ fn refuses_unknown_keys_of_a_jail() {
         (
             "zzz = 1",
             "1: unknown key \"zzz\"; a jail has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, idle, record, linger, root_owner",
+             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, idle, record, until, linger, root_owner",
         ),
         (
             "[jails.web.site]",
@@ -1444,7 +1444,7 @@ fn refuses_a_user_file_that_is_wrong() {
         (
             "[users]\nroot = \"/x\"\n",
             "1:2: unknown key \"users\"; a file in users.d has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, idle, record, linger, root_owner, jail",
+             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, idle, record, until, linger, root_owner, jail",
         ),
     ] {
         let faults = user_file(&policy, text).unwrap_err();
