@@ -97,6 +97,8 @@ install:
 	  $(DESTDIR)$(MANDIR)/man7 \
 	  $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(FISH_COMPLETIONS)
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/login-jail $(DESTDIR)$(SYSCONFDIR)/login-jail/users.d
+	install -d -m 0700 $(OWNER) $(DESTDIR)/var/log/login-jail
+	install -D -m 0644 packaging/logrotate.d/login-jail $(DESTDIR)$(SYSCONFDIR)/logrotate.d/login-jail
 ifeq ($(PRIVILEGE),caps)
 	install -m 0755 $(OWNER) $(BINARY) $(DESTDIR)$(PREFIX)/bin/jail-shell
 	setcap $(CAPS)=ep $(DESTDIR)$(PREFIX)/bin/jail-shell
@@ -136,6 +138,7 @@ uninstall:
 	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
 	  $(DESTDIR)$(DOCDIR)/*.md $(DESTDIR)$(DOCDIR)/how-to/*.md $(DESTDIR)$(DOCDIR)/img/*.svg $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man7/login-jail.7
+	rm -f $(DESTDIR)$(SYSCONFDIR)/logrotate.d/login-jail
 	@test ! -d $(DESTDIR)$(LIBEXEC) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXEC)
 	@echo 'uninstall: $(DESTDIR)$(SYSCONFDIR)/login-jail stays; remove it yourself' >&2
 

@@ -9,7 +9,7 @@ use crate::devices::Device;
 use crate::env::Env;
 use crate::keys::{BaseKey, Keys, MountKey};
 use crate::limits::{Groups, Limits};
-use crate::record::Record;
+use crate::record::{Record, RecordKeys};
 use crate::rule::Rule;
 use crate::services::Service;
 use crate::template::{Template, TemplateError, unfit_target};
@@ -140,7 +140,7 @@ impl Jail {
             commands: keys.commands,
             sftp,
             idle: keys.idle,
-            record: keys.record.unwrap_or_default().fill(),
+            record: keys.record.map_or_else(Record::default, RecordKeys::fill),
             env: Env {
                 pass: keys.pass.unwrap_or_else(Env::default_pass),
                 set: keys.set,

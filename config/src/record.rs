@@ -19,6 +19,8 @@ pub struct Record {
     pub what: RecordWhat,
     /// How the terminal is recorded.
     pub terminal: Recording,
+    /// Whether the config says so itself: a login that can't be recorded is refused then.
+    pub insists: bool,
 }
 
 impl Record {
@@ -64,6 +66,7 @@ impl RecordKeys {
                 input: self.input.unwrap_or(default.input),
                 size: self.size.unwrap_or(default.size),
             },
+            insists: true,
         }
     }
 }

@@ -108,7 +108,8 @@ fn main() -> ExitCode {
         Ok(watchdog) => log_in(&caller, watchdog, &mut log, &mut user),
         Err(refusal) => refusal,
     };
-    log.send(&refusal.event(Some(&log.call), user.as_deref(), uid));
+    let call = log.call.clone();
+    log.refuse(&refusal.event(Some(&call), user.as_deref(), uid));
     // Nobody may keep a process of root's by not reading what it says.
     if privilege::give_up(uid).is_ok() {
         tell(&caller, &refusal);

@@ -11,7 +11,7 @@ use std::{
 };
 
 use nix::errno::Errno;
-use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat};
+use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat, mkdirat};
 
 use crate::{fault::errno_of, resolve::openat2, served};
 
@@ -89,6 +89,80 @@ fn source(path: &Path, user: u32) -> Result<OwnedFd, Untrusted> {
         }
         _ => walk.end(),
     }
+}
+
+/// Opens a directory that is root's alone, for files of root's own, and makes it where it is missing. So is every directory
+/// above it, but that the last of them may let its group write, as /var/log does on some systems: whoever is in that group
+/// can put nothing in its place but another directory of root's.
+///
+/// # Errors
+/// As [`open_directory`], or mkdirat(2) failed.
+pub fn open_or_make_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
+    let mut walk = Walk::from_root(path)?;
+    let names = walk.names()?;
+    let Some((last, above)) = names.split_last() else {
+        return walk.end();
+    };
+    for (number, name) in (1..).zip(above) {
+        walk.step(name, |opened| match check_directory(opened, None) {
+            Err(Flaw::Writable(mode)) if number == above.len() && mode & 0o002 == 0 => Ok(()),
+            other => other,
+        })?;
+    }
+    if let Err(Flaw::Missing) = open_entry(&walk.reached, Path::new(last)) {
+        match mkdirat(&walk.reached, *last, Mode::RWXU) {
+            // Another login was faster.
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(errno) => {
+                walk.walked.push(last);
+                return Err(walk.untrusted(Flaw::Io(errno_of(errno))));
+            }
+        }
+    }
+    walk.step(last, |opened| check_directory(opened, None))?;
+    walk.end()
+}
+
+/// Opens a regular file in an open directory for writing at its end, and makes it where it is missing, for root alone. It is
+/// root's, writable by nobody else, and has no other name.
+///
+/// `shown` is the directory's path, for the message only.
+///
+/// # Errors
+/// The file can't be made, is a link, not regular, not root's, or writable by others.
+pub fn open_for_appending(
+    directory: impl AsFd,
+    shown: &Path,
+    name: &Path,
+) -> Result<File, Untrusted> {
+    // NONBLOCK: a FIFO in this place is refused, not waited for.
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY
+        | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let mode = Mode::RUSR | Mode::WUSR;
+    openat2(directory, name, flags, mode, resolve)
+        .map_err(|errno| match errno_of(errno) {
+            Errno::ELOOP => Flaw::SymbolicLink,
+            other => Flaw::Io(other),
+        })
+        .and_then(|file| {
+            check_file(&file)?;
+            let stat = fstat(&file).map_err(|errno| Flaw::Io(errno_of(errno)))?;
+            match stat.st_nlink {
+                1 => Ok(File::from(file)),
+                _ => Err(Flaw::Io(Errno::EMLINK)),
+            }
+        })
+        .map_err(|flaw| Untrusted {
+            path: shown.join(name),
+            component: shown.join(name),
+            flaw,
+        })
 }
 
 /// A walk along a path, from `/` to where it has come.

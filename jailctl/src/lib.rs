@@ -13,6 +13,7 @@
 mod accounts;
 mod attack;
 mod cli;
+mod clock;
 mod command_lines;
 mod commands;
 mod doctor;
@@ -29,6 +30,7 @@ mod page;
 mod pam;
 mod process;
 mod progress;
+mod record;
 mod shell;
 mod sshd_config;
 mod stand_in;

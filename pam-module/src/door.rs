@@ -3,7 +3,7 @@
 //! The environment is the host program's, and `su` keeps its caller's: name services, syslog(3) and Rust's runtime obey
 //! variables. So a stage runs with an empty one, but for what is said to the user: that is the program's own conversation.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, mem::replace};
 
 use jail::{
     account::{identity::Identity, password::has_expired},
@@ -15,8 +15,10 @@ use jail::{
         until,
     },
     log::{
+        Log,
         call::{Call, Origin},
-        event::{Event, Session},
+        event::Event,
+        running::{Kept, Running},
     },
     plan::{Plan, environment::OF_THE_HOST},
     process::start::in_empty_environment,
@@ -32,6 +34,10 @@ use nix::{
 use rustix::{fs::Mode, process::umask};
 
 use crate::options::{OptionError, Options};
+
+/// The names of the stages, as pam_syslog(3) has them.
+const ACCOUNT: &str = "account";
+const SESSION: &str = "session";
 
 /// What a stage returns to the program, as PAM has it: pam_sm_open_session(3), pam_sm_acct_mgmt(3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,32 +70,61 @@ pub(crate) trait Host {
     fn unset(&self, name: &str);
     /// Has pam_systemd, where it is in the session's stack, end the session after so many seconds; tells whether it was told.
     fn end_after(&self, seconds: u64) -> bool;
-    /// Keeps what counts the session until it is closed; tells whether it could.
-    fn keep(&self, slot: Slot) -> bool;
-    /// Writes what happened to authpriv.
-    fn log(&self, event: &Event<'_>);
+    /// Keeps a session in the transaction, until its end; gives it back where that can't be done.
+    fn keep(&self, open: Open) -> Result<(), Open>;
+    /// Gives the session that was kept.
+    fn kept(&self) -> Option<&mut Open>;
     /// Says one sentence to the user.
     fn say(&self, sentence: &str);
 }
 
+/// A session that was opened.
+#[derive(Debug)]
+pub(crate) struct Open {
+    log: Log,
+    /// Nothing once it is closed.
+    session: Option<Kept>,
+    /// What counts it, where that is limited.
+    slot: Option<Slot>,
+}
+
+impl Open {
+    /// Remembers which descriptors are its own.
+    fn marked(mut self) -> Open {
+        self.log.mark_own();
+        self
+    }
+}
+
 /// Who is served, for log and sentence.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Guest {
     name: Option<OsString>,
     uid: Option<u32>,
+    log: Log,
+}
+
+impl Guest {
+    fn of(host: &impl Host, stage: &str) -> Guest {
+        Guest {
+            name: None,
+            uid: None,
+            log: Log::of_module(call(host), stage),
+        }
+    }
 }
 
 /// Looks at whether a session could be opened for the user, and changes nothing.
 pub(crate) fn account(host: &impl Host, words: Result<Vec<OsString>, OptionError>) -> Verdict {
     let options = match words.and_then(|words| Options::parse(&words)) {
         Ok(options) => options,
-        Err(error) => return wrong_line(host, &error),
+        Err(error) => return wrong_line(&mut Guest::of(host, ACCOUNT), &error),
     };
-    let mut guest = Guest::default();
+    let mut guest = Guest::of(host, ACCOUNT);
     let looked = in_empty_environment(|| {
         let plan = look(host, &options, &mut guest);
         let plan = plan.and_then(|plan| limit_time(host, plan));
-        let plan = plan.inspect_err(|refusal| report(host, refusal, &guest))?;
+        let plan = plan.inspect_err(|refusal| report(refusal, &mut guest))?;
         Ok(plan.map(|plan| would_run_passwd(host, &options, &plan)))
     });
     until::read_zone();
@@ -110,20 +145,20 @@ pub(crate) fn account(host: &impl Host, words: Result<Vec<OsString>, OptionError
 
 /// Puts this process into the user's jail; on any failure, into an empty root.
 pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, OptionError>) -> Verdict {
+    let mut guest = Guest::of(host, SESSION);
     let options = match words.and_then(|words| Options::parse(&words)) {
         Ok(options) => options,
         Err(error) => {
-            let verdict = wrong_line(host, &error);
-            shut(host);
+            let verdict = wrong_line(&mut guest, &error);
+            shut(&guest);
             return verdict;
         }
     };
-    let mut guest = Guest::default();
     let mask = umask(Mode::from_raw_mode(0o077));
     umask(mask);
     let entered = in_empty_environment(|| {
         // The log before the empty root, from which its socket can't be reached.
-        enter(host, &options, &mut guest).inspect_err(|refusal| report(host, refusal, &guest))
+        enter(host, &options, &mut guest).inspect_err(|refusal| report(refusal, &mut guest))
     });
     until::read_zone();
     match entered {
@@ -134,7 +169,7 @@ pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, Option
         }
         Ok(verdict) => verdict,
         Err(refusal) => {
-            shut(host);
+            shut(&guest);
             umask(mask);
             tell(host, &options, &refusal);
             Verdict::Abort
@@ -142,11 +177,32 @@ pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, Option
     }
 }
 
+/// Logs and records the end of a session that was opened in this transaction. Some programs call this as the user, and some in
+/// another process than the one that opened it: it uses nothing but the descriptors from then, if they are still the same.
+pub(crate) fn close_session(host: &impl Host) {
+    let Some(Open { log, session, slot }) = host.kept() else {
+        return;
+    };
+    // It counts no longer.
+    drop(slot.take());
+    log.disown_strangers();
+    if let Some(session) = session.take() {
+        in_empty_environment(|| Running::resume(log, session).leave(None));
+    }
+}
+
+impl Drop for Open {
+    /// What a host program has put into the place of a descriptor is not closed.
+    fn drop(&mut self) {
+        self.log.disown_strangers();
+    }
+}
+
 /// Leaves nothing that could be run, whatever the program does next.
-pub(crate) fn shut(host: &impl Host) {
+fn shut(guest: &Guest) {
     let left = lock_out();
     if left != LockedOut::EmptyRoot {
-        host.log(&Event::NotShut {
+        guest.log.send(&Event::NotShut {
             left: left.to_string(),
         });
     }
@@ -179,6 +235,8 @@ fn plan_for(
         // The one that the jail was made for. No account is looked up here: it would be by the jail's name services, as root
         // (CVE-2025-32463).
         guest.uid = Some(mark.uid);
+        // It would be in the jail.
+        guest.log.without_record();
         return Err(Refusal::Step(
             "host-program",
             StepFault::Unfit(
@@ -192,7 +250,7 @@ fn plan_for(
         Decision::Jail(jail) => *jail,
         Decision::Exempt(rule) => {
             if options.debug {
-                host.log(&Event::Exempt {
+                guest.log.send(&Event::Exempt {
                     user: &name,
                     rule: &rule,
                 });
@@ -204,7 +262,7 @@ fn plan_for(
     until::check(jail.until)?;
     let plan = Plan::behind_pam(jail, &identity)?;
     if options.debug {
-        host.log(&Event::Planned(&plan));
+        guest.log.send(&Event::Planned(&plan));
     }
     Ok(Some(plan))
 }
@@ -223,6 +281,7 @@ fn limit_time(host: &impl Host, plan: Option<Plan>) -> Result<Option<Plan>, Refu
     Err(Refusal::Step("until", fault))
 }
 
+/// Puts this process into the user's jail, and keeps the session, unless the user is not ours.
 fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdict, Refusal> {
     let Some(plan) = plan_for(host, options, guest)? else {
         return Ok(Verdict::Ignore);
@@ -231,20 +290,23 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
     if would_run_passwd(host, options, &plan) {
         return Err(Refusal::PasswordExpired);
     }
-    let call = call(host);
-    let session = Session::of(&plan);
-    // Before entering also because it connects the log, for what is said from inside.
-    let confined = confine(&plan, |_| host.log(&Event::Enter(&call, &session)))?;
+    let mut running = Running::new(&mut guest.log, &plan);
+    running.begin()?;
+    let confined = confine(&plan, |root| {
+        running.session.root_file = root;
+        Ok(running.enter()?)
+    })?;
     if let Some(missing) = confined.missing() {
-        host.log(&Event::Weakened {
-            missing,
-            user: guest.name.as_deref(),
-            uid: guest.uid.unwrap_or_default(),
-        });
+        running.weakened(missing);
     }
-    if let Some(slot) = confined.into_slot()
-        && !host.keep(slot)
-    {
+    let (session, slot) = (running.keep(), confined.into_slot());
+    let open = Open {
+        log: replace(&mut guest.log, Log::nowhere()),
+        session: Some(session),
+        slot,
+    };
+    if let Err(mut open) = host.keep(open.marked()) {
+        guest.log = replace(&mut open.log, Log::nowhere());
         let fault = StepFault::Failed("pam_set_data", Errno::ENOMEM);
         return Err(Refusal::Step("sessions", fault));
     }
@@ -297,16 +359,18 @@ fn call(host: &impl Host) -> Call {
     }
 }
 
-fn wrong_line(host: &impl Host, error: &OptionError) -> Verdict {
-    host.log(&Event::WrongWords {
+fn wrong_line(guest: &mut Guest, error: &OptionError) -> Verdict {
+    guest.log.refuse(&Event::WrongWords {
         reason: format!("the line in the PAM stack: {error}"),
     });
     Verdict::Service
 }
 
-fn report(host: &impl Host, refusal: &Refusal, guest: &Guest) {
+fn report(refusal: &Refusal, guest: &mut Guest) {
     let uid = guest.uid.unwrap_or(u32::MAX);
-    host.log(&refusal.event(None, guest.name.as_deref(), uid));
+    let call = guest.log.call.clone();
+    let event = refusal.event(Some(&call), guest.name.as_deref(), uid);
+    guest.log.refuse(&event);
 }
 
 /// Says one constant sentence. The reason is the administrator's.
@@ -329,15 +393,12 @@ fn tell(host: &impl Host, options: &Options, refusal: &Refusal) {
 mod tests {
     use std::{cell::Cell, env, ffi::OsString};
 
-    use jail::log::event::Event;
-
-    use super::{Host, Slot, Verdict, account};
+    use super::{Host, Open, Verdict, account};
 
     /// A program with variables of its caller's, which counts those that are seen.
     #[derive(Default)]
     struct Counting {
         looking: Cell<Option<usize>>,
-        logging: Cell<Option<usize>>,
         saying: Cell<Option<usize>>,
     }
 
@@ -357,17 +418,17 @@ mod tests {
         fn end_after(&self, _: u64) -> bool {
             true
         }
-        fn keep(&self, _: Slot) -> bool {
-            true
-        }
         fn remote(&self) -> Option<OsString> {
             None
         }
         fn service(&self) -> Option<OsString> {
             None
         }
-        fn log(&self, _: &Event<'_>) {
-            self.logging.set(variables());
+        fn keep(&self, _: Open) -> Result<(), Open> {
+            Ok(())
+        }
+        fn kept(&self) -> Option<&mut Open> {
+            None
         }
         fn say(&self, _: &str) {
             self.saying.set(variables());
@@ -375,11 +436,10 @@ mod tests {
     }
 
     #[test]
-    fn no_variable_of_the_host_programs_reaches_what_decides_or_logs() {
+    fn no_variable_of_the_host_programs_reaches_what_decides() {
         let host = Counting::default();
         assert_eq!(account(&host, Ok(Vec::new())), Verdict::Denied);
         assert_eq!(host.looking.get(), Some(0), "RUST_BACKTRACE and its like");
-        assert_eq!(host.logging.get(), Some(0), "TZ and its like");
         // The conversation is the program's own.
         assert!(host.saying.get() > Some(0));
     }

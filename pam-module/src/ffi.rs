@@ -12,19 +12,15 @@ use std::{
     ptr,
 };
 
-use jail::{
-    door::lockout::LockedOut,
-    log::{event::Event, syslog},
-    session::slot::Slot,
-};
+use jail::door::lockout::LockedOut;
 use libpam_sys::{
     PAM_ABORT, PAM_ERROR_MSG, PAM_IGNORE, PAM_PERM_DENIED, PAM_RHOST, PAM_SERVICE, PAM_SERVICE_ERR,
-    PAM_SILENT, PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_item, pam_getenv,
-    pam_handle, pam_prompt, pam_putenv, pam_set_data, pam_syslog,
+    PAM_SILENT, PAM_SUCCESS, PAM_SYSTEM_ERR, PAM_TTY, PAM_USER, pam_get_data, pam_get_item,
+    pam_getenv, pam_handle, pam_prompt, pam_putenv, pam_set_data,
 };
 
 use crate::{
-    door::{self, Host, Verdict},
+    door::{self, Host, Open, Verdict},
     options::OptionError,
 };
 
@@ -122,32 +118,34 @@ impl Host for Transaction<'_> {
         result == PAM_SUCCESS
     }
 
-    fn keep(&self, slot: Slot) -> bool {
-        let data = Box::into_raw(Box::new(slot)).cast();
-        // SAFETY: the handle is libpam's own, the name ends in NUL, and `let_go` takes what is handed over here.
-        let result = unsafe { pam_set_data(self.handle, SLOT.as_ptr(), data, let_go) };
-        if result != PAM_SUCCESS {
-            // SAFETY: libpam has not taken it, and nobody else has the pointer.
-            drop(unsafe { Box::from_raw(data.cast::<Slot>()) });
+    fn keep(&self, open: Open) -> Result<(), Open> {
+        let open = Box::into_raw(Box::new(open));
+        // SAFETY: the handle is libpam's own and the name ends in NUL; libpam keeps the pointer, and gives it to `forget` once.
+        let kept = unsafe {
+            pam_set_data(
+                self.handle,
+                KEPT.as_ptr().cast_mut(),
+                open.cast(),
+                forget_kept,
+            )
+        };
+        if kept != PAM_SUCCESS {
+            // SAFETY: libpam has not taken the pointer, which is of the box above.
+            return Err(*unsafe { Box::from_raw(open) });
         }
-        result == PAM_SUCCESS
+        Ok(())
     }
 
-    fn log(&self, event: &Event<'_>) {
-        // What has a NUL in it would end there; the lines are escaped and have none.
-        let Ok(line) = CString::new(syslog::line(event)) else {
-            return;
-        };
-        // SAFETY: the handle is libpam's own, the format takes one string, and both strings end in NUL.
-        unsafe {
-            pam_syslog(
-                self.handle,
-                // Without a facility: pam_syslog(3) sets authpriv.
-                event.severity().into(),
-                c"%s".as_ptr(),
-                line.as_ptr(),
-            )
+    fn kept(&self) -> Option<&mut Open> {
+        let mut kept: *const c_void = ptr::null();
+        // SAFETY: the handle is libpam's own, the name ends in NUL, and `kept` is valid for writing one pointer.
+        let result = unsafe { pam_get_data(self.handle, KEPT.as_ptr(), &raw mut kept) };
+        if result != PAM_SUCCESS {
+            return None;
         }
+        // SAFETY: what is kept under this name is the box of `keep`, which lives until libpam forgets it; a transaction is
+        // used by one thread, in one call at a time, and a call asks for it once.
+        unsafe { kept.cast::<Open>().cast_mut().as_mut() }
     }
 
     fn say(&self, sentence: &str) {
@@ -182,16 +180,23 @@ unsafe extern "C" fn free_text(_handle: *mut pam_handle, data: *mut c_void, _sta
     }
 }
 
-/// The name under which libpam keeps what counts a session.
-const SLOT: &CStr = c"login-jail-session";
+/// The name under which libpam keeps a session.
+const KEPT: &CStr = c"login-jail";
 
-/// Lets go of what counted a session: at its end, at pam_end(3), or in a child that has done with its copy. Only the last
-/// descriptor gives the slot back.
-unsafe extern "C" fn let_go(_handle: *mut pam_handle, data: *mut c_void, _status: c_int) {
-    if !data.is_null() {
-        // SAFETY: what is not null under this name comes from `keep`, and libpam hands it over once.
-        drop(unsafe { Box::from_raw(data.cast::<Slot>()) });
+/// Frees a session that libpam has kept: at the end of the transaction, or when another takes its place.
+unsafe extern "C" fn forget_kept(_handle: *mut pam_handle, kept: *mut c_void, _status: c_int) {
+    if kept.is_null() {
+        return;
     }
+    // SAFETY: libpam gives back what `keep` has given it, once.
+    let open = unsafe { Box::from_raw(kept.cast::<Open>()) };
+    guard(
+        || {
+            drop(open);
+            Verdict::Success
+        },
+        || Verdict::Success,
+    );
 }
 
 /// Copies the words of the stack's line.
@@ -267,21 +272,24 @@ extern "C" fn pam_sm_open_session(
     )
 }
 
-/// The end of a session: pam_sm_close_session(3). It counts no longer. Namespaces and mounts end with the processes in them, and some
-/// programs call this as the user: there is nothing that could fail.
+/// The end of a session: pam_sm_close_session(3). Namespaces and mounts end with the processes in them: it is logged, and
+/// nothing of that can make it fail.
 #[unsafe(no_mangle)]
 extern "C" fn pam_sm_close_session(
     handle: *mut pam_handle,
-    _flags: c_int,
+    flags: c_int,
     _argc: c_int,
     _argv: *const *const c_char,
 ) -> c_int {
-    if !handle.is_null() {
-        // SAFETY: the handle is libpam's own, the name ends in NUL, and `let_go` takes nothing for what it is. What is kept there by
-        // now is let go of.
-        unsafe { pam_set_data(handle, SLOT.as_ptr(), ptr::null_mut(), let_go) };
-    }
-    PAM_SUCCESS
+    guard(
+        || {
+            if let Some(transaction) = Transaction::new(handle, flags) {
+                door::close_session(&transaction);
+            }
+            Verdict::Success
+        },
+        || Verdict::Success,
+    )
 }
 
 #[cfg(test)]

@@ -140,8 +140,8 @@ impl Child {
         }
     }
 
-    /// Gives the descriptor that the child has passed on, and lets it end.
-    pub(crate) fn into_passed(mut self) -> Option<OwnedFd> {
+    /// Gives the descriptor that the child has passed on.
+    pub(crate) fn take_passed(&mut self) -> Option<OwnedFd> {
         self.passed.take()
     }
 

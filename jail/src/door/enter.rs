@@ -31,7 +31,7 @@ use crate::{
         until,
         walls::stand_behind,
     },
-    fault::StepFault,
+    fault::{StepFault, failed},
     log::running::Running,
     plan::{
         Plan,
@@ -101,6 +101,7 @@ pub fn enter(
     if plan.process.needs_terminal() && !terminal::is_complete() {
         return Err(Refusal::NoTerminal);
     }
+    running.begin()?;
     be_alone(&plan).map_err(explained)?;
     let slot = count(&plan)?;
     let Some(view) = plan.world.view.clone() else {
@@ -109,7 +110,8 @@ pub fn enter(
             return Err(Refusal::Step("sessions", fault));
         }
         let root = look_for_root(&plan, &watchdog)?;
-        running.enter();
+        running.session.root_file = served::number_of(&root).ok();
+        running.enter()?;
         return enter_root(plan, &root, inherited, watchdog).map(Outcome::Inside);
     };
     let refuse = |step: Step<'_>| {
@@ -193,7 +195,7 @@ fn look_for_root(plan: &Plan, watchdog: &Watchdog) -> Result<OwnedFd, Refusal> {
     Child::run_for(watchdog.left(), plan, &[], || {
         look(plan).map(|it| Some(it.into_root()))
     })?
-    .into_passed()
+    .take_passed()
     .ok_or_else(|| refuse(StepFault::Bug("no root directory came out of the look")))
 }
 
@@ -242,10 +244,11 @@ impl Around {
             .inspect_err(|_| give_up_on(init))
             .map_err(refuse)?;
         let (outcome, inside): (fn(_) -> _, _) = match ready {
-            Ready::Yes(inside) => {
+            Ready::Yes { root, log } => {
+                running.session.root_file = Some(root);
                 begin_recording(&plan, &mut outside, running).inspect_err(|_| give_up_on(init))?;
-                running.enter();
-                (Outcome::Supervisor, inside)
+                running.enter().inspect_err(|_| give_up_on(init))?;
+                (Outcome::Supervisor, log)
             }
             Ready::Gone => (Outcome::Refused, None),
             Ready::Overdue => {
@@ -298,7 +301,7 @@ impl World {
             plan,
             view,
             terminal,
-            link,
+            mut link,
             standard,
             errors,
             close,
@@ -306,7 +309,7 @@ impl World {
         let shown = shown_terminal(&view, &terminal).map_err(explained)?;
         let refuse = Refusal::at(Step::PidNamespace);
         link.let_go_of_standard().map_err(refuse)?;
-        let built = build_world(&plan, &view, shown, &link).map_err(explained);
+        let built = build_world(&plan, &view, shown, &mut link).map_err(explained);
         // From here on nothing waits for a file system, and who is refused is told so.
         standard.take_back().map_err(refuse)?;
         let outside = built?;
@@ -342,9 +345,12 @@ fn build_world(
     plan: &Plan,
     view: &View,
     shown: Option<OwnedFd>,
-    link: &Link,
+    link: &mut Link,
 ) -> Result<Option<OwnedFd>, Refusal> {
     let looked = look(plan)?;
+    link.root_file = served::number_of(&looked.0.root)
+        .map_err(failed("statx of the root"))
+        .map_err(Refusal::at(Step::OpenRoot(&plan.world.root)))?;
     let outside = open_outside(plan)?;
     let trees =
         Trees::copy(plan, view, &looked.0, shown).map_err(Refusal::at(Step::CopyTrees(view)))?;

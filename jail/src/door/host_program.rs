@@ -2,7 +2,7 @@
 //!
 //! What may stall is done by a [`Child`]: it looks, and builds the world. The host program's own process only joins.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use rustix::{fs::CWD, process::chdir};
 
@@ -22,6 +22,7 @@ use crate::{
         world::View,
     },
     process::{capabilities::join_keyring, home::set_umask, limits, start::Inherited},
+    served,
     session::{slot::Slot, terminal},
     sys::close_range::close_range_on_exec_from,
     world::{
@@ -68,12 +69,15 @@ pub fn look_ahead(plan: &Plan) -> Result<(), Refusal> {
 /// Puts this process into the jail of a plan. There is no way back.
 ///
 /// `entering` is called once, when nothing is left that the host could refuse and its files can still be reached: it writes the
-/// log.
+/// log. It is told device and inode of the root directory, and may refuse as well.
 ///
 /// # Errors
 /// The step that failed. Part of the steps have been taken: the caller must see to it that this process runs
 /// nothing of the user's, see [`lock_out`](crate::door::lockout::lock_out).
-pub fn confine(plan: &Plan, entering: impl FnOnce(&Plan)) -> Result<Confined, Refusal> {
+pub fn confine(
+    plan: &Plan,
+    entering: impl FnOnce(Option<(u64, u64)>) -> Result<(), Refusal>,
+) -> Result<Confined, Refusal> {
     let refuse = |fault| Refusal::Step(CONFINE, fault);
     if plan.process.request().is_some() {
         return Err(refuse(StepFault::Bug(
@@ -86,20 +90,26 @@ pub fn confine(plan: &Plan, entering: impl FnOnce(&Plan)) -> Result<Confined, Re
     let outside = open_outside(plan)?;
     let root = match &plan.world.view {
         Some(view) => {
-            let built = build_world(plan, view)?;
-            entering(plan);
+            let mut built = build_world(plan, view)?;
+            entering(built.take_passed().and_then(number_of))?;
             join(built, plan).map_err(Refusal::at(Step::Join(&plan.world.network)))?;
             None
         }
         None => {
-            let looked = Child::run(plan, &[], || look(plan).map(|it| Some(it.into_root())))?;
-            entering(plan);
-            looked.into_passed()
+            let mut looked = Child::run(plan, &[], || look(plan).map(|it| Some(it.into_root())))?;
+            let root = looked.take_passed();
+            entering(root.as_ref().and_then(number_of))?;
+            root
         }
     };
     go_on(plan, root.as_ref()).map_err(explained)?;
     let missing = stand_behind(plan, outside)?;
     Ok(Confined { missing, slot })
+}
+
+/// Gives device and inode of the root directory.
+fn number_of(root: impl AsFd) -> Option<(u64, u64)> {
+    served::number_of(root).ok()
 }
 
 /// Has a child look at what the host gives, and build the world of it in namespaces of its own.
@@ -117,7 +127,7 @@ fn build_world(plan: &Plan, view: &View) -> Result<Child, Refusal> {
             assemble(trees, view)
                 .map(drop)
                 .map_err(Refusal::at(Step::NewRoot(view)))?;
-            Ok(None)
+            Ok(Some(looked.into_root()))
         };
         build().map_err(explained)
     })

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 
 use crate::{
     account::identity::IdentityError,
-    log::{call::Call, event::Event},
+    log::{call::Call, event::Event, record::Unrecorded},
     plan::{PlanFault, allowed::NotAllowed, request::RequestFault, steps::Step},
     process::{
         descriptors::BadDescriptor,
@@ -244,6 +244,12 @@ impl From<RequestFault> for Refusal {
 impl From<IdentityError> for Refusal {
     fn from(error: IdentityError) -> Refusal {
         Refusal::Identity(error)
+    }
+}
+
+impl From<Unrecorded> for Refusal {
+    fn from(fault: Unrecorded) -> Refusal {
+        Refusal::Step("record", StepFault::Unfit(fault.to_string()))
     }
 }
 

@@ -4,7 +4,8 @@
 //! its field or begin another.
 
 use super::{
-    event::{AUTHPRIV, Event, Value},
+    event::{AUTHPRIV, Event},
+    fields::Value,
     syslog::line,
 };
 
@@ -33,6 +34,7 @@ pub fn message_id(event: &Event<'_>) -> &'static str {
         Event::Refused { .. } | Event::WrongWords { .. } => "89da61cba81c463d82329f7d56e8357d",
         Event::Cut { .. } => "d9422b91212545ddbc3efd338646f231",
         Event::Weakened { .. } => "3b4896e26a00454dbb59a90819cf3169",
+        Event::Unrecorded { .. } => "e5fa9b4ae4074f7e9231f2f3e6e17bc2",
         Event::Exempt { .. } => "1b4eb08ac4744fa182afbe5afef35b3c",
         Event::Planned(_) => "15bfbe0cd90d4608b8af4e5f2818782c",
         Event::NotShut { .. } => "1bed3609b0ba4264b52b643e7767fbea",

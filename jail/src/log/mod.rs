@@ -4,8 +4,11 @@
 
 pub mod call;
 pub mod event;
+mod fields;
 pub mod journal;
+mod json;
 mod quoted;
+pub mod record;
 pub mod running;
 mod sink;
 pub mod syslog;

@@ -2,16 +2,29 @@
 
 use std::time::Instant;
 
+use jail_config::Record;
+
 use super::{
     event::{Event, Moved, Session, Whose},
+    record::Unrecorded,
     sink::Log,
 };
 use crate::{plan::Plan, process::ended::Ended};
+
+/// A session that runs without a supervisor.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    session: Session,
+    wanted: Record,
+    begun: Instant,
+}
 
 /// A session, and where its events go.
 #[derive(Debug)]
 pub struct Running<'a> {
     log: &'a mut Log,
+    /// What the config says of the record.
+    wanted: Record,
     /// What is known of it.
     pub session: Session,
     begun: Instant,
@@ -25,9 +38,37 @@ impl<'a> Running<'a> {
     pub fn new(log: &'a mut Log, plan: &Plan) -> Running<'a> {
         Running {
             log,
+            wanted: plan.process.record,
             session: Session::of(plan),
             begun: Instant::now(),
             moved: Moved::default(),
+        }
+    }
+
+    /// Goes on to follow a session that was kept, behind PAM.
+    #[must_use]
+    pub fn resume(log: &'a mut Log, kept: Kept) -> Running<'a> {
+        let Kept {
+            session,
+            wanted,
+            begun,
+        } = kept;
+        Running {
+            log,
+            wanted,
+            session,
+            begun,
+            moved: Moved::default(),
+        }
+    }
+
+    /// Gives what is to be kept of it until its end.
+    #[must_use]
+    pub fn keep(self) -> Kept {
+        Kept {
+            session: self.session,
+            wanted: self.wanted,
+            begun: self.begun,
         }
     }
 
@@ -48,9 +89,43 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Logs that it goes in.
-    pub fn enter(&self) {
-        self.log.send(&Event::Enter(&self.log.call, &self.session));
+    /// Opens the record of sessions, before anything is entered.
+    ///
+    /// # Errors
+    /// It can't be had, and the config insists on it.
+    pub fn begin(&mut self) -> Result<(), Unrecorded> {
+        let opened = self.log.open_record(self.wanted);
+        self.allow(opened)
+    }
+
+    /// Logs and records that it goes in.
+    ///
+    /// # Errors
+    /// It can't be recorded, and the config insists on that.
+    pub fn enter(&self) -> Result<(), Unrecorded> {
+        let event = Event::Enter(&self.log.call, &self.session);
+        let recorded = self.log.record(&event);
+        self.allow(recorded)?;
+        self.log.send(&event);
+        Ok(())
+    }
+
+    /// Lets a session go on that can't be recorded, unless the config insists; the log says so.
+    fn allow(&self, recorded: Result<(), Unrecorded>) -> Result<(), Unrecorded> {
+        let Err(why) = recorded else { return Ok(()) };
+        if self.wanted.insists {
+            return Err(why);
+        }
+        self.unrecorded(&why);
+        Ok(())
+    }
+
+    fn unrecorded(&self, why: &Unrecorded) {
+        self.log.send(&Event::Unrecorded {
+            user: Some(&self.session.user),
+            uid: self.session.uid,
+            reason: why.to_string(),
+        });
     }
 
     /// Logs that it goes in without walls that the config only wants best-effort.
@@ -70,15 +145,19 @@ impl<'a> Running<'a> {
         });
     }
 
-    /// Logs how its main process has ended. Others of it may linger.
+    /// Logs and records how its main process has ended. Others of it may linger.
     pub fn leave(&self, ended: Option<Ended>) {
-        self.log.send(&Event::Leave {
+        let event = Event::Leave {
             call: &self.log.call,
             session: &self.session,
             ended,
             lasted: self.begun.elapsed(),
             moved: self.moved,
-        });
+        };
+        if let Err(why) = self.log.record(&event) {
+            self.unrecorded(&why);
+        }
+        self.log.send(&event);
     }
 
     /// Connects to the log anew, where its daemon is gone: another may have taken its place.

@@ -1,6 +1,7 @@
 //! Where events go: a connection to the log daemon, opened while the host's files are in reach, and used after they are not.
 
 use std::{
+    mem::{forget, replace},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
@@ -11,10 +12,15 @@ use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with,
 };
 
+use jail_config::{Record as Wanted, RecordWhat};
+
+use crate::served;
+
 use super::{
     call::Call,
     event::{AUTHPRIV, Event, LOG_ERR},
     journal::{self, Speaker},
+    record::{Record, Unrecorded},
     syslog,
 };
 
@@ -29,6 +35,13 @@ const NAME: &str = "jail-shell";
 #[derive(Debug)]
 pub struct Log {
     sink: Sink,
+    record: Recording,
+    /// Who speaks, by the name of the program.
+    name: String,
+    /// What stands before each text.
+    before: String,
+    /// Device and inode of the two descriptors, by which [`Log::disown_strangers`] knows them.
+    numbers: [Option<(u64, u64)>; 2],
     /// How the login came in.
     pub call: Call,
 }
@@ -42,6 +55,18 @@ enum Sink {
     Syslog(OwnedFd),
     /// A machine that logs nothing still serves logins.
     Nowhere,
+}
+
+/// The record of sessions, as far as it was needed until now.
+#[derive(Debug)]
+enum Recording {
+    /// Not opened yet.
+    Untried,
+    Open(Record),
+    /// It is not wanted, or can't be had, and the log says so.
+    Off,
+    /// A trial opens it and writes nothing.
+    Trial,
 }
 
 /// What came of a line.
@@ -84,17 +109,77 @@ impl Log {
     pub fn open(call: Call) -> Log {
         Log {
             sink: Sink::open(),
-            call,
+            record: Recording::Untried,
+            name: NAME.to_owned(),
+            ..Log::nowhere_for(call)
+        }
+    }
+
+    /// Connects to the log daemon of the host, for a stage of the PAM module: the host program speaks, and its lines look as
+    /// those of pam_syslog(3).
+    #[must_use]
+    pub fn of_module(call: Call, stage: &str) -> Log {
+        let service = call.service.as_deref().unwrap_or_default();
+        let before = format!("pam_jail({}:{stage}): ", word(service.as_encoded_bytes()));
+        let name = std::fs::read("/proc/self/comm").unwrap_or_default();
+        Log {
+            name: word(&name),
+            before,
+            ..Log::open(call)
         }
     }
 
     /// Makes one that goes nowhere, for a trial.
     #[must_use]
     pub fn nowhere() -> Log {
+        Log::nowhere_for(Call::default())
+    }
+
+    fn nowhere_for(call: Call) -> Log {
         Log {
             sink: Sink::Nowhere,
-            call: Call::default(),
+            record: Recording::Trial,
+            name: String::new(),
+            before: String::new(),
+            numbers: [None; 2],
+            call,
         }
+    }
+
+    /// Forgets the descriptors that are not its own any more: a host program closes what it does not know, and opens something
+    /// else under the same number. To be called when the program comes back after a time of its own.
+    pub fn disown_strangers(&mut self) {
+        let [socket, record] = self.own_numbers();
+        let [own_socket, own_record] = self.numbers;
+        if socket != own_socket
+            && let Sink::Journal(fd) | Sink::Syslog(fd) = replace(&mut self.sink, Sink::Nowhere)
+        {
+            forget(fd);
+        }
+        if record != own_record
+            && let Recording::Open(record) = replace(&mut self.record, Recording::Off)
+        {
+            forget(record);
+        }
+    }
+
+    /// Remembers which descriptors are its own, before a host program goes on.
+    pub fn mark_own(&mut self) {
+        self.numbers = self.own_numbers();
+    }
+
+    fn own_numbers(&self) -> [Option<(u64, u64)>; 2] {
+        let number = |fd: BorrowedFd<'_>| served::number_of(fd).ok();
+        let record = match &self.record {
+            Recording::Open(record) => Some(record.as_fd()),
+            _ => None,
+        };
+        [self.socket().and_then(number), record.and_then(number)]
+    }
+
+    /// Says that there is to be no record.
+    pub fn without_record(&mut self) {
+        self.record = Recording::Off;
     }
 
     /// Sends an event. A queue that stays full loses it: the login must not wait for the log.
@@ -105,6 +190,44 @@ impl Log {
             _ => LOGIN_WAITS,
         };
         self.send_within(event, patience)
+    }
+
+    /// Opens the record of sessions, before privileges are given up, if the config wants one.
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub fn open_record(&mut self, wanted: Wanted) -> Result<(), Unrecorded> {
+        let is_trial = matches!(self.record, Recording::Trial);
+        self.record = Recording::Off;
+        if wanted.what != RecordWhat::Off {
+            let record = Record::open()?;
+            self.record = match is_trial {
+                true => Recording::Trial,
+                false => Recording::Open(record),
+            };
+        }
+        Ok(())
+    }
+
+    /// Writes an event to the record of sessions, if that is open.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn record(&self, event: &Event<'_>) -> Result<(), Unrecorded> {
+        match &self.record {
+            Recording::Open(record) => record.write(event),
+            Recording::Untried | Recording::Off | Recording::Trial => Ok(()),
+        }
+    }
+
+    /// Logs and records that a login was refused. The record is opened for it where nobody has said yet that there is to be
+    /// none; where it can't be had, the log alone has to do.
+    pub fn refuse(&mut self, refusal: &Event<'_>) {
+        self.send(refusal);
+        if let Recording::Untried = self.record {
+            self.record = Record::open().map_or(Recording::Off, Recording::Open);
+        }
+        let (Ok(()) | Err(_)) = self.record(refusal);
     }
 
     /// Sends an event if there is room for it now.
@@ -125,7 +248,8 @@ impl Log {
             Sink::Syslog(socket) => {
                 let priority = AUTHPRIV << 3 | event.severity();
                 let text = syslog::line(event);
-                let line = format!("<{priority}>{NAME}[{}]: {text}", self.call.pid);
+                let Speaker { name, pid, before } = self.speaker();
+                let line = format!("<{priority}>{name}[{pid}]: {before}{text}");
                 (socket, line.into_bytes())
             }
         };
@@ -149,9 +273,9 @@ impl Log {
 
     fn speaker(&self) -> Speaker<'_> {
         Speaker {
-            name: NAME,
+            name: &self.name,
             pid: self.call.pid,
-            before: "",
+            before: &self.before,
         }
     }
 
@@ -163,5 +287,15 @@ impl Log {
     /// Closes the connection.
     pub(super) fn close(&mut self) {
         self.sink = Sink::Nowhere;
+        self.record = Recording::Off;
     }
+}
+
+/// Takes out of a name what could end it in a line.
+fn word(name: &[u8]) -> String {
+    let letters = name.iter().copied().map(char::from);
+    letters
+        .filter(|letter| letter.is_ascii_graphic() && !"[]():".contains(*letter))
+        .take(64)
+        .collect()
 }

@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{
-    event::{Event, Value},
-    quoted::Quoted,
-};
+use super::{event::Event, fields::Value, quoted::Quoted};
 
 /// The most that a line takes in all, in bytes. A datagram of 1 KiB is what RFC 3164 promises to deliver. The daemons of
 /// today take 8 KiB and cut the rest off, wherever that is: so much is left for what stands before the line, which

@@ -24,6 +24,9 @@ use crate::{
     sys::process::{Side, fork},
 };
 
+/// How long the message is by which init says that the world stands: two numbers. Every other one has another length.
+const READY: usize = 16;
+
 /// The pid of a namespace's init.
 const INIT: Pid = Pid::from_raw(1);
 
@@ -34,6 +37,8 @@ pub(crate) struct Link {
     null: OwnedFd,
     /// The end of a pipe by which init lets the main process go on: init writes, the main process reads.
     gate: Option<OwnedFd>,
+    /// Device and inode of the root directory that was opened, once it is: for the log.
+    pub(crate) root_file: (u64, u64),
 }
 
 /// Which process this is after a split.
@@ -68,6 +73,7 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
                 socket: ours,
                 null,
                 gate: None,
+                root_file: (0, 0),
             },
         )),
         Side::Child => {
@@ -76,6 +82,7 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
                 socket: theirs,
                 null,
                 gate: None,
+                root_file: (0, 0),
             };
             link.die_with_supervisor()?;
             expect_in_force("the new pid namespace", getpid() == INIT)?;
@@ -108,8 +115,13 @@ pub(crate) fn split_inside(mut link: Link, terminal: &Inside) -> Result<Split, S
 /// How the building of a world has ended, as the supervisor sees it.
 #[derive(Debug)]
 pub(crate) enum Ready {
-    /// The world stands, and init has no privileges left. With it comes the socket that is /dev/log inside, if there is one.
-    Yes(Option<OwnedFd>),
+    /// The world stands, and init has no privileges left.
+    Yes {
+        /// Device and inode of the root directory.
+        root: (u64, u64),
+        /// The socket that is /dev/log inside, if there is one.
+        log: Option<OwnedFd>,
+    },
     /// Init was refused, and has said why; or it was killed.
     Gone,
     /// Nothing was heard of it in time.
@@ -129,15 +141,22 @@ impl Link {
             if !told.map_err(failed("poll"))? {
                 return Ok(Ready::Overdue);
             }
-            let mut message = [0; 2];
+            let mut message = [0; READY];
             let received = channel::receive_with(&self.socket, &mut message, RecvFlags::DONTWAIT);
-            // Whatever else is told here, init is not ready.
-            let Ok((2, passed)) = received else {
-                return Ok(Ready::Gone);
-            };
-            match Report::decode(message) {
-                Some(Report::Log) => log = passed.into_iter().next(),
-                Some(Report::Ready) => return Ok(Ready::Yes(log)),
+            match (received, message) {
+                (Ok((READY, _)), message) => {
+                    let number =
+                        |half: &[u8]| half.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+                    let (device, inode) = message.split_at(READY / 2);
+                    let root = (number(device), number(inode));
+                    return Ok(Ready::Yes { root, log });
+                }
+                (Ok((2, passed)), [first, second, ..])
+                    if Report::decode([first, second]) == Some(Report::Log) =>
+                {
+                    log = passed.into_iter().next();
+                }
+                // Whatever else is told here, init is not ready.
                 _ => return Ok(Ready::Gone),
             }
         }
@@ -160,7 +179,9 @@ impl Link {
     /// # Errors
     /// The supervisor is gone.
     pub(crate) fn tell_ready(&self) -> Result<(), StepFault> {
-        send(&self.socket, &Report::Ready.encode(), SendFlags::NOSIGNAL)
+        let (device, inode) = self.root_file;
+        let ready = [device.to_be_bytes(), inode.to_be_bytes()].concat();
+        send(&self.socket, &ready, SendFlags::NOSIGNAL)
             .map_err(failed("send to the supervisor"))?;
         match receive::<1>(&self.socket) {
             Some(_) => Ok(()),

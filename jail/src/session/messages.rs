@@ -17,8 +17,6 @@ pub(crate) enum Report {
     Continued,
     /// Others are left, and end with init: the session is over when init is.
     NoLinger,
-    /// The world stands, and init has no privileges left.
-    Ready,
     /// With this comes the socket that is /dev/log inside.
     Log,
 }
@@ -31,7 +29,6 @@ impl Report {
             Report::Stopped(signal) => [b's', u8::try_from(signal).unwrap_or(0)],
             Report::Continued => [b'c', 0],
             Report::NoLinger => [b'n', 0],
-            Report::Ready => [b'r', 0],
             Report::Log => [b'l', 0],
         }
     }
@@ -43,7 +40,6 @@ impl Report {
             [b's', signal] => Some(Report::Stopped(signal.into())),
             [b'c', _] => Some(Report::Continued),
             [b'n', _] => Some(Report::NoLinger),
-            [b'r', _] => Some(Report::Ready),
             [b'l', _] => Some(Report::Log),
             _ => None,
         }

@@ -134,7 +134,7 @@ fn follow(
                 let longest = ending.stands_for(relay.as_ref());
                 stop_like_main(socket, signal, (relay.as_mut(), longest), &mut orders);
             }
-            Some(Report::Continued | Report::Ready | Report::Log) => {}
+            Some(Report::Continued | Report::Log) => {}
             Some(Report::NoLinger) => lingers = false,
             Some(Report::Ended(ended)) => {
                 if !lingers {

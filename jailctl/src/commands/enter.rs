@@ -206,8 +206,13 @@ fn open_session(
 ) -> Result<Verdict, Failure> {
     let plan = Door::Pam.plan(jail, None, identity, [])?.opened_by_root();
     let mut log = Log::open(call(Door::Pam));
-    let running = Running::new(&mut log, &plan);
-    let guest = take_ids(&confine(&plan, |_| running.enter())?, identity)?;
+    let mut running = Running::new(&mut log, &plan);
+    running.begin().map_err(Refusal::from)?;
+    let confined = confine(&plan, |root| {
+        running.session.root_file = root;
+        Ok(running.enter()?)
+    })?;
+    let guest = take_ids(&confined, identity)?;
     if let Some(missing) = &guest.missing {
         running.weakened(missing);
     }

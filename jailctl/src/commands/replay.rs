@@ -28,7 +28,7 @@ use self::{
     filter::{Filter, Passes},
 };
 use crate::{
-    commands::sessions::{local_time, machine_zone},
+    clock::{local_time, machine_zone},
     failure::{Failure, Verdict, need_root},
     manual::Manual,
     output::{Output, print_columns, print_json, say},

@@ -1,28 +1,28 @@
-//! `jailctl sessions`: who is in a jail right now, since when, from where, and with what.
+//! `jailctl sessions`: who is in a jail right now, since when, from where, and with what; and who was.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
-};
+mod ended;
+mod peer;
+
+use std::{collections::BTreeMap, path::Path};
 
 use clap::{Args, ValueHint};
 use jail::door::decision::Config;
-use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{
     accounts::{
         account::{self, Accounts, Jailed},
         used_sessions::UsedSessions,
     },
+    clock::{local_time, machine_zone},
     command_lines,
     door::JAIL_SHELL,
     failure::{Failure, Verdict, need_root},
     manual::{self, Manual},
     output::{Output, print_columns, print_json, say},
     process::{Host, Namespace, Process, Stat, boot_time},
+    record::{self, Recorded},
     shell::{quoted, shown},
 };
 
@@ -36,13 +36,25 @@ use crate::{
 /// knows it. The command is what the process calls itself. The jail is the one that the config gives the user now. A
 /// login that has not entered its jail yet is listed as "entering"; its processes still run as root. Where limits.sessions
 /// is set, a line for each user says how many sessions count: what lingers after its login has ended does not, nor does a
-/// session that root has opened by "jailctl enter". Needs root.
+/// session that root has opened by "jailctl enter". SESSION is the id of the session in the record,
+/// /var/log/login-jail/sessions.jsonl; --json has all that is recorded of it.
+///
+/// With --ended it lists the sessions of the record that have ended: how long they took and how they ended. An address
+/// that only the caller has named is marked as claimed. The end is "closed" where the program behind PAM has closed the session,
+/// and "unknown" where nothing is recorded: the program was killed, the machine went down, or the session was one with chroot
+/// isolation, where no process is left that could record it. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
     /// The accounts; by default all jailed users
     #[arg(value_hint = ValueHint::Username)]
     pub(crate) users: Vec<String>,
+    /// List the sessions that have ended, from the record
+    #[arg(long)]
+    ended: bool,
+    /// List those alone that have ended since then: 2h, 7d, 2026-01-31 or "2026-01-31 17:30"
+    #[arg(long, value_name = "TIME", requires = "ended")]
+    since: Option<String>,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -51,7 +63,9 @@ const EXAMPLES: &str = "\
 Examples:
   jailctl sessions            the sessions of all jailed users
   jailctl sessions ann bob    the sessions of these two
-  jailctl sessions --json     the same for a program";
+  jailctl sessions --json     the same for a program
+  jailctl sessions --ended --since 7d
+                              the sessions that have ended in the last seven days";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {
@@ -60,9 +74,6 @@ const MANUAL: Manual = Manual {
     files: &[manual::CONFIG, manual::USERS_D],
     examples: EXAMPLES,
 };
-
-/// A connection that both sides have made: include/net/tcp_states.h of Linux.
-const ESTABLISHED: &str = "01";
 
 /// A session of a jailed user: its main process, what it came through, and how many processes it has by now.
 #[derive(Debug, Serialize)]
@@ -84,6 +95,13 @@ pub(crate) struct Session {
     processes: usize,
     /// The login has not got into its jail yet: these are processes of root's.
     entering: bool,
+    /// The id of the session in the record.
+    session: Option<String>,
+    /// What is recorded of its beginning.
+    record: Option<Map<String, Value>>,
+    /// Its processes and those above them, the nearest first: the one that was called is among them.
+    #[serde(skip)]
+    around: Vec<i32>,
 }
 
 /// What the processes of one session have in common.
@@ -98,6 +116,10 @@ enum Common {
 /// Lists the sessions.
 pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
     need_root("see the processes of others")?;
+    if arguments.ended {
+        let since = arguments.since.as_deref();
+        return ended::run(&arguments.users, since, arguments.output);
+    }
     let config = Config::read(directory)?;
     let accounts = if arguments.users.is_empty() {
         Accounts::all(&config, directory)?
@@ -107,6 +129,11 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
     let mut sessions = Vec::new();
     for jailed in &accounts.jailed {
         sessions.extend(of(jailed)?);
+    }
+    // Without a record there is what the kernel knows.
+    match record::sessions() {
+        Ok(recorded) => add_record(&mut sessions, &recorded),
+        Err(failure) => eprintln!("jailctl: {failure}"),
     }
     if arguments.output.json {
         print_json(&sessions)?;
@@ -236,7 +263,7 @@ fn opened(
         from: above
             .iter()
             .filter(|process| is_sshd(process))
-            .find_map(peer)
+            .find_map(peer::of)
             .map(|peer| peer.to_string()),
         terminal: None,
         service: opener
@@ -245,6 +272,26 @@ fn opened(
         command: None,
         processes,
         entering: false,
+        session: None,
+        record: None,
+        around: [main].into_iter().chain(above).map(|it| it.pid).collect(),
+    }
+}
+
+/// Puts what is recorded of the sessions that still run to what was found of them.
+fn add_record(sessions: &mut [Session], recorded: &[Recorded]) {
+    let running: BTreeMap<i32, &Recorded> = recorded
+        .iter()
+        .filter_map(|it| Some((it.running()?, it)))
+        .collect();
+    for session in sessions {
+        let found = session.around.iter().find_map(|pid| running.get(pid));
+        if let Some(found) =
+            found.filter(|it| shown(&record::text(&it.enter, "user")) == session.user)
+        {
+            session.session = Some(record::text(&found.enter, "session"));
+            session.record = Some(found.enter.clone());
+        }
     }
 }
 
@@ -301,43 +348,6 @@ fn started(stat: &Stat) -> Option<u64> {
     Some(boot_time()? + stat.start.checked_div(each_second)?)
 }
 
-/// Gives the other side of the one connection by TCP that a process has: the kernel's word, where the environment
-/// (SSH_CONNECTION) is anybody's.
-fn peer(process: &Process) -> Option<SocketAddr> {
-    let sockets: BTreeSet<u64> = process.sockets().into_iter().collect();
-    let tables = [process.network_table("tcp"), process.network_table("tcp6")];
-    tables
-        .iter()
-        .flat_map(|table| table.lines().skip(1))
-        .find_map(|line| connection(line, &sockets))
-}
-
-/// Reads a line of /proc/PID/net/tcp or tcp6, if it is for one of these sockets: proc_pid_net(5).
-fn connection(line: &str, sockets: &BTreeSet<u64>) -> Option<SocketAddr> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let (remote, state, inode) = (fields.get(2)?, fields.get(3)?, fields.get(9)?);
-    if *state != ESTABLISHED || !sockets.contains(&inode.parse().ok()?) {
-        return None;
-    }
-    let (address, port) = remote.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    Some(SocketAddr::new(address_of(address)?, port))
-}
-
-/// Reads an address as those tables have it: words of 32 bits in the machine's byte order, each in hexadecimal.
-fn address_of(text: &str) -> Option<IpAddr> {
-    let mut bytes = Vec::with_capacity(16);
-    for start in (0..text.len()).step_by(8) {
-        let word = u32::from_str_radix(text.get(start..start + 8)?, 16).ok()?;
-        bytes.extend(word.to_ne_bytes());
-    }
-    if let Ok(four) = <[u8; 4]>::try_from(bytes.as_slice()) {
-        return Some(Ipv4Addr::from(four).into());
-    }
-    let sixteen = <[u8; 16]>::try_from(bytes.as_slice()).ok()?;
-    Some(Ipv6Addr::from(sixteen).to_canonical())
-}
-
 /// How many sessions of one user are printed: with chroot isolation a user makes as many as they like, by setsid(1).
 const MOST_PRINTED: usize = 50;
 
@@ -366,7 +376,7 @@ pub(crate) fn print(sessions: &[Session]) {
 fn print_rows(sessions: &[&Session]) {
     let mut rows = vec![
         [
-            "USER", "JAIL", "PID", "SINCE", "SERVICE", "FROM", "TTY", "COMMAND",
+            "USER", "JAIL", "PID", "SINCE", "SERVICE", "FROM", "TTY", "SESSION", "COMMAND",
         ]
         .map(str::to_owned),
     ];
@@ -381,6 +391,7 @@ fn print_rows(sessions: &[&Session]) {
             or_none(&session.service),
             or_none(&session.from),
             or_none(&session.terminal),
+            or_none(&session.session),
             match session.entering {
                 true => format!("{} (entering)", or_none(&session.command)),
                 false => or_none(&session.command),
@@ -388,40 +399,4 @@ fn print_rows(sessions: &[&Session]) {
         ]
     }));
     print_columns(&rows);
-}
-
-/// Gives the machine's time zone, whatever TZ of the caller says; UTC where none is set up.
-pub(super) fn machine_zone() -> TimeZone {
-    let rules = fs::read("/etc/localtime").ok();
-    let zone = rules.and_then(|rules| TimeZone::tzif("", &rules).ok());
-    zone.unwrap_or(TimeZone::UTC)
-}
-
-/// Writes a time in seconds since 1970 as who(1) does.
-pub(super) fn local_time(seconds: u64, zone: &TimeZone) -> Option<String> {
-    let at = Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
-    let local = at.to_zoned_datetime(zone.clone());
-    Some(local.strftime("%F %H:%M").to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::connection;
-
-    #[test]
-    fn an_address_is_read_as_the_kernel_writes_it() {
-        if cfg!(target_endian = "big") {
-            return;
-        }
-        let known = BTreeSet::from([38412]);
-        let line = "   1: 0100007F:0016 0200A8C0:C34F 01 00000000:00000000 02:000A 00000000     0        0 38412 2";
-        let peer = connection(line, &known).unwrap();
-        assert_eq!(peer.to_string(), "192.168.0.2:49999");
-        assert_eq!(connection(line, &BTreeSet::from([1])), None);
-        assert_eq!(connection(&line.replace(" 01 ", " 0A "), &known), None);
-        let mapped = line.replace("0200A8C0", "0000000000000000FFFF00000200A8C0");
-        assert_eq!(connection(&mapped, &known), Some(peer));
-    }
 }

@@ -276,7 +276,7 @@ fn has_a_format(program: &Path) -> Result<(), Errno> {
 
 /// Enters as pam_jail.so would, in this process, and then takes the user's ids as its host program would.
 fn confine(plan: &Plan, identity: &Identity) -> Result<Stage, Refusal> {
-    let confined = host_program::confine(plan, |_| ())?;
+    let confined = host_program::confine(plan, |_| Ok(()))?;
     let missing = take_ids(&confined, identity)?.missing;
     // Where host programs go is the account's home, whatever the jail's is, and `/` where it is not there.
     Ok(Stage::Inside(Inside {

@@ -177,12 +177,13 @@ const TOOL: Layers = Layers {
         &["libexec.rs"],
         &["accounts", "accounts.rs"],
         // What there is on the host.
+        &["record.rs"],
         &["process.rs"],
         &["door.rs"],
         &["mountinfo.rs", "pam", "pam.rs", "sshd_config.rs"],
         // What is said.
         &["kept.rs", "output.rs", "progress.rs", "style.rs"],
-        &["shell.rs", "stdout.rs"],
+        &["clock.rs", "shell.rs", "stdout.rs"],
         &["failure.rs", "terminal.rs"],
     ],
 };

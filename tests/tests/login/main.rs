@@ -16,6 +16,7 @@ mod hostile;
 mod idle;
 mod keys;
 mod leftovers;
+mod record;
 mod recording;
 mod refusals;
 mod roots;

@@ -7,6 +7,7 @@ mod pam_closed;
 mod pam_environment;
 mod pam_guest;
 mod pam_password;
+mod pam_record;
 mod pam_trust;
 mod pam_walls;
 mod session_limit;

@@ -111,10 +111,15 @@ const SET_NO_NEW_PRIVS: (c_long, &str) = (libc::SYS_prctl, "0=38");
 const GET_NO_NEW_PRIVS: (c_long, &str) = (libc::SYS_prctl, "0=39");
 const CLEAR_AMBIENT: (c_long, &str) = (libc::SYS_prctl, "0=47,1=4");
 const SET_DUMPABLE: (c_long, &str) = (libc::SYS_prctl, "0=4");
+const RECORD_DIRECTORY: (c_long, &str) = (libc::SYS_openat2, "path=log,in=1");
+const RECORD_FILE: (c_long, &str) = (libc::SYS_openat2, "path=sessions.jsonl,in=1");
 const LIMIT_CORE: (c_long, &str) = (libc::SYS_prlimit64, "1=4");
 
 /// The rows of `isolation = "chroot"`.
 const CHROOT: &[Row] = &[
+    row("record", RECORD_DIRECTORY, Every, "EACCES", STEP),
+    row("record", RECORD_FILE, Every, "EMFILE", STEP),
+    row("record", (libc::SYS_write, ""), Nth(1), "ENOSPC", STEP),
     row(
         "open-root",
         (libc::SYS_openat2, "path=jails"),
@@ -272,6 +277,10 @@ const DEATH_SIGNAL: (c_long, &str) = (libc::SYS_prctl, "0=1,in=2");
 
 /// The rows of a view of the host with a mount and without a network.
 const FULL: &[Row] = &[
+    step("record", RECORD_DIRECTORY, Every, "EACCES"),
+    step("record", RECORD_FILE, Every, "EMFILE"),
+    step("record", (libc::SYS_write, "in=1"), Nth(1), "ENOSPC"),
+    step("record", (libc::SYS_write, "in=1"), Nth(1), "EIO"),
     row(
         "open-root",
         (libc::SYS_openat2, "path=jails"),
@@ -473,6 +482,7 @@ const FULL: &[Row] = &[
         Nth(2),
         "EACCES",
     ),
+    step("open-root", (libc::SYS_statx, "in=2"), Nth(1), "EACCES"),
     step("namespaces", (libc::SYS_socket, "in=2"), Nth(1), "EMFILE"),
     step("namespaces", LOOPBACK, Every, "EPERM"),
     step(
@@ -854,6 +864,7 @@ users = { ann = "ann" }
 [jails.ann]
 root = "/srv/jails/{user}"
 isolation = "chroot"
+record = "sessions"
 "#
             }
             Full => {
@@ -864,6 +875,7 @@ root = "/srv/jails/{user}"
 base = "host"
 network = "none"
 mounts = [{ source = "/srv/shared", target = "/data", mode = "ro" }]
+record = "sessions"
 services = ["postgresql"]
 devices = ["/dev/hwrng"]
 limits = { sessions = 100 }
