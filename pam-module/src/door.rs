@@ -71,9 +71,9 @@ pub(crate) trait Host {
     /// Has pam_systemd, where it is in the session's stack, end the session after so many seconds; tells whether it was told.
     fn end_after(&self, seconds: u64) -> bool;
     /// Keeps a session in the transaction, until its end; gives it back where that can't be done.
-    fn keep(&self, open: Open) -> Result<(), Open>;
-    /// Gives the session that was kept.
-    fn kept(&self) -> Option<&mut Open>;
+    fn keep(&self, open: Box<Open>) -> Result<(), Box<Open>>;
+    /// Does something with the session that was kept, if there is one.
+    fn with_kept(&self, then: impl FnOnce(&mut Open));
     /// Says one sentence to the user.
     fn say(&self, sentence: &str);
 }
@@ -180,15 +180,14 @@ pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, Option
 /// Logs and records the end of a session that was opened in this transaction. Some programs call this as the user, and some in
 /// another process than the one that opened it: it uses nothing but the descriptors from then, if they are still the same.
 pub(crate) fn close_session(host: &impl Host) {
-    let Some(Open { log, session, slot }) = host.kept() else {
-        return;
-    };
-    // It counts no longer.
-    drop(slot.take());
-    log.disown_strangers();
-    if let Some(session) = session.take() {
-        in_empty_environment(|| Running::resume(log, session).leave(None));
-    }
+    host.with_kept(|Open { log, session, slot }| {
+        // It counts no longer.
+        drop(slot.take());
+        log.disown_strangers();
+        if let Some(session) = session.take() {
+            in_empty_environment(|| Running::resume(log, session).leave(None));
+        }
+    });
 }
 
 impl Drop for Open {
@@ -305,7 +304,7 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
         session: Some(session),
         slot,
     };
-    if let Err(mut open) = host.keep(open.marked()) {
+    if let Err(mut open) = host.keep(Box::new(open.marked())) {
         guest.log = replace(&mut open.log, Log::nowhere());
         let fault = StepFault::Failed("pam_set_data", Errno::ENOMEM);
         return Err(Refusal::Step("sessions", fault));
@@ -424,12 +423,10 @@ mod tests {
         fn service(&self) -> Option<OsString> {
             None
         }
-        fn keep(&self, _: Open) -> Result<(), Open> {
+        fn keep(&self, _: Box<Open>) -> Result<(), Box<Open>> {
             Ok(())
         }
-        fn kept(&self) -> Option<&mut Open> {
-            None
-        }
+        fn with_kept(&self, _: impl FnOnce(&mut Open)) {}
         fn say(&self, _: &str) {
             self.saying.set(variables());
         }

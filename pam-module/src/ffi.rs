@@ -118,8 +118,8 @@ impl Host for Transaction<'_> {
         result == PAM_SUCCESS
     }
 
-    fn keep(&self, open: Open) -> Result<(), Open> {
-        let open = Box::into_raw(Box::new(open));
+    fn keep(&self, open: Box<Open>) -> Result<(), Box<Open>> {
+        let open = Box::into_raw(open);
         // SAFETY: the handle is libpam's own and the name ends in NUL; libpam keeps the pointer, and gives it to `forget` once.
         let kept = unsafe {
             pam_set_data(
@@ -131,21 +131,23 @@ impl Host for Transaction<'_> {
         };
         if kept != PAM_SUCCESS {
             // SAFETY: libpam has not taken the pointer, which is of the box above.
-            return Err(*unsafe { Box::from_raw(open) });
+            return Err(unsafe { Box::from_raw(open) });
         }
         Ok(())
     }
 
-    fn kept(&self) -> Option<&mut Open> {
+    fn with_kept(&self, then: impl FnOnce(&mut Open)) {
         let mut kept: *const c_void = ptr::null();
         // SAFETY: the handle is libpam's own, the name ends in NUL, and `kept` is valid for writing one pointer.
         let result = unsafe { pam_get_data(self.handle, KEPT.as_ptr(), &raw mut kept) };
         if result != PAM_SUCCESS {
-            return None;
+            return;
         }
         // SAFETY: what is kept under this name is the box of `keep`, which lives until libpam forgets it; a transaction is
-        // used by one thread, in one call at a time, and a call asks for it once.
-        unsafe { kept.cast::<Open>().cast_mut().as_mut() }
+        // used by one thread, in one call at a time, and `then` can't ask for it again.
+        if let Some(open) = unsafe { kept.cast::<Open>().cast_mut().as_mut() } {
+            then(open);
+        }
     }
 
     fn say(&self, sentence: &str) {
