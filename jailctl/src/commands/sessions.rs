@@ -287,7 +287,7 @@ fn add_record(sessions: &mut [Session], recorded: &[Recorded]) {
     for session in sessions {
         let found = session.around.iter().find_map(|pid| running.get(pid));
         if let Some(found) =
-            found.filter(|it| shown(&record::text(&it.enter, "user")) == session.user)
+            found.filter(|it| shown(record::text(&it.enter, "user")) == session.user)
         {
             session.session = Some(record::text(&found.enter, "session"));
             session.record = Some(found.enter.clone());
