@@ -1,5 +1,12 @@
 //! Behind PAM: the record of sessions, which the module writes in the host program's own process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test reports by panicking"
+)]
+
 use login_jail_tests::{Sandbox, roots};
 use serde_json::Value;
 
