@@ -347,7 +347,7 @@ fn a_journald_of_systemd_takes_the_fields_and_finds_events_by_them() {
     if sandbox.sh(is_there).code() != Some(0) {
         return skipped(
             "systemd's own journald",
-            &format!(
+            format!(
                 "it does not start here: {}",
                 sandbox.read("/run/journald.out")
             ),
