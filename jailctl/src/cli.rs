@@ -8,8 +8,8 @@ use jail::door::decision::CONFIG_DIRECTORY;
 use crate::{
     commands::{
         add, build::Build, check, complete, completions, enter, explain, import::Import, kick,
-        list, man, mend, migrate, presets, release, replay, rollback::Rollback, sessions, status,
-        update::Update,
+        list, man, mend, migrate, presets, release, replay, rollback::Rollback, sessions, setup,
+        status, undo, update::Update,
     },
     manual::{self, Manual},
 };
@@ -46,11 +46,12 @@ const MANUAL: Manual = Manual {
 };
 
 /// The commands as `jailctl --help` groups them.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Look",
         &["check", "explain", "status", "list", "sessions", "replay"],
     ),
+    ("Set up", &["setup", "undo"]),
     ("Change who is jailed", &["add", "release", "mend", "kick"]),
     (
         "Roots",
@@ -93,6 +94,8 @@ pub(crate) enum Command {
     Kick(kick::Arguments),
     Add(add::Arguments),
     Release(release::Arguments),
+    Setup(setup::Arguments),
+    Undo(undo::Arguments),
     Migrate(migrate::Arguments),
     Enter(enter::Arguments),
     Build(Build),

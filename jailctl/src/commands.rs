@@ -19,6 +19,8 @@ pub(crate) mod release;
 pub(crate) mod replay;
 pub(crate) mod rollback;
 pub(crate) mod sessions;
+pub(crate) mod setup;
 pub(crate) mod status;
 pub(crate) mod supposed;
+pub(crate) mod undo;
 pub(crate) mod update;

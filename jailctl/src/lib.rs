@@ -4,7 +4,7 @@
 //! Nothing here is set-user-ID, and nothing here decides: what a login does is asked of the core, whose plan is printed,
 //! taken in part, or rehearsed, and never made up a second time.
 //!
-//! There is a file for each subcommand in `commands`. They use `migrate`; `doctor`, which explains, checks and mends;
+//! There is a file for each subcommand in `commands`. They use `migrate`; `setup`; `doctor`, which explains, checks and mends;
 //! `attack`, which tries the walls of a jail; and `accounts`. Behind these stand files about the host (`process`, `door`,
 //! `pam`) and about what is printed. Imports go in this order and never back: tests/tests/documents/layers.rs has the list.
 //! `stand_in` is the second program of this package, which `watch` starts by way of `libexec`.
@@ -31,6 +31,7 @@ mod pam;
 mod process;
 mod progress;
 mod record;
+mod setup;
 mod shell;
 mod sshd_config;
 mod stand_in;
@@ -127,6 +128,8 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Kick(arguments) => commands::kick::run(&config, &arguments),
         Command::Add(arguments) => commands::add::run(&config, &arguments),
         Command::Release(arguments) => commands::release::run(&config, &arguments),
+        Command::Setup(arguments) => commands::setup::run(&config, &arguments),
+        Command::Undo(arguments) => commands::undo::run(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(&arguments),
         Command::Enter(arguments) => commands::enter::run(&config, &arguments),
         Command::Build(build) => build.run(),

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
+    process::Output,
 };
 
 use jail::account::identity::Identity;
@@ -26,7 +27,7 @@ const SSHD_LINES: [&str; 2] = [
 ];
 
 /// Where keys are kept that sshd read in place of those in the home.
-const KEYS: &str = "/etc/ssh/authorized_keys.d";
+pub(crate) const KEYS: &str = "/etc/ssh/authorized_keys.d";
 
 /// Where a crontab goes that is taken away from cron.
 const KEPT: &str = "/root";
@@ -55,7 +56,7 @@ pub(crate) fn remove(identity: &Identity, dry_run: bool) -> Result<(), Failure> 
         }
     }
     if changed {
-        failed = failed.and(reload_sshd());
+        failed = failed.and(reload_sshd().map(say));
     }
     failed = failed.and(unmask(identity, dry_run));
     say_what_is_kept(&name);
@@ -124,7 +125,7 @@ fn without_match(text: &str, name: &str) -> Option<String> {
 }
 
 /// Asks sshd whether it understands its config.
-fn sshd_takes_it() -> Result<(), Failure> {
+pub(crate) fn sshd_takes_it() -> Result<(), Failure> {
     match shell::ask("sshd", &["-t"])? {
         Some(answer) if !answer.status.success() => {
             let said = String::from_utf8_lossy(&answer.stderr).into_owned();
@@ -138,16 +139,31 @@ fn sshd_takes_it() -> Result<(), Failure> {
     }
 }
 
-fn reload_sshd() -> Result<(), Failure> {
-    let (program, arguments) = if Path::new("/run/systemd/system").exists() {
-        ("systemctl", ["reload", "ssh"])
+/// Lets sshd read its config again, and says how.
+pub(crate) fn reload_sshd() -> Result<String, Failure> {
+    let is_debians = ["/usr/lib", "/lib", "/etc"]
+        .iter()
+        .any(|it| Path::new(it).join("systemd/system/ssh.service").exists());
+    let unit = if is_debians { "ssh" } else { "sshd" };
+    let command = if Path::new("/run/systemd/system").exists() {
+        ["systemctl", "reload", unit]
     } else if Path::new("/etc/init.d/ssh").exists() && Path::new("/run/sshd.pid").exists() {
-        ("service", ["ssh", "reload"])
+        ["service", "ssh", "reload"]
     } else {
-        say("now reload sshd, if it runs");
-        return Ok(());
+        return Ok("now reload sshd, if it runs".to_owned());
     };
-    run(program, &arguments)
+    let [program, arguments @ ..] = command;
+    let answer = shell::ask(program, &arguments)?;
+    let said = answer
+        .as_ref()
+        .map(|it| String::from_utf8_lossy(&it.stderr));
+    match said {
+        // Where a socket starts it, it may not run at all.
+        Some(said) if said.contains("is not active") => {
+            Ok("sshd does not run, and reads its config when it starts".to_owned())
+        }
+        _ => ended(&command.join(" "), answer),
+    }
 }
 
 /// Lets systemd start the user's manager again, if it was masked for this user.
@@ -167,17 +183,22 @@ fn unmask(identity: &Identity, dry_run: bool) -> Result<(), Failure> {
 
 fn run(program: &str, arguments: &[&str]) -> Result<(), Failure> {
     let command = format!("{program} {}", arguments.join(" "));
-    let missing = || Failure::Failed(format!("{command}: {program} is not installed"));
-    let answer = shell::ask(program, arguments)?.ok_or_else(missing)?;
-    if answer.status.success() {
-        say(format_args!("ran: {command}"));
-        return Ok(());
+    ended(&command, shell::ask(program, arguments)?).map(say)
+}
+
+/// Says that a command was run, if it was, and did what it is for.
+fn ended(command: &str, answer: Option<Output>) -> Result<String, Failure> {
+    match answer {
+        None => Err(Failure::Failed(format!("{command}: it is not installed"))),
+        Some(answer) if answer.status.success() => Ok(format!("ran: {command}")),
+        Some(answer) => {
+            let said = String::from_utf8_lossy(&answer.stderr);
+            Err(Failure::Failed(format!(
+                "{command}: {}",
+                shown(said.trim())
+            )))
+        }
     }
-    let said = String::from_utf8_lossy(&answer.stderr);
-    Err(Failure::Failed(format!(
-        "{command}: {}",
-        shown(said.trim())
-    )))
 }
 
 /// Says what stays, because it may be the administrator's by now.

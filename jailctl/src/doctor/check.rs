@@ -47,12 +47,13 @@ use crate::{
 };
 
 pub(crate) use crate::doctor::kinds::{FindingKind, Severity};
-pub(crate) use cron::{Denial, denial};
+pub(crate) use account_state::is_open as account_is_open;
+pub(crate) use cron::{Denial, denial, denials};
 pub(crate) use doors::{SNIPPETS, is_jail_shell_line};
 pub(crate) use finding::Finding;
 use finding::Mend;
 pub(crate) use mounts::below_roots as mounts_below_roots;
-use printed::Shows;
+pub(crate) use printed::Shows;
 pub(crate) use reach::reaches_home;
 use report::Fixed;
 pub(crate) use report::Report;
@@ -106,6 +107,22 @@ pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
         });
     }
     Ok(Verdict::of(report.counts()))
+}
+
+/// Checks some users and the doors for them, for a command that reports more than that.
+pub(crate) fn of_users(directory: &Path, users: &[String]) -> Result<Report, Failure> {
+    let asked = Asked {
+        users,
+        fix: false,
+        notes: false,
+        verbose: false,
+        attack: false,
+        sshd_config: Path::new(SSHD_CONFIG),
+        output: Output { json: false },
+    };
+    let mut report = look(directory, &asked)?;
+    report.findings.sort_by_key(|finding| finding.severity);
+    Ok(report)
 }
 
 fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {

@@ -38,6 +38,7 @@ use crate::{
 };
 
 pub(crate) use data::Data;
+pub(crate) use keys::in_home as keys_in_home;
 pub(crate) use kind::{Kind, Object};
 pub(crate) use own::installing_again;
 pub(crate) use pasted::Pasted;

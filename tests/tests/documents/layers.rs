@@ -169,6 +169,7 @@ const TOOL: Layers = Layers {
         &["commands", "commands.rs"],
         &["manual.rs", "page.rs"],
         &["migrate", "migrate.rs"],
+        &["setup", "setup.rs"],
         &["doctor", "doctor.rs"],
         &["attack", "attack.rs"],
         &["command_lines.rs", "guest.rs"],

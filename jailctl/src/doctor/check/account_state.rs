@@ -7,7 +7,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use jail::account::{identity::Identity, password::today};
 
 use crate::{
-    accounts::account::Jailed,
+    accounts::{account::Jailed, traces::KEYS},
     doctor::check::{Finding, FindingKind, Report, reach},
     door::{has_jail_shell, has_no_shell},
     pam::{
@@ -96,6 +96,15 @@ pub(super) fn has_password(identity: &Identity) -> bool {
         Ok(Some(shadow)) => shadow.has_password(),
         Ok(None) | Err(_) => true,
     }
+}
+
+/// Tells whether somebody may still get into an account: it has not expired, and where it is locked, it has keys.
+pub(crate) fn is_open(identity: &Identity) -> bool {
+    let shadow = Shadow::of(identity).ok().flatten();
+    let is_expired = shadow.as_ref().and_then(|it| it.expiry(today()));
+    let keys = identity.home.join(".ssh/authorized_keys");
+    let has_keys = keys.exists() || Path::new(KEYS).join(&identity.name).exists();
+    is_expired.is_none() && (has_keys || !shadow.is_some_and(|it| it.is_locked()))
 }
 
 /// Tells whether an account is known to be locked.

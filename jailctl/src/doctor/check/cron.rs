@@ -83,7 +83,7 @@ impl Lists {
     }
 
     fn judge(&self, jailed: &Jailed) -> Option<Finding> {
-        let Denial { state, .. } = self.denial(jailed)?;
+        let Denial { state, .. } = self.denial(&jailed.identity.name.to_string_lossy())?;
         let what = format!(
             "{state}: a job of {} runs by /bin/sh on the host, outside of the jail",
             self.word
@@ -92,8 +92,7 @@ impl Lists {
     }
 
     /// Says which list would keep a user out; nothing where one does.
-    fn denial(&self, jailed: &Jailed) -> Option<Denial> {
-        let name = jailed.identity.name.to_string_lossy();
+    fn denial(&self, name: &str) -> Option<Denial> {
         let lists = |file: &str| {
             let text = fs::read(file).ok()?;
             let text = String::from_utf8_lossy(&text);
@@ -125,8 +124,23 @@ pub(crate) fn denial(kind: Kind, jailed: &Jailed) -> Result<Option<Denial>, Fail
     let lists = if kind == Kind::At { &AT } else { &CRON };
     match lists.no_file() {
         Some(list) => Err(Failure::Failed(format!("{list} is no file"))),
-        None => Ok(lists.denial(jailed)),
+        None => Ok(lists.denial(&jailed.identity.name.to_string_lossy())),
     }
+}
+
+/// Says which lists keep a user away from cron and at, where these are installed and PAM does not jail their jobs.
+pub(crate) fn denials(name: &str) -> Result<Vec<Denial>, Failure> {
+    let mut denials = Vec::new();
+    for lists in [&CRON, &AT] {
+        if pam::jails(lists.service) || !Path::new(lists.program).exists() {
+            continue;
+        }
+        match lists.no_file() {
+            Some(list) => return Err(Failure::Failed(format!("{list} is no file; rm {list}"))),
+            None => denials.extend(lists.denial(name)),
+        }
+    }
+    Ok(denials)
 }
 
 /// Makes a fix for what a user has there.

@@ -21,16 +21,16 @@ const OF_FIX: &str =
 const OF_BY_HAND: &str = "Read what follows \"by hand:\" before you run it.";
 
 /// What is shown besides errors and warnings.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shows {
-    pub(super) notes: bool,
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shows {
+    pub(crate) notes: bool,
     /// All members of a group.
-    pub(super) members: bool,
+    pub(crate) members: bool,
 }
 
 impl Report {
     /// Prints it for a person.
-    pub(super) fn print(&self, shows: Shows) {
+    pub(crate) fn print(&self, shows: Shows) {
         let style = Style::of_stdout();
         self.attacks.iter().for_each(Attack::print);
         let (accepted, open): (Vec<_>, Vec<_>) = Together::all(&self.findings)

@@ -71,7 +71,7 @@ impl Report {
     }
 
     /// Tells whether the exit status is 1. What could not be looked at is not known to be in order.
-    pub(super) fn counts(&self) -> bool {
+    pub(crate) fn counts(&self) -> bool {
         self.findings.iter().any(Finding::counts) || !self.unchecked.is_empty()
     }
 }

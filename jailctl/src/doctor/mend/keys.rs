@@ -8,10 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jail::account::identity::Identity;
 use jail_roots::tree::Tree;
 
 use crate::{
-    accounts::account::Jailed,
+    accounts::{account::Jailed, traces::KEYS},
     doctor::{
         check::{leading_to_shell, reaches_home, written_keys},
         mend::{
@@ -23,9 +24,6 @@ use crate::{
     guest,
     shell::{self, shown},
 };
-
-/// Where sshd is told to look for keys: authorized_keys.d of sshd's own directory.
-pub(crate) const PLACE: &str = "/etc/ssh/authorized_keys.d";
 
 /// How much is read of all files, in bytes, and how long that may take, in seconds.
 const MOST: &str = "1048576";
@@ -41,7 +39,7 @@ pub(crate) fn to_roots_file(
     copy(
         jailed,
         &from,
-        &Path::new(PLACE).join(&jailed.identity.name),
+        &Path::new(KEYS).join(&jailed.identity.name),
         extent,
     )
 }
@@ -140,6 +138,20 @@ fn copy(
 /// Reads files of keys as the user, and gives the keys that lead to the login shell and how many do not; nothing where there
 /// are no such files.
 fn read(jailed: &Jailed, from: &[PathBuf]) -> Result<Option<(String, usize)>, Failure> {
+    read_as(&jailed.identity, from)
+}
+
+/// Reads the keys that an account has in its home on the host, for a file of root's to have them.
+///
+/// # Errors
+/// They are there and can't be read.
+pub(crate) fn in_home(identity: &Identity) -> Result<Option<String>, Failure> {
+    let files = ["authorized_keys", "authorized_keys2"];
+    let files = files.map(|name| identity.home.join(".ssh").join(name));
+    Ok(read_as(identity, &files)?.map(|(keys, _)| keys))
+}
+
+fn read_as(identity: &Identity, from: &[PathBuf]) -> Result<Option<(String, usize)>, Failure> {
     let from = from.iter().filter(|it| it.symlink_metadata().is_ok());
     let from: Vec<&PathBuf> = from.collect();
     if from.is_empty() {
@@ -151,7 +163,7 @@ fn read(jailed: &Jailed, from: &[PathBuf]) -> Result<Option<(String, usize)>, Fa
         .args(["--wait", "timeout", LONGEST, "head", "-q", "-c", MOST, "--"])
         .args(&from);
     // With the uid of somebody else, the supplementary groups go as well.
-    command.uid(jailed.identity.uid).gid(jailed.identity.gid);
+    command.uid(identity.uid).gid(identity.gid);
     let output = command
         .output()
         .map_err(|error| Failure::Failed(format!("read keys: {error}")))?;
@@ -159,7 +171,7 @@ fn read(jailed: &Jailed, from: &[PathBuf]) -> Result<Option<(String, usize)>, Fa
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(Failure::Failed(format!(
             "read the keys as {}: {}",
-            jailed.name(),
+            shown(&identity.name),
             shown(said.trim())
         )));
     }

@@ -1,0 +1,183 @@
+//! Groups, accounts and login shells, changed by the host's own programs: groupadd(8), useradd(8), gpasswd(1), usermod(8).
+
+use std::path::Path;
+
+use jail::account::identity::{Identity, IdentityError};
+use jail::door::refusal::Refusal;
+
+use crate::{
+    accounts::shells,
+    door::JAIL_SHELL_PATH,
+    failure::Failure,
+    process::Process,
+    shell::{self, quoted, shown},
+};
+
+/// Where accounts that are made have their homes.
+pub(super) const HOMES: &str = "/home";
+
+/// A command of the host.
+#[derive(Debug)]
+pub(super) struct Command(Vec<String>);
+
+impl Command {
+    pub(super) fn of(words: &[&str]) -> Command {
+        Command(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    /// Gives it as it is typed.
+    pub(super) fn shown(&self) -> String {
+        let words: Vec<String> = self.0.iter().map(quoted).collect();
+        words.join(" ")
+    }
+
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let words: Vec<&str> = self.0.iter().map(String::as_str).collect();
+        let Some((program, arguments)) = words.split_first() else {
+            return Ok(());
+        };
+        let missing = || Failure::Failed(format!("{}: it is not installed", self.shown()));
+        let answer = shell::ask(program, arguments)?.ok_or_else(missing)?;
+        if answer.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+        Err(Failure::Failed(format!(
+            "{}: {}",
+            self.shown(),
+            shown(said.trim())
+        )))
+    }
+}
+
+pub(super) fn make_group(name: &str) -> Command {
+    Command::of(&["groupadd", name])
+}
+
+pub(super) fn remove_group(name: &str) -> Command {
+    Command::of(&["groupdel", name])
+}
+
+/// Makes an account that a key opens and no password: an asterisk is no password and, unlike the default, no lock. It gets
+/// no ids for containers.
+pub(super) fn make_account(user: &str, group: &str) -> Command {
+    let home = format!("{HOMES}/{user}");
+    Command::of(&[
+        "useradd",
+        "-M",
+        "-U",
+        "-p",
+        "*",
+        "-K",
+        "SUB_UID_COUNT=0",
+        "-K",
+        "SUB_GID_COUNT=0",
+        "-G",
+        group,
+        "-d",
+        &home,
+        "-s",
+        JAIL_SHELL_PATH,
+        user,
+    ])
+}
+
+pub(super) fn remove_account(user: &str) -> Command {
+    Command::of(&["userdel", user])
+}
+
+pub(super) fn join(user: &str, group: &str) -> Command {
+    Command::of(&["gpasswd", "-a", user, group])
+}
+
+pub(super) fn leave(user: &str, group: &str) -> Command {
+    Command::of(&["gpasswd", "-d", user, group])
+}
+
+pub(super) fn set_shell(user: &str, to: &str) -> Command {
+    Command::of(&["usermod", "-s", to, user])
+}
+
+/// Looks an account up; nothing where there is none.
+pub(super) fn identity(user: &str) -> Result<Option<Identity>, Failure> {
+    match Identity::named(user) {
+        Ok(identity) => Ok(Some(identity)),
+        Err(IdentityError::Unknown(_)) => Ok(None),
+        Err(error) => Err(Refusal::Identity(error).into()),
+    }
+}
+
+/// Gives the members that a group lists, and its gid; nothing where there is no such group.
+pub(super) fn group(name: &str) -> Result<Option<(u32, Vec<String>)>, Failure> {
+    let failed = || Failure::Failed(format!("look up the group {name}: getent group failed"));
+    let answer = shell::ask("getent", &["group", name])?.ok_or_else(failed)?;
+    match answer.status.code() {
+        Some(0) => {}
+        // getent(1): the key was not found.
+        Some(2) => return Ok(None),
+        _ => return Err(failed()),
+    }
+    let text = String::from_utf8_lossy(&answer.stdout);
+    let fields: Vec<&str> = text.trim_end().split(':').collect();
+    let (Some(gid), Some(members)) = (fields.get(2), fields.get(3)) else {
+        return Err(failed());
+    };
+    let gid = gid.parse().map_err(|_| failed())?;
+    let members = members.split(',').filter(|it| !it.is_empty());
+    Ok(Some((gid, members.map(str::to_owned).collect())))
+}
+
+/// Tells whether an account is in a group.
+pub(super) fn is_member(user: &str, group: &str) -> Result<bool, Failure> {
+    let identity = identity(user)?;
+    Ok(identity.is_some_and(|it| it.group_names.iter().any(|name| name == group)))
+}
+
+/// Gives jail-shell to an account, and keeps the shell in mind that it has, for `jailctl release`.
+pub(super) fn jail(user: &str) -> Result<(), Failure> {
+    if let Some(identity) = identity(user)? {
+        shells::remember(&identity)?;
+    }
+    set_shell(user, JAIL_SHELL_PATH).run()
+}
+
+/// Gives an account the shell from before, unless somebody has given it another one.
+pub(super) fn unjail(user: &str, before: &str) -> Result<bool, Failure> {
+    let Some(identity) = identity(user)? else {
+        return Ok(false);
+    };
+    if identity.shell != Path::new(JAIL_SHELL_PATH) {
+        return Ok(false);
+    }
+    set_shell(user, before).run()?;
+    shells::forget(user)?;
+    Ok(true)
+}
+
+/// Removes an account that was made, with the group of its name, if useradd has made that and userdel has left it.
+pub(super) fn remove(user: &str) -> Result<bool, Failure> {
+    if identity(user)?.is_none() {
+        return Ok(false);
+    }
+    remove_account(user).run()?;
+    let is_left = group(user)?.is_some_and(|(_, members)| members.is_empty());
+    if is_left {
+        remove_group(user).run()?;
+    }
+    Ok(true)
+}
+
+/// Refuses to go on while an account has processes, which userdel(8) would refuse too late.
+pub(super) fn refuse_running(user: &str) -> Result<(), Failure> {
+    let Some(identity) = identity(user)? else {
+        return Ok(());
+    };
+    let running = Process::of_user(identity.uid)?.len();
+    if running == 0 {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "nothing was changed, because the account {0} goes and has processes ({running}); run: jailctl kick {0}",
+        quoted(user)
+    )))
+}

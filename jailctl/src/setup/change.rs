@@ -1,0 +1,231 @@
+//! The kinds of changes that a set-up is made of. Each can be shown, made and taken back, and tells whether it is made.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    accounts,
+    directory::Directory,
+    file::{self, Purpose, Written},
+    sshd,
+};
+use crate::{door::JAIL_SHELL_PATH, failure::Failure, shell::shown};
+
+/// One change of the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub(crate) enum Change {
+    /// A group is made.
+    Group { name: String },
+    /// An account is made, in a group, with jail-shell as its login shell.
+    Account { user: String, group: String },
+    /// An account that there is comes into a group.
+    Member { user: String, group: String },
+    /// An account that there is gets jail-shell as its login shell.
+    LoginShell { user: String, before: String },
+    /// A directory is made.
+    Directory(Directory),
+    /// A file is written.
+    File(Written),
+}
+
+/// What came of taking a change back.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Undone {
+    /// What was done, in words; nothing where the change had not been made, or somebody has taken it back.
+    pub(crate) did: Option<String>,
+    /// What stays, and why.
+    pub(crate) kept: Option<String>,
+}
+
+impl Undone {
+    fn of(is_done: bool, did: impl FnOnce() -> String) -> Undone {
+        Undone {
+            did: is_done.then(did),
+            kept: None,
+        }
+    }
+}
+
+impl Change {
+    /// Tells whether the host is so already.
+    pub(crate) fn is_done(&self) -> Result<bool, Failure> {
+        Ok(match self {
+            Change::Group { name } => accounts::group(name)?.is_some(),
+            Change::Account { user, .. } => accounts::identity(user)?.is_some(),
+            Change::Member { user, group } => accounts::is_member(user, group)?,
+            Change::LoginShell { user, .. } => {
+                let identity = accounts::identity(user)?;
+                identity.is_some_and(|it| it.shell.as_os_str() == JAIL_SHELL_PATH)
+            }
+            Change::Directory(directory) => directory.is_there(),
+            Change::File(written) => file::read(&written.path)?.as_ref() == Some(&written.after),
+        })
+    }
+
+    /// Shows it: a command, or a file with the lines that change.
+    pub(crate) fn show(&self) -> Vec<String> {
+        match self {
+            Change::Directory(directory) => vec![format!("make {}", directory.shown())],
+            Change::File(written) => {
+                let word = if written.before.is_some() {
+                    "change"
+                } else {
+                    "write"
+                };
+                let mut lines = vec![format!("{word} {}", written.path.display())];
+                lines.extend(
+                    written
+                        .shown()
+                        .iter()
+                        .map(|it| format!("    {}", shown(it))),
+                );
+                if written.purpose == Purpose::Sshd {
+                    lines.push("run sshd -t, and reload sshd".to_owned());
+                }
+                lines
+            }
+            _ => self
+                .command()
+                .map(|command| format!("run {}", command.shown()))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// Gives the command that makes it, where one does.
+    fn command(&self) -> Option<accounts::Command> {
+        Some(match self {
+            Change::Group { name } => accounts::make_group(name),
+            Change::Account { user, group } => accounts::make_account(user, group),
+            Change::Member { user, group } => accounts::join(user, group),
+            Change::LoginShell { user, .. } => accounts::set_shell(user, JAIL_SHELL_PATH),
+            Change::Directory(_) | Change::File(_) => return None,
+        })
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// It could not be made, and the host is as it was before, as far as this change is concerned.
+    pub(crate) fn apply(&self) -> Result<(), Failure> {
+        match self {
+            Change::Directory(directory) => directory.make(),
+            Change::File(written) => written.write(),
+            Change::LoginShell { user, .. } => accounts::jail(user),
+            _ => self.command().map_or(Ok(()), |command| command.run()),
+        }
+    }
+
+    /// Refuses, before anything is taken back, what would keep this change from being taken back.
+    pub(crate) fn can_be_undone(&self) -> Result<(), Failure> {
+        match self {
+            Change::Account { user, .. } => accounts::refuse_running(user),
+            _ => Ok(()),
+        }
+    }
+
+    /// Shows what taking it back does; nothing where there is nothing to take back.
+    pub(crate) fn show_undo(&self) -> Result<Vec<String>, Failure> {
+        let run = |command: accounts::Command| vec![format!("run {}", command.shown())];
+        if let Change::File(written) = self {
+            let now = file::read(&written.path)?;
+            let (text, kept) = written.without()?;
+            if now == text {
+                return Ok(Vec::new());
+            }
+            let shown = Change::File(Written {
+                before: now,
+                after: text.clone().unwrap_or_default(),
+                ..written.clone()
+            });
+            let mut lines = shown.show();
+            if let (None, Some(line)) = (text, lines.first_mut()) {
+                *line = format!("remove {}", written.path.display());
+            }
+            lines.extend(kept.map(|what| format!("keep {what}")));
+            return Ok(lines);
+        }
+        if !self.is_done()? {
+            return Ok(Vec::new());
+        }
+        Ok(match self {
+            Change::Group { name } => run(accounts::remove_group(name)),
+            Change::Account { user, .. } => run(accounts::remove_account(user)),
+            Change::Member { user, group } => run(accounts::leave(user, group)),
+            Change::LoginShell { user, before } => run(accounts::set_shell(user, before)),
+            Change::Directory(directory) => {
+                vec![format!(
+                    "remove {}, if it is empty",
+                    directory.path.display()
+                )]
+            }
+            Change::File(_) => Vec::new(),
+        })
+    }
+
+    /// Takes it back, if it was made and nobody else has taken it back.
+    ///
+    /// # Errors
+    /// It could not be taken back; trying again may.
+    pub(crate) fn undo(&self) -> Result<Undone, Failure> {
+        match self {
+            Change::Group { name } => {
+                let is_there = accounts::group(name)?.is_some();
+                if is_there {
+                    accounts::remove_group(name).run()?;
+                }
+                Ok(Undone::of(is_there, || format!("removed the group {name}")))
+            }
+            Change::Account { user, .. } => {
+                let is_gone = accounts::remove(user)?;
+                Ok(Undone::of(is_gone, || {
+                    format!("removed the account {user}")
+                }))
+            }
+            Change::Member { user, group } => {
+                let is_member = accounts::is_member(user, group)?;
+                if is_member {
+                    accounts::leave(user, group).run()?;
+                }
+                Ok(Undone::of(is_member, || {
+                    format!("took {user} out of {group}")
+                }))
+            }
+            Change::LoginShell { user, before } => {
+                let is_back = accounts::unjail(user, before)?;
+                Ok(Undone::of(is_back, || {
+                    format!("login shell of {user}: {before}")
+                }))
+            }
+            Change::Directory(directory) => {
+                let removed = directory.remove();
+                let did = || format!("removed {}", directory.path.display());
+                Ok(match removed {
+                    Ok(is_gone) => Undone::of(is_gone, did),
+                    Err(kept) => Undone {
+                        did: None,
+                        kept: Some(kept),
+                    },
+                })
+            }
+            Change::File(written) => undo_file(written),
+        }
+    }
+}
+
+fn undo_file(written: &Written) -> Result<Undone, Failure> {
+    let is_sshds = written.purpose == Purpose::Sshd && sshd::is_there();
+    let (changed, kept) = written.take_back()?;
+    let mut undone = Undone::of(changed, || format!("{}: as before", written.path.display()));
+    undone.kept = kept.map(|what| format!("{}: it keeps {what}", written.path.display()));
+    // Also where the file is as it was: a set-up or an undo may have been killed before the reload.
+    if is_sshds {
+        match sshd::test() {
+            Ok(()) => drop(sshd::reload()?),
+            Err(failure) => {
+                undone.kept = Some(format!("sshd was not reloaded, because {failure}"));
+            }
+        }
+    }
+    Ok(undone)
+}

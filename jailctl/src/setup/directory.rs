@@ -1,0 +1,99 @@
+//! Directories of a set-up: made below directories that root alone can change, and removed while they are empty.
+
+use std::path::{Path, PathBuf};
+
+use jail_roots::tree::Tree;
+use rustix::{
+    fs::{AtFlags, Gid, Mode, OFlags, Uid, fchmod, fchown, mkdirat, openat, unlinkat},
+    io::Errno,
+};
+use serde::{Deserialize, Serialize};
+
+use super::accounts;
+use crate::failure::Failure;
+
+/// A directory to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Directory {
+    pub(super) path: PathBuf,
+    pub(super) mode: u32,
+    /// The user whose it is, with the user's group; root where there is none.
+    pub(super) user: Option<String>,
+    /// The group whose it is, where it is root's.
+    pub(super) group: Option<String>,
+}
+
+impl Directory {
+    /// A directory that root alone can change.
+    pub(super) fn of_root(path: &Path) -> Directory {
+        Directory {
+            path: path.to_owned(),
+            mode: 0o755,
+            user: None,
+            group: None,
+        }
+    }
+
+    pub(super) fn shown(&self) -> String {
+        let user = self.user.as_deref().unwrap_or("root");
+        let group = self.group.as_deref().or(self.user.as_deref());
+        format!(
+            "{} (mode {:o}, {user}:{})",
+            self.path.display(),
+            self.mode,
+            group.unwrap_or("root")
+        )
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        self.path.symlink_metadata().is_ok()
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// Something is there already; others than root can change the directory above it; a system call failed.
+    pub(super) fn make(&self) -> Result<(), Failure> {
+        let (uid, gid) = self.ids()?;
+        let above = Tree::open_above(&self.path)?;
+        let name = self.path.file_name().unwrap_or_default();
+        let made = mkdirat(&above, name, Mode::from_raw_mode(0o700)).and_then(|()| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let made = openat(&above, name, flags, Mode::empty())?;
+            fchown(&made, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+            fchmod(&made, Mode::from_raw_mode(self.mode))
+        });
+        made.map_err(|errno| Failure::io("make", &self.path, &errno.into()))
+    }
+
+    fn ids(&self) -> Result<(u32, u32), Failure> {
+        let gone = |what: &str, name: &str| Failure::Failed(format!("there is no {what} {name}"));
+        match (&self.user, &self.group) {
+            (Some(user), _) => {
+                let identity = accounts::identity(user)?.ok_or_else(|| gone("account", user))?;
+                Ok((identity.uid, identity.gid))
+            }
+            (None, Some(group)) => {
+                let (gid, _) = accounts::group(group)?.ok_or_else(|| gone("group", group))?;
+                Ok((0, gid))
+            }
+            (None, None) => Ok((0, 0)),
+        }
+    }
+
+    /// Removes it if it is empty, and tells whether it has gone by that. The error is what stays, and why.
+    pub(super) fn remove(&self) -> Result<bool, String> {
+        let name = self.path.file_name().unwrap_or_default();
+        if !self.is_there() {
+            return Ok(false);
+        }
+        let kept = |why: String| format!("{}: it stays, because {why}", self.path.display());
+        let above = Tree::open_above(&self.path).map_err(|fault| kept(fault.to_string()))?;
+        match unlinkat(&above, name, AtFlags::REMOVEDIR) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Err(kept("it is not empty".to_owned())),
+            Err(errno) => Err(kept(errno.to_string())),
+        }
+    }
+}

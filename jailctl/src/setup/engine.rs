@@ -1,0 +1,108 @@
+//! Makes the changes of a set-up, and takes them back.
+
+use super::{
+    change::Change,
+    journal::{self, About, Journal},
+};
+use crate::failure::Failure;
+
+/// Makes changes, each after it was written down, and gives the id of the journal.
+///
+/// # Errors
+/// A change could not be made. Those before it are made, and the journal can take them back.
+pub(crate) fn carry_out(about: About, changes: &[Change]) -> Result<u32, Failure> {
+    let journal = Journal::begin(about)?;
+    for (number, change) in changes.iter().enumerate() {
+        let made = journal.note(number, change).and_then(|()| change.apply());
+        made.map_err(|failure| stopped(&failure, number, journal.id))?;
+    }
+    let complete = journal.complete();
+    complete.map_err(|failure| stopped(&failure, changes.len(), journal.id))?;
+    Ok(journal.id)
+}
+
+fn stopped(failure: &Failure, made: usize, id: u32) -> Failure {
+    Failure::Failed(format!(
+        "{failure}; set-up {id} has stopped after {made} of its changes; to take these back, run: jailctl undo {id}"
+    ))
+}
+
+/// Refuses to begin while a set-up has stopped half-way: what it has left would look like the host's own.
+pub(crate) fn refuse_stopped() -> Result<(), Failure> {
+    match journal::all()?.into_iter().find(|it| !it.is_complete) {
+        None => Ok(()),
+        Some(journal) => Err(Failure::Failed(format!(
+            "nothing was changed, because set-up {0} has stopped half-way; take it back first: jailctl undo {0}",
+            journal.id
+        ))),
+    }
+}
+
+/// What came of an undo.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// What was done, or would be.
+    pub(crate) did: Vec<String>,
+    /// What stays, and why.
+    pub(crate) kept: Vec<String>,
+}
+
+/// Takes a set-up back, the last change first. One that can't be taken back does not keep the others from it; the journal
+/// stays then, and the same command tries again.
+pub(crate) fn undo(journal: Journal) -> Result<Report, Failure> {
+    let changes = journal.changes()?;
+    changes.iter().try_for_each(Change::can_be_undone)?;
+    let (mut report, mut failures) = (Report::default(), Vec::new());
+    for change in changes.iter().rev() {
+        match change.undo() {
+            Ok(undone) => {
+                report.did.extend(undone.did);
+                report.kept.extend(undone.kept);
+            }
+            Err(failure) => failures.push(failure.to_string()),
+        }
+    }
+    if failures.is_empty() {
+        journal.remove()?;
+        return Ok(report);
+    }
+    Err(Failure::Failed(format!(
+        "set-up {0} is taken back but for this; then run: jailctl undo {0}\n{1}",
+        journal.id,
+        failures.join("\n")
+    )))
+}
+
+/// Says what an undo would do.
+pub(crate) fn show_undo(journal: &Journal) -> Result<Report, Failure> {
+    let mut report = Report::default();
+    for change in journal.changes()?.iter().rev() {
+        report.did.extend(change.show_undo()?);
+    }
+    Ok(report)
+}
+
+/// Finds the set-up to be taken back: the one with this id, or the last.
+pub(crate) fn find(id: Option<u32>) -> Result<Journal, Failure> {
+    let mut all = journal::all()?;
+    let at = match id {
+        None => all.len().checked_sub(1),
+        Some(id) => all.iter().position(|it| it.id == id),
+    };
+    let Some(at) = at else {
+        return Err(Failure::Failed(match id {
+            None => "there is no set-up to take back".to_owned(),
+            Some(id) => format!("there is no set-up {id}; jailctl undo --list lists them"),
+        }));
+    };
+    let group = all.get(at).map(|it| it.about.group.clone());
+    let later = all.iter().skip(at + 1);
+    let mut later = later.filter(|it| Some(&it.about.group) == group.as_ref());
+    if let Some(later) = later.next_back() {
+        return Err(Failure::Failed(format!(
+            "set-up {0} is for the same group and came later; take it back first: jailctl undo {0}",
+            later.id
+        )));
+    }
+    Ok(all.swap_remove(at))
+}

@@ -1,0 +1,232 @@
+//! A file of a set-up: what it was, what it becomes, and its replacement at once.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, ErrorKind, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    path::{Path, PathBuf},
+};
+
+use jail::door::decision::Config;
+use jail_roots::tree::Tree;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    sshd,
+    text::{
+        config::{self, Rule},
+        diff, lists, pam,
+    },
+};
+use crate::{
+    accounts::{edit::with_suffix, trial::Trial},
+    failure::Failure,
+};
+
+/// What stands behind the name of a file while it is written. No program reads a file of such a name.
+const UNFINISHED: &str = ".login-jail-new";
+
+/// What a file is for, which says how the set-up is taken out of it once somebody has changed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Purpose {
+    /// The config, with a rule.
+    Config(Rule),
+    /// sshd's drop-in. sshd is asked whether it takes it, and reloaded.
+    Sshd,
+    /// The keys of a user.
+    Keys,
+    /// A list of who may not use cron or at, or who may.
+    Denial,
+    /// A PAM stack, for this group.
+    Pam(String),
+}
+
+/// A file to be written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Written {
+    pub(super) path: PathBuf,
+    pub(super) purpose: Purpose,
+    /// What it has before; nothing where there is no such file. The journal keeps it in a file beside.
+    #[serde(skip)]
+    pub(super) before: Option<String>,
+    pub(super) after: String,
+}
+
+impl Written {
+    /// Makes a change of a file as it is now; nothing where it would be the same.
+    pub(super) fn new(
+        path: &Path,
+        purpose: Purpose,
+        edited: impl FnOnce(&str) -> Result<String, Failure>,
+    ) -> Result<Option<Written>, Failure> {
+        let before = read(path)?;
+        let after = edited(before.as_deref().unwrap_or_default())?;
+        let is_same = before.as_deref().unwrap_or_default() == after;
+        Ok((!is_same).then(|| Written {
+            path: path.to_owned(),
+            purpose,
+            before,
+            after,
+        }))
+    }
+
+    /// Shows what changes.
+    pub(super) fn shown(&self) -> Vec<String> {
+        diff::shown(self.before.as_deref().unwrap_or_default(), &self.after)
+    }
+
+    /// Writes it, unless somebody has changed it since it was read.
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        if read(&self.path)? != self.before {
+            return Err(Failure::Failed(format!(
+                "{}: somebody has changed it meanwhile",
+                self.path.display()
+            )));
+        }
+        replace(&self.path, Some(&self.after))?;
+        if self.purpose == Purpose::Sshd {
+            if let Err(failure) = sshd::test() {
+                replace(&self.path, self.before.as_deref())?;
+                return Err(Failure::Failed(format!(
+                    "{failure}; {} is as it was",
+                    self.path.display()
+                )));
+            }
+            drop(sshd::reload()?);
+        }
+        Ok(())
+    }
+
+    /// Gives what the file becomes when the set-up is taken back, and what of the set-up stays in it.
+    pub(super) fn without(&self) -> Result<(Option<String>, Option<String>), Failure> {
+        let Some(now) = read(&self.path)? else {
+            return Ok((None, None));
+        };
+        let before = self.before.as_deref().unwrap_or_default();
+        if now == self.after || Some(&now) == self.before.as_ref() {
+            return Ok((self.before.clone(), None));
+        }
+        let (text, kept) = match &self.purpose {
+            Purpose::Config(rule) => {
+                let wrong = |error| Failure::Failed(format!("{}: {error}", self.path.display()));
+                let changed = config::without(rule, [before, &self.after], &now).map_err(wrong)?;
+                refuse_wrong_config(&changed.0, &self.path)?;
+                changed
+            }
+            Purpose::Sshd if self.before.is_none() => {
+                (super::text::sshd::without(&self.after, &now), None)
+            }
+            Purpose::Pam(group) => {
+                let without = |text: &str| pam::without_skip(text, group);
+                let [before, after] = [before, &self.after].map(without);
+                (diff::taken_back(&before, &after, &without(&now)), None)
+            }
+            Purpose::Denial if before.len() < self.after.len() => {
+                let own = own_lines(before, &self.after);
+                (lists::without(&now, &own), None)
+            }
+            Purpose::Sshd | Purpose::Keys | Purpose::Denial => {
+                (diff::taken_back(before, &self.after, &now), None)
+            }
+        };
+        let is_gone = text.is_empty() && self.before.is_none();
+        Ok(((!is_gone).then_some(text), kept))
+    }
+
+    /// Takes the set-up back in the file. Tells whether that changed it, and what of the set-up stays.
+    pub(super) fn take_back(&self) -> Result<(bool, Option<String>), Failure> {
+        remove(&with_suffix(&self.path, UNFINISHED))?;
+        let (text, kept) = self.without()?;
+        let changes = read(&self.path)? != text;
+        if changes {
+            replace(&self.path, text.as_deref())?;
+        }
+        Ok((changes, kept))
+    }
+}
+
+/// Reads the text of a config as a login would, before it is written.
+pub(super) fn refuse_wrong_config(text: &str, path: &Path) -> Result<(), Failure> {
+    let trial = Trial::new(text)?;
+    match Config::read(&trial.0) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(trial.named(refusal.into(), path)),
+    }
+}
+
+/// Gives the lines that a text has more than another.
+fn own_lines(before: &str, after: &str) -> Vec<String> {
+    let steps = diff::steps(before, after);
+    let own = steps.into_iter().filter_map(|step| match step {
+        diff::Step::New(line) => Some(line.trim().to_owned()),
+        _ => None,
+    });
+    own.collect()
+}
+
+/// Reads a file; nothing where there is none.
+pub(super) fn read(path: &Path) -> Result<Option<String>, Failure> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes);
+            let no_text = |_| Failure::Failed(format!("read {}: it is no text", path.display()));
+            text.map(Some).map_err(no_text)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::io("read", path, &error)),
+    }
+}
+
+/// Replaces a file of root's at once, with the owner and mode of the old one; no text removes it.
+fn replace(path: &Path, text: Option<&str>) -> Result<(), Failure> {
+    // Only where nobody else can change the way to it.
+    drop(Tree::open_above(path)?);
+    let Some(text) = text else {
+        remove(path)?;
+        return sync_above(path);
+    };
+    let new = with_suffix(path, UNFINISHED);
+    remove(&new)?;
+    let written = write_like(&new, text, path).and_then(|()| fs::rename(&new, path));
+    if let Err(error) = written {
+        remove(&new)?;
+        return Err(Failure::io("write", path, &error));
+    }
+    sync_above(path)
+}
+
+fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Failure::io("remove", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_like(new: &Path, text: &str, old: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(new)?;
+    file.write_all(text.as_bytes())?;
+    let mode = match fs::metadata(old) {
+        Ok(old) => {
+            fchown(&file, Some(old.uid()), Some(old.gid()))?;
+            old.permissions().mode() & 0o7777
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => 0o644,
+        Err(error) => return Err(error),
+    };
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.sync_all()
+}
+
+/// Makes a change of a directory's names last.
+pub(super) fn sync_above(path: &Path) -> Result<(), Failure> {
+    let above = path.parent().unwrap_or(Path::new("/"));
+    let synced = File::open(above).and_then(|above| above.sync_all());
+    synced.map_err(|error| Failure::io("sync", above, &error))
+}

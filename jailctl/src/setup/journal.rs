@@ -1,0 +1,204 @@
+//! What set-ups have changed, so that it can be taken back: `/var/lib/login-jail/setup/ID`, which root alone can read.
+//!
+//! A change is written down, and on the disk, before it is made. So whatever a set-up was stopped by, each change that may
+//! have been made is known.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use jail::trust;
+use jail_roots::tree::Tree;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{change::Change, file::sync_above};
+use crate::failure::Failure;
+
+/// Where the journals of all set-ups are.
+pub(crate) const DIRECTORY: &str = "/var/lib/login-jail/setup";
+
+/// What a set-up is.
+const ABOUT: &str = "setup.json";
+
+/// There once all changes are made.
+const COMPLETE: &str = "complete";
+
+/// What a set-up is, for a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct About {
+    pub(crate) recipe: String,
+    pub(crate) group: String,
+    pub(crate) users: Vec<String>,
+    /// When it began, as RFC 3339 has it.
+    pub(crate) time: String,
+}
+
+/// The journal of one set-up.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    pub(crate) id: u32,
+    directory: PathBuf,
+    pub(crate) about: About,
+    /// Whether all its changes are made.
+    pub(crate) is_complete: bool,
+}
+
+impl Journal {
+    /// Begins one.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub(crate) fn begin(about: About) -> Result<Journal, Failure> {
+        let all = Path::new(DIRECTORY);
+        let above = Tree::make_above(&all.join(ABOUT), &mut Vec::new())?;
+        drop(above);
+        let closed = fs::set_permissions(all, Permissions::from_mode(0o700));
+        closed.map_err(|error| Failure::io("chmod", all, &error))?;
+        let id = ids()?.last().map_or(1, |last| last.saturating_add(1));
+        let directory = all.join(id.to_string());
+        fs::create_dir(&directory).map_err(|error| Failure::io("make", &directory, &error))?;
+        let closed = fs::set_permissions(&directory, Permissions::from_mode(0o700));
+        closed.map_err(|error| Failure::io("chmod", &directory, &error))?;
+        let journal = Journal {
+            id,
+            directory,
+            about,
+            is_complete: false,
+        };
+        journal.write(ABOUT, json(&journal.about)?.as_bytes())?;
+        sync_above(&journal.directory)?;
+        Ok(journal)
+    }
+
+    /// Writes a change down that is about to be made.
+    pub(crate) fn note(&self, number: usize, change: &Change) -> Result<(), Failure> {
+        if let Change::File(written) = change
+            && let Some(before) = &written.before
+        {
+            self.write(&format!("{number:04}.before"), before.as_bytes())?;
+        }
+        self.write(&format!("{number:04}.json"), json(change)?.as_bytes())
+    }
+
+    /// Notes that all is made.
+    pub(crate) fn complete(&self) -> Result<(), Failure> {
+        self.write(COMPLETE, b"")
+    }
+
+    /// Reads the changes that were noted, in their order.
+    pub(crate) fn changes(&self) -> Result<Vec<Change>, Failure> {
+        let listed = fs::read_dir(&self.directory);
+        let listed = listed.map_err(|error| Failure::io("read", &self.directory, &error))?;
+        let mut numbers: Vec<String> = listed
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+            .filter(|number| number.bytes().all(|it| it.is_ascii_digit()))
+            .collect();
+        numbers.sort();
+        numbers.iter().map(|number| self.change(number)).collect()
+    }
+
+    fn change(&self, number: &str) -> Result<Change, Failure> {
+        let change: Change = parsed(&self.directory.join(format!("{number}.json")))?;
+        let Change::File(mut written) = change else {
+            return Ok(change);
+        };
+        written.before = super::file::read(&self.directory.join(format!("{number}.before")))?;
+        Ok(Change::File(written))
+    }
+
+    /// Removes it: all is taken back.
+    pub(crate) fn remove(self) -> Result<(), Failure> {
+        // What it is goes last: until then, an undo that is killed can be run again.
+        for entry in fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if entry.file_name() != ABOUT {
+                drop(fs::remove_file(entry.path()));
+            }
+        }
+        let removed = fs::remove_dir_all(&self.directory);
+        removed.map_err(|error| Failure::io("remove", &self.directory, &error))?;
+        // The directory of all of them stays where it has another.
+        drop(fs::remove_dir(DIRECTORY));
+        Ok(())
+    }
+
+    /// Writes a file, so that it is there as a whole or not at all, and is there after a power failure.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let path = self.directory.join(name);
+        let new = self.directory.join(format!(".{name}.new"));
+        let written = || -> io::Result<()> {
+            let mut file = OpenOptions::new();
+            let mut file = file
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&new)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(&self.directory)?.sync_all()
+        };
+        written().map_err(|error| Failure::io("write", &path, &error))
+    }
+}
+
+/// Reads all journals that there are, the oldest first.
+///
+/// # Errors
+/// Others than root could have changed them, or one can't be read.
+pub(crate) fn all() -> Result<Vec<Journal>, Failure> {
+    let ids = ids()?;
+    ids.into_iter()
+        .filter_map(|id| read(id).transpose())
+        .collect()
+}
+
+/// Reads one; nothing where its set-up was stopped before it was written down, and so had changed nothing.
+fn read(id: u32) -> Result<Option<Journal>, Failure> {
+    let directory = Path::new(DIRECTORY).join(id.to_string());
+    if !directory.join(ABOUT).exists() {
+        return Ok(None);
+    }
+    Ok(Some(Journal {
+        id,
+        about: parsed(&directory.join(ABOUT))?,
+        is_complete: directory.join(COMPLETE).exists(),
+        directory,
+    }))
+}
+
+fn ids() -> Result<Vec<u32>, Failure> {
+    let all = Path::new(DIRECTORY);
+    match trust::open_directory(all) {
+        Ok(_) => {}
+        Err(untrusted) if untrusted.flaw == trust::Flaw::Missing => return Ok(Vec::new()),
+        Err(untrusted) => return Err(Failure::Failed(format!("open {untrusted}"))),
+    }
+    let listed = fs::read_dir(all).map_err(|error| Failure::io("read", all, &error))?;
+    let names = listed
+        .flatten()
+        .filter_map(|it| it.file_name().into_string().ok());
+    let mut ids: Vec<u32> = names.filter_map(|name| name.parse().ok()).collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+fn json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::Failed(format!("write a journal: {error}")))
+}
+
+fn parsed<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let text = fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Failure::Failed(format!("read {}: {error}", path.display())))
+}

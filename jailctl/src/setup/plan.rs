@@ -1,0 +1,361 @@
+//! What a recipe changes on this host: a list of changes, made of what is asked for and of what the host has.
+
+mod keys;
+mod rule;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Component, Path, PathBuf},
+};
+
+use jail::door::decision::{CONFIG_DIRECTORY, Config};
+use jiff::Timestamp;
+
+use super::{
+    accounts::HOMES,
+    change::Change,
+    directory::Directory,
+    file::{Purpose, Written, refuse_wrong_config},
+    journal::About,
+    recipe::{Home, Recipe, Shape},
+    sshd,
+    targets::{self, Target},
+    text::{lists, pam, sshd as drop_in},
+};
+use crate::{
+    accounts::traces::KEYS,
+    doctor::check::denials,
+    door::{JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
+    failure::Failure,
+    shell::shown,
+};
+
+/// Where the roots are, where nothing else is asked for.
+const ROOTS: &str = "/srv/jails";
+
+const PAM_D: &str = "/etc/pam.d";
+
+/// The PAM service of the user manager itself.
+const MANAGER: &str = "systemd-user";
+
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) recipe: Recipe,
+    pub(crate) group: Option<&'a str>,
+    pub(crate) users: &'a [String],
+    /// The directory with the root directories of all users.
+    pub(crate) root: Option<&'a Path>,
+    /// A file of keys; `{user}` in it stands for the user's name.
+    pub(crate) key: Option<&'a str>,
+    pub(crate) shared: Option<&'a Path>,
+    pub(crate) until: Option<&'a str>,
+    /// Limits, `KEY=VALUE`.
+    pub(crate) limits: &'a [String],
+    /// The machines of a jump host, `HOST:PORT`.
+    pub(crate) machines: &'a [String],
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) about: About,
+    pub(crate) changes: Vec<Change>,
+    /// What the administrator should know.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Makes a plan. Nothing is changed by that.
+///
+/// # Errors
+/// It makes no sense, somebody would be jailed who must not be, or the host is not ready for it.
+pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
+    let shape = asked.recipe.shape();
+    let group = asked.group.unwrap_or(shape.group);
+    refuse_nonsense(asked, group, &shape)?;
+    if !Path::new(JAIL_SHELL_PATH).is_file() {
+        return Err(Failure::Failed(format!(
+            "nothing was changed, because {JAIL_SHELL_PATH} is not installed; run make install"
+        )));
+    }
+    let config = Config::read(Path::new(CONFIG_DIRECTORY))?;
+    let has_sshd = sshd::is_there();
+    if has_sshd {
+        sshd::refuse_unready()?;
+    }
+    let targets = targets::of(asked.users, group, &config)?;
+    let file = Path::new(CONFIG_DIRECTORY).join("config.toml");
+    let (written, roots) = rule::of(asked, group, &shape, &file)?;
+    if let Some(written) = &written {
+        refuse_wrong_config(&written.after, &file)?;
+    }
+    let mut maker = Maker {
+        group,
+        shape,
+        roots,
+        changes: Vec::new(),
+        notes: Vec::new(),
+    };
+    maker.accounts(&targets)?;
+    maker.directories(&targets, asked.shared)?;
+    maker.changes.extend(written.map(Change::File));
+    maker.members(&targets);
+    maker.denials(&targets)?;
+    if shape.home == Home::OfHost {
+        maker.pam()?;
+    }
+    if has_sshd {
+        let (keys, notes) = keys::of(&targets, asked.key)?;
+        if !keys.is_empty() {
+            maker.directory(Directory::of_root(Path::new(KEYS)));
+        }
+        maker.changes.extend(keys.into_iter().map(Change::File));
+        maker.notes.extend(notes);
+        maker.drop_in(asked)?;
+    }
+    maker.login_shells(&targets, asked.users);
+    Ok(Plan {
+        about: About {
+            recipe: asked.recipe.name().to_owned(),
+            group: group.to_owned(),
+            users: targets.into_iter().map(|it| it.name).collect(),
+            time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        },
+        changes: maker.changes,
+        notes: maker.notes,
+    })
+}
+
+/// Refuses arguments that contradict each other.
+fn refuse_nonsense(asked: &Asked, group: &str, shape: &Shape) -> Result<(), Failure> {
+    let usage = |what: String| Err(Failure::Usage(what));
+    if !targets::is_name(group) {
+        return usage(format!(
+            "--group {}: use a to z, 0 to 9, - and _ in the name of a group",
+            shown(group)
+        ));
+    }
+    for (option, path) in [("--root", asked.root), ("--shared", asked.shared)] {
+        if let Some(path) = path.filter(|it| !is_plain(it)) {
+            return usage(format!(
+                "{option} {}: give an absolute path without .., spaces and braces",
+                shown(path)
+            ));
+        }
+    }
+    if let Some(key) = asked.key {
+        if asked.users.is_empty() {
+            return usage("--key: give the users whose key it is: --user NAME".to_owned());
+        }
+        if asked.users.len() > 1 && !key.contains("{user}") {
+            return usage(
+                "--key: several users can't share a key; write {user} in place of the name: --key /root/keys/{user}.pub"
+                    .to_owned(),
+            );
+        }
+    }
+    if !shape.forwards && !asked.machines.is_empty() {
+        return usage("--target: only the recipe jump-host has targets".to_owned());
+    }
+    let is_host = |it: char| it.is_ascii_alphanumeric() || ".:-_[]*".contains(it);
+    let is_target = |it: &&String| it.contains(':') && it.chars().all(is_host);
+    match asked.machines.iter().find(|it| !is_target(it)) {
+        Some(target) => usage(format!(
+            "--target {}: give HOST:PORT, as in web1.internal:22",
+            shown(target)
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Tells whether a path can stand in a config and in sshd's, and leads where it says.
+fn is_plain(path: &Path) -> bool {
+    let is_name = |it: Component| matches!(it, Component::RootDir | Component::Normal(_));
+    let is_plain = |it: char| !it.is_whitespace() && !it.is_control() && !"{}\"\\'".contains(it);
+    let text = path.to_str().unwrap_or(" ");
+    path.is_absolute() && path.components().all(is_name) && text.chars().all(is_plain)
+}
+
+/// Puts the changes together, in the order in which they are made. At each moment a login goes where it went before, or
+/// where it is to go, or is refused.
+struct Maker<'a> {
+    group: &'a str,
+    shape: Shape,
+    roots: PathBuf,
+    changes: Vec<Change>,
+    notes: Vec<String>,
+}
+
+impl Maker<'_> {
+    fn accounts(&mut self, targets: &[Target]) -> Result<(), Failure> {
+        let group = Change::Group {
+            name: self.group.to_owned(),
+        };
+        if !group.is_done()? {
+            self.changes.push(group);
+        }
+        for target in targets.iter().filter(|it| it.identity.is_none()) {
+            self.changes.push(Change::Account {
+                user: target.name.clone(),
+                group: self.group.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn members(&mut self, targets: &[Target]) {
+        let joining = |it: &&Target| it.identity.is_some() && !it.is_member;
+        for target in targets.iter().filter(joining) {
+            self.changes.push(Change::Member {
+                user: target.name.clone(),
+                group: self.group.to_owned(),
+            });
+        }
+    }
+
+    /// Makes a directory, and what is missing above it, each once.
+    fn directory(&mut self, directory: Directory) {
+        let above: Vec<&Path> = directory.path.ancestors().skip(1).collect();
+        let above = above.into_iter().rev().map(Directory::of_root);
+        for one in above.chain([directory.clone()]) {
+            let is_planned =
+                |it: &Change| matches!(it, Change::Directory(it) if it.path == one.path);
+            if !one.is_there() && !self.changes.iter().any(is_planned) {
+                self.changes.push(Change::Directory(one));
+            }
+        }
+    }
+
+    fn directories(&mut self, targets: &[Target], shared: Option<&Path>) -> Result<(), Failure> {
+        for target in targets {
+            let own = |path: PathBuf| Directory {
+                mode: 0o700,
+                user: Some(target.name.clone()),
+                ..Directory::of_root(&path)
+            };
+            let host_home = Path::new(HOMES).join(&target.name);
+            match (&target.identity, self.shape.home) {
+                (None, _) => self.directory(own(host_home)),
+                (Some(identity), Home::OfHost) if identity.home != host_home => {
+                    return Err(Failure::Failed(format!(
+                        "nothing was changed, because the home of {} is {}, and this recipe shows homes in {HOMES}",
+                        shown(&target.name),
+                        shown(&identity.home)
+                    )));
+                }
+                _ => {}
+            }
+            let root = self.roots.join(&target.name);
+            self.directory(Directory::of_root(&root));
+            if self.shape.home == Home::Inside {
+                self.directory(own(root.join("home").join(&target.name)));
+            }
+        }
+        if let Some(shared) = shared {
+            let directory = Directory::of_root(shared);
+            self.directory(match self.shape.shared {
+                "rw" => Directory {
+                    mode: 0o2770,
+                    group: Some(self.group.to_owned()),
+                    ..directory
+                },
+                _ => directory,
+            });
+        }
+        Ok(())
+    }
+
+    /// Keeps the users away from cron and at, which start jobs without the login shell.
+    fn denials(&mut self, targets: &[Target]) -> Result<(), Failure> {
+        let mut all: BTreeMap<(&str, bool), Vec<String>> = BTreeMap::new();
+        for target in targets {
+            for denial in denials(&target.name)? {
+                let names = all.entry((denial.file, denial.adds)).or_default();
+                names.push(target.name.clone());
+            }
+        }
+        for ((file, adds), names) in all {
+            let written = Written::new(Path::new(file), Purpose::Denial, |text| {
+                Ok(match adds {
+                    true => lists::with(text, &names),
+                    false => lists::without(text, &names),
+                })
+            })?;
+            self.changes.extend(written.map(Change::File));
+        }
+        Ok(())
+    }
+
+    /// Lets PAM obey nothing that is in the homes.
+    fn pam(&mut self) -> Result<(), Failure> {
+        let directory = Path::new(PAM_D);
+        let listed = fs::read_dir(directory);
+        let listed = listed.map_err(|error| Failure::io("read", directory, &error))?;
+        let is_other = |it: &PathBuf| it.file_name().is_some_and(|name| name != MANAGER);
+        let files = listed.flatten().map(|it| it.path()).filter(is_other);
+        // A stack may be a link, and two of them to the same file.
+        let mut files: Vec<PathBuf> = files
+            .filter_map(|file| fs::canonicalize(file).ok())
+            .filter(|file| file.is_file())
+            .collect();
+        files.sort();
+        files.dedup();
+        for file in files {
+            let purpose = Purpose::Pam(self.group.to_owned());
+            let written = Written::new(&file, purpose, |text| {
+                let text = pam::without_variables(text);
+                Ok(pam::with_skip(&text, self.group))
+            })?;
+            self.changes.extend(written.map(Change::File));
+        }
+        Ok(())
+    }
+
+    fn drop_in(&mut self, asked: &Asked) -> Result<(), Failure> {
+        let file = Path::new(sshd::DROP_INS).join(format!("10-login-jail-{}.conf", self.group));
+        let mut own: Vec<String> = self.shape.sshd.iter().map(|it| (*it).to_owned()).collect();
+        let written = Written::new(&file, Purpose::Sshd, |text| {
+            if self.shape.forwards {
+                let before = text.lines().find(|it| it.trim().starts_with("PermitOpen "));
+                let line = match (asked.machines, before) {
+                    ([], None) => {
+                        return Err(Failure::Usage(
+                            "jump-host: name the machines that users may reach: --target HOST:PORT"
+                                .to_owned(),
+                        ));
+                    }
+                    ([], Some(line)) => line.trim().to_owned(),
+                    (machines, _) => format!("PermitOpen {}", machines.join(" ")),
+                };
+                own.insert(1, line);
+            }
+            let new = drop_in::drop_in(asked.recipe.name(), self.group, KEYS, &own);
+            let has = |line: &str| text.lines().any(|it| it.trim() == line.trim());
+            // What somebody has added stays.
+            Ok(match new.lines().all(has) {
+                true => text.to_owned(),
+                false => new,
+            })
+        })?;
+        self.changes.extend(written.map(Change::File));
+        Ok(())
+    }
+
+    /// Gives the login shell to those whose account lets them in, and to those who are asked for.
+    fn login_shells(&mut self, targets: &[Target], asked: &[String]) {
+        for target in targets {
+            let Some(identity) = &target.identity else {
+                continue;
+            };
+            let is_asked = asked.contains(&target.name);
+            if has_jail_shell(identity) || has_no_shell(identity) && !is_asked {
+                continue;
+            }
+            self.changes.push(Change::LoginShell {
+                user: target.name.clone(),
+                before: identity.shell.to_string_lossy().into_owned(),
+            });
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Who comes into a jail by a set-up, and who must not: root, the caller, and the last administrator.
+
+use std::{collections::BTreeSet, env, fs};
+
+use jail::{
+    account::identity::Identity,
+    door::{decision::Config, refusal::Refusal},
+};
+use jail_config::{Decision, RuleKind};
+
+use super::accounts;
+use crate::{
+    accounts::account,
+    doctor::check::account_is_open,
+    door::{has_jail_shell, has_no_shell},
+    failure::Failure,
+    shell::shown,
+};
+
+/// The groups whose members may become root by sudo(8), in one distribution or the other.
+const ADMINISTRATORS: [&str; 3] = ["sudo", "wheel", "admin"];
+
+/// Where sudo(8) and doas(1) say who calls.
+const CALLERS: [&str; 2] = ["SUDO_USER", "DOAS_USER"];
+
+/// A user whom a set-up jails.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) name: String,
+    /// The account; nothing where it is to be made.
+    pub(super) identity: Option<Identity>,
+    /// Whether the command line names the user; others are members of the group already.
+    pub(super) is_named: bool,
+    /// Whether the user is in the group already.
+    pub(super) is_member: bool,
+}
+
+/// Finds everybody whom the rule for a group jails: those who are asked for, and the members that the group has.
+///
+/// # Errors
+/// One of them must not be jailed, or is not jailed by this rule.
+pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<Target>, Failure> {
+    let members = members(group)?;
+    let mut targets: Vec<Target> = Vec::new();
+    for name in users.iter().chain(&members) {
+        if targets.iter().any(|it| it.name == *name) {
+            continue;
+        }
+        let identity = accounts::identity(name)?;
+        if identity.is_none() && !is_name(name) {
+            return Err(Failure::Usage(format!(
+                "--user {}: there is no such account, and none of this name is made; use a to z, 0 to 9, - and _",
+                shown(name)
+            )));
+        }
+        targets.push(Target {
+            is_named: users.contains(name),
+            is_member: members.contains(name),
+            name: name.clone(),
+            identity,
+        });
+    }
+    for target in &targets {
+        refuse(target, group, config)?;
+    }
+    refuse_last_administrator(&targets, config)?;
+    Ok(targets)
+}
+
+/// Tells whether groups and accounts of this name can be made everywhere: useradd(8).
+pub(super) fn is_name(name: &str) -> bool {
+    let is_first = |it: char| it.is_ascii_lowercase() || it == '_';
+    let is_next = |it: char| is_first(it) || it.is_ascii_digit() || it == '-';
+    name.len() <= 32 && name.starts_with(is_first) && name.chars().all(is_next)
+}
+
+/// Lists the members of a group, with those whose primary group it is.
+fn members(group: &str) -> Result<BTreeSet<String>, Failure> {
+    let Some((gid, listed)) = accounts::group(group)? else {
+        return Ok(BTreeSet::new());
+    };
+    let passwd = account::passwd()?;
+    let gid = gid.to_string();
+    let primary = passwd.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let is_theirs = fields.get(3) == Some(&gid.as_str());
+        fields
+            .first()
+            .filter(|_| is_theirs)
+            .map(|it| (*it).to_owned())
+    });
+    Ok(primary.chain(listed).collect())
+}
+
+/// Refuses a user who must not come into this jail, or would not.
+fn refuse(target: &Target, group: &str, config: &Config) -> Result<(), Failure> {
+    let name = shown(&target.name);
+    let refused = |why: String| {
+        Err(Failure::Failed(format!(
+            "nothing was changed, because {why}"
+        )))
+    };
+    if is_caller(target) {
+        return refused(format!(
+            "{name} is who calls this; a set-up never jails its caller"
+        ));
+    }
+    let Some(identity) = &target.identity else {
+        return Ok(());
+    };
+    if identity.is_root() {
+        return Err(Refusal::UidZero.into());
+    }
+    match config.decide(identity)? {
+        Decision::Exempt(rule) => refused(format!(
+            "line {} of the config exempts {name}, which comes before the rule for a group",
+            rule.line
+        )),
+        Decision::Jail(jail) if jail.rule.kind != RuleKind::Group(group.to_owned()) => {
+            refused(format!(
+                "another rule jails {name} already: {}; take it away by jailctl release {name}",
+                shown(jail.rule.to_string())
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells whether a user is who calls this program, as root by sudo(8), or as root by su(1) from a login of their own.
+fn is_caller(target: &Target) -> bool {
+    let named = |variable: &&str| env::var_os(variable).is_some_and(|it| it == *target.name);
+    let login = fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
+    let uid = target.identity.as_ref().map(|it| it.uid.to_string());
+    CALLERS.iter().any(|it| named(&it)) || uid.is_some_and(|uid| uid == login.trim())
+}
+
+/// Refuses to jail all administrators who could log in.
+fn refuse_last_administrator(targets: &[Target], config: &Config) -> Result<(), Failure> {
+    let mut administrators: BTreeSet<String> = BTreeSet::new();
+    for group in ADMINISTRATORS {
+        administrators.extend(members(group)?);
+    }
+    let mut open: Vec<String> = Vec::new();
+    for name in administrators {
+        let Some(identity) = accounts::identity(&name)? else {
+            continue;
+        };
+        let is_jailed = matches!(config.decide(&identity), Ok(Decision::Jail(_)));
+        let has_shell = !has_no_shell(&identity) && !has_jail_shell(&identity);
+        if has_shell && !is_jailed && !identity.is_root() && account_is_open(&identity) {
+            open.push(name);
+        }
+    }
+    let is_target = |name: &String| targets.iter().any(|it| it.name == *name);
+    match open.iter().find(|it| is_target(it)) {
+        Some(name) if open.iter().all(is_target) => Err(Failure::Failed(format!(
+            "nothing was changed, because {} is the last administrator who can log in (a member of {}); a set-up never jails the last one",
+            shown(name),
+            ADMINISTRATORS.join(", ")
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn names_that_other_programs_read_otherwise_are_none() {
+        for (name, fine) in [
+            ("ann", true),
+            ("_a-1", true),
+            ("Ann", false),
+            ("-a", false),
+            ("1a", false),
+            ("a b", false),
+            ("a:b", false),
+            ("a.b", false),
+            ("", false),
+        ] {
+            assert_eq!(is_name(name), fine, "{name}");
+        }
+    }
+}
