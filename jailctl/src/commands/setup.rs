@@ -16,9 +16,10 @@ use crate::{
     manual::{self, Manual},
     output::{Output, counted, print_json, say},
     setup::{
+        asked::Asked,
         change::Change,
         engine,
-        plan::{self, Asked, Plan},
+        plan::{self, Plan},
         recipe::Recipe,
     },
     shell::shown,
@@ -63,7 +64,7 @@ pub(crate) struct Arguments {
     /// A machine that users of a jump host may reach; may be given several times
     #[arg(long = "target", value_name = "HOST:PORT", value_hint = ValueHint::Other)]
     targets: Vec<String>,
-    /// The last day: the key until of the jail
+    /// The date after which they can't log in: the key until of the jail
     #[arg(long, value_name = "DATE", value_hint = ValueHint::Other)]
     until: Option<String>,
     /// Limits of the jail, as in nproc=100,fsize=1G

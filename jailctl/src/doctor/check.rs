@@ -52,6 +52,7 @@ pub(crate) use cron::{Denial, denial, denials};
 pub(crate) use doors::{SNIPPETS, is_jail_shell_line};
 pub(crate) use finding::Finding;
 use finding::Mend;
+pub(crate) use home_services::{ALIASES, mail_comes_home};
 pub(crate) use mounts::below_roots as mounts_below_roots;
 pub(crate) use printed::Shows;
 pub(crate) use reach::reaches_home;

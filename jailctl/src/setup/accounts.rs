@@ -127,6 +127,15 @@ pub(super) fn group(name: &str) -> Result<Option<(u32, Vec<String>)>, Failure> {
     Ok(Some((gid, members.map(str::to_owned).collect())))
 }
 
+/// Gives the login shell of an account as passwd(5) has it, which may be nothing.
+pub(super) fn login_shell(user: &str) -> Result<String, Failure> {
+    let failed = || Failure::Failed(format!("look up {}: getent passwd failed", shown(user)));
+    let answer = shell::ask("getent", &["passwd", user])?.ok_or_else(failed)?;
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let shell = text.trim_end_matches('\n').splitn(7, ':').nth(6);
+    shell.map(str::to_owned).ok_or_else(failed)
+}
+
 /// Tells whether an account is in a group.
 pub(super) fn is_member(user: &str, group: &str) -> Result<bool, Failure> {
     let identity = identity(user)?;
@@ -143,15 +152,13 @@ pub(super) fn jail(user: &str) -> Result<(), Failure> {
 
 /// Gives an account the shell from before, unless somebody has given it another one.
 pub(super) fn unjail(user: &str, before: &str) -> Result<bool, Failure> {
-    let Some(identity) = identity(user)? else {
-        return Ok(false);
-    };
-    if identity.shell != Path::new(JAIL_SHELL_PATH) {
-        return Ok(false);
+    let identity = identity(user)?;
+    let is_jailed = identity.is_some_and(|it| it.shell == Path::new(JAIL_SHELL_PATH));
+    if is_jailed {
+        set_shell(user, before).run()?;
     }
-    set_shell(user, before).run()?;
     shells::forget(user)?;
-    Ok(true)
+    Ok(is_jailed)
 }
 
 /// Removes an account that was made, with the group of its name, if useradd has made that and userdel has left it.

@@ -1,5 +1,7 @@
 //! The kinds of changes that a set-up is made of. Each can be shown, made and taken back, and tells whether it is made.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -92,6 +94,14 @@ impl Change {
         }
     }
 
+    /// Gives the directory that it makes.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        match self {
+            Change::Directory(directory) => Some(&directory.path),
+            _ => None,
+        }
+    }
+
     /// Gives the command that makes it, where one does.
     fn command(&self) -> Option<accounts::Command> {
         Some(match self {
@@ -169,13 +179,7 @@ impl Change {
     /// It could not be taken back; trying again may.
     pub(crate) fn undo(&self) -> Result<Undone, Failure> {
         match self {
-            Change::Group { name } => {
-                let is_there = accounts::group(name)?.is_some();
-                if is_there {
-                    accounts::remove_group(name).run()?;
-                }
-                Ok(Undone::of(is_there, || format!("removed the group {name}")))
-            }
+            Change::Group { name } => undo_group(name),
             Change::Account { user, .. } => {
                 let is_gone = accounts::remove(user)?;
                 Ok(Undone::of(is_gone, || {
@@ -210,6 +214,24 @@ impl Change {
             }
             Change::File(written) => undo_file(written),
         }
+    }
+}
+
+/// Removes a group that was made, unless somebody else has come into it since.
+fn undo_group(name: &str) -> Result<Undone, Failure> {
+    match accounts::group(name)? {
+        None => Ok(Undone::default()),
+        Some((_, members)) if members.is_empty() => {
+            accounts::remove_group(name).run()?;
+            Ok(Undone::of(true, || format!("removed the group {name}")))
+        }
+        Some((_, members)) => Ok(Undone {
+            did: None,
+            kept: Some(format!(
+                "the group {name}: it stays, because {} came into it later",
+                members.join(", ")
+            )),
+        }),
     }
 }
 

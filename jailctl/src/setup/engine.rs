@@ -1,5 +1,7 @@
 //! Makes the changes of a set-up, and takes them back.
 
+use std::path::Path;
+
 use super::{
     change::Change,
     journal::{self, About, Journal},
@@ -53,11 +55,18 @@ pub(crate) fn undo(journal: Journal) -> Result<Report, Failure> {
     let changes = journal.changes()?;
     changes.iter().try_for_each(Change::can_be_undone)?;
     let (mut report, mut failures) = (Report::default(), Vec::new());
+    let mut kept: Vec<&Path> = Vec::new();
     for change in changes.iter().rev() {
         match change.undo() {
             Ok(undone) => {
                 report.did.extend(undone.did);
-                report.kept.extend(undone.kept);
+                let directory = change.directory().filter(|_| undone.kept.is_some());
+                // Those above a directory that stays have to stay, too.
+                let is_above = |it: &Path| kept.iter().any(|below| below.starts_with(it));
+                if !directory.is_some_and(is_above) {
+                    report.kept.extend(undone.kept);
+                }
+                kept.extend(directory);
             }
             Err(failure) => failures.push(failure.to_string()),
         }

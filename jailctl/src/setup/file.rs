@@ -12,6 +12,7 @@ use jail_roots::tree::Tree;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    accounts::Command,
     sshd,
     text::{
         config::{self, Rule},
@@ -38,6 +39,8 @@ pub(crate) enum Purpose {
     Keys,
     /// A list of who may not use cron or at, or who may.
     Denial,
+    /// Whose mail goes to root.
+    Aliases,
     /// A PAM stack, for this group.
     Pam(String),
 }
@@ -85,6 +88,7 @@ impl Written {
             )));
         }
         replace(&self.path, Some(&self.after))?;
+        self.spread()?;
         if self.purpose == Purpose::Sshd {
             if let Err(failure) = sshd::test() {
                 replace(&self.path, self.before.as_deref())?;
@@ -94,6 +98,15 @@ impl Written {
                 )));
             }
             drop(sshd::reload()?);
+        }
+        Ok(())
+    }
+
+    /// Brings what a program has made of the file up to date, where there is such a thing.
+    fn spread(&self) -> Result<(), Failure> {
+        let has_map = with_suffix(&self.path, ".db").exists();
+        if self.purpose == Purpose::Aliases && has_map {
+            return Command::of(&["newaliases"]).run();
         }
         Ok(())
     }
@@ -126,7 +139,7 @@ impl Written {
                 let own = own_lines(before, &self.after);
                 (lists::without(&now, &own), None)
             }
-            Purpose::Sshd | Purpose::Keys | Purpose::Denial => {
+            Purpose::Sshd | Purpose::Keys | Purpose::Denial | Purpose::Aliases => {
                 (diff::taken_back(before, &self.after, &now), None)
             }
         };
@@ -141,6 +154,7 @@ impl Written {
         let changes = read(&self.path)? != text;
         if changes {
             replace(&self.path, text.as_deref())?;
+            self.spread()?;
         }
         Ok((changes, kept))
     }

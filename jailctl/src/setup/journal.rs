@@ -57,6 +57,7 @@ impl Journal {
         drop(above);
         let closed = fs::set_permissions(all, Permissions::from_mode(0o700));
         closed.map_err(|error| Failure::io("chmod", all, &error))?;
+        remove_empty()?;
         let id = ids()?.last().map_or(1, |last| last.saturating_add(1));
         let directory = all.join(id.to_string());
         fs::create_dir(&directory).map_err(|error| Failure::io("make", &directory, &error))?;
@@ -125,6 +126,7 @@ impl Journal {
         }
         let removed = fs::remove_dir_all(&self.directory);
         removed.map_err(|error| Failure::io("remove", &self.directory, &error))?;
+        remove_empty()?;
         // The directory of all of them stays where it has another.
         drop(fs::remove_dir(DIRECTORY));
         Ok(())
@@ -174,6 +176,18 @@ fn read(id: u32) -> Result<Option<Journal>, Failure> {
         is_complete: directory.join(COMPLETE).exists(),
         directory,
     }))
+}
+
+/// Removes what is left of set-ups that were stopped before they were written down: they have changed nothing.
+fn remove_empty() -> Result<(), Failure> {
+    for id in ids()? {
+        let directory = Path::new(DIRECTORY).join(id.to_string());
+        if !directory.join(ABOUT).exists() {
+            let removed = fs::remove_dir_all(&directory);
+            removed.map_err(|error| Failure::io("remove", &directory, &error))?;
+        }
+    }
+    Ok(())
 }
 
 fn ids() -> Result<Vec<u32>, Failure> {

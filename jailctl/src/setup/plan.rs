@@ -6,56 +6,36 @@ mod rule;
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use jail::door::decision::{CONFIG_DIRECTORY, Config};
 use jiff::Timestamp;
 
 use super::{
-    accounts::HOMES,
+    accounts::{HOMES, login_shell},
+    asked::Asked,
     change::Change,
     directory::Directory,
     file::{Purpose, Written, refuse_wrong_config},
     journal::About,
-    recipe::{Home, Recipe, Shape},
+    recipe::{Home, Shape},
     sshd,
     targets::{self, Target},
     text::{lists, pam, sshd as drop_in},
 };
 use crate::{
     accounts::traces::KEYS,
-    doctor::check::denials,
+    doctor::check::{ALIASES, denials, mail_comes_home},
     door::{JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
     failure::Failure,
     shell::shown,
 };
 
-/// Where the roots are, where nothing else is asked for.
-const ROOTS: &str = "/srv/jails";
-
 const PAM_D: &str = "/etc/pam.d";
 
 /// The PAM service of the user manager itself.
 const MANAGER: &str = "systemd-user";
-
-/// What is asked for.
-#[derive(Debug)]
-pub(crate) struct Asked<'a> {
-    pub(crate) recipe: Recipe,
-    pub(crate) group: Option<&'a str>,
-    pub(crate) users: &'a [String],
-    /// The directory with the root directories of all users.
-    pub(crate) root: Option<&'a Path>,
-    /// A file of keys; `{user}` in it stands for the user's name.
-    pub(crate) key: Option<&'a str>,
-    pub(crate) shared: Option<&'a Path>,
-    pub(crate) until: Option<&'a str>,
-    /// Limits, `KEY=VALUE`.
-    pub(crate) limits: &'a [String],
-    /// The machines of a jump host, `HOST:PORT`.
-    pub(crate) machines: &'a [String],
-}
 
 /// What is to be done.
 #[derive(Debug)]
@@ -73,7 +53,7 @@ pub(crate) struct Plan {
 pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
     let shape = asked.recipe.shape();
     let group = asked.group.unwrap_or(shape.group);
-    refuse_nonsense(asked, group, &shape)?;
+    asked.refuse_nonsense(group, &shape)?;
     if !Path::new(JAIL_SHELL_PATH).is_file() {
         return Err(Failure::Failed(format!(
             "nothing was changed, because {JAIL_SHELL_PATH} is not installed; run make install"
@@ -103,6 +83,7 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
     maker.members(&targets);
     maker.denials(&targets)?;
     if shape.home == Home::OfHost {
+        maker.aliases(&targets)?;
         maker.pam()?;
     }
     if has_sshd {
@@ -114,7 +95,7 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
         maker.notes.extend(notes);
         maker.drop_in(asked)?;
     }
-    maker.login_shells(&targets, asked.users);
+    maker.login_shells(&targets)?;
     Ok(Plan {
         about: About {
             recipe: asked.recipe.name().to_owned(),
@@ -125,56 +106,6 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
         changes: maker.changes,
         notes: maker.notes,
     })
-}
-
-/// Refuses arguments that contradict each other.
-fn refuse_nonsense(asked: &Asked, group: &str, shape: &Shape) -> Result<(), Failure> {
-    let usage = |what: String| Err(Failure::Usage(what));
-    if !targets::is_name(group) {
-        return usage(format!(
-            "--group {}: use a to z, 0 to 9, - and _ in the name of a group",
-            shown(group)
-        ));
-    }
-    for (option, path) in [("--root", asked.root), ("--shared", asked.shared)] {
-        if let Some(path) = path.filter(|it| !is_plain(it)) {
-            return usage(format!(
-                "{option} {}: give an absolute path without .., spaces and braces",
-                shown(path)
-            ));
-        }
-    }
-    if let Some(key) = asked.key {
-        if asked.users.is_empty() {
-            return usage("--key: give the users whose key it is: --user NAME".to_owned());
-        }
-        if asked.users.len() > 1 && !key.contains("{user}") {
-            return usage(
-                "--key: several users can't share a key; write {user} in place of the name: --key /root/keys/{user}.pub"
-                    .to_owned(),
-            );
-        }
-    }
-    if !shape.forwards && !asked.machines.is_empty() {
-        return usage("--target: only the recipe jump-host has targets".to_owned());
-    }
-    let is_host = |it: char| it.is_ascii_alphanumeric() || ".:-_[]*".contains(it);
-    let is_target = |it: &&String| it.contains(':') && it.chars().all(is_host);
-    match asked.machines.iter().find(|it| !is_target(it)) {
-        Some(target) => usage(format!(
-            "--target {}: give HOST:PORT, as in web1.internal:22",
-            shown(target)
-        )),
-        None => Ok(()),
-    }
-}
-
-/// Tells whether a path can stand in a config and in sshd's, and leads where it says.
-fn is_plain(path: &Path) -> bool {
-    let is_name = |it: Component| matches!(it, Component::RootDir | Component::Normal(_));
-    let is_plain = |it: char| !it.is_whitespace() && !it.is_control() && !"{}\"\\'".contains(it);
-    let text = path.to_str().unwrap_or(" ");
-    path.is_absolute() && path.components().all(is_name) && text.chars().all(is_plain)
 }
 
 /// Puts the changes together, in the order in which they are made. At each moment a login goes where it went before, or
@@ -287,6 +218,17 @@ impl Maker<'_> {
         Ok(())
     }
 
+    /// Keeps mail away from homes: what is in them would say which program gets it.
+    fn aliases(&mut self, targets: &[Target]) -> Result<(), Failure> {
+        let names = targets.iter().map(|it| it.name.clone());
+        let names: Vec<String> = names.filter(|it| mail_comes_home(it)).collect();
+        let written = Written::new(Path::new(ALIASES), Purpose::Aliases, |text| {
+            Ok(lists::with_aliases(text, &names))
+        })?;
+        self.changes.extend(written.map(Change::File));
+        Ok(())
+    }
+
     /// Lets PAM obey nothing that is in the homes.
     fn pam(&mut self) -> Result<(), Failure> {
         let directory = Path::new(PAM_D);
@@ -343,19 +285,19 @@ impl Maker<'_> {
     }
 
     /// Gives the login shell to those whose account lets them in, and to those who are asked for.
-    fn login_shells(&mut self, targets: &[Target], asked: &[String]) {
+    fn login_shells(&mut self, targets: &[Target]) -> Result<(), Failure> {
         for target in targets {
             let Some(identity) = &target.identity else {
                 continue;
             };
-            let is_asked = asked.contains(&target.name);
-            if has_jail_shell(identity) || has_no_shell(identity) && !is_asked {
+            if has_jail_shell(identity) || has_no_shell(identity) && !target.is_named {
                 continue;
             }
             self.changes.push(Change::LoginShell {
                 user: target.name.clone(),
-                before: identity.shell.to_string_lossy().into_owned(),
+                before: login_shell(&target.name)?,
             });
         }
+        Ok(())
     }
 }

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, env, fs};
 
-use jail::{
-    account::identity::Identity,
-    door::{decision::Config, refusal::Refusal},
-};
+use jail::{account::identity::Identity, door::decision::Config};
 use jail_config::{Decision, RuleKind};
 
 use super::accounts;
@@ -40,7 +37,13 @@ pub(super) struct Target {
 /// # Errors
 /// One of them must not be jailed, or is not jailed by this rule.
 pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<Target>, Failure> {
-    let members = members(group)?;
+    let mut members = members(group)?;
+    // A directory service may not list who is in a group.
+    for caller in CALLERS.iter().filter_map(|it| env::var(it).ok()) {
+        if accounts::is_member(&caller, group)? {
+            members.insert(caller);
+        }
+    }
     let mut targets: Vec<Target> = Vec::new();
     for name in users.iter().chain(&members) {
         if targets.iter().any(|it| it.name == *name) {
@@ -100,6 +103,9 @@ fn refuse(target: &Target, group: &str, config: &Config) -> Result<(), Failure> 
             "nothing was changed, because {why}"
         )))
     };
+    if target.identity.as_ref().is_some_and(Identity::is_root) {
+        return refused(format!("{name} has uid 0, which is never put into a jail"));
+    }
     if is_caller(target) {
         return refused(format!(
             "{name} is who calls this; a set-up never jails its caller"
@@ -108,9 +114,6 @@ fn refuse(target: &Target, group: &str, config: &Config) -> Result<(), Failure> 
     let Some(identity) = &target.identity else {
         return Ok(());
     };
-    if identity.is_root() {
-        return Err(Refusal::UidZero.into());
-    }
     match config.decide(identity)? {
         Decision::Exempt(rule) => refused(format!(
             "line {} of the config exempts {name}, which comes before the rule for a group",

@@ -149,8 +149,8 @@ fn the_quick_start_to_a_class_room_works() {
 }
 
 #[test]
-fn the_quick_start_to_a_bastion_works() {
-    set_up(QUICK_START, "A bastion");
+fn the_quick_start_to_a_jump_host_works() {
+    set_up(QUICK_START, "A jump host");
 }
 
 #[test]

@@ -18,3 +18,4 @@ mod jailctl_sshd;
 mod jailctl_stand_in;
 mod jailctl_user_services;
 mod many_users;
+mod setup;

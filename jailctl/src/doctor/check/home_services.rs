@@ -2,8 +2,6 @@
 
 use std::{fs, path::Path};
 
-use jail::account::identity::Identity;
-
 use crate::{
     accounts::account::Jailed,
     doctor::check::{Finding, FindingKind, reach},
@@ -26,7 +24,8 @@ const DELIVERING: [&str; 8] = [
 /// Files by which a user has them run programs.
 const OBEYED: [&str; 3] = [".forward", ".procmailrc", ".mailfilter"];
 
-const ALIASES: &str = "/etc/aliases";
+/// Where mail for users is sent elsewhere: aliases(5).
+pub(crate) const ALIASES: &str = "/etc/aliases";
 
 /// Finds users who can write from inside what a service of the host obeys.
 pub(super) fn check(jailed: &[Jailed]) -> Vec<Finding> {
@@ -36,9 +35,15 @@ pub(super) fn check(jailed: &[Jailed]) -> Vec<Finding> {
     let aliases = fs::read_to_string(ALIASES).unwrap_or_default();
     jailed
         .iter()
-        .filter(|one| !mail_goes_elsewhere(&aliases, &one.identity))
+        .filter(|one| !mail_goes_elsewhere(&aliases, &one.identity.name.to_string_lossy()))
         .filter_map(|one| forwarding(one, program))
         .collect()
+}
+
+/// Tells whether a program of the host delivers a user's mail to the home, and would obey files there.
+pub(crate) fn mail_comes_home(name: &str) -> bool {
+    let aliases = fs::read_to_string(ALIASES).unwrap_or_default();
+    DELIVERING.iter().any(|it| Path::new(it).exists()) && !mail_goes_elsewhere(&aliases, name)
 }
 
 /// Finds a user who can write one of the files that name programs for mail.
@@ -70,12 +75,11 @@ fn forwarding(jailed: &Jailed, program: &str) -> Option<Finding> {
 }
 
 /// Tells whether an alias takes the mail of a user, before a file of theirs is asked: aliases(5).
-fn mail_goes_elsewhere(aliases: &str, identity: &Identity) -> bool {
-    let name = identity.name.to_string_lossy();
+fn mail_goes_elsewhere(aliases: &str, name: &str) -> bool {
     let is_user = |word: &str| {
         let word = word.trim().trim_matches('"').trim_start_matches('\\');
         let word = word.split_once('@').map_or(word, |(local, _)| local);
-        word.eq_ignore_ascii_case(&name)
+        word.eq_ignore_ascii_case(name)
     };
     let line = aliases.lines().find_map(|line| {
         let (alias, targets) = line.split_once(':')?;
@@ -86,13 +90,10 @@ fn mail_goes_elsewhere(aliases: &str, identity: &Identity) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jail::account::identity::Identity;
-
     use super::mail_goes_elsewhere;
 
     #[test]
     fn an_alias_takes_mail_unless_it_gives_it_back() {
-        let ann = Identity::example("ann", 1001);
         for (aliases, elsewhere) in [
             ("root: ann\nann: root\n", true),
             ("Ann : root", true),
@@ -102,7 +103,7 @@ mod tests {
             ("ann:\n", false),
             ("", false),
         ] {
-            assert_eq!(mail_goes_elsewhere(aliases, &ann), elsewhere, "{aliases}");
+            assert_eq!(mail_goes_elsewhere(aliases, "ann"), elsewhere, "{aliases}");
         }
     }
 }

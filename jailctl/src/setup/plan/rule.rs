@@ -7,16 +7,20 @@ use std::{
 
 use jail::process::landlock::{self, Kernel};
 
-use super::{Asked, HOMES, ROOTS};
 use crate::{
     failure::Failure,
     setup::{
-        file::{Purpose, Written},
+        accounts::HOMES,
+        asked::Asked,
+        file::{Purpose, Written, read},
         recipe::{Home, Shape},
         text::config::{self, Rule},
     },
     shell::shown,
 };
+
+/// Where the roots are, where nothing else is asked for.
+const ROOTS: &str = "/srv/jails";
 
 /// Gives the change of the config, if it takes one, and the directory with the roots.
 pub(super) fn of(
@@ -25,7 +29,7 @@ pub(super) fn of(
     shape: &Shape,
     file: &Path,
 ) -> Result<(Option<Written>, PathBuf), Failure> {
-    let text = super::super::file::read(file)?.unwrap_or_default();
+    let text = read(file)?.unwrap_or_default();
     let wrong = |error| Failure::Failed(format!("{}: {error}", file.display()));
     let there = config::jail_of(&text, group).map_err(wrong)?.map_err(|elsewhere| {
         Failure::Failed(format!(

@@ -1,4 +1,4 @@
-//! Files that are lists: keys, and who may not use cron or at.
+//! Files that are lists: keys, who may not use cron or at, and whose mail goes to root.
 
 /// Adds the lines that a list does not have, at its end.
 pub(crate) fn with(text: &str, lines: &[String]) -> String {
@@ -21,9 +21,26 @@ pub(crate) fn without(text: &str, lines: &[String]) -> String {
     text.split_inclusive('\n').filter(is_other).collect()
 }
 
+/// Sends the mail of users to root: aliases(5).
+pub(crate) fn with_aliases(text: &str, users: &[String]) -> String {
+    let is_other = |line: &&str| {
+        let name = line.split(':').next().unwrap_or_default().trim();
+        !users.iter().any(|user| user.eq_ignore_ascii_case(name))
+    };
+    let text: String = text.split_inclusive('\n').filter(is_other).collect();
+    let lines: Vec<String> = users.iter().map(|user| format!("{user}: root")).collect();
+    with(&text, &lines)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{with, without};
+    use super::{with, with_aliases, without};
+
+    #[test]
+    fn mail_goes_to_root_and_nowhere_else() {
+        let text = with_aliases("root: x\nAnn : ann\n# ann: y", &["ann".to_owned()]);
+        assert_eq!(text, "root: x\n# ann: y\nann: root\n");
+    }
 
     #[test]
     fn a_list_gets_what_it_lacks_at_its_end_and_once() {
