@@ -13,6 +13,7 @@ pub(crate) mod plan;
 pub(crate) mod recipe;
 
 mod accounts;
+mod command;
 mod directory;
 mod file;
 mod sshd;

@@ -5,6 +5,7 @@ use std::path::Path;
 use jail::account::identity::{Identity, IdentityError};
 use jail::door::refusal::Refusal;
 
+use super::{command::Command, file};
 use crate::{
     accounts::shells,
     door::JAIL_SHELL_PATH,
@@ -16,39 +17,9 @@ use crate::{
 /// Where accounts that are made have their homes.
 pub(super) const HOMES: &str = "/home";
 
-/// A command of the host.
-#[derive(Debug)]
-pub(super) struct Command(Vec<String>);
-
-impl Command {
-    pub(super) fn of(words: &[&str]) -> Command {
-        Command(words.iter().map(|word| (*word).to_owned()).collect())
-    }
-
-    /// Gives it as it is typed.
-    pub(super) fn shown(&self) -> String {
-        let words: Vec<String> = self.0.iter().map(quoted).collect();
-        words.join(" ")
-    }
-
-    pub(super) fn run(&self) -> Result<(), Failure> {
-        let words: Vec<&str> = self.0.iter().map(String::as_str).collect();
-        let Some((program, arguments)) = words.split_first() else {
-            return Ok(());
-        };
-        let missing = || Failure::Failed(format!("{}: it is not installed", self.shown()));
-        let answer = shell::ask(program, arguments)?.ok_or_else(missing)?;
-        if answer.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&answer.stderr).into_owned();
-        Err(Failure::Failed(format!(
-            "{}: {}",
-            self.shown(),
-            shown(said.trim())
-        )))
-    }
-}
+/// The files that have passwords, beside those that list accounts and groups.
+const SHADOW: &str = "/etc/shadow";
+const GSHADOW: &str = "/etc/gshadow";
 
 pub(super) fn make_group(name: &str) -> Command {
     Command::of(&["groupadd", name])
@@ -161,17 +132,57 @@ pub(super) fn unjail(user: &str, before: &str) -> Result<bool, Failure> {
     Ok(is_jailed)
 }
 
-/// Removes an account that was made, with the group of its name, if useradd has made that and userdel has left it.
+/// Removes an account that was made, with the group of its name, if useradd has made that and userdel has left it. Tells
+/// whether there was something to remove.
 pub(super) fn remove(user: &str) -> Result<bool, Failure> {
-    if identity(user)?.is_none() {
+    let is_there = identity(user)?.is_some();
+    // A program that was killed between two files: made as a whole again, it can be removed as a whole.
+    let is_half = !is_there && line_of(SHADOW, user)?.is_some();
+    if is_half {
+        Command::of(&["useradd", "-M", "-N", "-d", "/", user]).run()?;
+    }
+    if is_there || is_half {
+        remove_account(user).run()?;
+    }
+    let is_left = group(user)?.is_none_or(|(_, members)| members.is_empty());
+    let is_left = is_left && remove_empty_group(user)?;
+    Ok(is_there || is_half || is_left)
+}
+
+/// Removes a group that has no members, and tells whether there was something to remove.
+pub(super) fn remove_empty_group(name: &str) -> Result<bool, Failure> {
+    let is_there = group(name)?.is_some();
+    let is_half = !is_there && line_of(GSHADOW, name)?.is_some();
+    if is_half {
+        make_group(name).run()?;
+    }
+    if is_there || is_half {
+        remove_group(name).run()?;
+    }
+    Ok(is_there || is_half)
+}
+
+/// Takes a user out of a group, and tells whether there was something to do.
+pub(super) fn remove_member(user: &str, group: &str) -> Result<bool, Failure> {
+    let is_there = is_member(user, group)?;
+    let members = line_of(GSHADOW, group)?;
+    let members = members.as_deref().and_then(|line| line.rsplit(':').next());
+    let is_half = !is_there && members.is_some_and(|it| it.split(',').any(|name| name == user));
+    if is_half && self::group(group)?.is_some() {
+        join(user, group).run()?;
+    } else if !is_there {
         return Ok(false);
     }
-    remove_account(user).run()?;
-    let is_left = group(user)?.is_some_and(|(_, members)| members.is_empty());
-    if is_left {
-        remove_group(user).run()?;
-    }
+    leave(user, group).run()?;
     Ok(true)
+}
+
+/// Gives the line of a name in a file of passwords.
+fn line_of(file: &str, name: &str) -> Result<Option<String>, Failure> {
+    let text = file::read(Path::new(file))?.unwrap_or_default();
+    let mut lines = text.lines();
+    let line = lines.find(|line| line.split(':').next() == Some(name));
+    Ok(line.map(str::to_owned))
 }
 
 /// Refuses to go on while an account has processes, which userdel(8) would refuse too late.

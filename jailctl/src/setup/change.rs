@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     accounts,
+    command::Command,
     directory::Directory,
     file::{self, Purpose, Written},
     sshd,
@@ -103,7 +104,7 @@ impl Change {
     }
 
     /// Gives the command that makes it, where one does.
-    fn command(&self) -> Option<accounts::Command> {
+    fn command(&self) -> Option<Command> {
         Some(match self {
             Change::Group { name } => accounts::make_group(name),
             Change::Account { user, group } => accounts::make_account(user, group),
@@ -136,7 +137,7 @@ impl Change {
 
     /// Shows what taking it back does; nothing where there is nothing to take back.
     pub(crate) fn show_undo(&self) -> Result<Vec<String>, Failure> {
-        let run = |command: accounts::Command| vec![format!("run {}", command.shown())];
+        let run = |command: Command| vec![format!("run {}", command.shown())];
         if let Change::File(written) = self {
             let now = file::read(&written.path)?;
             let (text, kept) = written.without()?;
@@ -187,13 +188,8 @@ impl Change {
                 }))
             }
             Change::Member { user, group } => {
-                let is_member = accounts::is_member(user, group)?;
-                if is_member {
-                    accounts::leave(user, group).run()?;
-                }
-                Ok(Undone::of(is_member, || {
-                    format!("took {user} out of {group}")
-                }))
+                let is_out = accounts::remove_member(user, group)?;
+                Ok(Undone::of(is_out, || format!("took {user} out of {group}")))
             }
             Change::LoginShell { user, before } => {
                 let is_back = accounts::unjail(user, before)?;
@@ -220,18 +216,17 @@ impl Change {
 /// Removes a group that was made, unless somebody else has come into it since.
 fn undo_group(name: &str) -> Result<Undone, Failure> {
     match accounts::group(name)? {
-        None => Ok(Undone::default()),
-        Some((_, members)) if members.is_empty() => {
-            accounts::remove_group(name).run()?;
-            Ok(Undone::of(true, || format!("removed the group {name}")))
-        }
-        Some((_, members)) => Ok(Undone {
+        Some((_, members)) if !members.is_empty() => Ok(Undone {
             did: None,
             kept: Some(format!(
                 "the group {name}: it stays, because {} came into it later",
                 members.join(", ")
             )),
         }),
+        _ => {
+            let is_gone = accounts::remove_empty_group(name)?;
+            Ok(Undone::of(is_gone, || format!("removed the group {name}")))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use jail_roots::tree::Tree;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    accounts::Command,
+    command::Command,
     sshd,
     text::{
         config::{self, Rule},

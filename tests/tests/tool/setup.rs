@@ -10,12 +10,13 @@ use login_jail_tests::documents::machine;
 use login_jail_tests::{Outcome, Sandbox, skipped};
 use serde_json::Value;
 
-/// All of /etc, with modes, owners and contents; without the copies that the programs for accounts keep of what was before.
-const STATE: &str = r"
+/// All of /etc, with modes, owners and contents; without the copies and locks that the programs for accounts leave.
+const STATE: &str = r#"
 cd /etc
-find . ! -name 'passwd-' ! -name 'group-' ! -name 'shadow-' ! -name 'gshadow-' ! -name .pwd.lock -printf '%p %y %m %U %G %l\n' | sort
-find . -type f ! -name 'passwd-' ! -name 'group-' ! -name 'shadow-' ! -name 'gshadow-' -print0 | sort -z | xargs -0 sha256sum
-";
+others() { find . -regextype egrep \( -regex '\./g?(passwd|group|shadow)([-+]|\.lock|\.[0-9]+)' -o -name .pwd.lock \) -prune -o "$@"; }
+others -printf '%p %y %m %U %G %l\n' | sort
+others -type f -print0 | sort -z | xargs -0 sha256sum
+"#;
 
 fn state(sandbox: &Sandbox) -> String {
     sandbox.must(STATE)
@@ -521,6 +522,36 @@ fn a_set_up_that_was_killed_at_any_time_can_be_taken_back() {
             &before,
             &format!("after 0.{hundredths:02} seconds: {killed}"),
         );
+    }
+}
+
+/// A program for accounts that is killed writes one of its two files, and not the other.
+#[test]
+fn half_a_group_and_half_an_account_are_taken_back_as_a_whole() {
+    let sandbox = machine();
+    sandbox.must("useradd -m -p '*' -s /bin/bash carl");
+    let before = state(&sandbox);
+    for (files, names) in [
+        ("/etc/group", "sftponly"),
+        ("/etc/gshadow", "sftponly"),
+        ("/etc/passwd", "ann"),
+        ("/etc/shadow", "ann"),
+        ("/etc/group", "ann"),
+        ("/etc/gshadow", "ann"),
+        ("/etc/passwd /etc/group", "ann"),
+        ("/etc/shadow /etc/gshadow", "ann"),
+    ] {
+        setup(&sandbox, &format!("sftp {ANN} --yes")).ok();
+        sandbox.must(&format!("sed -i '/^{names}:/d' {files}"));
+        let back = undo(&sandbox);
+        assert_eq!(back.code(), Some(0), "{files} {names}: {back}");
+        assert_same(&sandbox, &before, &format!("{files} {names}: {back}"));
+    }
+    for file in ["group", "gshadow"] {
+        setup(&sandbox, "sftp --user carl --yes");
+        sandbox.must(&format!("sed -i '/^sftponly:/s/:carl$/:/' /etc/{file}"));
+        let back = undo(&sandbox);
+        assert_same(&sandbox, &before, &format!("{file}: {back}"));
     }
 }
 

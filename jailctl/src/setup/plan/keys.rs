@@ -7,7 +7,7 @@ use crate::{
     doctor::mend::keys_in_home,
     failure::Failure,
     setup::{
-        accounts::Command,
+        command::Command,
         file::{Purpose, Written},
         targets::Target,
         text::lists,
