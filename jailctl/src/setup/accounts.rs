@@ -17,6 +17,10 @@ use crate::{
 /// Where accounts that are made have their homes.
 pub(super) const HOMES: &str = "/home";
 
+/// The files that list accounts and groups.
+pub(super) const PASSWD: &str = "/etc/passwd";
+pub(super) const GROUP: &str = "/etc/group";
+
 /// The files that have passwords, beside those that list accounts and groups.
 const SHADOW: &str = "/etc/shadow";
 const GSHADOW: &str = "/etc/gshadow";
@@ -177,7 +181,12 @@ pub(super) fn remove_member(user: &str, group: &str) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// Gives the line of a name in a file of passwords.
+/// Tells whether a file of the host has an account or a group, and not a directory service.
+pub(super) fn is_local(file: &str, name: &str) -> Result<bool, Failure> {
+    Ok(line_of(file, name)?.is_some())
+}
+
+/// Gives the line of a name in a file such as passwd(5).
 fn line_of(file: &str, name: &str) -> Result<Option<String>, Failure> {
     let text = file::read(Path::new(file))?.unwrap_or_default();
     let mut lines = text.lines();

@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, env, fs};
 use jail::{account::identity::Identity, door::decision::Config};
 use jail_config::{Decision, RuleKind};
 
-use super::accounts;
+use super::accounts::{self, GROUP, PASSWD};
 use crate::{
     accounts::account,
     doctor::check::account_is_open,
-    door::{has_jail_shell, has_no_shell},
+    door::{JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
     failure::Failure,
     shell::shown,
 };
@@ -65,6 +65,7 @@ pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<T
     }
     for target in &targets {
         refuse(target, group, config)?;
+        refuse_of_service(target, group)?;
     }
     refuse_last_administrator(&targets, config)?;
     Ok(targets)
@@ -127,6 +128,29 @@ fn refuse(target: &Target, group: &str, config: &Config) -> Result<(), Failure> 
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses accounts and groups of a directory service, where the host's programs would have to change them.
+fn refuse_of_service(target: &Target, group: &str) -> Result<(), Failure> {
+    let Some(identity) = &target.identity else {
+        return Ok(());
+    };
+    let name = shown(&target.name);
+    let what = if !has_jail_shell(identity) && !accounts::is_local(PASSWD, &target.name)? {
+        format!(
+            "the account {name} is not in {PASSWD}; set its login shell to {JAIL_SHELL_PATH} where it is"
+        )
+    } else if !target.is_member
+        && accounts::group(group)?.is_some()
+        && !accounts::is_local(GROUP, group)?
+    {
+        format!("the group {group} is not in {GROUP}; put {name} into it where it is")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Failed(format!(
+        "nothing was changed, because {what}"
+    )))
 }
 
 /// Tells whether a user is who calls this program, as root by sudo(8), or as root by su(1) from a login of their own.

@@ -612,6 +612,28 @@ fn a_config_of_sshds_that_it_refuses_already_stops_before_anything_is_made() {
 }
 
 #[test]
+fn accounts_of_a_directory_service_are_changed_where_they_are() {
+    let sandbox = machine();
+    sandbox.write(
+        "/etc/userdb/dora.user",
+        r#"{"userName":"dora","uid":4321,"gid":4321,"homeDirectory":"/home/dora","shell":"/bin/bash"}"#,
+    );
+    sandbox.must("ln -s dora.user /etc/userdb/4321.user; groupadd -g 4321 dora");
+    if sandbox.sh("getent passwd dora").code() != Some(0) {
+        return skipped("an account of systemd's userdb", "getent does not find it");
+    }
+    let before = state(&sandbox);
+    let refused = setup(&sandbox, "host-view --user dora --yes");
+    assert!(
+        refused
+            .stderr
+            .contains("set its login shell to /usr/bin/jail-shell where it is"),
+        "{refused}"
+    );
+    assert_same(&sandbox, &before, "refused");
+}
+
+#[test]
 fn keys_that_are_none_and_keys_for_several_are_refused() {
     let sandbox = machine();
     sandbox.must("echo text >/root/text");
