@@ -33,28 +33,15 @@ pub(super) fn remove_group(name: &str) -> Command {
     Command::of(&["groupdel", name])
 }
 
-/// Makes an account that a key opens and no password: an asterisk is no password and, unlike the default, no lock. It gets
-/// no ids for containers.
+/// Keeps useradd(8) from giving an account ids for containers.
+const NO_SUBORDINATE_IDS: [&str; 4] = ["-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0"];
+
+/// Makes an account that a key opens and no password: an asterisk is no password and, unlike the default, no lock.
 pub(super) fn make_account(user: &str, group: &str) -> Command {
     let home = format!("{HOMES}/{user}");
-    Command::of(&[
-        "useradd",
-        "-M",
-        "-U",
-        "-p",
-        "*",
-        "-K",
-        "SUB_UID_COUNT=0",
-        "-K",
-        "SUB_GID_COUNT=0",
-        "-G",
-        group,
-        "-d",
-        &home,
-        "-s",
-        JAIL_SHELL_PATH,
-        user,
-    ])
+    let head = ["useradd", "-M", "-U", "-p", "*"];
+    let tail = ["-G", group, "-d", &home, "-s", JAIL_SHELL_PATH, user];
+    Command::of(&[head.as_slice(), &NO_SUBORDINATE_IDS, &tail].concat())
 }
 
 pub(super) fn remove_account(user: &str) -> Command {
@@ -143,7 +130,8 @@ pub(super) fn remove(user: &str) -> Result<bool, Failure> {
     // A program that was killed between two files: made as a whole again, it can be removed as a whole.
     let is_half = !is_there && line_of(SHADOW, user)?.is_some();
     if is_half {
-        Command::of(&["useradd", "-M", "-N", "-d", "/", user]).run()?;
+        let (head, tail) = (["useradd", "-M", "-N"], ["-d", "/", user]);
+        Command::of(&[head.as_slice(), &NO_SUBORDINATE_IDS, &tail].concat()).run()?;
     }
     if is_there || is_half {
         remove_account(user).run()?;
