@@ -46,13 +46,15 @@ const MANUAL: Manual = Manual {
 };
 
 /// The commands as `jailctl --help` groups them.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Look",
         &["check", "explain", "status", "list", "sessions", "replay"],
     ),
-    ("Set up", &["setup", "undo"]),
-    ("Change who is jailed", &["add", "release", "mend", "kick"]),
+    (
+        "Change who is jailed",
+        &["setup", "undo", "add", "release", "mend", "kick"],
+    ),
     (
         "Roots",
         &["build", "update", "rollback", "import", "presets", "enter"],

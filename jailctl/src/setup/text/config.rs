@@ -93,10 +93,16 @@ pub(crate) fn without(
         jails.remove(group);
     }
     let ours: Vec<Value> = rule.acceptances().collect();
-    let check = wanted.get_mut("check").and_then(Item::as_table_like_mut);
-    let accept = check.and_then(|check| check.get_mut("accept"));
-    if let Some(accept) = accept.and_then(Item::as_array_mut) {
-        accept.retain(|it| !ours.iter().any(|own| is_same(it, own)));
+    let had_list = accept_list(&before.parse()?).is_some();
+    if let Some(check) = wanted.get_mut("check").and_then(Item::as_table_like_mut) {
+        let accept = check.get_mut("accept").and_then(Item::as_array_mut);
+        let is_empty = accept.is_some_and(|accept| {
+            accept.retain(|it| !ours.iter().any(|own| is_same(it, own)));
+            accept.is_empty()
+        });
+        if is_empty && !had_list {
+            check.remove("accept");
+        }
     }
     // By lines every comment stays. Where lines of others stand below a heading of ours, this means something else.
     let by_lines = taken_back(before, after, now);
@@ -157,9 +163,12 @@ fn jail<'d>(document: &'d DocumentMut, name: &str) -> Option<&'d Item> {
 }
 
 fn accepted(document: &DocumentMut) -> impl Iterator<Item = &Value> {
-    let check = document.get("check").and_then(Item::as_table_like);
-    let accept = check.and_then(|check| check.get("accept"));
-    accept.and_then(Item::as_array).into_iter().flatten()
+    accept_list(document).into_iter().flatten()
+}
+
+fn accept_list(document: &DocumentMut) -> Option<&Array> {
+    let check = document.get("check").and_then(Item::as_table_like)?;
+    check.get("accept").and_then(Item::as_array)
 }
 
 fn is_same(one: &Value, other: &Value) -> bool {
