@@ -46,20 +46,28 @@ const MANUAL: Manual = Manual {
 };
 
 /// The commands as `jailctl --help` groups them.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 3] = [
     (
         "Look",
         &["check", "explain", "status", "list", "sessions", "replay"],
     ),
     (
         "Change who is jailed",
-        &["setup", "undo", "add", "release", "mend", "kick"],
+        &["setup", "undo", "add", "release", "mend", "kick", "migrate"],
     ),
     (
-        "Roots",
-        &["build", "update", "rollback", "import", "presets", "enter"],
+        "Roots, and the rest",
+        &[
+            "build",
+            "update",
+            "rollback",
+            "import",
+            "presets",
+            "enter",
+            "completions",
+            "help",
+        ],
     ),
-    ("Moving and installing", &["migrate", "completions", "help"]),
 ];
 
 /// Describes the command line, with the commands in groups.

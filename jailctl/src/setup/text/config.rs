@@ -241,7 +241,7 @@ mod tests {
         let now = after.replace("[jails.class]", "staff = \"class2\"\n[jails.class]");
         let (text, kept) = gone(&now);
         assert!(
-            text.contains("[groups]\nstaff = \"class2\"\n") && kept.is_none(),
+            text.contains("[groups]\n\nstaff = \"class2\"\n") && kept.is_none(),
             "{text}"
         );
         assert!(!text.contains("[jails.class]"), "{text}");
