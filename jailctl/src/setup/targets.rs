@@ -155,10 +155,10 @@ fn refuse_of_service(target: &Target, group: &str) -> Result<(), Failure> {
 
 /// Tells whether a user is who calls this program, as root by sudo(8), or as root by su(1) from a login of their own.
 fn is_caller(target: &Target) -> bool {
-    let named = |variable: &&str| env::var_os(variable).is_some_and(|it| it == *target.name);
+    let named = |variable: &str| env::var_os(variable).is_some_and(|it| it == *target.name);
     let login = fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
     let uid = target.identity.as_ref().map(|it| it.uid.to_string());
-    CALLERS.iter().any(|it| named(&it)) || uid.is_some_and(|uid| uid == login.trim())
+    CALLERS.iter().any(|it| named(it)) || uid.is_some_and(|uid| uid == login.trim())
 }
 
 /// Refuses to jail all administrators who could log in.
