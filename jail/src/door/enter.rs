@@ -52,7 +52,7 @@ use crate::{
     session::{
         Ended,
         close::Close,
-        init::reap,
+        init::{get_ready, reap},
         link::{Link, Ready, Split, split_inside, split_outside},
         slot::Slot,
         standard::SetAside,
@@ -317,11 +317,13 @@ impl World {
 
         let refuse = Refusal::at(Step::Init(&view));
         match split_inside(link, &terminal).map_err(refuse)? {
-            Split::Before(main, link) => {
+            Split::Before(main, mut link) => {
                 drop_privileges(&plan)?;
                 drop(errors);
+                let signals = get_ready(&mut link).map_err(refuse)?;
                 running.let_go();
-                reap(main, link, terminal.for_init(), (view.linger, close)).map_err(refuse)?;
+                let until = (view.linger, close);
+                reap((main, signals), link, terminal.for_init(), until).map_err(refuse)?;
                 Ok(Outcome::Init)
             }
             Split::After(link) => {

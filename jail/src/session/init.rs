@@ -24,18 +24,13 @@ use crate::{
     sys::signal::kill,
 };
 
-/// What pid 1 does for the rest of the session: reap, pass signals on, report, and leave.
+/// Gets ready to be pid 1: tells the supervisor so, waits until it has no privileges left, and lets the main process go on.
 ///
-/// With `linger` it stays until the last process has ended, or the account closes; without, everything ends with the main process.
+/// Returns the signals that are caught from now on.
 ///
 /// # Errors
-/// A call that failed before it was ready. The caller ends the process, and the kernel ends the session with it.
-pub(crate) fn reap(
-    main: Pid,
-    mut link: Link,
-    terminal: Option<OwnedFd>,
-    (linger, close): (bool, Option<Close>),
-) -> Result<(), StepFault> {
+/// A call that failed. The caller ends the process, and the kernel ends the session with it.
+pub(crate) fn get_ready(link: &mut Link) -> Result<SignalFd, StepFault> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", errno_of(errno)))?;
     die_with_parent()?;
@@ -43,6 +38,21 @@ pub(crate) fn reap(
     link.tell_ready()?;
     link.let_go_of_standard()?;
     link.let_main_go()?;
+    Ok(signals)
+}
+
+/// What pid 1 does for the rest of the session: reap, pass signals on, report, and leave.
+///
+/// With `linger` it stays until the last process has ended, or the account closes; without, everything ends with the main process.
+///
+/// # Errors
+/// A call that failed. The caller ends the process, and the kernel ends the session with it.
+pub(crate) fn reap(
+    (main, signals): (Pid, SignalFd),
+    link: Link,
+    terminal: Option<OwnedFd>,
+    (linger, close): (bool, Option<Close>),
+) -> Result<(), StepFault> {
     let supervisor = link.into_socket();
     if follow(main, &supervisor, &signals, terminal, linger)? == After::Leave {
         return Ok(());

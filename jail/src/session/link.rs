@@ -9,6 +9,7 @@ use std::{
 use nix::unistd::{Pid, getpid};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     net::{RecvFlags, SendFlags, send},
     pipe::{PipeFlags, pipe_with},
 };
@@ -132,7 +133,7 @@ impl Link {
     /// Waits, in the supervisor, until the world stands; for so long at the most.
     ///
     /// # Errors
-    /// poll(2) failed.
+    /// A call that failed: init may be ready all the same, and has to be ended.
     pub(crate) fn wait_until_ready(&self, longest: Duration) -> Result<Ready, StepFault> {
         let deadline = Instant::now() + longest;
         let mut log = None;
@@ -156,8 +157,16 @@ impl Link {
                 {
                     log = passed.into_iter().next();
                 }
-                // Whatever else is told here, init is not ready.
-                _ => return Ok(Ready::Gone),
+                (Ok((0, _)) | Err(Errno::CONNRESET), _) => return Ok(Ready::Gone),
+                (Err(Errno::INTR | Errno::AGAIN), _) => {}
+                (Err(errno), _) => {
+                    return Err(StepFault::Failed("recvmsg from init", errno_of(errno)));
+                }
+                (Ok(_), _) => {
+                    return Err(StepFault::Bug(
+                        "init told something else than that it is ready",
+                    ));
+                }
             }
         }
     }
