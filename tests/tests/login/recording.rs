@@ -341,7 +341,8 @@ fn a_directory_of_recordings_that_is_not_roots_alone_refuses_the_login() {
         ),
         (
             format!("rm -rf {above}; install -d -m 700 -o ann {above}"),
-            format!("{above} {owner}"),
+            // The record of sessions comes first.
+            format!("{above} belongs to uid 1000"),
         ),
     ] {
         sandbox.must(&format!(
