@@ -69,12 +69,13 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  jailctl replay                                    list the recordings
-  jailctl replay 3f1c9ab2d07e4655                    play one
-  jailctl replay --speed 4 --idle-limit 1 3f1c9ab2d07e4655
-                                                    four times as fast, and without long pauses
-  jailctl replay 3f1c9ab2d07e4655 | grep passwd      search what it showed
-  jailctl replay /mnt/archive/3f1c9ab2d07e4655.cast  play a file from elsewhere";
+  jailctl replay --list                            list the recordings
+  jailctl replay --list --json                     the same for a program
+  jailctl replay 3f1c9ab2d07e4655                  play one
+  jailctl replay --speed 4 3f1c9ab2d07e4655        four times as fast
+  jailctl replay --idle-limit 1 3f1c9ab2d07e4655   no pause longer than a second
+  jailctl replay --raw 3f1c9ab2d07e4655            everything that the session wrote
+  jailctl replay /mnt/3f1c9ab2d07e4655.cast        play a file from elsewhere";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {
