@@ -88,8 +88,7 @@ Examples:
   jailctl setup class --user ann --user bob --key '/root/keys/{user}.pub' --shared /srv/lesson
   jailctl setup jump-host --user ann --key /root/ann.pub --target web1.internal:22
   jailctl setup contractor --user carl --until 2099-12-31 --limits nproc=50,fsize=1G
-  jailctl setup build-host --group builders --root /srv/build --user ann --yes --json
-  jailctl undo                                                            take the last set-up back";
+  jailctl setup build-host --group builders --root /srv/build --user ann --yes --json";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {
