@@ -53,6 +53,23 @@ impl Allowed {
             (_, None) => "",
         }
     }
+
+    /// Gives the name, and behind that of a program the arguments that it may have.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let mut shown = self.name().to_owned();
+        let Allowed::Program(program) = self else {
+            return shown;
+        };
+        for text in program.arguments.iter().flatten().map(Argument::as_str) {
+            let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+            shown += &match plain {
+                true => format!(" {text}"),
+                false => format!(" {text:?}"),
+            };
+        }
+        shown
+    }
 }
 
 /// Tells whether a list lets a shell be started, and so everything that the jail has.

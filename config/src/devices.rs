@@ -18,7 +18,7 @@ impl Device {
         let example = "for example: devices = [\"/dev/dri/renderD128\", \"/dev/nvidia*\"]";
         let below = text.strip_prefix("/dev/").filter(|it| !it.is_empty());
         let Some(below) = below else {
-            let complaint = Complaint::new(format!("{text:?} is no path of a device below /dev"));
+            let complaint = Complaint::new(format!("{text:?} is not a path below /dev"));
             return Err(complaint.help(example));
         };
         check_components(text)?;

@@ -70,9 +70,7 @@ impl Until {
         if text == "never" {
             return Ok(Until::Never);
         }
-        read(text).ok_or_else(|| {
-            Complaint::new(format!("{text:?} is no date, and no date and time")).help(EXAMPLE)
-        })
+        read(text).ok_or_else(|| Complaint::new(format!("{text:?} is not a date")).help(EXAMPLE))
     }
 }
 

@@ -68,7 +68,10 @@ impl Reader<'_> {
             Some(meant) => format!("did you mean {meant:?}?"),
             None => {
                 let words: Vec<String> = words.map(|word| format!("{word:?}")).collect();
-                format!("it has {} and absolute paths of programs", words.join(", "))
+                format!(
+                    "write {} or the absolute path of a program",
+                    words.join(", ")
+                )
             }
         };
         let complaint = Complaint::new(format!("{:?} can't have {text:?}", key.name));
@@ -79,7 +82,10 @@ impl Reader<'_> {
     fn program(&mut self, span: Range<usize>, table: DeTable<'_>) -> Option<Program> {
         for required in schema::PROGRAM {
             if !table.contains_key(required.name) {
-                let complaint = Complaint::new(format!("a command has no {}", required.name));
+                let complaint = Complaint::new(format!(
+                    "{:?} is missing in this table of commands",
+                    required.name
+                ));
                 let help = format!("for example: {}", required.example);
                 self.lack(span.clone(), complaint.help(help));
             }

@@ -219,10 +219,12 @@ impl Reader<'_> {
         } else {
             let has = |entry| commands.is_some_and(|list| list.contains(entry));
             match (has(&Allowed::Scp), has(&Allowed::Rsync)) {
-                (true, _) => {
-                    Some("a list of commands without \"scp\", whose old protocol it does not bind")
+                (true, _) => Some(
+                    "a list of commands without \"scp\", whose old protocol access does not restrict",
+                ),
+                (_, true) => {
+                    Some("a list of commands without \"rsync\", which access does not restrict")
                 }
-                (_, true) => Some("a list of commands without \"rsync\", which it does not bind"),
                 _ => None,
             }
         };

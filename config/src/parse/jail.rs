@@ -337,7 +337,7 @@ fn why_not_zero(limit: &str) -> Option<&'static str> {
         "nofile" => Some("a program has to open its libraries"),
         // execve(2) fails with EAGAIN for whoever has more than the limit by then.
         "nproc" => Some("a session is a process itself"),
-        "sessions" => Some("to lock an account: usermod -L"),
+        "sessions" => Some("to close an account, use usermod -e 1"),
         _ => None,
     }
 }

@@ -56,7 +56,7 @@ impl Reader<'_> {
             }
         }
         if !has_what {
-            let complaint = Complaint::new("a record has no what");
+            let complaint = Complaint::new("\"what\" is missing in this table of record");
             self.lack(span, complaint.help("for example: what = \"terminal\""));
         } else if let Some(more) = more.filter(|_| keys.what != RecordWhat::Terminal) {
             let complaint = Complaint::new("input and size need what = \"terminal\"");
@@ -85,8 +85,8 @@ impl Reader<'_> {
             return None;
         }
         let size = size.and_then(|size| match size {
-            0..SMALLEST => Err(Complaint::new("a recording of this size holds no session")
-                .help("\"64K\" is the smallest")),
+            0..SMALLEST => Err(Complaint::new("this size is too small for a recording")
+                .help("the smallest is \"64K\"")),
             enough => Ok(enough),
         });
         self.checked(size, span)

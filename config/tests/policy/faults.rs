@@ -377,7 +377,7 @@ fn refuses_values_a_key_does_not_have() {
         ),
         (
             "limits.sessions = 0",
-            "19: \"sessions\" = 0 lets nobody in: to lock an account: usermod -L; for example: sessions = 3",
+            "19: \"sessions\" = 0 lets nobody in: to close an account, use usermod -e 1; for example: sessions = 3",
         ),
         (
             "limits.sessions = 1001",
@@ -609,7 +609,7 @@ fn refuses_wrong_commands() {
         ),
         (
             "commands = [\"bin/report\"]",
-            "13: \"commands\" can't have \"bin/report\"; it has \"shell\", \"sftp\", \"scp\", \"rsync\", \"git\" and absolute paths of programs",
+            "13: \"commands\" can't have \"bin/report\"; write \"shell\", \"sftp\", \"scp\", \"rsync\", \"git\" or the absolute path of a program",
         ),
         (
             "commands = [\"/bin/../sh\"]",
@@ -621,7 +621,7 @@ fn refuses_wrong_commands() {
         ),
         (
             "commands = [{ program = \"/bin/x\" }]",
-            "13: a command has no arguments; for example: arguments = [\"--user\", \"*\"]",
+            "13: \"arguments\" is missing in this table of commands; for example: arguments = [\"--user\", \"*\"]",
         ),
         (
             "commands = [{ program = \"/bin/x\", arguments = [\"**\", \"a\"] }]",
@@ -655,11 +655,11 @@ fn refuses_a_record_and_an_idle_that_make_no_sense() {
         ),
         (
             "record = { size = \"64M\" }",
-            "10: a record has no what; for example: what = \"terminal\"",
+            "10: \"what\" is missing in this table of record; for example: what = \"terminal\"",
         ),
         (
             "record = { what = \"terminal\", size = \"1K\" }",
-            "38: a recording of this size holds no session; \"64K\" is the smallest",
+            "38: this size is too small for a recording; the smallest is \"64K\"",
         ),
         (
             "record = { what = \"terminal\", sise = \"1M\" }",
@@ -721,11 +721,11 @@ fn refuses_a_restricted_sftp_beside_other_ways_to_the_files() {
         ("commands = [\"sftp\", \"shell\"]\n", "without \"shell\""),
         (
             "commands = [\"sftp\", \"scp\"]\n",
-            "without \"scp\", whose old protocol it does not bind",
+            "without \"scp\", whose old protocol access does not restrict",
         ),
         (
             "commands = [\"sftp\", \"rsync\"]\n",
-            "without \"rsync\", which it does not bind",
+            "without \"rsync\", which access does not restrict",
         ),
     ] {
         let found = in_jail(&format!("{commands}{restricted}"));
@@ -1544,11 +1544,11 @@ fn refuses_devices_that_are_no_paths_below_dev() {
     assert_in_jail(&[
         (
             "devices = [\"/sys/x\"]",
-            &format!("12: \"/sys/x\" is no path of a device below /dev; {example}"),
+            &format!("12: \"/sys/x\" is not a path below /dev; {example}"),
         ),
         (
             "devices = [\"/dev/\"]",
-            &format!("12: \"/dev/\" is no path of a device below /dev; {example}"),
+            &format!("12: \"/dev/\" is not a path below /dev; {example}"),
         ),
         (
             "devices = [\"/dev/../etc/x\"]",

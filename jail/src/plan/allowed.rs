@@ -54,7 +54,7 @@ impl Direct {
 pub struct NotAllowed {
     /// What was asked for.
     asked: Asked,
-    /// The names of what the list has.
+    /// What the list has.
     allowed: Vec<String>,
 }
 
@@ -67,7 +67,9 @@ pub(super) enum Asked {
     NotWords(NotWords),
     /// A program that the list has not.
     Program(OsString),
-    /// A program that the list has, but not so; and why.
+    /// A program of the list, with arguments that its entry does not have.
+    Arguments(OsString),
+    /// A client's program that the list has, but not with these arguments; and why.
     Otherwise(&'static str, String),
 }
 
@@ -76,7 +78,7 @@ impl NotAllowed {
     pub(super) fn new(asked: Asked, list: &[Allowed]) -> NotAllowed {
         NotAllowed {
             asked,
-            allowed: list.iter().map(|it| it.name().to_owned()).collect(),
+            allowed: list.iter().map(Allowed::shown).collect(),
         }
     }
 
@@ -93,9 +95,12 @@ impl fmt::Display for NotAllowed {
             Asked::Shell => f.write_str("a shell is not allowed")?,
             Asked::Sftp => f.write_str("SFTP is not allowed")?,
             Asked::NotWords(fault) => {
-                write!(f, "a command is not allowed that needs a shell: {fault}")?
+                write!(f, "a command that needs a shell is not allowed: {fault}")?
             }
             Asked::Program(program) => write!(f, "the command {program:?} is not allowed")?,
+            Asked::Arguments(program) => {
+                write!(f, "{program:?} is not allowed with these arguments")?
+            }
             Asked::Otherwise(program, why) => {
                 write!(f, "{program} is not allowed with these arguments: {why}")?
             }
@@ -174,7 +179,7 @@ pub(super) fn direct(command: &OsStr, list: &[Allowed]) -> Result<Direct, Asked>
     if let Some((service, rest)) = of_git(&program.text, plain).filter(|_| allowed(&Allowed::Git)) {
         return git(service, rest).map_err(|why| Asked::Otherwise("git", why));
     }
-    let mut wrong = None;
+    let mut is_listed = false;
     for entry in list {
         let Allowed::Program(known) = entry else {
             continue;
@@ -191,14 +196,11 @@ pub(super) fn direct(command: &OsStr, list: &[Allowed]) -> Result<Direct, Asked>
                 environment: Vec::new(),
             });
         }
-        wrong = Some(program.text.clone());
+        is_listed = true;
     }
-    match wrong {
-        Some(_) => Err(Asked::Otherwise(
-            "the command",
-            format!("the list has {:?} with others", program.text),
-        )),
-        None => Err(Asked::Program(program.text.clone())),
+    match is_listed {
+        true => Err(Asked::Arguments(program.text.clone())),
+        false => Err(Asked::Program(program.text.clone())),
     }
 }
 

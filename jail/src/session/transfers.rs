@@ -130,7 +130,14 @@ impl Transfers {
                 Vec::new()
             }
             Pending::Request(request) => self.done(request, Some(status)).into_iter().collect(),
-            Pending::Refused(name) => vec![self.refused(name, status.text())],
+            Pending::Refused(name) => {
+                // A file that could be opened and not read was not downloaded.
+                if name == "read" || name == "write" {
+                    self.errors = self.errors.saturating_add(1);
+                    self.last_error = Some(status);
+                }
+                vec![self.refused(name, status.text())]
+            }
             Pending::Quiet if !status.may_be_of_data() => Vec::new(),
             before => {
                 self.pending = match before {
@@ -348,6 +355,21 @@ mod tests {
             "set /a [mode 0600] ok",
         ];
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_no_download_that_went_well() {
+        let seen = recorded(&[
+            "open \"/a\" flags READ mode 0666",
+            "Refusing non-allowlisted read request",
+            "sent status Permission denied",
+            "close \"/a\" bytes read 0 written 0",
+        ]);
+        let wanted = [
+            "refused [read] Permission denied",
+            "download /a 0/0 Permission denied 1",
+        ];
+        assert_eq!(seen, wanted);
     }
 
     #[test]

@@ -198,7 +198,9 @@ fn path_of(session: &Path) -> PathBuf {
         return session.to_owned();
     }
     let mut name = session.as_os_str().to_owned();
-    name.push(SUFFIX);
+    if !name.as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
+        name.push(SUFFIX);
+    }
     Path::new(RECORDINGS).join(name)
 }
 

@@ -24,7 +24,7 @@ use jail::{
     process::landlock,
     trust::{Flaw, UntrustedSource},
 };
-use jail_config::{Base, Decision, Home, Jail};
+use jail_config::{Allowed, Base, Decision, Home, Jail};
 use nix::errno::Errno;
 use rustix::process::geteuid;
 
@@ -141,6 +141,7 @@ fn explain(
         world: None,
         reach: None,
         commands: None,
+        sftp: None,
         recorded: None,
         idle: None,
         until: None,
@@ -223,8 +224,8 @@ impl Explanation {
         let used = UsedSessions::of(identity.uid, &jail);
         self.limits = words::limits(&jail.limits);
         self.limits.extend(used.map(|used| used.to_string()));
-        self.commands =
-            only(&jail).map(|list| list.iter().map(|it| it.name().to_owned()).collect());
+        self.commands = only(&jail).map(|list| list.iter().map(Allowed::shown).collect());
+        self.sftp = words::sftp(&jail);
         self.recorded = words::recorded(&jail);
         self.idle = words::idle(&jail);
         let passed: Vec<&str> = jail.env.pass.iter().map(|glob| glob.as_str()).collect();

@@ -27,6 +27,18 @@ fn a_shared_upload_directory_is_for_uploads_only() {
     follow(&machine(), &page("upload-directory"));
 }
 
+#[test]
+fn readers_read_and_a_team_shares_by_sftp() {
+    follow(&machine(), &page("sftp-access"));
+}
+
+#[test]
+fn an_account_with_one_job_does_nothing_else() {
+    if let Some(sandbox) = machine_with("rsync", "accounts with one job") {
+        follow(&sandbox, &page("one-job"));
+    }
+}
+
 /// The host's PostgreSQL, with a cluster that nobody has used, started and restarted as Debian does it.
 const POSTGRESQL: &str = r#"
 rm -rf /etc/postgresql/* /var/lib/postgresql/* /run/postgresql

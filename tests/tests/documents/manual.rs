@@ -131,20 +131,22 @@ fn the_drop_box_serves_sftp_and_nothing_else() {
 }
 
 #[test]
-fn the_drop_box_serves_more_with_jail_shell_as_forced_command() {
-    let sshd = example(CONFIG_5, &["Match Group sftponly"]);
-    let server = "ForceCommand /usr/lib/openssh/sftp-server";
-    assert!(sshd.contains(server), "{sshd}");
+fn the_drop_box_serves_more_with_more_commands() {
+    let config = example(CONFIG_5, &["sftponly = ", "limits"]);
+    let list = "commands = [\"sftp\"]";
+    assert!(config.contains(list), "{config}");
+    let more = "commands = [\"sftp\", \"scp\", \"rsync\"]";
     let sandbox = Sandbox::new()
         .plain_user("ann")
-        .config(&example(CONFIG_5, &["sftponly = ", "limits"]))
-        .sshd(&sshd.replace(server, "ForceCommand /usr/bin/jail-shell"));
+        .config(&config.replace(list, &format!("{more}\nbase = \"host\"")))
+        .sshd(&example(CONFIG_5, &["Match Group sftponly"]));
     sandbox.must(&example(CONFIG_5, &["usermod", "sftponly"]));
     sandbox.write("/tmp/letter", "dear all\n");
     sandbox
         .scp(&["-O", "/tmp/letter", "ann@127.0.0.1:old"])
         .ok();
-    assert_eq!(sandbox.ssh("ann", "pwd; ls").ok(), "/home/ann\nold");
+    assert_eq!(sandbox.read("/srv/drop/ann/home/ann/old"), "dear all");
+    assert_eq!(sandbox.ssh("ann", "ls").code(), Some(1));
 }
 
 #[test]

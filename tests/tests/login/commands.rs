@@ -120,7 +120,15 @@ fn a_list_starts_what_it_names_and_nothing_else() {
     assert_eq!(sandbox.su_c("ann", "id -un").ok(), "ann");
     told(
         &sandbox.run_as("ann", &[JAIL_SHELL, "-c", "id", "x"]),
-        "a shell is not allowed; allowed: rsync, git, /usr/bin/id, /bin/echo",
+        "a shell is not allowed; allowed: rsync, git, /usr/bin/id, /bin/echo say *",
+    );
+    told(
+        &sandbox.ssh("ann", "echo other x"),
+        "\"echo\" is not allowed with these arguments; allowed: rsync, git, /usr/bin/id, /bin/echo say *",
+    );
+    told(
+        &sandbox.ssh("ann", "id; id"),
+        "a command that needs a shell is not allowed: a shell would act on the ; in \"id;\"; quote it",
     );
 }
 

@@ -84,3 +84,61 @@ fn check_says_of_each_program_what_a_session_does() {
         "{report}"
     );
 }
+
+/// A list of one program that is missing: what mends the shell does not mend that.
+#[test]
+fn check_tells_a_missing_program_from_a_missing_shell() {
+    let sandbox = Sandbox::new().user("ann").config(
+        "exempt = [\"root\"]\n[users]\nann = \"backup\"\n[jails.backup]\nroot = \"/srv/jails/{user}\"\n\
+         commands = [\"rsync\"]\n",
+    ).with(&format!("install -d -o ann -g ann {ROOT}/home/ann; usermod -s /usr/bin/jail-shell ann"));
+    let report = sandbox.run(&["jailctl", "check"]);
+    let found = of_kind(&report, "command-missing");
+    let [rsync] = found.as_slice() else {
+        panic!("rsync alone: {report}");
+    };
+    assert!(rsync.what.contains("/usr/bin/rsync"), "{report}");
+    assert!(rsync.what.contains("`commands`"), "{report}");
+    assert!(of_kind(&report, "shell-missing").is_empty(), "{report}");
+    assert!(!report.words().contains("mend shell-missing"), "{report}");
+}
+
+const DROP: &str = "exempt = [\"root\"]\n[users]\nann = \"drop\"\n[jails.drop]\nroot = \"/srv/jails/{user}\"\n\
+                    commands = [\"sftp\"]\nsftp = { access = \"ACCESS\", directory = \"/files\", umask = \"007\", log = true }\n";
+
+#[test]
+fn the_directory_of_sftp_is_named_and_made_where_it_is_missing() {
+    let sandbox = Sandbox::new()
+        .user("ann")
+        .config(&DROP.replace("ACCESS", "upload-only"))
+        .with("install -d /srv/jails/ann; usermod -s /usr/bin/jail-shell ann");
+    let report = sandbox.run(&["jailctl", "check"]);
+    let found = of_kind(&report, "home-missing");
+    let [missing] = found.as_slice() else {
+        panic!("one: {report}");
+    };
+    assert!(missing.what.contains("/files"), "{report}");
+    assert!(missing.what.contains("`sftp.directory`"), "{report}");
+    sandbox.must("jailctl mend home-missing ann");
+    let made = sandbox.must("stat -c '%n %U' /srv/jails/ann/*");
+    assert_eq!(made.trim(), "/srv/jails/ann/files ann");
+    let report = sandbox.run(&["jailctl", "check"]);
+    assert!(of_kind(&report, "home-missing").is_empty(), "{report}");
+    let screen = sandbox.must("jailctl explain ann");
+    let row =
+        "sftp       upload-only, starts in /files, umask 007, each transfer is one line of the log";
+    assert!(screen.lines().any(|line| line == row), "{screen}");
+}
+
+#[test]
+fn nobody_is_told_to_let_a_reader_write() {
+    for (access, notes) in [("read-only", 0), ("read-write", 1)] {
+        let sandbox = Sandbox::new()
+            .user("ann")
+            .config(&DROP.replace("ACCESS", access))
+            .with("install -d /srv/jails/ann/files; usermod -s /usr/bin/jail-shell ann");
+        let report = sandbox.run(&["jailctl", "check"]);
+        let found = of_kind(&report, "home-not-writable");
+        assert_eq!(found.len(), notes, "{access}: {report}");
+    }
+}

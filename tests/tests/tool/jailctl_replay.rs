@@ -114,6 +114,9 @@ fn what_is_no_terminal_gets_the_text_at_once() {
     let text = sandbox.jailctl(&["replay", "0123456789abcdef"]);
     assert_eq!(text.ok(), "für 日本\nend");
     assert!(begun.elapsed() < Duration::from_secs(1) + Duration::from_millis(300));
+    // As ls(1) shows it.
+    let by_file = sandbox.jailctl(&["replay", "0123456789abcdef.cast"]);
+    assert_eq!(by_file.ok(), "für 日本\nend");
     sandbox.must(&format!("cp {RECORDINGS}/*.cast /root/x.cast"));
     assert_eq!(
         sandbox.jailctl(&["replay", "/root/x.cast"]).ok(),

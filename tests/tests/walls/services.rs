@@ -413,6 +413,15 @@ fn a_service_that_is_not_there_is_a_note_of_check_and_explain_says_so() {
         "{explain}"
     );
     assert!(explain.stdout.contains("own: at /run/own"), "{explain}");
+    let sockets = explain
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("sockets"));
+    assert_eq!(
+        sockets,
+        Some("sockets    of the host's only those of own"),
+        "{explain}"
+    );
     sandbox
         .run_as("ann", &[JAIL_SHELL, "-c", "test -d /run/own"])
         .ok();

@@ -148,11 +148,13 @@ fn home(path: &Path, errno: Errno, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             "it must belong to the user, who must be able to search what is above it; run: jailctl mend \
              home-missing USER"
         }
-        _ => "set the jail's `home`, or make it: jailctl mend home-missing USER",
+        _ => {
+            "correct the jail's `home` or `sftp.directory`, or run: jailctl mend home-missing USER"
+        }
     };
     write!(
         f,
-        "enter home {} in the jail: {}; {mend}",
+        "enter {} in the jail, where the session starts: {}; {mend}",
         path.display(),
         errno.desc()
     )

@@ -77,7 +77,7 @@ impl fmt::Display for ProgramFault {
             ),
             ProgramFault::Missing(program, errno) => write!(
                 f,
-                "find {} in the jail: {}; put it there, or set the jail's `shell` to one that is there",
+                "find {} in the jail: {}; install it there, or correct the jail's `shell` or `commands`",
                 program.display(),
                 errno.desc()
             ),

@@ -9,7 +9,7 @@ use jail::{
     },
     world::host_files::HostFilesFault,
 };
-use jail_config::{Base, Landlock};
+use jail_config::{Access, Base, Jail, Landlock, has_shell};
 
 use crate::{
     accounts::account::Jailed,
@@ -151,6 +151,7 @@ fn finding(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
             format!("there is no {home} in the jail, and sessions start in /"),
         )
         .mended(of_user(Kind::HomeMissing, jailed)),
+        Seen::HomeNotWritable(_) if is_read_only(jail) => return None,
         Seen::HomeNotWritable(home) => Finding::note(
             FindingKind::HomeNotWritable,
             format!("{home} in the jail can't be written by the user"),
@@ -253,14 +254,31 @@ fn with_shell(jailed: &Jailed) -> String {
     format!("usermod -s {} {user}", quoted(&jailed.jail.shell))
 }
 
+/// Tells whether users of a jail are not meant to write anything.
+fn is_read_only(jail: &Jail) -> bool {
+    let sftp = jail.sftp.as_ref();
+    sftp.is_some_and(|sftp| sftp.access == Access::ReadOnly)
+}
+
 /// Makes a finding of a login that would be refused.
 fn refused(code: &str, reason: &str, jailed: &Jailed) -> Finding {
-    let finding = Finding::error(known(code), reason);
+    let jail = &jailed.jail;
+    let is_of_list = !has_shell(jail.commands.as_deref())
+        && ["shell-missing", "interpreter-missing", "library-missing"].contains(&code);
+    let kind = if is_of_list {
+        FindingKind::CommandMissing
+    } else {
+        known(code)
+    };
+    let finding = Finding::error(kind, reason);
     let finding = match Code::ALL.iter().find(|one| one.name() == code) {
         Some(code) => finding.with_code(code.name()),
         None => finding,
     };
-    let kind = match (code, &jailed.jail.base) {
+    if is_of_list {
+        return finding.mended_by(edit(&jail.rule.file, jail.rule.line));
+    }
+    let kind = match (code, &jail.base) {
         ("shell-missing", Base::None) => Kind::ShellMissing,
         ("interpreter-missing", Base::None) => Kind::InterpreterMissing,
         ("library-missing", Base::None) => Kind::LibraryMissing,

@@ -7,7 +7,7 @@ use jail::{
 use jail_config::Network;
 use serde::Serialize;
 
-use super::world::Mounting;
+use super::world::{Mounting, ServiceShown};
 
 /// What a session can reach.
 #[derive(Debug, Serialize)]
@@ -87,11 +87,14 @@ impl Reach {
         format!("{sees}{signals}")
     }
 
-    /// Says which sockets of the host it can connect to.
-    pub(super) fn sockets(&self) -> String {
-        let named = match self.sockets.as_slice() {
+    /// Says which sockets of the host it can connect to, those of services included.
+    pub(super) fn sockets(&self, services: &[ServiceShown]) -> String {
+        let services = services.iter().filter(|it| !it.at.is_empty());
+        let of_services = services.map(|it| format!("those of {}", it.name));
+        let all: Vec<String> = self.sockets.iter().cloned().chain(of_services).collect();
+        let named = match all.as_slice() {
             [] => "none of the host's".to_owned(),
-            mounted => format!("of the host's only {}", mounted.join(" ")),
+            all => format!("of the host's only {}", all.join(", ")),
         };
         match self.abstract_sockets {
             true => format!("{named} by path; ALL abstract ones of the host"),

@@ -56,6 +56,9 @@ pub(super) struct Explanation {
     /// What alone may be started; nothing where a shell may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) commands: Option<Vec<String>>,
+    /// How SFTP is served, where the config says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sftp: Option<String>,
     /// What of the terminal is recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) recorded: Option<String>,

@@ -149,6 +149,7 @@ fn print_world(explanation: &Explanation) {
         );
     }
     for (word, said) in [
+        ("sftp", &explanation.sftp),
         ("recorded", &explanation.recorded),
         ("idle", &explanation.idle),
     ] {
@@ -159,7 +160,11 @@ fn print_world(explanation: &Explanation) {
     if let Some(reach) = &explanation.reach {
         row("network", &reach.network());
         row("processes", &reach.processes());
-        row("sockets", &reach.sockets());
+        let world = explanation.world.as_ref();
+        row(
+            "sockets",
+            &reach.sockets(world.map_or(&[], |it| &it.services)),
+        );
     }
     if let Some(until) = explanation.until {
         row("until", &until.to_string());

@@ -8,8 +8,8 @@ use jail::{
     plan::{Plan, request::What, steps::Step, world::View},
 };
 use jail_config::{
-    Base, Content, Device, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner, Seccomp,
-    duration, size,
+    Access, Base, Content, Device, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner,
+    Seccomp, duration, size,
 };
 
 use crate::{
@@ -206,6 +206,26 @@ pub(crate) fn recorded(jail: &Jail) -> Option<String> {
         },
         size(recording.size)
     ))
+}
+
+/// Says how SFTP is served.
+pub(crate) fn sftp(jail: &Jail) -> Option<String> {
+    let sftp = jail.sftp.as_ref()?;
+    let access = match sftp.access {
+        Access::ReadWrite => "read and write",
+        Access::ReadOnly => "read-only",
+        Access::UploadOnly => "upload-only",
+    };
+    let directory = sftp.directory.as_deref();
+    let parts = [
+        Some(access.to_owned()),
+        directory.map(|it| format!("starts in {}", shown(it))),
+        sftp.umask.map(|umask| format!("umask {umask:03o}")),
+        sftp.log
+            .then(|| "each transfer is one line of the log".to_owned()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    Some(parts.join(", "))
 }
 
 /// Says how long a terminal may be idle.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use jail::trust;
-use jail_config::Home;
+use jail_config::{Allowed, Home};
 use rustix::{
     fs::{FileType, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, fstat, mkdirat, openat},
     io::Errno,
@@ -37,7 +37,19 @@ pub(crate) fn mend(
     all: &[Jailed],
     extent: Extent,
 ) -> Result<Vec<String>, Failure> {
-    let home = home_of(jailed);
+    let mut changes = Vec::new();
+    for home in homes_of(jailed) {
+        changes.extend(mend_one(home, jailed, all, extent)?);
+    }
+    Ok(changes)
+}
+
+fn mend_one(
+    home: &Path,
+    jailed: &Jailed,
+    all: &[Jailed],
+    extent: Extent,
+) -> Result<Vec<String>, Failure> {
     let below = home.strip_prefix("/").unwrap_or(home);
     let full = jailed.jail.root.join(below);
     let mounts = jailed.jail.mounts.iter();
@@ -71,13 +83,17 @@ pub(crate) fn mend(
     Ok(walk.changes)
 }
 
-/// Gives the home that sessions start in, as a path of the jail.
-fn home_of(jailed: &Jailed) -> &Path {
+/// Gives the directories that sessions start in, as paths of the jail: the home, and that of SFTP where it is another one.
+fn homes_of(jailed: &Jailed) -> Vec<&Path> {
     if used::of(&jailed.identity) == Door::Pam {
-        return &jailed.identity.home;
+        return vec![&jailed.identity.home];
     }
-    let (Home::Set(home) | Home::Default(home)) = &jailed.jail.home;
-    home
+    let jail = &jailed.jail;
+    let (Home::Set(home) | Home::Default(home)) = &jail.home;
+    let sftp = jail.sftp.as_ref().and_then(|it| it.directory.as_deref());
+    let has_sftp_alone = matches!(jail.commands.as_deref(), Some([Allowed::Sftp]));
+    let home = (sftp.is_none() || !has_sftp_alone).then_some(home.as_path());
+    home.into_iter().chain(sftp).collect()
 }
 
 /// The way from the root to the home.

@@ -66,7 +66,7 @@ impl Jail {
     fn sentence(self) -> &'static str {
         match self {
             Jail::Sftp => "This account is for SFTP only.",
-            _ => "allowed: sftp, scp, rsync, git, /usr/bin/borg",
+            _ => "allowed: sftp, scp, rsync, git, /usr/bin/borg serve **",
         }
     }
 
