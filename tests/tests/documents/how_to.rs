@@ -39,6 +39,11 @@ fn an_account_with_one_job_does_nothing_else() {
     }
 }
 
+#[test]
+fn who_was_in_is_found_afterwards() {
+    follow(&machine(), &page("who-was-in"));
+}
+
 /// The host's PostgreSQL, with a cluster that nobody has used, started and restarted as Debian does it.
 const POSTGRESQL: &str = r#"
 rm -rf /etc/postgresql/* /var/lib/postgresql/* /run/postgresql

@@ -137,7 +137,7 @@ fn nobody_is_told_to_let_a_reader_write() {
             .user("ann")
             .config(&DROP.replace("ACCESS", access))
             .with("install -d /srv/jails/ann/files; usermod -s /usr/bin/jail-shell ann");
-        let report = sandbox.run(&["jailctl", "check"]);
+        let report = sandbox.run(&["jailctl", "check", "--notes"]);
         let found = of_kind(&report, "home-not-writable");
         assert_eq!(found.len(), notes, "{access}: {report}");
     }
