@@ -13,7 +13,7 @@ use crate::{
     fault::{StepFault, errno_of},
     plan::{
         Plan,
-        request::Start,
+        request::{Start, What},
         steps::{Phase, Step},
     },
     process::{
@@ -123,8 +123,9 @@ fn find_programs(shell: &Path, home: &Path, plan: &Plan) -> Result<Start, Refusa
     let library_path = program::library_path(&plan.process.environment);
     let root = program::Root::current(library_path)?;
     let start = root.check_for(request, shell, home)?;
-    // A shell in between would hold the record, and could write to it.
-    if plan.process.sftp_is_logged && start.program == shell {
+    // A shell in between would hold the record of transfers, or need no terminal where terminals are recorded.
+    let is_alone = plan.world.executables().is_some();
+    if is_alone && matches!(request.what, What::Sftp { .. }) && start.program == shell {
         return Err(ProgramFault::SftpByShell(shell.to_owned()).into());
     }
     Ok(start)

@@ -138,9 +138,18 @@ impl Plan {
             return Err(PlanFault::UidZero);
         }
         let process = Process::of(&jail, identity, hand_over, inherited);
-        let executables = only(&jail).map(|list| {
-            Executables::of(list, &jail.base, process.request(), process.door_inside())
-        });
+        let executables = match only(&jail) {
+            Some(list) => Some(Executables::of(
+                list,
+                &jail.base,
+                process.request(),
+                process.door_inside(),
+            )),
+            None => process
+                .request()
+                .filter(|request| serves_alone(request, &jail))
+                .map(|_| Executables::of_sftp()),
+        };
         Ok(Plan {
             rule: jail.rule.clone(),
             jail: jail.name.clone(),
@@ -199,10 +208,25 @@ fn unavailable_behind_pam(jail: &Jail) -> Option<&'static str> {
     })
 }
 
+/// Tells whether a session must be the sftp-server and nothing else, though the jail has a shell: a program of the user's in its
+/// place would write the record of transfers, or be a shell that needs no terminal where terminals are recorded.
+fn serves_alone(request: &Request, jail: &Jail) -> bool {
+    let is_sftp = matches!(request.what, What::Sftp { .. });
+    is_sftp && (jail.record.recording().is_some() || jail.sftp.as_ref().is_some_and(|it| it.log))
+}
+
 /// Lets the config of SFTP take the place of what the client chose, where SFTP is what was asked for. Tells whether transfers are
 /// recorded.
 fn serve_sftp(jail: &mut Jail, request: &mut Request) -> bool {
-    let (Some(sftp), What::Sftp { options, .. }) = (&jail.sftp, &mut request.what) else {
+    let is_alone = serves_alone(request, jail);
+    let What::Sftp { asked, options, .. } = &mut request.what else {
+        return false;
+    };
+    if is_alone {
+        // A path would be the client's choice.
+        *asked = "internal-sftp".into();
+    }
+    let Some(sftp) = &jail.sftp else {
         return false;
     };
     *options = sftp::options(sftp);

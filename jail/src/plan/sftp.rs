@@ -43,9 +43,10 @@ pub(super) fn options(sftp: &Sftp) -> Vec<OsString> {
         Access::ReadOnly => &["-R"],
         Access::UploadOnly => &["-p", UPLOADS],
     };
-    // What it logs goes to its standard error then. A level below this has the failures, and not of what.
+    // What it logs goes to its standard error then. A level below this has the answers of none but some requests: an error could
+    // be that of any.
     let log: &[&str] = match sftp.log {
-        true => &["-e", "-l", "VERBOSE"],
+        true => &["-e", "-l", "DEBUG"],
         false => &[],
     };
     access.iter().chain(log).map(OsString::from).collect()

@@ -72,6 +72,14 @@ pub enum From {
 }
 
 impl Executables {
+    /// Gives the sftp-server of the jail alone.
+    pub(super) fn of_sftp() -> Executables {
+        Executables {
+            from: From::View,
+            programs: allowed::programs(&Allowed::Sftp),
+        }
+    }
+
     /// Finds what a list takes; of it, only what this request takes, where one is known. `door_inside` is jail-shell's path where
     /// that is started inside.
     ///

@@ -32,8 +32,8 @@ const MOST_LAST_WORDS: usize = 640 * 1024;
 /// where processes linger: without them the kernel tells the end.
 const LAST_WORDS: i64 = 20_000_000;
 
-/// How long a terminal that does not wait by itself may take nothing of the last words, in seconds.
-const OUTPUT_WAITS: i64 = 5;
+/// How long the terminal may take nothing of the last words, in seconds.
+const OUTPUT_WAITS: i64 = 60;
 
 /// What the supervisor holds: the caller's terminal, and the controlling end of the session's.
 #[derive(Debug)]
@@ -359,7 +359,7 @@ impl Relay {
         }
     }
 
-    /// Shows everything, also where the terminal's open file is set not to wait and takes nothing for a moment.
+    /// Shows everything, also where the terminal takes nothing for a moment.
     fn show_all(&mut self) {
         let patience = Timespec {
             tv_sec: OUTPUT_WAITS,

@@ -17,9 +17,13 @@ pub enum Line {
     Request(Request),
     /// A request that changes nothing, or that is of no interest.
     Quiet,
+    /// A request to read or write in an open file, whose name this is where it can be read.
+    Data(Option<Vec<u8>>),
+    /// A remark that begins no request and answers none.
+    Aside,
     /// A request was refused before the server looked at it: its name in the protocol.
     Refused(String),
-    /// The server has answered a request with an error, and this is its text.
+    /// The server has answered the request before with this; with data or attributes it answers otherwise.
     Status(Status),
     /// None of the known ones, or one that was cut.
     Other,
@@ -66,7 +70,7 @@ pub enum Paths {
     Unclear(Vec<u8>),
 }
 
-/// The text of an error by SFTP.
+/// The text of a status by SFTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(&'static str);
 
@@ -96,15 +100,16 @@ impl Status {
         self.0
     }
 
-    /// Tells whether a read or a write may end so. The others tell of a name.
+    /// Tells whether it is no error.
     #[must_use]
-    pub fn may_be_of_data(self) -> bool {
-        self.0 == "Failure"
+    pub fn is_fine(self) -> bool {
+        matches!(self.0, "Success" | "End of file")
     }
 }
 
 /// What stands before the name in lines of requests that are not recorded.
-const QUIET: [&str; 15] = [
+const QUIET: [&str; 16] = [
+    "debug1: request ",
     "opendir \"",
     "closedir \"",
     "forced closedir \"",
@@ -121,6 +126,10 @@ const QUIET: [&str; 15] = [
     "session opened for local user ",
     "session closed for local user ",
 ];
+
+/// What stands before and behind the number of a request that moves data.
+const NUMBER: &[u8] = b"debug1: request ";
+const DATA: [&str; 3] = [": read \"", ": write \"", ": copy-data from \""];
 
 /// What stands before the only name, or before the old one of two.
 const CHANGES: [(&str, &str); 7] = [
@@ -142,19 +151,38 @@ pub fn read(message: &[u8]) -> Line {
     let Some(line) = message.strip_suffix(b"\r\n") else {
         return Line::Other;
     };
+    if let Some(name) = data(line) {
+        return Line::Data(name);
+    }
+    if QUIET.iter().any(|start| line.starts_with(start.as_bytes())) {
+        return Line::Quiet;
+    }
+    if line.starts_with(b"debug1: ") {
+        return Line::Aside;
+    }
     if line.len() >= MAY_BE_CUT {
         return Line::Other;
     }
     if let Some(status) = line.strip_prefix(b"sent status ") {
         return Status::of(status).map_or(Line::Other, Line::Status);
     }
-    if QUIET.iter().any(|start| line.starts_with(start.as_bytes())) {
-        return Line::Quiet;
-    }
     if let Some(refused) = refused(line) {
         return Line::Refused(refused);
     }
     request(line).map_or(Line::Other, Line::Request)
+}
+
+/// Reads `debug1: request NUMBER: write "NAME" (handle …`, and gives the name; nothing in it where the line may have been cut.
+fn data(line: &[u8]) -> Option<Option<Vec<u8>>> {
+    let rest = line.strip_prefix(NUMBER)?;
+    let digits = rest.iter().take_while(|it| it.is_ascii_digit()).count();
+    let rest = rest.get(digits..).unwrap_or_default();
+    let name = DATA
+        .iter()
+        .find_map(|it| rest.strip_prefix(it.as_bytes()))?;
+    let whole = Some(name).filter(|_| line.len() < MAY_BE_CUT);
+    let name = whole.and_then(at_last_quote).map(|(name, _)| name);
+    Some(name.and_then(decoded))
 }
 
 /// Reads `Refusing non-allowlisted REQUEST request` and `Refusing REQUEST request in read-only mode`.

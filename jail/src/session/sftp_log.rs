@@ -32,9 +32,6 @@ const AT_ONCE: usize = 64;
 /// More than a message of the server has, in bytes: OpenSSH's log.c.
 const LONGEST: usize = 2048;
 
-/// How long a request waits for a word about its failure, where the server says nothing more.
-const QUIET: Duration = Duration::from_secs(2);
-
 /// How long a log that takes nothing is left alone.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -61,7 +58,6 @@ pub(crate) struct SftpLog {
     waiting: VecDeque<Transfer>,
     /// How much it never took.
     lost: u64,
-    last: Instant,
     /// Who started this: sshd. Without it there is no client.
     parent: Pid,
     ended: bool,
@@ -74,7 +70,6 @@ impl SftpLog {
             transfers: Transfers::default(),
             waiting: VecDeque::new(),
             lost: 0,
-            last: Instant::now(),
             parent: getppid(),
             ended: false,
         }
@@ -101,15 +96,11 @@ impl SftpLog {
             let mut message = [0; LONGEST];
             match recv(&self.socket, &mut message, RecvFlags::DONTWAIT) {
                 Ok((length @ 1.., _)) => {
-                    self.last = Instant::now();
                     let message = message.get(..length).unwrap_or_default();
                     self.waiting.extend(self.transfers.take(message));
                 }
                 Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => match self.quiet_for() {
-                    Some(Duration::ZERO) => self.waiting.extend(self.transfers.finish()),
-                    left => return Next::Read(left),
-                },
+                Err(rustix::io::Errno::AGAIN) => return Next::Read(None),
                 Ok((0, _)) | Err(_) => self.end(),
             }
             let (down, up) = self.transfers.bytes;
@@ -172,12 +163,6 @@ impl SftpLog {
         self.ended = true;
         self.waiting.extend(self.transfers.finish());
         self.waiting.extend(self.transfers.left_over());
-    }
-
-    /// Says how much longer a request waits for its result; nothing where there is none.
-    fn quiet_for(&self) -> Option<Duration> {
-        let waits = self.transfers.waits();
-        waits.then(|| QUIET.saturating_sub(self.last.elapsed()))
     }
 }
 

@@ -5,13 +5,13 @@
 //! one, and the supervisor carries what is typed and shown between the two, as `su --pty` and sudo's `use_pty` do.
 
 use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
 use nix::unistd::{Pid, getpgrp, getpid, getsid, setpgid, setsid, tcgetpgrp, tcsetpgrp};
 use rustix::{
-    fs::{OFlags, fcntl_setfl},
+    fs::{Mode, OFlags, fcntl_setfl, open},
     io::fcntl_dupfd_cloexec,
     pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt},
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout},
@@ -190,7 +190,7 @@ fn relay(
     };
     Ok(Relay {
         input: copy(first)?,
-        output: copy(output)?,
+        output: open_anew(output).or_else(|_| copy(output))?,
         controller: Some(controller),
         place: Place::of(first, is_of(first, session))?,
         // In a pipeline, and behind `su -c`, whose session is not the terminal's, it has to ask.
@@ -205,6 +205,15 @@ fn relay(
         last: Instant::now(),
         recorder: None,
     })
+}
+
+/// Opens a terminal once more, to write to it without waiting: whoever reads at its other end may stop, and the supervisor has
+/// more to do. The caller's open file stays as it is. Where it can't be opened, because it is somebody else's and there are
+/// file capabilities in place of the set-user-ID bit, that one has to do.
+fn open_anew(terminal: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{}", terminal.as_raw_fd());
+    open(path, flags, Mode::empty())
 }
 
 /// Finds the terminal of a host program, which keeps it as it is: it is given a name inside, and no more.

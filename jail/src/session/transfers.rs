@@ -1,14 +1,17 @@
 //! What sftp-server's own log says of one session, as a record of transfers: one entry for each file that was closed and each
 //! change, with its result. Pure.
 //!
-//! The server names a request before it does it, and says nothing of its success; of a failure it says neither whose nor which.
-//! It does one request after the other, so a failure is that of the request before it. Reads and writes have no line, so one
-//! without a request before it is theirs.
+//! The server names a request before it does it, and behind that says with what status it has answered, if that was a status. It
+//! does one request after the other, so the line that follows a request is its answer, and no other request can make it look as
+//! if it had failed.
 
 use crate::session::sftp_line::{Action, Line, Paths, Request, Status, read};
 
 /// The most open files whose kind is known, as many as the server opens at once.
 const MOST_OPEN: usize = 1024;
+
+/// The most lines besides its last that a request has which sets something: size, mode, time, owner.
+const MOST_SET: usize = 3;
 
 /// One entry of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +34,12 @@ pub struct Transfer {
 #[derive(Debug, Default)]
 pub(crate) struct Transfers {
     pending: Pending,
+    /// What a request sets besides, which has one answer for all.
+    sets: Vec<Request>,
     /// The files that may be open, and whether for writing.
     open: Vec<(Vec<u8>, bool)>,
-    errors: u32,
-    last_error: Option<Status>,
+    /// How many reads and writes have failed of a file, and the last error.
+    errors: Vec<(Option<Vec<u8>>, u32, Status)>,
     /// Bytes that the client has read and written.
     pub(crate) bytes: (u64, u64),
 }
@@ -42,15 +47,13 @@ pub(crate) struct Transfers {
 /// The request named last.
 #[derive(Debug, Default)]
 enum Pending {
-    /// There is none, or it has failed and is recorded.
+    /// There is none, or one that is not recorded, or it is answered.
     #[default]
     None,
-    /// One that is not recorded.
-    Quiet,
+    /// One that reads or writes in this file.
+    Data(Option<Vec<u8>>),
     /// One whose result is not known.
     Request(Request),
-    /// A file to be opened, behind which came an error: its own, or where the file is closed next, one of a write.
-    Open(Request, Status),
     /// A refusal.
     Refused(String),
 }
@@ -59,24 +62,27 @@ impl Transfers {
     /// Takes one message of the server. Gives the entries that are complete by it.
     pub(crate) fn take(&mut self, message: &[u8]) -> Vec<Transfer> {
         match read(message) {
-            Line::Status(status) => self.fail(status),
+            Line::Status(status) => self.answer(status),
+            Line::Aside => Vec::new(),
             Line::Refused(name) if name == "open" && self.opens() => Vec::new(),
+            Line::Request(request) if self.sets_more(&request) => {
+                if let Pending::Request(before) =
+                    std::mem::replace(&mut self.pending, Pending::Request(request))
+                {
+                    self.sets.push(before);
+                }
+                Vec::new()
+            }
             line => {
-                let closed = match &line {
-                    Line::Request(Request {
-                        action: Action::Close { .. },
-                        paths: Paths::One(path),
-                    }) => Some(path.as_slice()),
-                    _ => None,
-                };
-                let mut complete: Vec<Transfer> = self.settle(closed).into_iter().collect();
+                let mut complete = self.settle(None);
                 self.pending = match line {
                     Line::Request(request) => {
                         self.notice(&request);
                         Pending::Request(request)
                     }
+                    Line::Data(name) => Pending::Data(name),
                     Line::Refused(name) => Pending::Refused(name),
-                    Line::Quiet | Line::Status(_) => Pending::Quiet,
+                    Line::Quiet | Line::Aside | Line::Status(_) => Pending::None,
                     Line::Other => {
                         complete.push(self.said(message));
                         Pending::None
@@ -87,26 +93,36 @@ impl Transfers {
         }
     }
 
-    /// Tells whether a request waits for its result.
-    pub(crate) fn waits(&self) -> bool {
-        !matches!(
-            self.pending,
-            Pending::None | Pending::Quiet | Pending::Refused(_)
-        )
-    }
-
-    /// Completes the entry that waits: the server has gone on, or has ended.
-    pub(crate) fn finish(&mut self) -> Option<Transfer> {
-        self.settle(None)
+    /// Completes the request that waits for its answer: the server has ended.
+    pub(crate) fn finish(&mut self) -> Vec<Transfer> {
+        let mut last = self.settle(None);
+        for entry in last.iter_mut().filter(|it| it.result == "ok") {
+            entry.result = "interrupted";
+        }
+        last
     }
 
     /// Completes what failed and is told of no file, at the end of the session.
     pub(crate) fn left_over(&mut self) -> Option<Transfer> {
-        (self.errors > 0).then(|| self.entry("errors", None, None))
+        let errors = std::mem::take(&mut self.errors);
+        let (.., last) = errors.last()?;
+        Some(Transfer {
+            result: last.text(),
+            errors: errors.iter().map(|(_, number, _)| number).sum(),
+            ..self.plain("errors", None)
+        })
     }
 
     fn opens(&self) -> bool {
         matches!(&self.pending, Pending::Request(request) if matches!(request.action, Action::Open(_)))
+    }
+
+    /// Tells whether a line is of the same request as the one before: it sets size, mode, time and owner.
+    fn sets_more(&self, request: &Request) -> bool {
+        let sets = |it: &Request| matches!(it.action, Action::Set(_));
+        matches!(&self.pending, Pending::Request(before) if sets(before) && before.paths == request.paths)
+            && sets(request)
+            && self.sets.len() < MOST_SET
     }
 
     /// Remembers what is open, and counts.
@@ -123,63 +139,65 @@ impl Transfers {
         }
     }
 
-    fn fail(&mut self, status: Status) -> Vec<Transfer> {
-        match std::mem::take(&mut self.pending) {
-            Pending::Request(request) if matches!(request.action, Action::Open(_)) => {
-                self.pending = Pending::Open(request, status);
-                Vec::new()
+    /// Takes the answer to the request before.
+    fn answer(&mut self, status: Status) -> Vec<Transfer> {
+        let error = (!status.is_fine()).then_some(status);
+        match (std::mem::take(&mut self.pending), error) {
+            (Pending::Request(request), _) => {
+                self.pending = Pending::Request(request);
+                self.settle(error)
             }
-            Pending::Request(request) => self.done(request, Some(status)).into_iter().collect(),
-            Pending::Refused(name) => {
+            (Pending::Refused(name), _) => {
                 // A file that could be opened and not read was not downloaded.
                 if name == "read" || name == "write" {
-                    self.errors = self.errors.saturating_add(1);
-                    self.last_error = Some(status);
+                    let mut open = self.open.iter().rev();
+                    let file = open.find(|(_, writes)| *writes == (name == "write"));
+                    let file = file.map(|(path, _)| path.clone());
+                    self.fail(file, status);
                 }
                 vec![self.refused(name, status.text())]
             }
-            Pending::Quiet if !status.may_be_of_data() => Vec::new(),
-            before => {
-                self.pending = match before {
-                    open @ Pending::Open(..) => open,
-                    _ => Pending::None,
-                };
-                self.errors = self.errors.saturating_add(1);
-                self.last_error = Some(status);
+            (Pending::Data(name), Some(error)) => {
+                self.fail(name, error);
                 Vec::new()
             }
+            (Pending::Data(_) | Pending::None, _) => Vec::new(),
         }
     }
 
-    /// Completes the request before. `closed` is the file that is closed now.
-    fn settle(&mut self, closed: Option<&[u8]>) -> Option<Transfer> {
-        match std::mem::take(&mut self.pending) {
-            // At its start the server says so of each request that it will not announce, and answers none.
-            Pending::None | Pending::Quiet | Pending::Refused(_) => None,
-            Pending::Request(request) => self.done(request, None),
-            Pending::Open(request, status) => {
-                let is_closed =
-                    matches!(&request.paths, Paths::One(path) if Some(path.as_slice()) == closed);
-                if is_closed {
-                    // It was open, so the error was that of a read or a write.
-                    self.errors = self.errors.saturating_add(1);
-                    self.last_error = self.last_error.or(Some(status));
-                    return None;
-                }
-                self.forget(&request.paths);
-                let mut entry = self.entry("open", Some(request.paths), None);
-                entry.result = status.text();
-                Some(entry)
-            }
+    /// Counts a read or a write that has failed.
+    fn fail(&mut self, name: Option<Vec<u8>>, error: Status) {
+        let known = self.errors.iter_mut().find(|(it, ..)| *it == name);
+        if let Some((_, number, last)) = known {
+            *number = number.saturating_add(1);
+            *last = error;
+        } else if self.errors.len() < MOST_OPEN {
+            self.errors.push((name, 1, error));
         }
+    }
+
+    /// Completes the request before, with its error if it has one.
+    fn settle(&mut self, error: Option<Status>) -> Vec<Transfer> {
+        // At its start the server says so of each request that it will not announce, and answers none.
+        let Pending::Request(request) = std::mem::take(&mut self.pending) else {
+            return Vec::new();
+        };
+        let mut all = std::mem::take(&mut self.sets);
+        all.push(request);
+        let done = all.into_iter().map(|request| self.done(request, error));
+        done.flatten().collect()
     }
 
     /// Makes the entry of a request that is done.
-    fn done(&mut self, request: Request, status: Option<Status>) -> Option<Transfer> {
+    fn done(&mut self, request: Request, error: Option<Status>) -> Option<Transfer> {
         let Request { action, paths } = request;
         let mut entry = match action {
             // What was opened is recorded when it is closed.
-            Action::Open(_) => return None,
+            Action::Open(_) => {
+                error?;
+                self.forget(&paths);
+                self.plain("open", Some(paths))
+            }
             Action::Close {
                 read,
                 written,
@@ -191,7 +209,7 @@ impl Transfers {
                     (1.., 0, _) | (0, 0, Some(false)) => "download",
                     (0, 0, None) => "close",
                 };
-                let mut entry = self.entry(action, Some(paths), Some((read, written)));
+                let mut entry = self.closed(action, paths, (read, written));
                 if forced && entry.result == "ok" {
                     entry.result = "interrupted";
                 }
@@ -203,8 +221,8 @@ impl Transfers {
                 ..self.plain("set", Some(paths))
             },
         };
-        if let Some(status) = status {
-            entry.result = status.text();
+        if let Some(error) = error {
+            entry.result = error.text();
         }
         Some(entry)
     }
@@ -217,7 +235,7 @@ impl Transfers {
         }
     }
 
-    /// Makes the entry of a line that is none of the known ones, or was cut.
+    /// Makes an entry of a line that is none of the known ones, or was cut.
     fn said(&self, message: &[u8]) -> Transfer {
         Transfer {
             detail: Some(message.trim_ascii_end().to_vec()),
@@ -237,19 +255,17 @@ impl Transfers {
         }
     }
 
-    /// Makes an entry, which takes the errors so far.
-    fn entry(
-        &mut self,
-        action: &'static str,
-        paths: Option<Paths>,
-        bytes: Option<(u64, u64)>,
-    ) -> Transfer {
-        let errors = std::mem::take(&mut self.errors);
+    /// Makes the entry of a file that is closed, with the errors of its reads and writes.
+    fn closed(&mut self, action: &'static str, paths: Paths, bytes: (u64, u64)) -> Transfer {
+        let of_file = |name: &Option<Vec<u8>>| matches!((&paths, name), (Paths::One(path), Some(name)) if path == name);
+        let at = self.errors.iter().position(|(name, ..)| of_file(name));
+        let failed = at.map(|at| self.errors.swap_remove(at));
+        let (errors, result) = failed.map_or((0, "ok"), |(_, number, last)| (number, last.text()));
         Transfer {
-            bytes,
+            bytes: Some(bytes),
             errors,
-            result: self.last_error.take().map_or("ok", Status::text),
-            ..self.plain(action, paths)
+            result,
+            ..self.plain(action, Some(paths))
         }
     }
 
@@ -332,17 +348,20 @@ mod tests {
             "remove name \"/none\"",
             "sent status No such file",
             "remove name \"/a\"",
+            "sent status Success",
             "rename old \"/a\" new \"/b\"",
             "sent status Failure",
             "open \"/c\" flags WRITE,CREATE mode 0666",
             "sent status Permission denied",
             "mkdir name \"/d\" mode 0777",
+            "sent status Success",
             "Refusing non-allowlisted remove request",
             "sent status Permission denied",
             "open \"/e\" flags WRITE mode 0666",
             "Refusing open request in read-only mode",
             "sent status Permission denied",
             "set \"/a\" mode 0600",
+            "sent status Success",
         ]);
         let expected = [
             "remove /none No such file",
@@ -373,25 +392,73 @@ mod tests {
     }
 
     #[test]
-    fn failed_reads_and_writes_are_counted_for_the_file_that_is_closed_next() {
+    fn an_answer_that_is_another_requests_changes_nothing() {
+        let seen = recorded(&[
+            "remove name \"/a\"",
+            "sent status Success",
+            // CLOSE of a handle that is not there has no line.
+            "sent status No such file",
+            "open \"/b\" flags WRITE,CREATE mode 0644",
+            "debug1: request 3: sent handle handle 0",
+            "sent status Failure",
+            "debug1: request 4: write \"/b\" (handle 0) off 0 len 5",
+            "sent status Success",
+            "debug1: request 5: write \"\" (handle -1) off 0 len 5",
+            "sent status Failure",
+            "close \"/b\" bytes read 0 written 5",
+            "sent status Success",
+            "rmdir name \"/c\"",
+        ]);
+        let expected = [
+            "remove /a ok",
+            "upload /b 0/5 ok",
+            "rmdir /c interrupted",
+            "errors Failure 1",
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn what_one_request_sets_has_one_answer() {
+        let seen = recorded(&[
+            "debug1: request 2: setstat name \"/a\"",
+            "set \"/a\" size 5",
+            "set \"/a\" mode 0600",
+            "sent status Permission denied",
+            "set \"/a\" mode 0644",
+            "sent status Success",
+        ]);
+        let expected = [
+            "set /a [size 5] Permission denied",
+            "set /a [mode 0600] Permission denied",
+            "set /a [mode 0644] ok",
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn failed_reads_and_writes_are_counted_for_their_file() {
+        let write =
+            |name: &str| format!("debug1: request 9: write \"{name}\" (handle 0) off 0 len 9");
+        let (to_a, to_b) = (write("/a"), write("/b"));
         let seen = recorded(&[
             "open \"/a\" flags WRITE,CREATE mode 0644",
+            "debug1: request 3: sent handle handle 0",
+            &to_a,
             "sent status Failure",
+            &to_a,
+            "sent status Failure",
+            "open \"/b\" flags WRITE,CREATE mode 0644",
+            "debug1: request 3: sent handle handle 1",
+            &to_b,
             "sent status Failure",
             "close \"/a\" bytes read 0 written 0",
-            "open \"/b\" flags WRITE,CREATE mode 0644",
+            "sent status Success",
             "stat name \"/b\"",
             "sent status Failure",
             "forced close \"/b\" bytes read 0 written 9",
-            "sent status Failure",
-            "opendir \"/\"",
-            "sent status Failure",
         ]);
-        let expected = [
-            "upload /a 0/0 Failure 2",
-            "upload /b 0/9 Failure 1",
-            "errors Failure 1",
-        ];
+        let expected = ["upload /a 0/0 Failure 2", "upload /b 0/9 Failure 1"];
         assert_eq!(seen, expected);
     }
 
@@ -400,6 +467,7 @@ mod tests {
         let seen = recorded(&[
             "bad message from 192.0.2.1 local user ann",
             "rename old \"a\" new \"b\" new \"c\"",
+            "sent status Success",
         ]);
         let expected = [
             "unclear [bad message from 192.0.2.1 local user ann] ok",

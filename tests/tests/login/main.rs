@@ -18,6 +18,7 @@ mod keys;
 mod leftovers;
 mod record;
 mod recording;
+mod records_attacked;
 mod refusals;
 mod roots;
 mod served;

@@ -172,7 +172,7 @@ fn trust(opened: &OwnedFd, program: &Path, what: &str) -> Result<(), StepFault> 
     let stat = fstat(opened).map_err(failed("fstat of a program"))?;
     check_owner_and_mode(&stat, None).map_err(|_| {
         StepFault::Unfit(format!(
-            "{} in the jail: others than root can write {what}; a list of commands needs programs of root's",
+            "{} in the jail: others than root can write {what}; what commands, sftp.log or record starts alone must be root's",
             program.display()
         ))
     })
