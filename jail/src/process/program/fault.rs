@@ -104,8 +104,8 @@ impl fmt::Display for ProgramFault {
             ),
             ProgramFault::SftpByShell(shell) => write!(
                 f,
-                "start sftp-server: the jail's shell {} would start it, and sftp.log needs one that no shell starts; write \
-                 commands = [\"sftp\"] in the jail, or remove sftp.log",
+                "start sftp-server: the jail's shell {} would start it, and sftp.log and record = \"terminal\" need one that no shell \
+                 starts; write commands = [\"sftp\"] in the jail, or remove the key",
                 shell.display()
             ),
             ProgramFault::SftpWithoutNull => f.write_str(
