@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(90);
 /// The columns of the table: the name of the account, which is that of its jail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Jail {
-    /// SFTP and nothing else, in a root directory that has nothing but a home.
+    /// SFTP and nothing else, in a root directory that is empty; the home is a mount.
     Sftp,
     /// A list of commands, with the host's programs.
     Listed,
@@ -43,7 +43,9 @@ impl Jail {
 
     fn keys(self) -> &'static str {
         match self {
-            Jail::Sftp => "commands = [\"sftp\"]",
+            Jail::Sftp => {
+                "commands = [\"sftp\"]\nmounts = [{ source = \"/srv/files/{user}\", target = \"/home/{user}\", mode = \"rw\" }]"
+            }
             Jail::Listed => {
                 "base = \"host\"\ncommands = [\"sftp\", \"scp\", \"rsync\", \"git\", { program = \"/usr/bin/borg\", arguments = [\"serve\", \"**\"] }]"
             }
@@ -76,6 +78,9 @@ impl Jail {
         let sandbox = Sandbox::new().user(name);
         let sandbox = match self {
             Jail::Debian => sandbox.root(roots::debian()?.then(PROGRAMS)),
+            Jail::Sftp => sandbox.with(
+                "install -d /srv/jails/sftp /srv/files; install -d -o sftp -g sftp /srv/files/sftp",
+            ),
             _ => sandbox.root(roots::home()),
         };
         let sandbox = sandbox.config(&format!(
@@ -177,6 +182,9 @@ fn column(jail: Jail) {
             }
         }
     }
+    if jail == Jail::Sftp {
+        assert_eq!(sandbox.must("ls -A /srv/jails/sftp"), "", "still empty");
+    }
     assert!(
         found.is_empty(),
         "{jail:?}:\n{}\n{}",
@@ -186,7 +194,7 @@ fn column(jail: Jail) {
 }
 
 #[test]
-fn clients_of_an_account_that_has_sftp_alone() {
+fn clients_of_an_account_that_has_sftp_alone_and_an_empty_root_directory() {
     column(Jail::Sftp);
 }
 
