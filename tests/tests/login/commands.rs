@@ -128,7 +128,8 @@ fn a_list_starts_what_it_names_and_nothing_else() {
     );
     told(
         &sandbox.ssh("ann", "id; id"),
-        "a command that needs a shell is not allowed: a shell would act on the ; in \"id;\"; quote it",
+        "a command that needs a shell is not allowed: a shell would act on the ; in \"id;\"; quote it; \
+         allowed: rsync, git, /usr/bin/id, /bin/echo say *",
     );
 }
 
