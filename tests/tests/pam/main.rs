@@ -8,6 +8,7 @@ mod pam_environment;
 mod pam_guest;
 mod pam_password;
 mod pam_record;
+mod pam_transfers;
 mod pam_trust;
 mod pam_walls;
 mod session_limit;
