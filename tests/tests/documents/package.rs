@@ -561,15 +561,20 @@ fn the_rpm_package_has_the_same_files_with_the_same_modes() {
             "drwxr-xr-x root root /etc/login-jail",
             "-rw-r--r-- root root /etc/login-jail/config.toml",
             "drwxr-xr-x root root /etc/login-jail/users.d",
+            "-rw-r--r-- root root /etc/logrotate.d/login-jail",
             "-rwsr-xr-x root root /usr/bin/jail-shell",
             "-rw-r--r-- root root /usr/lib64/security/pam_jail.so",
             "drwxr-xr-x root root /usr/libexec/login-jail",
             "-rwxr-xr-x root root /usr/libexec/login-jail/stand-in",
             "-rwxr-xr-x root root /usr/sbin/jailctl",
+            "drwx------ root root /var/log/login-jail",
         ]
     );
     let config = output("rpm", &["-qpc", path.trim_end()]);
-    assert_eq!(config, "/etc/login-jail/config.toml\n");
+    assert_eq!(
+        config,
+        "/etc/login-jail/config.toml\n/etc/logrotate.d/login-jail\n"
+    );
     let licences = output("rpm", &["-qpL", path.trim_end()]);
     let shipped = "/usr/share/licenses/login-jail";
     let both = format!("{shipped}/LICENSE-APACHE\n{shipped}/LICENSE-MIT\n");
