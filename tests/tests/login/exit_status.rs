@@ -136,8 +136,8 @@ fn no_signal_is_lost_while_init_does_not_run() {
 fn a_session_without_a_report_is_no_success() {
     let sandbox = sandbox("");
     let account = sandbox.must("echo $(id -u ann):$(id -g ann)");
-    // Behind the one that says that the world stands.
-    let report = format!("{},2=2,in=2#2", nix::libc::SYS_sendto);
+    // What says that the world stands is longer.
+    let report = format!("{},2=2,in=2#1", nix::libc::SYS_sendto);
     let outcome = sandbox.run(&[
         &probe("inject"),
         &account,
