@@ -29,12 +29,22 @@ mod archive;
 mod config;
 #[path = "../../../fuzz/bodies/elf.rs"]
 mod elf;
+#[path = "../../../fuzz/bodies/sftp_line.rs"]
+mod sftp_line;
 #[path = "../../../fuzz/bodies/shebang.rs"]
 mod shebang;
 #[path = "../../../fuzz/bodies/words.rs"]
 mod words;
 
-const TARGETS: [&str; 6] = ["accounts", "archive", "config", "elf", "shebang", "words"];
+const TARGETS: [&str; 7] = [
+    "accounts",
+    "archive",
+    "config",
+    "elf",
+    "sftp_line",
+    "shebang",
+    "words",
+];
 
 /// How long inputs are made up for each target.
 const SHORT: Duration = Duration::from_secs(3);
@@ -141,6 +151,11 @@ fn every_config_is_a_policy_or_faults_that_can_be_shown() {
 #[test]
 fn no_bytes_are_an_elf_file_of_more_than_they_hold() {
     run("elf", elf::take);
+}
+
+#[test]
+fn no_line_of_the_sftp_server_says_more_than_it_has() {
+    run("sftp_line", sftp_line::take);
 }
 
 #[test]
