@@ -67,10 +67,11 @@ impl Caller {
     }
 
     /// Says how this program was called, and by whom as far as is known. Anybody can start it by hand, with any environment.
-    fn call(&self) -> Call {
+    /// `is_sane` tells whether the standard descriptors may be asked: one that a user serves would never answer.
+    fn call(&self, is_sane: bool) -> Call {
         let from = self.variable("SSH_CONNECTION");
         Call {
-            terminal: terminal(),
+            terminal: if is_sane { terminal() } else { None },
             from: from.map(|from| Origin::Claimed(from.to_owned())),
             ..Call::of_this_process(match Request::is_forced(&self.arguments) {
                 true => "force-command",
@@ -102,7 +103,7 @@ fn main() -> ExitCode {
         environment,
     };
     let sane = start::sanitize();
-    let mut log = Log::open(caller.call());
+    let mut log = Log::open(caller.call(sane.is_ok()));
     let mut user = None;
     let refusal = match sane.map_err(Refusal::from) {
         Ok(watchdog) => log_in(&caller, watchdog, &mut log, &mut user),

@@ -15,7 +15,7 @@ use jail::{
         until,
     },
     log::{
-        Log,
+        Log, Sent,
         call::{Call, Origin},
         event::Event,
         running::{Kept, Running},
@@ -124,7 +124,7 @@ pub(crate) fn account(host: &impl Host, words: Result<Vec<OsString>, OptionError
     let looked = in_empty_environment(|| {
         let plan = look(host, &options, &mut guest);
         let plan = plan.and_then(|plan| limit_time(host, plan));
-        let plan = plan.inspect_err(|refusal| report(refusal, &mut guest))?;
+        let plan = plan.inspect_err(|refusal| report(host, refusal, &mut guest))?;
         Ok(plan.map(|plan| would_run_passwd(host, &options, &plan)))
     });
     until::read_zone();
@@ -158,7 +158,7 @@ pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, Option
     umask(mask);
     let entered = in_empty_environment(|| {
         // The log before the empty root, from which its socket can't be reached.
-        enter(host, &options, &mut guest).inspect_err(|refusal| report(refusal, &mut guest))
+        enter(host, &options, &mut guest).inspect_err(|refusal| report(host, refusal, &mut guest))
     });
     until::read_zone();
     match entered {
@@ -365,11 +365,19 @@ fn wrong_line(guest: &mut Guest, error: &OptionError) -> Verdict {
     Verdict::Service
 }
 
-fn report(refusal: &Refusal, guest: &mut Guest) {
+/// Logs a refusal. Where this process is in a jail already, only the session that put it there has a way to the host's log.
+fn report(host: &impl Host, refusal: &Refusal, guest: &mut Guest) {
     let uid = guest.uid.unwrap_or(u32::MAX);
     let call = guest.log.call.clone();
     let event = refusal.event(Some(&call), guest.name.as_deref(), uid);
-    guest.log.refuse(&event);
+    let mut sent = Sent::No;
+    host.with_kept(|open| {
+        open.log.disown_strangers();
+        sent = open.log.send(&event);
+    });
+    if sent != Sent::Yes {
+        guest.log.refuse(&event);
+    }
 }
 
 /// Says one constant sentence. The reason is the administrator's.
