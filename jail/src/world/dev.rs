@@ -8,8 +8,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dev, FileType, Mode, OFlags, chmodat, makedev, mkdirat, mknodat, openat, statat,
-        symlinkat,
+        AtFlags, CWD, Dev, FileType, Mode, OFlags, chmodat, fstat, makedev, mkdirat, mknodat,
+        openat, statat, symlinkat,
     },
     mount::MountAttrFlags,
     net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with},
@@ -134,6 +134,12 @@ pub(crate) fn new_log(dev: &OwnedFd) -> Result<OwnedFd, StepFault> {
         .map_err(failed("socket"))?;
     let address = SocketAddrUnix::new(NAME).map_err(failed("the address /dev/log"))?;
     fchdir(dev).map_err(failed("fchdir to /dev"))?;
+    // Elsewhere the name would be one of the host's.
+    let meant = fstat(dev).map_err(failed("stat /dev"))?;
+    let reached =
+        statat(CWD, ".", AtFlags::empty()).map_err(failed("stat the working directory"))?;
+    let is_there = (meant.st_dev, meant.st_ino) == (reached.st_dev, reached.st_ino);
+    expect_in_force("the change to /dev", is_there)?;
     bind(&socket, &address).map_err(failed("bind /dev/log"))?;
     chmodat(dev, NAME, mode, AtFlags::empty()).map_err(failed("chmod /dev/log"))?;
     let made = statat(dev, NAME, AtFlags::SYMLINK_NOFOLLOW).map_err(failed("stat /dev/log"))?;

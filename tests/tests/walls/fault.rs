@@ -273,6 +273,7 @@ const TAKE_SLOT: (c_long, &str) = (libc::SYS_fcntl, "1=37,in=1");
 const LOOK_AT_SLOTS: (c_long, &str) = (libc::SYS_fcntl, "1=36,in=1");
 const LOOPBACK: (c_long, &str) = (libc::SYS_ioctl, "1=0x8914,in=2");
 const CREATE_FS: (c_long, &str) = (libc::SYS_fsconfig, "1=6,in=2");
+const CHMOD_LOG: (c_long, &str) = (libc::SYS_fchmodat, "path=log,in=2");
 const DEATH_SIGNAL: (c_long, &str) = (libc::SYS_prctl, "0=1,in=2");
 
 /// The rows of a view of the host with a mount and without a network.
@@ -545,6 +546,30 @@ const FULL: &[Row] = &[
     step("new-root", (libc::SYS_mknodat, "in=2"), Nth(1), "EPERM"),
     step("new-root", (libc::SYS_mknodat, "in=2"), Last(0), "EPERM"),
     step("new-root", (libc::SYS_symlinkat, "in=2"), Nth(1), "ENOSPC"),
+    // The socket /dev/log, and how init hands it to the supervisor.
+    step(
+        "new-root",
+        (libc::SYS_socket, "0=1,1=0x80802,in=2"),
+        Every,
+        "EMFILE",
+    ),
+    step("new-root", (libc::SYS_fchdir, "in=2"), Nth(1), "EACCES"),
+    step("new-root", (libc::SYS_bind, "in=2"), Every, "ENOSPC"),
+    step("new-root", (libc::SYS_bind, "in=2"), Every, "EADDRINUSE"),
+    step("new-root", CHMOD_LOG, Every, "EPERM"),
+    step("init", (libc::SYS_sendmsg, "in=2"), Every, "ETOOMANYREFS"),
+    step(
+        "pid-namespace",
+        (libc::SYS_epoll_create1, "in=1"),
+        Every,
+        "EMFILE",
+    ),
+    step(
+        "pid-namespace",
+        (libc::SYS_epoll_ctl, "in=1"),
+        Every,
+        "ENOSPC",
+    ),
     step("new-root", (libc::SYS_write, "in=2"), Nth(1), "ENOSPC"),
     step(
         "new-root",
@@ -780,6 +805,9 @@ const FULL_LIES: &[Row] = &[
         "lie",
     ),
     step("new-root", (libc::SYS_fchdir, "in=2"), Every, "lie"),
+    step("new-root", (libc::SYS_fchdir, "in=2"), Nth(1), "lie"),
+    step("new-root", (libc::SYS_bind, "in=2"), Every, "lie"),
+    step("new-root", CHMOD_LOG, Every, "lie"),
     step("new-root", (libc::SYS_pivot_root, ""), Every, "lie"),
     step("new-root", (libc::SYS_umount2, ""), Every, "lie"),
     step("init", (libc::SYS_clone, "in=2"), Every, "lie"),
@@ -1182,6 +1210,24 @@ fn refuses_when_a_call_of_a_step_of_full_isolation_succeeds_without_effect() {
 /// EPERM, EINTR, ENOMEM, ENOSYS, and death.
 const FAULTS: [&str; 5] = ["1", "4", "12", "38", "kill"];
 
+/// An address of a socket has no descriptor: /dev/log is bound in the working directory, which is the caller's until it is changed.
+#[test]
+fn a_change_to_dev_that_was_not_made_leaves_no_socket_with_the_caller() {
+    let stage = Stage::new(Full);
+    let argv = stage.argv(Start::Plain, &["call", "CALL", "lie"]).join(" ");
+    let argv = argv.replace("CALL", &format!("{},in=2#1", libc::SYS_fchdir));
+    stage.sandbox.must("mkdir -m 777 /run/here");
+    let outcome = stage.sandbox.sh(&format!("cd /run/here; exec {argv}"));
+    assert_eq!(outcome.code(), Some(123), "{outcome}");
+    stage.sandbox.logged(&["code=step", "the change to /dev"]);
+    assert_eq!(
+        stage
+            .sandbox
+            .must("ls -A /run/here; ls -d /log 2>/dev/null || true"),
+        ""
+    );
+}
+
 /// Every call of the whole login, from the loader's first to the last before the shell.
 #[test]
 fn no_single_failure_lets_anything_run_outside_a_whole_chroot() {
@@ -1227,7 +1273,9 @@ fn no_call_without_effect_lets_anything_run_outside_a_whole_view() {
 const LIE: i32 = -2;
 
 /// What answers 0 for success.
-const BELIEVED: [c_long; 31] = [
+const BELIEVED: [c_long; 33] = [
+    libc::SYS_bind,
+    libc::SYS_fchmodat,
     libc::SYS_mount_setattr,
     libc::SYS_move_mount,
     libc::SYS_fsconfig,
