@@ -273,7 +273,6 @@ const TAKE_SLOT: (c_long, &str) = (libc::SYS_fcntl, "1=37,in=1");
 const LOOK_AT_SLOTS: (c_long, &str) = (libc::SYS_fcntl, "1=36,in=1");
 const LOOPBACK: (c_long, &str) = (libc::SYS_ioctl, "1=0x8914,in=2");
 const CREATE_FS: (c_long, &str) = (libc::SYS_fsconfig, "1=6,in=2");
-const CHMOD_LOG: (c_long, &str) = (libc::SYS_fchmodat, "path=log,in=2");
 const DEATH_SIGNAL: (c_long, &str) = (libc::SYS_prctl, "0=1,in=2");
 
 /// The rows of a view of the host with a mount and without a network.
@@ -556,8 +555,12 @@ const FULL: &[Row] = &[
     step("new-root", (libc::SYS_fchdir, "in=2"), Nth(1), "EACCES"),
     step("new-root", (libc::SYS_bind, "in=2"), Every, "ENOSPC"),
     step("new-root", (libc::SYS_bind, "in=2"), Every, "EADDRINUSE"),
-    step("new-root", CHMOD_LOG, Every, "EPERM"),
-    step("init", (libc::SYS_sendmsg, "in=2"), Every, "ETOOMANYREFS"),
+    step(
+        "new-root",
+        (libc::SYS_sendmsg, "in=2"),
+        Every,
+        "ETOOMANYREFS",
+    ),
     step(
         "pid-namespace",
         (libc::SYS_epoll_create1, "in=1"),
@@ -807,7 +810,6 @@ const FULL_LIES: &[Row] = &[
     step("new-root", (libc::SYS_fchdir, "in=2"), Every, "lie"),
     step("new-root", (libc::SYS_fchdir, "in=2"), Nth(1), "lie"),
     step("new-root", (libc::SYS_bind, "in=2"), Every, "lie"),
-    step("new-root", CHMOD_LOG, Every, "lie"),
     step("new-root", (libc::SYS_pivot_root, ""), Every, "lie"),
     step("new-root", (libc::SYS_umount2, ""), Every, "lie"),
     step("init", (libc::SYS_clone, "in=2"), Every, "lie"),

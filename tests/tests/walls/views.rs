@@ -641,7 +641,7 @@ fn proc_dev_and_tmp_are_the_sessions_own() {
     );
 
     let nodes =
-        "console core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero";
+        "console core fd full log null ptmx pts random shm stderr stdin stdout tty urandom zero";
     let listed = sandbox.ssh_tty("ann", Some("echo $(ls /dev); ls -A /dev/pts; tty; stat -Lc %F /dev/null; echo x >/dev/null; echo y >/dev/tty")).finish();
     assert_eq!(
         listed.ok().replace('\r', ""),

@@ -190,7 +190,8 @@ impl Stage {
         // Keys count against the quota of a uid on the whole machine: one that no other test uses.
         let sandbox = Sandbox::new()
             .user("ann")
-            .with("usermod -u 7011 ann")
+            // And a node that no jail gets: of a disk, for everybody.
+            .with("usermod -u 7011 ann; mknod -m 644 /dev/disk-for-all b 7 0")
             .root(roots::busybox());
         sandbox.must(&format!(
             "mkdir -p /run/walls/share
