@@ -22,7 +22,7 @@ const PLACES: [(&str, u32); 7] = [
 ];
 
 /// Directories that are emptied where the host has them. Owner and mode stay: programs insist on theirs.
-const SETTINGS: [&str; 20] = [
+const SETTINGS: [&str; 22] = [
     "etc/cron.d",
     "etc/login-jail",
     "etc/profile.d",
@@ -43,6 +43,8 @@ const SETTINGS: [&str; 20] = [
     "var/spool/cron/atspool",
     "var/spool/cron/crontabs",
     "var/spool/mail",
+    "var/lib/login-jail",
+    "var/log/login-jail",
 ];
 
 /// Files that are removed.
