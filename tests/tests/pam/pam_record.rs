@@ -61,11 +61,13 @@ fn what_the_session_runs_does_not_have_the_record_and_a_running_session_is_liste
     pty.line("ls -l /proc/$$/fd | grep -c sessions.jsonl; echo e''nd");
     let shown = pty.expect("end\r\n");
     assert!(shown.contains("0\r\n"), "{shown}");
-    let listed = sandbox.run(&["jailctl", "sessions", "--json", "ann"]);
-    let all: Value = serde_json::from_str(listed.ok()).unwrap();
     let enter = &wait_for(&sandbox, "enter", 1)[0];
-    assert_eq!(all[0]["session"], enter["session"], "{listed}");
-    assert_eq!(all[0]["record"], *enter);
+    let listed = sandbox.wait_until(|| {
+        let listed = sandbox.run(&["jailctl", "sessions", "--json", "ann"]);
+        let all: Value = serde_json::from_str(listed.ok()).unwrap();
+        (all[0]["session"] == enter["session"] && all[0]["record"] == *enter).then_some(())
+    });
+    assert!(listed.is_some(), "{enter}");
     let ended = sandbox.run(&["jailctl", "sessions", "--ended"]);
     assert_eq!(ended.ok().lines().count(), 1, "{ended}");
     // A program that is killed writes no end.
