@@ -4,17 +4,18 @@
 //! gives the lock back with the last descriptor, however the processes end that have it. Nothing here waits for a lock, and each
 //! user has a file of their own: a session that is stopped holds its slot, and delays nobody.
 
-use std::{os::fd::OwnedFd, path::Path};
+use std::{mem::forget, os::fd::OwnedFd, path::Path};
 
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, fcntl},
 };
-use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat, mkdirat};
+use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat};
 
 use crate::{
     fault::{StepFault, failed},
     resolve::openat2,
+    served,
     trust::{self, Flaw},
 };
 
@@ -34,7 +35,30 @@ const OPEN_TO_OTHERS: RawMode = 0o077;
 #[derive(Debug)]
 #[must_use = "the session counts no longer than this value lives"]
 pub struct Slot {
-    _locked: OwnedFd,
+    /// Nothing once it is given back.
+    locked: Option<OwnedFd>,
+    /// Device and inode of the file.
+    number: Option<(u64, u64)>,
+}
+
+impl Slot {
+    fn of(locked: OwnedFd) -> Slot {
+        Slot {
+            number: served::number_of(&locked).ok(),
+            locked: Some(locked),
+        }
+    }
+}
+
+impl Drop for Slot {
+    /// A host program closes what it does not know, and opens something else under the same number. That is not closed here.
+    fn drop(&mut self) {
+        if let Some(locked) = self.locked.take()
+            && served::number_of(&locked).ok() != self.number
+        {
+            forget(locked);
+        }
+    }
 }
 
 /// What came of asking for a slot.
@@ -59,7 +83,7 @@ pub(crate) fn take(uid: u32, limit: u64) -> Result<Taken, StepFault> {
             let is_lower = held(&file, limit, 0)? && count(&file)? >= limit;
             return Ok(match is_lower {
                 true => Taken::None,
-                false => Taken::Yes(Slot { _locked: file }),
+                false => Taken::Yes(Slot::of(file)),
             });
         }
     }
@@ -162,10 +186,7 @@ fn open_file(directory: &OwnedFd, uid: u32, flags: OFlags) -> Result<OwnedFd, St
 }
 
 fn make(directory: &OwnedFd, name: &str) -> Result<(), StepFault> {
-    match mkdirat(directory, name, Mode::RWXU) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
-        Err(errno) => Err(failed("mkdir below /run")(errno)),
-    }
+    trust::make_directory(directory, Path::new(name)).map_err(failed("mkdir below /run"))
 }
 
 fn subdirectory(directory: &OwnedFd, shown: &str, name: &str) -> Result<OwnedFd, StepFault> {
@@ -190,4 +211,26 @@ fn insist_on_private(opened: &OwnedFd, path: &str, wanted: FileType) -> Result<(
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{self, File},
+        os::fd::AsRawFd,
+    };
+
+    use super::Slot;
+
+    #[test]
+    fn what_a_host_program_has_put_into_the_place_of_a_slot_is_not_closed() {
+        let mut slot = Slot::of(File::open("/dev/null").unwrap().into());
+        let mut place = slot.locked.take().unwrap();
+        let number = place.as_raw_fd();
+        rustix::io::dup2(File::open("/dev/zero").unwrap(), &mut place).unwrap();
+        slot.locked = Some(place);
+        drop(slot);
+        let shown = fs::read_link(format!("/proc/self/fd/{number}")).unwrap();
+        assert_eq!(shown.to_str(), Some("/dev/zero"));
+    }
 }
