@@ -374,13 +374,11 @@ fn report(host: &impl Host, refusal: &Refusal, guest: &mut Guest) {
     let uid = guest.uid.unwrap_or(u32::MAX);
     let call = guest.log.call.clone();
     let event = refusal.event(Some(&call), guest.name.as_deref(), uid);
-    let mut sent = Sent::No;
-    host.with_kept(|open| {
-        open.log.disown_strangers();
-        sent = open.log.send(&event);
-    });
-    if sent != Sent::Yes {
-        guest.log.refuse(&event);
+    if guest.log.refuse(&event) != Sent::Yes {
+        host.with_kept(|Open { log, .. }| {
+            log.disown_strangers();
+            log.send(&event);
+        });
     }
 }
 

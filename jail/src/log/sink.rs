@@ -221,13 +221,14 @@ impl Log {
     }
 
     /// Logs and records that a login was refused. The record is opened for it where nobody has said yet that there is to be
-    /// none; where it can't be had, the log alone has to do.
-    pub fn refuse(&mut self, refusal: &Event<'_>) {
-        self.send(refusal);
+    /// none; where it can't be had, the log alone has to do. Says whether the log has it.
+    pub fn refuse(&mut self, refusal: &Event<'_>) -> Sent {
+        let sent = self.send(refusal);
         if let Recording::Untried = self.record {
             self.record = Record::open().map_or(Recording::Off, Recording::Open);
         }
         let (Ok(()) | Err(_)) = self.record(refusal);
+        sent
     }
 
     /// Sends an event if there is room for it now.
