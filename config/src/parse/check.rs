@@ -30,16 +30,8 @@ impl Reader<'_> {
     fn acceptances(&mut self, key: &Key, value: Value<'_>) -> Vec<(Accepted, Place)> {
         const WANTED: &str = "an array of tables";
         let mut accepted = Vec::new();
-        let span = value.span();
-        if self.is_broken(&span) {
+        let Some((items, _)) = self.array(key, WANTED, value) else {
             return accepted;
-        }
-        let items = match value.into_inner() {
-            DeValue::Array(items) => items,
-            other => {
-                self.wrong_type(key, WANTED, &Value::new(span, other));
-                return accepted;
-            }
         };
         for item in items {
             let span = item.span();

@@ -17,17 +17,7 @@ const WANTED: &str = "an array of words, paths and tables";
 impl Reader<'_> {
     /// Takes `commands`: an empty list would let nobody in.
     pub(super) fn commands(&mut self, key: &Key, value: Value<'_>) -> Option<Vec<Allowed>> {
-        let span = value.span();
-        if self.is_broken(&span) {
-            return None;
-        }
-        let items = match value.into_inner() {
-            DeValue::Array(items) => items,
-            other => {
-                self.wrong_type(key, WANTED, &Value::new(span, other));
-                return None;
-            }
-        };
+        let (items, span) = self.array(key, WANTED, value)?;
         if items.is_empty() {
             let complaint = Complaint::new("commands = [] lets nobody start anything");
             self.fault(

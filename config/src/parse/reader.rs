@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use toml::de::{DeTable, DeValue, Error};
+use toml::de::{DeArray, DeTable, DeValue, Error};
 
 use crate::fault::{Complaint, Faults, Findings};
 use crate::nearest::nearest;
@@ -276,6 +276,26 @@ impl<'t> Reader<'t> {
         let message = format!("{:?} wants {wanted}, found {found}", key.name);
         let help = format!("for example: {}", key.example);
         self.fault(value.span(), Complaint::new(message).help(help));
+    }
+
+    /// Takes an array of what `wanted` says, and where it is.
+    pub(super) fn array<'i>(
+        &mut self,
+        key: &Key,
+        wanted: &str,
+        value: Value<'i>,
+    ) -> Option<(DeArray<'i>, Range<usize>)> {
+        let span = value.span();
+        if self.is_broken(&span) {
+            return None;
+        }
+        match value.into_inner() {
+            DeValue::Array(items) => Some((items, span)),
+            other => {
+                self.wrong_type(key, wanted, &Value::new(span, other));
+                None
+            }
+        }
     }
 
     /// Takes a string, and says where it is.

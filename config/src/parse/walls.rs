@@ -104,17 +104,7 @@ impl Reader<'_> {
 
     pub(super) fn mounts(&mut self, key: &Key, value: Value<'_>) -> Option<Vec<MountKey>> {
         const WANTED: &str = "an array of tables";
-        let span = value.span();
-        if self.is_broken(&span) {
-            return None;
-        }
-        let items = match value.into_inner() {
-            DeValue::Array(items) => items,
-            other => {
-                self.wrong_type(key, WANTED, &Value::new(span, other));
-                return None;
-            }
-        };
+        let (items, _) = self.array(key, WANTED, value)?;
         let mut mounts: Vec<MountKey> = Vec::with_capacity(items.len());
         for item in items {
             let span = item.span();
