@@ -110,17 +110,25 @@ pub fn open_or_make_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
         })?;
     }
     if let Err(Flaw::Missing) = open_entry(&walk.reached, Path::new(last)) {
-        match mkdirat(&walk.reached, *last, Mode::RWXU) {
-            // Another login was faster.
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(errno) => {
-                walk.walked.push(last);
-                return Err(walk.untrusted(Flaw::Io(errno_of(errno))));
-            }
+        if let Err(errno) = make_directory(&walk.reached, Path::new(last)) {
+            walk.walked.push(last);
+            return Err(walk.untrusted(Flaw::Io(errno_of(errno))));
         }
     }
     walk.step(last, |opened| check_directory(opened, None))?;
     walk.end()
+}
+
+/// Makes a directory in an open one, for this process's user alone. Another login may have been faster: what is there stays, and
+/// is to be looked at by whoever opens it.
+///
+/// # Errors
+/// As mkdirat(2), without EEXIST.
+pub(crate) fn make_directory(directory: impl AsFd, name: &Path) -> rustix::io::Result<()> {
+    match mkdirat(directory, name, Mode::RWXU) {
+        Err(rustix::io::Errno::EXIST) => Ok(()),
+        made => made,
+    }
 }
 
 /// Opens a regular file in an open directory for writing at its end, and makes it where it is missing, for root alone. It is

@@ -9,23 +9,20 @@ use std::{
 
 use jail_config::Recording;
 use rustix::{
-    fs::{CWD, Mode, OFlags, ResolveFlags, fstat, mkdirat},
+    fs::{CWD, Mode, OFlags, ResolveFlags, fstat},
     io::Errno,
 };
 
 use crate::{
     door::refusal::Refusal,
     fault::{StepFault, errno_of, failed},
-    log::running::Running,
+    log::{record::DIRECTORY as RECORDS, running::Running},
     plan::{Plan, steps::Step},
     resolve::openat2,
     session::{cast::Header, recorder::Recorder},
     sys::signal::{Disposition, rt_sigaction},
-    trust::check_owner_and_mode,
+    trust::{check_owner_and_mode, make_directory},
 };
-
-/// What is written about sessions.
-const RECORDS: &str = "/var/log/login-jail";
 
 /// The directory of recordings in it.
 const TERMINAL: &str = "terminal";
@@ -110,13 +107,8 @@ fn term(plan: &Plan) -> Option<&OsStr> {
 /// Opens a directory, which is made where it is missing, and must be root's alone. What is above may have a group that can write
 /// to it, as /var/log has on some hosts: such a group can move the directory away, but it can't make one that is root's.
 fn directory(above: impl AsFd, name: &str, shown: &str) -> Result<OwnedFd, StepFault> {
-    match mkdirat(&above, name, Mode::RWXU) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => {
-            let why = format!("mkdir {shown}: {}", errno_of(errno).desc());
-            return Err(StepFault::Unfit(why));
-        }
-    }
+    make_directory(&above, Path::new(name))
+        .map_err(|errno| StepFault::Unfit(format!("mkdir {shown}: {}", errno_of(errno).desc())))?;
     let gone = || StepFault::Unfit(format!("{shown} was removed a moment ago"));
     open_directory(above, name, shown)?.ok_or_else(gone)
 }
