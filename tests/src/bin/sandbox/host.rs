@@ -22,7 +22,7 @@ const PLACES: [(&str, u32); 7] = [
 ];
 
 /// Directories that are emptied where the host has them. Owner and mode stay: programs insist on theirs.
-const SETTINGS: [&str; 22] = [
+const SETTINGS: [&str; 21] = [
     "etc/cron.d",
     "etc/login-jail",
     "etc/profile.d",
@@ -43,7 +43,6 @@ const SETTINGS: [&str; 22] = [
     "var/spool/cron/atspool",
     "var/spool/cron/crontabs",
     "var/spool/mail",
-    "var/lib/login-jail",
     "var/log/login-jail",
 ];
 
