@@ -33,6 +33,7 @@ mod pty;
 pub mod roots;
 mod sandbox;
 pub mod stall;
+pub mod vm;
 
 pub use findings::{Found, findings, of_kind};
 pub use jailctl::jailctl;
