@@ -1,7 +1,7 @@
 /* Makes a chosen system call of a program fail, and tells which calls a program made.
  *
  *   inject WHO errno NR[,ARG=VALUE…] ERRNO PATH ARGV0 [ARG…]
- *   inject WHO call NR[,ARG=VALUE…][,path=TEXT][,in=P][#N] FAULT PATH ARGV0 [ARG…]
+ *   inject WHO call NR[,ARG=VALUE…][,path=TEXT][,in=P][#N[+]] FAULT PATH ARGV0 [ARG…]
  *   inject WHO at P.K FAULT PATH ARGV0 [ARG…]
  *   inject WHO record PATH ARGV0 [ARG…]
  *   inject WHO sweep P.K:FAULT[,…] PATH ARGV0 [ARG…]
@@ -9,8 +9,8 @@
  * WHO is UID:GID[,GROUP…] and, behind it, how the program is started: `@tty` as the leader of a session with a terminal
  * as standard input, like sshd's child; `@foreground` as a member of such a session, in its foreground, like su's.
  *
- * errno: the kernel answers every such call itself. call: the Nth such call, every one without #N, of any process or,
- * with in=P, of one. at: the Kth call of process P; processes are counted from 1 in the order in which they came.
+ * errno: the kernel answers every such call itself. call: the Nth such call, with a + every one from there on, every one
+ * without #N, of any process or, with in=P, of one. at: the Kth call of process P; processes are counted from 1 in the order in which they came.
  * record: none; the calls are listed on descriptor 9. sweep: a run for each point, output in blocks, see sweep_one();
  * 0.0:0 is an unharmed run. A fault is an errno, `kill`, `hold`: the call does not return, or `lie`: it is said to have succeeded and is
  * not done.
@@ -55,6 +55,7 @@ struct match {
 	char path[256];
 	int process;
 	long nth;
+	int onward;
 };
 
 /* How a run is started. */
@@ -99,7 +100,9 @@ static struct match match_of(char *text)
 	char *nth = strchr(text, '#');
 	if (nth) {
 		*nth = 0;
-		match.nth = atol(nth + 1);
+		char *end;
+		match.nth = strtol(nth + 1, &end, 10);
+		match.onward = *end == '+';
 	}
 	char *part = strtok(text, ",");
 	match.nr = atoi(part);
@@ -287,8 +290,11 @@ static void supervise(int listener, pid_t child, const struct order *order, FILE
 		int hit = 0;
 		if (order->kind == AT)
 			hit = process == order->process && index == order->at;
-		else if (order->kind == CALL && matches(&order->match, &call, path, process))
-			hit = ++matched == order->match.nth || !order->match.nth;
+		else if (order->kind == CALL && matches(&order->match, &call, path, process)) {
+			matched++;
+			hit = matched == order->match.nth || !order->match.nth ||
+			      (order->match.onward && matched > order->match.nth);
+		}
 		if (hit) {
 			outcome->hits++;
 			outcome->hit_nr = call.data.nr;

@@ -33,7 +33,7 @@ const AT_ONCE: usize = 64;
 const LONGEST: usize = 2048;
 
 /// How long a log that takes nothing is left alone.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// How much longer than its last process a session lasts for what its log has not taken.
 const LAST_LINES: Duration = Duration::from_secs(2);

@@ -22,7 +22,7 @@ use crate::{
     log::running::Running,
     session::{
         inside::Inside,
-        sftp_log::{Next, SftpLog},
+        sftp_log::{Next, PAUSE, SftpLog},
     },
 };
 
@@ -122,10 +122,14 @@ impl Sftp {
             (true, false) => epoll::delete(epoll, self.log.socket()),
             _ => Ok(()),
         };
-        if changed.is_ok() {
-            self.is_read = reads;
+        match changed {
+            Ok(()) => {
+                self.is_read = reads;
+                self.wake_in(wakes_in);
+            }
+            // It is tried again: a server that nobody reads from would wait for ever.
+            Err(_) => self.wake_in(Some(PAUSE)),
         }
-        self.wake_in(wakes_in);
         true
     }
 

@@ -44,6 +44,8 @@ enum Start {
     Leader,
     /// As a leader, too, with a program that needs no shell.
     Listed,
+    /// As a request for SFTP, which needs no terminal.
+    Sftp,
     /// As an interactive shell in the foreground of another's session: su, login.
     Foreground,
 }
@@ -849,20 +851,14 @@ const FULL_LIES: &[Row] = &[
 const RECORDED: &[Row] = &[
     step(
         "record",
-        (libc::SYS_mkdirat, "path=/var/log/login-jail,in=1"),
-        Every,
-        "EROFS",
-    ),
-    step(
-        "record",
         (libc::SYS_mkdirat, "path=terminal,in=1"),
         Every,
         "ENOSPC",
     ),
     step(
         "record",
-        (libc::SYS_openat2, "path=/var/log/login-jail,in=1"),
-        Every,
+        (libc::SYS_openat2, "path=login-jail,in=1"),
+        Last(0),
         "EACCES",
     ),
     step(
@@ -871,6 +867,17 @@ const RECORDED: &[Row] = &[
         Every,
         "EMFILE",
     ),
+    // The room that it takes, and that the user's others take.
+    step("record", TAKE_SLOT, Every, "ENOLCK"),
+    step("record", LOOK_AT_SLOTS, Every, "EINVAL"),
+    step(
+        "record",
+        (libc::SYS_openat, "path=.,in=1"),
+        Last(0),
+        "EMFILE",
+    ),
+    step("record", (libc::SYS_getdents64, "in=1"), Last(0), "EIO"),
+    step("record", (libc::SYS_openat, "in=1"), Last(0), "EACCES"),
     // The file itself, whose name is random, and its first line.
     step("record", (libc::SYS_openat2, "in=1"), Last(0), "EDQUOT"),
     step("record", (libc::SYS_write, "in=1"), Nth(1), "EIO"),
@@ -881,14 +888,80 @@ const RECORDED: &[Row] = &[
     step("open-terminal", OPEN_TERMINAL, Every, "EMFILE"),
 ];
 
-/// The ways of entering: two with all the steps that they can have, and one that adds to the second.
+/// What the record of transfers adds: a socket for what the server says, and a timer for a log that takes nothing.
+const LOGGED: &[Row] = &[
+    step(
+        "pid-namespace",
+        (libc::SYS_socketpair, "in=1"),
+        Nth(1),
+        "EMFILE",
+    ),
+    step(
+        "pid-namespace",
+        (libc::SYS_socketpair, "in=1"),
+        Nth(2),
+        "ENFILE",
+    ),
+    step(
+        "pid-namespace",
+        (libc::SYS_socketpair, "in=1"),
+        Nth(3),
+        "ENOMEM",
+    ),
+    step(
+        "pid-namespace",
+        (libc::SYS_epoll_create1, "in=1"),
+        Every,
+        "EMFILE",
+    ),
+    step(
+        "pid-namespace",
+        (libc::SYS_timerfd_create, "in=1"),
+        Every,
+        "EMFILE",
+    ),
+    // /dev/log, the timer, the server.
+    step(
+        "pid-namespace",
+        (libc::SYS_epoll_ctl, "in=1"),
+        Nth(2),
+        "ENOSPC",
+    ),
+    step(
+        "pid-namespace",
+        (libc::SYS_epoll_ctl, "in=1"),
+        Nth(3),
+        "ENOMEM",
+    ),
+    step("exec", (libc::SYS_dup2, "in=3"), Last(0), "EMFILE"),
+];
+
+/// What the limits of time add where the terminal is the session's own: a copy of it for each.
+const TIMED: &[Row] = &[
+    step(
+        "open-terminal",
+        (libc::SYS_fcntl, "1=1030,in=1"),
+        Nth(1),
+        "EMFILE",
+    ),
+    step(
+        "open-terminal",
+        (libc::SYS_fcntl, "1=1030,in=1"),
+        Nth(2),
+        "EMFILE",
+    ),
+];
+
+/// The ways of entering: two with all the steps that they can have, and some that add to the second.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Chroot,
     Full,
     Recorded,
+    Logged,
+    Timed,
 }
-use Way::{Chroot, Full, Recorded};
+use Way::{Chroot, Full, Logged, Recorded, Timed};
 
 impl Way {
     fn config(self) -> &'static str {
@@ -927,6 +1000,29 @@ commands = [{ program = "/bin/sh", arguments = [] }]
 record = "terminal"
 "#
             }
+            Logged => {
+                r#"
+users = { ann = "ann" }
+[jails.ann]
+root = "/srv/jails/{user}"
+network = "none"
+commands = ["sftp"]
+sftp = { log = true }
+record = "sessions"
+"#
+            }
+            Timed => {
+                r#"
+users = { ann = "ann" }
+[jails.ann]
+root = "/srv/jails/{user}"
+base = "host"
+network = "none"
+idle = "1h"
+until = "2099-12-31"
+record = "sessions"
+"#
+            }
         }
     }
 
@@ -935,6 +1031,8 @@ record = "terminal"
             Chroot => CHROOT,
             Full => FULL,
             Recorded => RECORDED,
+            Logged => LOGGED,
+            Timed => TIMED,
         }
     }
 
@@ -942,7 +1040,7 @@ record = "terminal"
         match self {
             Chroot => CHROOT_LIES,
             Full => FULL_LIES,
-            Recorded => &[],
+            Recorded | Logged | Timed => &[],
         }
     }
 
@@ -964,7 +1062,13 @@ record = "terminal"
         let request = Request {
             login: true,
             what: match self {
-                Chroot | Full => What::Shell,
+                Chroot | Full | Timed => What::Shell,
+                Logged => What::Sftp {
+                    asked: "internal-sftp".into(),
+                    options: Vec::new(),
+                    unsure: false,
+                    shell: false,
+                },
                 Recorded => What::Command {
                     command,
                     arguments: Vec::new(),
@@ -986,9 +1090,16 @@ struct Stage {
 impl Stage {
     fn new(way: Way) -> Stage {
         // Without a system of her own, what is shown of the host's is around the one directory.
+        let server = format!(
+            "for server in /usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server; do\n\
+             if test -e $server; then rm $server; cp {} $server; fi; done",
+            probe("report")
+        );
         let clear = match way {
             Chroot => "",
-            Full | Recorded => "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*",
+            // What the host has for an sftp-server is what runs.
+            Logged => &server,
+            Full | Recorded | Timed => "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*",
         };
         let shell = format!(
             "{clear}\nrm -f $root/bin/sh\ncp {} $root/bin/sh",
@@ -1019,6 +1130,7 @@ impl Stage {
             Start::Plain => ("", &["jail-shell", "-c", "id"]),
             Start::Leader => ("@tty", &["jail-shell", "-c", "id"]),
             Start::Listed => ("@tty", &["jail-shell", "-c", "/bin/sh"]),
+            Start::Sftp => ("", &["jail-shell", "-c", "internal-sftp"]),
             Start::Foreground => ("@foreground", &["-jail-shell"]),
         };
         let first = [probe("inject"), format!("{}{way}", self.account)];
@@ -1169,7 +1281,7 @@ fn every_step_of_a_plan_has_a_row() {
 
 #[test]
 fn every_row_is_of_a_step_of_the_plan() {
-    for way in [Chroot, Full, Recorded] {
+    for way in [Chroot, Full, Recorded, Logged, Timed] {
         let plan = way.plan();
         let names: Vec<&str> = plan.steps().iter().map(|step| step.name()).collect();
         for row in way.rows().iter().chain(way.lies()) {
@@ -1197,6 +1309,67 @@ fn refuses_when_a_call_of_a_step_of_full_isolation_fails() {
 fn refuses_when_a_call_of_a_recording_fails() {
     let rows: Vec<Row> = RECORDED.iter().map(|row| row.from(Start::Listed)).collect();
     Stage::new(Recorded).insist(&rows);
+}
+
+#[test]
+fn refuses_when_a_call_of_the_record_of_transfers_fails() {
+    let rows: Vec<Row> = LOGGED.iter().map(|row| row.from(Start::Sftp)).collect();
+    Stage::new(Logged).insist(&rows);
+}
+
+#[test]
+fn refuses_when_a_call_of_a_limit_of_time_fails() {
+    let rows: Vec<Row> = TIMED.iter().map(|row| row.from(Start::Leader)).collect();
+    Stage::new(Timed).insist(&rows);
+}
+
+/// The calls by which the supervisor waits and makes the session stand still fail, from where nothing refuses any more.
+#[test]
+fn no_failure_of_a_call_of_a_running_session_makes_it_last_longer_than_its_limits() {
+    let sandbox = Sandbox::new()
+        .user("ann")
+        .root(roots::home())
+        .config("[users]\nann = \"ann\"\n[jails.ann]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\n");
+    let account = sandbox.must("echo $(id -u ann):$(id -g ann)");
+    let inject = |mode: &str, command: &str| {
+        let inject = probe("inject");
+        sandbox.sh(&format!(
+            "exec {inject} {account}@foreground {mode} {JAIL_SHELL} jail-shell -c '{command}' 9>/tmp/calls"
+        ))
+    };
+    inject("record", "true").ok();
+    let calls = Call::parse_list(&sandbox.read("/tmp/calls"));
+    let supervisor = calls.iter().filter(|call| call.process == 1);
+    let begun = supervisor
+        .take_while(|call| !(call.number == libc::SYS_sendto && call.argument("2") == Some(1)));
+    let (waits, timers) = begun.fold((0, 0), |(waits, timers), call| match call.number {
+        libc::SYS_ppoll => (waits + 1, timers),
+        libc::SYS_timer_create => (waits, timers + 1),
+        _ => (waits, timers),
+    });
+    let stand_still = "sleep 30";
+    let stop = "kill -STOP $$; sleep 30";
+    let soon = || sandbox.must("date -ud '+4 seconds' '+%Y-%m-%dT%H:%M:%SZ'");
+    let limits: [(&str, fn(String) -> String); 2] = [
+        ("idle", |_| "idle = \"2s\"".to_owned()),
+        ("until", |soon| format!("until = \"{soon}\"")),
+    ];
+    for (name, key) in limits {
+        for (call, from, errno, command) in [
+            (libc::SYS_ppoll, waits, libc::EINTR, stand_still),
+            (libc::SYS_ppoll, waits, libc::ENOMEM, stand_still),
+            (libc::SYS_timer_create, timers, libc::EAGAIN, stop),
+        ] {
+            let key = key(soon());
+            sandbox.must(&format!(
+                "sed -i '/^idle\\|^until/d' /etc/login-jail/config.toml; echo '{key}' >>/etc/login-jail/config.toml"
+            ));
+            let from = from + 1;
+            let end = inject(&format!("call {call},in=1#{from}+ {errno}"), command);
+            assert_eq!(end.code(), Some(129), "{name}, call {call}, {errno}: {end}");
+            sandbox.logged(&["cut", &format!("{name}: ")]);
+        }
+    }
 }
 
 #[test]
