@@ -14,6 +14,7 @@ mod everyday;
 mod exit_status;
 mod hostile;
 mod idle;
+mod inside_log;
 mod keys;
 mod leftovers;
 mod record;
