@@ -218,13 +218,16 @@ fn record(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
     let Some(record) = keys.record else {
         return Ok(());
     };
-    if record.input.is_none() && record.size.is_none() {
+    if record.input.is_none() && record.size.is_none() && record.total.is_none() {
         return text(f, "record", Some(record.what.word()));
     }
     let parts: Vec<String> = [
         Some(format!("what = {}", Text(record.what.word()))),
         record.input.map(|it| format!("input = {it}")),
         record.size.map(|it| format!("size = {}", written_size(it))),
+        record
+            .total
+            .map(|it| format!("total = {}", written_size(it))),
     ]
     .into_iter()
     .flatten()

@@ -38,6 +38,8 @@ pub struct Recording {
     pub input: bool,
     /// The largest file, in bytes; the session ends where it would become larger.
     pub size: u64,
+    /// What all recordings of one user may come to, in bytes; no session begins that could make it more.
+    pub total: u64,
 }
 
 impl Default for Recording {
@@ -45,6 +47,7 @@ impl Default for Recording {
         Recording {
             input: false,
             size: 256 << 20,
+            total: 4 << 30,
         }
     }
 }
@@ -55,16 +58,22 @@ pub(crate) struct RecordKeys {
     pub(crate) what: RecordWhat,
     pub(crate) input: Option<bool>,
     pub(crate) size: Option<u64>,
+    pub(crate) total: Option<u64>,
 }
 
 impl RecordKeys {
     pub(crate) fn fill(self) -> Record {
         let default = Recording::default();
+        // Of the two, what is written decides what the other is by default.
+        let total = self
+            .total
+            .unwrap_or(default.total.max(self.size.unwrap_or(0)));
         Record {
             what: self.what,
             terminal: Recording {
                 input: self.input.unwrap_or(default.input),
-                size: self.size.unwrap_or(default.size),
+                size: self.size.unwrap_or(default.size.min(total)),
+                total,
             },
             insists: true,
         }

@@ -158,6 +158,7 @@ pub(crate) const RECORD: &[Key] = &[
     built("what", r#"what = "terminal""#),
     built("input", "input = true"),
     built("size", r#"size = "64M""#),
+    built("total", r#"total = "2G""#),
 ];
 
 /// The keys of `env`.

@@ -98,6 +98,18 @@ fn source(path: &Path, user: u32) -> Result<OwnedFd, Untrusted> {
 /// # Errors
 /// As [`open_directory`], or mkdirat(2) failed.
 pub fn open_or_make_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
+    own_directory(path, true)
+}
+
+/// As [`open_or_make_directory`], and makes nothing.
+///
+/// # Errors
+/// As [`open_directory`].
+pub fn open_own_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
+    own_directory(path, false)
+}
+
+fn own_directory(path: &Path, is_made: bool) -> Result<OwnedFd, Untrusted> {
     let mut walk = Walk::from_root(path)?;
     let names = walk.names()?;
     let Some((last, above)) = names.split_last() else {
@@ -109,13 +121,17 @@ pub fn open_or_make_directory(path: &Path) -> Result<OwnedFd, Untrusted> {
             other => other,
         })?;
     }
-    if let Err(Flaw::Missing) = open_entry(&walk.reached, Path::new(last)) {
-        if let Err(errno) = make_directory(&walk.reached, Path::new(last)) {
-            walk.walked.push(last);
-            return Err(walk.untrusted(Flaw::Io(errno_of(errno))));
+    let own = |opened: &OwnedFd| check_directory(opened, None);
+    match walk.step(last, own) {
+        Err(missing) if is_made && matches!(missing.flaw, Flaw::Missing) => {
+            if let Err(errno) = make_directory(&walk.reached, Path::new(last)) {
+                return Err(walk.untrusted(Flaw::Io(errno_of(errno))));
+            }
+            walk.walked.pop();
+            walk.step(last, own)?;
         }
+        stepped => stepped?,
     }
-    walk.step(last, |opened| check_directory(opened, None))?;
     walk.end()
 }
 

@@ -29,6 +29,9 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<Verdict, Failure> {
         ("rehearse", [config, door, user]) => {
             rehearsal::look_inside(Path::new(config), door_of(door)?, text(user)?, Task::Look)
         }
+        ("rehearse-sftp", [config, door, user]) => {
+            rehearsal::look_inside(Path::new(config), door_of(door)?, text(user)?, Task::Sftp)
+        }
         ("attack", [config, door, user]) => {
             rehearsal::look_inside(Path::new(config), door_of(door)?, text(user)?, Task::Attack)
         }

@@ -32,6 +32,8 @@ PARTS = {
     "trust": "paths that only root could change",
     "untrusted": "what the trusted walk refuses, and the fix",
     "served": "file systems that a user serves",
+    "own": "directories and files of root's own",
+    "lock": "locks that end with their processes",
     "fault": "what can go wrong, error numbers",
     "code": "codes of refusals, exit statuses",
     "resolve": "the walk along one path",

@@ -37,6 +37,7 @@ impl Reader<'_> {
         let span = value.span();
         let mut keys = RecordKeys::default();
         let mut more = None;
+        let mut total = None;
         let table = self.table(key, name, value)?;
         let has_what = table.contains_key("what");
         for (name, value) in table {
@@ -49,7 +50,11 @@ impl Reader<'_> {
                 // One that is wrong is reported; the others fit a terminal.
                 "what" => keys.what = self.choice(key, value).unwrap_or(RecordWhat::Terminal),
                 "input" => keys.input = self.boolean(key, &value),
-                _ => keys.size = self.size(key, value),
+                "size" => keys.size = self.size(key, value),
+                _ => {
+                    total = Some(value.span());
+                    keys.total = self.size(key, value);
+                }
             }
             if key.name != "what" {
                 more = Some(span);
@@ -59,11 +64,17 @@ impl Reader<'_> {
             let complaint = Complaint::new("\"what\" is missing in this table of record");
             self.lack(span, complaint.help("for example: what = \"terminal\""));
         } else if let Some(more) = more.filter(|_| keys.what != RecordWhat::Terminal) {
-            let complaint = Complaint::new("input and size need what = \"terminal\"");
+            let complaint = Complaint::new("input, size and total need what = \"terminal\"");
             self.fault(
                 more,
                 complaint.help("write what = \"terminal\", or remove this"),
             );
+        }
+        if let (Some(size), Some(all), Some(span)) = (keys.size, keys.total, total)
+            && all < size
+        {
+            let complaint = Complaint::new("total is less than size: no session could begin");
+            self.fault(span, complaint.help("make it several times size"));
         }
         Some(keys)
     }

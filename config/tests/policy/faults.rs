@@ -651,7 +651,7 @@ fn refuses_a_record_and_an_idle_that_make_no_sense() {
     assert_in_jail(&[
         (
             "record = { what = \"sessions\", input = true }",
-            "31: input and size need what = \"terminal\"; write what = \"terminal\", or remove this",
+            "31: input, size and total need what = \"terminal\"; write what = \"terminal\", or remove this",
         ),
         (
             "record = { size = \"64M\" }",
@@ -660,6 +660,14 @@ fn refuses_a_record_and_an_idle_that_make_no_sense() {
         (
             "record = { what = \"terminal\", size = \"1K\" }",
             "38: this size is too small for a recording; the smallest is \"64K\"",
+        ),
+        (
+            "record = { what = \"terminal\", size = \"2G\", total = \"1G\" }",
+            "52: total is less than size: no session could begin; make it several times size",
+        ),
+        (
+            "record = { what = \"sessions\", total = \"1G\" }",
+            "31: input, size and total need what = \"terminal\"; write what = \"terminal\", or remove this",
         ),
         (
             "record = { what = \"terminal\", sise = \"1M\" }",

@@ -70,7 +70,7 @@ fn full_line() -> impl Strategy<Value = (&'static str, String)> {
         word(&["sftp", "/usr/bin/x"]).prop_map(|one| ("commands", format!("[{one}, \"git\"]"))),
         any::<bool>().prop_map(|it| (
             "record",
-            format!("{{ what = \"terminal\", input = {it}, size = \"1M\" }}")
+            format!("{{ what = \"terminal\", input = {it}, size = \"1M\", total = \"3M\" }}")
         )),
         (1..10_000_u64).prop_map(|it| ("idle", format!("\"{it}m\""))),
         any::<bool>().prop_map(|linger| ("linger", linger.to_string())),

@@ -2,34 +2,39 @@
 
 use std::{
     ffi::OsStr,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use jail_config::Recording;
+use jail_config::{Recording, size};
 use rustix::{
-    fs::{CWD, Mode, OFlags, ResolveFlags, fstat},
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, unlinkat},
     io::Errno,
 };
 
 use crate::{
     door::refusal::Refusal,
-    fault::{StepFault, errno_of, failed},
+    fault::{StepFault, failed},
+    lock,
     log::{record::DIRECTORY as RECORDS, running::Running},
+    own,
     plan::{Plan, steps::Step},
     resolve::openat2,
     session::{cast::Header, recorder::Recorder},
     sys::signal::{Disposition, rt_sigaction},
-    trust::{check_owner_and_mode, make_directory},
+    trust::{self, Flaw, Untrusted},
 };
 
 /// The directory of recordings in it.
 const TERMINAL: &str = "terminal";
 
-/// Where the recordings are, and what the name of each ends in.
+/// Where the recordings are. The name of each begins with the uid and a dash, and has the session's id.
 pub const RECORDINGS: &str = "/var/log/login-jail/terminal";
-/// See [`RECORDINGS`].
+/// What the smallest file takes of a disk, in bytes: of many short ones there is an end, too.
+const BLOCK: u64 = 4096;
+
+/// What the name of each ends in.
 pub const SUFFIX: &str = ".cast";
 
 /// Begins the recording of a session on a terminal of this size, in columns and rows.
@@ -45,12 +50,12 @@ pub(super) fn begin(
     // write(2) says so, too, and can be told from a session that was killed.
     rt_sigaction(libc::SIGXFSZ, Disposition::Ignore)
         .map_err(|errno| StepFault::Failed("rt_sigaction SIGXFSZ", errno))?;
-    let records = directory(CWD, RECORDS, RECORDS)?;
-    let terminal = directory(&records, TERMINAL, RECORDINGS)?;
-    let id = running.whose().id;
+    let recordings = directory()?;
+    let uid = plan.process.ids.uid;
+    let name = format!("{uid}-{}{SUFFIX}", running.whose().id);
     let file = openat2(
-        &terminal,
-        Path::new(&format!("{id}{SUFFIX}")),
+        &recordings,
+        Path::new(&name),
         OFlags::WRONLY
             | OFlags::APPEND
             | OFlags::CREATE
@@ -61,6 +66,15 @@ pub(super) fn begin(
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
     )
     .map_err(failed("open the recording"))?;
+    // First: of two sessions that begin at the same time, each counts the other.
+    if !lock::take(&file, 0, recording.size)? {
+        return Err(StepFault::NotInForce("the lock of the new recording"));
+    }
+    if let Err(full) = insist_on_room(&recordings, uid, (0, recording.total)) {
+        unlinkat(&recordings, name.as_str(), AtFlags::empty())
+            .map_err(failed("remove the new recording"))?;
+        return Err(full);
+    }
     let mut title = plan.user.clone();
     title.push(" in ");
     title.push(&plan.jail);
@@ -85,17 +99,15 @@ pub(super) fn begin(
     }
 }
 
-/// Looks whether a recording could be made, and makes nothing.
+/// Looks whether a recording of this user could be made, and makes nothing.
 ///
 /// # Errors
 /// As the step of a login that makes one.
-pub fn look() -> Result<(), Refusal> {
-    let opened = open_directory(CWD, RECORDS, RECORDS)
-        .and_then(|above| above.map_or(Ok(None), |it| open_directory(it, TERMINAL, RECORDINGS)));
-    match opened {
-        Ok(_) => Ok(()),
-        Err(fault) => Err(Refusal::at(Step::Record(Recording::default()))(fault)),
-    }
+pub fn look(uid: u32, recording: Recording) -> Result<(), Refusal> {
+    let room = (recording.size, recording.total);
+    find_directory()
+        .and_then(|found| found.map_or(Ok(()), |it| insist_on_room(&it, uid, room)))
+        .map_err(Refusal::at(Step::Record(recording)))
 }
 
 fn term(plan: &Plan) -> Option<&OsStr> {
@@ -104,39 +116,77 @@ fn term(plan: &Plan) -> Option<&OsStr> {
     Some(value)
 }
 
-/// Opens a directory, which is made where it is missing, and must be root's alone. What is above may have a group that can write
-/// to it, as /var/log has on some hosts: such a group can move the directory away, but it can't make one that is root's.
-fn directory(above: impl AsFd, name: &str, shown: &str) -> Result<OwnedFd, StepFault> {
-    make_directory(&above, Path::new(name))
-        .map_err(|errno| StepFault::Unfit(format!("mkdir {shown}: {}", errno_of(errno).desc())))?;
-    let gone = || StepFault::Unfit(format!("{shown} was removed a moment ago"));
-    open_directory(above, name, shown)?.ok_or_else(gone)
+/// Opens the directory of recordings, and makes it where it is missing. It is root's alone, and so is the one above it.
+fn directory() -> Result<OwnedFd, StepFault> {
+    let records = trust::open_or_make_directory(Path::new(RECORDS)).map_err(own::unfit)?;
+    own::insist_on_private(&records, RECORDS, FileType::Directory)?;
+    let recordings = own::subdirectory(&records, RECORDS, TERMINAL)?;
+    own::insist_on_private(&recordings, RECORDINGS, FileType::Directory)?;
+    Ok(recordings)
 }
 
-/// Opens a directory that must be root's alone, if it is there.
-fn open_directory(above: impl AsFd, name: &str, shown: &str) -> Result<Option<OwnedFd>, StepFault> {
-    let opened = openat2(
-        above,
-        name,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-        ResolveFlags::NO_SYMLINKS,
-    );
-    let opened = match opened {
-        Err(Errno::NOENT) => return Ok(None),
-        other => other.map_err(|errno| {
-            StepFault::Unfit(format!("open {shown}: {}", errno_of(errno).desc()))
-        })?,
+/// As [`directory`], and makes nothing.
+fn find_directory() -> Result<Option<OwnedFd>, StepFault> {
+    let found = |opened: Result<OwnedFd, Untrusted>, shown| match opened {
+        Err(untrusted) if matches!(untrusted.flaw, Flaw::Missing) => Ok(None),
+        Err(untrusted) => Err(own::unfit(untrusted)),
+        Ok(opened) => {
+            own::insist_on_private(&opened, shown, FileType::Directory)?;
+            Ok(Some(opened))
+        }
     };
-    let stat = fstat(&opened).map_err(failed("fstat of the directory of recordings"))?;
-    let others = Mode::RWXG | Mode::RWXO;
-    let is_closed = !Mode::from_raw_mode(stat.st_mode).intersects(others);
-    if check_owner_and_mode(&stat, None).is_ok() && is_closed {
-        return Ok(Some(opened));
+    let above = Path::new(RECORDS);
+    let Some(records) = found(trust::open_own_directory(above), RECORDS)? else {
+        return Ok(None);
+    };
+    let opened = trust::open_subdirectory(&records, above, Path::new(TERMINAL));
+    found(opened, RECORDINGS)
+}
+
+/// Refuses where the recordings of a user may come to more than the config allows; `more` is what is to be added.
+fn insist_on_room(
+    recordings: &OwnedFd,
+    uid: u32,
+    (more, total): (u64, u64),
+) -> Result<(), StepFault> {
+    let taken = taken(recordings, uid)?.saturating_add(more);
+    if taken <= total {
+        return Ok(());
     }
     Err(StepFault::Unfit(format!(
-        "the directory {shown} has owner {} and mode {:04o}; it must be root's, with mode 0700",
-        stat.st_uid,
-        stat.st_mode & 0o7777
+        "the recordings of uid {uid} may come to {}, and record.total is \"{}\"; remove old ones: find {RECORDINGS} -name '{uid}-*' \
+         -mtime +30 -delete",
+        size(taken),
+        size(total)
     )))
+}
+
+/// Counts what the recordings of a user take, in bytes. One of a session that is open counts for as much as it may become: that
+/// much of it is locked.
+fn taken(recordings: &OwnedFd, uid: u32) -> Result<u64, StepFault> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let listed = openat(recordings, ".", flags, Mode::empty())
+        .and_then(Dir::new)
+        .map_err(failed("list the recordings"))?;
+    let own = format!("{uid}-");
+    let mut taken: u64 = 0;
+    for entry in listed {
+        let entry = entry.map_err(failed("list the recordings"))?;
+        if !entry.file_name().to_bytes().starts_with(own.as_bytes()) {
+            continue;
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match openat(recordings, entry.file_name(), flags, Mode::empty()) {
+            // Removed a moment ago.
+            Err(Errno::NOENT) => continue,
+            opened => opened.map_err(failed("open a recording"))?,
+        };
+        let length = fstat(&file)
+            .map_err(failed("fstat of a recording"))?
+            .st_size;
+        let may_become = lock::held(&file, 0, 0)?.unwrap_or(0);
+        let length = u64::try_from(length).unwrap_or(0).max(BLOCK);
+        taken = taken.saturating_add(may_become.max(length));
+    }
+    Ok(taken)
 }

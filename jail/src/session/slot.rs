@@ -1,19 +1,16 @@
 //! `limits.sessions`: each open session of a user holds one slot of theirs.
 //!
-//! A slot is one byte of a file that root alone can open, locked through an open file description: fcntl_locking(2). The kernel
-//! gives the lock back with the last descriptor, however the processes end that have it. Nothing here waits for a lock, and each
-//! user has a file of their own: a session that is stopped holds its slot, and delays nobody.
+//! A slot is one locked byte of a file that root alone can open: whoever can open it can lock it. Nothing here waits for a lock,
+//! and each user has a file of their own: a session that is stopped holds its slot, and delays nobody.
 
 use std::{mem::forget, os::fd::OwnedFd, path::Path};
 
-use nix::{
-    errno::Errno,
-    fcntl::{FcntlArg, fcntl},
-};
-use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat};
+use nix::errno::Errno;
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 
 use crate::{
     fault::{StepFault, failed},
+    lock, own,
     resolve::openat2,
     served,
     trust::{self, Flaw},
@@ -27,9 +24,6 @@ const DIRECTORY: &str = "/run/login-jail/sessions";
 
 /// The most slots that a user can have, and the most that are counted: a config allows no more.
 const MOST: u64 = jail_config::MOST_SESSIONS;
-
-/// Any permission for group or others: whoever can open a file can lock it.
-const OPEN_TO_OTHERS: RawMode = 0o077;
 
 /// A session of a user's that counts, for as long as any process has this descriptor. It is closed at execve(2).
 #[derive(Debug)]
@@ -77,10 +71,10 @@ pub(crate) enum Taken {
 pub(crate) fn take(uid: u32, limit: u64) -> Result<Taken, StepFault> {
     let file = open(uid)?;
     for slot in 0..limit.min(MOST) {
-        if lock(&file, slot)? {
+        if lock::take(&file, slot, 1)? {
             // Sessions from before the limit was lowered can have slots above it. This one has its own by now, so that of two
             // that look at the same time not both go in.
-            let is_lower = held(&file, limit, 0)? && count(&file)? >= limit;
+            let is_lower = lock::held(&file, limit, 0)?.is_some() && count(&file)? >= limit;
             return Ok(match is_lower {
                 true => Taken::None,
                 false => Taken::Yes(Slot::of(file)),
@@ -105,55 +99,19 @@ pub fn open_sessions(uid: u32) -> Result<u64, StepFault> {
 fn count(file: &OwnedFd) -> Result<u64, StepFault> {
     let mut number = 0;
     for slot in 0..MOST {
-        if held(file, slot, 1)? {
+        if lock::held(file, slot, 1)?.is_some() {
             number += 1;
         }
     }
     Ok(number)
 }
 
-/// Locks a slot, and tells whether it was free.
-fn lock(file: &OwnedFd, slot: u64) -> Result<bool, StepFault> {
-    match fcntl(file, FcntlArg::F_OFD_SETLK(&range(slot, 1)?)) {
-        Ok(_) => Ok(true),
-        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
-        Err(errno) => Err(StepFault::Failed("fcntl F_OFD_SETLK", errno)),
-    }
-}
-
-/// Tells whether others have a slot in a range; 0 is all that follow.
-fn held(file: &OwnedFd, first: u64, length: u64) -> Result<bool, StepFault> {
-    let mut found = range(first, length)?;
-    fcntl(file, FcntlArg::F_OFD_GETLK(&mut found))
-        .map_err(|errno| StepFault::Failed("fcntl F_OFD_GETLK", errno))?;
-    Ok(i32::from(found.l_type) != libc::F_UNLCK)
-}
-
-fn range(first: u64, length: u64) -> Result<libc::flock, StepFault> {
-    let number = |number: u64| {
-        libc::off_t::try_from(number).map_err(|_| StepFault::Bug("the number of a slot"))
-    };
-    let short = |number: i32| {
-        libc::c_short::try_from(number).map_err(|_| StepFault::Bug("a constant of fcntl(2)"))
-    };
-    Ok(libc::flock {
-        l_type: short(libc::F_WRLCK)?,
-        l_whence: short(libc::SEEK_SET)?,
-        l_start: number(first)?,
-        l_len: number(length)?,
-        l_pid: 0,
-    })
-}
-
 /// Opens the user's file, which is made where it is missing.
 fn open(uid: u32) -> Result<OwnedFd, StepFault> {
-    let run = trust::open_directory(Path::new(RUN))
-        .map_err(|untrusted| StepFault::Unfit(untrusted.to_string()))?;
-    make(&run, OURS)?;
-    let ours = subdirectory(&run, RUN, OURS)?;
-    make(&ours, SESSIONS)?;
-    let directory = subdirectory(&ours, "/run/login-jail", SESSIONS)?;
-    insist_on_private(&directory, DIRECTORY, FileType::Directory)?;
+    let run = trust::open_directory(Path::new(RUN)).map_err(own::unfit)?;
+    let ours = own::subdirectory(&run, RUN, OURS)?;
+    let directory = own::subdirectory(&ours, "/run/login-jail", SESSIONS)?;
+    own::insist_on_private(&directory, DIRECTORY, FileType::Directory)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
     open_file(&directory, uid, flags)
 }
@@ -162,7 +120,7 @@ fn open(uid: u32) -> Result<OwnedFd, StepFault> {
 fn find(uid: u32) -> Result<Option<OwnedFd>, StepFault> {
     let directory = match trust::open_directory(Path::new(DIRECTORY)) {
         Err(untrusted) if matches!(untrusted.flaw, Flaw::Missing) => return Ok(None),
-        opened => opened.map_err(|untrusted| StepFault::Unfit(untrusted.to_string()))?,
+        opened => opened.map_err(own::unfit)?,
     };
     match open_file(&directory, uid, OFlags::RDONLY | OFlags::NONBLOCK) {
         Err(StepFault::Failed(_, Errno::ENOENT)) => Ok(None),
@@ -181,36 +139,8 @@ fn open_file(directory: &OwnedFd, uid: u32, flags: OFlags) -> Result<OwnedFd, St
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     let file = openat2(directory, name.as_str(), flags, mode, resolve)
         .map_err(failed("open the user's file of sessions"))?;
-    insist_on_private(&file, &format!("{DIRECTORY}/{name}"), FileType::RegularFile)?;
+    own::insist_on_private(&file, &format!("{DIRECTORY}/{name}"), FileType::RegularFile)?;
     Ok(file)
-}
-
-fn make(directory: &OwnedFd, name: &str) -> Result<(), StepFault> {
-    trust::make_directory(directory, Path::new(name)).map_err(failed("mkdir below /run"))
-}
-
-fn subdirectory(directory: &OwnedFd, shown: &str, name: &str) -> Result<OwnedFd, StepFault> {
-    trust::open_subdirectory(directory, Path::new(shown), Path::new(name))
-        .map_err(|untrusted| StepFault::Unfit(untrusted.to_string()))
-}
-
-/// Insists on something that nobody but root can open.
-fn insist_on_private(opened: &OwnedFd, path: &str, wanted: FileType) -> Result<(), StepFault> {
-    let stat: Stat = fstat(opened).map_err(failed("fstat below /run"))?;
-    if FileType::from_raw_mode(stat.st_mode) != wanted {
-        let wanted = trust::kind(wanted);
-        return Err(StepFault::Unfit(format!(
-            "{path} is no {wanted}; remove it"
-        )));
-    }
-    if stat.st_uid != 0 || stat.st_mode & OPEN_TO_OTHERS != 0 {
-        return Err(StepFault::Unfit(format!(
-            "{path} belongs to uid {} and has mode {:04o}; others could lock it; run: chown root {path}; chmod go= {path}",
-            stat.st_uid,
-            stat.st_mode & 0o7777
-        )));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

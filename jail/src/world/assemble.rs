@@ -33,6 +33,7 @@ use crate::{
             attach_at, attach_source, file_type, make_directory, new_file, open_entry, write_text,
         },
         top::{Entry, OwnEtc, Shown, Top, Trees},
+        view,
     },
 };
 
@@ -82,8 +83,7 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<Option<OwnedFd>, Ste
         attach_at(&dev, &root, Path::new("dev"))?;
         fill_dev(&dev, trees.terminal)?;
         attach_nodes(&trees.nodes, &dev)?;
-        // Behind PAM nobody stays outside to read it.
-        if view.processes == Processes::Own {
+        if view::has_log(view) {
             log = Some(new_log(&dev)?);
         }
     }

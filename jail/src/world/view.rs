@@ -7,7 +7,7 @@ use rustix::fs::FileType;
 
 use crate::plan::{
     Plan,
-    world::{From, View},
+    world::{From, Processes, View},
 };
 
 /// The host's top-level directories that `base = "host"` shows; /etc is made for the session.
@@ -136,6 +136,12 @@ fn is_made(plan: &Plan, name: &OsStr) -> bool {
 pub(crate) fn carries(view: &View) -> bool {
     let from = view.executables.as_ref().map(|it| it.from);
     from == Some(From::Host)
+}
+
+/// Tells whether the session has a /dev/log of its own. Behind PAM nobody stays outside to read it.
+#[must_use]
+pub fn has_log(view: &View) -> bool {
+    view.dev == Content::Private && view.processes == Processes::Own
 }
 
 fn has_no_base(plan: &Plan) -> bool {

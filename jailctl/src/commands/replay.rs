@@ -82,7 +82,7 @@ const MANUAL: Manual = Manual {
     fine: "the recording was played, or listed",
     found: None,
     files: &[(
-        "/var/log/login-jail/terminal/SESSION.cast",
+        "/var/log/login-jail/terminal/UID-SESSION.cast",
         "the recording of a session, in the format asciicast v2",
     )],
     examples: EXAMPLES,
@@ -122,8 +122,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     Ok(Verdict::Fine)
 }
 
-/// Gives the names of the recordings, in the order of their names.
+/// Gives the sessions that have a recording, in the order of their names.
 pub(crate) fn sessions() -> io::Result<Vec<String>> {
+    let names = names()?;
+    let mut sessions: Vec<String> = names
+        .iter()
+        .filter_map(|it| session_of(it))
+        .map(str::to_owned)
+        .collect();
+    sessions.sort();
+    Ok(sessions)
+}
+
+/// Gives the names of the recordings.
+fn names() -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     let entries = match fs::read_dir(RECORDINGS) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
@@ -131,18 +143,18 @@ pub(crate) fn sessions() -> io::Result<Vec<String>> {
     };
     for entry in entries {
         let name = entry?.file_name();
-        let session = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
-        names.extend(session.map(str::to_owned));
+        let name = name.to_str().filter(|name| name.ends_with(SUFFIX));
+        names.extend(name.map(str::to_owned));
     }
-    names.sort();
     Ok(names)
 }
 
 fn list(output: Output) -> Result<(), Failure> {
-    let names = sessions().map_err(|error| Failure::io("read", Path::new(RECORDINGS), &error))?;
+    let names = names().map_err(|error| Failure::io("read", Path::new(RECORDINGS), &error))?;
     let mut listed = Vec::with_capacity(names.len());
-    for session in names {
-        let path = path_of(Path::new(&session));
+    for name in names {
+        let path = Path::new(RECORDINGS).join(&name);
+        let session = session_of(&name).unwrap_or(&name).to_owned();
         // One that was removed meanwhile is not listed, and one that is broken does not hide the others.
         match Reader::open(&path).and_then(|mut reader| look(session, &mut reader)) {
             Ok(found) => listed.push(found),
@@ -192,7 +204,13 @@ fn look(session: String, reader: &mut Reader) -> Result<Listed, Failure> {
     })
 }
 
-/// Gives the path of a recording that was asked for.
+/// Gives the session of a recording's name, which begins with the uid and a dash.
+fn session_of(name: &str) -> Option<&str> {
+    let name = name.strip_suffix(SUFFIX)?;
+    Some(name.split_once('-').map_or(name, |(_, session)| session))
+}
+
+/// Gives the path of a recording that was asked for: by its session, or by its name.
 fn path_of(session: &Path) -> PathBuf {
     if session.as_os_str().as_encoded_bytes().contains(&b'/') {
         return session.to_owned();
@@ -201,7 +219,14 @@ fn path_of(session: &Path) -> PathBuf {
     if !name.as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
         name.push(SUFFIX);
     }
-    Path::new(RECORDINGS).join(name)
+    let named = Path::new(RECORDINGS).join(&name);
+    if fs::exists(&named).is_ok_and(|it| it) {
+        return named;
+    }
+    let wanted = name.to_str().and_then(session_of);
+    let mut names = names().unwrap_or_default().into_iter();
+    let found = names.find(|it| wanted.is_some() && session_of(it) == wanted);
+    found.map_or(named, |found| Path::new(RECORDINGS).join(found))
 }
 
 fn play(session: &Path, arguments: &Arguments) -> Result<(), Failure> {

@@ -106,6 +106,8 @@ pub(crate) enum FindingKind {
     ServiceMissing,
     /// SFTP is asked for, and the jail has no server
     SftpMissing,
+    /// The config and the jail together refuse SFTP
+    SftpRefused,
     /// The SFTP server in the jail can't start
     SftpServerBroken,
     /// The jail has no SFTP server
@@ -309,7 +311,7 @@ impl FindingKind {
             K::Door | K::HardLink | K::HomeMissing | K::MountInRoot | K::PamSkip | K::PamTwice => {
                 None
             }
-            K::SetId | K::SshdDenied | K::SshdKeys | K::SshdKeysIgnored => None,
+            K::SetId | K::SftpRefused | K::SshdDenied | K::SshdKeys | K::SshdKeysIgnored => None,
             K::SshdKeysInside | K::SshdUnseenKeys | K::SshdUserRc | K::TwoDoors | K::Unit => None,
             K::Undecided | K::UnknownGroup | K::UnknownUser | K::Weakened => None,
             K::AccountLocked | K::At | K::Cron | K::FileCapabilities | K::HomeInReach => {

@@ -6,7 +6,9 @@
 mod files;
 
 use std::{
-    env, fs, io,
+    env,
+    ffi::OsStr,
+    fs, io,
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
@@ -98,14 +100,26 @@ pub(crate) enum Seen {
 /// How long a rehearsal may take, in seconds.
 const LONGEST: &str = "30";
 
+/// What sshd hands over for its subsystem.
+pub(crate) const INTERNAL_SFTP: &str = "internal-sftp";
+
 /// How many programs that can't start are listed.
 const LISTED: usize = 10;
 
 /// Rehearses a user's login through a door in a process of its own, and gives what was seen.
 pub(crate) fn of(user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Failure> {
+    watched("rehearse", user, door, config)
+}
+
+/// Rehearses a request for SFTP, as [`of`] does a login. Nothing inside is looked at.
+pub(crate) fn of_sftp(user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Failure> {
+    watched("rehearse-sftp", user, door, config)
+}
+
+fn watched(task: &str, user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("start a rehearsal: {error}"));
     // A root may be made so that whoever reads it never comes to an end.
-    let mut watched = watch::command(LONGEST, "rehearse")?;
+    let mut watched = watch::command(LONGEST, task)?;
     watched.command.arg(config).args([door.name(), user]);
     let output = watch::output(watched).map_err(failed)?;
     let cut_short = watch::cut_short(output.status);
@@ -143,12 +157,14 @@ pub(crate) fn read_back(text: &str) -> Vec<Seen> {
 }
 
 /// What is done inside.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     /// To look around.
     Look,
     /// To try the probes, to which the outside is sent by standard input.
     Attack,
+    /// Nothing: whether the door lets a request for SFTP in is all that is asked.
+    Sftp,
 }
 
 /// The rehearsal itself: enters and prints, a line for each thing seen.
@@ -160,11 +176,16 @@ pub(crate) fn look_inside(
 ) -> Result<Verdict, Failure> {
     let outcome = Identity::named(user)
         .map_err(Refusal::Identity)
-        .and_then(|identity| enter(config, &identity, door).map(|outcome| (outcome, identity)));
+        .and_then(|identity| {
+            enter(config, &identity, door, task).map(|outcome| (outcome, identity))
+        });
     match outcome {
         Ok((Stage::Inside(inside), identity)) => {
             if let Some(missing) = inside.missing {
                 tell(&Seen::Weakened(missing))?;
+            }
+            if let Task::Sftp = task {
+                return tell(&Seen::Done).map(|()| Verdict::Fine);
             }
             if let Task::Attack = task {
                 for tried in attack::try_all(stdin())? {
@@ -186,7 +207,7 @@ pub(crate) fn look_inside(
         Ok((Stage::Around, _)) => {}
         Err(refusal) => tell(&Seen::Refused {
             code: refusal.code().name().to_owned(),
-            reason: refusal.to_string(),
+            reason: refusal.reason(OsStr::new(user)),
         })?,
     }
     Ok(Verdict::Fine)
@@ -210,16 +231,21 @@ struct Inside {
     commands: Option<Vec<Allowed>>,
 }
 
-fn enter(config: &Path, identity: &Identity, door: Door) -> Result<Stage, Refusal> {
+fn enter(config: &Path, identity: &Identity, door: Door, task: Task) -> Result<Stage, Refusal> {
     let mut jail = jail_of(Config::read(config)?.decide(identity)?)?;
     if door != Door::Pam {
-        if jail.record.recording().is_some() {
-            recording::look()?;
+        if let Some(recording) = jail.record.recording() {
+            recording::look(identity.uid, recording)?;
         }
         // It has no terminal, and nothing of it is worth a record.
-        (jail.record, jail.idle) = (Record::default(), None);
+        jail.idle = None;
+        // What SFTP may be served by depends on it.
+        if task != Task::Sftp {
+            jail.record = Record::default();
+        }
     }
-    let plan = door.plan(jail, None, identity, [])?.opened_by_root();
+    let command = (task == Task::Sftp).then_some(OsStr::new(INTERNAL_SFTP));
+    let plan = door.plan(jail, command, identity, [])?.opened_by_root();
     if plan.process.request().is_none() {
         return confine(&plan, identity);
     }
@@ -376,7 +402,7 @@ fn look_at_home(home: &Home) -> Vec<Seen> {
 
 fn look_at_sftp() -> Option<Seen> {
     let root = Root::current(None).ok()?;
-    match root.sftp_server(Path::new("internal-sftp")) {
+    match root.sftp_server(Path::new(INTERNAL_SFTP)) {
         None => Some(Seen::NoSftpServer),
         Some(server) => root
             .check(&server)

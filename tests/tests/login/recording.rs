@@ -321,7 +321,7 @@ fn a_limit_on_files_of_the_user_does_not_concern_the_recording() {
 fn a_directory_of_recordings_that_is_not_roots_alone_refuses_the_login() {
     let sandbox = ann(TERMINAL);
     let (above, home) = ("/var/log/login-jail", "/srv/jails/ann/home/ann");
-    let owner = "has owner 1000 and mode 0700; it must be root's, with mode 0700";
+    let owner = "belongs to uid 1000";
     for (make, why) in [
         (
             format!("install -d -m 700 -o ann {RECORDINGS}"),
@@ -329,11 +329,11 @@ fn a_directory_of_recordings_that_is_not_roots_alone_refuses_the_login() {
         ),
         (
             format!("install -d -m 755 {RECORDINGS}"),
-            "has owner 0 and mode 0755".to_owned(),
+            format!("{RECORDINGS} belongs to uid 0 and has mode 0755"),
         ),
         (
             format!("ln -s {home} {RECORDINGS}"),
-            format!("{RECORDINGS}: Not a directory"),
+            format!("{RECORDINGS} is a symbolic link"),
         ),
         (
             format!("rm -r {above}; ln -s {home} {above}"),
@@ -354,4 +354,46 @@ fn a_directory_of_recordings_that_is_not_roots_alone_refuses_the_login() {
         sandbox.logged(&["refused", "step record", &why]);
         assert_eq!(sandbox.must("ls -A /srv/jails/ann/home/ann"), "", "{make}");
     }
+}
+
+/// What a session that is open may become counts from its beginning: any number could be opened at once.
+#[test]
+fn the_recordings_of_a_user_come_to_no_more_than_the_config_allows() {
+    let sandbox = ann("record = { what = \"terminal\", size = \"64K\", total = \"192K\" }");
+    let is_refused = |why: &str| {
+        let end = sandbox.ssh_tty("ann", Some("id")).finish();
+        assert_eq!(end.code(), Some(123), "{end}");
+        assert!(!end.stdout.contains("uid="), "{end}");
+        sandbox.logged(&["refused", "step record", why]);
+        // Nothing is left of it that would count.
+        let left = sandbox.must(&format!("find {RECORDINGS} -name '1000-*' -size -2c"));
+        assert_eq!(left, "");
+    };
+    let goes_in = || {
+        let end = sandbox.ssh_tty("ann", Some("id")).finish();
+        assert!(end.stdout.contains("uid="), "{end}");
+    };
+    let open: Vec<Pty> = (0..3).map(|_| log_in(&sandbox, "sshd")).collect();
+    is_refused("the recordings of uid 1000 may come to 256K");
+    for mut pty in open {
+        pty.line("exit");
+        assert_eq!(pty.finish().code(), Some(0));
+    }
+    goes_in();
+    let make = |name: &str| {
+        sandbox.must(&format!("head -c 150K /dev/zero >{RECORDINGS}/{name}.cast"));
+    };
+    // Those of others, and those that are not of a user.
+    make("1001-0123");
+    make("10000-0123");
+    make("0123");
+    goes_in();
+    make("1000-0123");
+    is_refused("record.total is \\\"192K\\\"; remove old ones: find");
+    let report = sandbox.run(&["jailctl", "check", "ann"]);
+    assert!(report.stdout.contains("record.total is"), "{report}");
+    sandbox.must(&format!("rm {RECORDINGS}/1000-0123.cast"));
+    goes_in();
+    let report = sandbox.run(&["jailctl", "check", "ann"]);
+    assert!(!report.stdout.contains("record.total is"), "{report}");
 }

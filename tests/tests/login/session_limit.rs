@@ -78,7 +78,7 @@ fn refuses_one_more_session_than_the_limit_at_every_way_in() {
     sandbox.logged(&[
         "refused code=account",
         "user=\"ann\"",
-        "reason=\"sessions: the user has as many sessions open as limits.sessions allows, which is 2",
+        "reason=\"sessions: the user has as many sessions open as limits.sessions allows, which is 2; to see them: jailctl sessions ann\"",
     ]);
     // Each user has a limit of their own.
     assert_eq!(sandbox.ssh("bob", "echo in").ok(), "in");
@@ -195,12 +195,12 @@ fn refuses_where_the_sessions_cannot_be_counted() {
         (
             "chmod 755 /run/login-jail/sessions".to_owned(),
             "chmod go= /run/login-jail/sessions".to_owned(),
-            "/run/login-jail/sessions belongs to uid 0 and has mode 0755; others could lock it",
+            "/run/login-jail/sessions belongs to uid 0 and has mode 0755; it must be root's alone",
         ),
         (
             format!("chmod 644 /run/login-jail/sessions/{uid}"),
             format!("chmod go= /run/login-jail/sessions/{uid}"),
-            "has mode 0644; others could lock it",
+            "has mode 0644; it must be root's alone",
         ),
         (
             "chown ann /run/login-jail".to_owned(),
@@ -220,7 +220,7 @@ fn refuses_where_the_sessions_cannot_be_counted() {
         (
             "rm -r /run/login-jail; mount -t tmpfs -o ro,mode=755 none /run".to_owned(),
             "umount /run".to_owned(),
-            "mkdir below /run: Read-only file system",
+            "mkdir /run/login-jail: Read-only file system",
         ),
     ] {
         sandbox.must(&spoil);

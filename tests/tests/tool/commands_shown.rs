@@ -142,3 +142,57 @@ fn nobody_is_told_to_let_a_reader_write() {
         assert_eq!(found.len(), notes, "{access}: {report}");
     }
 }
+
+/// With a shell in the jail, SFTP that is recorded is a login of its own: it may be refused where the shell is not.
+#[test]
+fn check_and_explain_say_beforehand_that_sftp_is_refused() {
+    let config = |keys: &str| {
+        format!(
+            "exempt = [\"root\"]\n[users]\nann = \"files\"\n[jails.files]\nroot = \"/srv/jails/{{user}}\"\n{keys}\n"
+        )
+    };
+    let write = |sandbox: &Sandbox, keys: &str| {
+        let config = config(keys);
+        sandbox.must(&format!(
+            "cat >/etc/login-jail/config.toml <<'end'\n{config}\nend"
+        ));
+    };
+    let log = "sftp = { log = true }";
+    let menu = "base = \"host\"\nshell = \"/opt/menu\"";
+    let sandbox = Sandbox::new().user("ann").config(&config(menu)).with(&format!(
+        "install -d {ROOT}/opt; install /bin/dash {ROOT}/opt/menu; install -d -o ann -g ann {ROOT}/home/ann; \
+         usermod -s /usr/bin/jail-shell ann"
+    ));
+    let found = |sandbox: &Sandbox, severity: &str, part: &str| {
+        let report = sandbox.run(&["jailctl", "check", "--notes"]);
+        let found = of_kind(&report, "sftp-refused");
+        let [one] = found.as_slice() else {
+            panic!("one finding: {report}");
+        };
+        assert_eq!(one.severity, severity, "{report}");
+        assert!(one.what.contains(part), "{report}");
+        let explained = sandbox.run(&["jailctl", "explain", "--verbose", "ann"]);
+        assert!(explained.words().contains(part), "{explained}");
+        let served = sandbox.su_c("ann", "internal-sftp");
+        assert!(!matches!(served.code(), Some(0)), "{served}");
+    };
+    let none = |sandbox: &Sandbox| {
+        let report = sandbox.run(&["jailctl", "check", "--notes"]);
+        assert!(of_kind(&report, "sftp-refused").is_empty(), "{report}");
+    };
+    none(&sandbox);
+    let by_shell = "the jail's shell /opt/menu would start it";
+    write(&sandbox, &format!("{menu}\n{log}"));
+    found(&sandbox, "error", by_shell);
+    write(&sandbox, &format!("{menu}\nrecord = \"terminal\""));
+    found(&sandbox, "note", by_shell);
+    let usual = "base = \"host\"\nshell = \"/bin/bash\"";
+    write(&sandbox, &format!("{usual}\n{log}"));
+    none(&sandbox);
+    // The root's own server, which others can exchange.
+    sandbox.must(&format!(
+        "rm -r {ROOT}/opt; jailctl build {ROOT} --with shell --with sftp; chmod 777 {ROOT}/usr/lib/openssh"
+    ));
+    write(&sandbox, &format!("shell = \"/bin/bash\"\n{log}"));
+    found(&sandbox, "error", "others than root can write a directory");
+}

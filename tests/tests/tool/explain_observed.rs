@@ -28,6 +28,7 @@ for port in PORTS; do
     if (: </dev/tcp/127.0.0.1/$port) 2>/dev/null; then echo "answers $port"; fi
 done
 if kill -0 OUTSIDE 2>/dev/null; then echo "signals yes"; fi
+if [[ -S /dev/log ]]; then echo "log yes"; fi
 "#;
 
 /// A bash that knows nothing but itself, so that the root needs nothing else.
@@ -113,6 +114,8 @@ print(1, flush=True); time.sleep(60)' >/tmp/listening 2>/tmp/listening.why </dev
     }
     let signals = of("signals").contains("yes");
     assert_eq!(signals, reach["signals"] == true, "{reach} {inside}");
+    let log = of("log").contains("yes");
+    assert_eq!(log, reach["log"] == true, "{reach} {inside}");
 
     // And it is on one screen.
     let ask = "stty cols 100; NO_COLOR=1 exec jailctl explain ann";

@@ -1,12 +1,13 @@
 //! The jail of one user, as a login finds it: the walk to the root, entering, and what is seen inside.
 
-use std::{fs, os::unix::fs::MetadataExt, path::Path};
+use std::{ffi::OsStr, fs, os::unix::fs::MetadataExt, path::Path};
 
 use jail::{
     door::{
         look::look,
         refusal::{Code, Refusal},
     },
+    plan::process::only,
     world::host_files::HostFilesFault,
 };
 use jail_config::{Access, Base, Jail, Landlock, has_shell};
@@ -76,6 +77,48 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory:
     for found in seen.iter().filter_map(|seen| finding(seen, jailed)) {
         report.add(found.of(jailed));
     }
+    let is_known = |it: &Seen| {
+        matches!(
+            it,
+            Seen::Refused { .. } | Seen::NoSftpServer | Seen::SftpServer(_)
+        )
+    };
+    if seen.iter().any(is_known) || !serves_sftp_alone(jailed, door) {
+        return;
+    }
+    match rehearsal::of_sftp(&jailed.identity.name.to_string_lossy(), door, directory) {
+        Ok(seen) => {
+            for found in seen.iter().filter_map(|seen| sftp_refused(seen, jailed)) {
+                report.add(found.of(jailed));
+            }
+        }
+        Err(failure) => report.leave_unchecked(failure.to_string()),
+    }
+}
+
+/// Tells whether a jail that has a shell starts the sftp-server without it: that is another login than the one for the shell, and
+/// may be refused where that is not.
+fn serves_sftp_alone(jailed: &Jailed, door: Door) -> bool {
+    if only(&jailed.jail).is_some() {
+        return false;
+    }
+    let command = Some(OsStr::new(rehearsal::INTERNAL_SFTP));
+    let plan = door.plan(jailed.jail.clone(), command, &jailed.identity, []);
+    plan.is_ok_and(|plan| plan.world.executables().is_some())
+}
+
+/// Makes a finding of a request for SFTP that would be refused. Where only the record takes the server alone, that may be meant.
+fn sftp_refused(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
+    let Seen::Refused { code, reason } = seen else {
+        return None;
+    };
+    let jail = &jailed.jail;
+    let what = format!("SFTP is refused ({}): {}", shown(code), shown(reason));
+    let finding = match jail.sftp {
+        Some(_) => Finding::error(FindingKind::SftpRefused, what),
+        None => Finding::note(FindingKind::SftpRefused, what),
+    };
+    Some(finding.mended_by(edit(&jail.rule.file, jail.rule.line)))
 }
 
 /// Takes the steps of the plan that only look, and gives what a session would do without.

@@ -3,6 +3,7 @@
 use jail::{
     plan::{Plan, world::Processes},
     process::landlock::{Openings, Way},
+    world::view::has_log,
 };
 use jail_config::Network;
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub(super) struct Reach {
     abstract_sockets: bool,
     /// Sockets of the host that are mounted, as they are named inside.
     sockets: Vec<String>,
+    /// Whether /dev/log is the session's own, from which the supervisor passes on to the host's log.
+    log: bool,
 }
 
 impl Reach {
@@ -57,6 +60,7 @@ impl Reach {
                 .filter(|mount| mount.is_socket)
                 .map(|mount| mount.target.clone())
                 .collect(),
+            log: plan.world.view.as_ref().is_some_and(has_log),
         }
     }
 
@@ -96,8 +100,12 @@ impl Reach {
             [] => "none of the host's".to_owned(),
             all => format!("of the host's only {}", all.join(", ")),
         };
-        match self.abstract_sockets {
+        let named = match self.abstract_sockets {
             true => format!("{named} by path; ALL abstract ones of the host"),
+            false => named,
+        };
+        match self.log {
+            true => format!("{named}; /dev/log to the host's log, marked as from inside"),
             false => named,
         }
     }

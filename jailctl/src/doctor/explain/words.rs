@@ -6,6 +6,7 @@ use jail::{
     account::identity::Identity,
     door::recording::RECORDINGS,
     plan::{Plan, request::What, steps::Step, world::View},
+    world::view::has_log,
 };
 use jail_config::{
     Access, Base, Content, Device, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner,
@@ -198,13 +199,14 @@ pub(crate) fn of_host_program(identity: &Identity, command: Option<&OsStr>, jail
 pub(crate) fn recorded(jail: &Jail) -> Option<String> {
     let recording = jail.record.recording()?;
     Some(format!(
-        "what a terminal shows{}, in {RECORDINGS}, {} a session at the most; a shell without a terminal is refused",
+        "what a terminal shows{}, in {RECORDINGS}, {} a session and {} a user at the most; a shell without a terminal is refused",
         if recording.input {
             ", and what is typed while it echoes"
         } else {
             ""
         },
-        size(recording.size)
+        size(recording.size),
+        size(recording.total)
     ))
 }
 
@@ -241,9 +243,13 @@ fn contents(view: &View) -> String {
         Content::Private => format!("{name} {private}"),
         Content::Root => format!("{name} as the root has it"),
     };
+    let dev = match has_log(view) {
+        true => "with the usual nodes, its own pts and its own log socket",
+        false => "with the usual nodes and its own pts",
+    };
     [
         words("/proc", view.proc, "of the session's own processes"),
-        words("/dev", view.dev, "with the usual nodes and its own pts"),
+        words("/dev", view.dev, dev),
         words("/tmp", view.tmp, "private"),
     ]
     .join(", ")

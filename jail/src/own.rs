@@ -1,0 +1,62 @@
+//! Directories and files of root's own: made where they are missing, and then root's alone.
+
+use std::{os::fd::OwnedFd, path::Path};
+
+use rustix::fs::{FileType, RawMode, Stat, fstat};
+
+use crate::{
+    fault::{StepFault, errno_of, failed},
+    trust::{self, Untrusted},
+};
+
+/// Any permission for group or others.
+const OPEN_TO_OTHERS: RawMode = 0o077;
+
+/// Opens a directory in an open one, and makes it where it is missing. It is root's, and writable by nobody else.
+///
+/// `shown` is the outer directory's path, for the message only.
+///
+/// # Errors
+/// It can't be made, or is no such directory.
+pub(crate) fn subdirectory(
+    directory: &OwnedFd,
+    shown: &str,
+    name: &str,
+) -> Result<OwnedFd, StepFault> {
+    trust::make_directory(directory, Path::new(name)).map_err(|errno| {
+        let why = errno_of(errno).desc();
+        StepFault::Unfit(format!("mkdir {shown}/{name}: {why}"))
+    })?;
+    trust::open_subdirectory(directory, Path::new(shown), Path::new(name)).map_err(unfit)
+}
+
+/// Insists on something that nobody but root can open.
+///
+/// # Errors
+/// It is another kind of file, another user's, or has permissions for others.
+pub(crate) fn insist_on_private(
+    opened: &OwnedFd,
+    path: &str,
+    wanted: FileType,
+) -> Result<(), StepFault> {
+    let stat: Stat = fstat(opened).map_err(failed("fstat of root's own"))?;
+    if FileType::from_raw_mode(stat.st_mode) != wanted {
+        let wanted = trust::kind(wanted);
+        return Err(StepFault::Unfit(format!(
+            "{path} is no {wanted}; remove it"
+        )));
+    }
+    if stat.st_uid != 0 || stat.st_mode & OPEN_TO_OTHERS != 0 {
+        return Err(StepFault::Unfit(format!(
+            "{path} belongs to uid {} and has mode {:04o}; it must be root's alone; run: chown root {path}; chmod go= {path}",
+            stat.st_uid,
+            stat.st_mode & 0o7777
+        )));
+    }
+    Ok(())
+}
+
+/// Makes a step's fault of a path that is refused.
+pub(crate) fn unfit(untrusted: Untrusted) -> StepFault {
+    StepFault::Unfit(untrusted.to_string())
+}
