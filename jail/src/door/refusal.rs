@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use crate::{
     account::identity::IdentityError,
     log::{call::Call, event::Event, record::Unrecorded},
-    plan::{PlanFault, allowed::NotAllowed, request::RequestFault, steps::Step},
+    plan::{PlanFault, allowed::NotAllowed, request::RequestFault, steps::Step, words},
     process::{
         descriptors::BadDescriptor,
         home::HomeFault,
@@ -27,6 +27,9 @@ use crate::{
 };
 
 pub use crate::{code::Code, fault::StepFault};
+
+/// What stands for the user in a command, where the name is not known.
+const USER: &str = " USER";
 
 /// Why a login is refused. `Display` is the reason as the administrator reads it in the log.
 #[derive(Debug)]
@@ -121,7 +124,27 @@ impl Refusal {
             code: self.code(),
             user,
             uid,
-            reason: self.to_string(),
+            reason: match user {
+                Some(user) => self.reason(user),
+                None => self.to_string(),
+            },
+        }
+    }
+
+    /// Gives the reason, as `Display` does, with the user's name in the commands that mend it.
+    #[must_use]
+    pub fn reason(&self, user: &OsStr) -> String {
+        let reason = self.to_string();
+        let names_user = matches!(
+            self,
+            Refusal::Sessions(_)
+                | Refusal::RootUnsearchable(_)
+                | Refusal::Home(..)
+                | Refusal::Program(ProgramFault::SftpMissing | ProgramFault::SftpWithoutNull)
+        );
+        match words::quoted(user).to_str() {
+            Some(user) if names_user => reason.replace(USER, &format!(" {user}")),
+            _ => reason,
         }
     }
 

@@ -74,15 +74,15 @@ use crate::{
 )]
 pub(crate) struct Arguments {
     /// The root directory
-    #[arg(required_unless_present = "user", value_name = "ROOT", value_hint = ValueHint::DirPath)]
+    #[arg(value_name = "ROOT", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<PathBuf>,
     /// Log this user in: the decision, the plan and every step are those of a login
     #[arg(long, value_name = "NAME", conflicts_with_all = ["root", "mount"], value_hint = ValueHint::Username)]
     pub(crate) user: Option<String>,
-    /// The door of the rehearsal; by default the one that the user has
+    /// With --user: the door of the rehearsal; by default the one that the user has
     ///
     /// Behind pam the account's own login shell is started, as su(1) would start it with "-".
-    #[arg(long, value_enum, requires = "user")]
+    #[arg(long, value_enum)]
     pub(crate) door: Option<Door>,
     /// Mount /proc, /sys, /dev and resolv.conf in the root, for this command alone
     #[arg(long)]
@@ -129,6 +129,18 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 /// Enters a root directory, or logs a user in.
 pub(crate) fn run(config: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
+    if let (Some(door), None) = (arguments.door, &arguments.user) {
+        return Err(Failure::Usage(format!(
+            "--door is for the login of a user; run: jailctl enter --user NAME --door {}",
+            door.name()
+        )));
+    }
+    if arguments.user.is_none() && arguments.root.is_none() {
+        return Err(Failure::Usage(
+            "a root directory or --user NAME is missing; run: jailctl enter ROOT, or: jailctl enter --user NAME"
+                .to_owned(),
+        ));
+    }
     need_root("enter a root directory")?;
     match (&arguments.user, &arguments.root) {
         (Some(user), _) => rehearse(config, user, arguments.door, &arguments.command),

@@ -245,7 +245,7 @@ fn foreseen(jailed: &Jailed, door: Door) -> (Option<String>, Option<String>) {
             let open = landlock::foresee(&plan).ok().flatten();
             (None, open.map(|open| open.to_string()))
         }
-        Err(refusal) => (Some(refusal.to_string()), None),
+        Err(refusal) => (Some(refusal.reason(&jailed.identity.name)), None),
     }
 }
 

@@ -161,13 +161,13 @@ fn explain(
         Ok(Decision::Exempt(rule)) => {
             explanation.decision.outcome = Outcome::Exempt;
             if has_jail_shell(identity) || door == Door::ForceCommand {
-                explanation.refused = Some(Refused::of(&Refusal::Exempt(rule)));
+                explanation.refused = Some(Refused::of(&Refusal::Exempt(rule), &identity.name));
             }
         }
         Ok(Decision::Unlisted(rule)) => {
-            explanation.refused = Some(Refused::of(&Refusal::NoRule(rule)));
+            explanation.refused = Some(Refused::of(&Refusal::NoRule(rule), &identity.name));
         }
-        Err(refusal) => explanation.refused = Some(Refused::of(&refusal)),
+        Err(refusal) => explanation.refused = Some(Refused::of(&refusal, &identity.name)),
     }
     Ok(explanation)
 }
@@ -233,7 +233,7 @@ impl Explanation {
         let plan = match door.plan(jail, command, identity, []) {
             Ok(plan) => plan,
             Err(refusal) => {
-                self.refused = Some(Refused::of(&refusal));
+                self.refused = Some(Refused::of(&refusal, &identity.name));
                 return;
             }
         };
@@ -246,9 +246,9 @@ impl Explanation {
             })
             .collect();
         if let Err(refusal) = until::check(plan.process.until) {
-            self.refused = Some(Refused::of(&refusal));
+            self.refused = Some(Refused::of(&refusal, &identity.name));
         } else if let Some(used) = used.filter(|used| used.is_full()) {
-            self.refused = Some(Refused::of(&Refusal::Sessions(used.limit)));
+            self.refused = Some(Refused::of(&Refusal::Sessions(used.limit), &identity.name));
         }
         self.look_at_world(&plan, identity);
     }
@@ -265,7 +265,7 @@ impl Explanation {
                     "whether the root can be opened is only known to root: {refusal}"
                 )));
             }
-            Err(refusal) => self.refused = Some(Refused::of(&refusal)),
+            Err(refusal) => self.refused = Some(Refused::of(&refusal, &identity.name)),
         }
         let open = landlock::foresee(plan).ok().flatten();
         let mounts = self.world.as_ref().map_or(&[][..], |world| &world.mounts);

@@ -458,7 +458,7 @@ fn refuses_a_home_that_is_asked_for_and_missing() {
         &call(&sandbox),
         116,
         "home-missing",
-        &["/nowhere"],
+        &["/nowhere", "jailctl mend home-missing ann\""],
     );
 }
 
@@ -495,7 +495,7 @@ fn refuses_sftp_in_a_jail_without_an_sftp_server() {
         &sandbox.run_as("ann", &words),
         117,
         "sftp-missing",
-        &[],
+        &["jailctl mend sftp-server-missing ann, or"],
     );
 }
 
@@ -694,7 +694,7 @@ fn refuses_a_root_that_the_user_may_not_search() {
         code,
         &[
             "enter the root directory as the user",
-            "jailctl mend root-unsearchable",
+            "jailctl mend root-unsearchable ann\"",
         ],
     );
 }
@@ -766,7 +766,7 @@ fn refuses_sftp_that_would_end_without_a_word() {
         &outcome,
         117,
         "sftp-missing",
-        &["needs /dev/null"],
+        &["needs /dev/null", "jailctl mend null-missing ann\""],
     );
 }
 

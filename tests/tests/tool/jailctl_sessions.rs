@@ -594,3 +594,27 @@ fn a_login_behind_pam_that_waits_for_a_file_system_is_listed_for_its_user() {
     end(&sandbox);
     wait_for(&sandbox, "ann", 0);
 }
+
+/// What is wrong with the arguments is said with the command that does what was meant.
+#[test]
+fn an_option_that_takes_another_says_which() {
+    let sandbox = host("full");
+    for (arguments, said) in [
+        (
+            &["sessions", "--since", "2h"][..],
+            "jailctl: --since is for sessions that have ended; run: jailctl sessions --ended --since 2h\n",
+        ),
+        (
+            &["enter", "--door", "pam", "/srv/jails/ann"],
+            "jailctl: --door is for the login of a user; run: jailctl enter --user NAME --door pam\n",
+        ),
+        (
+            &["enter"],
+            "jailctl: a root directory or --user NAME is missing; run: jailctl enter ROOT, or: jailctl enter --user NAME\n",
+        ),
+    ] {
+        let outcome = jailctl(&sandbox, arguments);
+        assert_eq!(outcome.code(), Some(2), "{outcome}");
+        assert_eq!(outcome.stderr, said);
+    }
+}

@@ -1,6 +1,6 @@
 //! All that is said about one login, as `--json` has it.
 
-use std::path::PathBuf;
+use std::{ffi::OsStr, path::PathBuf};
 
 use jail::door::refusal::{Code, Refusal};
 use serde::Serialize;
@@ -101,11 +101,11 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    pub(super) fn of(refusal: &Refusal) -> Refused {
+    pub(super) fn of(refusal: &Refusal, user: &OsStr) -> Refused {
         Refused {
             code: refusal.code().name(),
             status: refusal.code().status(),
-            reason: refusal.to_string(),
+            reason: refusal.reason(user),
         }
     }
 
