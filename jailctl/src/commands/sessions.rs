@@ -41,8 +41,8 @@ use crate::{
 ///
 /// With --ended it lists the sessions of the record that have ended: how long they took and how they ended. An address
 /// that only the caller has named is marked as claimed. The end is "closed" where the program behind PAM has closed the session,
-/// and "unknown" where nothing is recorded: the program was killed, the machine went down, or the session was one with chroot
-/// isolation, where no process is left that could record it. Needs root.
+/// and "not recorded" where nobody could write it: jail-shell or the program behind PAM was killed, as a client of sshd does by
+/// sending KILL, the machine went down, or the session was one with chroot isolation, where no process is left that could. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
@@ -52,8 +52,8 @@ pub(crate) struct Arguments {
     /// List the sessions that have ended, from the record
     #[arg(long)]
     ended: bool,
-    /// List those alone that have ended since then: 2h, 7d, 2026-01-31 or "2026-01-31 17:30"
-    #[arg(long, value_name = "TIME", requires = "ended")]
+    /// With --ended: list those alone that have ended since then: 2h, 7d, 2026-01-31 or "2026-01-31 17:30"
+    #[arg(long, value_name = "TIME")]
     since: Option<String>,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -115,6 +115,12 @@ enum Common {
 
 /// Lists the sessions.
 pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
+    if let (Some(since), false) = (&arguments.since, arguments.ended) {
+        return Err(Failure::Usage(format!(
+            "--since is for sessions that have ended; run: jailctl sessions --ended --since {}",
+            quoted(since)
+        )));
+    }
     need_root("see the processes of others")?;
     if arguments.ended {
         let since = arguments.since.as_deref();

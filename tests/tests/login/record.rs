@@ -392,3 +392,62 @@ except BlockingIOError: pass'",
     );
     wait_for(&sandbox, "leave", 1);
 }
+
+/// Has sshd send a signal to a session, as RFC 4254 has it in 6.9.
+const SIGNALLER: &str = r#"
+import asyncio, sys, asyncssh
+async def main():
+    async with asyncssh.connect("127.0.0.1", username="ann", client_keys=["/etc/ssh/sandbox/client"], known_hosts=None,
+                                config=None, agent_path=None) as connection:
+        process = await connection.create_process("echo in; exec sleep 100")
+        assert await process.stdout.readline() == "in\n"
+        process.send_signal(sys.argv[1])
+        await process.wait()
+        print(process.exit_signal[0] if process.exit_signal else process.exit_status)
+asyncio.run(main())
+"#;
+
+/// Nobody is left who could write the end of a session whose supervisor is killed: that it is over, the kernel says.
+#[test]
+fn a_session_that_its_client_kills_is_over_without_an_end() {
+    let sandbox = ann().sshd("");
+    if sandbox.sh("python3 -c 'import asyncssh'").code() != Some(0) {
+        skipped(
+            "a session that its client kills",
+            "python3-asyncssh is not installed",
+        );
+        return;
+    }
+    // The first login starts sshd.
+    assert_eq!(sandbox.ssh("ann", "echo in").ok(), "in");
+    wait_for(&sandbox, "leave", 1);
+    let send = |signal: &str| {
+        let client = sandbox.run(&["python3", "-c", SIGNALLER, signal]);
+        assert_eq!(client.ok(), signal, "{client}");
+    };
+    send("TERM");
+    let leave = &wait_for(&sandbox, "leave", 2)[1];
+    assert_eq!(leave["signal"], 15, "{leave}");
+    send("KILL");
+    let none_left =
+        "for n in $(seq 100); do pgrep -U ann >/dev/null || exit 0; sleep 0.1; done; exit 1";
+    sandbox.must(none_left);
+    let ended = sandbox.must("jailctl sessions --ended");
+    let ends: Vec<&str> = ended.lines().skip(1).collect();
+    assert!(
+        ends.len() == 3 && ends[1].contains("signal 15") && ends[2].contains("not recorded"),
+        "{ended}"
+    );
+}
+
+/// With chroot isolation no process is left around the session.
+#[test]
+fn a_session_by_chroot_is_over_without_an_end() {
+    let sandbox = ann().isolation("chroot");
+    assert_eq!(sandbox.su_c("ann", "echo in").ok(), "in");
+    let ended = sandbox.must("jailctl sessions --ended");
+    assert!(ended.contains("not recorded"), "{ended}");
+    let read = sandbox.must("jailctl sessions --ended --json");
+    let read: Value = serde_json::from_str(&read).unwrap();
+    assert_eq!(read[0]["end"], "not recorded", "{read}");
+}

@@ -76,7 +76,7 @@ fn what_the_session_runs_does_not_have_the_record_and_a_running_session_is_liste
     drop(pty.finish());
     let ended = sandbox.wait_until(|| {
         let ended = sandbox.run(&["jailctl", "sessions", "--ended"]);
-        ended.ok().contains("unknown").then_some(())
+        ended.ok().contains("not recorded").then_some(())
     });
     assert!(ended.is_some());
 }

@@ -53,6 +53,7 @@ fn merged(session: &Recorded) -> Map<String, Value> {
     all.insert("begun".to_owned(), begun);
     let end = session.leave.as_ref().and_then(|leave| leave.get("time"));
     all.insert("ended".to_owned(), end.cloned().unwrap_or_default());
+    all.insert("end".to_owned(), self::end(session.leave.as_ref()).into());
     for (key, value) in session.leave.iter().flatten() {
         if key != "event" && key != "time" {
             all.insert(key.clone(), value.clone());
@@ -92,7 +93,7 @@ fn row(session: &Recorded, zone: &TimeZone) -> [String; 10] {
         lasted
             .and_then(Value::as_u64)
             .map_or("-".to_owned(), lasting),
-        session.leave.as_ref().map_or("unknown".to_owned(), end),
+        end(session.leave.as_ref()),
         or_none(text(enter, "door")),
         from,
         or_none(text(enter, "tty")),
@@ -108,8 +109,11 @@ fn claimed(connection: &str) -> String {
     }
 }
 
-/// Says how a session ended.
-fn end(leave: &Map<String, Value>) -> String {
+/// Says how a session ended: that it did, the kernel says, which has no process of it.
+fn end(leave: Option<&Map<String, Value>>) -> String {
+    let Some(leave) = leave else {
+        return "not recorded".to_owned();
+    };
     match (text(leave, "status"), text(leave, "signal")) {
         (status, _) if !status.is_empty() => format!("status {status}"),
         (_, signal) if !signal.is_empty() => format!("signal {signal}"),
