@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 const COLUMNS: u16 = 100;
 
-/// What root types: README's commands for one user, and what tells more of her.
+/// What root types: the commands for one user by hand, and what tells more of her.
 const ROOT: [&str; 5] = [
     "tail -n 6 /etc/login-jail/config.toml",
     "useradd -m -G jailed -s /usr/bin/jail-shell ann",
@@ -50,7 +50,7 @@ pub(crate) fn run() -> Value {
     json!({ "columns": COLUMNS, "steps": steps })
 }
 
-/// A machine with README's lines for all users, sshd, and an administrator with a key.
+/// A machine with the lines for all users by hand, sshd, and an administrator with a key.
 fn machine() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write(

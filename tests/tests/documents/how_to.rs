@@ -23,6 +23,12 @@ fn machine_with(program: &str, what: &str) -> Option<Sandbox> {
 }
 
 #[test]
+fn a_user_with_a_shell_is_set_up_by_hand() {
+    let machine = machine().with("cp /root/key.pub /root/ann.pub");
+    follow(&machine, &page("by-hand"));
+}
+
+#[test]
 fn a_shared_upload_directory_is_for_uploads_only() {
     follow(&machine(), &page("upload-directory"));
 }
