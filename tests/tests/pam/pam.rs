@@ -422,3 +422,28 @@ fn the_lines_that_are_shipped_are_what_the_stacks_take() {
     let seen = sandbox.run(&["sudo", "-u", "ann", "bash", "-c", "echo /srv/*"]);
     assert_eq!(seen.ok(), "/srv/*");
 }
+
+/// A module behind this one does its work in the jail. pam_loginuid writes to /proc, which with a list of commands is read-only
+/// there: the session is refused, and is served where the lines are in the order of the manual.
+#[test]
+fn pam_loginuid_behind_this_module_refuses_where_a_list_of_commands_is_and_is_served_before_it() {
+    let keys = "base = \"host\"\ncommands = [\"sftp\"]";
+    let sandbox =
+        Sandbox::with_ann_behind_pam(roots::home(), keys).sshd("Subsystem sftp internal-sftp");
+    let line = "session required pam_loginuid.so";
+    sandbox.must(&format!(
+        "sed -i /pam_loginuid/d /etc/pam.d/sshd; echo '{line}' >>/etc/pam.d/sshd"
+    ));
+    let behind = sandbox.sftp("ann", "pwd\n");
+    assert_ne!(behind.code(), Some(0), "{behind}");
+    let log = sandbox.syslog();
+    assert!(
+        log.contains("pam_loginuid(sshd:session): Cannot open /proc/self/loginuid: Read-only"),
+        "{log}"
+    );
+    sandbox.must(&format!(
+        "sed -i /pam_loginuid/d /etc/pam.d/sshd; sed -i '/^session.*pam_jail/i {line}' /etc/pam.d/sshd"
+    ));
+    let before = sandbox.sftp("ann", "pwd\n");
+    assert!(before.ok().contains("/home/ann"), "{before}");
+}
