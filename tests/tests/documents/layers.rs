@@ -104,7 +104,7 @@ struct Layers {
 const LAYERS: [Layers; 3] = [CORE, ROOTS, TOOL];
 
 /// The parts of the core, which tests/pictures/layers.py draws.
-const PARTS: [&[&str]; 13] = [
+const PARTS: [&[&str]; 14] = [
     &["lib.rs"],
     &["serve.rs"],
     &["door"],
@@ -116,8 +116,9 @@ const PARTS: [&[&str]; 13] = [
     &["process"],
     &["plan"],
     &["account"],
+    &["own.rs"],
     &["trust.rs", "untrusted.rs", "served.rs"],
-    &["channel.rs"],
+    &["channel.rs", "lock.rs"],
     &["fault.rs", "code.rs", "resolve.rs"],
     &["sys"],
 ];
