@@ -1350,17 +1350,16 @@ fn no_failure_of_a_call_of_a_running_session_makes_it_last_longer_than_its_limit
     let stand_still = "sleep 30";
     let stop = "kill -STOP $$; sleep 30";
     let soon = || sandbox.must("date -ud '+4 seconds' '+%Y-%m-%dT%H:%M:%SZ'");
-    let limits: [(&str, fn(String) -> String); 2] = [
-        ("idle", |_| "idle = \"2s\"".to_owned()),
-        ("until", |soon| format!("until = \"{soon}\"")),
-    ];
-    for (name, key) in limits {
+    for name in ["idle", "until"] {
         for (call, from, errno, command) in [
             (libc::SYS_ppoll, waits, libc::EINTR, stand_still),
             (libc::SYS_ppoll, waits, libc::ENOMEM, stand_still),
             (libc::SYS_timer_create, timers, libc::EAGAIN, stop),
         ] {
-            let key = key(soon());
+            let key = match name {
+                "idle" => "idle = \"2s\"".to_owned(),
+                _ => format!("until = \"{}\"", soon()),
+            };
             sandbox.must(&format!(
                 "sed -i '/^idle\\|^until/d' /etc/login-jail/config.toml; echo '{key}' >>/etc/login-jail/config.toml"
             ));
