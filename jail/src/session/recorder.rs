@@ -215,6 +215,7 @@ mod tests {
         let recording = Recording {
             input: true,
             size: longest,
+            total: longest,
         };
         Recorder::begin(file, &header, recording)
     }
