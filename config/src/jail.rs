@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::account::Account;
 use crate::commands::{Allowed, Sftp, SftpKeys};
+use crate::create::Create;
 use crate::devices::Device;
 use crate::env::Env;
 use crate::keys::{BaseKey, Keys, MountKey};
@@ -57,6 +58,8 @@ pub struct Jail {
     pub commands: Option<Vec<Allowed>>,
     /// How SFTP is served; nothing where the client may choose.
     pub sftp: Option<Sftp>,
+    /// How root directory and home are made where they are missing; nothing where they are not.
+    pub create: Option<Create>,
     /// How long a terminal session may be without input and output; nothing where that is no matter.
     pub idle: Option<Duration>,
     /// What is written about a session outside the jail.
@@ -116,6 +119,10 @@ impl Jail {
             Base::None | Base::Directory(_) => Vec::new(),
         };
         let sftp = keys.sftp.as_ref().map(|it| filler.sftp(it)).transpose()?;
+        let create = match &keys.create {
+            Some(key) => key.fill(|skel| filler.path("create.skel", skel))?,
+            None => None,
+        };
         let content = |written: Option<Content>| written.unwrap_or(Content::default_in(isolation));
         Ok(Jail {
             name: match name {
@@ -139,6 +146,7 @@ impl Jail {
             devices: keys.devices.unwrap_or_default(),
             commands: keys.commands,
             sftp,
+            create,
             idle: keys.idle,
             record: keys.record.map_or_else(Record::default, RecordKeys::fill),
             env: Env {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::commands::{Allowed, SftpKeys};
+use crate::create::CreateKey;
 use crate::devices::Device;
 use crate::glob::Glob;
 use crate::limits::{Groups, Limits};
@@ -37,6 +38,7 @@ pub(crate) struct Keys {
     pub(crate) devices: Option<Vec<Device>>,
     pub(crate) commands: Option<Vec<Allowed>>,
     pub(crate) sftp: Option<SftpKeys>,
+    pub(crate) create: Option<CreateKey>,
     pub(crate) idle: Option<Duration>,
     pub(crate) record: Option<RecordKeys>,
     pub(crate) pass: Option<Vec<Glob>>,
@@ -105,6 +107,7 @@ impl Keys {
             devices: first(&self.devices, &defaults.devices),
             commands: first(&self.commands, &defaults.commands),
             sftp: first(&self.sftp, &defaults.sftp),
+            create: first(&self.create, &defaults.create),
             idle: self.idle.or(defaults.idle),
             record: self.record.or(defaults.record),
             pass: first(&self.pass, &defaults.pass),

@@ -13,6 +13,7 @@
 mod accepted;
 mod account;
 mod commands;
+mod create;
 mod decide;
 mod devices;
 mod duration;
@@ -42,6 +43,7 @@ mod words;
 pub use accepted::{Accepted, Whose};
 pub use account::Account;
 pub use commands::{Access, Allowed, Argument, Program, Sftp, has_shell};
+pub use create::{Create, Skeleton};
 pub use decide::{Decision, Match};
 pub use devices::Device;
 pub use duration::duration;

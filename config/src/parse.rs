@@ -3,6 +3,7 @@
 mod check;
 mod commands;
 mod conflicts;
+mod create;
 mod jail;
 mod reader;
 mod record;

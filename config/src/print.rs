@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::commands::{Allowed, Argument, Program};
+use crate::create::{CreateKey, SkelKey};
 use crate::devices::Device;
 use crate::duration::duration;
 use crate::keys::{BaseKey, Keys, MountKey};
@@ -89,6 +90,7 @@ impl Display for Keys {
         list(f, "devices", &self.devices, devices.map(Device::as_str))?;
         commands(f, self)?;
         sftp(f, self)?;
+        create(f, self)?;
         env(f, self)?;
         word(f, "groups", self.groups)?;
         if let Some(umask) = self.umask {
@@ -211,6 +213,27 @@ fn sftp(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
     match parts.is_empty() {
         true => writeln!(f, "sftp = {{}}"),
         false => writeln!(f, "sftp = {{ {} }}", parts.join(", ")),
+    }
+}
+
+fn create(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
+    let keys = match &keys.create {
+        None => return Ok(()),
+        Some(CreateKey::Word(word)) => return writeln!(f, "create = {word}"),
+        Some(CreateKey::Table(keys)) => keys,
+    };
+    let (skel, group) = (keys.skel.as_ref(), keys.group.as_deref());
+    let parts: Vec<String> = [
+        skel.map(|it| format!("skel = {}", Text(SkelKey::as_str(it)))),
+        keys.mode.map(|it| format!("mode = \"{it:03o}\"")),
+        group.map(|it| format!("group = {}", Text(it))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    match parts.is_empty() {
+        true => writeln!(f, "create = {{}}"),
+        false => writeln!(f, "create = {{ {} }}", parts.join(", ")),
     }
 }
 

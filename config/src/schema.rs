@@ -96,6 +96,7 @@ pub(crate) const JAIL: &[Key] = &[
     built("groups", r#"groups = "primary""#),
     built("umask", r#"umask = "022""#),
     built("limits", r#"limits = { nproc = 100, core = 0 }"#),
+    built("create", r#"create = { skel = "/etc/skel", mode = "700" }"#),
     built("idle", r#"idle = "15m""#),
     built("record", r#"record = { what = "terminal", size = "64M" }"#),
     built("until", r#"until = "2027-03-31""#),
@@ -151,6 +152,13 @@ pub(crate) const SFTP: &[Key] = &[
     built("directory", r#"directory = "/upload""#),
     built("umask", r#"umask = "007""#),
     built("log", "log = true"),
+];
+
+/// The keys of `create`, where it is a table.
+pub(crate) const CREATE: &[Key] = &[
+    built("skel", r#"skel = "/etc/skel""#),
+    built("mode", r#"mode = "750""#),
+    built("group", r#"group = "www-data""#),
 ];
 
 /// The keys of `record`, where it is a table.

@@ -83,6 +83,7 @@ impl Reader<'_> {
             "devices" => keys.devices = self.devices(key, value),
             "commands" => keys.commands = self.commands(key, value),
             "sftp" => keys.sftp = self.sftp(key, name, value),
+            "create" => keys.create = self.create(key, name, value),
             "idle" => keys.idle = self.duration(key, &value),
             "record" => keys.record = self.record(key, name, value),
             "env" => self.env(key, name, value, keys),

@@ -114,7 +114,7 @@ fn refuses_unknown_keys_of_a_jail() {
         (
             "zzz = 1",
             "1: unknown key \"zzz\"; a jail has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, idle, record, until, linger, root_owner",
+             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, create, idle, record, until, linger, root_owner",
         ),
         (
             "[jails.web.site]",
@@ -698,6 +698,53 @@ fn refuses_a_record_and_an_idle_that_make_no_sense() {
     policy(
         "[jails.web]\nroot = \"/srv\"\nrecord = { what = \"terminal\", input = true, size = 100000 }\nidle = 900",
     );
+}
+
+#[test]
+fn refuses_a_create_that_would_make_a_home_of_no_use_or_open_to_all() {
+    assert_in_jail(&[
+        (
+            "create = \"yes\"",
+            "10: \"create\" wants true, false or a table, found a string; for example: create = { skel = \"/etc/skel\", mode = \"700\" }",
+        ),
+        (
+            "create = { mode = 700 }",
+            "19: \"mode\" wants a string, found an integer; quote it: mode = \"700\"",
+        ),
+        (
+            "create = { mode = \"70\" }",
+            "19: \"70\" is not a mode; write three octal digits: \"700\"",
+        ),
+        (
+            "create = { mode = \"500\" }",
+            "19: with mode \"500\" the user can't use the home; begin it with 7: \"700\"",
+        ),
+        (
+            "create = { mode = \"777\" }",
+            "19: with mode \"777\" everybody can write to the home; for example \"700\", or \"750\" for the group to read",
+        ),
+        (
+            "create = { mode = \"4755\" }",
+            "19: mode \"4755\" has a bit that a home has no use for; of the first of four digits, only 2 is allowed: \"2770\"",
+        ),
+        (
+            "create = { skel = \"/\" }",
+            "19: \"/\" is the host's own root, which jails nobody",
+        ),
+        (
+            "create = { skel = \"nane\" }",
+            "19: \"skel\" can't be \"nane\"; did you mean \"none\"?",
+        ),
+        (
+            "create = { group = \"a:b\" }",
+            "20: \"a:b\" is not the name of a group; for example: group = \"www-data\"",
+        ),
+        (
+            "create = { skell = \"none\" }",
+            "12: unknown key \"skell\"; did you mean \"skel\"?",
+        ),
+    ]);
+    policy("[jails.web]\nroot = \"/srv\"\ncreate = { skel = \"none\", mode = \"2770\", group = \"www-data\" }");
 }
 
 #[test]
@@ -1452,7 +1499,7 @@ fn refuses_a_user_file_that_is_wrong() {
         (
             "[users]\nroot = \"/x\"\n",
             "1:2: unknown key \"users\"; a file in users.d has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, idle, record, until, linger, root_owner, jail",
+             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, create, idle, record, until, linger, root_owner, jail",
         ),
     ] {
         let faults = user_file(&policy, text).unwrap_err();

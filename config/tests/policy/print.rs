@@ -17,6 +17,7 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
         jails.b.commands = ["git", { arguments = ["a", "*", "**"], program = "/bin/r" }, "/bin/x", "git"]
         jails.b.sftp = { umask = "0007", directory = "/{user}", access = "upload-only", log = true }
         jails.b.etc = ["php", "a\"b", "php"]
+        jails.b.create = true
         jails.b.services = ["redis", "mysql", "redis"]
         jails.b.devices = ["/dev/nvidia*", "/dev/kvm", "/dev/kvm"]
         groups = { zeta = "b", alpha = "my web" }
@@ -32,6 +33,7 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
         linger = true
         record = { size = 65536, what = "terminal" }
         idle = "120m"
+        create = { mode = "2770", group = "www-data", skel = "/srv/{group}/skel" }
         tmp = "private"
         dev = "private"
         proc = "root"
@@ -65,6 +67,7 @@ network = { connect = [80, 443], bind = [] }
 proc = "root"
 dev = "private"
 tmp = "private"
+create = { skel = "/srv/{group}/skel", mode = "2770", group = "www-data" }
 env = { pass = ["TERM"], set = { A = "1", B = "2\n" } }
 groups = "primary"
 umask = "007"
@@ -82,6 +85,7 @@ services = ["redis", "mysql"]
 devices = ["/dev/nvidia*", "/dev/kvm"]
 commands = ["git", { program = "/bin/r", arguments = ["a", "*", "**"] }, "/bin/x"]
 sftp = { access = "upload-only", directory = "/{user}", umask = "007", log = true }
+create = true
 env = { set = { PATH = "/bin" } }
 limits = { nproc = 1024, fsize = "2G", as = 1000, core = "unlimited", cpu = 16, sessions = 3 }
 
