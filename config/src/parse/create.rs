@@ -83,14 +83,14 @@ impl Reader<'_> {
                 Complaint::new(format!("with mode {text:?} the user can't use the home"))
                     .help("begin it with 7: \"700\"")
             }
-            Some(mode) if mode & 0o002 != 0 => {
-                Complaint::new(format!("with mode {text:?} everybody can write to the home"))
-                    .help("for example \"700\", or \"750\" for the group to read")
-            }
-            Some(mode) if mode & 0o5000 != 0 => {
-                Complaint::new(format!("mode {text:?} has a bit that a home has no use for"))
-                    .help("of the first of four digits, only 2 is allowed: \"2770\"")
-            }
+            Some(mode) if mode & 0o002 != 0 => Complaint::new(format!(
+                "with mode {text:?} everybody can write to the home"
+            ))
+            .help("for example \"700\", or \"750\" for the group to read"),
+            Some(mode) if mode & 0o5000 != 0 => Complaint::new(format!(
+                "mode {text:?} has a bit that a home has no use for"
+            ))
+            .help("of the first of four digits, only 2 is allowed: \"2770\""),
             Some(mode) => return Some(mode),
         };
         self.fault(span, complaint);

@@ -744,7 +744,9 @@ fn refuses_a_create_that_would_make_a_home_of_no_use_or_open_to_all() {
             "12: unknown key \"skell\"; did you mean \"skel\"?",
         ),
     ]);
-    policy("[jails.web]\nroot = \"/srv\"\ncreate = { skel = \"none\", mode = \"2770\", group = \"www-data\" }");
+    policy(
+        "[jails.web]\nroot = \"/srv\"\ncreate = { skel = \"none\", mode = \"2770\", group = \"www-data\" }",
+    );
 }
 
 #[test]

@@ -87,7 +87,10 @@ fn jail_line() -> impl Strategy<Value = (&'static str, String)> {
         Just(("shell", quoted("/bin/dash"))),
         word(&["keep", "primary"]).prop_map(|groups| ("groups", groups)),
         any::<bool>().prop_map(|it| ("create", it.to_string())),
-        path().prop_map(|it| ("create", format!("{{ skel = {}, mode = \"750\" }}", quoted(&it)))),
+        path().prop_map(|it| (
+            "create",
+            format!("{{ skel = {}, mode = \"750\" }}", quoted(&it))
+        )),
         (0..0o1000_u32).prop_map(|mask| ("umask", format!("\"{mask:04o}\""))),
         any::<u64>().prop_map(|n| (
             "limits",

@@ -43,6 +43,14 @@ pub fn group_of(gid: Gid) -> Result<Option<Group>, Errno> {
     in_empty_environment(|| Group::from_gid(gid))
 }
 
+/// Looks a group up by its name: getgrnam_r(3).
+///
+/// # Errors
+/// The database did not answer.
+pub(crate) fn group(name: &str) -> Result<Option<Group>, Errno> {
+    in_empty_environment(|| Group::from_name(name))
+}
+
 /// Lists the groups of an account, the primary one included: getgrouplist(3).
 ///
 /// # Errors

@@ -25,7 +25,7 @@ use crate::{
         child::Child,
         count::count,
         entered::{Entered, find_program},
-        look::{look, misplaced},
+        look::{make_and_look, misplaced},
         recording,
         refusal::Refusal,
         until,
@@ -190,10 +190,10 @@ fn look_for_root(plan: &Plan, watchdog: &Watchdog) -> Result<OwnedFd, Refusal> {
     let stalls = served::any_may_stall()
         .map_err(|errno| refuse(StepFault::Failed("read /proc/self/mountinfo", errno)))?;
     if !stalls {
-        return Ok(look(plan)?.into_root());
+        return Ok(make_and_look(plan)?.into_root());
     }
     Child::run_for(watchdog.left(), plan, &[], || {
-        look(plan).map(|it| Some(it.into_root()))
+        make_and_look(plan).map(|it| Some(it.into_root()))
     })?
     .take_passed()
     .ok_or_else(|| refuse(StepFault::Bug("no root directory came out of the look")))
@@ -349,7 +349,7 @@ fn build_world(
     shown: Option<OwnedFd>,
     link: &mut Link,
 ) -> Result<Option<OwnedFd>, Refusal> {
-    let looked = look(plan)?;
+    let looked = make_and_look(plan)?;
     link.root_file = served::number_of(&looked.0.root)
         .map_err(failed("statx of the root"))
         .map_err(Refusal::at(Step::OpenRoot(&plan.world.root)))?;

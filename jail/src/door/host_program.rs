@@ -11,7 +11,7 @@ use crate::{
         child::Child,
         count::count,
         enter::{explained, open_outside, shown_terminal},
-        look::{look, misplaced},
+        look::{foresee, make_and_look, misplaced},
         refusal::Refusal,
         walls::stand_behind,
     },
@@ -63,7 +63,7 @@ impl Confined {
 /// # Errors
 /// What [`look`] would refuse, or the look was not over in time.
 pub fn look_ahead(plan: &Plan) -> Result<(), Refusal> {
-    Child::run(plan, &[], || look(plan).map(|_| None)).map(drop)
+    Child::run(plan, &[], || foresee(plan).map(|()| None)).map(drop)
 }
 
 /// Puts this process into the jail of a plan. There is no way back.
@@ -96,7 +96,9 @@ pub fn confine(
             None
         }
         None => {
-            let mut looked = Child::run(plan, &[], || look(plan).map(|it| Some(it.into_root())))?;
+            let mut looked = Child::run(plan, &[], || {
+                make_and_look(plan).map(|it| Some(it.into_root()))
+            })?;
             let root = looked.take_passed();
             entering(root.as_ref().and_then(number_of))?;
             root
@@ -118,7 +120,7 @@ fn build_world(plan: &Plan, view: &View) -> Result<Child, Refusal> {
     let kept: Vec<RawFd> = shown.iter().map(AsRawFd::as_raw_fd).collect();
     Child::run(plan, &kept, move || {
         let build = || {
-            let looked = look(plan)?;
+            let looked = make_and_look(plan)?;
             let trees = Trees::copy(plan, view, &looked.0, shown)
                 .map_err(Refusal::at(Step::CopyTrees(view)))?;
             // A host program's ids are its own, and the namespaces count as its user's: root's.

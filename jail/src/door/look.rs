@@ -14,13 +14,43 @@ use crate::{
     process::landlock,
     trust,
     world::{
-        self, devices,
+        self, create, devices,
         host_files::Shown,
         sight::{self, Sight},
         targets,
         top::{Opened, check_entries},
     },
 };
+
+/// Looks as a login will find it: what the login will make need not be there yet. Changes nothing.
+///
+/// # Errors
+/// As [`look`], or what is missing can't be made.
+pub fn foresee(plan: &Plan) -> Result<(), Refusal> {
+    let missing = match &plan.world.create {
+        Some(_) => create::foresee(plan)?,
+        None => Vec::new(),
+    };
+    // Below a root directory, or below a mount's source, nothing but the home is missing.
+    match missing.iter().all(|it| it.is_below(&plan.world)) {
+        true => look(plan).map(drop),
+        false => Ok(()),
+    }
+}
+
+/// Makes what the config wants made and is missing, and looks.
+///
+/// # Errors
+/// As [`look`], or what is missing can't be made.
+pub(crate) fn make_and_look(plan: &Plan) -> Result<Looked, Refusal> {
+    for step in plan.steps_of(Phase::Create) {
+        match step {
+            Step::Create(how) => create::make(plan, how)?,
+            other => return Err(misplaced(other)),
+        }
+    }
+    look(plan)
+}
 
 /// Takes the steps that only look, and changes nothing. `jailctl` takes these to say what a login would be refused for.
 ///

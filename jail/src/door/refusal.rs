@@ -23,7 +23,7 @@ use crate::{
         start::StartFault,
     },
     trust::{Untrusted, UntrustedSource},
-    world::host_files::HostFilesFault,
+    world::{create::CreateFault, host_files::HostFilesFault},
 };
 
 pub use crate::{code::Code, fault::StepFault};
@@ -260,6 +260,16 @@ impl From<RequestFault> for Refusal {
             RequestFault::Usage(what) => Refusal::Usage(what),
             RequestFault::SftpCommand(why) => Refusal::SftpCommand(why),
             RequestFault::SftpOnly(command) => Refusal::SftpOnly(command),
+        }
+    }
+}
+
+impl From<CreateFault> for Refusal {
+    fn from(fault: CreateFault) -> Refusal {
+        match fault {
+            CreateFault::Above(untrusted) => Refusal::Root(untrusted),
+            CreateFault::Base(untrusted) => Refusal::Base(untrusted),
+            CreateFault::Step(fault) => Refusal::Step("create", fault),
         }
     }
 }

@@ -18,7 +18,7 @@ pub mod world;
 
 use std::ffi::OsString;
 
-use jail_config::{Base, Content, Home, Jail, Landlock, RootOwner, Rule};
+use jail_config::{Base, Content, Home, Jail, Landlock, RootOwner, Rule, Skeleton};
 
 use crate::{
     account::identity::Identity,
@@ -86,6 +86,7 @@ impl Plan {
     pub fn behind_pam(jail: Jail, identity: &Identity) -> Result<Plan, PlanFault> {
         let hand_over = HandOver::HostProgram {
             login_shell: identity.shell.clone(),
+            home: identity.home.clone(),
         };
         let unavailable = unavailable_behind_pam(&jail);
         let plan = Plan::of(jail, identity, hand_over, [])?;
@@ -232,6 +233,10 @@ fn serve_sftp(jail: &mut Jail, request: &mut Request) -> bool {
     *options = sftp::options(sftp);
     jail.umask = sftp.umask.unwrap_or(jail.umask);
     if let Some(directory) = &sftp.directory {
+        if let Some(create) = &mut jail.create {
+            // It is for files to be sent, and no home.
+            create.skeleton = Skeleton::None;
+        }
         jail.home = Home::Set(directory.clone());
     }
     sftp.log

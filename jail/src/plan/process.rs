@@ -66,6 +66,8 @@ pub enum HandOver {
     HostProgram {
         /// pw_shell.
         login_shell: PathBuf,
+        /// pw_dir, where it goes, or to `/`.
+        home: PathBuf,
     },
 }
 
@@ -199,10 +201,20 @@ impl Process {
         Some(request.start(&self.shell, &self.shell, None))
     }
 
+    /// Gives the directory in the jail that the session starts in. A host program goes to the account's own home, unless it starts
+    /// jail-shell there.
+    #[must_use]
+    pub fn starts_in(&self) -> &Path {
+        match (&self.hand_over, &self.home) {
+            (HandOver::HostProgram { home, .. }, _) if self.door_inside().is_none() => home,
+            (_, Home::Set(home) | Home::Default(home)) => home,
+        }
+    }
+
     /// Gives the path of jail-shell where that is the account's login shell, and so will be started in the jail.
     pub(crate) fn door_inside(&self) -> Option<&Path> {
         match &self.hand_over {
-            HandOver::HostProgram { login_shell } => Some(login_shell.as_path())
+            HandOver::HostProgram { login_shell, .. } => Some(login_shell.as_path())
                 .filter(|shell| shell.file_name() == Some(OsStr::new("jail-shell"))),
             HandOver::Shell(_) => None,
         }

@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail_config::{Base, Device, Home, Limits, Mount, Network, Recording, Seccomp, Service};
+use jail_config::{
+    Base, Create, Device, Home, Limits, Mount, Network, Recording, Seccomp, Service,
+};
 
 use crate::plan::{
     Plan,
@@ -20,6 +22,8 @@ pub enum Phase {
     Alone,
     /// A supervisor stays outside, with what counts the session.
     Supervisor,
+    /// A root directory and a home that are missing are made.
+    Create,
     /// What the host gives is opened, and nothing is changed.
     Look,
     /// The world is built of it, or the root changed.
@@ -39,6 +43,8 @@ pub enum Phase {
 /// One step of entering. Each has a row in the fail-closed matrix of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
+    /// Make the root directory and the home, where they are missing.
+    Create(&'a Create),
     /// Open the root directory by the trusted walk.
     OpenRoot(&'a Path),
     /// Open the base that shows through the root, by the same walk.
@@ -112,6 +118,7 @@ impl Step<'_> {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Step::Create(_) => "create",
             Step::OpenRoot(_) => "open-root",
             Step::OpenBase(_) => "open-base",
             Step::OpenMount(_) => "open-mount",
@@ -159,6 +166,7 @@ impl Step<'_> {
             }
             Step::SessionKeyring | Step::BoundingSet | Step::Securebits => Phase::Alone,
             Step::Sessions(_) | Step::OpenTerminal | Step::PidNamespace => Phase::Supervisor,
+            Step::Create(_) => Phase::Create,
             Step::OpenRoot(_)
             | Step::OpenBase(_)
             | Step::OpenMount(_)
@@ -207,6 +215,7 @@ impl World {
         let steps = self.look().into_iter();
         steps
             .flat_map(|step| match step {
+                Step::Create(_) => Vec::new(),
                 Step::OpenRoot(path) => vec![path.to_owned()],
                 Step::OpenMount(mount) => vec![mount.source.clone()],
                 Step::OpenBase(Base::Directory(path)) => vec![path.clone()],
@@ -220,7 +229,8 @@ impl World {
     }
 
     fn look(&self) -> Vec<Step<'_>> {
-        let mut steps = vec![Step::OpenRoot(&self.root)];
+        let mut steps: Vec<Step<'_>> = self.create.iter().map(Step::Create).collect();
+        steps.push(Step::OpenRoot(&self.root));
         if let Some(view) = &self.view {
             steps.extend((view.base != Base::None).then_some(Step::OpenBase(&view.base)));
             steps.extend(view.mounts.iter().map(Step::OpenMount));
@@ -275,6 +285,7 @@ impl Plan {
     /// * the slot of the session is taken before the fork: init gives it back, and the supervisor keeps it;
     /// * the pid namespace comes before anything of the host's is opened: what may stall is done by a process that
     ///   another one can kill;
+    /// * what is missing of root directory and home is made before it is opened;
     /// * what the host gives is opened while the host's paths still mean the host;
     /// * trees are copied before the mount namespace changes: a descriptor of one means nothing in another;
     /// * the pid namespace comes before the new root, whose /proc shows the namespace of whoever mounts it;

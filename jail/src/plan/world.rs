@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jail_config::{
-    Allowed, Base, Content, Device, Isolation, Jail, Mount, Network, RootOwner, Service,
+    Allowed, Base, Content, Create, Device, Isolation, Jail, Mount, Network, RootOwner, Service,
 };
 
 use crate::plan::{allowed, request::Request};
@@ -15,6 +15,8 @@ pub struct World {
     pub root: PathBuf,
     /// Who may own that directory.
     pub root_owner: RootOwner,
+    /// How root directory and home are made where they are missing; nothing where a login is refused then.
+    pub create: Option<Create>,
     /// The session's own view of the machine; without one, the root is changed by chroot(2) and nothing else is.
     pub view: Option<View>,
     /// The network inside.
@@ -143,6 +145,7 @@ impl World {
         World {
             root: jail.root,
             root_owner: jail.root_owner,
+            create: jail.create,
             view,
             network: jail.network,
         }

@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub(crate) mod assemble;
+pub mod create;
 pub mod dev;
 pub mod devices;
 pub mod etc;

@@ -97,7 +97,7 @@ pub fn is_shown(kind: FileType) -> bool {
 
 /// Tells whether the entry of the root directory is shown, if there is one. Behind PAM, root code would go where a root that
 /// belongs to its user has the system's directories.
-fn may_come_from_root(plan: &Plan, name: &OsStr) -> bool {
+pub(crate) fn may_come_from_root(plan: &Plan, name: &OsStr) -> bool {
     let hidden = plan.process.request().is_none()
         && plan.world.root_owner == RootOwner::User
         && !has_no_base(plan)

@@ -1,0 +1,262 @@
+//! Directories are put together beside their place, where nobody but root can reach them, and are moved there whole.
+//!
+//! Beside means in a directory `.login-jail` of the same directory, which goes again when nobody uses it. Each of its entries is
+//! locked by whoever is at work in it: flock(2). One that can be locked is left from a login that was killed, and is removed.
+
+use std::{
+    ffi::{CStr, OsStr},
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{
+        AtFlags, Dir, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Uid, fchmod,
+        fchown, flock, fstat, mkdirat, renameat_with, unlinkat,
+    },
+    io::Errno,
+};
+
+use crate::{
+    fault::{StepFault, failed},
+    resolve::openat2,
+    world::create::{Missing, New, Owner, skeleton},
+};
+
+/// The directory beside the place.
+const STAGE: &CStr = c".login-jail";
+
+/// How many logins of one user can be at work at a time, the dead ones that are found included.
+const MOST: usize = 64;
+
+/// How deep what is removed may be.
+const DEEPEST: usize = 64;
+
+/// The mode of directories that are on the way to a home.
+const SEARCHABLE: Mode = Mode::from_raw_mode(0o755);
+
+/// Makes what is missing, unless another login was faster.
+pub(super) fn make(missing: &Missing, home: &New<'_>) -> Result<(), StepFault> {
+    let above = &missing.above;
+    let (stage, name, made) = begin(above, home.uid)?;
+    let done = build(missing, &made, home).and_then(|()| {
+        let to = missing.names.first().map_or(OsStr::new(""), |name| name);
+        // The lock goes with the descriptor, once it is there.
+        match renameat_with(&stage, &name, above, to, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(failed("renameat2 of a new directory")(errno)),
+        }
+    });
+    let cleared = match done {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => remove(&stage, &name, &made),
+    };
+    done.and(cleared)?;
+    end(above)
+}
+
+/// Removes what logins have left that were killed.
+pub(super) fn clear(above: &OwnedFd) -> Result<(), StepFault> {
+    let Some(stage) = open(above, STAGE)? else {
+        return Ok(());
+    };
+    insist_on_private(&stage)?;
+    for entry in Dir::read_from(&stage).map_err(failed("list .login-jail"))? {
+        let entry = entry.map_err(failed("list .login-jail"))?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." {
+            clear_one(&stage, name)?;
+        }
+    }
+    end(above)
+}
+
+/// Takes the stage away, unless somebody uses it.
+fn end(above: &OwnedFd) -> Result<(), StepFault> {
+    match unlinkat(above, STAGE, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
+        Err(errno) => Err(failed("rmdir .login-jail")(errno)),
+    }
+}
+
+/// Makes a directory to work in, and locks it.
+fn begin(above: &OwnedFd, uid: u32) -> Result<(OwnedFd, PathBuf, OwnedFd), StepFault> {
+    for number in 0..MOST {
+        let stage = open_or_make(above)?;
+        let name = PathBuf::from(format!("{uid}.{number}"));
+        match mkdirat(&stage, &name, Mode::RWXU) {
+            Ok(()) => {}
+            // Another login is at work in it; or the stage has gone meanwhile.
+            Err(Errno::EXIST | Errno::NOENT) => continue,
+            Err(errno) => return Err(failed("mkdir in .login-jail")(errno)),
+        }
+        if let Some(made) = lock(&stage, &name)? {
+            return Ok((stage, name, made));
+        }
+        // Somebody took it for one that was left.
+    }
+    let why = "too many logins of the user are making the home at this moment; try again";
+    Err(StepFault::Unfit(why.to_owned()))
+}
+
+fn open_or_make(above: &OwnedFd) -> Result<OwnedFd, StepFault> {
+    for _ in 0..MOST {
+        match mkdirat(above, STAGE, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(failed("mkdir .login-jail")(errno)),
+        }
+        if let Some(stage) = open(above, STAGE)? {
+            insist_on_private(&stage)?;
+            return Ok(stage);
+        }
+    }
+    Err(StepFault::Failed(
+        "open .login-jail",
+        nix::errno::Errno::ENOENT,
+    ))
+}
+
+/// Opens a directory in an open one, if there is one.
+fn open(directory: &OwnedFd, name: impl rustix::path::Arg) -> Result<Option<OwnedFd>, StepFault> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    match openat2(directory, name, flags, Mode::empty(), resolve) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(failed("open .login-jail")(errno)),
+    }
+}
+
+/// Insists on a directory that nobody but root can reach into.
+fn insist_on_private(stage: &OwnedFd) -> Result<(), StepFault> {
+    let stat = fstat(stage).map_err(failed("fstat of .login-jail"))?;
+    if stat.st_uid == 0 && stat.st_mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let (uid, mode) = (stat.st_uid, stat.st_mode & 0o7777);
+    Err(StepFault::Unfit(format!(
+        "a directory .login-jail, where new directories are prepared, belongs to uid {uid} and is mode {mode:04o}; remove it"
+    )))
+}
+
+/// Locks an entry of the stage that nobody is at work in. Nothing where somebody is, or where it is gone.
+fn lock(
+    stage: &OwnedFd,
+    name: impl rustix::path::Arg + Copy,
+) -> Result<Option<OwnedFd>, StepFault> {
+    let Some(opened) = open(stage, name)? else {
+        return Ok(None);
+    };
+    match flock(&opened, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Ok(None),
+        Err(errno) => return Err(failed("flock in .login-jail")(errno)),
+    }
+    // It may have been moved to its place before it was locked, and is a home now. While it is locked here, nobody moves it.
+    let stat = |file: &OwnedFd| fstat(file).map_err(failed("fstat in .login-jail"));
+    let same = match open(stage, name)? {
+        Some(again) => stat(&again)?.st_ino == stat(&opened)?.st_ino,
+        None => false,
+    };
+    Ok(same.then_some(opened))
+}
+
+fn clear_one(stage: &OwnedFd, name: &CStr) -> Result<(), StepFault> {
+    match lock(stage, name)? {
+        Some(left) => remove(stage, name, &left),
+        None => Ok(()),
+    }
+}
+
+/// Removes an entry of the stage that this process has locked, with all that is in it.
+fn remove(
+    stage: &OwnedFd,
+    name: impl rustix::path::Arg,
+    opened: &OwnedFd,
+) -> Result<(), StepFault> {
+    empty(opened, DEEPEST)?;
+    unlinkat(stage, name, AtFlags::REMOVEDIR).map_err(failed("rmdir in .login-jail"))
+}
+
+fn empty(directory: &OwnedFd, deep: usize) -> Result<(), StepFault> {
+    if deep == 0 {
+        let why = "a directory in .login-jail is too deep to be removed; remove it";
+        return Err(StepFault::Unfit(why.to_owned()));
+    }
+    for entry in Dir::read_from(directory).map_err(failed("list a directory in .login-jail"))? {
+        let entry = entry.map_err(failed("list a directory in .login-jail"))?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        let removed = match unlinkat(directory, name, AtFlags::empty()) {
+            Err(Errno::ISDIR | Errno::PERM) => {
+                if let Some(below) = open(directory, name)? {
+                    empty(&below, deep - 1)?;
+                }
+                unlinkat(directory, name, AtFlags::REMOVEDIR)
+            }
+            removed => removed,
+        };
+        removed.map_err(failed("unlink in .login-jail"))?;
+    }
+    Ok(())
+}
+
+/// Puts together what is missing: `made` is the first of it.
+fn build(missing: &Missing, made: &OwnedFd, home: &New<'_>) -> Result<(), StepFault> {
+    let ids = match missing.owner {
+        Owner::RootForUser => (home.uid, home.gid),
+        Owner::Root | Owner::User => (0, 0),
+    };
+    let rest = missing.names.get(1..).unwrap_or_default();
+    build_in(made, rest, missing.is_home, ids, home)
+}
+
+/// Fills a directory with what is below it, then gives it away: whoever owns it can't reach what is not done.
+fn build_in(
+    directory: &OwnedFd,
+    below: &[std::ffi::OsString],
+    is_home: bool,
+    ids: (u32, u32),
+    home: &New<'_>,
+) -> Result<(), StepFault> {
+    let Some((name, rest)) = below.split_first() else {
+        return match is_home {
+            true => fill_home(directory, home),
+            false => give(directory, ids, SEARCHABLE),
+        };
+    };
+    let next = new_directory(directory, name)?;
+    build_in(&next, rest, is_home, ids, home)?;
+    give(directory, ids, SEARCHABLE)
+}
+
+fn fill_home(directory: &OwnedFd, home: &New<'_>) -> Result<(), StepFault> {
+    let ids = (home.uid, home.group);
+    skeleton::copy(&home.create.skeleton, directory, ids)?;
+    give(directory, ids, Mode::from_raw_mode(home.create.mode))
+}
+
+/// Makes a directory that only root can reach into.
+pub(super) fn new_directory(directory: &OwnedFd, name: &OsStr) -> Result<OwnedFd, StepFault> {
+    mkdirat(directory, name, Mode::RWXU).map_err(failed("mkdir in a new directory"))?;
+    let opened = open(directory, Path::new(name))?;
+    opened.ok_or(StepFault::Failed(
+        "open a new directory",
+        nix::errno::Errno::ENOENT,
+    ))
+}
+
+/// Gives a new file or directory its owner, then its mode, which the first call takes bits from.
+pub(super) fn give(file: &OwnedFd, ids: (u32, u32), mode: Mode) -> Result<(), StepFault> {
+    let (uid, gid) = (Uid::from_raw(ids.0), Gid::from_raw(ids.1));
+    fchown(file, Some(uid), Some(gid)).map_err(failed("fchown of a new file"))?;
+    fchmod(file, mode).map_err(failed("fchmod of a new file"))
+}
+
+/// Gives a name as it is listed.
+pub(super) fn name_of(listed: &CStr) -> &OsStr {
+    OsStr::from_bytes(listed.to_bytes())
+}
