@@ -219,7 +219,7 @@ fn look(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Option
     // Where a child can't be made safely, this process looks by itself; no session will be opened in it.
     match check_process() {
         Ok(()) => look_ahead(&plan)?,
-        Err(_) => jail::door::look::foresee(&plan)?,
+        Err(_) => jail::door::look::foresee(&plan).map(drop)?,
     }
     Ok(Some(plan))
 }

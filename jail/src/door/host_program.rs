@@ -63,7 +63,7 @@ impl Confined {
 /// # Errors
 /// What [`look`] would refuse, or the look was not over in time.
 pub fn look_ahead(plan: &Plan) -> Result<(), Refusal> {
-    Child::run(plan, &[], || foresee(plan).map(|()| None)).map(drop)
+    Child::run(plan, &[], || foresee(plan).map(|_| None)).map(drop)
 }
 
 /// Puts this process into the jail of a plan. There is no way back.

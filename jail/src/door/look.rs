@@ -14,7 +14,9 @@ use crate::{
     process::landlock,
     trust,
     world::{
-        self, create, devices,
+        self,
+        create::{self, Missing},
+        devices,
         host_files::Shown,
         sight::{self, Sight},
         targets,
@@ -22,20 +24,27 @@ use crate::{
     },
 };
 
-/// Looks as a login will find it: what the login will make need not be there yet. Changes nothing.
+/// Finds what of root directory and home is missing, and will be made by a login. Changes nothing.
+///
+/// # Errors
+/// It can't be made.
+pub fn missing(plan: &Plan) -> Result<Vec<Missing>, Refusal> {
+    match &plan.world.create {
+        Some(_) => Ok(create::foresee(plan)?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Looks as a login will find it, and changes nothing. Gives what the host gives, unless that will be made by the login, and what
+/// will be made.
 ///
 /// # Errors
 /// As [`look`], or what is missing can't be made.
-pub fn foresee(plan: &Plan) -> Result<(), Refusal> {
-    let missing = match &plan.world.create {
-        Some(_) => create::foresee(plan)?,
-        None => Vec::new(),
-    };
-    // Below a root directory, or below a mount's source, nothing but the home is missing.
-    match missing.iter().all(|it| it.is_below(&plan.world)) {
-        true => look(plan).map(drop),
-        false => Ok(()),
-    }
+pub fn foresee(plan: &Plan) -> Result<(Option<Looked>, Vec<Missing>), Refusal> {
+    let missing = missing(plan)?;
+    let is_there = missing.iter().all(|it| it.is_below(&plan.world));
+    let looked = is_there.then(|| look(plan)).transpose()?;
+    Ok((looked, missing))
 }
 
 /// Makes what the config wants made and is missing, and looks.

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use jail::{
-    door::{decision::Config, look::look},
+    door::{decision::Config, look::foresee},
     process::landlock,
 };
 use serde::Serialize;
@@ -240,7 +240,7 @@ fn is_supervisor(process: &Process, host: &Host) -> bool {
 /// Says why a login would be refused, or else what would stay open in it.
 fn foreseen(jailed: &Jailed, door: Door) -> (Option<String>, Option<String>) {
     let planned = door.plan(jailed.jail.clone(), None, &jailed.identity, []);
-    match planned.and_then(|plan| look(&plan).map(|_| plan)) {
+    match planned.and_then(|plan| foresee(&plan).map(|_| plan)) {
         Ok(plan) => {
             let open = landlock::foresee(&plan).ok().flatten();
             (None, open.map(|open| open.to_string()))

@@ -16,7 +16,7 @@ use std::{ffi::OsStr, path::Path};
 
 use jail::{
     account::identity::Identity,
-    door::{decision::Config, look::look, refusal::Refusal, until},
+    door::{decision::Config, look::foresee, refusal::Refusal, until},
     plan::{
         Plan,
         process::{HandOver, only},
@@ -138,6 +138,7 @@ fn explain(
         jail: None,
         root: None,
         base: None,
+        will_make: Vec::new(),
         world: None,
         reach: None,
         commands: None,
@@ -255,8 +256,14 @@ impl Explanation {
 
     /// Looks at what the session will see and reach.
     fn look_at_world(&mut self, plan: &Plan, identity: &Identity) {
-        match look(plan) {
-            Ok(looked) => match World::of(plan, &looked, home(plan, identity)) {
+        let looked = foresee(plan).map(|(looked, missing)| {
+            self.will_make = missing.iter().map(|it| shown(it.last())).collect();
+            looked
+        });
+        match looked {
+            // There is nothing to be seen yet.
+            Ok(None) => {}
+            Ok(Some(looked)) => match World::of(plan, &looked, home(plan, identity)) {
                 Ok(world) => self.world = Some(world),
                 Err(why) => self.unchecked.push(format!("what a session sees: {why}")),
             },
@@ -266,6 +273,10 @@ impl Explanation {
                 )));
             }
             Err(refusal) => self.refused = Some(Refused::of(&refusal, &identity.name)),
+        }
+        if !self.will_make.is_empty() {
+            let text = format!("the first login will make {}", self.will_make.join(", "));
+            self.remarks.push(Remark::new(text));
         }
         let open = landlock::foresee(plan).ok().flatten();
         let mounts = self.world.as_ref().map_or(&[][..], |world| &world.mounts);

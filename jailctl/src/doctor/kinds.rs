@@ -120,6 +120,8 @@ pub(crate) enum FindingKind {
     TerminfoMissing,
     /// The jail has no time zone
     TimeZoneMissing,
+    /// The root or the home is missing, and the first login will make it
+    ToBeMade,
     /// The kernel lacks a part of Landlock
     Weakened,
 
@@ -336,7 +338,8 @@ impl FindingKind {
             K::ResolverMissing | K::SftpServerMissing | K::TerminfoMissing | K::TimeZoneMissing => {
                 Some(Severity::Note)
             }
-            K::DeviceMissing | K::ServiceMissing | K::UnusedAcceptance => Some(Severity::Note),
+            K::DeviceMissing | K::ServiceMissing | K::ToBeMade => Some(Severity::Note),
+            K::UnusedAcceptance => Some(Severity::Note),
             K::Until | K::UntilStays => Some(Severity::Note),
             _ => Some(Severity::Error),
         }

@@ -3,6 +3,7 @@
 //! It runs in a process of its own, because there is no way back out of a jail. What looks around has the user's ids and
 //! stands behind every wall: a root made to harm whoever looks at it harms nobody but its own user.
 
+mod apart;
 mod files;
 
 use std::{
@@ -245,7 +246,8 @@ fn enter(config: &Path, identity: &Identity, door: Door, task: Task) -> Result<S
         }
     }
     let command = (task == Task::Sftp).then_some(OsStr::new(INTERNAL_SFTP));
-    let plan = door.plan(jail, command, identity, [])?.opened_by_root();
+    let mut plan = door.plan(jail, command, identity, [])?.opened_by_root();
+    apart::make_apart(&mut plan)?;
     if plan.process.request().is_none() {
         return confine(&plan, identity);
     }

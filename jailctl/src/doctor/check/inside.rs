@@ -4,11 +4,11 @@ use std::{ffi::OsStr, fs, os::unix::fs::MetadataExt, path::Path};
 
 use jail::{
     door::{
-        look::look,
+        look::foresee,
         refusal::{Code, Refusal},
     },
     plan::process::only,
-    world::host_files::HostFilesFault,
+    world::{create::Missing, host_files::HostFilesFault},
 };
 use jail_config::{Access, Base, Jail, Landlock, has_shell};
 
@@ -124,10 +124,17 @@ fn sftp_refused(seen: &Seen, jailed: &Jailed) -> Option<Finding> {
 /// Takes the steps of the plan that only look, and gives what a session would do without.
 fn opened(jailed: &Jailed, door: Door) -> Result<Vec<Finding>, Refusal> {
     let plan = door.plan(jailed.jail.clone(), None, &jailed.identity, [])?;
-    let looked = look(&plan)?;
-    let mut findings = Vec::new();
+    let (looked, missing) = foresee(&plan)?;
+    let to_be_made = |it: &Missing| {
+        let what = format!(
+            "{} is missing, and the first login will make it",
+            shown(it.last())
+        );
+        Finding::note(FindingKind::ToBeMade, what)
+    };
+    let mut findings: Vec<Finding> = missing.iter().map(to_be_made).collect();
     // What can't be listed is for the rehearsal to find.
-    let Ok(sight) = looked.sight(&plan) else {
+    let Some(Ok(sight)) = looked.as_ref().map(|looked| looked.sight(&plan)) else {
         return Ok(findings);
     };
     for (service, found) in &sight.services {

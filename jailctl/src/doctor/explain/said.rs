@@ -48,6 +48,9 @@ pub(super) struct Explanation {
     /// What the root lacks comes from here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) base: Option<String>,
+    /// What the first login will make.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) will_make: Vec<String>,
     /// What a session sees and can write; nothing where that could not be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) world: Option<World>,

@@ -22,6 +22,16 @@ use crate::{
 /// Says what a step does. `passed` is what the jail lets through of the caller's environment, as it is written.
 pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
     match step {
+        Step::Create(create) => format!(
+            "make {}, and the home {}, where they are missing: the home with mode {:03o}{}",
+            shown(&plan.world.root),
+            shown(plan.process.starts_in()),
+            create.mode,
+            match create.skeleton.directory() {
+                Some(skeleton) => format!(" and a copy of {}", shown(skeleton)),
+                None => " and empty".to_owned(),
+            }
+        ),
         Step::OpenRoot(root) => format!(
             "open {}: walk there from / without following a link; each component must be root's{} and writable by nobody else",
             shown(root),
