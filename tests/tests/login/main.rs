@@ -7,6 +7,7 @@ mod commands_attacked;
 mod commands_closed;
 mod compare;
 mod conformance;
+mod create;
 mod doors;
 mod empty_fields;
 mod environment;

@@ -1,6 +1,7 @@
 //! Sessions and accounts behind PAM.
 
 mod both_doors;
+mod create;
 mod pam;
 mod pam_account;
 mod pam_closed;

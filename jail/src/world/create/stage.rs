@@ -52,8 +52,9 @@ pub(super) fn make(missing: &Missing, home: &New<'_>) -> Result<(), StepFault> {
         Ok(true) => Ok(()),
         Ok(false) | Err(_) => remove(&stage, &name, &made),
     };
-    done.and(cleared)?;
-    end(above)
+    drop(made);
+    let ended = end(above);
+    done.and(cleared).and(ended)
 }
 
 /// Removes what logins have left that were killed.
