@@ -47,8 +47,8 @@ use crate::{
 /// the old one, which is kept as config.toml~. With --config DIR only that config is changed, and no account.
 ///
 /// This command makes no account, no root and no home. Use useradd(8) for the account, `jailctl build` or `jailctl
-/// import` for the root, and install(1) for the home; with base = "host" a home below the root is enough. `jailctl
-/// check USER` lists what is missing. Needs root.
+/// import` for the root, and install(1) for the home; with base = "host" a home below the root is enough. Where the jail
+/// has create = true, the first login makes what is missing. `jailctl check USER` lists what is missing. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
