@@ -62,15 +62,13 @@ fn ann(sandbox: &Sandbox, command: &str) -> Outcome {
 
 #[track_caller]
 fn refused(sandbox: &Sandbox, reason: &str) {
-    let before = sandbox.must("find /srv -xdev | xargs stat -c '%n %F %a %U %Y'");
+    let listed = || sandbox.must("find /srv /home /etc -xdev | sort | xargs stat -c '%n %F %a %U'");
+    let before = listed();
     let outcome = ann(sandbox, "echo in");
     assert_ne!(outcome.code(), Some(0), "{outcome}");
     assert_eq!(outcome.stdout, "");
     sandbox.logged(&["refused code=", reason]);
-    assert_eq!(
-        sandbox.must("find /srv -xdev | xargs stat -c '%n %F %a %U %Y'"),
-        before
-    );
+    assert!(listed() == before, "{reason}");
 }
 
 #[test]
@@ -99,7 +97,8 @@ fn a_first_login_makes_root_and_home_at_every_door() {
     assert_eq!(sandbox.run_as("ann", &forced).ok(), "/home/ann");
     made("ForceCommand");
     let mut login = sandbox.login("ann", "secret");
-    login.expect("$ ").line("echo got-$((40 + 2)); exit");
+    login.expect("$ ");
+    login.line("unset HISTFILE; echo got-$((40 + 2)); exit");
     login.expect("got-42");
     drop(login.finish());
     made("login");
@@ -149,7 +148,6 @@ fn the_usual_skeleton_may_be_missing_and_one_that_is_named_may_not() {
 
 #[test]
 fn refuses_whatever_is_in_the_way_and_leaves_it_as_it_is() {
-    let home = "/srv/jails/ann/home/ann";
     for (there, reason) in [
         (
             "mkdir -p /srv/jails/ann/home; ln -s /etc /srv/jails/ann/home/ann",
@@ -190,7 +188,6 @@ fn refuses_whatever_is_in_the_way_and_leaves_it_as_it_is() {
     ] {
         let sandbox = host(KEYS).with(there);
         refused(&sandbox, reason);
-        sandbox.must(&format!("! [ -e {home}/.profile ]"));
     }
 }
 

@@ -28,8 +28,7 @@ const OPTIONS: &std::ffi::CStr = c"mode=0755,size=64m";
 /// # Errors
 /// The login would be refused, or no namespace can be had.
 pub(super) fn make_apart(plan: &mut Plan) -> Result<(), Refusal> {
-    let missing = missing(plan)?;
-    if missing.is_empty() {
+    if missing(plan)?.is_empty() {
         return Ok(());
     }
     let refuse = |call| {
@@ -42,7 +41,8 @@ pub(super) fn make_apart(plan: &mut Plan) -> Result<(), Refusal> {
         .map_err(|errno| Refusal::Step("rehearsal", StepFault::Failed("unshare", errno)))?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).map_err(refuse("mount / private"))?;
-    for missing in &missing {
+    // Descriptors from before mean directories that are not in this namespace.
+    for missing in missing(plan)? {
         let (above, path) = missing.above();
         if path == plan.world.root {
             plan.world.create = None;
