@@ -23,7 +23,7 @@ fn state(sandbox: &Sandbox) -> String {
 fn check_and_explain_say_what_the_first_login_will_make_and_make_nothing() {
     let sandbox = host();
     let before = state(&sandbox);
-    let check = sandbox.run(&["jailctl", "check", "ann"]);
+    let check = sandbox.run(&["jailctl", "check", "--notes", "ann"]);
     let says = "/srv/jails/ann/home/ann is missing, and the first login will make it";
     assert!(check.stdout.contains(says), "{check}");
     assert!(check.stdout.contains("[to-be-made]"), "{check}");
@@ -41,12 +41,12 @@ fn check_and_explain_say_what_the_first_login_will_make_and_make_nothing() {
     assert_eq!(state(&sandbox), before);
     // Once it is there, nothing is said.
     assert_eq!(sandbox.su_dash_c("ann", "pwd").ok(), "/home/ann");
-    let check = sandbox.run(&["jailctl", "check", "ann"]);
+    let check = sandbox.run(&["jailctl", "check", "--notes", "ann"]);
     assert!(!check.stdout.contains("to-be-made"), "{check}");
     // A home alone that is missing.
     sandbox.must("rm -rf /srv/jails/ann/home/ann");
     let before = state(&sandbox);
-    let check = sandbox.run(&["jailctl", "check", "ann"]);
+    let check = sandbox.run(&["jailctl", "check", "--notes", "ann"]);
     assert!(check.stdout.contains("to-be-made"), "{check}");
     assert!(!check.stdout.contains("home-missing"), "{check}");
     assert_eq!(state(&sandbox), before);
@@ -55,13 +55,13 @@ fn check_and_explain_say_what_the_first_login_will_make_and_make_nothing() {
 #[test]
 fn check_finds_what_the_first_login_would_be_refused_for() {
     let sandbox = host().with("mkdir -p /srv/jails/ann/home; ln -s /etc /srv/jails/ann/home/ann");
-    let check = sandbox.run(&["jailctl", "check", "ann"]);
+    let check = sandbox.run(&["jailctl", "check", "--notes", "ann"]);
     assert_eq!(check.code(), Some(1), "{check}");
     let says = "the home: /srv/jails/ann/home/ann is a symbolic link, not a directory; remove it";
     assert!(check.stdout.contains(says), "{check}");
     // Only the login itself finds this.
     let sandbox = host().with("mkfifo /etc/skel/pipe");
-    let check = sandbox.run(&["jailctl", "check", "ann"]);
+    let check = sandbox.run(&["jailctl", "check", "--notes", "ann"]);
     assert!(
         check.stdout.contains("/etc/skel/pipe is a FIFO; remove it"),
         "{check}"
