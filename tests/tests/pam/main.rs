@@ -1,10 +1,10 @@
 //! Sessions and accounts behind PAM.
 
 mod both_doors;
-mod create;
 mod pam;
 mod pam_account;
 mod pam_closed;
+mod pam_create;
 mod pam_environment;
 mod pam_guest;
 mod pam_password;

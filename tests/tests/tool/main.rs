@@ -2,7 +2,7 @@
 
 mod accepted;
 mod commands_shown;
-mod create;
+mod create_shown;
 mod explain_observed;
 mod jailctl_attack;
 mod jailctl_check;

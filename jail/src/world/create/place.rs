@@ -14,7 +14,7 @@ use crate::{
     plan::Plan,
     trust::{self, Flaw, Untrusted, kind},
     world::{
-        create::{CreateFault, Missing, Owner},
+        create::missing::{CreateFault, Missing, Owner},
         targets::{file_type, open_entry},
         view::{self, Source, carries},
     },

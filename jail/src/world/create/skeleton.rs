@@ -19,7 +19,7 @@ use rustix::fs::{
 use crate::{
     fault::{StepFault, errno_of_io, failed},
     trust::{self, Flaw, check_owner_and_mode, kind},
-    world::create::stage::{give, name_of, new_directory},
+    world::create::new::{give, name_of, new_directory},
 };
 
 /// The most files, directories and links that are copied, how deep, and the most bytes in them: a login waits for it.

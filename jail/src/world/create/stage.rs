@@ -4,23 +4,26 @@
 //! locked by whoever is at work in it: flock(2). One that can be locked is left from a login that was killed, and is removed.
 
 use std::{
-    ffi::{CStr, OsStr},
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
-    path::{Path, PathBuf},
+    ffi::{CStr, OsStr, OsString},
+    os::fd::OwnedFd,
+    path::PathBuf,
 };
 
 use rustix::{
     fs::{
-        AtFlags, Dir, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Uid, fchmod,
-        fchown, flock, fstat, mkdirat, renameat_with, unlinkat,
+        AtFlags, Dir, FlockOperation, Mode, RenameFlags, flock, fstat, mkdirat, renameat_with,
+        unlinkat,
     },
     io::Errno,
 };
 
 use crate::{
     fault::{StepFault, failed},
-    resolve::openat2,
-    world::create::{Missing, New, Owner, skeleton},
+    world::create::{
+        missing::{Missing, Owner},
+        new::{New, give, new_directory, open},
+        skeleton,
+    },
 };
 
 /// The directory beside the place.
@@ -118,17 +121,6 @@ fn open_or_make(above: &OwnedFd) -> Result<OwnedFd, StepFault> {
     ))
 }
 
-/// Opens a directory in an open one, if there is one.
-fn open(directory: &OwnedFd, name: impl rustix::path::Arg) -> Result<Option<OwnedFd>, StepFault> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    match openat2(directory, name, flags, Mode::empty(), resolve) {
-        Ok(opened) => Ok(Some(opened)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(failed("open .login-jail")(errno)),
-    }
-}
-
 /// Insists on a directory that nobody but root can reach into.
 fn insist_on_private(stage: &OwnedFd) -> Result<(), StepFault> {
     let stat = fstat(stage).map_err(failed("fstat of .login-jail"))?;
@@ -218,7 +210,7 @@ fn build(missing: &Missing, made: &OwnedFd, home: &New<'_>) -> Result<(), StepFa
 /// Fills a directory with what is below it, then gives it away: whoever owns it can't reach what is not done.
 fn build_in(
     directory: &OwnedFd,
-    below: &[std::ffi::OsString],
+    below: &[OsString],
     is_home: bool,
     ids: (u32, u32),
     home: &New<'_>,
@@ -238,26 +230,4 @@ fn fill_home(directory: &OwnedFd, home: &New<'_>) -> Result<(), StepFault> {
     let ids = (home.uid, home.group);
     skeleton::copy(&home.create.skeleton, directory, ids)?;
     give(directory, ids, Mode::from_raw_mode(home.create.mode))
-}
-
-/// Makes a directory that only root can reach into.
-pub(super) fn new_directory(directory: &OwnedFd, name: &OsStr) -> Result<OwnedFd, StepFault> {
-    mkdirat(directory, name, Mode::RWXU).map_err(failed("mkdir in a new directory"))?;
-    let opened = open(directory, Path::new(name))?;
-    opened.ok_or(StepFault::Failed(
-        "open a new directory",
-        nix::errno::Errno::ENOENT,
-    ))
-}
-
-/// Gives a new file or directory its owner, then its mode, which the first call takes bits from.
-pub(super) fn give(file: &OwnedFd, ids: (u32, u32), mode: Mode) -> Result<(), StepFault> {
-    let (uid, gid) = (Uid::from_raw(ids.0), Gid::from_raw(ids.1));
-    fchown(file, Some(uid), Some(gid)).map_err(failed("fchown of a new file"))?;
-    fchmod(file, mode).map_err(failed("fchmod of a new file"))
-}
-
-/// Gives a name as it is listed.
-pub(super) fn name_of(listed: &CStr) -> &OsStr {
-    OsStr::from_bytes(listed.to_bytes())
 }
