@@ -20,6 +20,8 @@ pub enum Cut {
     RecordingFull(u64),
     /// Its recording could not be written.
     RecordingFailed(Errno),
+    /// What its sftp-server says of transfers could not be read.
+    TransfersFailed(Errno),
 }
 
 impl Cut {
@@ -36,7 +38,7 @@ impl Cut {
                 "this session ends: its recording has reached its largest size (record.size)"
                     .to_owned()
             }
-            Cut::RecordingFailed(_) => {
+            Cut::RecordingFailed(_) | Cut::TransfersFailed(_) => {
                 "this session ends: it can't be recorded any more; ask the administrator".to_owned()
             }
         }
@@ -81,6 +83,11 @@ impl fmt::Display for Cut {
             Cut::RecordingFailed(errno) => write!(
                 f,
                 "record: write the recording of the terminal: {}; see df /var/log/login-jail",
+                errno.desc()
+            ),
+            Cut::TransfersFailed(errno) => write!(
+                f,
+                "sftp.log: read the record of transfers: {}; transfers would go unrecorded",
                 errno.desc()
             ),
         }

@@ -26,6 +26,8 @@ pub(crate) struct Ending {
     close: Option<Close>,
     /// The session's own terminal, to tell its user; nothing where the supervisor carries what is shown.
     terminal: Option<OwnedFd>,
+    /// Something that the session can't go on without has failed.
+    failed: Option<Cut>,
     cut: Option<(Cut, Instant)>,
     killed: bool,
 }
@@ -40,9 +42,15 @@ impl Ending {
             idle,
             close,
             terminal,
+            failed: None,
             cut: None,
             killed: false,
         }
+    }
+
+    /// Has the session end for a reason that the supervisor has found.
+    pub(crate) fn fail(&mut self, cut: Cut) {
+        self.failed.get_or_insert(cut);
     }
 
     /// Tells how long the supervisor may wait for anything else.
@@ -95,7 +103,7 @@ impl Ending {
         let unrecorded = relay.and_then(Relay::cut);
         let closed = self.close.filter(|close| close.left() == Duration::ZERO);
         let closed = closed.map(|close| Cut::Until(close.until));
-        unrecorded.or(closed).or_else(|| {
+        self.failed.or(unrecorded).or(closed).or_else(|| {
             let over = self.idle_for(relay)? == Duration::ZERO;
             self.idle
                 .as_ref()

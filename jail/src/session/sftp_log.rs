@@ -12,7 +12,10 @@ use std::{
 };
 
 use nix::unistd::{Pid, getppid};
-use rustix::net::{RecvFlags, recv};
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv},
+};
 
 use crate::{
     log::{
@@ -33,7 +36,7 @@ const AT_ONCE: usize = 64;
 const LONGEST: usize = 2048;
 
 /// How long a log that takes nothing is left alone.
-pub(crate) const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How much longer than its last process a session lasts for what its log has not taken.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -47,6 +50,8 @@ pub(crate) enum Next {
     Pause(Duration),
     /// The server has ended.
     Ended,
+    /// What it says can't be read.
+    Failed(Errno),
 }
 
 /// The end that the supervisor has.
@@ -99,9 +104,10 @@ impl SftpLog {
                     let message = message.get(..length).unwrap_or_default();
                     self.waiting.extend(self.transfers.take(message));
                 }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return Next::Read(None),
-                Ok((0, _)) | Err(_) => self.end(),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Next::Read(None),
+                Ok((0, _)) => self.end(),
+                Err(errno) => return Next::Failed(errno),
             }
             let (down, up) = self.transfers.bytes;
             running.moved = Moved { up, down };
@@ -117,7 +123,7 @@ impl SftpLog {
                 Next::Ended => break,
                 Next::Read(Some(Duration::ZERO)) => {}
                 // What holds the other end, if it is anybody, is not the server.
-                Next::Read(_) => self.end(),
+                Next::Read(_) | Next::Failed(_) => self.end(),
                 Next::Pause(_) if Instant::now() >= deadline => self.give_up(),
                 Next::Pause(pause) => std::thread::sleep(pause),
             }

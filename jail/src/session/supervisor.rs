@@ -22,6 +22,7 @@ use crate::{
     log::running::Running,
     session::{
         Ended,
+        cut::Cut,
         ending::Ending,
         link::Link,
         messages::{Order, Report, receive},
@@ -117,8 +118,8 @@ fn follow(
             Some(relay) => relay.wait((socket.as_fd(), wanted), others, longest),
             None => ready_with((socket.as_fd(), wanted), others, longest),
         };
-        if logged {
-            to_log.pass_on(running);
+        if logged && let Some(errno) = to_log.pass_on(running) {
+            ending.fail(Cut::TransfersFailed(errno_of(errno)));
         }
         if signalled {
             for signal in arrived(signals) {

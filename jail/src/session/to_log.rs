@@ -22,7 +22,7 @@ use crate::{
     log::running::Running,
     session::{
         inside::Inside,
-        sftp_log::{Next, PAUSE, SftpLog},
+        sftp_log::{Next, SftpLog},
     },
 };
 
@@ -66,15 +66,19 @@ impl ToLog {
         self.epoll.as_fd()
     }
 
-    /// Passes on what has come. Never waits.
-    pub(crate) fn pass_on(&mut self, running: &mut Running<'_>) {
+    /// Passes on what has come. Never waits. Gives the error of a call, after which transfers would go unrecorded: nobody would
+    /// read what the server says of them, and it does not mind.
+    pub(crate) fn pass_on(&mut self, running: &mut Running<'_>) -> Option<Errno> {
         if let Some(inside) = &mut self.inside {
             inside.pass_on(running);
         }
-        if let Some(sftp) = &mut self.sftp
-            && !sftp.pass_on(&self.epoll, running)
-        {
-            self.sftp = None;
+        match self.sftp.as_mut()?.pass_on(&self.epoll, running) {
+            Ok(true) => None,
+            Ok(false) => {
+                self.sftp = None;
+                None
+            }
+            Err(errno) => Some(errno),
         }
     }
 
@@ -105,36 +109,31 @@ impl Sftp {
     }
 
     /// Passes on what has come. Tells whether there may be more.
-    fn pass_on(&mut self, epoll: &OwnedFd, running: &mut Running<'_>) -> bool {
+    fn pass_on(&mut self, epoll: &OwnedFd, running: &mut Running<'_>) -> Result<bool, Errno> {
         let (reads, wakes_in) = match self.log.pass_on(running) {
             Next::Read(longest) => (true, longest),
             Next::Pause(pause) => (false, Some(pause)),
-            Next::Ended => return false,
+            Next::Ended => return Ok(false),
+            Next::Failed(errno) => return Err(errno),
         };
         // One that is not read must not be waited for: that the server is gone is told again and again.
-        let changed = match (self.is_read, reads) {
+        match (self.is_read, reads) {
             (false, true) => epoll::add(
                 epoll,
                 self.log.socket(),
                 EventData::new_u64(0),
                 EventFlags::IN,
-            ),
-            (true, false) => epoll::delete(epoll, self.log.socket()),
-            _ => Ok(()),
-        };
-        match changed {
-            Ok(()) => {
-                self.is_read = reads;
-                self.wake_in(wakes_in);
-            }
-            // It is tried again: a server that nobody reads from would wait for ever.
-            Err(_) => self.wake_in(Some(PAUSE)),
+            )?,
+            (true, false) => epoll::delete(epoll, self.log.socket())?,
+            _ => {}
         }
-        true
+        self.is_read = reads;
+        self.wake_in(wakes_in)?;
+        Ok(true)
     }
 
     /// Sets the timer, which also forgets that it has run out.
-    fn wake_in(&self, time: Option<Duration>) {
+    fn wake_in(&self, time: Option<Duration>) -> Result<(), Errno> {
         // Zero would stop it.
         let time = time.map_or(Duration::ZERO, |time| time.max(Duration::from_nanos(1)));
         let value = Timespec::try_from(time).unwrap_or_default();
@@ -142,10 +141,7 @@ impl Sftp {
             it_interval: Timespec::default(),
             it_value: value,
         };
-        match timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once) {
-            // It fails for wrong values alone.
-            Ok(_) | Err(_) => {}
-        }
+        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once).map(drop)
     }
 }
 

@@ -1371,6 +1371,34 @@ fn no_failure_of_a_call_of_a_running_session_makes_it_last_longer_than_its_limit
     }
 }
 
+/// The sftp-server does not mind where nobody reads what it says of its transfers.
+#[test]
+fn a_record_of_transfers_that_can_not_be_read_ends_the_session() {
+    let sandbox = Sandbox::new()
+        .user("ann")
+        .config(Logged.config())
+        .with("install -d -m 755 /srv/jails/ann/home; install -d -o ann -g ann /srv/jails/ann/home/ann; echo text >/tmp/letter");
+    let account = sandbox.must("echo $(id -u ann):$(id -g ann)");
+    let puts: String = (0..2000)
+        .map(|number| format!("put /tmp/letter {number}\n"))
+        .collect();
+    sandbox.write("/tmp/batch", &puts);
+    let inject = probe("inject");
+    // Of those that read messages of the server and of programs inside, and of those that set the timer.
+    for (call, arguments, errno) in [
+        (libc::SYS_recvfrom, "2=2048", libc::ENOMEM),
+        (libc::SYS_timerfd_settime, "1=0", libc::EINVAL),
+    ] {
+        let server = format!(
+            "{inject} {account} call {call},in=1,{arguments}#5+ {errno} {JAIL_SHELL} jail-shell -c internal-sftp"
+        );
+        let end = sandbox.run(&["sftp", "-D", &server, "-b", "/tmp/batch"]);
+        assert_ne!(end.code(), Some(0), "{end}");
+        sandbox.logged(&["cut", "sftp.log: read the record of transfers"]);
+        sandbox.must("! pgrep -u ann; test $(ls /srv/jails/ann/home/ann | wc -l) -lt 2000; rm -f /srv/jails/ann/home/ann/*");
+    }
+}
+
 #[test]
 fn refuses_when_a_call_of_a_step_of_chroot_succeeds_without_effect() {
     Stage::new(Chroot).insist(CHROOT_LIES);
