@@ -1,12 +1,18 @@
 //! Directories and files of root's own: made where they are missing, and then root's alone.
 
-use std::{os::fd::OwnedFd, path::Path};
+use std::{
+    fs::File,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
 
-use rustix::fs::{FileType, RawMode, Stat, fstat};
+use nix::errno::Errno;
+use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat};
 
 use crate::{
     fault::{StepFault, errno_of, failed},
-    trust::{self, Untrusted},
+    resolve::openat2,
+    trust::{self, Flaw, Untrusted, check_file},
 };
 
 /// Any permission for group or others.
@@ -28,6 +34,48 @@ pub(crate) fn subdirectory(
         StepFault::Unfit(format!("mkdir {shown}/{name}: {why}"))
     })?;
     trust::open_subdirectory(directory, Path::new(shown), Path::new(name)).map_err(unfit)
+}
+
+/// Opens a regular file in an open directory for writing at its end, and makes it where it is missing, for root alone. It is
+/// root's, writable by nobody else, and has no other name.
+///
+/// `shown` is the directory's path, for the message only.
+///
+/// # Errors
+/// The file can't be made, is a link, not regular, not root's, or writable by others.
+pub(crate) fn open_for_appending(
+    directory: impl AsFd,
+    shown: &Path,
+    name: &Path,
+) -> Result<File, Untrusted> {
+    // NONBLOCK: a FIFO in this place is refused, not waited for.
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY
+        | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let mode = Mode::RUSR | Mode::WUSR;
+    openat2(directory, name, flags, mode, resolve)
+        .map_err(|errno| match errno_of(errno) {
+            Errno::ELOOP => Flaw::SymbolicLink,
+            other => Flaw::Io(other),
+        })
+        .and_then(|file| {
+            check_file(&file)?;
+            let stat = fstat(&file).map_err(|errno| Flaw::Io(errno_of(errno)))?;
+            match stat.st_nlink {
+                1 => Ok(File::from(file)),
+                _ => Err(Flaw::Io(Errno::EMLINK)),
+            }
+        })
+        .map_err(|flaw| Untrusted {
+            path: shown.join(name),
+            component: shown.join(name),
+            flaw,
+        })
 }
 
 /// Insists on something that nobody but root can open.

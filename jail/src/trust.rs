@@ -147,48 +147,6 @@ pub(crate) fn make_directory(directory: impl AsFd, name: &Path) -> rustix::io::R
     }
 }
 
-/// Opens a regular file in an open directory for writing at its end, and makes it where it is missing, for root alone. It is
-/// root's, writable by nobody else, and has no other name.
-///
-/// `shown` is the directory's path, for the message only.
-///
-/// # Errors
-/// The file can't be made, is a link, not regular, not root's, or writable by others.
-pub fn open_for_appending(
-    directory: impl AsFd,
-    shown: &Path,
-    name: &Path,
-) -> Result<File, Untrusted> {
-    // NONBLOCK: a FIFO in this place is refused, not waited for.
-    let flags = OFlags::WRONLY
-        | OFlags::APPEND
-        | OFlags::CREATE
-        | OFlags::NOFOLLOW
-        | OFlags::NONBLOCK
-        | OFlags::NOCTTY
-        | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    let mode = Mode::RUSR | Mode::WUSR;
-    openat2(directory, name, flags, mode, resolve)
-        .map_err(|errno| match errno_of(errno) {
-            Errno::ELOOP => Flaw::SymbolicLink,
-            other => Flaw::Io(other),
-        })
-        .and_then(|file| {
-            check_file(&file)?;
-            let stat = fstat(&file).map_err(|errno| Flaw::Io(errno_of(errno)))?;
-            match stat.st_nlink {
-                1 => Ok(File::from(file)),
-                _ => Err(Flaw::Io(Errno::EMLINK)),
-            }
-        })
-        .map_err(|flaw| Untrusted {
-            path: shown.join(name),
-            component: shown.join(name),
-            flaw,
-        })
-}
-
 /// A walk along a path, from `/` to where it has come.
 struct Walk<'a> {
     path: &'a Path,
@@ -400,7 +358,7 @@ fn check_source(fd: &OwnedFd) -> Result<Stat, Flaw> {
     }
 }
 
-fn check_file(fd: impl AsFd) -> Result<(), Flaw> {
+pub(crate) fn check_file(fd: impl AsFd) -> Result<(), Flaw> {
     let stat = fstat(fd).map_err(|errno| Flaw::Io(errno_of(errno)))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => check_owner_and_mode(&stat, None),

@@ -29,6 +29,7 @@ use crate::{
         recording,
         refusal::Refusal,
         until,
+        user::{become_user, drop_privileges},
         walls::stand_behind,
     },
     fault::{StepFault, failed},
@@ -39,13 +40,8 @@ use crate::{
         world::View,
     },
     process::{
-        capabilities::{
-            empty_bounding_set, empty_capabilities, expect_none, forbid_new_privileges,
-            join_new_session_keyring, lock_securebits,
-        },
-        credentials::{set_gid, set_groups, set_uid},
-        limits,
-        start::{Inherited, Limit, Watchdog},
+        capabilities::{empty_bounding_set, join_new_session_keyring, lock_securebits},
+        start::{Inherited, Watchdog},
         withheld::explain,
     },
     served,
@@ -114,6 +110,17 @@ pub fn enter(
         running.enter()?;
         return enter_root(plan, &root, inherited, watchdog).map(Outcome::Inside);
     };
+    enter_view((plan, view), slot, inherited, watchdog, running)
+}
+
+/// Enters a view of its own: forks init off, and follows the session from outside or builds the world inside.
+fn enter_view(
+    (plan, view): (Plan, View),
+    slot: Option<Slot>,
+    inherited: &Inherited,
+    watchdog: Watchdog,
+    running: &mut Running<'_>,
+) -> Result<Outcome, Refusal> {
     let refuse = |step: Step<'_>| {
         let refuse = Refusal::at(step);
         move |fault| explained(refuse(fault))
@@ -391,49 +398,4 @@ pub(crate) fn open_outside(plan: &Plan) -> Result<Option<OwnedFd>, Refusal> {
         .then(trust::open_host_root)
         .transpose()
         .map_err(Refusal::Root)
-}
-
-/// Takes the steps that give privileges up, in their order: a process around the session keeps none.
-fn drop_privileges(plan: &Plan) -> Result<(), Refusal> {
-    let steps = plan.steps().into_iter().filter(Step::drops_privileges);
-    for step in steps {
-        take_of_user(step)?;
-    }
-    Ok(())
-}
-
-/// Becomes the user, with the limits of the jail. From then on a wait concerns the user alone.
-///
-/// Returns the limits that come into force with the program.
-fn become_user(
-    plan: &Plan,
-    inherited: &Inherited,
-    watchdog: Watchdog,
-) -> Result<Vec<Limit>, Refusal> {
-    let mut late = Vec::new();
-    for step in plan.steps_of(Phase::User) {
-        let refuse = Refusal::at(step);
-        match step {
-            Step::Terminal => {}
-            Step::Limits(limits) => late = limits::set(limits, inherited).map_err(refuse)?,
-            other => take_of_user(other)?,
-        }
-    }
-    watchdog
-        .disarm()
-        .map_err(Refusal::at(Step::Verify(&plan.process.ids)))?;
-    Ok(late)
-}
-
-fn take_of_user(step: Step<'_>) -> Result<(), Refusal> {
-    match step {
-        Step::Groups(groups) => set_groups(groups),
-        Step::Gid(gid) => set_gid(gid),
-        Step::Uid(uid) => set_uid(uid),
-        Step::Capabilities => empty_capabilities(),
-        Step::NoNewPrivs => forbid_new_privileges(),
-        Step::Verify(ids) => ids.expect().and_then(|()| expect_none()),
-        other => return Err(misplaced(other)),
-    }
-    .map_err(Refusal::at(step))
 }

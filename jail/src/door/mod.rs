@@ -12,4 +12,5 @@ pub mod look;
 pub mod recording;
 pub mod refusal;
 pub mod until;
+mod user;
 pub(crate) mod walls;

@@ -50,31 +50,7 @@ pub(super) fn begin(
     // write(2) says so, too, and can be told from a session that was killed.
     rt_sigaction(libc::SIGXFSZ, Disposition::Ignore)
         .map_err(|errno| StepFault::Failed("rt_sigaction SIGXFSZ", errno))?;
-    let recordings = directory()?;
-    let uid = plan.process.ids.uid;
-    let name = format!("{uid}-{}{SUFFIX}", running.whose().id);
-    let file = openat2(
-        &recordings,
-        Path::new(&name),
-        OFlags::WRONLY
-            | OFlags::APPEND
-            | OFlags::CREATE
-            | OFlags::EXCL
-            | OFlags::NOFOLLOW
-            | OFlags::CLOEXEC,
-        Mode::RUSR | Mode::WUSR,
-        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
-    )
-    .map_err(failed("open the recording"))?;
-    // First: of two sessions that begin at the same time, each counts the other.
-    if !lock::take(&file, 0, recording.size)? {
-        return Err(StepFault::NotInForce("the lock of the new recording"));
-    }
-    if let Err(full) = insist_on_room(&recordings, uid, (0, recording.total)) {
-        unlinkat(&recordings, name.as_str(), AtFlags::empty())
-            .map_err(failed("remove the new recording"))?;
-        return Err(full);
-    }
+    let file = new_file(plan.process.ids.uid, running.whose().id, recording)?;
     let mut title = plan.user.clone();
     title.push(" in ");
     title.push(&plan.jail);
@@ -97,6 +73,35 @@ pub(super) fn begin(
         None => Ok(recorder),
         Some(cut) => Err(StepFault::Unfit(cut.to_string())),
     }
+}
+
+/// Makes the file of a session's recording, where there is room for it among the user's others.
+fn new_file(uid: u32, id: &str, recording: Recording) -> Result<OwnedFd, StepFault> {
+    let recordings = directory()?;
+    let name = format!("{uid}-{}{SUFFIX}", id);
+    let file = openat2(
+        &recordings,
+        Path::new(&name),
+        OFlags::WRONLY
+            | OFlags::APPEND
+            | OFlags::CREATE
+            | OFlags::EXCL
+            | OFlags::NOFOLLOW
+            | OFlags::CLOEXEC,
+        Mode::RUSR | Mode::WUSR,
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+    )
+    .map_err(failed("open the recording"))?;
+    // First: of two sessions that begin at the same time, each counts the other.
+    if !lock::take(&file, 0, recording.size)? {
+        return Err(StepFault::NotInForce("the lock of the new recording"));
+    }
+    if let Err(full) = insist_on_room(&recordings, uid, (0, recording.total)) {
+        unlinkat(&recordings, name.as_str(), AtFlags::empty())
+            .map_err(failed("remove the new recording"))?;
+        return Err(full);
+    }
+    Ok(file)
 }
 
 /// Looks whether a recording of this user could be made, and makes nothing.

@@ -20,6 +20,7 @@ use rustix::fs::{Gid, fchown, fstat};
 use super::{event::Event, json};
 use crate::{
     fault::errno_of_io,
+    own,
     trust::{self, Untrusted},
 };
 
@@ -73,7 +74,7 @@ impl Record {
     pub(super) fn open() -> Result<Record, Unrecorded> {
         let shown = Path::new(DIRECTORY);
         let directory = trust::open_or_make_directory(shown).map_err(Unrecorded::File)?;
-        let file = trust::open_for_appending(&directory, shown, Path::new(FILE))
+        let file = own::open_for_appending(&directory, shown, Path::new(FILE))
             .map_err(Unrecorded::File)?;
         Ok(Record(file))
     }
