@@ -28,13 +28,14 @@ SECURITY   := $(LIBDIR)/security
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help build man try test test-long fuzz bench pictures pictures-data check install uninstall deb rpm reproducible setup clean
+.PHONY: help build man try test test-vm test-long fuzz bench pictures pictures-data check install uninstall deb rpm reproducible setup clean
 
 help:
 	@printf '%s\n' 'make try         build, then watch a jailed login in a throw-away copy of this machine' \
 	  'make try STAY=1  the same, and stay in her session' \
 	  'make test        everything that is tested (installs what it needs by apt-get)' \
-	  'make test-long   the same, then 5,000 logins, every fault at every call, the fuzzer, and two builds compared' \
+	  'make test-vm     logins on Debian 12 and 13 with systemd, in qemu (installs it by apt-get)' \
+  'make test-long   make test and make test-vm, then 5,000 logins, every fault at every call, the fuzzer, and two builds compared' \
 	  'make fuzz        TARGET=elf [SECONDS=60]: the fuzzer; takes cargo-fuzz and a nightly toolchain' \
 	  'make bench       what a login costs, beside chroot(1) and jailkit, and SFTP beside internal-sftp' \
 	  'make pictures    the pictures of the documents, from real runs; DRAW=1 draws them again from the data that is kept' \
@@ -65,8 +66,13 @@ try: build
 test: build
 	@tests/run
 
-# The soak, the full sweep of faults, two builds compared and the fuzzer as well: some half hour more.
+# Machines of their own, see tests/vm/README.md.
+test-vm: build
+	@tests/vm/run
+
+# The machines, the soak, the full sweep of faults, two builds compared and the fuzzer as well: some hour more.
 test-long: test
+	@packaging/setup qemu
 	$(CARGO) test --locked -p login-jail-tests -- --ignored
 
 fuzz:

@@ -14,6 +14,7 @@ mod finding;
 mod ftp;
 mod home_services;
 mod inside;
+mod manager_condition;
 mod mounts;
 mod pam;
 mod past;
@@ -53,6 +54,7 @@ pub(crate) use doors::{SNIPPETS, is_jail_shell_line};
 pub(crate) use finding::Finding;
 use finding::Mend;
 pub(crate) use home_services::{ALIASES, mail_comes_home};
+pub(crate) use manager_condition::ManagerCondition;
 pub(crate) use mounts::below_roots as mounts_below_roots;
 pub(crate) use printed::Shows;
 pub(crate) use reach::reaches_home;
@@ -70,7 +72,7 @@ pub(crate) use sshd::{
 use together::{Fix, Together};
 pub(crate) use tree::{excess, is_misowned, is_strange_device};
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
-pub(crate) use user_manager::unit_to_mask;
+pub(crate) use user_manager::{is_ruled_by, unit_to_mask};
 
 /// What is asked of a check.
 #[derive(Debug)]

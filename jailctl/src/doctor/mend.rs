@@ -15,6 +15,7 @@ mod keys;
 mod kind;
 mod link;
 mod lists;
+mod manager;
 mod mounted;
 mod null;
 mod own;
@@ -160,8 +161,11 @@ fn path(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, F
 
 fn user(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
     let all = wanted::jailed(config, repair.rule())?;
-    let jailed = named(&all, &repair.what)?;
     let kind = repair.kind;
+    if let Some((group, condition)) = repair.of_group() {
+        return manager::refuse(group, &condition, &all, extent);
+    }
+    let jailed = named(&all, &repair.what)?;
     match kind {
         Kind::HomeMissing | Kind::HomeNotWritable => home::mend(jailed, &all, extent),
         Kind::HomeInReach => keys::away(jailed, &all, extent),
@@ -176,9 +180,10 @@ fn user(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, F
         | Kind::PasswdDisagrees
         | Kind::PasswdLineMissing
         | Kind::SecondRoot => accounts::mend(kind, jailed, &all, config, extent),
-        Kind::At | Kind::AtJobs | Kind::Cron | Kind::Crontab | Kind::Linger | Kind::UserManager => {
+        Kind::At | Kind::AtJobs | Kind::Cron | Kind::Crontab | Kind::Linger => {
             lists::mend(kind, jailed, extent)
         }
+        Kind::UserManager => manager::mask(jailed, extent),
         _ => copy::mend(kind, jailed, &all, extent),
     }
 }

@@ -16,7 +16,8 @@ const WATCHED: &str = r#"exec 3<&0
 "$@" <&3 3<&- & qemu=$!
 tail --pid="$0" -f /dev/null >/dev/null & parent=$!
 wait -n
-kill -9 "$qemu" "$parent" 2>/dev/null"#;
+kill -9 "$qemu" "$parent" 2>/dev/null
+rm -rf "$VM""#;
 
 /// A machine that was started.
 #[derive(Debug)]
@@ -50,19 +51,20 @@ impl Machine {
         fs::create_dir(&directory).unwrap_or_else(|error| panic!("{directory:?}: {error}"));
 
         let accelerator = accelerator(image);
+        let (cpu, smp) = ("qemu64", "2");
         let mut command = Command::new("bash");
         command
             .args(["-c", WATCHED, &std::process::id().to_string()])
             .args(["qemu-system-x86_64", "-nodefaults", "-display", "none"])
             .args(["-qmp", "stdio", "-machine", "pc", "-accel", accelerator])
-            .args(["-cpu", if accelerator == "kvm" { "host" } else { "max" }])
-            .args(["-smp", "2", "-m", "1024", "-kernel"])
+            .args(["-cpu", if accelerator == "kvm" { "host" } else { &cpu }])
+            .args(["-smp", smp, "-m", "1024", "-kernel"])
             .arg(image.file("kernel"))
             .arg("-initrd")
             .arg(image.file("early.gz"))
             .args([
                 "-append",
-                "console=ttyS0 quiet mitigations=off net.ifnames=0 panic=-1",
+                "console=ttyS0 quiet systemd.show_status=1 mitigations=off net.ifnames=0 panic=-1",
             ])
             .arg("-serial")
             .arg(format!("file:{}", directory.join("console").display()))
@@ -80,6 +82,7 @@ impl Machine {
             .args(["-device", "virtio-net-pci,netdev=net,romfile="])
             .args(["-device", "virtio-rng-pci"])
             .env("TMPDIR", image.file(""))
+            .env("VM", &directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut watch = command

@@ -106,6 +106,96 @@ fn every_mask_that_systemd_knows_closes_it_and_nothing_that_looks_like_one() {
     }
 }
 
+/// Where a condition of a group is.
+const CONDITION: &str = "/etc/systemd/system/user@.service.d/login-jail-class.conf";
+
+/// ann and bob, jailed by the rule of a group, with their homes of the host in the jail.
+fn class() -> Sandbox {
+    let sandbox = at_home().user_with_shell("bob", JAIL_SHELL);
+    sandbox.must(
+        "groupadd class; usermod -aG class ann; usermod -aG class bob; chmod 700 /home/bob
+         cp -a /srv/jails/ann /srv/jails/bob; rm -f /usr/local/sbin/systemctl
+         sed -i 's/.*users.*/[groups]/; s/^ann = /class = /' /etc/login-jail/config.toml",
+    );
+    sandbox
+}
+
+fn of_user(sandbox: &Sandbox, user: &str) -> usize {
+    of_kind(
+        &sandbox.run(&["jailctl", "check", "--notes", user]),
+        "user-manager",
+    )
+    .len()
+}
+
+#[test]
+fn one_fix_of_a_group_holds_for_those_who_join_later() {
+    let sandbox = class();
+    let found = of_kind(&sandbox.run(&["jailctl", "check"]), "user-manager");
+    let command = found[0].command.clone().unwrap();
+    assert_eq!(command, "jailctl mend user-manager @class", "{found:?}");
+    let would = sandbox.must("jailctl mend --dry-run user-manager @class");
+    assert!(would.contains(CONDITION), "{would}");
+    assert_eq!(of_user(&sandbox, "ann"), 1);
+    sandbox.must(&command);
+    assert_eq!(sandbox.must(&format!("stat -c %a {CONDITION}")), "644");
+    let sandbox = sandbox.user_with_shell("cat", JAIL_SHELL);
+    sandbox.must("usermod -aG class cat; chmod 700 /home/cat; cp -a /srv/jails/ann /srv/jails/cat");
+    for user in ["ann", "bob", "cat"] {
+        assert_eq!(of_user(&sandbox, user), 0, "{user}");
+    }
+    let again = sandbox.must(&command);
+    assert!(again.contains("nothing to mend"), "{again}");
+    // What systemd executes says so of members, and of them alone; of a user who is unknown, too.
+    sandbox.must(&format!(
+        r#"condition=$(sed -n "s/^ExecCondition=+.bin.sh -c '\(.*\)' sh %i$/\1/p" {CONDITION} | sed 's/[$][$]/$/g')
+        [ -n "$condition" ]; useradd -m eve; groupadd classes; usermod -aG classes eve
+        sh -c "$condition" sh "$(id -u eve)"
+        for uid in $(id -u ann) $(id -u cat) 54321; do ! sh -c "$condition" sh $uid; done"#
+    ));
+}
+
+#[test]
+fn a_condition_of_a_group_counts_as_written_and_where_no_other_file_takes_it_back() {
+    let sandbox = class();
+    sandbox.must("jailctl mend user-manager @class");
+    assert_eq!(of_user(&sandbox, "ann"), 0);
+    let runtime = "/run/systemd/system/user@.service.d";
+    for (change, back) in [
+        (
+            format!("sed -i s/class/other/g {CONDITION}"),
+            format!("sed -i s/other/class/g {CONDITION}"),
+        ),
+        (
+            format!("mkdir -p {runtime}; printf '[Service]\nExecCondition=\n' >{runtime}/z.conf"),
+            "rm -r /run/systemd/system".to_owned(),
+        ),
+        (
+            format!(
+                "mkdir -p /etc/systemd/system.control/user@.service.d; ln -s /dev/null /etc/systemd/system.control/user@.service.d/{}",
+                CONDITION.rsplit('/').next().unwrap()
+            ),
+            "rm -r /etc/systemd/system.control".to_owned(),
+        ),
+        (
+"gpasswd -d ann class; sed -i 's/.*groups.*/[users]/; s/^class = /ann = /' /etc/login-jail/config.toml".to_owned(),
+            String::new(),
+        ),
+    ] {
+        sandbox.must(&change);
+        assert_eq!(of_user(&sandbox, "ann"), 1, "{change}");
+        if !back.is_empty() {
+            sandbox.must(&back);
+            assert_eq!(of_user(&sandbox, "ann"), 0, "{back}");
+        }
+    }
+    // One of another group is nobody else's.
+    sandbox.must(&format!(
+        "cp {CONDITION} /etc/systemd/system/user@.service.d/login-jail-other.conf; sed -i s/class/other/g /etc/systemd/system/user@.service.d/login-jail-other.conf"
+    ));
+    assert_eq!(of_user(&sandbox, "ann"), 1);
+}
+
 #[test]
 fn a_line_that_skips_pam_systemd_closes_it_for_whom_it_names() {
     let sandbox = at_home().with("groupadd class; usermod -aG class ann");

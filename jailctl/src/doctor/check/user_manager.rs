@@ -4,11 +4,12 @@
 use std::{fs, path::Path};
 
 use jail::account::identity::Identity;
+use jail_config::RuleKind;
 
 use crate::{
     accounts::account::Jailed,
     doctor::{
-        check::{Finding, FindingKind, reach},
+        check::{Finding, FindingKind, manager_condition, reach},
         mend::{Kind, Repair},
     },
     guest::home,
@@ -149,7 +150,12 @@ fn can_start(identity: &Identity) -> bool {
         .flat_map(|name| UNITS.map(|it| Path::new(it).join(name)));
     files
         .find(|file| fs::symlink_metadata(file).is_ok())
-        .is_some_and(|file| !is_masked(&file))
+        .is_some_and(|file| !is_masked(&file) && !manager_condition::refuses(identity, &UNITS))
+}
+
+/// Tells whether a user is jailed by the rule of a group.
+pub(crate) fn is_ruled_by(jailed: &Jailed, group: &str) -> bool {
+    matches!(&jailed.jail.rule.kind, RuleKind::Group(of) if of == group)
 }
 
 /// Tells whether a unit's file is a mask: a link to /dev/null, or an empty file.

@@ -95,7 +95,7 @@ pub(crate) enum Kind {
     TerminfoMissing,
     /// Copy the host's time zone into the root
     TimeZoneMissing,
-    /// Mask a user's systemd user manager: it runs on the host what is written to the home from inside the jail
+    /// Mask a user's systemd user manager, which runs on the host what is written to the home from inside the jail; for @GROUP, keep the managers of all members from starting, whoever joins later
     UserManager,
     /// Take away the write permission that everybody has for a file of a root
     WorldWritable,

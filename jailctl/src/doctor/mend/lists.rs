@@ -21,7 +21,7 @@ use crate::{
         edit::{self, Lock},
     },
     doctor::{
-        check::{Denial, denial, is_jail_shell_line, unit_to_mask},
+        check::{Denial, denial, is_jail_shell_line},
         mend::{
             Extent, Kind,
             reach::{failed, open_entry},
@@ -47,7 +47,6 @@ pub(crate) fn mend(kind: Kind, jailed: &Jailed, extent: Extent) -> Result<Vec<St
         Kind::Crontab => crontab(jailed, extent),
         Kind::AtJobs => at_jobs(jailed, extent),
         Kind::Linger => linger(jailed, extent),
-        Kind::UserManager => user_manager(jailed, extent),
         _ => deny(kind, jailed, extent),
     }
 }
@@ -252,22 +251,6 @@ fn at_jobs(jailed: &Jailed, extent: Extent) -> Result<Vec<String>, Failure> {
         }
     }
     Ok(changes)
-}
-
-/// Masks the user manager.
-fn user_manager(jailed: &Jailed, extent: Extent) -> Result<Vec<String>, Failure> {
-    let Some(unit) = unit_to_mask(jailed) else {
-        return Ok(Vec::new());
-    };
-    if extent == Extent::Whole {
-        let is_running = Path::new("/run/systemd/system").exists();
-        let now: &[&str] = if is_running { &["--now"] } else { &[] };
-        let answer = shell::ask("systemctl", &[&["mask"], now, &[&unit]].concat())?;
-        if !answer.is_some_and(|answer| answer.status.success()) {
-            return Err(Failure::Failed(format!("systemctl mask {unit}: it failed")));
-        }
-    }
-    Ok(vec![format!("{unit}: masked")])
 }
 
 /// Ends lingering.

@@ -13,7 +13,10 @@ use std::{
 use jail::door::decision::CONFIG_DIRECTORY;
 
 use super::kind::{Kind, Object};
-use crate::{doctor::general::generalised, shell::quoted};
+use crate::{
+    doctor::{check::ManagerCondition, general::generalised},
+    shell::quoted,
+};
 
 /// sshd's config.
 const SSHD_CONFIG: &str = "/etc/ssh/sshd_config";
@@ -112,6 +115,13 @@ impl Repair {
         self.sshd_config
             .as_deref()
             .unwrap_or(Path::new(SSHD_CONFIG))
+    }
+
+    /// Gives the group that it is for, and what keeps user managers of its members from starting.
+    pub(super) fn of_group(&self) -> Option<(&str, ManagerCondition<'_>)> {
+        let group = self.what.to_str()?.strip_prefix('@')?;
+        let condition = ManagerCondition::of_group(group)?;
+        (self.kind == Kind::UserManager).then_some((group, condition))
     }
 
     /// Tells whether `--fix` may execute it.

@@ -17,6 +17,7 @@ use crate::{
         account::{Accounts, Jailed, did_you_mean},
         trial::supposed_user,
     },
+    doctor::check::is_ruled_by,
     failure::Failure,
     output::Output,
     shell::shown,
@@ -65,7 +66,12 @@ pub(super) fn repairs(config: &Path, asked: &Asked) -> Result<Vec<Repair>, Failu
         let group = what.to_str().and_then(|what| what.strip_prefix('@'));
         match (group, asked.each) {
             (Some(group), _) if kind.object() == Object::User => {
-                whats.extend(members(config, asked, group)?);
+                let members = members(config, asked, group)?;
+                // One fix for the whole group holds for those who join later, too.
+                match Repair::new(kind, &what).of_group() {
+                    Some(_) => whats.push(what),
+                    None => whats.extend(members),
+                }
             }
             (_, Some(group)) => whats.extend(paths(config, asked, group, &what)?),
             (_, None) => whats.push(what),
@@ -105,15 +111,13 @@ fn paths(
 /// Lists the users whom the rule of a group jails.
 fn members(config: &Path, asked: &Asked, group: &str) -> Result<Vec<OsString>, Failure> {
     let all = jailed(config, asked.rule)?;
-    let group_of = |one: &Jailed| match &one.jail.rule.kind {
-        RuleKind::Group(group) => Some(group.clone()),
-        _ => None,
-    };
-    let of_group = all
-        .iter()
-        .filter(|one| group_of(one).as_deref() == Some(group));
+    let of_group = all.iter().filter(|one| is_ruled_by(one, group));
     let names: Vec<OsString> = of_group.map(|one| one.identity.name.clone()).collect();
     if names.is_empty() {
+        let group_of = |one: &Jailed| match &one.jail.rule.kind {
+            RuleKind::Group(group) => Some(group.clone()),
+            _ => None,
+        };
         let groups: Vec<String> = all.iter().filter_map(group_of).collect();
         let meant = did_you_mean(group, groups.iter().map(String::as_str));
         return Err(Failure::Failed(format!(

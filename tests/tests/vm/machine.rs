@@ -1,0 +1,78 @@
+//! The machines of this program: each is started once, and put back to the same state for each claim.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use login_jail_tests::Outcome;
+use login_jail_tests::skipped;
+use login_jail_tests::vm::{Release, Vm};
+
+/// Says whether a session is in the jail: what is in /srv of the host is in no jail.
+pub(crate) const WHERE: &str = "test -e /srv/outside && echo outside || echo inside";
+
+/// A machine, or why there is none.
+type Started = Mutex<Option<Result<Vm, String>>>;
+
+static TRIXIE: Started = Mutex::new(None);
+static BOOKWORM: Started = Mutex::new(None);
+
+/// Tries a claim on a release, or says why it can't be tried here.
+#[track_caller]
+pub(crate) fn on(release: Release, claim: fn(&mut Vm)) {
+    let machine = match release {
+        Release::Trixie => &TRIXIE,
+        Release::Bookworm => &BOOKWORM,
+    };
+    // What another claim has broken is put back.
+    let mut machine = machine.lock().unwrap_or_else(PoisonError::into_inner);
+    match machine.get_or_insert_with(|| start(release)) {
+        Ok(vm) => {
+            vm.restore();
+            claim(vm);
+        }
+        Err(reason) => skipped(&format!("the machine {}", release.name()), reason),
+    }
+}
+
+fn start(release: Release) -> Result<Vm, String> {
+    let since = Instant::now();
+    let mut vm = Vm::boot(release)?;
+    vm.install();
+    vm.must("install -d -m 700 /root/keys; install -m 644 /usr/local/share/vm/key.pub /root/keys/key.pub; echo >/srv/outside");
+    vm.save();
+    let seconds = since.elapsed().as_secs();
+    eprintln!("{}: {seconds} s, by {}", release.name(), vm.accelerator());
+    Ok(vm)
+}
+
+/// Makes a user with a rule, whose jail shows the host's programs, with this login shell.
+#[track_caller]
+pub(crate) fn jailed(vm: &Vm, name: &str, shell: &str, keys: &str) {
+    vm.user(name, shell);
+    vm.must(&format!(
+        "install -d /srv/jails/{name}/home; install -d -o {name} -g {name} -m 700 /srv/jails/{name}/home/{name}
+        cat >/etc/login-jail/users.d/{name}.toml <<'END'
+root = \"/srv/jails/{name}\"
+base = \"host\"
+shell = \"/bin/bash\"
+{keys}
+END"
+    ));
+}
+
+/// Puts pam_jail.so behind these services.
+#[track_caller]
+pub(crate) fn behind_pam(vm: &Vm, services: &[&str]) {
+    for service in services {
+        vm.must(&format!(
+            "printf 'account required pam_jail.so\\nsession required pam_jail.so\\n' >>/etc/pam.d/{service}"
+        ));
+    }
+}
+
+/// Insists on a login that was served in the jail, and gives what it has said.
+#[track_caller]
+pub(crate) fn inside(outcome: &Outcome) {
+    let last = outcome.ok().lines().last();
+    assert_eq!(last.map(str::trim), Some("inside"), "{outcome}");
+}
