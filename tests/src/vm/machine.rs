@@ -51,14 +51,13 @@ impl Machine {
         fs::create_dir(&directory).unwrap_or_else(|error| panic!("{directory:?}: {error}"));
 
         let accelerator = accelerator(image);
-        let (cpu, smp) = ("qemu64", "2");
         let mut command = Command::new("bash");
         command
             .args(["-c", WATCHED, &std::process::id().to_string()])
             .args(["qemu-system-x86_64", "-nodefaults", "-display", "none"])
             .args(["-qmp", "stdio", "-machine", "pc", "-accel", accelerator])
-            .args(["-cpu", if accelerator == "kvm" { "host" } else { &cpu }])
-            .args(["-smp", smp, "-m", "1024", "-kernel"])
+            .args(["-cpu", if accelerator == "kvm" { "host" } else { "qemu64" }])
+            .args(["-smp", "2", "-m", "1024", "-kernel"])
             .arg(image.file("kernel"))
             .arg("-initrd")
             .arg(image.file("early.gz"))
