@@ -56,7 +56,14 @@ impl Machine {
             .args(["-c", WATCHED, &std::process::id().to_string()])
             .args(["qemu-system-x86_64", "-nodefaults", "-display", "none"])
             .args(["-qmp", "stdio", "-machine", "pc", "-accel", accelerator])
-            .args(["-cpu", if accelerator == "kvm" { "host" } else { "qemu64" }])
+            .args([
+                "-cpu",
+                if accelerator == "kvm" {
+                    "host"
+                } else {
+                    "qemu64"
+                },
+            ])
             .args(["-smp", "2", "-m", "1024", "-kernel"])
             .arg(image.file("kernel"))
             .arg("-initrd")
