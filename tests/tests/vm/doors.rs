@@ -41,12 +41,11 @@ pub(crate) fn every_door_jails(vm: &mut Vm) {
     ));
     inside(&vm.ssh("bob", WHERE));
     inside(&vm.sh(&format!("su bob -c '{WHERE}'")));
-    // login(1) wants a terminal, and echoes what is typed there.
-    let typed = format!("{{ {WHERE}; }} >~/login; exit\n");
-    vm.sh_with(
-        "cat >/root/typed; { sleep 20; cat /root/typed; sleep 5; } | script -qec 'login -f bob' /dev/null",
-        typed.as_bytes(),
-    );
+    // login(1) wants a terminal, and starts a login shell.
+    vm.must(&format!(
+        "echo '{{ {WHERE}; }} >~/login; exit' >/srv/jails/bob/home/bob/.bash_profile
+        script -qec 'login -f bob' /dev/null </dev/null || :"
+    ));
     vm.must(&format!(
         "cd /home/bob; echo '{{ {WHERE}; }} >/home/bob/at' | runuser -u bob -- at now"
     ));
