@@ -15,8 +15,9 @@ use std::{
 use jail::{
     account::identity::Identity,
     door::{
-        decision::{CONFIG_DIRECTORY, decide, jail_of},
+        decision::{CONFIG_DIRECTORY, Config, jail_of},
         inside,
+        lookups::Lookups,
         refusal::Refusal,
         until,
     },
@@ -132,7 +133,7 @@ fn log_in(
     }
     let planned = start::take_limits()
         .map_err(Refusal::from)
-        .and_then(|inherited| plan(caller, user).map(|plan| (plan, inherited)));
+        .and_then(|inherited| plan(caller, &watchdog, user).map(|plan| (plan, inherited)));
     match planned {
         Ok((plan, inherited)) => serve(plan, &inherited, watchdog, log),
         Err(refusal) => refusal,
@@ -140,14 +141,18 @@ fn log_in(
 }
 
 /// Finds out who called and for what, and makes the plan that the config has for it.
-fn plan(caller: &Caller, user: &mut Option<OsString>) -> Result<Plan, Refusal> {
-    let identity = Identity::caller()?;
+fn plan(
+    caller: &Caller,
+    watchdog: &Watchdog,
+    user: &mut Option<OsString>,
+) -> Result<Plan, Refusal> {
+    let lookups = Lookups::within(watchdog);
+    let identity = lookups.caller(&["USER", "LOGNAME"].map(|called| caller.variable(called)))?;
     *user = Some(identity.name.clone());
-    for called in ["USER", "LOGNAME"] {
-        identity.refuse_shared_uid(caller.variable(called))?;
-    }
     let mut request = caller.request(&identity)?;
-    let jail = jail_of(decide(Path::new(CONFIG_DIRECTORY), &identity)?)?;
+    let config = Config::read(Path::new(CONFIG_DIRECTORY))?;
+    let (decision, identity) = lookups.decide_for_caller(&config, identity)?;
+    let jail = jail_of(decision)?;
     if !terminal::is_complete() {
         request = request.without_terminal(&jail);
     }

@@ -6,11 +6,11 @@
 use std::{ffi::OsString, mem::replace};
 
 use jail::{
-    account::{identity::Identity, password::has_expired},
     door::{
-        decision::decide_by,
+        decision::Config,
         host_program::{confine, look_ahead},
         lockout::{LockedOut, lock_out},
+        lookups::Lookups,
         refusal::{Refusal, StepFault},
         until,
     },
@@ -126,10 +126,14 @@ pub(crate) fn account(host: &impl Host, words: Result<Vec<OsString>, OptionError
     };
     let mut guest = Guest::of(host, ACCOUNT);
     let looked = in_empty_environment(|| {
-        let plan = look(host, &options, &mut guest);
+        let lookups = Lookups::of_host_program(check_process().is_ok());
+        let plan = look(host, &options, &mut guest, &lookups);
         let plan = plan.and_then(|plan| limit_time(host, plan));
-        let plan = plan.inspect_err(|refusal| report(host, refusal, &mut guest))?;
-        Ok(plan.map(|plan| would_run_passwd(host, &options, &plan)))
+        let expired = plan.and_then(|plan| {
+            plan.map(|plan| would_run_passwd(host, &options, &plan, &lookups))
+                .transpose()
+        });
+        expired.inspect_err(|refusal| report(host, refusal, &mut guest))
     });
     until::read_zone();
     match looked {
@@ -212,8 +216,13 @@ fn shut(guest: &Guest) {
 }
 
 /// Decides, plans and looks; gives nothing for a user who is not ours.
-fn look(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Option<Plan>, Refusal> {
-    let Some(plan) = plan_for(host, options, guest)? else {
+fn look(
+    host: &impl Host,
+    options: &Options,
+    guest: &mut Guest,
+    lookups: &Lookups,
+) -> Result<Option<Plan>, Refusal> {
+    let Some(plan) = plan_for(host, options, guest, (lookups, ACCOUNT))? else {
         return Ok(None);
     };
     // Where a child can't be made safely, this process looks by itself; no session will be opened in it.
@@ -229,6 +238,7 @@ fn plan_for(
     host: &impl Host,
     options: &Options,
     guest: &mut Guest,
+    (lookups, stage): (&Lookups, &str),
 ) -> Result<Option<Plan>, Refusal> {
     let name = host.user().ok_or_else(|| {
         Refusal::Usage("the program that called has not said for which user".to_owned())
@@ -247,9 +257,11 @@ fn plan_for(
             ),
         ));
     }
-    let identity = Identity::of_name(&name).map_err(Refusal::Identity)?;
-    guest.uid = Some(identity.uid);
-    let jail = match decide_by(&options.directory, &options.file, &identity)? {
+    let account = lookups.of_name(&name)?;
+    guest.uid = Some(account.uid);
+    let config = Config::read_by(&options.directory, &options.file)?;
+    let (decision, identity) = lookups.decide_for_session(&config, account, stage == SESSION)?;
+    let jail = match decision {
         Decision::Jail(jail) => *jail,
         Decision::Exempt(rule) => {
             if options.debug {
@@ -286,11 +298,13 @@ fn limit_time(host: &impl Host, plan: Option<Plan>) -> Result<Option<Plan>, Refu
 
 /// Puts this process into the user's jail, and keeps the session, unless the user is not ours.
 fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdict, Refusal> {
-    let Some(plan) = plan_for(host, options, guest)? else {
+    let process = check_process();
+    let lookups = Lookups::of_host_program(process.is_ok());
+    let Some(plan) = plan_for(host, options, guest, (&lookups, SESSION))? else {
         return Ok(Verdict::Ignore);
     };
-    check_process()?;
-    if would_run_passwd(host, options, &plan) {
+    process?;
+    if would_run_passwd(host, options, &plan, &lookups)? {
         return Err(Refusal::PasswordExpired);
     }
     let mut running = Running::new(&mut guest.log, &plan);
@@ -322,10 +336,15 @@ const EXPIRED: &str = "your password has expired; if you are not asked for a new
 
 /// Tells whether the program is sshd and will start passwd(1) in the session in place of what was asked for, because the
 /// password has expired. Other programs have it changed before the session, or refuse.
-fn would_run_passwd(host: &impl Host, options: &Options, plan: &Plan) -> bool {
+fn would_run_passwd(
+    host: &impl Host,
+    options: &Options,
+    plan: &Plan,
+    lookups: &Lookups,
+) -> Result<bool, Refusal> {
     // What sshd calls its terminal, whatever its service is called.
     let is_sshd = host.terminal().is_some_and(|terminal| terminal == "ssh");
-    is_sshd && !options.no_pass_expiry && has_expired(&plan.user)
+    Ok(is_sshd && !options.no_pass_expiry && lookups.has_expired(&plan.user)?)
 }
 
 /// Makes sure that this process can be put into a jail: all of it, and by root.

@@ -20,6 +20,7 @@
 
 use std::io::Write;
 
+pub mod directory;
 pub mod documents;
 mod doors;
 pub mod escape;

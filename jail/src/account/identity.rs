@@ -18,6 +18,7 @@ use nix::{
 };
 
 use super::{
+    local::{Contradiction, Local},
     names,
     services::{self, Unanswered},
 };
@@ -56,8 +57,16 @@ pub enum IdentityError {
     Unknown(String),
     /// The database did not answer: not the same as "unknown".
     LookUp(&'static str, Errno),
-    /// The name is not UTF-8 or has a NUL; no rule could name it.
+    /// The name can't stand in passwd(5), and no rule could name it.
     Name(String),
+    /// The database has this name with a uid that is not that of /etc/passwd, the last.
+    OtherUid(String, u32, u32),
+    /// The database has this name with the uid of another account, which is in /etc/passwd.
+    TakenUid(String, u32, String),
+    /// The database has, for an account of /etc/passwd, one of another name.
+    Renamed(String, String),
+    /// A group's list of members is longer than what is read.
+    LongGroup(u32),
     /// Another account has the same uid, and the caller is known by its name.
     SharedUid(String),
     /// A service that may know of more groups was not to be had, and no other rule than one by group could decide.
@@ -80,7 +89,31 @@ impl fmt::Display for IdentityError {
                 "look up {what}: {}; see nsswitch.conf and its services",
                 errno.desc()
             ),
-            IdentityError::Name(name) => write!(f, "the account name {name:?} is not UTF-8"),
+            IdentityError::Name(name) => write!(
+                f,
+                "the account name {name:?} is empty, not UTF-8, or has a control character, a colon or a slash; \
+                 see getent passwd, and rename the account"
+            ),
+            IdentityError::OtherUid(name, uid, own) => write!(
+                f,
+                "a name service says that {name:?} has uid {uid}, and /etc/passwd says {own}; \
+                 see getent passwd {own}, and correct the one that is wrong"
+            ),
+            IdentityError::TakenUid(name, uid, owner) => write!(
+                f,
+                "a name service says that {name:?} has uid {uid}, which is that of {owner:?} in /etc/passwd; \
+                 give the account a uid of its own"
+            ),
+            IdentityError::Renamed(name, other) => write!(
+                f,
+                "a name service answers {other:?} for {name:?}, which is an account of /etc/passwd; \
+                 put files first in the line passwd of nsswitch.conf"
+            ),
+            IdentityError::LongGroup(gid) => write!(
+                f,
+                "group {gid} of the user has more members than are read (1 MiB of names), and a rule may be for it; \
+                 have the directory leave the members out (ignore_group_members in sssd.conf), or name the user in [users]"
+            ),
             IdentityError::SharedUid(other) => write!(
                 f,
                 "the account {other:?} has the same uid, and the kernel can't tell them apart; give each a uid of its own"
@@ -108,12 +141,13 @@ impl Identity {
     /// The groups are the kernel's, not getgrouplist(3)'s: the login program has just set them, from the same
     /// database and whatever else PAM adds (pam_group), and asking for them again loads every NSS module that the
     /// host has, at a quarter of the whole login's cost. Some may be missing: see [`Identity::with_listed_groups`].
+    /// Names have only those of /etc/group and the primary one: see [`Identity::with_names`].
     ///
     /// Where accounts share a uid, the first one getpwuid(3) finds is meant: the kernel knows no other name. See
     /// [`Identity::refuse_shared_uid`].
     ///
     /// # Errors
-    /// No such account, or the database did not answer.
+    /// No such account, the database did not answer, or it contradicts /etc/passwd.
     pub fn caller() -> Result<Identity, IdentityError> {
         let uid = getuid();
         let user = names::user_of(uid)
@@ -121,10 +155,10 @@ impl Identity {
             .ok_or_else(|| IdentityError::Unknown(format!("uid {uid}")))?;
         let groups =
             getgroups().map_err(|errno| IdentityError::LookUp("the caller's groups", errno))?;
-        Identity::of(user, groups)
+        Identity::of(user, groups, &local()?)
     }
 
-    /// Looks up an account by a name that PAM has, in bytes.
+    /// Looks up an account by a name that PAM has, in bytes, and of its groups the primary one alone.
     ///
     /// # Errors
     /// As [`Identity::named`], or the name is not UTF-8.
@@ -132,24 +166,23 @@ impl Identity {
         let text = name
             .to_str()
             .ok_or_else(|| IdentityError::Name(name.to_string_lossy().into_owned()))?;
-        Identity::named(text)
+        let user = names::user(text)
+            .map_err(|errno| IdentityError::LookUp("the user's name", errno))?
+            .ok_or_else(|| IdentityError::Unknown(format!("user {text:?}")))?;
+        let local = local()?;
+        // A service may answer with the name as it spells it.
+        if user.name != text && local.uid_of(text).is_some() {
+            return Err(IdentityError::Renamed(text.to_owned(), user.name));
+        }
+        Identity::of(user, Vec::new(), &local)
     }
 
-    /// Looks up an account by name, for PAM and for the administrator.
+    /// Looks up an account by name with all its groups, for the administrator.
     ///
     /// # Errors
-    /// No such account, or the database did not answer.
+    /// No such account, the database did not answer, or it contradicts /etc/passwd.
     pub fn named(name: &str) -> Result<Identity, IdentityError> {
-        let user = names::user(name)
-            .map_err(|errno| IdentityError::LookUp("the user's name", errno))?
-            .ok_or_else(|| IdentityError::Unknown(format!("user {name:?}")))?;
-        let name = CString::new(user.name.as_bytes())
-            .map_err(|_| IdentityError::Name(user.name.clone()))?;
-        let groups = names::groups(&name, user.gid)
-            .map_err(|errno| IdentityError::LookUp("the user's groups", errno))?;
-        let mut identity = Identity::of(user, groups)?;
-        identity.unanswered = services::unanswered(&name);
-        Ok(identity)
+        Identity::of_name(OsStr::new(name))?.with_listed_groups()
     }
 
     /// Makes an account up, for tests: nothing is looked up. Its one group has its own name and number.
@@ -171,32 +204,90 @@ impl Identity {
         }
     }
 
-    /// Adds the groups that the account database lists. The kernel's alone can be too few to decide by: `su` asks for them
-    /// with the environment of whoever called it, and a service that is down gives none.
+    /// Adds the groups that the account database lists, and asks whether each service has said which. The kernel's alone can be
+    /// too few to decide by: `su` asks for them with the environment of whoever called it, and a service that is down gives none.
     ///
     /// # Errors
     /// The database did not answer.
     pub fn with_listed_groups(&self) -> Result<Identity, IdentityError> {
-        let name = CString::new(self.name.as_bytes())
-            .map_err(|_| IdentityError::Name(self.name.to_string_lossy().into_owned()))?;
-        let listed = names::groups(&name, Gid::from_raw(self.gid))
+        let mut identity = self.with_groups()?;
+        identity.unanswered = services::unanswered(&c_string(&self.name)?);
+        Ok(identity)
+    }
+
+    /// Adds the groups that the account database lists. A service that does not answer is left out without a word.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub fn with_groups(&self) -> Result<Identity, IdentityError> {
+        let listed = names::groups(&c_string(&self.name)?, Gid::from_raw(self.gid))
             .map_err(|errno| IdentityError::LookUp("the user's groups", errno))?;
         let mut identity = self.clone();
-        for gid in listed {
-            if identity.groups.contains(&gid.as_raw()) {
-                continue;
-            }
-            identity.groups.push(gid.as_raw());
-            match group_name(gid)? {
-                Some(group) => {
-                    identity.group_names.push(group);
-                    identity.group_ids.push(gid.as_raw());
-                }
-                None => identity.unnamed_group = Some(gid.as_raw()),
+        for gid in listed.into_iter().map(Gid::as_raw) {
+            if !identity.groups.contains(&gid) {
+                identity.groups.push(gid);
             }
         }
-        identity.unanswered = services::unanswered(&name);
-        Ok(identity)
+        identity.with_names()
+    }
+
+    /// Looks up the names of the groups that have none yet.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub fn with_names(mut self) -> Result<Identity, IdentityError> {
+        let local = local()?;
+        self.unnamed_group = None;
+        for gid in self.groups.clone() {
+            if !self.group_ids.contains(&gid) {
+                self.name_group(gid, group_name(gid, &local)?);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Adds the groups of /etc/group, for which no service is asked. Nothing where the account is not one of /etc/passwd: more of
+    /// its groups are elsewhere.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    pub fn with_local_groups(&self) -> Result<Option<Identity>, IdentityError> {
+        let local = local()?;
+        let Some(name) = self.name.to_str() else {
+            return Ok(None);
+        };
+        if local.uid_of(name) != Some(self.uid) {
+            return Ok(None);
+        }
+        let mut identity = self.clone();
+        for gid in local.groups_with(name) {
+            if !identity.groups.contains(&gid) {
+                identity.groups.push(gid);
+                identity.name_group(gid, local.group_of(gid).map(OsString::from));
+            }
+        }
+        Ok(Some(identity))
+    }
+
+    /// Keeps the groups that another has of the same account.
+    pub(crate) fn with_groups_of(mut self, other: &Identity) -> Identity {
+        let named = self.named_groups();
+        let kept = named
+            .into_iter()
+            .filter(|(gid, _)| other.groups.contains(gid));
+        (self.group_ids, self.group_names) = kept.unzip();
+        self.groups.clone_from(&other.groups);
+        self
+    }
+
+    fn name_group(&mut self, gid: u32, name: Option<OsString>) {
+        match name {
+            Some(name) => {
+                self.group_names.push(name);
+                self.group_ids.push(gid);
+            }
+            None => self.unnamed_group = Some(gid),
+        }
     }
 
     /// Refuses a caller whom the login program calls by the name of another account with the same uid: a rule for that
@@ -219,42 +310,49 @@ impl Identity {
         }
     }
 
-    fn of(user: User, mut groups: Vec<Gid>) -> Result<Identity, IdentityError> {
-        // nix replaces what is not UTF-8; a rule for the replaced name would be a rule for somebody else.
-        if user.name.contains(char::REPLACEMENT_CHARACTER) {
+    /// Takes an account and ids of groups. A name has the primary group, and each that /etc/group names.
+    fn of(user: User, groups: Vec<Gid>, local: &Local) -> Result<Identity, IdentityError> {
+        if !is_fit(&user.name) {
             return Err(IdentityError::Name(user.name));
         }
-        if !groups.contains(&user.gid) {
-            groups.push(user.gid);
-        }
-        let mut group_names = Vec::with_capacity(groups.len());
-        let mut group_ids = Vec::with_capacity(groups.len());
-        let mut primary = OsString::new();
-        let mut unnamed_group = None;
-        for gid in &groups {
-            let Some(group) = group_name(*gid)? else {
-                unnamed_group = Some(gid.as_raw());
-                continue;
-            };
-            if *gid == user.gid {
-                primary.clone_from(&group);
+        let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
+        match local.contradicts(&user.name, uid) {
+            None => {}
+            Some(Contradiction::Name(own)) => {
+                return Err(IdentityError::OtherUid(user.name, uid, own));
             }
-            group_names.push(group);
-            group_ids.push(gid.as_raw());
+            Some(Contradiction::Uid(owner)) => {
+                return Err(IdentityError::TakenUid(user.name, uid, owner));
+            }
         }
-        Ok(Identity {
+        let mut identity = Identity {
             name: user.name.into(),
-            uid: user.uid.as_raw(),
-            gid: user.gid.as_raw(),
-            group: primary,
+            uid,
+            gid,
+            group: OsString::new(),
             groups: groups.into_iter().map(Gid::as_raw).collect(),
-            group_names,
-            group_ids,
-            unnamed_group,
+            group_names: Vec::new(),
+            group_ids: Vec::new(),
+            unnamed_group: None,
             unanswered: None,
             home: user.dir,
             shell: shell_of(user.shell),
-        })
+        };
+        if !identity.groups.contains(&gid) {
+            identity.groups.push(gid);
+        }
+        for one in identity.groups.clone() {
+            let name = if one == gid {
+                group_name(one, local)?
+            } else {
+                local.group_of(one).map(OsString::from)
+            };
+            if let (true, Some(name)) = (one == gid, &name) {
+                identity.group.clone_from(name);
+            }
+            identity.name_group(one, name);
+        }
+        Ok(identity)
     }
 
     /// Gives the facts that the config decides by.
@@ -295,14 +393,38 @@ fn shell_of(field: PathBuf) -> PathBuf {
     }
 }
 
-/// Looks a group's name up; a group without an entry is no error, and no rule can name it.
-fn group_name(gid: Gid) -> Result<Option<OsString>, IdentityError> {
-    let group =
-        names::group_of(gid).map_err(|errno| IdentityError::LookUp("a group's name", errno))?;
+/// Looks a group's name up, in /etc/group first; a group without an entry is no error, and no rule can name it. The same goes for
+/// one that has the name of another group of this machine.
+fn group_name(gid: u32, local: &Local) -> Result<Option<OsString>, IdentityError> {
+    if let Some(name) = local.group_of(gid) {
+        return Ok(Some(name.into()));
+    }
+    let group = names::group_of(Gid::from_raw(gid)).map_err(|errno| match errno {
+        Errno::ERANGE => IdentityError::LongGroup(gid),
+        other => IdentityError::LookUp("a group's name", other),
+    })?;
     Ok(group
         .map(|group| group.name)
-        .filter(|name| !name.contains(char::REPLACEMENT_CHARACTER))
+        .filter(|name| is_fit(name) && !local.has_other_group(name, gid))
         .map(OsString::from))
+}
+
+/// Tells whether a name can stand in a file of accounts. nix replaces what is not UTF-8: a rule for the replaced name would be a
+/// rule for somebody else.
+fn is_fit(name: &str) -> bool {
+    let is_unfit =
+        |one: char| one.is_control() || [':', '/', char::REPLACEMENT_CHARACTER].contains(&one);
+    !name.is_empty() && !name.contains(is_unfit)
+}
+
+fn local() -> Result<Local, IdentityError> {
+    Local::read()
+        .map_err(|errno| IdentityError::LookUp("the files passwd and group of /etc", errno))
+}
+
+fn c_string(name: &OsStr) -> Result<CString, IdentityError> {
+    CString::new(name.as_bytes())
+        .map_err(|_| IdentityError::Name(name.to_string_lossy().into_owned()))
 }
 
 #[cfg(test)]

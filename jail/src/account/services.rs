@@ -17,7 +17,14 @@ const LOCAL: [&str; 6] = ["files", "compat", "db", "extrausers", "altfiles", "ca
 /// The client of userdb: nss-systemd(8).
 const USERDB: &str = "systemd";
 
+/// Where whoever serves userdb has a socket.
+const USERDB_SOCKETS: &str = "/run/systemd/userdb";
+
 const NSSWITCH: &str = "/etc/nsswitch.conf";
+
+/// The databases of nsswitch.conf(5) that a login asks.
+const GROUPS: [&str; 3] = ["initgroups", "group", "group_compat"];
+const ACCOUNTS: [&str; 4] = ["passwd", "passwd_compat", "shadow", "shadow_compat"];
 
 /// A service that has not said whether the user is in groups of its.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +60,7 @@ pub(crate) fn unanswered(user: &CStr) -> Option<Unanswered> {
     };
     // Any byte is a character here: what is no name of a service has no module.
     let text: String = text.into_iter().map(char::from).collect();
-    for service in for_groups(&text) {
+    for service in services(&text, &GROUPS) {
         let errno = match ask_for_groups(&service, user) {
             Answer::Answered => continue,
             // No service has its socket in /run/systemd/userdb: there is nobody who could be down.
@@ -66,16 +73,36 @@ pub(crate) fn unanswered(user: &CStr) -> Option<Unanswered> {
     None
 }
 
-/// Lists the services for groups that are not local: those of every line of nsswitch.conf(5) that the C library may go
-/// by, which is `initgroups` or `group`, the first or the last of them, and `group_compat` behind `compat`.
-fn for_groups(text: &str) -> Vec<String> {
+/// Tells whether a service that accounts or groups are looked up in may keep whoever asks waiting: one that is not local.
+pub(crate) fn may_stall() -> bool {
+    let all = match fs::read(NSSWITCH) {
+        Ok(text) => {
+            let text: String = text.into_iter().map(char::from).collect();
+            services(&text, &[&ACCOUNTS[..], &GROUPS[..]].concat())
+        }
+        Err(error) => return error.kind() != io::ErrorKind::NotFound,
+    };
+    all.iter().any(|service| service != USERDB || has_userdb())
+}
+
+/// Tells whether anybody serves userdb, whom nss-systemd(8) would ask.
+fn has_userdb() -> bool {
+    fs::read_dir(USERDB_SOCKETS).map_or_else(
+        |error| error.kind() != io::ErrorKind::NotFound,
+        |mut sockets| sockets.next().is_some(),
+    )
+}
+
+/// Lists the services of some databases that are not local: those of every line of nsswitch.conf(5) that the C library may go
+/// by. For groups that is `initgroups` or `group`, the first or the last of them, and `group_compat` behind `compat`.
+fn services(text: &str, databases: &[&str]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default();
         let Some((name, services)) = line.split_once(':') else {
             continue;
         };
-        if !["initgroups", "group", "group_compat"].contains(&name.trim()) {
+        if !databases.contains(&name.trim()) {
             continue;
         }
         for service in without_actions(services).split_whitespace() {
@@ -109,10 +136,10 @@ fn without_actions(services: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::for_groups;
+    use super::GROUPS;
 
     fn services(text: &str) -> Vec<String> {
-        for_groups(text)
+        super::services(text, &GROUPS)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A child of a host program that does what may stall: it looks at the jail's files, and builds the world.
+//! A child that does what may stall: it asks name services, looks at the jail's files, and builds the world.
 //!
 //! The host program's process is another program's (sshd's monitor, login, cron): while it waits for a file system that does not
 //! answer, nobody else is let in. So this child does it, and its parent waits with a deadline, kills it when that is over, and
@@ -89,11 +89,31 @@ impl Child {
         kept: &[RawFd],
         work: impl FnOnce() -> Result<Option<OwnedFd>, Refusal>,
     ) -> Result<Child, Refusal> {
+        let uid = plan.process.ids.uid;
+        let named = move || {
+            name_for(uid).map_err(refuse)?;
+            work()
+        };
+        let overdue = || Refusal::Overdue(plan.world.looked_at());
+        Child::begin(longest, kept, named, overdue)
+    }
+
+    /// As [`run_for`](Child::run_for), before it is known for whom: the child keeps the name of this process. `overdue` is the
+    /// refusal of one that was not done in time.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn begin(
+        longest: Duration,
+        kept: &[RawFd],
+        work: impl FnOnce() -> Result<Option<OwnedFd>, Refusal>,
+        overdue: impl FnOnce() -> Refusal,
+    ) -> Result<Child, Refusal> {
         let (socket, theirs) = channel::pair().map_err(refuse)?;
         let side =
             clone_without_signal().map_err(|errno| refuse(StepFault::Failed("clone", errno)))?;
         let pid = match side {
-            Side::Child => be_child(plan.process.ids.uid, &theirs, kept, work),
+            Side::Child => be_child(&theirs, kept, work),
             Side::Parent(pid) => pid,
         };
         drop(theirs);
@@ -108,16 +128,20 @@ impl Child {
             socket,
             passed: None,
         };
-        child.wait(longest, plan)?;
+        child.wait(longest, overdue)?;
         Ok(child)
     }
 
     /// Waits for the one message of the child.
-    fn wait(&mut self, longest: Duration, plan: &Plan) -> Result<(), Refusal> {
+    fn wait(
+        &mut self,
+        longest: Duration,
+        overdue: impl FnOnce() -> Refusal,
+    ) -> Result<(), Refusal> {
         let end = Instant::now() + longest;
         let told = channel::is_readable_by(&self.socket, end);
         if !told.map_err(failed("poll")).map_err(refuse)? {
-            return Err(Refusal::Overdue(plan.world.looked_at()));
+            return Err(overdue());
         }
         let mut message = vec![0; LONGEST];
         let (length, passed) =
@@ -135,7 +159,7 @@ impl Child {
                 String::from_utf8_lossy(reason).into_owned(),
             )),
             None => Err(refuse(StepFault::PeerGone(
-                "the child that builds the jail",
+                "the child that looks, builds or asks name services",
             ))),
         }
     }
@@ -176,13 +200,11 @@ fn refuse(fault: StepFault) -> Refusal {
 
 /// The life of the child. It never goes on as the host program.
 fn be_child(
-    uid: u32,
     socket: &OwnedFd,
     kept: &[RawFd],
     work: impl FnOnce() -> Result<Option<OwnedFd>, Refusal>,
 ) -> ! {
     let done = catch_unwind(AssertUnwindSafe(|| {
-        name_for(uid).map_err(refuse)?;
         let _watchdog = be_alone(socket, kept).map_err(refuse)?;
         work()
     }));

@@ -30,31 +30,10 @@ const SERVICES_DIRECTORY: &str = "services.d";
 /// The largest config file that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// Reads the config below `directory` and decides about the account of the caller, whose groups are the kernel's.
-///
-/// Where the groups matter, those that the account database lists count as well.
-///
-/// The file of `users.d` is opened by the account's name: the cost does not grow with the number of users.
+/// Decides about an account whose groups have been looked up, by a config of any name.
 ///
 /// # Errors
-/// A config that is missing, unreadable, wrong, or writable by anybody but root; an account name that can't be a file
-/// name; a template that can't be filled; groups that can't be looked up.
-pub fn decide(directory: &Path, caller: &Identity) -> Result<Decision, Refusal> {
-    let config = Config::read(directory)?;
-    match config.decide(caller) {
-        Ok(decision) if !is_by_groups(&decision) => Ok(decision),
-        Ok(_) | Err(Refusal::Identity(_)) => {
-            let identity = caller.with_listed_groups().map_err(Refusal::Identity)?;
-            config.decide(&identity)
-        }
-        Err(refusal) => Err(refusal),
-    }
-}
-
-/// Decides about an account whose groups have been looked up, by a config of any name, for the PAM module.
-///
-/// # Errors
-/// As [`decide`].
+/// As [`Config::read`] and [`Config::decide`].
 pub fn decide_by(directory: &Path, name: &OsStr, identity: &Identity) -> Result<Decision, Refusal> {
     Config::read_by(directory, name)?.decide(identity)
 }
@@ -76,7 +55,11 @@ impl Config {
         Config::read_by(directory, OsStr::new(CONFIG_FILE))
     }
 
-    fn read_by(directory: &Path, name: &OsStr) -> Result<Config, Refusal> {
+    /// As [`read`](Config::read), a config of any name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_by(directory: &Path, name: &OsStr) -> Result<Config, Refusal> {
         let file = directory.join(name);
         let opened = trust::open_directory(directory).map_err(|flaw| unopened(&file, flaw))?;
         let text = trust::open_file(&opened, directory, Path::new(name))
@@ -100,7 +83,7 @@ impl Config {
     /// Reads the account's file of `users.d`, if there is one.
     ///
     /// # Errors
-    /// As [`decide`].
+    /// As [`decide`](Config::decide).
     pub fn user_file(&self, identity: &Identity) -> Result<Option<UserFile>, Refusal> {
         let name = user_file_name(&identity.name).map_err(Refusal::UserFileName)?;
         let users = self.directory.join(USERS_DIRECTORY);
@@ -115,10 +98,27 @@ impl Config {
         }
     }
 
-    /// Decides about one account.
+    /// Decides about one account, of which not all groups may be known. Where they matter, `listed` looks them all up.
     ///
     /// # Errors
-    /// As [`decide`].
+    /// As [`decide`](Config::decide), or those of `listed`.
+    pub fn decide_with(
+        &self,
+        account: &Identity,
+        listed: impl FnOnce() -> Result<Identity, Refusal>,
+    ) -> Result<Decision, Refusal> {
+        match self.decide(account) {
+            Ok(decision) if !is_by_groups(&decision) => Ok(decision),
+            Ok(_) | Err(Refusal::Identity(_)) => self.decide(&listed()?),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Decides about one account. The file of `users.d` is opened by its name: the cost does not grow with the number of users.
+    ///
+    /// # Errors
+    /// A file that is unreadable, wrong, or writable by anybody but root; an account name that can't be a file name; a template
+    /// that can't be filled; groups that are not all known.
     pub fn decide(&self, identity: &Identity) -> Result<Decision, Refusal> {
         let user_file = self.user_file(identity)?;
         let decision = self

@@ -9,6 +9,7 @@ pub mod host_program;
 pub mod inside;
 pub mod lockout;
 pub mod look;
+pub mod lookups;
 pub mod recording;
 pub mod refusal;
 pub mod until;

@@ -44,6 +44,8 @@ pub enum Refusal {
     Descriptor(BadDescriptor),
     /// The account facts could not be had.
     Identity(IdentityError),
+    /// Name services have not answered when the deadline came; to what.
+    Unanswered(&'static str),
     /// There is no config file.
     ConfigMissing(PathBuf),
     /// The config file can't be read.
@@ -197,6 +199,7 @@ impl Refusal {
             Refusal::Privilege(missing) => missing.code(),
             Refusal::Descriptor(_) => Code::Descriptor,
             Refusal::Identity(_)
+            | Refusal::Unanswered(_)
             | Refusal::UserFileName(_)
             | Refusal::Template(_)
             | Refusal::PasswordExpired

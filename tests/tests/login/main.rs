@@ -8,6 +8,7 @@ mod commands_closed;
 mod compare;
 mod conformance;
 mod create;
+mod directory;
 mod doors;
 mod empty_fields;
 mod environment;

@@ -27,6 +27,11 @@ impl fmt::Display for Refusal {
             Refusal::Privilege(missing) => missing.fmt(f),
             Refusal::Descriptor(bad) => bad.fmt(f),
             Refusal::Identity(error) => error.fmt(f),
+            Refusal::Unanswered(what) => write!(
+                f,
+                "look up {what}: the services of /etc/nsswitch.conf have not answered in {DEADLINE} s; see getent passwd USER and \
+                 id USER, and mend the directory or its client (sssd, nslcd)"
+            ),
             Refusal::ConfigMissing(path) => config_missing(path, f),
             Refusal::ConfigUnreadable(path, errno) => config_unreadable(path, *errno, f),
             Refusal::ConfigUnsafe(untrusted) => config_unsafe(untrusted, f),
