@@ -80,6 +80,8 @@ fn fetch(repository: &Path, packages: &Path) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     match fetched.status.success() {
         true => Ok(()),
-        false => Err(String::from_utf8_lossy(&fetched.stderr).trim_end().to_owned()),
+        false => Err(String::from_utf8_lossy(&fetched.stderr)
+            .trim_end()
+            .to_owned()),
     }
 }

@@ -86,7 +86,8 @@ impl fmt::Display for IdentityError {
             }
             IdentityError::LookUp(what, errno) => write!(
                 f,
-                "look up {what}: {}; see nsswitch.conf and its services",
+                "look up {what}: a service of /etc/nsswitch.conf does not answer ({}); \
+                 mend the directory or its client (sssd, nslcd)",
                 errno.desc()
             ),
             IdentityError::Name(name) => write!(
@@ -253,9 +254,7 @@ impl Identity {
     /// A file can't be read.
     pub fn with_local_groups(&self) -> Result<Option<Identity>, IdentityError> {
         let local = local()?;
-        let Some(name) = self.name.to_str() else {
-            return Ok(None);
-        };
+        let name = self.name.to_str().unwrap_or_default();
         if local.uid_of(name) != Some(self.uid) {
             return Ok(None);
         }
@@ -375,6 +374,15 @@ impl Identity {
             .copied()
             .zip(self.group_names.iter().cloned())
             .collect()
+    }
+
+    /// Tells whether the account is one of /etc/passwd, and of no directory.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn is_local(&self) -> Result<bool, IdentityError> {
+        let name = self.name.to_str().unwrap_or_default();
+        Ok(local()?.uid_of(name) == Some(self.uid))
     }
 
     /// Tells whether the account is uid 0, which is never jailed.

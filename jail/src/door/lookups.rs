@@ -17,7 +17,11 @@ use jail_config::Decision;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::{
-    account::{identity::Identity, password::has_expired, services},
+    account::{
+        identity::Identity,
+        password::has_expired,
+        services::{self, Unanswered},
+    },
     door::{child::Child, decision::Config, refusal::Refusal},
     fault::{StepFault, errno_of_io, failed},
     process::start::{DEADLINE, Watchdog},
@@ -143,6 +147,25 @@ impl Lookups {
             (None, Decision::Exempt(_) | Decision::Unlisted(_)) => account,
         };
         Ok((decision, identity))
+    }
+
+    /// Looks up an account by name with all its groups, for the administrator.
+    ///
+    /// # Errors
+    /// As [`Identity::named`]; no answer in time.
+    pub fn named(&self, name: &str) -> Result<Identity, Refusal> {
+        self.account("the account", || Ok(Identity::named(name)?))
+    }
+
+    /// Gives a service that says that it can't tell the groups of root, which the account database has everywhere.
+    ///
+    /// # Errors
+    /// No answer in time.
+    pub fn silent_service(&self) -> Result<Option<Unanswered>, Refusal> {
+        let root = self.account("the groups of root", || {
+            Ok(Identity::of_name(OsStr::new("root"))?.with_listed_groups()?)
+        })?;
+        Ok(root.unanswered)
     }
 
     fn listed(&self, of: &Identity, kept: &mut Option<Identity>) -> Result<Identity, Refusal> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use jail::{
     account::identity::{Identity, IdentityError},
-    door::{decision::Config, refusal::Refusal},
+    door::{decision::Config, lookups::Lookups, refusal::Refusal},
 };
 use jail_config::{Decision, Jail, RuleKind, nearest};
 
@@ -160,6 +160,9 @@ pub(crate) fn passwd() -> Result<String, Failure> {
 /// # Errors
 /// There is none of that name, or the look-up has failed.
 pub(crate) fn named(name: &str) -> Result<Identity, Failure> {
+    if let Err(silent @ Refusal::Unanswered(_)) = Lookups::of_host_program(true).named(name) {
+        return Err(silent.into());
+    }
     Identity::named(name).map_err(|error| {
         let is_unknown = matches!(error, IdentityError::Unknown(_));
         let refusal = Refusal::Identity(error);

@@ -8,6 +8,7 @@ mod accepted;
 mod account_state;
 mod config;
 mod cron;
+mod directory;
 mod doors;
 mod etc;
 mod finding;
@@ -138,6 +139,7 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
             return Ok(report);
         }
     };
+    let silent = self::directory::unanswered()?;
     let all = Accounts::all(&config, directory)?;
     let accounts = if asked.users.is_empty() {
         &all
@@ -152,7 +154,8 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
         )));
     }
     report.users = accounts.jailed.len();
-    config::names(&mut report, &config, accounts);
+    config::names(&mut report, &config, accounts, silent.as_deref());
+    self::directory::check(&mut report, &config, &all)?;
     if asked.users.is_empty() {
         config::stray_files(&mut report, directory, accounts);
     } else {

@@ -69,6 +69,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) output: Output,
 }
 
+/// What is said of an account that is not in /etc/passwd.
+const DIRECTORY: &str = "a directory has the account, and may change its groups; what its client keeps (sssd: for 90 minutes) \
+                         decides until then: sss_cache -u USER has it asked again";
+
 /// Explains one login.
 pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     let _look = Look::begin();
@@ -84,6 +88,9 @@ pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
         explanation.remarks.push(Remark::new(
             "sshd could not be asked whether it forces jail-shell on this user for every connection",
         ));
+    }
+    if !identity.is_local().unwrap_or(true) {
+        explanation.remarks.push(Remark::new(DIRECTORY));
     }
     if let Ok(Decision::Jail(jail)) = config.decide(&identity) {
         let jail = *jail;

@@ -38,6 +38,8 @@ pub(crate) enum FindingKind {
     ConfigUnsafe,
     /// The config has a mistake
     ConfigWrong,
+    /// A rule is for a group of a directory, whose accounts check can't list
+    DirectoryGroup,
     /// No rule jails the user who was named
     NotJailed,
     /// Check can't find out whether an account is jailed
@@ -340,6 +342,9 @@ impl FindingKind {
             }
             K::DeviceMissing | K::ServiceMissing | K::ToBeMade => Some(Severity::Note),
             K::UnusedAcceptance => Some(Severity::Note),
+            K::DeviceMissing | K::DirectoryGroup | K::ServiceMissing | K::UnusedAcceptance => {
+                Some(Severity::Note)
+            }
             K::Until | K::UntilStays => Some(Severity::Note),
             _ => Some(Severity::Error),
         }

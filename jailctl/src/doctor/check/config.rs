@@ -81,8 +81,13 @@ fn walked_kind(kind: Kind) -> FindingKind {
     }
 }
 
-/// Checks that the names in the config are names of the host.
-pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
+/// Checks that the names in the config are names of the host. One that no service has may be of the service that is `silent`.
+pub(crate) fn names(
+    report: &mut Report,
+    config: &Config,
+    accounts: &Accounts,
+    silent: Option<&str>,
+) {
     for (identity, refusal) in &accounts.undecided {
         let what = refusal.to_string();
         match refusal {
@@ -102,6 +107,12 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
     let policy = config.policy();
     for named in policy.rules() {
         let rule = &named.rule;
+        if let (Some(silent), true) = (silent, is_nowhere(&rule.kind, accounts)) {
+            report.leave_unchecked(format!(
+                "{rule}: no service that answers has this name, and {silent}"
+            ));
+            continue;
+        }
         match &rule.kind {
             RuleKind::User(user) if accounts.unknown.contains(user) => {
                 report.add(for_nobody(unknown_user(rule, user, accounts), rule, policy));
@@ -125,6 +136,15 @@ pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts) {
             }
             _ => {}
         }
+    }
+}
+
+/// Tells whether no service has the account or group of a rule.
+fn is_nowhere(kind: &RuleKind, accounts: &Accounts) -> bool {
+    match kind {
+        RuleKind::User(user) | RuleKind::ExemptUser(user) => accounts.unknown.contains(user),
+        RuleKind::Group(group) | RuleKind::ExemptGroup(group) => has_group(group) != Some(true),
+        _ => false,
     }
 }
 

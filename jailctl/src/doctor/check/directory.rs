@@ -1,0 +1,89 @@
+//! Accounts and groups of a directory: what can't be listed, and what can't be known while it does not answer.
+
+use std::{collections::BTreeSet, fs};
+
+use jail::door::{decision::Config, lookups::Lookups};
+use jail_config::RuleKind;
+
+use crate::{
+    accounts::account::{self, Accounts},
+    doctor::check::{Finding, FindingKind, Report},
+    failure::Failure,
+    shell::{self, shown},
+};
+
+/// How many names a finding has.
+const MOST: usize = 3;
+
+/// Insists on name services that answer at all: each look-up would wait for them, and there are many. Gives the one that says
+/// that its directory is down.
+///
+/// # Errors
+/// No answer in time.
+pub(super) fn unanswered() -> Result<Option<String>, Failure> {
+    let silent = Lookups::of_host_program(true).silent_service();
+    Ok(silent?.map(|service| service.to_string()))
+}
+
+/// Says of each rule for a group of a directory whose accounts have not been looked at.
+pub(super) fn check(report: &mut Report, config: &Config, all: &Accounts) -> Result<(), Failure> {
+    let own = fs::read_to_string("/etc/group").unwrap_or_default();
+    let is_own = |group: &str| {
+        own.lines()
+            .any(|line| line.split(':').next() == Some(group))
+    };
+    let listed = account::listed()?;
+    for named in config.policy().rules() {
+        let rule = &named.rule;
+        match &rule.kind {
+            RuleKind::Group(group) if !is_own(group) => {
+                let members = members(group);
+                let looked_at: BTreeSet<&str> = all
+                    .jailed
+                    .iter()
+                    .filter_map(|it| it.identity.name.to_str())
+                    .chain(listed.iter().map(String::as_str))
+                    .collect();
+                let unseen: Vec<&String> = members
+                    .iter()
+                    .filter(|it| !looked_at.contains(it.as_str()))
+                    .collect();
+                let Some(example) = unseen.first() else {
+                    continue;
+                };
+                let names: Vec<String> = unseen.iter().take(MOST).map(shown).collect();
+                let more = match unseen.len().checked_sub(MOST) {
+                    None | Some(0) => String::new(),
+                    Some(more) => format!(" and {more} more"),
+                };
+                let what = format!(
+                    "{rule}: the group is of a directory that does not list its accounts (getent passwd), so they are not checked: {}{more}; \
+                     to check one: jailctl check {}",
+                    names.join(", "),
+                    shell::quoted(example)
+                );
+                report.add(Finding::note(FindingKind::DirectoryGroup, what));
+            }
+            RuleKind::ExemptGroup(group) if !is_own(group) && !members(group).is_empty() => {
+                let what = format!(
+                    "{rule}: the group is of a directory: whoever can change it there lets users in unjailed"
+                );
+                report.add(Finding::note(FindingKind::DirectoryGroup, what));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Lists the members of a group that getent(1) gives, which are not those whose primary group it is.
+fn members(group: &str) -> Vec<String> {
+    let answer = shell::ask("getent", &["group", "--", group]).ok().flatten();
+    let text = answer.map(|answer| String::from_utf8_lossy(&answer.stdout).into_owned());
+    let text = text.unwrap_or_default();
+    let list = text.trim_end().split(':').nth(3).unwrap_or_default();
+    list.split(',')
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
