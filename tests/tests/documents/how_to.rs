@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use login_jail_tests::directory::Client;
 use login_jail_tests::documents::{follow, machine};
 use login_jail_tests::{Sandbox, roots, skipped};
 
@@ -71,6 +72,46 @@ fn a_database_is_reached_by_its_socket_and_not_by_the_network() {
     if let Some(sandbox) = machine_with("pg_createcluster", "a database by its socket") {
         sandbox.must(POSTGRESQL);
         follow(&sandbox, &page("database-socket"));
+    }
+}
+
+/// What Debian's packages of SSSD and nslcd set up when they are installed, and systemctl for both.
+const DIRECTORY: &str = r#"
+cat >/etc/pam.d/common-account <<END
+account [success=3 new_authtok_reqd=done default=ignore] pam_unix.so
+account [success=2 default=ignore] pam_ldap.so minimum_uid=1000
+account [success=1 default=ignore] pam_sss.so
+account requisite pam_deny.so
+account required pam_permit.so
+END
+install -d -o nslcd -g nslcd /run/nslcd
+mv /usr/local/sbin/systemctl /usr/local/sbin/systemctl.ssh
+cat >/usr/local/sbin/systemctl <<'END'
+#!/bin/sh
+case "$*" in
+"stop sssd") kill $(pidof sssd) ;;
+"stop nslcd") kill $(pidof nslcd) ;;
+"restart sssd") sssd -D; until id -Gn lisa 2>/dev/null | grep -q students; do sleep 0.1; done ;;
+"restart nslcd") nslcd; until id -Gn lisa 2>/dev/null | grep -q students; do sleep 0.1; done ;;
+*) exec systemctl.ssh "$@" ;;
+esac
+END
+chmod 755 /usr/local/sbin/systemctl
+"#;
+
+#[test]
+fn accounts_come_from_ldap_by_sssd_and_by_nslcd() {
+    let sandbox = machine();
+    let key = sandbox.read("/root/key.pub");
+    let more = format!(
+        "\ndn: cn=lisa,ou=people,dc=example,dc=org\nobjectClass: account\nobjectClass: extensibleObject\nobjectClass: posixAccount\n\
+         objectClass: ldapPublicKey\nuid: lisa\ncn: lisa\nuidNumber: 25000\ngidNumber: 20000\nhomeDirectory: /home/lisa\n\
+         loginShell: /usr/bin/jail-shell\nsshPublicKey: {key}\n\
+         \ndn: cn=students,ou=groups,dc=example,dc=org\nobjectClass: posixGroup\ncn: students\ngidNumber: 35000\nmemberUid: lisa\n"
+    );
+    if let Some(sandbox) = sandbox.directory(Client::None, 5, 2, &more) {
+        sandbox.must(DIRECTORY);
+        follow(&sandbox, &page("ldap"));
     }
 }
 

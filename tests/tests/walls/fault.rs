@@ -953,6 +953,49 @@ const TIMED: &[Row] = &[
 ];
 
 /// The ways of entering: two with all the steps that they can have, and some that add to the second.
+/// What a login has besides where a name service may not answer: a child, `in=2`, looks the account up.
+const ASKED: &[Row] = &[
+    row("build", (libc::SYS_clone, "in=1"), Every, "EAGAIN", STEP),
+    row(
+        "build",
+        (libc::SYS_socketpair, "in=1"),
+        Nth(1),
+        "EMFILE",
+        STEP,
+    ),
+    row(
+        "build",
+        (libc::SYS_pidfd_open, "in=1"),
+        Nth(1),
+        "EMFILE",
+        STEP,
+    ),
+    row(
+        "build",
+        (libc::SYS_timer_create, "in=2"),
+        Nth(1),
+        "EAGAIN",
+        STEP,
+    ),
+    row(
+        "build",
+        (libc::SYS_close_range, "in=2"),
+        Nth(1),
+        "EPERM",
+        STEP,
+    ),
+    row(
+        "look-up",
+        (libc::SYS_memfd_create, "in=2"),
+        Nth(1),
+        "EMFILE",
+        STEP,
+    ),
+    row("look-up", (libc::SYS_write, "in=2"), Nth(1), "ENOSPC", STEP),
+    row("build", (libc::SYS_sendmsg, "in=2"), Every, "ENOBUFS", STEP),
+];
+
+/// The ways of entering: two with all the steps that they can have, and one that adds to the second.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Chroot,
@@ -962,11 +1005,14 @@ enum Way {
     Timed,
 }
 use Way::{Chroot, Full, Logged, Recorded, Timed};
+    Asked,
+}
+use Way::{Asked, Chroot, Full, Recorded};
 
 impl Way {
     fn config(self) -> &'static str {
         match self {
-            Chroot => {
+            Chroot | Asked => {
                 r#"
 users = { ann = "ann" }
 [jails.ann]
@@ -1033,6 +1079,7 @@ record = "sessions"
             Recorded => RECORDED,
             Logged => LOGGED,
             Timed => TIMED,
+            Asked => ASKED,
         }
     }
 
@@ -1041,6 +1088,7 @@ record = "sessions"
             Chroot => CHROOT_LIES,
             Full => FULL_LIES,
             Recorded | Logged | Timed => &[],
+            Recorded | Asked => &[],
         }
     }
 
@@ -1069,6 +1117,7 @@ record = "sessions"
                     unsure: false,
                     shell: false,
                 },
+                Chroot | Full | Asked => What::Shell,
                 Recorded => What::Command {
                     command,
                     arguments: Vec::new(),
@@ -1100,6 +1149,8 @@ impl Stage {
             // What the host has for an sftp-server is what runs.
             Logged => &server,
             Full | Recorded | Timed => "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*",
+            Chroot | Asked => "",
+            Full | Recorded => "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*",
         };
         let shell = format!(
             "{clear}\nrm -f $root/bin/sh\ncp {} $root/bin/sh",
@@ -1117,6 +1168,10 @@ impl Stage {
         sandbox.must("groupadd friends; usermod -aG friends ann");
         let account = sandbox
             .must("echo $(id -u ann):$(getent group adm friends | cut -d: -f3 | paste -sd,)");
+        if let Asked = way {
+            // Whoever this is, it is asked for nobody of /etc/passwd.
+            sandbox.must("sed -i 's/^passwd:.*/passwd: files remote/' /etc/nsswitch.conf");
+        }
         Stage {
             sandbox,
             account,
@@ -1369,6 +1424,8 @@ fn no_failure_of_a_call_of_a_running_session_makes_it_last_longer_than_its_limit
             sandbox.logged(&["cut", &format!("{name}: ")]);
         }
     }
+fn refuses_when_a_call_of_a_look_up_fails() {
+    Stage::new(Asked).insist(ASKED);
 }
 
 /// The sftp-server does not mind where nobody reads what it says of its transfers.
