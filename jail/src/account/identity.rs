@@ -126,7 +126,7 @@ impl fmt::Display for IdentityError {
             ),
             IdentityError::UnnamedGroup(gid) => write!(
                 f,
-                "group {gid} of the user has no name, or its look-up failed, and a rule may be for it; \
+                "group {gid} of the user has no name, or that of another group of /etc/group, or its look-up failed, and a rule may be for it; \
                  see getent group {gid}, or name the user in [users]"
             ),
         }

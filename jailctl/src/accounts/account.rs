@@ -67,11 +67,15 @@ pub(crate) struct Accounts {
     pub(crate) undecided: Vec<(Identity, Refusal)>,
     /// Names that the config has, and the account database has not.
     pub(crate) unknown: Vec<String>,
+    /// A service that says that its directory is down: it may have more of all of them.
+    pub(crate) silent: Option<String>,
 }
 
 impl Accounts {
     /// Decides about every account that can be listed and every one that the config names.
     pub(crate) fn all(config: &Config, directory: &Path) -> Result<Accounts, Failure> {
+        // One that does not answer at all would keep each look-up waiting, and there are many.
+        let silent = Lookups::of_host_program(true).silent_service()?;
         let mut names = listed()?;
         names.extend(
             config
@@ -83,7 +87,10 @@ impl Accounts {
                 }),
         );
         names.extend(with_own_file(directory));
-        Accounts::named(config, names)
+        Ok(Accounts {
+            silent: silent.map(|service| service.to_string()),
+            ..Accounts::named(config, names)?
+        })
     }
 
     /// Decides about these accounts.

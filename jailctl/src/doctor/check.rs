@@ -139,7 +139,6 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
             return Ok(report);
         }
     };
-    let silent = self::directory::unanswered()?;
     let all = Accounts::all(&config, directory)?;
     let accounts = if asked.users.is_empty() {
         &all
@@ -154,7 +153,7 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
         )));
     }
     report.users = accounts.jailed.len();
-    config::names(&mut report, &config, accounts, silent.as_deref());
+    config::names(&mut report, &config, accounts, all.silent.as_deref());
     self::directory::check(&mut report, &config, &all)?;
     if asked.users.is_empty() {
         config::stray_files(&mut report, directory, accounts);

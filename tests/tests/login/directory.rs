@@ -48,7 +48,7 @@ fn group(name: &str, gid: u32, members: &[&str]) -> String {
         .map(|it| format!("memberUid: {it}\n"))
         .collect();
     format!(
-        "\ndn: cn={name}-{gid},ou=groups,dc=example,dc=org\nobjectClass: posixGroup\ncn: {name}\ngidNumber: {gid}\n{members}"
+        "\ndn: cn={name},ou=groups,dc=example,dc=org\nobjectClass: posixGroup\ncn: {name}\ngidNumber: {gid}\n{members}"
     )
 }
 
@@ -466,7 +466,8 @@ echo '{"groupName":"dora","gid":26001}' >/etc/userdb/dora.group
 ln -s dora.group /etc/userdb/26001.group
 echo '{"groupName":"doors","gid":26100}' >/run/userdb/doors.group
 ln -s doors.group /run/userdb/26100.group
-touch /run/userdb/dora:doors.membership
+# An empty one counts as masked.
+echo '{}' >/run/userdb/dora:doors.membership
 "#;
 
 #[test]

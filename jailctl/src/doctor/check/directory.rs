@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use jail::door::{decision::Config, lookups::Lookups};
+use jail::door::decision::Config;
 use jail_config::RuleKind;
 
 use crate::{
@@ -14,16 +14,6 @@ use crate::{
 
 /// How many names a finding has.
 const MOST: usize = 3;
-
-/// Insists on name services that answer at all: each look-up would wait for them, and there are many. Gives the one that says
-/// that its directory is down.
-///
-/// # Errors
-/// No answer in time.
-pub(super) fn unanswered() -> Result<Option<String>, Failure> {
-    let silent = Lookups::of_host_program(true).silent_service();
-    Ok(silent?.map(|service| service.to_string()))
-}
 
 /// Says of each rule for a group of a directory whose accounts have not been looked at.
 pub(super) fn check(report: &mut Report, config: &Config, all: &Accounts) -> Result<(), Failure> {
