@@ -6,6 +6,7 @@
     reason = "a test reports by panicking"
 )]
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, directory::Client, of_kind, skipped};
@@ -66,14 +67,17 @@ fn machine(client: Client, more: &str) -> Option<Sandbox> {
     Some(sandbox)
 }
 
-/// Has jail-shell called as sshd would, with these ids, by a program that asks no name service itself.
-fn shell(sandbox: &Sandbox, uid: u32, groups: &[u32], command: &str) -> Outcome {
+/// Gives the program that calls jail-shell as sshd would, with these ids, and asks no name service itself.
+fn caller(uid: u32, groups: &[u32], command: &str) -> String {
     let first = groups.first().unwrap();
-    let script = format!(
+    format!(
         "import os; os.setgroups({groups:?}); os.setresgid({first}, {first}, {first}); os.setresuid({uid}, {uid}, {uid})\n\
          os.execve('{JAIL_SHELL}', ['jail-shell', '-c', '''{command}'''], {{}})"
-    );
-    sandbox.run(&["python3", "-c", &script])
+    )
+}
+
+fn shell(sandbox: &Sandbox, uid: u32, groups: &[u32], command: &str) -> Outcome {
+    sandbox.run(&["python3", "-c", &caller(uid, groups, command)])
 }
 
 fn pam(sandbox: &Sandbox, user: &str, stages: &[&str]) -> Outcome {
@@ -195,31 +199,46 @@ fn silence(client: Client, stop: &str) {
         "in"
     );
     sandbox.signal("STOP", stop);
-    std::thread::scope(|scope| {
-        let concerned = || shell(&sandbox, 20_021, &[20_000, 30_002], "echo GOTIN");
-        let by_shell = scope.spawn(move || timed(concerned));
-        let by_pam =
-            scope.spawn(|| timed(|| pam(&sandbox, "u00041", &["acct_mgmt", "open_session"])));
-        let session = scope.spawn(|| timed(|| pam(&sandbox, "ann", &["open_session"])));
-        for (seen, took) in [
-            timed(|| shell(&sandbox, 1000, &[1000], "echo in")),
-            timed(|| pam(&sandbox, "ann", &["acct_mgmt"])),
-            timed(|| pam(&sandbox, "carl", &["acct_mgmt", "open_session"])),
-        ] {
-            seen.ok();
-            assert!(took < AT_ONCE, "{client:?} {took:?} {seen}");
-        }
-        let (seen, took) = by_shell.join().unwrap();
-        seen.refused(108, "account");
-        assert!(took < IN_TIME, "{client:?} {took:?}");
-        let (seen, took) = by_pam.join().unwrap();
-        assert_ne!(seen.code(), Some(0), "{client:?} {seen}");
-        assert!(took < IN_TIME, "{client:?} {took:?}");
-        // sshd would ask for ann's groups, too, and wait longer.
-        let (seen, took) = session.join().unwrap();
+    let since = Instant::now();
+    let begin = |argv: &[&str]| {
+        let mut command = sandbox.command(argv);
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let concerned = caller(20_021, &[20_000, 30_002], "echo GOTIN");
+    let by_shell = begin(&["python3", "-c", &concerned]);
+    let by_pam = begin(&[
+        "pamtester",
+        "jailtest",
+        "u00041",
+        "acct_mgmt",
+        "open_session",
+    ]);
+    let session = begin(&["pamtester", "jailtest", "ann", "open_session"]);
+    for (seen, took) in [
+        timed(|| shell(&sandbox, 1000, &[1000], "echo in")),
+        timed(|| pam(&sandbox, "ann", &["acct_mgmt"])),
+        timed(|| pam(&sandbox, "carl", &["acct_mgmt", "open_session"])),
+    ] {
         seen.ok();
-        assert!(took < IN_TIME, "{client:?} {took:?}");
+        assert!(took < AT_ONCE, "{client:?} {took:?} {seen}");
+    }
+    let [by_shell, by_pam, session] = [by_shell, by_pam, session].map(|child| {
+        let output = child.wait_with_output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
     });
+    assert!(
+        since.elapsed() < IN_TIME,
+        "{client:?} {:?}",
+        since.elapsed()
+    );
+    assert_eq!(by_shell, (Some(108), String::new()), "{client:?}");
+    assert_ne!(by_pam.0, Some(0), "{client:?} {by_pam:?}");
+    // sshd would ask for ann's groups, too, and wait longer.
+    assert_eq!(session.0, Some(0), "{client:?} {session:?}");
     sandbox.logged(&[
         "refused code=account uid=20021",
         "have not answered in 20 s",
