@@ -110,7 +110,16 @@ fn groups_are_rules(client: Client) {
         sandbox.logged(&["enter", user, "[groups] doors"]);
     }
     // No rule is for a group of this one's.
-    sandbox.ssh("u00002", "echo GOTIN").refused(120, "no-rule");
+    let seen = sandbox.ssh("u00002", "echo GOTIN");
+    assert_eq!(
+        (seen.code(), seen.stdout.as_str()),
+        (Some(102), ""),
+        "{client:?} {seen}"
+    );
+    assert!(
+        seen.stderr.contains("login refused (no-rule)"),
+        "{client:?} {seen}"
+    );
     sandbox.set_pam_lines("required", "");
     for seen in [sandbox.ssh("pia", look), sandbox.su_c("pia", look)] {
         assert!(
