@@ -142,6 +142,31 @@ fn groups_of_a_directory_are_rules_at_every_door_by_nslcd() {
     groups_are_rules(Client::Nslcd);
 }
 
+#[test]
+fn the_first_login_of_an_account_of_a_directory_makes_root_and_home() {
+    let more = [
+        account("may", 25_004, "loginShell: /bin/bash\n"),
+        group("makers", 35_003, &["may", "u00003"]),
+    ]
+    .concat();
+    let sandbox = Sandbox::new().pam().with("mkdir /srv/made");
+    let Some(sandbox) = sandbox.directory(Client::Sssd, 5, 2, &more) else {
+        return;
+    };
+    let sandbox = sandbox.config(
+        "exempt = ['root']\n[groups]\nmakers = 'made'\n\
+         [jails.made]\nroot = '/srv/made/{user}'\nbase = 'host'\nshell = '/bin/bash'\ncreate = true\n",
+    );
+    let look = "cd; pwd; echo own >file; stat -c %U:%G . file";
+    let made = |user: &str| format!("/home/{user}\n{user}:everyone\n{user}:everyone");
+    let by_shell = sandbox.ssh("u00003", look);
+    assert_eq!(by_shell.ok(), made("u00003"), "{by_shell}");
+    sandbox.set_pam_lines("required", "");
+    let by_pam = sandbox.ssh("may", look);
+    assert_eq!(by_pam.ok(), made("may"), "{by_pam}");
+    assert_eq!(sandbox.su_c("may", "cat ~/file").ok(), "own");
+}
+
 /// Where there is no sssd, a script of root's asks the directory for keys.
 const LDAP_KEYS: &str = r#"#!/bin/sh
 case $1 in '' | *[!a-z0-9._-]*) exit 0 ;; esac
