@@ -341,10 +341,7 @@ impl FindingKind {
                 Some(Severity::Note)
             }
             K::DeviceMissing | K::ServiceMissing | K::ToBeMade => Some(Severity::Note),
-            K::UnusedAcceptance => Some(Severity::Note),
-            K::DeviceMissing | K::DirectoryGroup | K::ServiceMissing | K::UnusedAcceptance => {
-                Some(Severity::Note)
-            }
+            K::DirectoryGroup | K::UnusedAcceptance => Some(Severity::Note),
             K::Until | K::UntilStays => Some(Severity::Note),
             _ => Some(Severity::Error),
         }

@@ -1003,11 +1003,9 @@ enum Way {
     Recorded,
     Logged,
     Timed,
-}
-use Way::{Chroot, Full, Logged, Recorded, Timed};
     Asked,
 }
-use Way::{Asked, Chroot, Full, Recorded};
+use Way::{Asked, Chroot, Full, Logged, Recorded, Timed};
 
 impl Way {
     fn config(self) -> &'static str {
@@ -1087,8 +1085,7 @@ record = "sessions"
         match self {
             Chroot => CHROOT_LIES,
             Full => FULL_LIES,
-            Recorded | Logged | Timed => &[],
-            Recorded | Asked => &[],
+            Recorded | Logged | Timed | Asked => &[],
         }
     }
 
@@ -1110,14 +1107,13 @@ record = "sessions"
         let request = Request {
             login: true,
             what: match self {
-                Chroot | Full | Timed => What::Shell,
                 Logged => What::Sftp {
                     asked: "internal-sftp".into(),
                     options: Vec::new(),
                     unsure: false,
                     shell: false,
                 },
-                Chroot | Full | Asked => What::Shell,
+                Chroot | Full | Timed | Asked => What::Shell,
                 Recorded => What::Command {
                     command,
                     arguments: Vec::new(),
@@ -1145,12 +1141,10 @@ impl Stage {
             probe("report")
         );
         let clear = match way {
-            Chroot => "",
+            Chroot | Asked => "",
             // What the host has for an sftp-server is what runs.
             Logged => &server,
             Full | Recorded | Timed => "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*",
-            Chroot | Asked => "",
-            Full | Recorded => "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*",
         };
         let shell = format!(
             "{clear}\nrm -f $root/bin/sh\ncp {} $root/bin/sh",
@@ -1424,6 +1418,9 @@ fn no_failure_of_a_call_of_a_running_session_makes_it_last_longer_than_its_limit
             sandbox.logged(&["cut", &format!("{name}: ")]);
         }
     }
+}
+
+#[test]
 fn refuses_when_a_call_of_a_look_up_fails() {
     Stage::new(Asked).insist(ASKED);
 }
