@@ -82,15 +82,18 @@ impl Identity {
         let text = name
             .to_str()
             .ok_or_else(|| IdentityError::Name(name.to_string_lossy().into_owned()))?;
+        Identity::of_name_in(text, &local()?)
+    }
+
+    fn of_name_in(text: &str, local: &Local) -> Result<Identity, IdentityError> {
         let user = names::user(text)
             .map_err(|errno| IdentityError::LookUp("the user's name", errno))?
             .ok_or_else(|| IdentityError::Unknown(format!("user {text:?}")))?;
-        let local = local()?;
         // A service may answer with the name as it spells it.
         if user.name != text && local.uid_of(text).is_some() {
             return Err(IdentityError::Renamed(text.to_owned(), user.name));
         }
-        Identity::of(user, Vec::new(), &local)
+        Identity::of(user, Vec::new(), local)
     }
 
     /// Looks up an account by name with all its groups, for the administrator.
@@ -99,6 +102,14 @@ impl Identity {
     /// No such account, the database did not answer, or it contradicts /etc/passwd.
     pub fn named(name: &str) -> Result<Identity, IdentityError> {
         Identity::of_name(OsStr::new(name))?.with_listed_groups()
+    }
+
+    /// Does the same as [`Identity::named`] for one of many, without asking whether each service has said which groups.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn one_of_many(name: &str, local: &Local) -> Result<Identity, IdentityError> {
+        Identity::of_name_in(name, local)?.with_groups_in(local)
     }
 
     /// Makes an account up, for tests: nothing is looked up. Its one group has its own name and number.
@@ -136,6 +147,10 @@ impl Identity {
     /// # Errors
     /// The database did not answer.
     pub fn with_groups(&self) -> Result<Identity, IdentityError> {
+        self.with_groups_in(&local()?)
+    }
+
+    fn with_groups_in(&self, local: &Local) -> Result<Identity, IdentityError> {
         let listed = names::groups(&c_string(&self.name)?, Gid::from_raw(self.gid))
             .map_err(|errno| IdentityError::LookUp("the user's groups", errno))?;
         let mut identity = self.clone();
@@ -144,19 +159,22 @@ impl Identity {
                 identity.groups.push(gid);
             }
         }
-        identity.with_names()
+        identity.with_names_in(local)
     }
 
     /// Looks up the names of the groups that have none yet.
     ///
     /// # Errors
     /// The database did not answer.
-    pub fn with_names(mut self) -> Result<Identity, IdentityError> {
-        let local = local()?;
+    pub fn with_names(self) -> Result<Identity, IdentityError> {
+        self.with_names_in(&local()?)
+    }
+
+    fn with_names_in(mut self, local: &Local) -> Result<Identity, IdentityError> {
         self.unnamed_group = None;
         for gid in self.groups.clone() {
             if !self.group_ids.contains(&gid) {
-                self.name_group(gid, group_name(gid, &local)?);
+                self.name_group(gid, group_name(gid, local)?);
             }
         }
         Ok(self)
@@ -322,14 +340,19 @@ fn group_name(gid: u32, local: &Local) -> Result<Option<OsString>, IdentityError
     if let Some(name) = local.group_of(gid) {
         return Ok(Some(name.into()));
     }
+    if let Some(heard) = local.heard.borrow().get(&gid) {
+        return Ok(heard.clone());
+    }
     let group = names::group_of(Gid::from_raw(gid)).map_err(|errno| match errno {
         Errno::ERANGE => IdentityError::LongGroup(gid),
         other => IdentityError::LookUp("a group's name", other),
     })?;
-    Ok(group
+    let name = group
         .map(|group| group.name)
         .filter(|name| is_fit(name) && !local.has_other_group(name, gid))
-        .map(OsString::from))
+        .map(OsString::from);
+    local.heard.borrow_mut().insert(gid, name.clone());
+    Ok(name)
 }
 
 /// Tells whether a name can stand in a file of accounts. nix replaces what is not UTF-8: a rule for the replaced name would be a

@@ -1,17 +1,19 @@
 //! What /etc/passwd and /etc/group say themselves, which nobody but root writes: no name service is asked, so that this neither
 //! waits nor changes. A directory may not take an account or a group of this machine for one of its own.
 
-use std::{fs, io, path::Path};
+use std::{cell::RefCell, collections::BTreeMap, ffi::OsString, fs, io, path::Path};
 
 use nix::errno::Errno;
 
 use crate::fault::errno_of_io;
 
-/// The accounts and groups of this machine's own files.
+/// The accounts and groups of this machine's own files, and what has been heard of other groups: who looks many accounts up asks
+/// for the name of each group once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Local {
+pub struct Local {
     passwd: Vec<u8>,
     group: Vec<u8>,
+    pub(super) heard: RefCell<BTreeMap<u32, Option<OsString>>>,
 }
 
 /// How an account contradicts the file.
@@ -28,10 +30,11 @@ impl Local {
     ///
     /// # Errors
     /// One that is there can't be read.
-    pub(crate) fn read() -> Result<Local, Errno> {
+    pub fn read() -> Result<Local, Errno> {
         Ok(Local {
             passwd: file("/etc/passwd")?,
             group: file("/etc/group")?,
+            heard: RefCell::default(),
         })
     }
 
@@ -107,6 +110,7 @@ mod tests {
                       +::::::\n-eve:x:7:7:::\nbroken\n"
                 .to_vec(),
             group: b"sudo:x:27:ann,bob\nann:x:1000:\nalso:x:27:bob\n+:::ann\n".to_vec(),
+            ..Local::default()
         }
     }
 

@@ -2,7 +2,7 @@
 
 pub mod identity;
 mod identity_error;
-pub(crate) mod local;
+pub mod local;
 pub mod names;
 pub(crate) mod passed;
 pub mod password;

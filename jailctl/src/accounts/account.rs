@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use jail::{
-    account::identity::{Identity, IdentityError},
+    account::{
+        identity::{Identity, IdentityError},
+        local::Local,
+    },
     door::{decision::Config, lookups::Lookups, refusal::Refusal},
 };
 use jail_config::{Decision, Jail, RuleKind, nearest};
@@ -74,8 +77,6 @@ pub(crate) struct Accounts {
 impl Accounts {
     /// Decides about every account that can be listed and every one that the config names.
     pub(crate) fn all(config: &Config, directory: &Path) -> Result<Accounts, Failure> {
-        // One that does not answer at all would keep each look-up waiting, and there are many.
-        let silent = Lookups::of_host_program(true).silent_service()?;
         let mut names = listed()?;
         names.extend(
             config
@@ -87,10 +88,7 @@ impl Accounts {
                 }),
         );
         names.extend(with_own_file(directory));
-        Ok(Accounts {
-            silent: silent.map(|service| service.to_string()),
-            ..Accounts::named(config, names)?
-        })
+        Accounts::named(config, names)
     }
 
     /// Decides about these accounts.
@@ -98,10 +96,21 @@ impl Accounts {
         config: &Config,
         names: impl IntoIterator<Item = String>,
     ) -> Result<Accounts, Failure> {
-        let mut accounts = Accounts::default();
+        // One that does not answer at all would keep each look-up waiting, and there are many.
+        let silent = Lookups::of_host_program(true).silent_service()?;
+        let local = Local::read()
+            .map_err(|errno| IdentityError::LookUp("the files passwd and group of /etc", errno))
+            .map_err(Refusal::Identity)?;
+        let mut accounts = Accounts {
+            silent: silent.as_ref().map(ToString::to_string),
+            ..Accounts::default()
+        };
         for name in names {
-            let identity = match Identity::named(&name) {
-                Ok(identity) => identity,
+            let identity = match Identity::one_of_many(&name, &local) {
+                Ok(identity) => Identity {
+                    unanswered: silent.clone(),
+                    ..identity
+                },
                 Err(IdentityError::Unknown(_)) => {
                     accounts.unknown.push(name);
                     continue;
