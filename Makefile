@@ -25,6 +25,7 @@ MODULE     := $(or $(CARGO_TARGET_DIR),target)/module/libpam_jail.so
 # Where PAM looks for its modules: below LIBDIR, which on Debian has the architecture in it.
 LIBDIR     ?= $(PREFIX)/lib/$(shell $${CC:-cc} -print-multiarch 2>/dev/null)
 SECURITY   := $(LIBDIR)/security
+UNITS      := $(PREFIX)/lib/systemd/system
 # The tools that tests and benches are built with are found without a login shell's PATH, too.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -127,6 +128,9 @@ endif
 	install -m 0644 packaging/pam.d/* $(DESTDIR)$(DOCDIR)/pam.d/
 	install -m 0644 packaging/sshd_config.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/
 	install -m 0644 $(OWNER) $(MODULE) $(DESTDIR)$(SECURITY)/pam_jail.so
+	# Timers and what they start. Nothing is enabled.
+	install -d -m 0755 $(DESTDIR)$(UNITS)
+	install -m 0644 packaging/systemd/* $(DESTDIR)$(UNITS)/
 	install -m 0644 packaging/man/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 0644 packaging/man/login-jail.7 $(DESTDIR)$(MANDIR)/man7/
 	@test ! -e $(DESTDIR)$(SYSCONFDIR)/login-jail/config.toml || \
@@ -144,7 +148,7 @@ uninstall:
 	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
 	  $(DESTDIR)$(DOCDIR)/*.md $(DESTDIR)$(DOCDIR)/how-to/*.md $(DESTDIR)$(DOCDIR)/img/*.svg $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man7/login-jail.7
-	rm -f $(DESTDIR)$(SYSCONFDIR)/logrotate.d/login-jail
+	rm -f $(DESTDIR)$(SYSCONFDIR)/logrotate.d/login-jail $(DESTDIR)$(UNITS)/login-jail-*.service $(DESTDIR)$(UNITS)/login-jail-*.timer
 	@test ! -d $(DESTDIR)$(LIBEXEC) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXEC)
 	@echo 'uninstall: $(DESTDIR)$(SYSCONFDIR)/login-jail stays; remove it yourself' >&2
 

@@ -133,7 +133,7 @@ fn log_in(
     }
     let planned = start::take_limits()
         .map_err(Refusal::from)
-        .and_then(|inherited| plan(caller, &watchdog, user).map(|plan| (plan, inherited)));
+        .and_then(|inherited| plan(caller, &watchdog, log, user).map(|plan| (plan, inherited)));
     match planned {
         Ok((plan, inherited)) => serve(plan, &inherited, watchdog, log),
         Err(refusal) => refusal,
@@ -144,6 +144,7 @@ fn log_in(
 fn plan(
     caller: &Caller,
     watchdog: &Watchdog,
+    log: &mut Log,
     user: &mut Option<OsString>,
 ) -> Result<Plan, Refusal> {
     let lookups = Lookups::within(watchdog);
@@ -153,6 +154,7 @@ fn plan(
     let config = Config::read(Path::new(CONFIG_DIRECTORY))?;
     let (decision, identity) = lookups.decide_for_caller(&config, identity)?;
     let jail = jail_of(decision)?;
+    log.jail.clone_from(&jail.name);
     if !terminal::is_complete() {
         request = request.without_terminal(&jail);
     }

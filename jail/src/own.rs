@@ -48,9 +48,29 @@ pub(crate) fn open_for_appending(
     shown: &Path,
     name: &Path,
 ) -> Result<File, Untrusted> {
+    open_or_make(directory, shown, name, OFlags::WRONLY | OFlags::APPEND)
+}
+
+/// Opens a regular file in an open directory for reading and writing, as [`open_for_appending`] does.
+///
+/// # Errors
+/// As there.
+pub(crate) fn open_for_sharing(
+    directory: impl AsFd,
+    shown: &Path,
+    name: &Path,
+) -> Result<File, Untrusted> {
+    open_or_make(directory, shown, name, OFlags::RDWR)
+}
+
+fn open_or_make(
+    directory: impl AsFd,
+    shown: &Path,
+    name: &Path,
+    access: OFlags,
+) -> Result<File, Untrusted> {
     // NONBLOCK: a FIFO in this place is refused, not waited for.
-    let flags = OFlags::WRONLY
-        | OFlags::APPEND
+    let flags = access
         | OFlags::CREATE
         | OFlags::NOFOLLOW
         | OFlags::NONBLOCK

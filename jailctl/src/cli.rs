@@ -8,8 +8,8 @@ use jail::door::decision::CONFIG_DIRECTORY;
 use crate::{
     commands::{
         add, build::Build, check, complete, completions, enter, explain, import::Import, kick,
-        list, man, mend, migrate, presets, release, replay, rollback::Rollback, sessions, setup,
-        status, undo, update::Update,
+        list, man, mend, metrics, migrate, presets, release, replay, rollback::Rollback, sessions,
+        setup, status, undo, update::Update,
     },
     manual::{self, Manual},
 };
@@ -49,7 +49,9 @@ const MANUAL: Manual = Manual {
 const GROUPS: [(&str, &[&str]); 3] = [
     (
         "Look",
-        &["check", "explain", "status", "list", "sessions", "replay"],
+        &[
+            "check", "explain", "status", "list", "sessions", "replay", "metrics",
+        ],
     ),
     (
         "Change who is jailed",
@@ -101,6 +103,7 @@ pub(crate) enum Command {
     Status(status::Arguments),
     Sessions(sessions::Arguments),
     Replay(replay::Arguments),
+    Metrics(metrics::Arguments),
     Kick(kick::Arguments),
     Add(add::Arguments),
     Release(release::Arguments),

@@ -13,6 +13,7 @@ pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod membership;
 pub(crate) mod mend;
+pub(crate) mod metrics;
 pub(crate) mod migrate;
 pub(crate) mod presets;
 pub(crate) mod release;

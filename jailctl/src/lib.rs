@@ -16,11 +16,13 @@ mod cli;
 mod clock;
 mod command_lines;
 mod commands;
+mod counts;
 mod doctor;
 mod door;
 mod failure;
 mod guest;
 mod kept;
+mod last_check;
 mod libexec;
 mod manual;
 mod migrate;
@@ -124,6 +126,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::List(arguments) => commands::list::run(&config, &arguments),
         Command::Status(arguments) => commands::status::run(&config, &arguments),
         Command::Sessions(arguments) => commands::sessions::run(&config, &arguments),
+        Command::Metrics(arguments) => commands::metrics::run(&config, &arguments),
         Command::Replay(arguments) => commands::replay::run(&arguments),
         Command::Kick(arguments) => commands::kick::run(&config, &arguments),
         Command::Add(arguments) => commands::add::run(&config, &arguments),

@@ -4,6 +4,7 @@
 //! where its root is, its namespaces, its terminal, its parent and its sockets are the kernel's word.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     ops::Range,
     os::unix::fs::MetadataExt,
@@ -110,6 +111,15 @@ impl Process {
     /// They can't be listed: without /proc there would seem to be none.
     pub(crate) fn of_user(uid: u32) -> Result<Vec<Process>, Failure> {
         Process::listed(|process| process.real_uid() == Some(uid))
+    }
+
+    /// Lists the real user ids that processes have.
+    ///
+    /// # Errors
+    /// As [`Process::of_user`].
+    pub(crate) fn owners() -> Result<BTreeSet<u32>, Failure> {
+        let all = Process::listed(|_| true)?;
+        Ok(all.iter().filter_map(Process::real_uid).collect())
     }
 
     /// Lists the processes with this real user id, and those of root's that are about to let the user in.

@@ -274,6 +274,7 @@ fn plan_for(
         }
         Decision::Unlisted(rule) => return Err(Refusal::NoRule(rule)),
     };
+    guest.log.jail.clone_from(&jail.name);
     until::check(jail.until)?;
     let plan = Plan::behind_pam(jail, &identity)?;
     if options.debug {

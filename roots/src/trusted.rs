@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use jail::trust::{Flaw, open_directory, open_host_root};
-use rustix::fs::{AtFlags, unlinkat};
+use jail::{
+    resolve::openat2,
+    trust::{Flaw, open_directory, open_host_root},
+};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, fstat, unlinkat};
 
 use crate::{fault::Fault, tree::Tree};
 
@@ -25,6 +28,28 @@ impl Tree {
                 _ => format!("open {flaw}"),
             })
         })?;
+        Ok(Tree::new(directory, path))
+    }
+
+    /// Opens a directory that is root's and writable by nobody else, whoever has the directories above it. No link is followed on
+    /// the way, so that whoever has those can lead to a directory of root's that is below them already, and to no other.
+    ///
+    /// # Errors
+    /// It is missing, behind a link, or not root's alone.
+    pub fn open_below_others(path: &Path) -> Result<Tree, Fault> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let opened = openat2(CWD, path, flags, Mode::empty(), resolve)
+            .and_then(|directory| Ok((fstat(&directory)?, directory)));
+        let (stat, directory) = opened.map_err(Fault::io("open", path))?;
+        if stat.st_uid != 0 || stat.st_mode & 0o022 != 0 {
+            return Err(Fault::Failed(format!(
+                "write to {}: it belongs to uid {} and has mode {:04o}; choose a directory that is root's and that nobody else can write to",
+                path.display(),
+                stat.st_uid,
+                stat.st_mode & 0o7777
+            )));
+        }
         Ok(Tree::new(directory, path))
     }
 

@@ -3,6 +3,7 @@
 //! Own code, because the `syslog` crate blocks the login while the log daemon stalls and lets newlines through.
 
 pub mod call;
+pub mod counts;
 pub mod event;
 mod fields;
 pub mod journal;

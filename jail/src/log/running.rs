@@ -36,6 +36,7 @@ impl<'a> Running<'a> {
     /// Begins to follow the session of a plan.
     #[must_use]
     pub fn new(log: &'a mut Log, plan: &Plan) -> Running<'a> {
+        log.jail.clone_from(&plan.jail);
         Running {
             log,
             wanted: plan.process.record,
@@ -98,7 +99,7 @@ impl<'a> Running<'a> {
         self.allow(opened)
     }
 
-    /// Logs and records that it goes in.
+    /// Logs, counts and records that it goes in.
     ///
     /// # Errors
     /// It can't be recorded, and the config insists on that.
@@ -106,6 +107,7 @@ impl<'a> Running<'a> {
         let event = Event::Enter(&self.log.call, &self.session);
         let recorded = self.log.record(&event);
         self.allow(recorded)?;
+        self.log.count(&event);
         self.log.send(&event);
         Ok(())
     }

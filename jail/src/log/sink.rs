@@ -18,6 +18,7 @@ use crate::served;
 
 use super::{
     call::Call,
+    counts::Counts,
     event::{AUTHPRIV, Event, LOG_ERR},
     journal::{self, Speaker},
     record::{Record, Unrecorded},
@@ -36,6 +37,8 @@ const NAME: &str = "jail-shell";
 pub struct Log {
     sink: Sink,
     record: Recording,
+    /// Where it is counted, as long as something may be.
+    counts: Option<Counts>,
     /// Who speaks, by the name of the program.
     name: String,
     /// What stands before each text.
@@ -44,6 +47,8 @@ pub struct Log {
     numbers: [Option<(u64, u64)>; 2],
     /// How the login came in.
     pub call: Call,
+    /// The name of the jail that the config has for it; empty as long as that is not known.
+    pub jail: String,
 }
 
 /// Where events go.
@@ -139,6 +144,8 @@ impl Log {
         Log {
             sink: Sink::Nowhere,
             record: Recording::Trial,
+            counts: None,
+            jail: String::new(),
             name: String::new(),
             before: String::new(),
             numbers: [None; 2],
@@ -163,8 +170,9 @@ impl Log {
         }
     }
 
-    /// Remembers which descriptors are its own, before a host program goes on.
+    /// Remembers which descriptors are its own, before a host program goes on. Nothing is counted after that.
     pub fn mark_own(&mut self) {
+        self.counts = None;
         self.numbers = self.own_numbers();
     }
 
@@ -192,12 +200,15 @@ impl Log {
         self.send_within(event, patience)
     }
 
-    /// Opens the record of sessions, before privileges are given up, if the config wants one.
+    /// Opens what counts logins and, if the config wants one, the record of sessions, before privileges are given up.
     ///
     /// # Errors
-    /// It can't be opened.
+    /// The record can't be opened.
     pub fn open_record(&mut self, wanted: Wanted) -> Result<(), Unrecorded> {
         let is_trial = matches!(self.record, Recording::Trial);
+        if !is_trial {
+            self.counts = Counts::open(&self.jail);
+        }
         self.record = Recording::Off;
         if wanted.what != RecordWhat::Off {
             let record = Record::open()?;
@@ -220,13 +231,22 @@ impl Log {
         }
     }
 
-    /// Logs and records that a login was refused. The record is opened for it where nobody has said yet that there is to be
+    /// Counts an event.
+    pub(super) fn count(&self, event: &Event<'_>) {
+        if let Some(counts) = &self.counts {
+            counts.add(event);
+        }
+    }
+
+    /// Logs, counts and records that a login was refused. The record is opened for it where nobody has said yet that there is to be
     /// none; where it can't be had, the log alone has to do. Says whether the log has it.
     pub fn refuse(&mut self, refusal: &Event<'_>) -> Sent {
         let sent = self.send(refusal);
         if let Recording::Untried = self.record {
             self.record = Record::open().map_or(Recording::Off, Recording::Open);
+            self.counts = Counts::open(&self.jail);
         }
+        self.count(refusal);
         let (Ok(()) | Err(_)) = self.record(refusal);
         sent
     }
@@ -289,6 +309,7 @@ impl Log {
     pub(super) fn close(&mut self) {
         self.sink = Sink::Nowhere;
         self.record = Recording::Off;
+        self.counts = None;
     }
 }
 

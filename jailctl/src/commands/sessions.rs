@@ -104,6 +104,13 @@ pub(crate) struct Session {
     around: Vec<i32>,
 }
 
+impl Session {
+    /// Tells whether the login has not got into its jail yet.
+    pub(crate) fn is_entering(&self) -> bool {
+        self.entering
+    }
+}
+
 /// What the processes of one session have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Common {

@@ -179,7 +179,7 @@ const TOOL: Layers = Layers {
         &["libexec.rs"],
         &["accounts", "accounts.rs"],
         // What there is on the host.
-        &["record.rs"],
+        &["counts.rs", "last_check.rs", "record.rs"],
         &["process.rs"],
         &["door.rs"],
         &["mountinfo.rs", "pam", "pam.rs", "sshd_config.rs"],

@@ -12,6 +12,7 @@ mod jailctl_lookups;
 mod jailctl_membership;
 mod jailctl_mend;
 mod jailctl_mend_keys;
+mod jailctl_metrics;
 mod jailctl_output;
 mod jailctl_replay;
 mod jailctl_sessions;
