@@ -9,7 +9,7 @@ use crate::{
     commands::{
         add, build::Build, check, complete, completions, enter, explain, import::Import, kick,
         list, man, mend, metrics, migrate, presets, release, replay, rollback::Rollback, sessions,
-        setup, status, undo, update::Update,
+        setup, status, undo, update::Update, versions,
     },
     manual::{self, Manual},
 };
@@ -64,6 +64,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
             "update",
             "rollback",
             "import",
+            "versions",
             "presets",
             "enter",
             "completions",
@@ -113,6 +114,7 @@ pub(crate) enum Command {
     Enter(enter::Arguments),
     Build(Build),
     Import(Import),
+    Versions(versions::Arguments),
     Presets(presets::List),
     Update(Update),
     Rollback(Rollback),

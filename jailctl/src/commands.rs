@@ -25,3 +25,4 @@ pub(crate) mod status;
 pub(crate) mod supposed;
 pub(crate) mod undo;
 pub(crate) mod update;
+pub(crate) mod versions;

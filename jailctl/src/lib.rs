@@ -136,12 +136,13 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Migrate(arguments) => commands::migrate::run(&arguments),
         Command::Enter(arguments) => commands::enter::run(&config, &arguments),
         Command::Build(build) => build.run(),
-        Command::Import(import) => import.run(),
+        Command::Import(import) => import.run(&config),
+        Command::Versions(arguments) => commands::versions::run(&config, &arguments),
         Command::Presets(list) => list.run(),
         Command::Update(update) => {
             failure::need_root("compare and mend roots").and_then(|()| update.run())
         }
-        Command::Rollback(rollback) => rollback.run(),
+        Command::Rollback(rollback) => rollback.run(&config),
         Command::Complete(arguments) => commands::complete::run(&config, &arguments),
         Command::Completions(arguments) => commands::completions::run(&cli::command(), &arguments),
         Command::Man(arguments) => commands::man::run(cli::command(), &arguments),

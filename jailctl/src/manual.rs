@@ -42,6 +42,11 @@ pub(crate) const PREVIOUS: File = (
     "ROOT/.login-jail/previous",
     "the generation before, for jailctl rollback",
 );
+/// The other versions of a base.
+pub(crate) const VERSIONS: File = (
+    "ROOT.versions",
+    "the versions of the base ROOT that are not in use",
+);
 /// Presets of the administrator's own.
 pub(crate) const PRESETS_D: File = (
     "/etc/login-jail/presets.d",

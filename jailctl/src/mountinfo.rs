@@ -1,6 +1,7 @@
 //! What is mounted in this mount namespace: proc_pid_mountinfo(5).
 
 use std::{
+    collections::BTreeSet,
     ffi::{OsStr, OsString},
     fs, iter,
     os::unix::ffi::{OsStrExt, OsStringExt},
@@ -33,6 +34,36 @@ impl Mounted {
         let text = fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
         let lines = text.split(|byte| *byte == b'\n');
         Ok(lines.filter_map(Mounted::parse).collect())
+    }
+
+    /// Counts the mount namespaces, besides the own one, in which something of a directory of the host's is mounted: sessions that
+    /// have it. The kernel's own text is asked, and no file of theirs.
+    pub(crate) fn namespaces_with(directory: &Path) -> Result<usize, Failure> {
+        let all = Mounted::all()?;
+        // The last of those that are mounted above it covers the others.
+        let above = all.iter().filter(|it| directory.starts_with(&it.point));
+        let Some(own) = above.max_by_key(|it| it.point.components().count()) else {
+            return Ok(0);
+        };
+        let below = directory.strip_prefix(&own.point).unwrap_or(directory);
+        let top = own.top.join(below);
+        let shows = |it: &Mounted| it.device == own.device && it.top.starts_with(&top);
+        let proc = Path::new("/proc");
+        let processes = fs::read_dir(proc).map_err(|error| Failure::io("read", proc, &error))?;
+        let mut seen: BTreeSet<PathBuf> = fs::read_link("/proc/self/ns/mnt").into_iter().collect();
+        let mut count = 0;
+        for process in processes.flatten().map(|entry| entry.path()) {
+            // One that has ended meanwhile has none.
+            let Ok(namespace) = fs::read_link(process.join("ns/mnt")) else {
+                continue;
+            };
+            if seen.insert(namespace) {
+                let text = fs::read(process.join("mountinfo")).unwrap_or_default();
+                let mut mounts = text.split(|byte| *byte == b'\n').filter_map(Mounted::parse);
+                count += usize::from(mounts.any(|it| shows(&it)));
+            }
+        }
+        Ok(count)
     }
 
     pub(crate) fn parse(line: &[u8]) -> Option<Mounted> {

@@ -114,7 +114,7 @@ impl Request {
             programs: joined(&content.programs, &named.programs),
             users: joined(&before.users, &named.users),
             method: method.unwrap_or_default(),
-            imported: None,
+            ..Recipe::default()
         }
     }
 }

@@ -53,12 +53,21 @@ pub fn is_image(from: &mut impl Read) -> io::Result<(bool, Vec<u8>)> {
     Ok((known || digest, block))
 }
 
+/// An image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Its layers, lowest first.
+    pub layers: Vec<Layer>,
+    /// The digest of its manifest, where it is named by one.
+    pub digest: Option<String>,
+}
+
 impl Store {
-    /// Says which layers an image has, lowest first. `image` is its name, where there are several.
+    /// Says which layers an image has. `image` is its name, where there are several.
     ///
     /// # Errors
     /// The documents make no sense, or which image is meant is not clear.
-    pub fn layers(&self, image: Option<&str>) -> Result<Vec<Layer>, Fault> {
+    pub fn image(&self, image: Option<&str>) -> Result<Image, Fault> {
         if self.has("index.json") {
             let index = self.document(Path::new("index.json"))?;
             return self.of_index(&index, image, 0);
@@ -92,7 +101,10 @@ impl Store {
             sha256: None,
             diff_id: diff_ids.next(),
         };
-        Ok(names.into_iter().map(layer).collect())
+        Ok(Image {
+            layers: names.into_iter().map(layer).collect(),
+            digest: None,
+        })
     }
 
     /// Gives the digests of the layers that the configuration of a saved image lists. Those of old have none.
@@ -111,12 +123,7 @@ impl Store {
             .collect()
     }
 
-    fn of_index(
-        &self,
-        index: &Value,
-        image: Option<&str>,
-        depth: usize,
-    ) -> Result<Vec<Layer>, Fault> {
+    fn of_index(&self, index: &Value, image: Option<&str>, depth: usize) -> Result<Image, Fault> {
         let manifests = index.get("manifests").and_then(Value::as_array);
         let manifests = manifests.map(Vec::as_slice).unwrap_or_default();
         let here: Vec<Value> = manifests
@@ -149,16 +156,17 @@ impl Store {
                 name.display()
             ))
         })?;
-        layers
-            .iter()
-            .map(|layer| {
-                blob(layer).map(|(name, sha256)| Layer {
-                    name,
-                    sha256: Some(sha256),
-                    diff_id: None,
-                })
+        let layers = layers.iter().map(|layer| {
+            blob(layer).map(|(name, sha256)| Layer {
+                name,
+                sha256: Some(sha256),
+                diff_id: None,
             })
-            .collect()
+        });
+        Ok(Image {
+            layers: layers.collect::<Result<_, _>>()?,
+            digest: Some(sha256),
+        })
     }
 
     /// Makes sure that a part is the one that was meant.

@@ -26,6 +26,7 @@ use crate::{
     skeleton::{make_homes, make_skeleton},
     store::Store,
     tree::Tree,
+    versions::{Versions, check_name},
 };
 
 /// How many lines of debootstrap's are quoted where it failed.
@@ -46,6 +47,8 @@ pub struct Request {
     pub mirror: Option<String>,
     /// What may come in.
     pub policy: Policy,
+    /// The name of the version, where the root is a base that has several.
+    pub version: Option<String>,
 }
 
 /// What was imported.
@@ -53,6 +56,8 @@ pub struct Request {
 pub struct Imported {
     /// Where it is.
     pub root: PathBuf,
+    /// The digest of the image's manifest, where it was an image that has one.
+    pub digest: Option<String>,
     /// What became of the source.
     pub unpacked: Unpacked,
 }
@@ -69,15 +74,17 @@ pub fn import(request: &Request, progress: Progress<'_>) -> Result<Imported, Fau
             root.display()
         )));
     }
-    let recipe = Recipe {
+    let mut recipe = Recipe {
         users: request.users.clone(),
         imported: Some(request.source.display().to_string()),
+        version: request.version.clone(),
         ..Recipe::default()
     };
     let accounts = accounts(&recipe, &recipe)?;
-    let unpacked = new_root(&root, |tree| {
+    let (digest, unpacked) = new_root(&root, |tree| {
         // The directory of the manifest is made after it: what is not there can't be led to.
-        let unpacked = request.unpack(tree, progress)?;
+        let (digest, unpacked) = request.unpack(tree, progress)?;
+        recipe.digest.clone_from(&digest);
         make_skeleton(tree)?;
         if !accounts.is_empty() {
             etc::add_accounts(tree, &accounts)?;
@@ -85,13 +92,51 @@ pub fn import(request: &Request, progress: Progress<'_>) -> Result<Imported, Fau
         }
         let manifest = Manifest::new(recipe, BTreeMap::new());
         tree.replace(Path::new(FILE), &manifest.text()?, 0o600)?;
-        Ok(unpacked)
+        Ok((digest, unpacked))
     })?;
-    Ok(Imported { root, unpacked })
+    Ok(Imported {
+        root,
+        digest,
+        unpacked,
+    })
+}
+
+/// Makes a version of a base. The first one is in use at once; a further one is not, unless it is to be.
+///
+/// # Errors
+/// As [`import`]; there is a version of this name; what is in use was not imported.
+pub fn import_version(
+    request: &Request,
+    name: &str,
+    into_use: bool,
+    progress: Progress<'_>,
+) -> Result<(Imported, bool), Fault> {
+    check_name(name)?;
+    let root = absolute(&request.root)?;
+    let versions = Versions::open(&root)?;
+    let place = versions.place_for(name)?;
+    let imported = import(
+        &Request {
+            root: place.clone(),
+            version: Some(name.to_owned()),
+            ..request.clone()
+        },
+        progress,
+    )?;
+    let is_first = place == root;
+    if into_use && !is_first {
+        versions.put_into_use(name)?;
+    }
+    Ok((imported, into_use || is_first))
 }
 
 impl Request {
-    fn unpack(&self, root: &Tree, progress: Progress<'_>) -> Result<Unpacked, Fault> {
+    /// Unpacks the source, and gives the digest of an image that has one.
+    fn unpack(
+        &self,
+        root: &Tree,
+        progress: Progress<'_>,
+    ) -> Result<(Option<String>, Unpacked), Fault> {
         let mut unpacker = Unpacker::new(root, self.policy, progress);
         if let Some(suite) = self
             .source
@@ -103,19 +148,20 @@ impl Request {
             self.debootstrap(suite, &root.show(made))?;
             unpack_directory(&mut unpacker, &root.subtree(made)?, root)?;
             root.remove(made)?;
-            return Ok(unpacker.finish());
+            return Ok((None, unpacker.finish()));
         }
         let source = open(&self.source)?;
         let metadata = source.metadata().map_err(Fault::io("stat", &self.source))?;
         if metadata.is_dir() {
+            let mut digest = None;
             let tree = Tree::new(source.into(), &self.source);
             if tree.stat(Path::new("oci-layout"))?.is_some() {
-                self.unpack_image(&mut unpacker, &Store::Directory(tree))?;
+                digest = self.unpack_image(&mut unpacker, &Store::Directory(tree))?;
             } else {
                 self.refuse_image_name()?;
                 unpack_directory(&mut unpacker, &tree, root)?;
             }
-            return Ok(unpacker.finish());
+            return Ok((digest, unpacker.finish()));
         }
         let failed = |error| Fault::io("read", &self.source)(error);
         let again = source.try_clone().map_err(failed)?;
@@ -125,7 +171,7 @@ impl Request {
         if !image {
             self.refuse_image_name()?;
             unpacker.tar(&mut archive, false)?;
-            return finish_some(unpacker);
+            return finish_some(unpacker).map(|unpacked| (None, unpacked));
         }
         let mut own = [0; 512];
         // Nothing, of a pipe.
@@ -136,8 +182,8 @@ impl Request {
         } else {
             Store::of_archive(archive, root.shown(), self.policy.most_bytes)?
         };
-        self.unpack_image(&mut unpacker, &store)?;
-        Ok(unpacker.finish())
+        let digest = self.unpack_image(&mut unpacker, &store)?;
+        Ok((digest, unpacker.finish()))
     }
 
     /// Refuses a name of an image where there are no images.
@@ -151,13 +197,18 @@ impl Request {
         }
     }
 
-    fn unpack_image(&self, unpacker: &mut Unpacker<'_, '_>, store: &Store) -> Result<(), Fault> {
-        for layer in store.layers(self.image.as_deref())? {
+    fn unpack_image(
+        &self,
+        unpacker: &mut Unpacker<'_, '_>,
+        store: &Store,
+    ) -> Result<Option<String>, Fault> {
+        let image = store.image(self.image.as_deref())?;
+        for layer in image.layers {
             // What is more than that is too much for a root as well.
             let most = self.policy.most_bytes.saturating_mul(2);
             unpacker.tar(store.open_layer(&layer, most)?, true)?;
         }
-        Ok(())
+        Ok(image.digest)
     }
 
     fn debootstrap(&self, suite: &str, target: &Path) -> Result<(), Fault> {

@@ -45,3 +45,4 @@ pub mod terminal;
 pub mod tree;
 mod trusted;
 pub mod update;
+pub mod versions;

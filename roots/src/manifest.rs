@@ -52,6 +52,12 @@ pub struct Recipe {
     /// What it was imported from, if it was not built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<String>,
+    /// What this version of a base is called, where it has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The digest of the manifest of the image that it was imported from: SHA-256, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// What is at a path.

@@ -90,7 +90,7 @@ pub fn update(path: &Path, dry_run: bool, progress: &mut Progress<'_>) -> Result
     })?;
     if let Some(source) = &manifest.recipe.imported {
         return Err(Fault::Failed(format!(
-            "update {}: it was imported from {source}, not built from this machine; import it anew",
+            "update {}: it was imported from {source}, not built from this machine; import a newer version, with jailctl import --as",
             path.display()
         )));
     }

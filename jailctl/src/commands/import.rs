@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum, ValueHint};
 use jail_roots::{
     archive::{Policy, Unpacked},
-    import::{Imported, Request, import},
+    import::{Imported, Request, import, import_version},
+    new_root::absolute,
     progress::Progress,
 };
 use serde_json::json as object;
 
 use crate::{
+    commands::versions::refuse_roots,
     failure::{Failure, Verdict},
-    manual::Manual,
+    manual::{self, Manual},
     progress::show_progress,
+    shell::quoted,
     stdout::{say, say_json},
     terminal::shown,
 };
@@ -27,15 +30,28 @@ const MOST_SHOWN: usize = 20;
 /// calls debootstrap(8). Nothing of the source is run, and no entry can lead out of the new root. Device nodes are left
 /// out, mount points are left empty, and set-user-ID bits are dropped unless --set-id keeps them. An entry that can't
 /// be taken is refused and listed. Needs root.
+///
+/// The parts of an image are compared with the digests that it names them by. A base of jails (login-jail.toml(5)) can have several
+/// versions side by side: --as.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Import {
     /// An archive (tar, plain or compressed with gzip or zstd; - for standard input), an OCI layout, a directory, or
     /// debootstrap:SUITE
     source: PathBuf,
-    /// The new root directory, which must not exist; missing directories above it are made, with mode 0755
+    /// The new root directory, which must not exist, but for a further version of a base (--as); missing directories above it are
+    /// made, with mode 0755
     #[arg(value_hint = ValueHint::DirPath)]
     root: PathBuf,
+    /// Import a version of a base, under this name
+    ///
+    /// The first version is in use at once. Further ones are stored beside it, in ROOT.versions, until --use or jailctl versions puts
+    /// them into use. A base has no homes, so there is no --user with it.
+    #[arg(long = "as", value_name = "VERSION", value_hint = ValueHint::Other, conflicts_with = "users")]
+    version: Option<String>,
+    /// Put the version into use once it is complete; open sessions keep theirs
+    #[arg(long = "use", requires = "version")]
+    into_use: bool,
     /// The image to take, if the archive has several
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     image: Option<String>,
@@ -70,16 +86,21 @@ Examples:
   jailctl import --owner root --set-id keep tree /srv/jails/bob    a directory
   jailctl import --max-size 500M --max-entries 20000 debian.tar /srv/jails/bob    refuse what is larger
   jailctl import --mirror http://deb.debian.org/debian debootstrap:bookworm /srv/jails/cid    made by debootstrap(8)
+  jailctl import --as 12.5 image.tar /srv/images/debian    the first version of a base, or a further one
+  jailctl import --as 12.6 --use image.tar /srv/images/debian    the same, and logins get it from then on
   jailctl import --user bob --json debian.tar /srv/jails/bob    with an account and a home; a report for a program";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {
     fine: "the root is complete",
     found: Some("the root was made, and some entries were refused; they are listed"),
-    files: &[(
-        "ROOT/etc/passwd, ROOT/etc/group",
-        "get the accounts of --user",
-    )],
+    files: &[
+        (
+            "ROOT/etc/passwd, ROOT/etc/group",
+            "get the accounts of --user",
+        ),
+        manual::VERSIONS,
+    ],
     examples: EXAMPLES,
 };
 
@@ -106,13 +127,14 @@ impl Import {
     ///
     /// # Errors
     /// The root is there, or the source is not, or is damaged or too large. Nothing is left then.
-    pub(crate) fn run(&self) -> Result<Verdict, Failure> {
+    pub(crate) fn run(&self, config: &Path) -> Result<Verdict, Failure> {
         let request = Request {
             source: self.source.clone(),
             root: self.root.clone(),
             image: self.image.clone(),
             users: self.users.clone(),
             mirror: self.mirror.clone(),
+            version: None,
             policy: Policy {
                 keep_owners: self.owner == Owner::Keep,
                 keep_set_ids: self.set_id == SetId::Keep,
@@ -120,11 +142,34 @@ impl Import {
                 most_entries: self.max_entries,
             },
         };
-        let Imported { root, unpacked } = import(&request, Progress::to(&mut show_progress()))?;
+        let mut show = show_progress();
+        let progress = Progress::to(&mut show);
+        let (imported, in_use) = match &self.version {
+            None => (import(&request, progress)?, true),
+            Some(name) => {
+                if self.into_use {
+                    refuse_roots(config, &self.root)?;
+                }
+                import_version(&request, name, self.into_use, progress)?
+            }
+        };
+        let Imported {
+            root,
+            digest,
+            unpacked,
+        } = imported;
         if self.json {
-            say_json(&object!({ "root": root.to_string_lossy(), "unpacked": unpacked }));
+            say_json(&object!({
+                "root": root.to_string_lossy(), "version": self.version, "in_use": in_use, "digest": digest, "unpacked": unpacked
+            }));
         } else {
             print(&root, &unpacked);
+            if let (Some(name), false) = (&self.version, in_use) {
+                say(format_args!(
+                    "it is not in use yet; run: jailctl versions --use {name} {}",
+                    quoted(absolute(&self.root)?)
+                ));
+            }
         }
         Ok(Verdict::of(!unpacked.refused.is_empty()))
     }

@@ -51,6 +51,11 @@ fn who_was_in_is_found_afterwards() {
     follow(&machine(), &page("who-was-in"));
 }
 
+#[test]
+fn numbers_for_prometheus_are_those_of_what_happened() {
+    follow(&machine(), &page("monitoring"));
+}
+
 /// The host's PostgreSQL, with a cluster that nobody has used, started and restarted as Debian does it.
 const POSTGRESQL: &str = r#"
 rm -rf /etc/postgresql/* /var/lib/postgresql/* /run/postgresql

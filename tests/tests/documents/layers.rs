@@ -134,7 +134,13 @@ const ROOTS: Layers = Layers {
         &["lib.rs"],
         // What an administrator asks for.
         &["build.rs", "import.rs", "update.rs"],
-        &["change.rs", "existing.rs", "new_root.rs", "registry.rs"],
+        &[
+            "change.rs",
+            "existing.rs",
+            "new_root.rs",
+            "registry.rs",
+            "versions.rs",
+        ],
         // A generation, and what takes the place of what.
         &["generation.rs"],
         &["journal.rs", "populate.rs", "skeleton.rs", "strangers.rs"],

@@ -426,6 +426,27 @@ fn lintian_finds_no_error() {
 }
 
 #[test]
+fn its_units_are_understood_by_systemd_and_none_is_enabled() {
+    let Some(package) = package("units of systemd") else {
+        return;
+    };
+    if !is_there("systemd-analyze") {
+        return skipped("units of systemd", "there is no systemd-analyze");
+    }
+    let sandbox = installed(package);
+    sandbox.must("test -z \"$(find /etc/systemd /var/lib/systemd -name 'login-jail*')\"");
+    let verify = "cd /usr/lib/systemd/system; ls login-jail-* | wc -l; systemd-analyze verify --man=no ./login-jail-* 2>&1 | grep login-jail; true";
+    assert_eq!(sandbox.must(verify), "6");
+    // What is hardened is not loosened by accident: 0 is the best, and 10 the worst.
+    for (unit, most) in [("metrics", 60), ("update", 45)] {
+        let judged = sandbox.sh(&format!(
+            "systemd-analyze security --offline=true --threshold={most} login-jail-{unit}.service"
+        ));
+        assert_eq!(judged.code(), Some(0), "{judged}");
+    }
+}
+
+#[test]
 fn the_changelog_has_the_version_of_the_programs() {
     let changelog = fs::read_to_string(Path::new(REPOSITORY).join("packaging/dpkg/changelog"));
     let first = changelog.expect("the changelog");

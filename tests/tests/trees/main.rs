@@ -1,5 +1,6 @@
 //! How roots are made and kept: `jailctl build`, `import`, `update` and `migrate`.
 
+mod image_versions;
 mod jailctl_build;
 mod jailctl_import;
 mod jailctl_migrate;
