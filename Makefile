@@ -127,6 +127,9 @@ endif
 	install -m 0644 docs/img/*.svg $(DESTDIR)$(DOCDIR)/img/
 	install -m 0644 packaging/pam.d/* $(DESTDIR)$(DOCDIR)/pam.d/
 	install -m 0644 packaging/sshd_config.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/
+	install -d -m 0755 $(DESTDIR)$(DOCDIR)/selinux $(DESTDIR)$(DOCDIR)/apparmor
+	install -m 0644 packaging/selinux/* $(DESTDIR)$(DOCDIR)/selinux/
+	install -m 0644 packaging/apparmor/* $(DESTDIR)$(DOCDIR)/apparmor/
 	install -m 0644 $(OWNER) $(MODULE) $(DESTDIR)$(SECURITY)/pam_jail.so
 	# Timers and what they start. Nothing is enabled.
 	install -d -m 0755 $(DESTDIR)$(UNITS)
@@ -146,7 +149,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/jail-shell $(DESTDIR)$(PREFIX)/sbin/jailctl $(DESTDIR)$(LIBEXEC)/stand-in $(DESTDIR)$(COMPLETIONS)/jailctl \
 	  $(DESTDIR)$(ZSH_COMPLETIONS)/_jailctl $(DESTDIR)$(FISH_COMPLETIONS)/jailctl.fish \
 	  $(DESTDIR)$(MANDIR)/man8/jail-shell.8 $(DESTDIR)$(MANDIR)/man8/jailctl*.8 \
-	  $(DESTDIR)$(DOCDIR)/*.md $(DESTDIR)$(DOCDIR)/how-to/*.md $(DESTDIR)$(DOCDIR)/img/*.svg $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
+	  $(DESTDIR)$(DOCDIR)/*.md $(DESTDIR)$(DOCDIR)/how-to/*.md $(DESTDIR)$(DOCDIR)/img/*.svg $(DESTDIR)$(DOCDIR)/pam.d/* $(DESTDIR)$(DOCDIR)/sshd_config.d/* $(DESTDIR)$(DOCDIR)/selinux/* $(DESTDIR)$(DOCDIR)/apparmor/* $(DESTDIR)$(SECURITY)/pam_jail.so $(DESTDIR)$(MANDIR)/man8/pam_jail.8 \
 	  $(DESTDIR)$(MANDIR)/man5/login-jail.toml.5 $(DESTDIR)$(MANDIR)/man7/login-jail.7
 	rm -f $(DESTDIR)$(SYSCONFDIR)/logrotate.d/login-jail $(DESTDIR)$(UNITS)/login-jail-*.service $(DESTDIR)$(UNITS)/login-jail-*.timer
 	@test ! -d $(DESTDIR)$(LIBEXEC) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXEC)

@@ -383,6 +383,7 @@ fn every_file_that_a_document_names_is_there() {
         "docs/many-machines.md",
         "docs/troubleshooting.md",
         "docs/roots.md",
+        "docs/other-systems.md",
         "docs/compared.md",
         "docs/clients.md",
         "CONTRIBUTING.md",
