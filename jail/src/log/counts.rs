@@ -8,7 +8,10 @@
 use std::{path::Path, sync::atomic::Ordering};
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-use rustix::fs::{FallocateFlags, fallocate, fstat, fstatfs};
+use rustix::{
+    fs::{FallocateFlags, fallocate, fstat, fstatfs},
+    process::geteuid,
+};
 
 use super::event::Event;
 use crate::{
@@ -44,6 +47,10 @@ impl Counts {
     /// Opens the numbers of a jail, and makes the file where it is missing. Without a name they are those of the logins whose jail
     /// is not known.
     pub(super) fn open(jail: &str) -> Option<Counts> {
+        // What is made by file capabilities alone would be the user's.
+        if !geteuid().is_root() {
+            return None;
+        }
         let length = u64::try_from(LENGTH).ok()?;
         // Past the limit the kernel sends SIGXFSZ, which would end a host program.
         let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE).ok()?;

@@ -192,6 +192,27 @@ fn a_login_is_served_whatever_is_in_the_place_of_the_numbers_and_nobody_else_rea
     assert_eq!(logins(&sandbox, &jail), 0);
 }
 
+#[test]
+fn without_roots_ids_nothing_is_counted_and_nothing_is_made_that_would_be_the_users() {
+    let sandbox = host();
+    sandbox.must("chmod 755 /usr/bin/jail-shell; rm -rf /run/login-jail");
+    assert_eq!(
+        sandbox.run_as("ann", &[JAIL_SHELL, "-c", "true"]).code(),
+        Some(119)
+    );
+    let caps = include_str!("../../../Makefile").lines();
+    let caps = caps.filter_map(|line| line.strip_prefix("CAPS       := "));
+    sandbox.must(&format!(
+        "setcap {}=ep {JAIL_SHELL}",
+        caps.collect::<String>()
+    ));
+    sandbox.run_as("ann", &[JAIL_SHELL, "-c", "true"]).ok();
+    sandbox
+        .run_as("bob", &[JAIL_SHELL, "-c", "true"])
+        .refused(102, "no-rule");
+    sandbox.must("test ! -e /run/login-jail");
+}
+
 /// What Python's clients of Prometheus read of a text, by the names of the samples.
 const PARSE: &str = r#"
 import json, sys
