@@ -30,11 +30,11 @@ bring() {
     ldd "$1" 2>/dev/null | grep -o '/[^ ]*' | while read -r library; do cp -nL "$library" $stage/usr/lib64/; done
 }
 for program in bash cat chmod cut date env getent grep head id install ldd ls mkdir printf rm sed setpriv sleep sort stat su tail test touch tr true id; do
-    bring $(command -v $program) $stage/usr/bin/
+    bring $(PATH=/usr/bin:/bin:/usr/sbin:/sbin which $program) $stage/usr/bin/
 done
 bring $(command -v awk) $stage/usr/bin/awk
 ln -s bash $stage/usr/bin/sh
-for program in ldconfig useradd usermod; do bring $(command -v $program) $stage/usr/sbin/; done
+for program in ldconfig useradd usermod; do bring $(PATH=/usr/sbin:/sbin which $program) $stage/usr/sbin/; done
 for module in unix rootok permit env limits deny; do
     bring $(find /lib /usr/lib -name pam_$module.so | head -n 1) $stage/usr/lib64/security/
 done
