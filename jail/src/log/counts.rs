@@ -9,7 +9,7 @@ use std::{path::Path, sync::atomic::Ordering};
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use rustix::{
-    fs::{FallocateFlags, fallocate, fstat, fstatfs},
+    fs::{FallocateFlags, FsWord, fallocate, fstat, fstatfs},
     process::geteuid,
 };
 
@@ -37,7 +37,7 @@ pub fn place(code: Code) -> usize {
 }
 
 /// TMPFS_MAGIC of linux/magic.h.
-const TMPFS: i64 = 0x0102_1994;
+const TMPFS: FsWord = 0x0102_1994;
 
 /// The numbers of one jail.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Counts {
         let name = file_name(jail);
         let file = own::open_for_sharing(&directory, shown, Path::new(&name)).ok()?;
         // Anywhere else a full disk would end this process, by SIGBUS.
-        if i64::from(fstatfs(&file).ok()?.f_type) != TMPFS {
+        if fstatfs(&file).ok()?.f_type != TMPFS {
             return None;
         }
         fallocate(&file, FallocateFlags::empty(), 0, length).ok()?;
