@@ -46,11 +46,10 @@ pub(crate) fn counted() -> Result<Vec<Counted>, Failure> {
 
 impl Counted {
     fn of(jail: String, numbers: &[u8]) -> Counted {
-        let (numbers, _) = numbers.as_chunks();
         let number = |at: usize| {
-            numbers
-                .get(at)
-                .map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+            let bytes = numbers.chunks_exact(8).nth(at);
+            let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, u64::from_ne_bytes)
         };
         let refusals = Code::ALL
             .into_iter()
@@ -72,7 +71,7 @@ fn jail_of(file: &OsStr) -> Option<String> {
         match first {
             b'%' => {
                 let (digits, after) = rest.split_at_checked(2)?;
-                name.push(u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?);
+                name.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
                 rest = after;
             }
             other => name.push(*other),
