@@ -69,6 +69,8 @@ impl Image {
 pub(super) fn package() -> PathBuf {
     let made = Command::new("packaging/deb")
         .current_dir(REPOSITORY)
+        // It is unpacked once: small is worth less than soon.
+        .env("DPKG_DEB_COMPRESSOR_LEVEL", "0")
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| panic!("start packaging/deb: {error}"));

@@ -15,7 +15,7 @@ pub(crate) fn set_ups_serve_logins_and_check_finds_nothing(vm: &mut Vm) {
     let check = vm.sh("jailctl check");
     assert_eq!(check.code(), Some(0), "{check}");
     assert!(check.stdout.contains("2 jailed users: 0 errors"), "{check}");
-    vm.must("jailctl undo --yes 2; jailctl undo --yes 1");
+    vm.must("jailctl undo 2; jailctl undo 1");
     let gone = vm.ssh("ann", WHERE);
     assert_ne!(gone.code(), Some(0), "{gone}");
 }
