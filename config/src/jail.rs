@@ -15,7 +15,7 @@ use crate::rule::Rule;
 use crate::services::Service;
 use crate::template::{Template, TemplateError, unfit_target};
 use crate::until::Until;
-use crate::walls::{Base, Content, Isolation, Landlock, Mount, Network, RootOwner, Seccomp};
+use crate::walls::{Base, Content, Isolation, Landlock, Mount, Network, RootOwner, Scope, Seccomp};
 
 /// A jail with every template filled in for one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub struct Jail {
     pub limits: Limits,
     /// Up to when logins are served; nothing where they always are.
     pub until: Option<Until>,
+    /// Which logins share a world.
+    pub scope: Scope,
     /// Background processes stay when the main process ends; else everything ends with it.
     pub linger: bool,
     /// Who may own the root directory.
@@ -157,6 +159,7 @@ impl Jail {
             umask: keys.umask.unwrap_or(0o022),
             limits: keys.limits,
             until: keys.until.filter(|until| until.end().is_some()),
+            scope: keys.scope.unwrap_or_default(),
             linger: keys.linger.unwrap_or(true),
             root_owner: keys.root_owner.unwrap_or_default(),
             rule,

@@ -12,7 +12,7 @@ use crate::record::RecordKeys;
 use crate::services::Service;
 use crate::template::Template;
 use crate::until::Until;
-use crate::walls::{Content, Isolation, Landlock, MountMode, Network, RootOwner, Seccomp};
+use crate::walls::{Content, Isolation, Landlock, MountMode, Network, RootOwner, Scope, Seccomp};
 
 /// The keys of a jail, as far as they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub(crate) struct Keys {
     pub(crate) umask: Option<u32>,
     pub(crate) limits: Limits,
     pub(crate) until: Option<Until>,
+    pub(crate) scope: Option<Scope>,
     pub(crate) linger: Option<bool>,
     pub(crate) root_owner: Option<RootOwner>,
 }
@@ -116,6 +117,7 @@ impl Keys {
             umask: self.umask.or(defaults.umask),
             limits: self.limits.or(defaults.limits),
             until: self.until.or(defaults.until),
+            scope: self.scope.or(defaults.scope),
             linger: self.linger.or(defaults.linger),
             root_owner: self.root_owner.or(defaults.root_owner),
         }

@@ -64,5 +64,5 @@ pub use template::TemplateError;
 pub use until::{End, Until};
 pub use user_file::{UnsafeName, user_file_name};
 pub use walls::{
-    Base, Content, Isolation, Landlock, Mount, MountMode, Network, RootOwner, Seccomp,
+    Base, Content, Isolation, Landlock, Mount, MountMode, Network, RootOwner, Scope, Seccomp,
 };

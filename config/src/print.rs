@@ -100,6 +100,7 @@ impl Display for Keys {
         text(f, "idle", self.idle.map(duration).as_deref())?;
         record(f, self)?;
         text(f, "until", self.until.map(|it| it.to_string()).as_deref())?;
+        word(f, "scope", self.scope)?;
         if let Some(linger) = self.linger {
             writeln!(f, "linger = {linger}")?;
         }

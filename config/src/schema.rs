@@ -1,37 +1,15 @@
 //! The keys a config knows. To build the effect of a key, change its one line here.
 
-/// How far a key's effect is built. What is not is refused: a config that asks for a wall must not
-/// load where there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Support {
-    Built,
-    /// Not yet.
-    Later,
-}
-
 /// A key of some table.
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,
-    pub(crate) support: Support,
     /// A line that uses it, for messages.
     pub(crate) example: &'static str,
 }
 
 const fn built(name: &'static str, example: &'static str) -> Key {
-    Key {
-        name,
-        support: Support::Built,
-        example,
-    }
-}
-
-const fn later(name: &'static str) -> Key {
-    Key {
-        name,
-        support: Support::Later,
-        example: "",
-    }
+    Key { name, example }
 }
 
 /// The keys above the first table, and the tables.
@@ -100,7 +78,7 @@ pub(crate) const JAIL: &[Key] = &[
     built("idle", r#"idle = "15m""#),
     built("record", r#"record = { what = "terminal", size = "64M" }"#),
     built("until", r#"until = "2027-03-31""#),
-    later("scope"),
+    built("scope", r#"scope = "user""#),
     built("linger", "linger = false"),
     built("root_owner", r#"root_owner = "user""#),
 ];

@@ -105,6 +105,16 @@ pub enum MountMode {
     ReadWrite,
 }
 
+/// Which logins share one world: its processes, its /tmp, its sockets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Each login has one of its own.
+    #[default]
+    Session,
+    /// All logins of a user share one.
+    User,
+}
+
 /// Who may own a root directory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RootOwner {

@@ -4,7 +4,7 @@ use crate::commands::Access;
 use crate::limits::Groups;
 use crate::policy::Unlisted;
 use crate::record::RecordWhat;
-use crate::walls::{Content, Isolation, Landlock, MountMode, RootOwner, Seccomp};
+use crate::walls::{Content, Isolation, Landlock, MountMode, RootOwner, Scope, Seccomp};
 
 /// A value that is one of a few, each with its word.
 pub(crate) trait Word: Copy + PartialEq + 'static {
@@ -73,6 +73,11 @@ impl Word for RecordWhat {
         ("terminal", RecordWhat::Terminal),
         ("off", RecordWhat::Off),
     ];
+}
+
+impl Word for Scope {
+    const WORDS: &'static [(&'static str, Scope)] =
+        &[("session", Scope::Session), ("user", Scope::User)];
 }
 
 impl Word for RootOwner {

@@ -17,8 +17,8 @@ use rustix::{
 
 use crate::fault::{StepFault, failed};
 
-/// How many descriptors go with a message at the most: the standard ones.
-const MOST: usize = 3;
+/// How many descriptors go with a message at the most: the standard ones, and what a login brings to a world.
+pub(crate) const MOST: usize = 6;
 
 /// Makes the two ends of a socket that keeps messages apart.
 ///

@@ -3,10 +3,7 @@
 use std::process::exit;
 
 use crate::{
-    door::{
-        enter::{Outcome, enter},
-        refusal::Refusal,
-    },
+    door::{enter::enter, phases::Outcome, refusal::Refusal},
     log::{Log, running::Running},
     plan::Plan,
     process::start::{Inherited, Watchdog},

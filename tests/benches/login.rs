@@ -34,6 +34,15 @@ const AIM_WORK: f64 = 1.05;
 /// The most private memory that supervisor and init together should hold, in KiB.
 const AIM_MEMORY: u64 = 600;
 
+/// The most that joining a world should take, as a multiple of making one.
+const AIM_JOIN: f64 = 0.55;
+
+/// With so many sessions of so many users that share worlds: the most private memory that one should hold, in KiB, and the most that a
+/// login beside them should take, as a multiple of one without.
+const MANY: (u64, u64) = (1000, 50);
+const AIM_MEMORY_OF_MANY: u64 = 100;
+const AIM_BESIDE_MANY: f64 = 1.15;
+
 /// The jails that are measured, each with what its line of the report says, and its keys.
 const JAILS: [(&str, &str, &str); 7] = [
     (
@@ -84,6 +93,7 @@ fn main() {
         println!();
     }
     memory();
+    sharing(&rounds);
     work();
 }
 
@@ -346,6 +356,80 @@ fn memory() {
     let verdict = if held < AIM_MEMORY { "met" } else { "missed" };
     println!("supervisor and init, private memory together: {held} KiB");
     println!("aim: below {AIM_MEMORY} KiB, {verdict}\n");
+}
+
+/// `scope = "user"`: what joining a world costs against making one, and what many sessions cost the machine.
+fn sharing(rounds: &str) {
+    let (sessions, users) = MANY;
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox()).config(
+        "[users]\nann = 'w'\n[groups]\nmany = 'w'\n[jails.w]\nroot = '/srv/jails/ann'\nhome = '/'\nscope = 'user'\n",
+    );
+    sandbox.must(&format!(
+        "groupadd many; for n in $(seq {users}); do useradd -M -p '*' -s {JAIL_SHELL} -G many u$n; done"
+    ));
+    let spawn = probe("spawn");
+    let median = |user: &str| -> f64 {
+        let account = sandbox.must(&format!("echo $(id -u {user}):$(id -G {user} | tr ' ' ,)"));
+        let argv = [
+            &spawn,
+            rounds,
+            WARM_UP,
+            "0",
+            &account,
+            JAIL_SHELL,
+            "jail-shell",
+            "-c",
+            "true",
+            ",",
+        ];
+        match sandbox.command(&argv).output() {
+            Ok(output) if output.status.success() => {
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                Measure::parse("", &text).map_or(f64::NAN, |it| it.median)
+            }
+            failed => panic!("measure: {failed:?}"),
+        }
+    };
+    let begin = |user: &str, count: u64| {
+        sandbox.must(&format!(
+            "for n in $(seq {count}); do
+                 setsid setpriv --reuid {user} --regid {user} --init-groups {JAIL_SHELL} -c 'exec sleep 600' </dev/null >/dev/null 2>&1 &
+             done
+             until [ $(pgrep -u {user} -xc sleep) = {count} ]; do sleep 0.05; done"
+        ));
+    };
+    let alone = median("ann");
+    begin("u1", 1);
+    let joining = median("u1");
+    println!("scope = \"user\": making a world {alone:.3} ms, joining one {joining:.3} ms");
+    judge("joining a world", "making one", joining / alone, AIM_JOIN);
+    begin("u1", sessions / users - 1);
+    for number in 2..=users {
+        begin(&format!("u{number}"), sessions / users);
+    }
+    let held: u64 = sandbox
+        .must(
+            "cat $(pgrep -x 'jail-shell|session:.*' | sed 's,.*,/proc/&/smaps_rollup,') | awk '/^Private/ { n += $2 } END { print n }'",
+        )
+        .trim()
+        .parse()
+        .unwrap_or(u64::MAX);
+    let each = held / sessions;
+    let verdict = if each <= AIM_MEMORY_OF_MANY {
+        "met"
+    } else {
+        "missed"
+    };
+    println!("{sessions} sessions of {users} users: {each} KiB of private memory each");
+    println!("aim: at most {AIM_MEMORY_OF_MANY} KiB, {verdict}");
+    let beside = median("ann");
+    judge(
+        "a login beside them",
+        "one without",
+        beside / alone,
+        AIM_BESIDE_MANY,
+    );
+    println!();
 }
 
 /// Work inside a host-view jail against the same work outside.

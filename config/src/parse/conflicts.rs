@@ -13,7 +13,7 @@ use crate::keys::{BaseKey, Keys};
 use crate::parse::jail::JailKeys;
 use crate::parse::reader::Reader;
 use crate::record::RecordWhat;
-use crate::walls::{Content, Isolation, Landlock, Network, RootOwner};
+use crate::walls::{Content, Isolation, Landlock, Network, RootOwner, Scope};
 use crate::words::Word;
 
 /// A wall that other keys stand on.
@@ -110,6 +110,10 @@ fn on_isolation(keys: &Keys) -> Vec<Dependent> {
     }
     if let Some(linger) = keys.linger {
         add("linger", format!("linger = {linger}"), None);
+    }
+    if keys.scope == Some(Scope::User) {
+        let written = "scope = \"user\"".to_owned();
+        add("scope", written, Some("scope = \"session\""));
     }
     if keys.root_owner == Some(RootOwner::User) {
         let written = "root_owner = \"user\"".to_owned();

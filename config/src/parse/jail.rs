@@ -13,7 +13,7 @@ use crate::limits::{Limits, MOST_SESSIONS};
 use crate::parse::reader::{Level, Reader, type_name};
 use crate::parse::value::Value;
 use crate::policy::Policy;
-use crate::schema::{self, Key, Support};
+use crate::schema::{self, Key};
 use crate::size;
 use crate::template::{Template, check_components};
 use crate::until::{self, Until};
@@ -56,10 +56,7 @@ impl Reader<'_> {
                 continue;
             };
             jail.places.push((key.name, span.clone()));
-            match key.support {
-                Support::Later => self.unsupported(key.name, span),
-                Support::Built => self.jail_key(key, span, value, &mut jail.keys),
-            }
+            self.jail_key(key, span, value, &mut jail.keys);
         }
         jail
     }
@@ -91,6 +88,7 @@ impl Reader<'_> {
             "umask" => keys.umask = self.umask(key, value),
             "limits" => keys.limits = self.limits(key, name, value),
             "until" => keys.until = self.until(key, &value),
+            "scope" => keys.scope = self.choice(key, value),
             "linger" => keys.linger = self.boolean(key, &value),
             "root_owner" => keys.root_owner = self.choice(key, value),
             _ => self.unsupported(key.name, name),
@@ -268,9 +266,6 @@ impl Reader<'_> {
             let span = name.span();
             match schema::find(schema::LIMITS, name.get_ref()) {
                 None => self.unknown(Level::Limits, name.get_ref(), span, &value),
-                Some(key) if key.support == Support::Later => {
-                    self.unsupported(&format!("limits.{}", key.name), span);
-                }
                 Some(key) => {
                     let limit = self.limit(key, &value);
                     if let Some(slot) = limits.named(key.name) {

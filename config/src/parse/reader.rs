@@ -12,7 +12,7 @@ use toml::de::{DeArray, DeTable, DeValue, Error};
 use crate::fault::{Complaint, Faults, Findings};
 use crate::nearest::nearest;
 use crate::parse::value::Value;
-use crate::schema::{self, Key, Support};
+use crate::schema::{self, Key};
 use crate::services::Services;
 use crate::source::line_around;
 use crate::words::Word;
@@ -256,8 +256,7 @@ impl<'t> Reader<'t> {
             let name = format!("{jail}.{name}");
             format!("a name with a dot needs quotes: [jails.{name:?}]")
         } else {
-            let keys = level.keys().filter(|key| key.support != Support::Later);
-            let keys: Vec<&str> = keys.map(|key| key.name).collect();
+            let keys: Vec<&str> = level.keys().map(|key| key.name).collect();
             format!("{level} has {}", keys.join(", "))
         };
         let complaint = Complaint::new(format!("unknown key {name:?}")).help(help);

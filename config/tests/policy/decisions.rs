@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{Person, decide, decided, jail, policy, say, user_file};
 use jail_config::{
     Base, Content, Decision, Groups, Home, Isolation, Landlock, Limits, Mount, MountMode, Network,
-    RootOwner, RuleKind, Seccomp,
+    RootOwner, RuleKind, Scope, Seccomp,
 };
 
 const EVERY_RULE: &str = r#"unlisted = "exempt"
@@ -160,6 +160,7 @@ fn a_jail_has_the_defaults_where_it_says_nothing() {
     assert_eq!(jail.network, Network::Host);
     assert_eq!([jail.proc, jail.dev, jail.tmp], [Content::Private; 3]);
     assert_eq!(jail.mounts, []);
+    assert_eq!(jail.scope, Scope::Session);
     assert!(jail.linger);
     assert_eq!(jail.root_owner, RootOwner::Root);
     assert_eq!(jail.groups, Groups::Keep);

@@ -114,7 +114,7 @@ fn refuses_unknown_keys_of_a_jail() {
         (
             "zzz = 1",
             "1: unknown key \"zzz\"; a jail has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, create, idle, record, until, linger, root_owner",
+             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, create, idle, record, until, scope, linger, root_owner",
         ),
         (
             "[jails.web.site]",
@@ -522,14 +522,6 @@ fn refuses_a_list_for_etc_where_nothing_of_the_hosts_is_shown() {
     policy(&format!("{text}base = \"host\""));
     // The error is told once.
     assert_eq!(in_jail("base = \"hots\"\netc = [\"php\"]").len(), 1);
-}
-
-#[test]
-fn refuses_what_is_not_built() {
-    let refused = "\"scope\" is not supported yet; remove it";
-    assert_eq!(in_jail("scope = \"user\""), [format!("3:1: {refused}")]);
-    let defaults = faults("[defaults]\nscope = \"user\"");
-    assert_eq!(defaults, [format!("2:1: {refused}")]);
 }
 
 #[test]
@@ -974,7 +966,7 @@ root = "/srv"
 }
 
 /// Each key that needs namespaces, as a config has it and as a message names it.
-const NEED_FULL: [(&str, &str, &str); 10] = [
+const NEED_FULL: [(&str, &str, &str); 11] = [
     ("base = \"host\"", "base = \"host\"", "base = \"none\""),
     (
         "base = \"/srv/image\"",
@@ -1002,6 +994,11 @@ const NEED_FULL: [(&str, &str, &str); 10] = [
         "root_owner = \"user\"",
         "root_owner = \"user\"",
         "root_owner = \"root\"",
+    ),
+    (
+        "scope = \"user\"",
+        "scope = \"user\"",
+        "scope = \"session\"",
     ),
     ("linger = true", "linger = true", ""),
     (
@@ -1501,7 +1498,7 @@ fn refuses_a_user_file_that_is_wrong() {
         (
             "[users]\nroot = \"/x\"\n",
             "1:2: unknown key \"users\"; a file in users.d has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, create, idle, record, until, linger, root_owner, jail",
+             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, create, idle, record, until, scope, linger, root_owner, jail",
         ),
     ] {
         let faults = user_file(&policy, text).unwrap_err();

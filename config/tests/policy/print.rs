@@ -31,6 +31,7 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
         isolation = "full"
         root_owner = "user"
         linger = true
+        scope = "user"
         record = { size = 65536, what = "terminal" }
         idle = "120m"
         create = { mode = "2770", group = "www-data", skel = "/srv/{group}/skel" }
@@ -73,6 +74,7 @@ groups = "primary"
 umask = "007"
 idle = "2h"
 record = { what = "terminal", size = "64K" }
+scope = "user"
 linger = true
 root_owner = "user"
 

@@ -73,6 +73,7 @@ fn full_line() -> impl Strategy<Value = (&'static str, String)> {
             format!("{{ what = \"terminal\", input = {it}, size = \"1M\", total = \"3M\" }}")
         )),
         (1..10_000_u64).prop_map(|it| ("idle", format!("\"{it}m\""))),
+        word(&["session", "user"]).prop_map(|scope| ("scope", scope)),
         any::<bool>().prop_map(|linger| ("linger", linger.to_string())),
         word(&["root", "user"]).prop_map(|owner| ("root_owner", owner)),
     ]

@@ -16,7 +16,6 @@
 
 use std::os::fd::OwnedFd;
 
-use jail_config::{Content, Landlock};
 use nix::unistd::Pid;
 
 use crate::{
@@ -25,58 +24,36 @@ use crate::{
         child::Child,
         count::count,
         entered::{Entered, find_program},
-        look::{make_and_look, misplaced},
-        recording,
+        look::make_and_look,
+        phases::{
+            Outcome, be_alone, begin_recording, build_world, explained, open_outside,
+            shown_terminal,
+        },
         refusal::Refusal,
-        until,
+        shared, until,
         user::{become_user, drop_privileges},
         walls::stand_behind,
     },
-    fault::{StepFault, failed},
+    fault::StepFault,
     log::running::Running,
-    plan::{
-        Plan,
-        steps::{Phase, Step},
-        world::View,
-    },
+    plan::{Plan, steps::Step, world::View},
     process::{
-        capabilities::{empty_bounding_set, join_new_session_keyring, lock_securebits},
         start::{Inherited, Watchdog},
         withheld::explain,
     },
     served,
     session::{
-        Ended,
         close::Close,
         init::{get_ready, reap},
         link::{Link, Ready, Split, split_inside, split_outside},
         slot::Slot,
         standard::SetAside,
-        supervisor::{self, give_up_on},
+        supervisor::{self, Within, give_up_on},
         terminal::{self, Inside, Outside, Wanted},
         to_log::ToLog,
     },
-    trust,
-    world::{
-        assemble::assemble,
-        mounts::copy_file,
-        namespaces::{change_root, enter_namespaces},
-        top::Trees,
-    },
+    world::namespaces::change_root,
 };
-
-/// Which process comes out of entering.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The session's main process, which becomes the program.
-    Inside(Box<Entered>),
-    /// The supervisor, outside, whose work is done: how the session's main process ended.
-    Supervisor(Ended),
-    /// The supervisor of a session that never began: init was refused, and has said why; and how it ended.
-    Refused(Ended),
-    /// Init, inside, whose work is done.
-    Init,
-}
 
 /// Enters the jail of a plan. There is no way back.
 ///
@@ -110,17 +87,6 @@ pub fn enter(
         running.enter()?;
         return enter_root(plan, &root, inherited, watchdog).map(Outcome::Inside);
     };
-    enter_view((plan, view), slot, inherited, watchdog, running)
-}
-
-/// Enters a view of its own: forks init off, and follows the session from outside or builds the world inside.
-fn enter_view(
-    (plan, view): (Plan, View),
-    slot: Option<Slot>,
-    inherited: &Inherited,
-    watchdog: Watchdog,
-    running: &mut Running<'_>,
-) -> Result<Outcome, Refusal> {
     let refuse = |step: Step<'_>| {
         let refuse = Refusal::at(step);
         move |fault| explained(refuse(fault))
@@ -134,6 +100,16 @@ fn enter_view(
     };
     let (terminal, outside) =
         terminal::of_caller(ids, wanted).map_err(refuse(Step::OpenTerminal))?;
+    if plan.shares_world() {
+        let login = shared::Login {
+            plan,
+            view,
+            terminal,
+            outside,
+            slot,
+        };
+        return login.enter(inherited, watchdog, running);
+    }
     let standard = SetAside::copy().map_err(refuse(Step::PidNamespace))?;
     let record = (plan.process.sftp_is_logged)
         .then(channel::pair)
@@ -174,20 +150,6 @@ fn enter_view(
             world.build(inherited, running)
         }
     }
-}
-
-/// Leaves what was inherited of rights and keys, before anything is opened and before the forks, so that every process has it.
-fn be_alone(plan: &Plan) -> Result<(), Refusal> {
-    for step in plan.steps_of(Phase::Alone) {
-        match step {
-            Step::SessionKeyring => join_new_session_keyring(),
-            Step::BoundingSet => empty_bounding_set(),
-            Step::Securebits => lock_securebits(),
-            other => return Err(misplaced(other)),
-        }
-        .map_err(Refusal::at(step))?;
-    }
-    Ok(())
 }
 
 /// Opens the root directory of a login by chroot(2). Where somebody else would have to answer for it, a child asks, and this
@@ -268,25 +230,10 @@ impl Around {
         drop_privileges(&plan)?;
         watchdog.disarm().map_err(refuse)?;
         let to_log = ToLog::new(inside, record).map_err(refuse)?;
-        supervisor::supervise(init, link, outside, to_log, running)
+        supervisor::supervise(Within::Init(init), link, outside, to_log, running)
             .map(outcome)
             .map_err(refuse)
     }
-}
-
-/// Begins the recording of the terminal, where there is one and the config wants it.
-fn begin_recording(
-    plan: &Plan,
-    outside: &mut Outside,
-    running: &Running<'_>,
-) -> Result<(), Refusal> {
-    let recording = plan.process.record.recording();
-    if let (Some(recording), Some(relay)) = (recording, &mut outside.relay) {
-        let recorder = recording::begin(plan, recording, relay.size(), running)
-            .map_err(Refusal::at(Step::Record(recording)))?;
-        relay.recorder = Some(recorder);
-    }
-    Ok(())
 }
 
 /// What init has, before there is a world.
@@ -319,8 +266,14 @@ impl World {
         let built = build_world(&plan, &view, shown, &mut link).map_err(explained);
         // From here on nothing waits for a file system, and who is refused is told so.
         standard.take_back().map_err(refuse)?;
-        let outside = built?;
-        let missing = stand_behind(&plan, outside)?;
+        let built = built?;
+        built
+            .log
+            .iter()
+            .try_for_each(|log| link.hand_over_log(log))
+            .map_err(Refusal::at(Step::NewRoot(&view)))?;
+        drop(built.log);
+        let missing = stand_behind(&plan, built.outside)?;
 
         let refuse = Refusal::at(Step::Init(&view));
         match split_inside(link, &terminal).map_err(refuse)? {
@@ -347,55 +300,4 @@ impl World {
             }
         }
     }
-}
-
-/// Looks at what the host gives, and makes the world of it. Returns the host's root directory, for Landlock to be tried on.
-fn build_world(
-    plan: &Plan,
-    view: &View,
-    shown: Option<OwnedFd>,
-    link: &mut Link,
-) -> Result<Option<OwnedFd>, Refusal> {
-    let looked = make_and_look(plan)?;
-    link.root_file = served::number_of(&looked.0.root)
-        .map_err(failed("statx of the root"))
-        .map_err(Refusal::at(Step::OpenRoot(&plan.world.root)))?;
-    let outside = open_outside(plan)?;
-    let trees =
-        Trees::copy(plan, view, &looked.0, shown).map_err(Refusal::at(Step::CopyTrees(view)))?;
-    enter_namespaces(&plan.world.network, Some(plan.process.ids.uid))
-        .map_err(Refusal::at(Step::Namespaces(&plan.world.network)))?;
-    assemble(trees, view)
-        .and_then(|log| {
-            log.iter().try_for_each(|log| link.hand_over_log(log))?;
-            link.die_with_supervisor()
-        })
-        .map_err(Refusal::at(Step::NewRoot(view)))?;
-    Ok(outside)
-}
-
-/// Adds to a refusal from before the walls what whoever started this process has to do with it.
-pub(crate) fn explained(refusal: Refusal) -> Refusal {
-    match refusal {
-        Refusal::Step(step, fault) => Refusal::Step(step, explain(fault)),
-        other => other,
-    }
-}
-
-/// Copies the terminal's node, for its name in a /dev of the session's own.
-pub(crate) fn shown_terminal(view: &View, terminal: &Inside) -> Result<Option<OwnedFd>, Refusal> {
-    terminal
-        .descriptor()
-        .filter(|_| view.dev == Content::Private)
-        .map(copy_file)
-        .transpose()
-        .map_err(Refusal::at(Step::CopyTrees(view)))
-}
-
-/// Opens the host's root directory, where Landlock will have to be tried on it.
-pub(crate) fn open_outside(plan: &Plan) -> Result<Option<OwnedFd>, Refusal> {
-    (plan.process.landlock != Landlock::Off)
-        .then(trust::open_host_root)
-        .transpose()
-        .map_err(Refusal::Root)
 }

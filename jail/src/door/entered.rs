@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::errno::Errno;
 use rustix::stdio::dup2_stderr;
 
 use crate::{
@@ -22,6 +23,10 @@ use crate::{
         program::{self, ProgramFault},
         start::Limit,
     },
+    session::{
+        link::Link,
+        messages::{Report, report},
+    },
 };
 
 /// A process that is in its jail, with nothing left to give up. It can only be exec'd.
@@ -36,6 +41,8 @@ pub struct Entered {
     missing: Option<String>,
     /// What standard error becomes: an sftp-server's is the record of its transfers.
     pub(super) errors: Option<OwnedFd>,
+    /// Who is told where the program does not start, because nobody here has a log.
+    pub(super) supervisor: Option<Link>,
 }
 
 impl fmt::Debug for Entered {
@@ -61,7 +68,20 @@ impl Entered {
 
     /// Becomes the shell, or the sftp-server. Returns only when execve(2) failed.
     #[must_use]
-    pub fn exec(self) -> Refusal {
+    pub fn exec(mut self) -> Refusal {
+        let supervisor = self.supervisor.take();
+        let refusal = self.become_program();
+        let errno = match &refusal {
+            Refusal::Exec(_, errno) | Refusal::Step(_, StepFault::Failed(_, errno)) => *errno,
+            _ => Errno::EINVAL,
+        };
+        if let Some(link) = supervisor {
+            report(link.socket(), Report::NotStarted(errno as i32));
+        }
+        refusal
+    }
+
+    fn become_program(self) -> Refusal {
         let Entered {
             plan,
             home,
@@ -114,6 +134,7 @@ pub(super) fn find_program(
         late,
         missing,
         errors: None,
+        supervisor: None,
     }))
 }
 

@@ -10,8 +10,8 @@ use crate::{
     door::{
         child::Child,
         count::count,
-        enter::{explained, open_outside, shown_terminal},
         look::{foresee, make_and_look, misplaced},
+        phases::{explained, open_outside, shown_terminal},
         refusal::Refusal,
         walls::stand_behind,
     },

@@ -46,7 +46,8 @@ pub(super) fn become_user(
     Ok(late)
 }
 
-fn take_of_user(step: Step<'_>) -> Result<(), Refusal> {
+/// Takes one of these steps.
+pub(super) fn take_of_user(step: Step<'_>) -> Result<(), Refusal> {
     match step {
         Step::Groups(groups) => set_groups(groups),
         Step::Gid(gid) => set_gid(gid),

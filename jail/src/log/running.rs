@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use jail_config::Record;
+use nix::errno::Errno;
 
 use super::{
     event::{Event, Moved, Session, Whose},
     record::Unrecorded,
     sink::Log,
 };
-use crate::{plan::Plan, process::ended::Ended};
+use crate::{code::Code, plan::Plan, process::ended::Ended};
 
 /// A session that runs without a supervisor.
 #[derive(Clone, Debug)]
@@ -144,6 +145,17 @@ impl<'a> Running<'a> {
         self.log.send(&Event::Cut {
             whose: self.whose(),
             reason,
+        });
+    }
+
+    /// Logs that its program was found, and could not be started.
+    pub(crate) fn not_started(&self, errno: Errno) {
+        self.log.send(&Event::Refused {
+            call: Some(&self.log.call),
+            code: Code::Exec,
+            user: Some(&self.session.user),
+            uid: self.session.uid,
+            reason: format!("execve: {}", errno.desc()),
         });
     }
 

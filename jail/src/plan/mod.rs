@@ -11,6 +11,7 @@ pub mod narrow;
 pub mod process;
 pub mod request;
 pub(crate) mod sftp;
+pub(crate) mod sharing;
 pub mod steps;
 mod usual_shell;
 pub mod words;
@@ -18,7 +19,7 @@ pub mod world;
 
 use std::ffi::OsString;
 
-use jail_config::{Base, Content, Home, Jail, Landlock, RootOwner, Rule, Skeleton};
+use jail_config::{Base, Content, Home, Jail, Landlock, RootOwner, Rule, Scope, Skeleton};
 
 use crate::{
     account::identity::Identity,
@@ -202,6 +203,12 @@ fn unavailable_behind_pam(jail: &Jail) -> Option<&'static str> {
         return Some(
             "record = \"terminal\": no supervisor stands between the session and its terminal; make jail-shell the login shell \
              or the ForceCommand instead, or set record = \"sessions\"",
+        );
+    }
+    if jail.scope == Scope::User {
+        return Some(
+            "scope = \"user\": the host program's process can't join the processes of other logins; make jail-shell the login shell or the \
+             ForceCommand instead, or set scope = \"session\" for the users of this stack",
         );
     }
     jail.idle.map(|_| {

@@ -73,6 +73,8 @@ pub enum Step<'a> {
     Join(&'a Network),
     /// Copy the trees that the new root is made of, detached.
     CopyTrees(&'a View),
+    /// Join the world that other logins of the user share, or claim to make it.
+    ShareWorld(&'a View),
     /// Fork into a new pid namespace; the process that was called becomes the supervisor.
     PidNamespace,
     /// Enter mount, ipc and uts namespaces, and a network namespace where the jail has no network.
@@ -133,6 +135,7 @@ impl Step<'_> {
             Step::OpenTerminal => "open-terminal",
             Step::Join(_) => "join",
             Step::CopyTrees(_) => "copy-trees",
+            Step::ShareWorld(_) => "share-world",
             Step::PidNamespace => "pid-namespace",
             Step::Namespaces(_) => "namespaces",
             Step::NewRoot(_) => "new-root",
@@ -165,7 +168,9 @@ impl Step<'_> {
                 Phase::HostProgram
             }
             Step::SessionKeyring | Step::BoundingSet | Step::Securebits => Phase::Alone,
-            Step::Sessions(_) | Step::OpenTerminal | Step::PidNamespace => Phase::Supervisor,
+            Step::Sessions(_) | Step::OpenTerminal | Step::ShareWorld(_) | Step::PidNamespace => {
+                Phase::Supervisor
+            }
             Step::Create(_) => Phase::Create,
             Step::OpenRoot(_)
             | Step::OpenBase(_)
@@ -283,6 +288,8 @@ impl Plan {
     /// * bounding set and securebits come before the user ID, which takes CAP_SETPCAP away, and before the forks, so
     ///   that every process has them;
     /// * the slot of the session is taken before the fork: init gives it back, and the supervisor keeps it;
+    /// * a world that others share is looked for while root still: its socket is where nobody else gets, and what a login takes
+    ///   there has privileges no more. Then the steps from the pid namespace to the forks were those of the login that made it;
     /// * the pid namespace comes before anything of the host's is opened: what may stall is done by a process that
     ///   another one can kill;
     /// * what is missing of root directory and home is made before it is opened;
@@ -339,8 +346,10 @@ impl Plan {
     fn steps_to_shell(&self) -> Vec<Step<'_>> {
         let mut steps = vec![Step::SessionKeyring, Step::BoundingSet, Step::Securebits];
         steps.extend(self.sessions());
-        if self.world.view.is_some() {
-            steps.extend([Step::OpenTerminal, Step::PidNamespace]);
+        if let Some(view) = &self.world.view {
+            steps.push(Step::OpenTerminal);
+            steps.extend(self.shares_world().then_some(Step::ShareWorld(view)));
+            steps.push(Step::PidNamespace);
         }
         steps.extend(self.world.look());
         steps.extend(self.world.build());

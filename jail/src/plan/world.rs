@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use jail_config::{
-    Allowed, Base, Content, Create, Device, Isolation, Jail, Mount, Network, RootOwner, Service,
+    Allowed, Base, Content, Create, Device, Isolation, Jail, Mount, Network, RootOwner, Scope,
+    Service, Until,
 };
 
 use crate::plan::{allowed, request::Request};
@@ -42,7 +43,11 @@ pub struct View {
     pub devices: Vec<Device>,
     /// Further entries of the host's /etc that `base = "host"` shows.
     pub etc: Vec<String>,
-    /// Whether processes may outlive the session's main process.
+    /// Which logins share it.
+    pub scope: Scope,
+    /// When what lingers ends in a world that several logins share.
+    pub until: Option<Until>,
+    /// Whether processes may outlive the session's main process; of several sessions, that of the last.
     pub linger: bool,
     /// Whose processes /proc shows.
     pub processes: Processes,
@@ -137,6 +142,12 @@ impl World {
                 services: jail.services,
                 devices: jail.devices,
                 etc: jail.etc,
+                scope: match (processes, &executables) {
+                    (Processes::Own, None) => jail.scope,
+                    // A program that starts others would start those of another session's list.
+                    _ => Scope::Session,
+                },
+                until: jail.until,
                 linger: jail.linger,
                 processes,
                 executables,

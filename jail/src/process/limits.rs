@@ -21,6 +21,24 @@ const LATE: [Resource; 3] = [
     Resource::RLIMIT_DATA,
 ];
 
+/// The limits that [`raise`] raises: all but RLIMIT_NICE and RLIMIT_RTPRIO.
+const RAISED: [Resource; 14] = [
+    Resource::RLIMIT_AS,
+    Resource::RLIMIT_CORE,
+    Resource::RLIMIT_CPU,
+    Resource::RLIMIT_DATA,
+    Resource::RLIMIT_FSIZE,
+    Resource::RLIMIT_LOCKS,
+    Resource::RLIMIT_MEMLOCK,
+    Resource::RLIMIT_MSGQUEUE,
+    Resource::RLIMIT_NOFILE,
+    Resource::RLIMIT_NPROC,
+    Resource::RLIMIT_RSS,
+    Resource::RLIMIT_RTTIME,
+    Resource::RLIMIT_SIGPENDING,
+    Resource::RLIMIT_STACK,
+];
+
 /// Gives back the limits that set-up had changed, with those of the config in their place. Returns those that
 /// [`set_late`] has to set; nothing of them needs a privilege any more.
 pub(crate) fn set(limits: &Limits, inherited: &Inherited) -> Result<Vec<Limit>, StepFault> {
@@ -41,6 +59,53 @@ pub(crate) fn set(limits: &Limits, inherited: &Inherited) -> Result<Vec<Limit>, 
         survive_file_limit().map_err(|errno| StepFault::Failed("rt_sigaction SIGXFSZ", errno))?;
     }
     Ok(late)
+}
+
+/// Raises the hard limits of this process, from which others are forked that set the limits of their callers without a privilege, as
+/// far as it may. Those are left that others of the same user could give a process by: see setpriority(2), sched_setscheduler(2).
+pub(crate) fn raise() {
+    let most = std::fs::read_to_string("/proc/sys/fs/nr_open");
+    let most = most.ok().and_then(|it| it.trim().parse().ok());
+    for resource in RAISED {
+        let Ok((soft, hard)) = getrlimit(resource) else {
+            continue;
+        };
+        let highest = match resource {
+            Resource::RLIMIT_NOFILE => most.unwrap_or(hard).max(hard),
+            _ => RLIM_INFINITY,
+        };
+        let soft = match resource {
+            Resource::RLIMIT_NPROC => highest,
+            _ => soft,
+        };
+        match setrlimit(resource, soft, highest) {
+            // A login that needs more than it has is refused.
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+/// Sets how many processes the user may have, before the process of a session is forked off: fork(2) asks for it.
+pub(crate) fn set_processes(limits: &Limits, inherited: &Inherited) -> Result<(), StepFault> {
+    let mut wanted = wanted(limits, inherited).into_iter();
+    match wanted.find(|it| it.resource == Resource::RLIMIT_NPROC) {
+        Some(limit) => set_one(limit.resource, limit.soft, limit.hard),
+        None => Ok(()),
+    }
+}
+
+/// Lowers the limits of a caller that [`raise`] has left to what this process can have.
+pub(crate) fn lower_to_own(limits: &mut [Limit]) -> Result<(), StepFault> {
+    for limit in limits
+        .iter_mut()
+        .filter(|it| !RAISED.contains(&it.resource))
+    {
+        let (_, hard) =
+            getrlimit(limit.resource).map_err(|errno| StepFault::Failed("getrlimit", errno))?;
+        limit.hard = limit.hard.min(hard);
+        limit.soft = limit.soft.min(hard);
+    }
+    Ok(())
 }
 
 /// Brings the last limits into force.

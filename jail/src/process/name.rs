@@ -27,6 +27,24 @@ pub fn login_of(name: &str) -> Option<u32> {
     (text_for(uid) == name).then_some(uid)
 }
 
+/// What stands before the pid of a session's supervisor.
+const KEEPER: &str = "session:";
+
+/// Names this process, which stands for a session in a world that others share, for the session's supervisor outside.
+///
+/// # Errors
+/// prctl(2) failed.
+pub(crate) fn name_keeper(supervisor: i32) -> Result<(), StepFault> {
+    rename(&format!("{KEEPER}{supervisor}"))
+}
+
+/// Gives the pid of the supervisor for which a process stands in a shared world, by its name; nothing where the name is another one.
+/// It can be believed where the process runs jail-shell: a user can't start that by this name.
+#[must_use]
+pub fn supervisor_of(name: &str) -> Option<i32> {
+    name.strip_prefix(KEEPER)?.parse().ok()
+}
+
 fn text_for(uid: u32) -> String {
     format!("{PREFIX}{uid}")
 }

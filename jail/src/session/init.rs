@@ -54,7 +54,7 @@ pub(crate) fn reap(
     (linger, close): (bool, Option<Close>),
 ) -> Result<(), StepFault> {
     let supervisor = link.into_socket();
-    if follow(main, &supervisor, &signals, terminal, linger)? == After::Leave {
+    if follow(main, &supervisor, &signals, terminal, linger)? != After::Stay {
         return Ok(());
     }
     drop(supervisor);
@@ -73,15 +73,17 @@ pub(crate) fn reap(
 
 /// What there is to do once the main process has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
+pub(super) enum After {
     /// Others linger.
     Stay,
     /// Everything ends.
     Leave,
+    /// The supervisor is gone, and the main process has not ended.
+    Abandoned,
 }
 
 /// Obeys the supervisor, and reports to it what becomes of the main process, until that has ended.
-fn follow(
+pub(super) fn follow(
     main: Pid,
     supervisor: &OwnedFd,
     signals: &SignalFd,
@@ -101,7 +103,7 @@ fn follow(
             match receive(supervisor) {
                 Some([order]) => obey(Order::decode(order), main, terminal.as_ref()),
                 // The supervisor has been killed, and takes the session with it.
-                None => return Ok(After::Leave),
+                None => return Ok(After::Abandoned),
             }
         }
         if !signalled {
@@ -149,21 +151,21 @@ fn obey(order: Order, main: Pid, terminal: Option<&OwnedFd>) {
 
 /// What one round of wait(2) found.
 #[derive(Clone, Copy, Debug, Default)]
-struct Reaped {
-    main: Option<Ended>,
+pub(super) struct Reaped {
+    pub(super) main: Option<Ended>,
     job: Option<Job>,
     none_left: bool,
 }
 
 /// What the main process does between its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Job {
+pub(super) enum Job {
     Stopped(i32),
     Continued,
 }
 
 /// Waits for every child that has something to tell.
-fn reap_all(main: Pid) -> Result<Reaped, StepFault> {
+pub(super) fn reap_all(main: Pid) -> Result<Reaped, StepFault> {
     let mut found = Reaped::default();
     loop {
         match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {

@@ -17,6 +17,8 @@ pub(crate) enum Report {
     Continued,
     /// Others are left, and end with init: the session is over when init is.
     NoLinger,
+    /// The program was found, and execve(2) has failed: the errno.
+    NotStarted(i32),
     /// With this comes the socket that is /dev/log inside.
     Log,
 }
@@ -29,6 +31,7 @@ impl Report {
             Report::Stopped(signal) => [b's', u8::try_from(signal).unwrap_or(0)],
             Report::Continued => [b'c', 0],
             Report::NoLinger => [b'n', 0],
+            Report::NotStarted(errno) => [b'x', u8::try_from(errno).unwrap_or(0)],
             Report::Log => [b'l', 0],
         }
     }
@@ -40,6 +43,7 @@ impl Report {
             [b's', signal] => Some(Report::Stopped(signal.into())),
             [b'c', _] => Some(Report::Continued),
             [b'n', _] => Some(Report::NoLinger),
+            [b'x', errno] => Some(Report::NotStarted(errno.into())),
             [b'l', _] => Some(Report::Log),
             _ => None,
         }

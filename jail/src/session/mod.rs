@@ -9,6 +9,7 @@
 //! supervisor has given up everything as well; further ones are orders, and init reports how the main process stopped and ended.
 //! Each sees by it that the other is gone.
 
+pub(crate) mod arrival;
 pub(crate) mod cast;
 pub(crate) mod close;
 pub mod cut;
@@ -16,6 +17,7 @@ pub(crate) mod ending;
 pub(crate) mod idle;
 pub(crate) mod init;
 pub(crate) mod inside;
+pub(crate) mod keeper;
 pub(crate) mod link;
 pub(crate) mod messages;
 pub(crate) mod orders;

@@ -6,19 +6,15 @@
 use std::{mem::forget, os::fd::OwnedFd, path::Path};
 
 use nix::errno::Errno;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 
 use crate::{
-    fault::{StepFault, failed},
-    lock, own,
-    resolve::openat2,
-    served,
+    fault::StepFault,
+    lock, own, served,
     trust::{self, Flaw},
+    world::run,
 };
 
 /// Where the files are, one for each user, by uid. The directories are made at the first login.
-const RUN: &str = "/run";
-const OURS: &str = "login-jail";
 const SESSIONS: &str = "sessions";
 const DIRECTORY: &str = "/run/login-jail/sessions";
 
@@ -108,12 +104,8 @@ fn count(file: &OwnedFd) -> Result<u64, StepFault> {
 
 /// Opens the user's file, which is made where it is missing.
 fn open(uid: u32) -> Result<OwnedFd, StepFault> {
-    let run = trust::open_directory(Path::new(RUN)).map_err(own::unfit)?;
-    let ours = own::subdirectory(&run, RUN, OURS)?;
-    let directory = own::subdirectory(&ours, "/run/login-jail", SESSIONS)?;
-    own::insist_on_private(&directory, DIRECTORY, FileType::Directory)?;
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
-    open_file(&directory, uid, flags)
+    let directory = run::directory(SESSIONS)?;
+    run::file(&directory, DIRECTORY, &uid.to_string())
 }
 
 /// Opens the user's file where there is one.
@@ -122,25 +114,10 @@ fn find(uid: u32) -> Result<Option<OwnedFd>, StepFault> {
         Err(untrusted) if matches!(untrusted.flaw, Flaw::Missing) => return Ok(None),
         opened => opened.map_err(own::unfit)?,
     };
-    match open_file(&directory, uid, OFlags::RDONLY | OFlags::NONBLOCK) {
+    match run::existing_file(&directory, DIRECTORY, &uid.to_string()) {
         Err(StepFault::Failed(_, Errno::ENOENT)) => Ok(None),
         opened => opened.map(Some),
     }
-}
-
-fn open_file(directory: &OwnedFd, uid: u32, flags: OFlags) -> Result<OwnedFd, StepFault> {
-    let name = uid.to_string();
-    let flags = flags | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let mode = if flags.contains(OFlags::CREATE) {
-        Mode::RUSR | Mode::WUSR
-    } else {
-        Mode::empty()
-    };
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    let file = openat2(directory, name.as_str(), flags, mode, resolve)
-        .map_err(failed("open the user's file of sessions"))?;
-    own::insist_on_private(&file, &format!("{DIRECTORY}/{name}"), FileType::RegularFile)?;
-    Ok(file)
 }
 
 #[cfg(test)]

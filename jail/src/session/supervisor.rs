@@ -38,6 +38,15 @@ use crate::{
     },
 };
 
+/// Who stands to the main process inside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Within {
+    /// The init of the session, a child of the supervisor's.
+    Init(Pid),
+    /// The keeper of the session, in a world that others share.
+    Keeper,
+}
+
 /// What the supervisor waits with: nothing of root's is left to it but the descriptors by which the session is logged.
 ///
 /// Returns how the session's main process ended, or what it comes to where the session was cut short.
@@ -46,7 +55,7 @@ use crate::{
 /// A call that failed before init was let go on: nothing of the user's has run then, and nothing will. Or init has ended
 /// without a report.
 pub(crate) fn supervise(
-    init: Pid,
+    within: Within,
     link: Link,
     outside: Outside,
     mut to_log: ToLog,
@@ -74,12 +83,12 @@ pub(crate) fn supervise(
                 relay.begin();
             }
             let around = (&mut relay, &mut ending);
-            let ended = follow(init, &socket, &signals, around, (&mut to_log, running));
+            let ended = follow(within, &socket, &signals, around, (&mut to_log, running));
             to_log.finish(running);
             ended
         }
         // Init was refused before it could be told, and has said why.
-        Err(Errno::EPIPE | Errno::ECONNRESET) => ended_without_report(init),
+        Err(Errno::EPIPE | Errno::ECONNRESET) => ended_without_report(within),
         Err(errno) => return Err(StepFault::Failed("send to init", errno)),
     };
     if let Some(relay) = &mut relay {
@@ -97,7 +106,7 @@ pub(crate) fn supervise(
 
 /// Passes signals on, carries what is typed and shown, and follows the main process until it has ended.
 fn follow(
-    init: Pid,
+    within: Within,
     socket: &OwnedFd,
     signals: &SignalFd,
     (relay, ending): (&mut Option<Relay>, &mut Ending),
@@ -107,7 +116,7 @@ fn follow(
     let mut orders = Orders::default();
     loop {
         if ending.go_on(relay.as_mut(), &mut orders) {
-            end(init);
+            within.end();
             return Ok(Ended::Killed(libc::SIGKILL));
         }
         orders.send(socket);
@@ -137,13 +146,14 @@ fn follow(
             }
             Some(Report::Continued | Report::Log) => {}
             Some(Report::NoLinger) => lingers = false,
+            Some(Report::NotStarted(errno)) => running.not_started(Errno::from_raw(errno)),
             Some(Report::Ended(ended)) => {
                 if !lingers {
-                    end(init);
+                    within.end();
                 }
                 return Ok(ended);
             }
-            None => return ended_without_report(init),
+            None => return ended_without_report(within),
         }
     }
 }
@@ -156,16 +166,23 @@ pub(crate) fn give_up_on(init: Pid) {
     }
 }
 
-/// Ends init, and with it all that is left of the session. It would end by itself, but the user may have made it wait
-/// for a processor for long: sched_setscheduler(2), SCHED_IDLE.
-fn end(init: Pid) {
-    give_up_on(init);
-    drop(wait_for_end(init));
+impl Within {
+    /// Ends init, and with it all that is left of the session. It would end by itself, but the user may have made it wait
+    /// for a processor for long: sched_setscheduler(2), SCHED_IDLE. A keeper ends the session when its supervisor is gone.
+    fn end(self) {
+        if let Within::Init(init) = self {
+            give_up_on(init);
+            drop(wait_for_end(init));
+        }
+    }
 }
 
 /// Reads how init itself ended, where it had nothing to report: it was refused, or killed. Its success is not the main
-/// process's, of which nothing is known then.
-fn ended_without_report(init: Pid) -> Result<Ended, StepFault> {
+/// process's, of which nothing is known then. A keeper that has nothing to report was killed.
+pub(crate) fn ended_without_report(within: Within) -> Result<Ended, StepFault> {
+    let Within::Init(init) = within else {
+        return Ok(Ended::Killed(libc::SIGKILL));
+    };
     match wait_for_end(init)? {
         Ended::Exited(0) => Err(StepFault::Bug(
             "init ended without reporting the exit status of the session",

@@ -22,7 +22,10 @@ use crate::{
     fault::{StepFault, expect_in_force, failed},
     process::privilege::as_user,
     session::{close::Close, idle::Idle, place::Place, relay::Relay},
-    sys::{signal::rt_sigprocmask, terminal::take_terminal},
+    sys::{
+        signal::{Disposition, rt_sigaction, rt_sigprocmask},
+        terminal::{give_up_terminal, take_terminal},
+    },
 };
 
 /// What the processes inside do with the terminal.
@@ -239,6 +242,80 @@ impl Inside {
             Inside::Relayed { terminal, .. } => Some(terminal.as_fd()),
             Inside::Without => None,
         }
+    }
+
+    /// Says in a word what it is, for the world that a login joins.
+    pub(crate) fn in_a_word(&self) -> String {
+        let sign = |is: bool, sign: char| if is { sign } else { '-' };
+        match self {
+            Inside::Own(None) => "own".to_owned(),
+            Inside::Own(Some(standard)) => format!("own {}", *standard as u8),
+            Inside::Without => "without".to_owned(),
+            Inside::Relayed {
+                standard: [input, output, errors],
+                leader,
+                foreground,
+                ..
+            } => [
+                sign(*input, 'i'),
+                sign(*output, 'o'),
+                sign(*errors, 'e'),
+                sign(*leader == Leader::Init, 'j'),
+                sign(*foreground, 'f'),
+            ]
+            .iter()
+            .collect(),
+        }
+    }
+
+    /// Reads such a word. `terminal` is the one that takes the caller's place, where there is one.
+    pub(crate) fn of_word(word: &str, terminal: Option<OwnedFd>) -> Option<Inside> {
+        match (word, terminal) {
+            ("own", None) => Some(Inside::Own(None)),
+            ("without", None) => Some(Inside::Without),
+            (own, None) => {
+                let number = own.strip_prefix("own ")?.parse::<usize>().ok()?;
+                let standard = *Standard::ALL.get(number)?;
+                Some(Inside::Own(Some(standard)))
+            }
+            (relayed, Some(terminal)) => {
+                let has = |sign| relayed.contains(sign);
+                Some(Inside::Relayed {
+                    terminal,
+                    standard: [has('i'), has('o'), has('e')],
+                    leader: if has('j') { Leader::Init } else { Leader::Main },
+                    foreground: has('f'),
+                })
+            }
+        }
+    }
+
+    /// Gives the terminal that takes the place of the caller's.
+    pub(crate) fn relayed(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Inside::Relayed { terminal, .. } => Some(terminal.as_fd()),
+            Inside::Own(_) | Inside::Without => None,
+        }
+    }
+
+    /// Lets go of the caller's own terminal, for a process without privileges to take it. Nothing happens where that was done
+    /// already.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub(crate) fn give_up(&self) -> Result<(), StepFault> {
+        let Inside::Own(Some(standard)) = self else {
+            return Ok(());
+        };
+        let terminal = standard.fd();
+        if !is_of(terminal, getpid()) {
+            return Ok(());
+        }
+        // The kernel hangs up whoever is in the foreground.
+        rt_sigaction(libc::SIGHUP, Disposition::Ignore)
+            .and_then(|()| give_up_terminal(terminal))
+            .and_then(|()| rt_sigaction(libc::SIGHUP, Disposition::Default))
+            .map_err(|errno| StepFault::Failed("ioctl TIOCNOTTY", errno))
     }
 
     /// Gives init a session to lead, where the main process is to be a job of it. Before the main process is forked off.

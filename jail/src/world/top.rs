@@ -14,6 +14,7 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, openat, readlinkat};
 use crate::{
     fault::{StepFault, failed},
     plan::{Plan, world::View},
+    served,
     sys::mount::{NODEV, NOSUID, RDONLY},
     trust,
     world::{
@@ -40,6 +41,22 @@ pub(crate) struct Opened {
     pub(crate) mounts: Vec<OwnedFd>,
     pub(crate) services: Vec<services::Found>,
     pub(crate) devices: devices::Found,
+}
+
+impl Opened {
+    /// Says which files of the host these are: by other ones, another world is made.
+    ///
+    /// # Errors
+    /// statx(2) failed.
+    pub(crate) fn in_words(&self) -> Result<String, StepFault> {
+        let services = self.services.iter().map(|it| &it.source);
+        let all = [Some(&self.root), self.base.as_ref()].into_iter().flatten();
+        let all = all.chain(&self.mounts).chain(services);
+        let all = all.chain(self.devices.nodes.values());
+        let numbers: Result<Vec<_>, _> = all.map(served::number_of).collect();
+        let numbers = numbers.map_err(failed("statx of what the host gives"))?;
+        Ok(format!("{numbers:?}"))
+    }
 }
 
 /// Detached copies of what the host gives.

@@ -6,7 +6,7 @@ mod peer;
 use std::{collections::BTreeMap, path::Path};
 
 use clap::{Args, ValueHint};
-use jail::door::decision::Config;
+use jail::{door::decision::Config, process::name::supervisor_of};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -38,6 +38,9 @@ use crate::{
 /// is set, a line for each user says how many sessions count: what lingers after its login has ended does not, nor does a
 /// session that root has opened by "jailctl enter". SESSION is the id of the session in the record,
 /// /var/log/login-jail/sessions.jsonl; --json has all that is recorded of it.
+///
+/// With scope = "user" the sessions of a user share a world. The column JAIL then has the world's first process as well: sessions with
+/// the same one see each other's processes. What lingers there and belongs to no session any more has a line of its own.
 ///
 /// With --ended it lists the sessions of the record that have ended: how long they took and how they ended. An address
 /// that only the caller has named is marked as claimed. The end is "closed" where the program behind PAM has closed the session,
@@ -93,6 +96,8 @@ pub(crate) struct Session {
     /// None where the main process has ended in the meantime.
     command: Option<String>,
     processes: usize,
+    /// The first process of the world that it is in, where the user's sessions share one (`scope = "user"`).
+    world: Option<i32>,
     /// The login has not got into its jail yet: these are processes of root's.
     entering: bool,
     /// The id of the session in the record.
@@ -203,7 +208,8 @@ pub(crate) fn of(jailed: &Jailed) -> Result<Vec<Session>, Failure> {
     }
     let mut sessions: Vec<Session> = groups
         .into_values()
-        .filter_map(|processes| session(jailed, processes))
+        .flat_map(Part::of_world)
+        .filter_map(|part| session(jailed, part))
         .collect();
     sessions.extend(entering(jailed)?);
     sessions.sort_by_key(|session| (session.since, session.pid));
@@ -284,6 +290,7 @@ fn opened(
             .map(|name| shown(service_of(&name))),
         command: None,
         processes,
+        world: None,
         entering: false,
         session: None,
         record: None,
@@ -308,7 +315,62 @@ fn add_record(sessions: &mut [Session], recorded: &[Recorded]) {
     }
 }
 
-fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Session> {
+/// The processes of one session of a world, or what lingers in it.
+struct Part {
+    processes: Vec<(Process, Stat)>,
+    /// The pids of the world's first process, and of the session's supervisor outside.
+    shared: Option<(i32, Option<i32>)>,
+}
+
+impl Part {
+    /// Takes a world apart that several sessions may share: a keeper stands for each, which its init has started.
+    fn of_world(processes: Vec<(Process, Stat)>) -> Vec<Part> {
+        let init = processes.iter().find(|(process, _)| process.is_init());
+        let Some(init) = init.map(|(process, _)| process.pid) else {
+            return vec![Part {
+                processes,
+                shared: None,
+            }];
+        };
+        let supervisor_of = |(process, stat): &(Process, Stat)| {
+            let name = process.name().filter(|_| stat.parent == init)?;
+            let supervisor = supervisor_of(&name)?;
+            is_jail_shell(process).then_some((process.pid, supervisor))
+        };
+        let keepers: Vec<(i32, i32)> = processes.iter().filter_map(supervisor_of).collect();
+        let parents: BTreeMap<i32, i32> = processes
+            .iter()
+            .map(|(process, stat)| (process.pid, stat.parent))
+            .collect();
+        let keeper_of = |pid: i32| {
+            let above = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
+            let mut above = above.take(parents.len() + 1);
+            above.find_map(|pid| keepers.iter().find(|(keeper, _)| *keeper == pid))
+        };
+        let mut parts: BTreeMap<Option<i32>, Vec<(Process, Stat)>> = BTreeMap::new();
+        for (process, stat) in processes {
+            let supervisor = keeper_of(process.pid).map(|(_, supervisor)| *supervisor);
+            let part = parts.entry(supervisor).or_default();
+            part.push((process, stat));
+        }
+        if !keepers.is_empty() && parts.get(&None).is_some_and(|rest| rest.len() == 1) {
+            // Nothing lingers beside its init.
+            parts.remove(&None);
+        }
+        let is_shared = !keepers.is_empty();
+        let parts = parts.into_iter().map(|(supervisor, processes)| Part {
+            processes,
+            shared: is_shared.then_some((init, supervisor)),
+        });
+        parts.collect()
+    }
+}
+
+fn session(jailed: &Jailed, part: Part) -> Option<Session> {
+    let Part {
+        mut processes,
+        shared,
+    } = part;
     processes.sort_by_key(|(process, stat)| (stat.start, process.pid));
     let init = processes.iter().find(|(process, _)| process.is_init());
     // sshd's own process is in the jail behind PAM, and is what carries the session, not what runs in it.
@@ -319,16 +381,26 @@ fn session(jailed: &Jailed, mut processes: Vec<(Process, Stat)>) -> Option<Sessi
     // Init's parent is the supervisor. Where it carries between two terminals, the login's is its own, and the one inside
     // the session's; where it does not, it has handed the login's on.
     let outermost = init.map_or(main, |(process, _)| process);
-    let above: Vec<Process> = outermost.ancestors().collect();
+    let above: Vec<Process> = match shared {
+        None => outermost.ancestors().collect(),
+        Some((_, None)) => Vec::new(),
+        Some((_, Some(supervisor))) => {
+            let supervisor = Process::seen(supervisor);
+            let above: Vec<Process> = supervisor.ancestors().collect();
+            [supervisor].into_iter().chain(above).collect()
+        }
+    };
     let inside = stat.terminal();
-    let terminal = match (init, above.first()) {
-        (Some(_), Some(supervisor)) => supervisor.stat().and_then(|it| it.terminal()).or(inside),
+    let is_apart = shared.is_some() || init.is_some();
+    let terminal = match (is_apart.then_some(()), above.first()) {
+        (Some(()), Some(supervisor)) => supervisor.stat().and_then(|it| it.terminal()).or(inside),
         // The number is one of the jail's own: the login's terminal went with the supervisor.
-        (Some(_), None) => None,
+        (Some(()), None) => None,
         (None, _) => inside,
     };
     Some(Session {
         terminal,
+        world: shared.map(|(init, _)| init),
         ..opened(jailed, main, stat, &above, processes.len())
     })
 }
@@ -398,7 +470,10 @@ fn print_rows(sessions: &[&Session]) {
     rows.extend(sessions.iter().map(|session| {
         [
             session.user.clone(),
-            session.jail.clone(),
+            match session.world {
+                Some(world) => format!("{} (world {world})", session.jail),
+                None => session.jail.clone(),
+            },
             session.pid.to_string(),
             or_none(&session.since.and_then(|since| local_time(since, &zone))),
             or_none(&session.service),

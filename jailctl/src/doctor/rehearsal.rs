@@ -18,8 +18,9 @@ use jail::{
     account::identity::Identity,
     door::{
         decision::{Config, jail_of},
-        enter::{self, Outcome},
-        host_program, recording,
+        enter, host_program,
+        phases::Outcome,
+        recording,
         refusal::Refusal,
     },
     log::{Log, running::Running},
@@ -27,7 +28,7 @@ use jail::{
     process::{program::Root, script, start},
     session::supervisor::end_like,
 };
-use jail_config::{Allowed, Home, Record};
+use jail_config::{Allowed, Home, Record, Scope};
 use jail_roots::shebang;
 use nix::errno::Errno;
 use rustix::stdio::stdin;
@@ -244,6 +245,8 @@ fn enter(config: &Path, identity: &Identity, door: Door, task: Task) -> Result<S
         if task != Task::Sftp {
             jail.record = Record::default();
         }
+        // And the world that the user's sessions share is theirs.
+        jail.scope = Scope::Session;
     }
     let command = (task == Task::Sftp).then_some(OsStr::new(INTERNAL_SFTP));
     let mut plan = door.plan(jail, command, identity, [])?.opened_by_root();

@@ -28,6 +28,7 @@ mod served;
 mod session_limit;
 mod sessions;
 mod sftp_only;
+mod shared;
 mod terminals;
 mod transfers;
 mod until;

@@ -952,6 +952,74 @@ const TIMED: &[Row] = &[
     ),
 ];
 
+/// What a login has besides whose world others may join: `in=2` is the init of the world, `in=3` the session's keeper, `in=4` the main
+/// process.
+const SHARED: &[Row] = &[
+    step(
+        "share-world",
+        (libc::SYS_openat2, "path=worlds,in=1"),
+        Every,
+        "EACCES",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_fcntl, "1=37,in=1"),
+        Every,
+        "EBADF",
+    ),
+    step("share-world", (libc::SYS_bind, "in=1"), Every, "EADDRINUSE"),
+    step(
+        "share-world",
+        (libc::SYS_memfd_create, "in=1"),
+        Every,
+        "EMFILE",
+    ),
+    step("init", (libc::SYS_setsid, "in=2"), Every, "EPERM"),
+    step("init", (libc::SYS_listen, "in=2"), Every, "EADDRINUSE"),
+    step("init", (libc::SYS_sendto, "2=16,in=2"), Nth(1), "ENOMEM"),
+    step("share-world", (libc::SYS_dup2, "in=3"), Nth(1), "EBADF"),
+    step("limits", (libc::SYS_prlimit64, "1=6,in=3"), Every, "EPERM"),
+    step("init", (libc::SYS_clone, "in=3"), Every, "EAGAIN"),
+    step(
+        "limits",
+        (libc::SYS_prlimit64, "1=4,in=4"),
+        Last(0),
+        "EPERM",
+    ),
+    step("verify", (libc::SYS_getresuid, "in=4"), Last(0), "EFAULT"),
+    step("verify", (libc::SYS_capget, "in=4"), Last(0), "EPERM"),
+    step(
+        "share-world",
+        (libc::SYS_ioctl, "1=0x5422,in=1"),
+        Every,
+        "EIO",
+    )
+    .from(Start::Leader),
+    step("terminal", (libc::SYS_setsid, "in=4"), Every, "EPERM").from(Start::Leader),
+    step(
+        "terminal",
+        (libc::SYS_ioctl, "1=0x540e,in=4"),
+        Every,
+        "EPERM",
+    )
+    .from(Start::Leader),
+    step("terminal", (libc::SYS_ioctl, "1=0x540e,in=4"), Every, "lie").from(Start::Leader),
+    row(
+        "home",
+        (libc::SYS_chdir, "path=/home/ann,in=4"),
+        Every,
+        "EACCES",
+        HOME,
+    ),
+    row(
+        "program",
+        (libc::SYS_openat2, "path=/bin/sh,in=4"),
+        Every,
+        "ENOENT",
+        ("shell-missing", 113),
+    ),
+];
+
 /// The ways of entering: two with all the steps that they can have, and some that add to the second.
 /// What a login has besides where a name service may not answer: a child, `in=2`, looks the account up.
 const ASKED: &[Row] = &[
@@ -1002,10 +1070,11 @@ enum Way {
     Full,
     Recorded,
     Logged,
+    Shared,
     Timed,
     Asked,
 }
-use Way::{Asked, Chroot, Full, Logged, Recorded, Timed};
+use Way::{Asked, Chroot, Full, Logged, Recorded, Shared, Timed};
 
 impl Way {
     fn config(self) -> &'static str {
@@ -1055,6 +1124,18 @@ sftp = { log = true }
 record = "sessions"
 "#
             }
+            Shared => {
+                r#"
+users = { ann = "ann" }
+[jails.ann]
+root = "/srv/jails/{user}"
+base = "host"
+network = "none"
+mounts = [{ source = "/srv/shared", target = "/data", mode = "ro" }]
+record = "sessions"
+scope = "user"
+"#
+            }
             Timed => {
                 r#"
 users = { ann = "ann" }
@@ -1078,6 +1159,7 @@ record = "sessions"
             Logged => LOGGED,
             Timed => TIMED,
             Asked => ASKED,
+            Shared => SHARED,
         }
     }
 
@@ -1085,7 +1167,7 @@ record = "sessions"
         match self {
             Chroot => CHROOT_LIES,
             Full => FULL_LIES,
-            Recorded | Logged | Timed | Asked => &[],
+            Recorded | Logged | Shared | Timed | Asked => &[],
         }
     }
 
@@ -1113,7 +1195,7 @@ record = "sessions"
                     unsure: false,
                     shell: false,
                 },
-                Chroot | Full | Timed | Asked => What::Shell,
+                Chroot | Full | Shared | Timed | Asked => What::Shell,
                 Recorded => What::Command {
                     command,
                     arguments: Vec::new(),
@@ -1144,7 +1226,9 @@ impl Stage {
             Chroot | Asked => "",
             // What the host has for an sftp-server is what runs.
             Logged => &server,
-            Full | Recorded | Timed => "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*",
+            Full | Recorded | Shared | Timed => {
+                "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*"
+            }
         };
         let shell = format!(
             "{clear}\nrm -f $root/bin/sh\ncp {} $root/bin/sh",
@@ -1330,7 +1414,7 @@ fn every_step_of_a_plan_has_a_row() {
 
 #[test]
 fn every_row_is_of_a_step_of_the_plan() {
-    for way in [Chroot, Full, Recorded, Logged, Timed] {
+    for way in [Chroot, Full, Recorded, Logged, Shared, Timed] {
         let plan = way.plan();
         let names: Vec<&str> = plan.steps().iter().map(|step| step.name()).collect();
         for row in way.rows().iter().chain(way.lies()) {
@@ -1454,6 +1538,11 @@ fn a_record_of_transfers_that_can_not_be_read_ends_the_session() {
 }
 
 #[test]
+fn refuses_when_a_call_fails_of_a_login_whose_world_others_share() {
+    Stage::new(Shared).insist(SHARED);
+}
+
+#[test]
 fn refuses_when_a_call_of_a_step_of_chroot_succeeds_without_effect() {
     Stage::new(Chroot).insist(CHROOT_LIES);
 }
@@ -1501,6 +1590,22 @@ fn no_single_failure_lets_anything_run_outside_a_whole_view() {
         }
         FAULTS
             .get(call.position % FAULTS.len())
+            .into_iter()
+            .copied()
+            .collect()
+    });
+}
+
+/// As above, of the four processes of a login that makes a world for others to join.
+#[test]
+fn no_single_failure_lets_anything_run_outside_of_a_world_that_others_share() {
+    Stage::new(Shared).sweep_all(|call| {
+        let dull = [libc::SYS_close, libc::SYS_rt_sigaction, libc::SYS_mmap];
+        if dull.contains(&call.number) || call.position % 2 != 0 {
+            return Vec::new();
+        }
+        FAULTS
+            .get(call.position / 2 % FAULTS.len())
             .into_iter()
             .copied()
             .collect()
@@ -1626,7 +1731,11 @@ fn is_after_go(run: &Run, calls: &[Call]) -> bool {
         let one_byte = call.argument("2") == Some(1);
         let sends = match call.process {
             1 => libc::SYS_sendto,
-            2 => libc::SYS_write,
+            // The init of a shared world, once the world stands.
+            2 if call.number == libc::SYS_sendto && call.argument("2") == Some(16) => {
+                return call.process == run.process;
+            }
+            2 | 3 => libc::SYS_write,
             _ => return false,
         };
         call.process == run.process && call.number == sends && one_byte

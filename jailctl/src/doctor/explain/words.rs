@@ -98,6 +98,11 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
         Step::CopyTrees(_) => {
             "copy the mounts that the new root is made of, nosuid and nodev; the host's own stay as they are".to_owned()
         }
+        Step::ShareWorld(view) => format!(
+            "join the world that the user's other logins share, if one listens in /run/login-jail/worlds and is made of the same, else make \
+             it; then the steps up to the forks are those of the login that makes it. The world ends with its last {}",
+            if view.linger { "process" } else { "session" }
+        ),
         Step::PidNamespace => {
             "fork into a pid namespace of its own; the caller's process stays outside as supervisor: it ends a set-up of more than \
              20 seconds, and then gives its privileges up"

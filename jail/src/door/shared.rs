@@ -1,0 +1,378 @@
+//! A login to a world that the user's other logins share, as the process has it that was called: it finds the world or makes it,
+//! hands over what the session gets, and becomes the session's supervisor.
+//!
+//! ```text
+//! supervisor   of each login: has root's ids until the program of its session is found
+//! init         of the world: see `arriving`
+//!   keeper     of each session
+//!     main
+//! ```
+//!
+//! Of logins that come at once to a world that is not there, one makes it, and the others wait for that. One that has waited for
+//! long makes a world of its own, which no other login joins: a login never waits for what another one stands in.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use nix::unistd::Pid;
+use rustix::{
+    fs::{MemfdFlags, Mode, OFlags, memfd_create, open},
+    stdio::{stderr, stdin, stdout},
+};
+
+use crate::{
+    channel,
+    code::Code,
+    door::{
+        arriving::{WANTS_NO_SFTP, World},
+        child::Child,
+        look::make_and_look,
+        phases::{Outcome, begin_recording},
+        refusal::Refusal,
+        until,
+        user::drop_privileges,
+    },
+    fault::{StepFault, errno_of, errno_of_io, failed},
+    log::running::Running,
+    plan::{Plan, sharing::digest, steps::Step, world::View},
+    process::{
+        landlock,
+        program::ProgramFault,
+        start::{Inherited, Watchdog},
+    },
+    served,
+    session::{
+        arrival::Arrival,
+        link::{Answer, Link, Ready, Split, split_outside},
+        slot::Slot,
+        standard::SetAside,
+        supervisor::{self, Within, ended_without_report, give_up_on},
+        terminal::{Inside, Outside},
+        to_log::ToLog,
+    },
+    world::keep::{Claim, Place},
+};
+
+/// How long a login waits for another one that makes the same world, and how often it looks.
+const MAKING: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// How long a world may take to say that it has a login.
+const WORD: Duration = Duration::from_secs(3);
+
+/// Where the cgroups are, in the one hierarchy of version 2: cgroups(7).
+const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// What a login has, before there is a world.
+pub(super) struct Login {
+    pub(super) plan: Plan,
+    pub(super) view: View,
+    pub(super) terminal: Inside,
+    pub(super) outside: Outside,
+    pub(super) slot: Option<Slot>,
+}
+
+/// A session that stands, and waits for its supervisor.
+struct Standing {
+    link: Link,
+    root: (u64, u64),
+    log: Option<OwnedFd>,
+}
+
+impl Login {
+    /// Finds or makes the world, and follows the session to its end.
+    pub(super) fn enter(
+        self,
+        inherited: &Inherited,
+        watchdog: Watchdog,
+        running: &mut Running<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let step = Step::ShareWorld(&self.view);
+        let refuse = Refusal::at(step);
+        let place = Place::of(
+            self.plan.process.ids.uid,
+            digest(&self.plan.world_in_words()),
+        )
+        .map_err(refuse)?;
+        let claim = match self.find(&place, inherited, &watchdog)? {
+            Found::Session(standing) => return self.supervise(standing, watchdog, running),
+            Found::Nothing(claim) => claim,
+        };
+        let standard = SetAside::copy().map_err(refuse)?;
+        let listener = claim.as_ref().map(|claim| place.bind(claim));
+        let listener = listener.transpose().map_err(refuse)?;
+        drop(place);
+        let split = split_outside(self.plan.process.ids.uid);
+        match split.map_err(Refusal::at(Step::PidNamespace))? {
+            Split::Before(init, link) => {
+                drop(listener);
+                if let Some(failed) = self.wait_for_world(init, &link, standard, &watchdog)? {
+                    return Ok(failed);
+                }
+                drop(claim);
+                let standing = self
+                    .begin(link, String::new(), inherited, &watchdog)
+                    .inspect_err(|_| give_up_on(init))?;
+                let Some(standing) = standing else {
+                    give_up_on(init);
+                    return Err(refuse(StepFault::PeerGone("the world's init")));
+                };
+                self.supervise(standing, watchdog, running)
+            }
+            Split::After(link) => {
+                // The supervisor's: a timer is not inherited.
+                watchdog.forget();
+                drop(claim);
+                let Login {
+                    plan,
+                    view,
+                    terminal,
+                    outside,
+                    slot,
+                } = self;
+                drop((terminal, outside, slot));
+                let close = until::close(view.until)?;
+                let world = World {
+                    plan,
+                    view,
+                    link,
+                    standard,
+                    listener,
+                    close,
+                };
+                world.build(running)
+            }
+        }
+    }
+
+    /// Joins the world if there is one that is made of the same. Otherwise it gives the right to make it, or nothing where another
+    /// login has that and does not come to an end.
+    fn find(
+        &self,
+        place: &Place,
+        inherited: &Inherited,
+        watchdog: &Watchdog,
+    ) -> Result<Found, Refusal> {
+        let refuse = Refusal::at(Step::ShareWorld(&self.view));
+        let end = Instant::now() + MAKING;
+        // By its pid, the world that was tried already.
+        let mut tried = None;
+        loop {
+            let connected = place.connect().map_err(refuse)?;
+            if let Some((socket, init)) = connected.filter(|(_, init)| Some(*init) != tried) {
+                let made_of = self.look(watchdog)?;
+                let link = Link::of(socket).map_err(refuse)?;
+                if let Some(standing) = self.begin(link, made_of, inherited, watchdog)? {
+                    return Ok(Found::Session(standing));
+                }
+                tried = Some(init);
+            }
+            if let Some(claim) = place.claim().map_err(refuse)? {
+                // Another login may have made it since.
+                match place.connect().map_err(refuse)? {
+                    Some((_, init)) if Some(init) != tried => continue,
+                    Some(_) | None => return Ok(Found::Nothing(Some(claim))),
+                }
+            }
+            if Instant::now() >= end {
+                return Ok(Found::Nothing(None));
+            }
+            sleep(PAUSE);
+        }
+    }
+
+    /// Looks at what the host gives, as every login does, and says which files it is. Where somebody else would have to answer for
+    /// it, a child asks, and this process keeps the time.
+    fn look(&self, watchdog: &Watchdog) -> Result<String, Refusal> {
+        let refuse = Refusal::at(Step::ShareWorld(&self.view));
+        let made_of = || make_and_look(&self.plan)?.0.in_words().map_err(refuse);
+        let stalls = served::any_may_stall()
+            .map_err(|errno| refuse(StepFault::Failed("read /proc/self/mountinfo", errno)))?;
+        let numbers = if stalls {
+            let file = Child::run_for(watchdog.left(), &self.plan, &[], || {
+                pack(&made_of()?).map(Some).map_err(refuse)
+            })?
+            .take_passed()
+            .ok_or_else(|| refuse(StepFault::Bug("nothing came out of the look")))?;
+            unpack(file).map_err(refuse)?
+        } else {
+            made_of()?
+        };
+        Ok(format!("{} {numbers}", self.plan.world_in_words()))
+    }
+
+    /// Hands the session over to a world, and waits until its program is found; nothing where the world is another one, or does not
+    /// answer.
+    fn begin(
+        &self,
+        link: Link,
+        made_of: String,
+        inherited: &Inherited,
+        watchdog: &Watchdog,
+    ) -> Result<Option<Standing>, Refusal> {
+        let refuse = Refusal::at(Step::ShareWorld(&self.view));
+        if !link
+            .wait_for_word(WORD.min(watchdog.left()))
+            .map_err(refuse)?
+        {
+            return Ok(None);
+        }
+        let word = self.terminal.in_a_word();
+        let file = Arrival::of(&self.plan, made_of, word, inherited)
+            .and_then(|arrival| arrival.write())
+            .map_err(refuse)?;
+        let cgroup = cgroup().map_err(refuse)?;
+        let mut kinds = b"0120".to_vec();
+        let mut passed = vec![stdin(), stdout(), stderr(), file.as_fd()];
+        let rest = [
+            (b't', self.terminal.relayed()),
+            (b'c', cgroup.as_ref().map(AsFd::as_fd)),
+        ];
+        for (kind, fd) in rest {
+            if let Some(fd) = fd {
+                kinds.push(kind);
+                passed.push(fd);
+            }
+        }
+        self.terminal.give_up().map_err(refuse)?;
+        match channel::send_with(link.socket(), &kinds, &passed).map_err(errno_of) {
+            Ok(_) => {}
+            // It has ended meanwhile.
+            Err(nix::errno::Errno::EPIPE | nix::errno::Errno::ECONNRESET) => return Ok(None),
+            Err(errno) => return Err(refuse(StepFault::Failed("sendmsg to the world", errno))),
+        }
+        drop(file);
+        match link
+            .wait_for_answer(WORD, watchdog.left())
+            .map_err(refuse)?
+        {
+            Answer::Ready { root, log } => Ok(Some(Standing { link, root, log })),
+            Answer::Refused(code, more, reason) => Err(refusal(code, more, &reason)),
+            Answer::NotThis => Ok(None),
+            Answer::Gone => Err(refuse(StepFault::PeerGone("the keeper of the session"))),
+            Answer::Overdue => Err(Refusal::Overdue(self.plan.world.looked_at())),
+        }
+    }
+
+    /// Waits until the world stands that a child makes. Gives an outcome where it never will.
+    fn wait_for_world(
+        &self,
+        init: Pid,
+        link: &Link,
+        standard: SetAside,
+        watchdog: &Watchdog,
+    ) -> Result<Option<Outcome>, Refusal> {
+        let refuse = Refusal::at(Step::PidNamespace);
+        let ready = link
+            .wait_until_ready(watchdog.left())
+            .inspect_err(|_| give_up_on(init))
+            .map_err(refuse)?;
+        match ready {
+            Ready::Yes { .. } => Ok(None),
+            // Init was refused, and has said why.
+            Ready::Gone => {
+                drop_privileges(&self.plan)?;
+                let ended = ended_without_report(Within::Init(init)).map_err(refuse)?;
+                Ok(Some(Outcome::Refused(ended)))
+            }
+            Ready::Overdue => {
+                give_up_on(init);
+                standard.let_go();
+                Err(Refusal::Overdue(self.plan.world.looked_at()))
+            }
+        }
+    }
+
+    /// Gives every privilege up, lets the session begin, and follows it to its end.
+    fn supervise(
+        self,
+        standing: Standing,
+        watchdog: Watchdog,
+        running: &mut Running<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let Login {
+            plan,
+            view,
+            terminal,
+            mut outside,
+            slot: _until_the_session_ends,
+        } = self;
+        let refuse = Refusal::at(Step::ShareWorld(&view));
+        drop(terminal);
+        let Standing { link, root, log } = standing;
+        running.session.root_file = Some(root);
+        begin_recording(&plan, &mut outside, running)?;
+        running.enter()?;
+        let missing = landlock::foresee(&plan);
+        if let Some(missing) = missing.map_err(|fault| Refusal::Step("landlock", fault))? {
+            running.weakened(&missing.to_string());
+        }
+        drop_privileges(&plan)?;
+        watchdog.disarm().map_err(refuse)?;
+        let to_log = ToLog::new(log, None).map_err(refuse)?;
+        supervisor::supervise(Within::Keeper, link, outside, to_log, running)
+            .map(Outcome::Supervisor)
+            .map_err(refuse)
+    }
+}
+
+/// What came of the search for a world.
+enum Found {
+    /// One has the session.
+    Session(Standing),
+    /// There is none to join; and the right to make it, unless another login has that.
+    Nothing(Option<Claim>),
+}
+
+/// Makes the refusal that a keeper has told.
+fn refusal(code: u8, more: u8, reason: &[u8]) -> Refusal {
+    if more == WANTS_NO_SFTP {
+        return ProgramFault::SftpNotWanted.into();
+    }
+    let code = Code::of_status(code).unwrap_or(Code::Step);
+    Refusal::OfChild(code, String::from_utf8_lossy(reason).into_owned())
+}
+
+/// Puts a text into a file in memory, which a child can pass on.
+fn pack(text: &str) -> Result<OwnedFd, StepFault> {
+    let file = memfd_create("look", MemfdFlags::CLOEXEC).map_err(failed("memfd_create"))?;
+    let written = rustix::io::pwrite(&file, text.as_bytes(), 0).map_err(failed("pwrite"))?;
+    match written == text.len() {
+        true => Ok(file),
+        false => Err(StepFault::Bug("a file in memory took a part of a text")),
+    }
+}
+
+fn unpack(file: OwnedFd) -> Result<String, StepFault> {
+    let mut text = String::new();
+    File::from(file)
+        .read_to_string(&mut text)
+        .map_err(|error| StepFault::Failed("read", errno_of_io(&error)))?;
+    Ok(text)
+}
+
+/// Opens the file by which a process enters this one's cgroup, for one that may not open it; nothing where there is no hierarchy of
+/// version 2. The kernel asks who has opened it, not who writes.
+fn cgroup() -> Result<Option<OwnedFd>, StepFault> {
+    let own = match std::fs::read_to_string("/proc/self/cgroup") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        own => {
+            own.map_err(|error| StepFault::Failed("read /proc/self/cgroup", errno_of_io(&error)))?
+        }
+    };
+    let Some(own) = own.lines().find_map(|line| line.strip_prefix("0::/")) else {
+        return Ok(None);
+    };
+    let file = Path::new(CGROUPS).join(own).join("cgroup.procs");
+    match open(&file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => Ok(Some(file)),
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(errno) => Err(failed("open cgroup.procs")(errno)),
+    }
+}

@@ -1,0 +1,285 @@
+//! What a login brings to a world that is there already: what is to run, and what of its caller's it gets.
+//!
+//! It lies in a file in memory, of which the world's init gets the descriptor: a message would be too small for a long command.
+//! Only root writes it. Each value ends with a NUL, which none of them has in it.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{Read, Seek, Write},
+    os::{
+        fd::OwnedFd,
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
+    path::PathBuf,
+    str::FromStr,
+};
+
+use jail_config::Home;
+use nix::sys::resource::{Resource, getrlimit};
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use crate::{
+    fault::{StepFault, errno_of_io, failed},
+    plan::{
+        Plan,
+        environment::Variable,
+        request::{Request, What},
+    },
+    process::start::{Inherited, Limit},
+};
+
+/// The most that a login brings, in bytes: the environment and the arguments that execve(2) takes, twice over.
+const LONGEST: u64 = 16 * 1024 * 1024;
+
+/// The limits of a process, in the order in which they are written.
+const LIMITS: [Resource; 16] = [
+    Resource::RLIMIT_AS,
+    Resource::RLIMIT_CORE,
+    Resource::RLIMIT_CPU,
+    Resource::RLIMIT_DATA,
+    Resource::RLIMIT_FSIZE,
+    Resource::RLIMIT_LOCKS,
+    Resource::RLIMIT_MEMLOCK,
+    Resource::RLIMIT_MSGQUEUE,
+    Resource::RLIMIT_NICE,
+    Resource::RLIMIT_NOFILE,
+    Resource::RLIMIT_NPROC,
+    Resource::RLIMIT_RSS,
+    Resource::RLIMIT_RTPRIO,
+    Resource::RLIMIT_RTTIME,
+    Resource::RLIMIT_SIGPENDING,
+    Resource::RLIMIT_STACK,
+];
+
+/// What a login brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// What the world must be made of.
+    pub(crate) world: String,
+    /// The pid of the supervisor, on the host: for the name of the process that stands for it inside.
+    pub(crate) supervisor: i32,
+    /// What the session does with the terminal, in a word of [`crate::session::terminal`].
+    pub(crate) terminal: String,
+    /// What is to be run.
+    pub(crate) request: Request,
+    /// The file mode creation mask.
+    pub(crate) umask: u32,
+    /// The working directory inside.
+    pub(crate) home: Home,
+    /// The environment, all but HOME.
+    pub(crate) environment: Vec<Variable>,
+    /// Every limit of the caller's.
+    pub(crate) limits: Vec<Limit>,
+}
+
+impl Arrival {
+    /// Takes it of a plan. `world` is what the world must be made of.
+    ///
+    /// # Errors
+    /// A program without a shell, which shares no world; or getrlimit(2) failed.
+    pub(crate) fn of(
+        plan: &Plan,
+        world: String,
+        terminal: String,
+        inherited: &Inherited,
+    ) -> Result<Arrival, StepFault> {
+        let request = plan.process.request();
+        let request = request.filter(|it| !matches!(it.what, What::Direct(_)));
+        let request = request.ok_or(StepFault::Bug("what shares no world is to share one"))?;
+        Ok(Arrival {
+            world,
+            supervisor: rustix::process::getpid().as_raw_nonzero().get(),
+            terminal,
+            request: request.clone(),
+            umask: plan.process.umask,
+            home: plan.process.home.clone(),
+            environment: plan.process.environment.clone(),
+            limits: LIMITS
+                .into_iter()
+                .map(|resource| limit(resource, inherited))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Puts it into a file in memory.
+    ///
+    /// # Errors
+    /// The file can't be made or written.
+    pub(crate) fn write(&self) -> Result<OwnedFd, StepFault> {
+        let file = memfd_create("arrival", MemfdFlags::CLOEXEC).map_err(failed("memfd_create"))?;
+        let mut file = File::from(file);
+        file.write_all(&self.encode())
+            .and_then(|()| file.rewind())
+            .map_err(|error| {
+                StepFault::Failed("write what the login brings", errno_of_io(&error))
+            })?;
+        Ok(file.into())
+    }
+
+    /// Reads it of the file; nothing where it can't be read or makes no sense.
+    pub(crate) fn read(file: OwnedFd) -> Option<Arrival> {
+        let mut text = Vec::new();
+        File::from(file).take(LONGEST).read_to_end(&mut text).ok()?;
+        Arrival::decode(&text)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut text = Writer(Vec::new());
+        text.put(&self.world);
+        text.put(self.supervisor.to_string());
+        text.put(&self.terminal);
+        text.put(if self.request.login { "login" } else { "" });
+        match &self.request.what {
+            What::Shell | What::Direct(_) => text.put("shell"),
+            What::Command { command, arguments } => {
+                text.put("command");
+                text.put(command);
+                text.list(arguments);
+            }
+            What::Sftp {
+                asked,
+                options,
+                unsure,
+                shell,
+            } => {
+                text.put("sftp");
+                text.put(asked);
+                text.list(options);
+                text.put(if *unsure { "unsure" } else { "" });
+                text.put(if *shell { "shell" } else { "" });
+            }
+        }
+        text.put(self.umask.to_string());
+        match &self.home {
+            Home::Set(path) => {
+                text.put("set");
+                text.put(path);
+            }
+            Home::Default(path) => {
+                text.put("default");
+                text.put(path);
+            }
+        }
+        text.put(self.environment.len().to_string());
+        for (name, value) in &self.environment {
+            text.put(name);
+            text.put(value);
+        }
+        for Limit { soft, hard, .. } in &self.limits {
+            text.put(soft.to_string());
+            text.put(hard.to_string());
+        }
+        text.0
+    }
+
+    fn decode(text: &[u8]) -> Option<Arrival> {
+        let mut text = Reader(text.strip_suffix(b"\0")?.split(|byte| *byte == 0));
+        let (world, supervisor, terminal) = (text.word()?, text.number()?, text.word()?);
+        let login = text.is("login")?;
+        let what = match text.word()?.as_str() {
+            "shell" => What::Shell,
+            "command" => What::Command {
+                command: text.take()?,
+                arguments: text.list()?,
+            },
+            "sftp" => What::Sftp {
+                asked: text.take()?.into(),
+                options: text.list()?,
+                unsure: text.is("unsure")?,
+                shell: text.is("shell")?,
+            },
+            _ => return None,
+        };
+        let umask = text.number()?;
+        let home: fn(PathBuf) -> Home = match text.word()?.as_str() {
+            "set" => Home::Set,
+            "default" => Home::Default,
+            _ => return None,
+        };
+        let home = home(text.take()?.into());
+        let variables: usize = text.number()?;
+        let environment = (0..variables)
+            .map(|_| Some((text.take()?, text.take()?)))
+            .collect::<Option<_>>()?;
+        let mut limits = Vec::with_capacity(LIMITS.len());
+        for resource in LIMITS {
+            limits.push(Limit {
+                resource,
+                soft: text.number()?,
+                hard: text.number()?,
+            });
+        }
+        text.0.next().is_none().then_some(Arrival {
+            world,
+            supervisor,
+            terminal,
+            request: Request { login, what },
+            umask,
+            home,
+            environment,
+            limits,
+        })
+    }
+}
+
+/// Gives the caller's limit, which set-up may have changed.
+fn limit(resource: Resource, inherited: &Inherited) -> Result<Limit, StepFault> {
+    let mut all = inherited.limits.iter();
+    if let Some(known) = all.find(|it| it.resource == resource) {
+        return Ok(*known);
+    }
+    let (soft, hard) =
+        getrlimit(resource).map_err(|errno| StepFault::Failed("getrlimit", errno))?;
+    Ok(Limit {
+        resource,
+        soft,
+        hard,
+    })
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn put(&mut self, value: impl AsRef<OsStr>) {
+        self.0.extend_from_slice(value.as_ref().as_bytes());
+        self.0.push(0);
+    }
+
+    fn list(&mut self, values: &[OsString]) {
+        self.put(values.len().to_string());
+        values.iter().for_each(|value| self.put(value));
+    }
+}
+
+struct Reader<I>(I);
+
+impl<'a, I: Iterator<Item = &'a [u8]>> Reader<I> {
+    fn take(&mut self) -> Option<OsString> {
+        Some(OsString::from_vec(self.0.next()?.to_vec()))
+    }
+
+    fn word(&mut self) -> Option<String> {
+        self.take()?.into_string().ok()
+    }
+
+    fn number<N: FromStr>(&mut self) -> Option<N> {
+        self.word()?.parse().ok()
+    }
+
+    /// Tells whether a word is there, in whose place there may be none.
+    fn is(&mut self, word: &str) -> Option<bool> {
+        match self.word()?.as_str() {
+            "" => Some(false),
+            found => (found == word).then_some(true),
+        }
+    }
+
+    fn list(&mut self) -> Option<Vec<OsString>> {
+        let length: usize = self.number()?;
+        (0..length).map(|_| self.take()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
