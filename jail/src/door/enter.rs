@@ -23,7 +23,7 @@ use crate::{
     channel,
     door::{
         child::Child,
-        count::count,
+        count::{Counted, count},
         entered::{Entered, find_program},
         look::{make_and_look, misplaced},
         recording,
@@ -41,6 +41,7 @@ use crate::{
     },
     process::{
         capabilities::{empty_bounding_set, join_new_session_keyring, lock_securebits},
+        cgroup::kills::spare_this_process,
         start::{Inherited, Watchdog},
         withheld::explain,
     },
@@ -99,7 +100,8 @@ pub fn enter(
     }
     running.begin()?;
     be_alone(&plan).map_err(explained)?;
-    let slot = count(&plan)?;
+    let Counted { slot, kills } = count(&plan)?;
+    running.kills = kills;
     let Some(view) = plan.world.view.clone() else {
         if slot.is_some() {
             let fault = StepFault::Bug("nobody would keep the slot of the session");
@@ -244,6 +246,11 @@ impl Around {
             slot: _until_the_session_ends,
             record,
         } = self;
+        if let Some(limits) = &plan.process.account {
+            spare_this_process()
+                .inspect_err(|_| give_up_on(init))
+                .map_err(Refusal::at(Step::Cgroup(limits)))?;
+        }
         let refuse = Refusal::at(Step::PidNamespace);
         // Whatever the wait comes to: init has root's ids, and would not end with a process that has none left.
         let ready = link

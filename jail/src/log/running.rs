@@ -9,14 +9,18 @@ use super::{
     record::Unrecorded,
     sink::Log,
 };
-use crate::{plan::Plan, process::ended::Ended};
+use crate::{
+    plan::Plan,
+    process::{cgroup::kills::Kills, ended::Ended},
+};
 
 /// A session that runs without a supervisor.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Kept {
     session: Session,
     wanted: Record,
     begun: Instant,
+    kills: Option<Kills>,
 }
 
 /// A session, and where its events go.
@@ -30,6 +34,8 @@ pub struct Running<'a> {
     begun: Instant,
     /// What it has moved by SFTP until now.
     pub moved: Moved,
+    /// What counts its processes that run out of memory, where that is limited.
+    pub kills: Option<Kills>,
 }
 
 impl<'a> Running<'a> {
@@ -43,6 +49,7 @@ impl<'a> Running<'a> {
             session: Session::of(plan),
             begun: Instant::now(),
             moved: Moved::default(),
+            kills: None,
         }
     }
 
@@ -53,6 +60,7 @@ impl<'a> Running<'a> {
             session,
             wanted,
             begun,
+            kills,
         } = kept;
         Running {
             log,
@@ -60,6 +68,7 @@ impl<'a> Running<'a> {
             session,
             begun,
             moved: Moved::default(),
+            kills,
         }
     }
 
@@ -70,6 +79,7 @@ impl<'a> Running<'a> {
             session: self.session,
             wanted: self.wanted,
             begun: self.begun,
+            kills: self.kills,
         }
     }
 
@@ -155,6 +165,7 @@ impl<'a> Running<'a> {
             ended,
             lasted: self.begun.elapsed(),
             moved: self.moved,
+            out_of_memory: self.kills.as_ref().and_then(Kills::count),
         };
         if let Err(why) = self.log.record(&event) {
             self.unrecorded(&why);
@@ -170,5 +181,6 @@ impl<'a> Running<'a> {
     /// Lets go of what leads to the host: for init, which stays inside and has nothing to say.
     pub(crate) fn let_go(&mut self) {
         self.log.close();
+        self.kills = None;
     }
 }
