@@ -52,7 +52,7 @@ pub use etc::shows_of_etc;
 pub use fault::{Fault, Faults};
 pub use glob::Glob;
 pub use jail::{Home, Jail};
-pub use limits::{Groups, Limits, MOST_SESSIONS};
+pub use limits::{AccountLimits, Groups, Limits, MOST_SESSIONS};
 pub use nearest::nearest;
 pub use policy::{Policy, UserFile};
 pub use record::{Record, RecordWhat, Recording};

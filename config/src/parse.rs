@@ -5,6 +5,7 @@ mod commands;
 mod conflicts;
 mod create;
 mod jail;
+mod limits;
 mod reader;
 mod record;
 mod rules;

@@ -285,12 +285,14 @@ fn env(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
 
 fn limits(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
     let set = keys.limits.entries().into_iter();
+    let quota = keys.limits.quota;
     let parts: Vec<String> = set
         .filter_map(|(name, limit)| match limit? {
             u64::MAX => Some(format!("{name} = \"unlimited\"")),
             limit if Limits::is_size(name) => Some(format!("{name} = {}", written_size(limit))),
             limit => Some(format!("{name} = {limit}")),
         })
+        .chain(quota.map(|percent| format!("cpu = \"{percent}%\"")))
         .collect();
     if !parts.is_empty() {
         writeln!(f, "limits = {{ {} }}", parts.join(", "))?;

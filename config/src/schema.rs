@@ -160,8 +160,11 @@ pub(crate) const LIMITS: &[Key] = &[
     built("fsize", r#"fsize = "1G""#),
     built("as", r#"as = "4G""#),
     built("core", "core = 0"),
-    built("cpu", "cpu = 600"),
+    built("cpu", r#"cpu = "150%""#),
     built("sessions", "sessions = 3"),
+    built("memory", r#"memory = "512M""#),
+    built("tasks", "tasks = 100"),
+    built("io", "io = 50"),
 ];
 
 pub(crate) fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {

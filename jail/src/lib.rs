@@ -20,6 +20,7 @@ pub mod door;
 pub mod fault;
 mod lock;
 pub mod log;
+mod marked;
 mod own;
 pub mod plan;
 pub mod process;

@@ -7,4 +7,5 @@ pub(crate) mod open_until;
 pub(crate) mod shells;
 pub(crate) mod traces;
 pub(crate) mod trial;
+pub(crate) mod used_account;
 pub(crate) mod used_sessions;

@@ -317,7 +317,9 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
     if let Some(missing) = confined.missing() {
         running.weakened(missing);
     }
-    let (session, slot) = (running.keep(), confined.into_slot());
+    let (slot, kills) = confined.into_counted();
+    running.kills = kills;
+    let session = running.keep();
     let open = Open {
         log: replace(&mut guest.log, Log::nowhere()),
         session: Some(session),

@@ -34,6 +34,7 @@ PARTS = {
     "served": "file systems that a user serves",
     "own": "directories and files of root's own",
     "lock": "locks that end with their processes",
+    "marked": "descriptors left open in a host program",
     "fault": "what can go wrong, error numbers",
     "code": "codes of refusals, exit statuses",
     "resolve": "the walk along one path",

@@ -9,12 +9,10 @@ use crate::etc;
 use crate::fault::Complaint;
 use crate::glob::Glob;
 use crate::keys::Keys;
-use crate::limits::{Limits, MOST_SESSIONS};
 use crate::parse::reader::{Level, Reader, type_name};
 use crate::parse::value::Value;
 use crate::policy::Policy;
 use crate::schema::{self, Key};
-use crate::size;
 use crate::template::{Template, check_components};
 use crate::until::{self, Until};
 
@@ -255,85 +253,5 @@ impl Reader<'_> {
             }
         }
         variables
-    }
-
-    fn limits(&mut self, key: &Key, name: Range<usize>, value: Value<'_>) -> Limits {
-        let mut limits = Limits::default();
-        if self.is_broken(&value.span()) {
-            return limits;
-        }
-        for (name, value) in self.table(key, name, value).into_iter().flatten() {
-            let span = name.span();
-            match schema::find(schema::LIMITS, name.get_ref()) {
-                None => self.unknown(Level::Limits, name.get_ref(), span, &value),
-                Some(key) => {
-                    let limit = self.limit(key, &value);
-                    if let Some(slot) = limits.named(key.name) {
-                        *slot = limit;
-                    }
-                }
-            }
-        }
-        limits
-    }
-
-    fn limit(&mut self, key: &Key, value: &Value<'_>) -> Option<u64> {
-        let limit = self.written_limit(key, value);
-        if let (Some(0), Some(why)) = (limit, why_not_zero(key.name)) {
-            let message = format!("{:?} = 0 lets nobody in: {why}", key.name);
-            let help = format!("for example: {}", key.example);
-            self.fault(value.span(), Complaint::new(message).help(help));
-        }
-        let more = limit.filter(|limit| (MOST_SESSIONS + 1..u64::MAX).contains(limit));
-        if let ("sessions", Some(more)) = (key.name, more) {
-            let message =
-                format!("\"sessions\" wants a number from 1 to {MOST_SESSIONS}, not {more}");
-            let help = "for no limit: sessions = \"unlimited\"";
-            self.fault(value.span(), Complaint::new(message).help(help));
-        }
-        limit
-    }
-
-    fn written_limit(&mut self, key: &Key, value: &Value<'_>) -> Option<u64> {
-        let is_size = Limits::is_size(key.name);
-        let wanted = if is_size {
-            size::WANTED
-        } else {
-            "a whole number from 0 up, or \"unlimited\""
-        };
-        let (limit, written) = match value.get_ref() {
-            DeValue::String(word) if word == "unlimited" => return Some(u64::MAX),
-            DeValue::String(word) if is_size && !self.is_broken(&value.span()) => {
-                return self.checked(size::parse(word), value.span());
-            }
-            DeValue::String(word) => (None, format!("{word:?}")),
-            DeValue::Integer(number) => (
-                u64::from_str_radix(number.as_str(), number.radix()).ok(),
-                number.to_string(),
-            ),
-            _ => {
-                self.wrong_type(key, wanted, value);
-                return None;
-            }
-        };
-        if limit.is_none() && !self.is_broken(&value.span()) {
-            let message = format!("{:?} wants {wanted}, not {written}", key.name);
-            let help = format!("for example: {}", key.example);
-            self.fault(value.span(), Complaint::new(message).help(help));
-        }
-        limit
-    }
-}
-
-/// Says why no session can be had with a limit of 0, where that is so.
-fn why_not_zero(limit: &str) -> Option<&'static str> {
-    match limit {
-        "as" => Some("no program fits in no memory"),
-        "cpu" => Some("the kernel kills the session at once"),
-        "nofile" => Some("a program has to open its libraries"),
-        // execve(2) fails with EAGAIN for whoever has more than the limit by then.
-        "nproc" => Some("a session is a process itself"),
-        "sessions" => Some("to close an account, use usermod -e 1"),
-        _ => None,
     }
 }

@@ -249,7 +249,7 @@ root_owner = "user"
 env = { pass = ["TERM", "LC_*"], set = { EDITOR = "vi", PAGER = "more" } }
 groups = "primary"
 umask = "0077"
-limits = { nproc = 100, core = 0, cpu = "unlimited" }
+limits = { nproc = 100, core = 0, cpu = "unlimited", memory = "1G", tasks = 50 }
 
 [jails.plain]
 
@@ -274,7 +274,7 @@ home = "/h"
 env = { pass = ["TZ"], set = { PAGER = "less", PATH = "/bin" } }
 groups = "keep"
 umask = "022"
-limits = { nproc = 5, fsize = "1000K", as = 0x10, nofile = 3, sessions = 2 }
+limits = { nproc = 5, fsize = "1000K", as = 0x10, nofile = 3, sessions = 2, memory = "512M", io = 20 }
 "#;
 
 #[test]
@@ -306,6 +306,8 @@ fn a_jail_and_a_root_directory_have_the_configured_defaults() {
             nproc: Some(100),
             core: Some(0),
             cpu: Some(u64::MAX),
+            memory: Some(1 << 30),
+            tasks: Some(50),
             ..Limits::default()
         };
         assert_eq!(jail.limits, limits);
@@ -354,8 +356,34 @@ fn pass_is_replaced_while_set_and_limits_are_merged() {
         as_: Some(16),
         core: Some(0),
         cpu: Some(u64::MAX),
+        quota: None,
+        memory: Some(512 << 20),
+        tasks: Some(50),
+        io: Some(20),
     };
     assert_eq!(jail.limits, limits);
+}
+
+#[test]
+fn a_share_of_the_processors_and_seconds_are_one_key() {
+    let limits = |defaults: &str, own: &str| {
+        let text = format!(
+            "[users]\nann = \"web\"\n[defaults]\nlimits.cpu = {defaults}\n[jails.web]\nroot = \"/srv\"\n{own}"
+        );
+        jail(&policy(&text), "ann", &[]).limits
+    };
+    let share = limits("600", "limits.cpu = \"150%\"");
+    assert_eq!((share.cpu, share.quota), (None, Some(150)));
+    assert_eq!(share.of_account().unwrap().cpu, Some(150));
+    let seconds = limits("\"50%\"", "limits.cpu = 600");
+    assert_eq!((seconds.cpu, seconds.quota), (Some(600), None));
+    assert_eq!(seconds.of_account(), None);
+    assert_eq!(limits("\"50%\"", "").quota, Some(50));
+    let none = limits(
+        "\"50%\"",
+        "limits = { cpu = \"unlimited\", memory = \"unlimited\" }",
+    );
+    assert_eq!(none.of_account(), None);
 }
 
 #[test]

@@ -125,8 +125,12 @@ fn refuses_unknown_keys_of_a_jail() {
             "9: unknown key \"pas\"; did you mean \"pass\"?",
         ),
         (
-            "limits = { memory = 1 }",
-            "12: unknown key \"memory\"; limits has nofile, nproc, fsize, as, core, cpu, sessions",
+            "limits = { memorie = 1 }",
+            "12: unknown key \"memorie\"; did you mean \"memory\"?",
+        ),
+        (
+            "limits = { swap = 1 }",
+            "12: unknown key \"swap\"; limits has nofile, nproc, fsize, as, core, cpu, sessions, memory, tasks, io",
         ),
     ]);
     assert_faults(&[(
@@ -282,8 +286,8 @@ fn refuses_wrong_types_in_a_jail() {
         ),
         (
             "limits.cpu = 1.5",
-            "14: \"cpu\" wants a whole number from 0 up, or \"unlimited\", found a float; \
-             for example: cpu = 600",
+            "14: \"cpu\" wants a number of seconds, a share of the processors such as \"150%\", or \"unlimited\", found a float; \
+             for example: cpu = \"150%\"",
         ),
     ]);
 }
@@ -365,7 +369,58 @@ fn refuses_values_a_key_does_not_have() {
         ),
         (
             "limits.cpu = 0",
-            "14: \"cpu\" = 0 lets nobody in: the kernel kills the session at once; for example: cpu = 600",
+            "14: \"cpu\" = 0 lets nobody in: the kernel kills the session at once; for example: cpu = \"150%\"",
+        ),
+        (
+            "limits.cpu = \"0%\"",
+            "14: \"0%\" is not a share of the processors: it is a whole number from 1 to 100000 and %; \
+             100% is one whole processor; for example: cpu = \"150%\"",
+        ),
+        (
+            "limits.cpu = \"1.5%\"",
+            "14: \"1.5%\" is not a share of the processors: it is a whole number from 1 to 100000 and %; \
+             100% is one whole processor; for example: cpu = \"150%\"",
+        ),
+        (
+            "limits.cpu = \"+5%\"",
+            "14: \"+5%\" is not a share of the processors: it is a whole number from 1 to 100000 and %; \
+             100% is one whole processor; for example: cpu = \"150%\"",
+        ),
+        (
+            "limits.cpu = \"100001%\"",
+            "14: \"100001%\" is not a share of the processors: it is a whole number from 1 to 100000 and %; \
+             100% is one whole processor; for example: cpu = \"150%\"",
+        ),
+        (
+            "limits.cpu = \"half\"",
+            "14: \"cpu\" wants a number of seconds, a share of the processors such as \"150%\", or \"unlimited\", \
+             not \"half\"; for example: cpu = \"150%\"",
+        ),
+        (
+            "limits.memory = 0",
+            "17: \"memory\" = 0 lets nobody in: no program fits in no memory; for example: memory = \"512M\"",
+        ),
+        (
+            "limits.memory = 512",
+            "17: \"memory\" wants at least \"16M\", not 512; \
+             a number without a unit is one of bytes; write for example: memory = \"512M\"",
+        ),
+        (
+            "limits.memory = \"50%\"",
+            "17: \"50%\" is not a size; write a whole number and K, M, G or T: \"512M\"",
+        ),
+        (
+            "limits.tasks = 7",
+            "16: \"tasks\" wants at least 8, not 7; \
+             each session has two processes of login-jail's beside its own; for example: tasks = 100",
+        ),
+        (
+            "limits.io = 0",
+            "13: \"io\" wants a weight from 1 to 10000, not 0; 100 is what others have; for example: io = 50",
+        ),
+        (
+            "limits.io = \"unlimited\"",
+            "13: \"io\" wants a weight from 1 to 10000, not \"unlimited\"; 100 is what others have; for example: io = 50",
         ),
         (
             "limits.as = \"0K\"",

@@ -12,7 +12,8 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
             { source = "{home}", target = "/a", mode = "ro" },
         ]
         jails.b.network = "none"
-        jails.b.limits = { cpu = 0x10, as = 1_000, core = "unlimited", fsize = "2048M", nproc = 1024, sessions = 3 }
+        jails.b.limits = { cpu = 0x10, as = 1_000, core = "unlimited", fsize = "2048M", nproc = 1024, sessions = 3, memory = 0x20000000, tasks = 99, io = 7 }
+        jails.c = { root = "/srv/c", limits = { cpu = "0150%" } }
         jails.b.base = "host"
         jails.b.commands = ["git", { arguments = ["a", "*", "**"], program = "/bin/r" }, "/bin/x", "git"]
         jails.b.sftp = { umask = "0007", directory = "/{user}", access = "upload-only", log = true }
@@ -89,7 +90,11 @@ commands = ["git", { program = "/bin/r", arguments = ["a", "*", "**"] }, "/bin/x
 sftp = { access = "upload-only", directory = "/{user}", umask = "007", log = true }
 create = true
 env = { set = { PATH = "/bin" } }
-limits = { nproc = 1024, fsize = "2G", as = 1000, core = "unlimited", cpu = 16, sessions = 3 }
+limits = { nproc = 1024, fsize = "2G", as = 1000, core = "unlimited", cpu = 16, sessions = 3, memory = "512M", tasks = 99, io = 7 }
+
+[jails.c]
+root = "/srv/c"
+limits = { cpu = "150%" }
 
 [jails."my web"]
 root = "/srv/\"{user}\""

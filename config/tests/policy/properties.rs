@@ -95,7 +95,12 @@ fn jail_line() -> impl Strategy<Value = (&'static str, String)> {
         (0..0o1000_u32).prop_map(|mask| ("umask", format!("\"{mask:04o}\""))),
         any::<u64>().prop_map(|n| (
             "limits",
-            format!("{{ nproc = {n}, cpu = \"unlimited\", fsize = {n} }}")
+            format!(
+                "{{ nproc = {n}, cpu = \"{}%\", fsize = {n}, memory = {}, io = {} }}",
+                n % 100_000 + 1,
+                (n >> 1).max(16 << 20),
+                n % 10_000 + 1
+            )
         )),
         (any::<String>(), "[A-Z_][A-Z0-9_]{0,5}").prop_filter_map(
             "a variable a key sets, or a NUL",

@@ -22,7 +22,7 @@ use crate::{
     channel,
     door::{
         child::Child,
-        count::count,
+        count::{Counted, count},
         entered::{Entered, find_program},
         look::make_and_look,
         phases::{
@@ -38,6 +38,7 @@ use crate::{
     log::running::Running,
     plan::{Plan, steps::Step, world::View},
     process::{
+        cgroup::kills::spare_this_process,
         start::{Inherited, Watchdog},
         withheld::explain,
     },
@@ -76,7 +77,8 @@ pub fn enter(
     }
     running.begin()?;
     be_alone(&plan).map_err(explained)?;
-    let slot = count(&plan)?;
+    let Counted { slot, kills } = count(&plan)?;
+    running.kills = kills;
     let Some(view) = plan.world.view.clone() else {
         if slot.is_some() {
             let fault = StepFault::Bug("nobody would keep the slot of the session");
@@ -206,6 +208,11 @@ impl Around {
             slot: _until_the_session_ends,
             record,
         } = self;
+        if let Some(limits) = &plan.process.account {
+            spare_this_process()
+                .inspect_err(|_| give_up_on(init))
+                .map_err(Refusal::at(Step::Cgroup(limits)))?;
+        }
         let refuse = Refusal::at(Step::PidNamespace);
         // Whatever the wait comes to: init has root's ids, and would not end with a process that has none left.
         let ready = link

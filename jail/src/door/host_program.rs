@@ -9,7 +9,7 @@ use rustix::{fs::CWD, process::chdir};
 use crate::{
     door::{
         child::Child,
-        count::count,
+        count::{Counted, count},
         look::{foresee, make_and_look, misplaced},
         phases::{explained, open_outside, shown_terminal},
         refusal::Refusal,
@@ -21,7 +21,9 @@ use crate::{
         steps::{Phase, Step},
         world::View,
     },
-    process::{capabilities::join_keyring, home::set_umask, limits, start::Inherited},
+    process::{
+        capabilities::join_keyring, cgroup::kills::Kills, home::set_umask, limits, start::Inherited,
+    },
     served,
     session::{slot::Slot, terminal},
     sys::close_range::close_range_on_exec_from,
@@ -41,7 +43,7 @@ const CONFINE: &str = "confine";
 #[must_use = "walls that are missing belong in the log"]
 pub struct Confined {
     missing: Option<String>,
-    slot: Option<Slot>,
+    counted: Counted,
 }
 
 impl Confined {
@@ -51,10 +53,11 @@ impl Confined {
         self.missing.as_deref()
     }
 
-    /// Gives what counts the session, which the host program keeps for as long as it is open.
+    /// Gives what counts the session, which the host program keeps for as long as it is open, and what counts the processes that
+    /// run out of memory.
     #[must_use]
-    pub fn into_slot(self) -> Option<Slot> {
-        self.slot
+    pub fn into_counted(self) -> (Option<Slot>, Option<Kills>) {
+        (self.counted.slot, self.counted.kills)
     }
 }
 
@@ -86,7 +89,7 @@ pub fn confine(
     }
     // What the host program was called with is not its user's: a directory of the host's, or a file of root's.
     close_range_on_exec_from(3).map_err(|errno| refuse(StepFault::Failed("close_range", errno)))?;
-    let slot = count(plan)?;
+    let counted = count(plan)?;
     let outside = open_outside(plan)?;
     let root = match &plan.world.view {
         Some(view) => {
@@ -106,7 +109,7 @@ pub fn confine(
     };
     go_on(plan, root.as_ref()).map_err(explained)?;
     let missing = stand_behind(plan, outside)?;
-    Ok(Confined { missing, slot })
+    Ok(Confined { missing, counted })
 }
 
 /// Gives device and inode of the root directory.

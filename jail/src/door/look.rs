@@ -11,7 +11,7 @@ use crate::{
         Plan,
         steps::{Phase, Step},
     },
-    process::landlock,
+    process::{cgroup, landlock},
     trust,
     world::{
         self,
@@ -119,6 +119,9 @@ pub fn look(plan: &Plan) -> Result<Looked, Refusal> {
     }
     // Said before anything is changed; the step asks once more.
     landlock::foresee(plan).map_err(|fault| Refusal::Step("landlock", fault))?;
+    if let Some(limits) = &plan.process.account {
+        cgroup::foresee(limits).map_err(Refusal::at(Step::Cgroup(limits)))?;
+    }
     Ok(Looked(Opened {
         root,
         base,

@@ -42,6 +42,7 @@ use crate::{
     log::running::Running,
     plan::{Plan, sharing::digest, steps::Step, world::View},
     process::{
+        cgroup::kills::spare_this_process,
         landlock,
         program::ProgramFault,
         start::{Inherited, Watchdog},
@@ -306,6 +307,9 @@ impl Login {
         let refuse = Refusal::at(Step::ShareWorld(&view));
         drop(terminal);
         let Standing { link, root, log } = standing;
+        if let Some(limits) = &plan.process.account {
+            spare_this_process().map_err(Refusal::at(Step::Cgroup(limits)))?;
+        }
         running.session.root_file = Some(root);
         begin_recording(&plan, &mut outside, running)?;
         running.enter()?;

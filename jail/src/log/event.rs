@@ -125,6 +125,8 @@ pub enum Event<'a> {
         lasted: Duration,
         /// What it has moved.
         moved: Moved,
+        /// How many of its processes the kernel has killed because memory ran out; nothing where that is not limited.
+        out_of_memory: Option<u64>,
     },
     /// A login was refused.
     Refused {

@@ -8,6 +8,9 @@ use super::{
 };
 use crate::{code::Code, plan::Plan, process::ended::Ended};
 
+/// Of the processes that the kernel has killed for want of memory. The text has it where there are any.
+const OUT_OF_MEMORY: &str = "out_of_memory";
+
 /// One fact of an event.
 #[derive(Clone, Debug)]
 pub(super) struct Field<'a> {
@@ -75,7 +78,15 @@ impl<'a> Event<'a> {
                 ended,
                 lasted,
                 moved,
-            } => left(call, session, *ended, *lasted, *moved),
+                out_of_memory,
+            } => {
+                let mut fields = left(call, session, *ended, *lasted, *moved);
+                fields.extend(out_of_memory.map(|number| match number {
+                    0 => Field::more(OUT_OF_MEMORY, Value::Number(0)),
+                    number => Field::shown(OUT_OF_MEMORY, Value::Number(number)),
+                }));
+                fields
+            }
             Event::Refused {
                 call,
                 code,

@@ -10,14 +10,19 @@ use super::{
     record::Unrecorded,
     sink::Log,
 };
-use crate::{code::Code, plan::Plan, process::ended::Ended};
+use crate::{
+    code::Code,
+    plan::Plan,
+    process::{cgroup::kills::Kills, ended::Ended},
+};
 
 /// A session that runs without a supervisor.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Kept {
     session: Session,
     wanted: Record,
     begun: Instant,
+    kills: Option<Kills>,
 }
 
 /// A session, and where its events go.
@@ -31,6 +36,8 @@ pub struct Running<'a> {
     begun: Instant,
     /// What it has moved by SFTP until now.
     pub moved: Moved,
+    /// What counts its processes that run out of memory, where that is limited.
+    pub kills: Option<Kills>,
 }
 
 impl<'a> Running<'a> {
@@ -44,6 +51,7 @@ impl<'a> Running<'a> {
             session: Session::of(plan),
             begun: Instant::now(),
             moved: Moved::default(),
+            kills: None,
         }
     }
 
@@ -54,6 +62,7 @@ impl<'a> Running<'a> {
             session,
             wanted,
             begun,
+            kills,
         } = kept;
         Running {
             log,
@@ -61,6 +70,7 @@ impl<'a> Running<'a> {
             session,
             begun,
             moved: Moved::default(),
+            kills,
         }
     }
 
@@ -71,6 +81,7 @@ impl<'a> Running<'a> {
             session: self.session,
             wanted: self.wanted,
             begun: self.begun,
+            kills: self.kills,
         }
     }
 
@@ -167,6 +178,7 @@ impl<'a> Running<'a> {
             ended,
             lasted: self.begun.elapsed(),
             moved: self.moved,
+            out_of_memory: self.kills.as_ref().and_then(Kills::count),
         };
         if let Err(why) = self.log.record(&event) {
             self.unrecorded(&why);
@@ -182,5 +194,6 @@ impl<'a> Running<'a> {
     /// Lets go of what leads to the host: for init, which stays inside and has nothing to say.
     pub(crate) fn let_go(&mut self) {
         self.log.close();
+        self.kills = None;
     }
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use jail_config::{
-    Allowed, Groups, Home, Jail, Landlock, Limits, Network, Record, Seccomp, Until, has_shell,
+    AccountLimits, Allowed, Groups, Home, Jail, Landlock, Limits, Network, Record, Seccomp, Until,
+    has_shell,
 };
 
 use crate::{
@@ -32,6 +33,8 @@ pub struct Process {
     pub limits: Limits,
     /// How many sessions the user may have open at a time; nothing where that is not limited.
     pub sessions: Option<u64>,
+    /// What all processes of the account may use together; nothing where that is not limited.
+    pub account: Option<AccountLimits>,
     /// Up to when it is let in, and may stay.
     pub until: Option<Until>,
     /// How much of the second wall there must be.
@@ -155,6 +158,7 @@ impl Process {
             group_names,
             limits: jail.limits,
             sessions: jail.limits.sessions(),
+            account: jail.limits.of_account(),
             until: jail.until,
             landlock: jail.landlock,
             seccomp: jail.seccomp,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use jail_config::{
-    Base, Create, Device, Home, Limits, Mount, Network, Recording, Seccomp, Service,
+    AccountLimits, Base, Create, Device, Home, Limits, Mount, Network, Recording, Seccomp, Service,
 };
 
 use crate::plan::{
@@ -20,7 +20,7 @@ use crate::plan::{
 pub enum Phase {
     /// What was inherited of rights and keys is left, before the first fork.
     Alone,
-    /// A supervisor stays outside, with what counts the session.
+    /// A supervisor stays outside, with what counts and limits the session.
     Supervisor,
     /// A root directory and a home that are missing are made.
     Create,
@@ -67,6 +67,8 @@ pub enum Step<'a> {
     Chroot,
     /// Take one of so many slots of the user's, which whoever stands around the session keeps.
     Sessions(u64),
+    /// Join the account's cgroup, and make sure that it limits what the config wants.
+    Cgroup(&'a AccountLimits),
     /// Look at the caller's terminal, and make one where the session can't have it.
     OpenTerminal,
     /// Join the world that a child has built.
@@ -132,6 +134,7 @@ impl Step<'_> {
             Step::Securebits => "securebits",
             Step::Chroot => "chroot",
             Step::Sessions(_) => "sessions",
+            Step::Cgroup(_) => "cgroup",
             Step::OpenTerminal => "open-terminal",
             Step::Join(_) => "join",
             Step::CopyTrees(_) => "copy-trees",
@@ -168,7 +171,11 @@ impl Step<'_> {
                 Phase::HostProgram
             }
             Step::SessionKeyring | Step::BoundingSet | Step::Securebits => Phase::Alone,
-            Step::Sessions(_) | Step::OpenTerminal | Step::ShareWorld(_) | Step::PidNamespace => {
+            Step::Sessions(_)
+            | Step::Cgroup(_)
+            | Step::OpenTerminal
+            | Step::ShareWorld(_)
+            | Step::PidNamespace => {
                 Phase::Supervisor
             }
             Step::Create(_) => Phase::Create,
@@ -290,6 +297,8 @@ impl Plan {
     /// * the slot of the session is taken before the fork: init gives it back, and the supervisor keeps it;
     /// * a world that others share is looked for while root still: its socket is where nobody else gets, and what a login takes
     ///   there has privileges no more. Then the steps from the pid namespace to the forks were those of the login that made it;
+    /// * the cgroup is joined once it is known that the session may begin, and before the fork, so that every process of it and
+    ///   every page of the world counts;
     /// * the pid namespace comes before anything of the host's is opened: what may stall is done by a process that
     ///   another one can kill;
     /// * what is missing of root directory and home is made before it is opened;
@@ -326,7 +335,7 @@ impl Plan {
     }
 
     fn steps_behind_pam(&self) -> Vec<Step<'_>> {
-        let mut steps: Vec<Step<'_>> = self.sessions().into_iter().collect();
+        let mut steps: Vec<Step<'_>> = self.counted().collect();
         steps.extend(self.world.look());
         steps.push(Step::HostFiles(&self.process.ids));
         if self.world.view.is_some() {
@@ -345,7 +354,7 @@ impl Plan {
 
     fn steps_to_shell(&self) -> Vec<Step<'_>> {
         let mut steps = vec![Step::SessionKeyring, Step::BoundingSet, Step::Securebits];
-        steps.extend(self.sessions());
+        steps.extend(self.counted());
         if let Some(view) = &self.world.view {
             steps.push(Step::OpenTerminal);
             steps.extend(self.shares_world().then_some(Step::ShareWorld(view)));
@@ -363,8 +372,10 @@ impl Plan {
         steps
     }
 
-    fn sessions(&self) -> Option<Step<'_>> {
-        self.process.sessions.map(Step::Sessions)
+    fn counted(&self) -> impl Iterator<Item = Step<'_>> {
+        let sessions = self.process.sessions.map(Step::Sessions);
+        let account = self.process.account.as_ref();
+        sessions.into_iter().chain(account.map(Step::Cgroup))
     }
 
     fn second_wall(&self) -> impl Iterator<Item = Step<'_>> {

@@ -1,6 +1,7 @@
 //! What runs in a world: ids, capabilities, limits and the second walls of one process, and the program it becomes.
 
 pub(crate) mod capabilities;
+pub mod cgroup;
 pub mod client;
 pub mod credentials;
 pub mod descriptors;

@@ -3,13 +3,15 @@
 //! A slot is one locked byte of a file that root alone can open: whoever can open it can lock it. Nothing here waits for a lock,
 //! and each user has a file of their own: a session that is stopped holds its slot, and delays nobody.
 
-use std::{mem::forget, os::fd::OwnedFd, path::Path};
+use std::{os::fd::OwnedFd, path::Path};
 
 use nix::errno::Errno;
 
 use crate::{
     fault::StepFault,
-    lock, own, served,
+    lock,
+    marked::Marked,
+    own,
     trust::{self, Flaw},
     world::run,
 };
@@ -25,30 +27,7 @@ const MOST: u64 = jail_config::MOST_SESSIONS;
 #[derive(Debug)]
 #[must_use = "the session counts no longer than this value lives"]
 pub struct Slot {
-    /// Nothing once it is given back.
-    locked: Option<OwnedFd>,
-    /// Device and inode of the file.
-    number: Option<(u64, u64)>,
-}
-
-impl Slot {
-    fn of(locked: OwnedFd) -> Slot {
-        Slot {
-            number: served::number_of(&locked).ok(),
-            locked: Some(locked),
-        }
-    }
-}
-
-impl Drop for Slot {
-    /// A host program closes what it does not know, and opens something else under the same number. That is not closed here.
-    fn drop(&mut self) {
-        if let Some(locked) = self.locked.take()
-            && served::number_of(&locked).ok() != self.number
-        {
-            forget(locked);
-        }
-    }
+    _locked: Marked,
 }
 
 /// What came of asking for a slot.
@@ -73,7 +52,9 @@ pub(crate) fn take(uid: u32, limit: u64) -> Result<Taken, StepFault> {
             let is_lower = lock::held(&file, limit, 0)?.is_some() && count(&file)? >= limit;
             return Ok(match is_lower {
                 true => Taken::None,
-                false => Taken::Yes(Slot::of(file)),
+                false => Taken::Yes(Slot {
+                    _locked: Marked::of(file),
+                }),
             });
         }
     }
@@ -117,27 +98,5 @@ fn find(uid: u32) -> Result<Option<OwnedFd>, StepFault> {
     match run::existing_file(&directory, DIRECTORY, &uid.to_string()) {
         Err(StepFault::Failed(_, Errno::ENOENT)) => Ok(None),
         opened => opened.map(Some),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        fs::{self, File},
-        os::fd::AsRawFd,
-    };
-
-    use super::Slot;
-
-    #[test]
-    fn what_a_host_program_has_put_into_the_place_of_a_slot_is_not_closed() {
-        let mut slot = Slot::of(File::open("/dev/null").unwrap().into());
-        let mut place = slot.locked.take().unwrap();
-        let number = place.as_raw_fd();
-        rustix::io::dup2(File::open("/dev/zero").unwrap(), &mut place).unwrap();
-        slot.locked = Some(place);
-        drop(slot);
-        let shown = fs::read_link(format!("/proc/self/fd/{number}")).unwrap();
-        assert_eq!(shown.to_str(), Some("/dev/zero"));
     }
 }

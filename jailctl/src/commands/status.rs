@@ -18,6 +18,7 @@ use crate::{
         account::{Accounts, Jailed},
         manager::Managed,
         open_until::OpenUntil,
+        used_account::UsedAccount,
         used_sessions::UsedSessions,
     },
     doctor::used::{self, pam_before_jail_shell},
@@ -110,6 +111,9 @@ struct User {
     /// The sessions that count, where the config limits them.
     #[serde(skip_serializing_if = "Option::is_none")]
     sessions: Option<UsedSessions>,
+    /// What all processes of the account use of what the config lets them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<UsedAccount>,
     /// Whether that lets anybody in.
     can_log_in: bool,
     inside: usize,
@@ -214,6 +218,7 @@ fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
         shell: shown(&jailed.identity.shell),
         until: OpenUntil::of(&jailed.jail),
         sessions: UsedSessions::of(jailed.identity.uid, &jailed.jail),
+        limits: UsedAccount::of(jailed.identity.uid, &jailed.jail),
         can_log_in: !has_no_shell(&jailed.identity),
         inside,
         outside,
@@ -312,6 +317,9 @@ fn print(state: &State) {
         }
         if let Some(sessions) = user.sessions {
             condition.push_str(&format!("; {sessions}"));
+        }
+        if let Some(limits) = &user.limits {
+            condition.push_str(&format!("; {limits}"));
         }
         if user.open.is_some() {
             condition.push_str(", not behind every wall: see jailctl check");

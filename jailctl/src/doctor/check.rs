@@ -5,6 +5,7 @@
 //! act for a user.
 
 mod accepted;
+mod account_limits;
 mod account_state;
 mod config;
 mod cron;
@@ -189,6 +190,7 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
     }
     let let_in = accounts.jailed.iter().filter(|it| doors::lets_in(it));
     account_state::check(&mut report, let_in);
+    account_limits::check(&mut report, &accounts.jailed);
     until::check(&mut report, &accounts.jailed);
     tree::check(&mut report, &accounts.jailed);
     mounts::check(&mut report, &accounts.jailed);

@@ -33,6 +33,7 @@ use crate::{
         account::{self, Jailed},
         open_until::OpenUntil,
         trial::by_config,
+        used_account::UsedAccount,
         used_sessions::UsedSessions,
     },
     doctor::{
@@ -232,6 +233,8 @@ impl Explanation {
         let used = UsedSessions::of(identity.uid, &jail);
         self.limits = words::limits(&jail.limits);
         self.limits.extend(used.map(|used| used.to_string()));
+        let of_account = UsedAccount::of(identity.uid, &jail);
+        self.limits.extend(of_account.map(|used| used.to_string()));
         self.commands = only(&jail).map(|list| list.iter().map(Allowed::shown).collect());
         self.sftp = words::sftp(&jail);
         self.recorded = words::recorded(&jail);

@@ -247,6 +247,8 @@ pub(crate) enum FindingKind {
 
     /// The account has expired
     AccountExpired,
+    /// By what limits of memory, tasks, cpu and io are enforced
+    AccountLimits,
     /// The password is locked, and there is no key
     AccountLocked,
     /// A file system of the jail is full
@@ -331,6 +333,7 @@ impl FindingKind {
                 Some(Severity::Warning)
             }
             K::SshdForwarding | K::WorldWritable => Some(Severity::Warning),
+            K::AccountLimits => Some(Severity::Note),
             K::EtcMissing | K::HomeNotWritable | K::LocaleMissing | K::More | K::NoLogin => {
                 Some(Severity::Note)
             }

@@ -25,7 +25,7 @@ use jail::{
     },
     log::{Log, running::Running},
     plan::{Plan, allowed},
-    process::{program::Root, script, start},
+    process::{cgroup, program::Root, script, start},
     session::supervisor::end_like,
 };
 use jail_config::{Allowed, Home, Record, Scope};
@@ -250,6 +250,10 @@ fn enter(config: &Path, identity: &Identity, door: Door, task: Task) -> Result<S
     }
     let command = (task == Task::Sftp).then_some(OsStr::new(INTERNAL_SFTP));
     let mut plan = door.plan(jail, command, identity, [])?.opened_by_root();
+    if let Some(limits) = plan.process.account.take() {
+        // It runs nothing, and changes nothing of the host's.
+        cgroup::foresee(&limits).map_err(|fault| Refusal::Step("cgroup", fault))?;
+    }
     apart::make_apart(&mut plan)?;
     if plan.process.request().is_none() {
         return confine(&plan, identity);

@@ -117,7 +117,7 @@ const PARTS: [&[&str]; 14] = [
     &["plan"],
     &["account"],
     &["own.rs"],
-    &["trust.rs", "untrusted.rs", "served.rs"],
+    &["trust.rs", "untrusted.rs", "served.rs", "marked.rs"],
     &["channel.rs", "lock.rs"],
     &["fault.rs", "code.rs", "resolve.rs"],
     &["sys"],

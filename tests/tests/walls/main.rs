@@ -1,5 +1,6 @@
 //! What holds a session inside its jail: the view, the walls, the units of the host, and every step of the way in failing.
 
+mod cgroup;
 mod deadline;
 mod devices;
 mod fault;

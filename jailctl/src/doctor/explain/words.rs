@@ -6,11 +6,12 @@ use jail::{
     account::identity::Identity,
     door::recording::RECORDINGS,
     plan::{Plan, request::What, steps::Step, world::View},
+    process::cgroup::Group,
     world::view::has_log,
 };
 use jail_config::{
-    Access, Base, Content, Device, Home, Jail, Landlock, Limits, MountMode, Network, RootOwner,
-    Seccomp, duration, size,
+    Access, AccountLimits, Base, Content, Device, Home, Jail, Landlock, Limits, MountMode, Network,
+    RootOwner, Seccomp, duration, size,
 };
 
 use crate::{
@@ -135,6 +136,11 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
             if recording.input { ", with what is typed while the terminal echoes" } else { "" }
         ),
         Step::Limits(limits) => limits_in_words(limits),
+        Step::Cgroup(limits) => format!(
+            "join {}, and make sure that all processes of the account together have no more than {}",
+            Group::of(plan.process.ids.uid),
+            account_limits(limits).join(", ")
+        ),
         Step::Groups(groups) => format!("set the supplementary groups: {}", groups_in_words(groups, plan)),
         Step::Gid(gid) => format!("set the group id to {gid}"),
         Step::Uid(uid) => format!("set the user id to {uid}"),
@@ -291,23 +297,33 @@ fn ports(network: &Network) -> String {
     )
 }
 
-/// Lists the limits that a config sets.
+/// Lists the limits that a config sets for each process.
 pub(super) fn limits(limits: &Limits) -> Vec<String> {
-    [
+    shown_limits([
         ("nofile", limits.nofile),
         ("nproc", limits.nproc),
         ("fsize", limits.fsize),
         ("as", limits.as_),
         ("core", limits.core),
         ("cpu", limits.cpu),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| match value? {
+    ])
+}
+
+/// Lists the limits that a config sets for all of an account's processes together.
+fn account_limits(limits: &AccountLimits) -> Vec<String> {
+    let mut all = shown_limits([("memory", limits.memory), ("tasks", limits.tasks)]);
+    all.extend(limits.cpu.map(|percent| format!("cpu {percent}%")));
+    all.extend(limits.io.map(|weight| format!("io weight {weight}")));
+    all
+}
+
+fn shown_limits<const N: usize>(limits: [(&str, Option<u64>); N]) -> Vec<String> {
+    let shown = limits.into_iter().filter_map(|(name, value)| match value? {
         u64::MAX => Some(format!("{name} unlimited")),
         value if Limits::is_size(name) => Some(format!("{name} {}", size(value))),
         value => Some(format!("{name} {value}")),
-    })
-    .collect()
+    });
+    shown.collect()
 }
 
 fn limits_in_words(set: &Limits) -> String {

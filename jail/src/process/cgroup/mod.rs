@@ -1,0 +1,198 @@
+//! What all processes of an account may use together: memory, tasks, processors and disks, by cgroups of version 2.
+//!
+//! With systemd the account's slice has the limits, whatever of it is a session or not. A process that is not in the slice, as one
+//! of cron's or of `su` by root, is moved into a scope there. Without systemd the account has a cgroup of login-jail's own. Either
+//! way the kernel is asked afterwards what is in force: nobody is let in by what somebody has answered.
+
+mod bus;
+pub mod kills;
+pub mod message;
+pub mod read;
+mod systemd;
+mod tree;
+
+use std::{
+    fmt, fs,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use jail_config::AccountLimits;
+
+use crate::{
+    fault::{StepFault, errno_of_io},
+    process::cgroup::{kills::Kills, read::InForce, tree::Tree},
+};
+
+/// How long systemd may take for it.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// How often to look whether it is done.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// By what the processes of an account are held together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The account's slice, which systemd has.
+    Slice(String),
+    /// A cgroup of login-jail's own, by its path in the hierarchy.
+    Own(String),
+}
+
+impl Group {
+    /// Finds the one of an account, whether it is there or not.
+    #[must_use]
+    pub fn of(uid: u32) -> Group {
+        match systemd::is_init() {
+            true => Group::Slice(format!("user-{uid}.slice")),
+            false => Group::Own(format!("/login-jail/user-{uid}")),
+        }
+    }
+
+    /// Gives its path in the hierarchy.
+    fn path(&self) -> String {
+        match self {
+            Group::Slice(slice) => format!("/user.slice/{slice}"),
+            Group::Own(path) => path.clone(),
+        }
+    }
+
+    /// Tells whether a path is its own or one below it.
+    fn has(&self, path: &str) -> bool {
+        let below = path.strip_prefix(self.path().as_str());
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Group::Slice(slice) => write!(f, "systemd's {slice}"),
+            Group::Own(path) => write!(f, "the cgroup {}{path}", tree::MOUNT),
+        }
+    }
+}
+
+/// What the processes of an account use now. Nothing is known of what is not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Memory, in bytes.
+    pub memory: Option<u64>,
+    /// Processes and threads.
+    pub tasks: Option<u64>,
+}
+
+/// Reads what an account uses.
+///
+/// # Errors
+/// There are no cgroups of version 2.
+pub fn usage(uid: u32) -> Result<Usage, StepFault> {
+    let (tree, group) = (Tree::open()?, Group::of(uid).path());
+    let number =
+        |name| Ok::<_, StepFault>(tree.text(&group, name)?.as_deref().and_then(read::limit));
+    Ok(Usage {
+        memory: number("memory.current")?,
+        tasks: number("pids.current")?,
+    })
+}
+
+/// Looks whether this machine can limit what is wanted, and changes nothing.
+///
+/// # Errors
+/// It can't: what is missing, and what mends it.
+pub fn foresee(limits: &AccountLimits) -> Result<(), StepFault> {
+    Tree::open()?.expect_controllers(limits)
+}
+
+/// Puts this process among those of an account, all of which are limited together from then on.
+///
+/// # Errors
+/// A limit is not in force; which, and where.
+pub(crate) fn limit(uid: u32, limits: &AccountLimits) -> Result<Kills, StepFault> {
+    let tree = Tree::open()?;
+    tree.expect_controllers(limits)?;
+    let wanted = InForce::wanted(limits);
+    let group = Group::of(uid);
+    let deadline = Instant::now() + LONGEST;
+    let is_inside = group.has(&own_path()?);
+    match &group {
+        Group::Slice(slice) => {
+            if !is_inside || !tree.own(&group.path())?.is(&wanted) {
+                systemd::set(slice, &wanted, !is_inside, deadline)?;
+            }
+        }
+        Group::Own(path) => {
+            for (end, _) in path.match_indices('/').skip(1) {
+                tree.make(path.get(..end).unwrap_or_default(), limits)?;
+            }
+            tree.make(path, limits)?;
+            tree.set(path, &wanted)?;
+            tree.enter(path)?;
+        }
+    }
+    loop {
+        let own = own_path()?;
+        let Some(why) = why_not(&tree, &group, &own, &wanted)? else {
+            return Kills::watch(&tree, &own);
+        };
+        if Instant::now() >= deadline {
+            return Err(StepFault::Unfit(why));
+        }
+        sleep(PAUSE);
+    }
+}
+
+/// Says which limit is not in force; nothing where all are.
+fn why_not(
+    tree: &Tree,
+    group: &Group,
+    own: &str,
+    wanted: &InForce,
+) -> Result<Option<String>, StepFault> {
+    if !group.has(own) {
+        return Ok(Some(format!(
+            "this process is in the cgroup {own} and could not be moved below {group}"
+        )));
+    }
+    let found = tree.in_force(own, &group.path())?;
+    Ok(found.looser_than(wanted).map(|looser| {
+        format!(
+            "{looser} in the cgroup {own} of {group}, which is looser than limits in the config"
+        )
+    }))
+}
+
+/// Finds the cgroup of this process.
+fn own_path() -> Result<String, StepFault> {
+    let text = fs::read_to_string("/proc/self/cgroup")
+        .map_err(|error| StepFault::Failed("read /proc/self/cgroup", errno_of_io(&error)))?;
+    read::path(&text)
+        .map(str::to_owned)
+        .ok_or_else(|| StepFault::Unfit("/proc/self/cgroup has no cgroup of version 2".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Group;
+
+    #[test]
+    fn a_process_is_in_a_group_or_below_it_and_not_in_one_that_is_called_alike() {
+        let slice = Group::Slice("user-10.slice".to_owned());
+        for path in [
+            "/user.slice/user-10.slice",
+            "/user.slice/user-10.slice/session-1.scope",
+        ] {
+            assert!(slice.has(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/user.slice",
+            "/user.slice/user-10.slice2",
+            "/user.slice/user-100.slice/session-1.scope",
+            "/x/user.slice/user-10.slice",
+            "/user.slice/user-0.slice/user.slice/user-10.slice",
+        ] {
+            assert!(!slice.has(path), "{path}");
+        }
+    }
+}
