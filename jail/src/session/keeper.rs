@@ -14,7 +14,7 @@ use nix::{
     unistd::{Pid, setsid},
 };
 use rustix::{
-    event::{PollFd, PollFlags},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::{RecvFlags, recv},
     process::{DumpableBehavior, WaitOptions, set_dumpable_behavior, wait},
@@ -31,7 +31,7 @@ use crate::{
         link::Link,
         messages::receive,
         terminal::Inside,
-        waiting::{arrived, catch_signals, poll_all, ready},
+        waiting::{arrived, catch_signals, ready},
     },
     sys::{
         process::{Side, fork},
@@ -42,6 +42,9 @@ use crate::{
 
 /// How long a keeper waits for what its login brings.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a keeper may take to end its session once its supervisor is gone. Its user can stop it.
+const END: Duration = Duration::from_secs(2);
 
 /// How many lines that nobody reads are thrown away before something else gets its turn.
 const LINES_AT_ONCE: usize = 32;
@@ -56,7 +59,17 @@ pub(crate) struct Init {
     pub(crate) log: Option<OwnedFd>,
     linger: bool,
     close: Option<Close>,
-    keepers: Vec<Pid>,
+    keepers: Vec<Keeper>,
+}
+
+/// A keeper, as init has it.
+#[derive(Debug)]
+struct Keeper {
+    pid: Pid,
+    /// By which it is seen that the supervisor is gone; nothing from then on.
+    connection: Option<OwnedFd>,
+    /// When it is ended.
+    end: Option<Instant>,
 }
 
 /// A login, as its keeper has it.
@@ -114,7 +127,8 @@ impl Init {
             return Ok(Some(self.into_login(connection, true)));
         }
         loop {
-            let [connected, _, logged] = self.wait();
+            let [connected, logged] = self.wait();
+            self.end_abandoned();
             let new = self
                 .listener
                 .as_ref()
@@ -144,9 +158,9 @@ impl Init {
         }
     }
 
-    /// Waits for a login, for the end of a process, and where no supervisor reads them, for lines of the log; until the account
-    /// closes, where no session is open.
-    fn wait(&self) -> [bool; 3] {
+    /// Waits for a login, for the end of a process or a supervisor, and where no supervisor reads them, for lines of the log; until
+    /// the account closes, where no session is open.
+    fn wait(&mut self) -> [bool; 2] {
         let unread = self.log.as_ref().filter(|_| self.keepers.is_empty());
         let signals = self.signals.as_fd();
         // One that is not to be waited for is waited for nothing.
@@ -155,21 +169,57 @@ impl Init {
             None => PollFlags::empty(),
         };
         let listener = self.listener.as_ref();
-        let fds = &mut [
+        let mut fds = vec![
             PollFd::from_borrowed_fd(listener.map_or(signals, AsFd::as_fd), or_nothing(listener)),
-            PollFd::from_borrowed_fd(signals, PollFlags::IN),
             PollFd::from_borrowed_fd(unread.map_or(signals, AsFd::as_fd), or_nothing(unread)),
+            PollFd::from_borrowed_fd(signals, PollFlags::IN),
         ];
+        let connections = self.keepers.iter().filter_map(|it| it.connection.as_ref());
+        // What is said is for the keeper; that the other end is closed is told unasked.
+        fds.extend(connections.map(|it| PollFd::new(it, PollFlags::empty())));
         let close = self.close.filter(|_| self.keepers.is_empty());
-        poll_all(fds, close.map(|close| close.wait())).map(|flags| !flags.is_empty())
+        let ends = self.keepers.iter().filter_map(|it| it.end);
+        let left = ends.map(|end| end.saturating_duration_since(Instant::now()));
+        let longest = left.chain(close.map(|close| close.wait())).min();
+        let longest = longest.and_then(|it| Timespec::try_from(it).ok());
+        if poll(&mut fds, longest.as_ref()).is_err() {
+            return [false; 2];
+        }
+        let mut told = fds.iter().map(|it| !it.revents().is_empty());
+        let both = [told.next(), told.next()].map(|it| it.unwrap_or(false));
+        let gone: Vec<bool> = told.skip(1).collect();
+        let open = self.keepers.iter_mut().filter(|it| it.connection.is_some());
+        for (keeper, _) in open.zip(gone).filter(|(_, is_gone)| *is_gone) {
+            keeper.connection = None;
+            keeper.end = Some(Instant::now() + END);
+        }
+        both
+    }
+
+    /// Ends keepers that have outlived their supervisors: one that was stopped would keep the world, past `until` and the last session.
+    /// What is left of the session is init's then.
+    fn end_abandoned(&self) {
+        let now = Instant::now();
+        for keeper in &self.keepers {
+            if keeper.end.is_some_and(|end| end <= now) {
+                match kill(keeper.pid, libc::SIGKILL) {
+                    // It has ended, and is reaped in this round.
+                    Ok(()) | Err(_) => {}
+                }
+            }
+        }
     }
 
     /// Forks a keeper. Gives the connection back in it.
     fn fork_keeper(&mut self, connection: OwnedFd) -> Result<Option<OwnedFd>, StepFault> {
         match fork() {
             Ok(Side::Child) => Ok(Some(connection)),
-            Ok(Side::Parent(keeper)) => {
-                self.keepers.push(keeper);
+            Ok(Side::Parent(pid)) => {
+                self.keepers.push(Keeper {
+                    pid,
+                    connection: Some(connection),
+                    end: None,
+                });
                 Ok(None)
             }
             // The login sees that nobody answers.
@@ -195,7 +245,7 @@ impl Init {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, _))) => {
                     let ended = Pid::from_raw(pid.as_raw_nonzero().get());
-                    self.keepers.retain(|keeper| *keeper != ended);
+                    self.keepers.retain(|keeper| keeper.pid != ended);
                 }
                 Ok(None) => break,
                 Err(Errno::CHILD) => return Ok(true),

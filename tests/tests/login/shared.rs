@@ -296,6 +296,18 @@ fn a_session_ends_with_its_supervisor_and_the_others_stay() {
 }
 
 #[test]
+fn a_session_whose_keeper_its_user_has_stopped_keeps_no_world() {
+    let sandbox = host("linger = false");
+    open(&sandbox, 4001);
+    let keeper = "$(ps -o ppid= -p $(pgrep -f '^sleep 4001'))";
+    sandbox.ssh("ann", &format!("kill -STOP {keeper}")).ok();
+    sandbox.must(&format!(
+        "kill -KILL $(sed 's/session://' /proc/$(({keeper}))/comm)"
+    ));
+    gone(&sandbox);
+}
+
+#[test]
 fn the_maker_of_a_world_leaves_and_others_go_on() {
     let sandbox = host("");
     open(&sandbox, 4001);
