@@ -12,6 +12,7 @@ pub mod host_files;
 pub mod mark;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
+pub mod quota;
 pub(crate) mod records;
 pub(crate) mod services;
 pub mod sight;

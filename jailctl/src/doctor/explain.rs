@@ -224,6 +224,8 @@ impl Explanation {
         self.until = OpenUntil::of(&jail);
         let used = UsedSessions::of(identity.uid, &jail);
         self.limits = words::limits(&jail.limits);
+        self.limits
+            .extend(jail.disk.map(|disk| format!("disk {disk}")));
         self.limits.extend(used.map(|used| used.to_string()));
         self.commands = only(&jail).map(|list| list.iter().map(Allowed::shown).collect());
         self.sftp = words::sftp(&jail);
