@@ -30,8 +30,8 @@ pub(crate) struct Limits {
     pub(crate) hard_files: u64,
     pub(crate) soft_files: u64,
     pub(crate) files: u64,
-    block_time: u64,
-    file_time: u64,
+    pub(crate) block_time: u64,
+    pub(crate) file_time: u64,
     pub(crate) valid: u32,
 }
 
