@@ -7,6 +7,7 @@ use crate::account::Account;
 use crate::commands::{Allowed, Sftp, SftpKeys};
 use crate::create::Create;
 use crate::devices::Device;
+use crate::disk::Disk;
 use crate::env::Env;
 use crate::keys::{BaseKey, Keys, MountKey};
 use crate::limits::{Groups, Limits};
@@ -60,6 +61,8 @@ pub struct Jail {
     pub sftp: Option<Sftp>,
     /// How root directory and home are made where they are missing; nothing where they are not.
     pub create: Option<Create>,
+    /// How much the user's files may take; nothing where that is not limited.
+    pub disk: Option<Disk>,
     /// How long a terminal session may be without input and output; nothing where that is no matter.
     pub idle: Option<Duration>,
     /// What is written about a session outside the jail.
@@ -149,6 +152,7 @@ impl Jail {
             commands: keys.commands,
             sftp,
             create,
+            disk: keys.disk.filter(Disk::is_limited),
             idle: keys.idle,
             record: keys.record.map_or_else(Record::default, RecordKeys::fill),
             env: Env {

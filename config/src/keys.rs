@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::commands::{Allowed, SftpKeys};
 use crate::create::CreateKey;
 use crate::devices::Device;
+use crate::disk::Disk;
 use crate::glob::Glob;
 use crate::limits::{Groups, Limits};
 use crate::record::RecordKeys;
@@ -39,6 +40,7 @@ pub(crate) struct Keys {
     pub(crate) commands: Option<Vec<Allowed>>,
     pub(crate) sftp: Option<SftpKeys>,
     pub(crate) create: Option<CreateKey>,
+    pub(crate) disk: Option<Disk>,
     pub(crate) idle: Option<Duration>,
     pub(crate) record: Option<RecordKeys>,
     pub(crate) pass: Option<Vec<Glob>>,
@@ -109,6 +111,7 @@ impl Keys {
             commands: first(&self.commands, &defaults.commands),
             sftp: first(&self.sftp, &defaults.sftp),
             create: first(&self.create, &defaults.create),
+            disk: self.disk.or(defaults.disk),
             idle: self.idle.or(defaults.idle),
             record: self.record.or(defaults.record),
             pass: first(&self.pass, &defaults.pass),

@@ -4,6 +4,7 @@ mod check;
 mod commands;
 mod conflicts;
 mod create;
+mod disk;
 mod jail;
 mod limits;
 mod reader;

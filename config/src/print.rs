@@ -91,6 +91,7 @@ impl Display for Keys {
         commands(f, self)?;
         sftp(f, self)?;
         create(f, self)?;
+        disk(f, self)?;
         env(f, self)?;
         word(f, "groups", self.groups)?;
         if let Some(umask) = self.umask {
@@ -235,6 +236,19 @@ fn create(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
     match parts.is_empty() {
         true => writeln!(f, "create = {{}}"),
         false => writeln!(f, "create = {{ {} }}", parts.join(", ")),
+    }
+}
+
+fn disk(f: &mut Formatter<'_>, keys: &Keys) -> fmt::Result {
+    let Some(disk) = keys.disk else {
+        return Ok(());
+    };
+    let bytes = disk.bytes.map(|it| format!("bytes = {}", written_size(it)));
+    let files = disk.files.map(|it| format!("files = {it}"));
+    let parts: Vec<String> = bytes.into_iter().chain(files).collect();
+    match parts.is_empty() {
+        true => text(f, "disk", Some("unlimited")),
+        false => writeln!(f, "disk = {{ {} }}", parts.join(", ")),
     }
 }
 

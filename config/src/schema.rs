@@ -75,6 +75,7 @@ pub(crate) const JAIL: &[Key] = &[
     built("umask", r#"umask = "022""#),
     built("limits", r#"limits = { nproc = 100, core = 0 }"#),
     built("create", r#"create = { skel = "/etc/skel", mode = "700" }"#),
+    built("disk", r#"disk = { bytes = "5G", files = 100000 }"#),
     built("idle", r#"idle = "15m""#),
     built("record", r#"record = { what = "terminal", size = "64M" }"#),
     built("until", r#"until = "2027-03-31""#),
@@ -137,6 +138,12 @@ pub(crate) const CREATE: &[Key] = &[
     built("skel", r#"skel = "/etc/skel""#),
     built("mode", r#"mode = "750""#),
     built("group", r#"group = "www-data""#),
+];
+
+/// The keys of `disk`.
+pub(crate) const DISK: &[Key] = &[
+    built("bytes", r#"bytes = "5G""#),
+    built("files", "files = 100000"),
 ];
 
 /// The keys of `record`, where it is a table.

@@ -79,6 +79,7 @@ impl Reader<'_> {
             "commands" => keys.commands = self.commands(key, value),
             "sftp" => keys.sftp = self.sftp(key, name, value),
             "create" => keys.create = self.create(key, name, value),
+            "disk" => keys.disk = self.disk(key, name, value),
             "idle" => keys.idle = self.duration(key, &value),
             "record" => keys.record = self.record(key, name, value),
             "env" => self.env(key, name, value, keys),

@@ -114,7 +114,7 @@ fn refuses_unknown_keys_of_a_jail() {
         (
             "zzz = 1",
             "1: unknown key \"zzz\"; a jail has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, create, idle, record, until, scope, linger, root_owner",
+             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, create, disk, idle, record, until, scope, linger, root_owner",
         ),
         (
             "[jails.web.site]",
@@ -793,6 +793,35 @@ fn refuses_a_create_that_would_make_a_home_of_no_use_or_open_to_all() {
     ]);
     policy(
         "[jails.web]\nroot = \"/srv\"\ncreate = { skel = \"none\", mode = \"2770\", group = \"www-data\" }",
+    );
+}
+
+#[test]
+fn refuses_a_disk_that_limits_nothing_or_too_much() {
+    assert_in_jail(&[
+        (
+            "disk = {}",
+            "8: \"disk\" limits nothing; for example: disk = { bytes = \"5G\", files = 100000 }",
+        ),
+        (
+            "disk = \"5G\"",
+            "8: \"disk\" wants a table, or \"unlimited\", found a string; for example: disk = { bytes = \"5G\", files = 100000 }",
+        ),
+        (
+            "disk = { bytes = 0 }",
+            "18: bytes = 0 leaves no room for a home",
+        ),
+        (
+            "disk = { files = \"1K\" }",
+            "18: \"1K\" is not a number of files; write it without quotes: files = 100000",
+        ),
+        (
+            "disk = { byte = 5 }",
+            "10: unknown key \"byte\"; did you mean \"bytes\"?",
+        ),
+    ]);
+    policy(
+        "[jails.web]\nroot = \"/srv\"\ncreate = true\ndisk = { bytes = \"5G\", files = 10 }\n[jails.b]\nroot = \"/srv\"\ndisk = \"unlimited\"",
     );
 }
 
@@ -1553,7 +1582,7 @@ fn refuses_a_user_file_that_is_wrong() {
         (
             "[users]\nroot = \"/x\"\n",
             "1:2: unknown key \"users\"; a file in users.d has root, base, shell, home, isolation, landlock, seccomp, \
-             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, create, idle, record, until, scope, linger, root_owner, jail",
+             network, proc, dev, tmp, mounts, etc, services, devices, commands, sftp, env, groups, umask, limits, create, disk, idle, record, until, scope, linger, root_owner, jail",
         ),
     ] {
         let faults = user_file(&policy, text).unwrap_err();

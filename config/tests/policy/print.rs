@@ -19,6 +19,7 @@ fn prints_every_key_and_keeps_the_order_of_groups() {
         jails.b.sftp = { umask = "0007", directory = "/{user}", access = "upload-only", log = true }
         jails.b.etc = ["php", "a\"b", "php"]
         jails.b.create = true
+        jails.b.disk = { files = 10, bytes = "2048M" }
         jails.b.services = ["redis", "mysql", "redis"]
         jails.b.devices = ["/dev/nvidia*", "/dev/kvm", "/dev/kvm"]
         groups = { zeta = "b", alpha = "my web" }
@@ -89,6 +90,7 @@ devices = ["/dev/nvidia*", "/dev/kvm"]
 commands = ["git", { program = "/bin/r", arguments = ["a", "*", "**"] }, "/bin/x"]
 sftp = { access = "upload-only", directory = "/{user}", umask = "007", log = true }
 create = true
+disk = { bytes = "2G", files = 10 }
 env = { set = { PATH = "/bin" } }
 limits = { nproc = 1024, fsize = "2G", as = 1000, core = "unlimited", cpu = 16, sessions = 3, memory = "512M", tasks = 99, io = 7 }
 

@@ -68,6 +68,9 @@ fn filter_calls(mode: Seccomp, network: &Network, plan: &Plan) -> Result<(), Ste
     if matches!(network, Network::Ports { .. }) {
         seccomp::install_ports()?;
     }
+    if plan.world.disk.is_some() {
+        seccomp::install_quota()?;
+    }
     match mode {
         Seccomp::Off => Ok(()),
         Seccomp::Default => seccomp::install(match plan.process.hand_over {

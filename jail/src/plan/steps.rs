@@ -380,6 +380,7 @@ impl Plan {
 
     fn second_wall(&self) -> impl Iterator<Item = Step<'_>> {
         let seccomp = self.process.seccomp != Seccomp::Off
+            || self.world.disk.is_some()
             || matches!(self.world.network, Network::Ports { .. });
         [
             Some(Step::NoNewPrivs),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jail_config::{
-    Allowed, Base, Content, Create, Device, Isolation, Jail, Mount, Network, RootOwner, Scope,
+    Allowed, Base, Content, Create, Device, Disk, Isolation, Jail, Mount, Network, RootOwner, Scope,
     Service, Until,
 };
 
@@ -18,6 +18,8 @@ pub struct World {
     pub root_owner: RootOwner,
     /// How root directory and home are made where they are missing; nothing where a login is refused then.
     pub create: Option<Create>,
+    /// How much the user's files may take; nothing where that is not limited.
+    pub disk: Option<Disk>,
     /// The session's own view of the machine; without one, the root is changed by chroot(2) and nothing else is.
     pub view: Option<View>,
     /// The network inside.
@@ -157,6 +159,7 @@ impl World {
             root: jail.root,
             root_owner: jail.root_owner,
             create: jail.create,
+            disk: jail.disk,
             view,
             network: jail.network,
         }

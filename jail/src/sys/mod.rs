@@ -14,6 +14,7 @@ pub(crate) mod mount;
 pub(crate) mod net;
 pub(crate) mod nss;
 pub(crate) mod process;
+pub(crate) mod quota;
 pub(crate) mod seccomp;
 pub(crate) mod signal;
 pub(crate) mod terminal;

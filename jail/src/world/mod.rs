@@ -13,6 +13,7 @@ pub(crate) mod keep;
 pub mod mark;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
+pub mod quota;
 pub(crate) mod records;
 pub(crate) mod run;
 pub(crate) mod services;

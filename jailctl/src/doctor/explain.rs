@@ -232,6 +232,8 @@ impl Explanation {
         self.until = OpenUntil::of(&jail);
         let used = UsedSessions::of(identity.uid, &jail);
         self.limits = words::limits(&jail.limits);
+        self.limits
+            .extend(jail.disk.map(|disk| format!("disk {disk}")));
         self.limits.extend(used.map(|used| used.to_string()));
         let of_account = UsedAccount::of(identity.uid, &jail);
         self.limits.extend(of_account.map(|used| used.to_string()));

@@ -68,6 +68,8 @@ pub(crate) enum FindingKind {
     CommandMissing,
     /// A device of the list of devices is not on this host
     DeviceMissing,
+    /// The files in the home are not limited as `disk` says
+    DiskUnlimited,
     /// /etc of the jail lacks what programs look for
     EtcMissing,
     /// The shell can't be started

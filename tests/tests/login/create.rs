@@ -411,3 +411,21 @@ fn what_was_left_is_removed_and_what_another_login_is_at_work_in_is_not() {
     ann(&sandbox, "true").ok();
     assert_nothing_left(&sandbox);
 }
+
+#[test]
+fn a_limit_of_the_disk_that_can_not_be_set_refuses_the_login_and_is_found() {
+    let sandbox = host("create = { skel = \"/srv/skel\" }\ndisk = { bytes = \"5M\" }")
+        .with("mount -t tmpfs -o mode=755 none /srv/jails");
+    refused(&sandbox, "disk: the file system of the home has no quotas");
+    assert_nothing_left(&sandbox);
+    sandbox.must("mkdir -p /srv/jails/ann/home/ann; chown ann: /srv/jails/ann/home/ann");
+    let check = sandbox.run(&["jailctl", "check", "ann"]);
+    let says = "disk allows 5M bytes, and the home /srv/jails/ann/home/ann may take more: no quota limits it";
+    assert!(check.stdout.contains(says), "{check}");
+    // What a home that is there may not do, all the same.
+    let tried = ann(
+        &sandbox,
+        "chattr +d . 2>&1; lsattr -d . >/dev/null && echo seen",
+    );
+    assert!(tried.stdout.contains("Operation not permitted"), "{tried}");
+}

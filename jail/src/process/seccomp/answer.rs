@@ -40,6 +40,8 @@ pub(super) enum Answer {
     OfIoPriority,
     /// The process decides, and whether a limit is set at all.
     Limit,
+    /// The request decides, where files are counted by their project.
+    IoctlOfProject,
 }
 
 const ALLOW: sock_filter = end(libc::SECCOMP_RET_ALLOW);
@@ -154,6 +156,20 @@ const SEND_FOURTH: &[sock_filter] = &[
     errno(libc::EOPNOTSUPP),
 ];
 
+/// Requests of linux/fs.h; the last is what a 32-bit program would call the second.
+const FS_IOC_FSSETXATTR: u32 = 0x401c_5820;
+const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
+const FS_IOC32_SETFLAGS: u32 = 0x4004_6602;
+
+const IOCTL_OF_PROJECT: &[sock_filter] = &[
+    load_argument(1),
+    if_equal(FS_IOC_FSSETXATTR, 3, 0),
+    if_equal(FS_IOC_SETFLAGS, 2, 0),
+    if_equal(FS_IOC32_SETFLAGS, 1, 0),
+    ALLOW,
+    errno(libc::EPERM),
+];
+
 /// What stands for the calling process itself, where a call takes the number of a process.
 const CALLER: u32 = 0;
 
@@ -201,7 +217,7 @@ const LIMIT: &[sock_filter] = &[
 
 impl Answer {
     /// Every answer, in the order of its number.
-    pub(super) const ALL: [Answer; 16] = [
+    pub(super) const ALL: [Answer; 17] = [
         Answer::Allow,
         Answer::NotPermitted,
         Answer::NoSuchCall,
@@ -218,6 +234,7 @@ impl Answer {
         Answer::OfPriority,
         Answer::OfIoPriority,
         Answer::Limit,
+        Answer::IoctlOfProject,
     ];
 
     /// Gives the instructions that answer.
@@ -239,6 +256,7 @@ impl Answer {
             Answer::OfPriority => OF_PRIORITY,
             Answer::OfIoPriority => OF_IO_PRIORITY,
             Answer::Limit => LIMIT,
+            Answer::IoctlOfProject => IOCTL_OF_PROJECT,
         }
     }
 }

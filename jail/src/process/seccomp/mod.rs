@@ -20,7 +20,10 @@ use nix::{
 
 use self::{
     filter::{Filter, assemble},
-    refused::{REFUSED, REFUSED_WITH_PORTS, REFUSED_WITHOUT_PID_NAMESPACE, allow_to_host_program},
+    refused::{
+        REFUSED, REFUSED_WITH_PORTS, REFUSED_WITH_QUOTA, REFUSED_WITHOUT_PID_NAMESPACE,
+        allow_to_host_program,
+    },
 };
 use crate::{fault::StepFault, sys::seccomp::seccomp_set_mode_filter};
 
@@ -28,6 +31,7 @@ static DEFAULT: Filter = assemble(REFUSED);
 static WITHOUT_PID_NAMESPACE: Filter = assemble(REFUSED_WITHOUT_PID_NAMESPACE);
 static HOST_PROGRAM: Filter = assemble(&allow_to_host_program());
 static PORTS: Filter = assemble(REFUSED_WITH_PORTS);
+static QUOTA: Filter = assemble(REFUSED_WITH_QUOTA);
 
 /// Whom the calls of the list are refused to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +73,14 @@ fn try_refused_call() -> Result<(), StepFault> {
 /// As [`install`].
 pub(crate) fn install_ports() -> Result<(), StepFault> {
     set(&PORTS)
+}
+
+/// Refuses the ways by which the owner of files takes them out of the project whose quota counts them.
+///
+/// # Errors
+/// As [`install`].
+pub(crate) fn install_quota() -> Result<(), StepFault> {
+    set(&QUOTA)
 }
 
 fn set(filter: &Filter) -> Result<(), StepFault> {

@@ -197,3 +197,14 @@ pub(super) const REFUSED_WITH_PORTS: &[Entry] = &[
     hide(libc::SYS_io_uring_enter, "the same, with a ring that leaked in"),
     hide(libc::SYS_io_uring_register, "the same, with a ring that leaked in"),
 ];
+
+/// Linux 6.17; the same number everywhere, not in the libc crate yet.
+const SYS_FILE_SETATTR: libc::c_long = 469;
+
+/// What is refused besides where `disk` limits the files of a home, also with `seccomp = "off"`: their owner may change their
+/// project, and whether what is made in a directory is of its project. The ring of io_uring has no such request.
+#[rustfmt::skip]
+pub(super) const REFUSED_WITH_QUOTA: &[Entry] = &[
+    check(libc::SYS_ioctl, Answer::IoctlOfProject, "FS_IOC_FSSETXATTR changes the project, FS_IOC_SETFLAGS what inherits it"),
+    refuse(SYS_FILE_SETATTR, "does what FS_IOC_FSSETXATTR does"),
+];

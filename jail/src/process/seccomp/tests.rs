@@ -3,7 +3,7 @@
 use libc::c_long;
 
 use super::{
-    REFUSED, REFUSED_WITH_PORTS, REFUSED_WITHOUT_PID_NAMESPACE,
+    REFUSED, REFUSED_WITH_PORTS, REFUSED_WITH_QUOTA, REFUSED_WITHOUT_PID_NAMESPACE,
     answer::Answer,
     filter::tests::{Call, run},
 };
@@ -28,6 +28,7 @@ fn every_entry_has_its_answer_and_a_reason_and_all_other_calls_are_allowed() {
         (REFUSED, &super::DEFAULT),
         (REFUSED_WITHOUT_PID_NAMESPACE, &super::WITHOUT_PID_NAMESPACE),
         (REFUSED_WITH_PORTS, &super::PORTS),
+        (REFUSED_WITH_QUOTA, &super::QUOTA),
     ] {
         for number in 0..=469 {
             let action = run(filter, Call::native(number, &[u64::MAX; 6]));
@@ -271,4 +272,22 @@ fn ways_around_a_list_of_ports_are_refused() {
     assert_eq!(ports(libc::SYS_socket, &[2, 1, 6]), ALLOW);
     assert_eq!(ports(libc::SYS_sendto, &[3, 0, 0, 0x4000]), ALLOW);
     assert_eq!(ports(libc::SYS_io_uring_setup, &[]), says(libc::ENOSYS));
+}
+
+#[test]
+fn files_stay_in_their_project_with_high_bits_set_too() {
+    let ioctl = |request: u64| run(&super::QUOTA, Call::native(libc::SYS_ioctl, &[3, request]));
+    for request in [0x401c_5820, 0x4008_6602, 0x4004_6602] {
+        for high in [0, 1 << 32, u64::MAX << 32] {
+            assert_eq!(ioctl(request | high), says(libc::EPERM), "{request:#x}");
+        }
+    }
+    // To read them, as lsattr does, and to ask a terminal.
+    for request in [0x801c_581f, 0x8008_6601, libc::TCGETS] {
+        assert_eq!(ioctl(request), ALLOW, "{request:#x}");
+    }
+    assert_eq!(
+        run(&super::QUOTA, Call::native(469, &[])),
+        says(libc::EPERM)
+    );
 }

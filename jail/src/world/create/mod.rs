@@ -10,6 +10,8 @@ mod place;
 mod skeleton;
 mod stage;
 
+use std::{os::fd::OwnedFd, path::PathBuf};
+
 use jail_config::Create;
 use rustix::{
     fs::{Mode, mkdirat},
@@ -37,6 +39,14 @@ pub fn foresee(plan: &Plan) -> Result<Vec<Missing>, CreateFault> {
     place::find(plan, |_| Ok(()))
 }
 
+/// Opens the home, where it is in the root directory or in a mount's source: gives its path, too.
+///
+/// # Errors
+/// As [`foresee`].
+pub fn home(plan: &Plan) -> Result<Option<(OwnedFd, PathBuf)>, CreateFault> {
+    place::home(plan)
+}
+
 /// Makes what is missing.
 ///
 /// # Errors
@@ -55,7 +65,7 @@ fn make_all(plan: &Plan, create: &Create) -> Result<(), CreateFault> {
         if missing.is_empty() {
             return Ok(());
         }
-        let home = New::of(create, &plan.process.ids)?;
+        let home = New::of(create, plan.world.disk, &plan.process.ids)?;
         for missing in missing {
             match missing.owner {
                 Owner::User => make_as_user(&missing, &home)?,
@@ -69,6 +79,11 @@ fn make_all(plan: &Plan, create: &Create) -> Result<(), CreateFault> {
 
 /// Makes directories in one of the user's own, with the user's ids.
 fn make_as_user(missing: &Missing, home: &New<'_>) -> Result<(), StepFault> {
+    if home.disk.is_some() {
+        let why = "disk: the directory above the home belongs to the user, whose files there would not be counted; make the home, and \
+                   run: jailctl check USER";
+        return Err(StepFault::Unfit(why.to_owned()));
+    }
     let Some((name, rest)) = missing.names.split_first() else {
         return Ok(());
     };

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use jail_config::Create;
+use jail_config::{Create, Disk};
 use rustix::{
     fs::{Gid, Mode, OFlags, ResolveFlags, Uid, fchmod, fchown, mkdirat},
     io::Errno,
@@ -23,6 +23,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct New<'a> {
     pub(super) create: &'a Create,
+    /// How much it may take.
+    pub(super) disk: Option<Disk>,
     pub(super) uid: u32,
     /// The user's own.
     pub(super) gid: u32,
@@ -31,13 +33,18 @@ pub(super) struct New<'a> {
 }
 
 impl<'a> New<'a> {
-    pub(super) fn of(create: &'a Create, ids: &Ids) -> Result<New<'a>, StepFault> {
+    pub(super) fn of(
+        create: &'a Create,
+        disk: Option<Disk>,
+        ids: &Ids,
+    ) -> Result<New<'a>, StepFault> {
         let group = match &create.group {
             None => ids.gid,
             Some(name) => gid_of(name)?,
         };
         Ok(New {
             create,
+            disk,
             uid: ids.uid,
             gid: ids.gid,
             group,

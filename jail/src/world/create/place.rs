@@ -37,10 +37,10 @@ pub(super) fn find(
         RootState::Elsewhere => Vec::new(),
         RootState::There(root) => match finding.home(Some(&root))? {
             Home::Missing(home) => vec![home],
-            Home::There | Home::InRoot(_) => Vec::new(),
+            Home::There(_) | Home::Elsewhere | Home::InRoot(_) => Vec::new(),
         },
         RootState::Missing(mut root) => match finding.home(None)? {
-            Home::There => vec![root],
+            Home::There(_) | Home::Elsewhere => vec![root],
             Home::Missing(home) => vec![root, home],
             Home::InRoot(names) => {
                 root.names.extend(names);
@@ -48,6 +48,21 @@ pub(super) fn find(
                 vec![root]
             }
         },
+    })
+}
+
+/// Opens the home, where the root directory or a mount's source has it.
+pub(super) fn home(plan: &Plan) -> Result<Option<(OwnedFd, PathBuf)>, CreateFault> {
+    let finding = Finding {
+        plan,
+        passing: &|_| Ok(()),
+    };
+    let RootState::There(root) = finding.root()? else {
+        return Ok(None);
+    };
+    Ok(match finding.home(Some(&root))? {
+        Home::There(way) => Some((way.directory, way.path)),
+        Home::Elsewhere | Home::Missing(_) | Home::InRoot(_) => None,
     })
 }
 
@@ -121,7 +136,7 @@ impl Finding<'_> {
             .filter(|_| is_absolute)
             .and_then(|names| names.first().copied().map(|top| (names, top)))
         else {
-            return Ok(Home::There);
+            return Ok(Home::Elsewhere);
         };
         if let Some(found) = self.mounted(home)? {
             return Ok(found);
@@ -147,14 +162,14 @@ impl Finding<'_> {
                     path: PathBuf::from("the base"),
                     held: Held::Root,
                 };
-                if self.walk(way, &names, &|_| Ok(()))?.is_none() {
-                    return Ok(Home::There);
+                if let Home::There(_) = self.walk(way, &names, &|_| Ok(()))? {
+                    return Ok(Home::Elsewhere);
                 }
                 refuse_to_hide(base, top)?;
             }
             (Source::Root, _) => {}
             // It is not the root's to have.
-            _ if !view::may_come_from_root(self.plan, top) => return Ok(Home::There),
+            _ if !view::may_come_from_root(self.plan, top) => return Ok(Home::Elsewhere),
             _ => {}
         }
         let Some(root) = root else {
@@ -168,8 +183,7 @@ impl Finding<'_> {
             held: self.held(&stat, &self.plan.world.root, Held::Root),
             path: self.plan.world.root.clone(),
         };
-        let found = self.walk(way, &names, self.passing)?;
-        Ok(found.map_or(Home::There, Home::Missing))
+        Ok(self.walk(way, &names, self.passing)?)
     }
 
     /// Finds the home in what a mount shows, if one shows it.
@@ -185,25 +199,24 @@ impl Finding<'_> {
             return Ok(None);
         };
         if mount.mode == MountMode::ReadOnly {
-            return Ok(Some(Home::There));
+            return Ok(Some(Home::Elsewhere));
         }
         let (above, name) = match above(&mount.source) {
             // Opening the source says why.
-            Err(CreateFault::Above(_)) => return Ok(Some(Home::There)),
+            Err(CreateFault::Above(_)) => return Ok(Some(Home::Elsewhere)),
             above => above?,
         };
         let names: Vec<&OsStr> = [name.as_os_str()].into_iter().chain(below).collect();
-        let found = self.walk(above, &names, self.passing)?;
-        Ok(Some(found.map_or(Home::There, Home::Missing)))
+        Ok(Some(self.walk(above, &names, self.passing)?))
     }
 
-    /// Walks to a home, and gives what of it is missing.
+    /// Walks to a home.
     fn walk(
         &self,
         mut way: Way,
         names: &[&OsStr],
         passing: &dyn Fn(&OwnedFd) -> Result<(), StepFault>,
-    ) -> Result<Option<Missing>, StepFault> {
+    ) -> Result<Home, StepFault> {
         for (index, name) in names.iter().enumerate() {
             if matches!(way.held, Held::Root) {
                 passing(&way.directory)?;
@@ -213,7 +226,7 @@ impl Finding<'_> {
                 Ok(entry) => entry,
                 Err(Flaw::Missing) => {
                     let missing = names.get(index..).unwrap_or_default();
-                    return self.missing(way, missing).map(Some);
+                    return self.missing(way, missing).map(Home::Missing);
                 }
                 Err(flaw) => {
                     let component = path.clone();
@@ -250,7 +263,7 @@ impl Finding<'_> {
                 path,
             };
         }
-        Ok(None)
+        Ok(Home::There(way))
     }
 
     /// Says who can change a directory, in one that is held like this.
@@ -295,8 +308,9 @@ impl Finding<'_> {
 
 /// What there is of a home.
 enum Home {
-    /// It is there, or not the root's or a mount's to have.
-    There,
+    /// It is not the root's or a mount's to have.
+    Elsewhere,
+    There(Way),
     Missing(Missing),
     /// These are missing in a root directory that is missing itself.
     InRoot(Vec<OsString>),

@@ -19,10 +19,13 @@ use rustix::{
 
 use crate::{
     fault::{StepFault, failed},
-    world::create::{
-        missing::{Missing, Owner},
-        new::{New, give, new_directory, open},
-        skeleton,
+    world::{
+        create::{
+            missing::{Missing, Owner},
+            new::{New, give, new_directory, open},
+            skeleton,
+        },
+        quota,
     },
 };
 
@@ -203,6 +206,10 @@ fn build(missing: &Missing, made: &OwnedFd, home: &New<'_>) -> Result<(), StepFa
         Owner::RootForUser => (home.uid, home.gid),
         Owner::Root | Owner::User => (0, 0),
     };
+    // Then all of it is the user's to fill.
+    if let (Owner::RootForUser, Some(disk)) = (missing.owner, home.disk) {
+        quota::set(made, home.uid, disk)?;
+    }
     let rest = missing.names.get(1..).unwrap_or_default();
     build_in(made, rest, missing.is_home, ids, home)
 }
@@ -228,6 +235,10 @@ fn build_in(
 
 fn fill_home(directory: &OwnedFd, home: &New<'_>) -> Result<(), StepFault> {
     let ids = (home.uid, home.group);
+    // What is copied is counted.
+    if let Some(disk) = home.disk {
+        quota::set(directory, home.uid, disk)?;
+    }
     skeleton::copy(&home.create.skeleton, directory, ids)?;
     give(directory, ids, Mode::from_raw_mode(home.create.mode))
 }

@@ -1,0 +1,129 @@
+//! `disk`: how much the files in a home may take, by the quotas of its file system.
+//!
+//! A project quota counts what is in the home, and in whatever is made there; its number is the user's. Where the file system has
+//! none, a user quota counts all files of the user's on it.
+
+use std::os::fd::AsFd;
+
+use jail_config::Disk;
+use nix::errno::Errno;
+
+use crate::{
+    fault::{StepFault, expect_in_force},
+    sys::quota::{self, INHERIT, LIMITS, Limits, Whose},
+};
+
+/// The kernel's blocks.
+const BLOCK: u64 = 1024;
+
+/// What is counted for a home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Whether a project is counted, and not the user.
+    pub is_project: bool,
+    /// The bytes and files that are there.
+    pub used: (u64, u64),
+    /// How much is allowed.
+    pub allowed: Disk,
+}
+
+/// Sets how much a new, empty home may take, and reads it back.
+///
+/// # Errors
+/// The file system has no quotas, or does not take them.
+pub(crate) fn set(home: impl AsFd, uid: u32, disk: Disk) -> Result<(), StepFault> {
+    let whose = if has(&home, Whose::Project, uid)? {
+        let mut wanted = quota::attributes(&home).map_err(failed("FS_IOC_FSGETXATTR"))?;
+        wanted.project = uid;
+        wanted.flags |= INHERIT;
+        quota::set_attributes(&home, wanted).map_err(failed("FS_IOC_FSSETXATTR"))?;
+        Whose::Project
+    } else if has(&home, Whose::User, uid)? {
+        Whose::User
+    } else {
+        let why = "disk: the file system of the home has no quotas; mount it with the option prjquota, after tune2fs -O quota,project \
+                   where it is ext4, or remove disk";
+        return Err(StepFault::Unfit(why.to_owned()));
+    };
+    let wanted = Limits {
+        // Both are the same: there is no time of grace.
+        hard_blocks: disk.bytes.unwrap_or(0).div_ceil(BLOCK),
+        soft_blocks: 0,
+        hard_files: disk.files.unwrap_or(0),
+        soft_files: 0,
+        valid: LIMITS,
+        ..Limits::default()
+    };
+    quota::set_quota(&home, whose, uid, wanted).map_err(failed("quotactl_fd Q_SETQUOTA"))?;
+    let counted = of(home, uid)?;
+    expect_in_force(
+        "the quota of the home",
+        counted.is_some_and(|it| it.holds(disk)),
+    )
+}
+
+/// Reads what is counted for a home; nothing where nothing is.
+///
+/// # Errors
+/// The file system does not say.
+pub fn of(home: impl AsFd, uid: u32) -> Result<Option<Counted>, StepFault> {
+    let is_project = match quota::attributes(&home) {
+        Ok(found) => found.project == uid && found.flags & INHERIT != 0,
+        // It has no projects.
+        Err(Errno::ENOTTY | Errno::EOPNOTSUPP) => false,
+        Err(errno) => return Err(failed("FS_IOC_FSGETXATTR")(errno)),
+    };
+    let whose = match is_project {
+        true => Whose::Project,
+        false => Whose::User,
+    };
+    let found = match quota::quota(&home, whose, uid) {
+        Ok(found) => found,
+        Err(errno) if is_off(errno) || errno == Errno::ENOENT => return Ok(None),
+        Err(errno) => return Err(failed("quotactl_fd Q_GETQUOTA")(errno)),
+    };
+    let limit = |number: u64| Some(number).filter(|number| *number != 0);
+    Ok(Some(Counted {
+        is_project,
+        used: (found.bytes, found.files),
+        allowed: Disk {
+            bytes: limit(found.hard_blocks.saturating_mul(BLOCK)),
+            files: limit(found.hard_files),
+        },
+    }))
+}
+
+impl Counted {
+    /// Tells whether no more is allowed than the config says, to a block.
+    #[must_use]
+    pub fn holds(&self, disk: Disk) -> bool {
+        let within = |allowed: Option<u64>, wanted: Option<u64>| match (allowed, wanted) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(allowed), Some(wanted)) => allowed <= wanted.next_multiple_of(BLOCK),
+        };
+        within(self.allowed.bytes, disk.bytes) && within(self.allowed.files, disk.files)
+    }
+}
+
+/// Tells whether a kind of quota is counted on the file system of an open file.
+fn has(file: impl AsFd, whose: Whose, id: u32) -> Result<bool, StepFault> {
+    match quota::quota(file, whose, id) {
+        // Nothing is counted for this one so far.
+        Ok(_) | Err(Errno::ENOENT) => Ok(true),
+        Err(errno) if is_off(errno) => Ok(false),
+        Err(errno) => Err(failed("quotactl_fd Q_GETQUOTA")(errno)),
+    }
+}
+
+/// Tells whether the kernel or the file system has no quotas, or they are not switched on.
+fn is_off(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::ESRCH | Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENODEV
+    )
+}
+
+fn failed(call: &'static str) -> impl Fn(Errno) -> StepFault {
+    move |errno| StepFault::Failed(call, errno)
+}
