@@ -50,6 +50,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the set-up is taken back, or was shown",
     found: None,
+    differs: None,
     files: &[
         manual::CONFIG,
         (

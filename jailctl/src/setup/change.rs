@@ -9,7 +9,7 @@ use super::{
     command::Command,
     directory::Directory,
     file::{self, Purpose, Written},
-    many::{batch::Batch, database::Rewrite, directories::Directories, rewrite::Back},
+    many::{batch::Batch, database::Rewrite, directories::Directories, rewrite::Back, roots::Root},
     sshd,
 };
 use crate::{door::JAIL_SHELL_PATH, failure::Failure, output::counted, shell::shown};
@@ -36,6 +36,8 @@ pub(crate) enum Change {
     Directories(Directories),
     /// Many small files are written.
     Files(Batch),
+    /// A root is built or imported.
+    Root(Root),
 }
 
 /// What came of taking a change back.
@@ -72,6 +74,7 @@ impl Change {
             Change::Accounts(rewrite) => rewrite.is_done()?,
             Change::Directories(directories) => directories.is_done(),
             Change::Files(batch) => batch.is_done()?,
+            Change::Root(root) => root.is_done()?,
         })
     }
 
@@ -100,6 +103,7 @@ impl Change {
             Change::Accounts(rewrite) => rewrite.show(),
             Change::Directories(directories) => directories.show(),
             Change::Files(batch) => batch.show(),
+            Change::Root(root) => root.show(),
             _ => self
                 .command()
                 .map(|command| format!("run {}", command.shown()))
@@ -139,6 +143,7 @@ impl Change {
             Change::Accounts(rewrite) => rewrite.make(),
             Change::Directories(directories) => directories.make(),
             Change::Files(batch) => batch.write(),
+            Change::Root(root) => root.make(),
             _ => self.command().map_or(Ok(()), |command| command.run()),
         }
     }
@@ -190,6 +195,7 @@ impl Change {
             Change::Accounts(rewrite) => taken_back(rewrite.show()),
             Change::Directories(directories) => taken_back(directories.show()),
             Change::Files(batch) => taken_back(batch.show()),
+            Change::Root(root) => taken_back(root.show()),
             Change::File(_) => Vec::new(),
         })
     }
@@ -235,6 +241,11 @@ impl Change {
                 Ok(Undone { did, kept })
             }
             Change::Directories(directories) => Ok(undo_directories(directories)),
+            Change::Root(root) => {
+                let (did, kept) = root.undo()?;
+                let kept = kept.into_iter().collect();
+                Ok(Undone { did, kept })
+            }
             Change::Files(batch) => {
                 let (changed, kept) = batch.take_back()?;
                 Ok(Undone {

@@ -1,6 +1,7 @@
 //! What an administrator is told of users, jails and sessions: `jailctl check`, `explain`, `mend` and their like.
 
 mod accepted;
+mod add_many;
 mod commands_shown;
 mod create_shown;
 mod explain_observed;

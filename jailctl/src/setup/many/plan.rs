@@ -19,6 +19,7 @@ use super::{
     doors::{self, Keyed},
     host::Host,
     key,
+    roots::Root,
     rules::{self, Ruled, USERS_D},
     wanted::{User, Wanted, at},
 };
@@ -118,6 +119,7 @@ struct Planner<'a> {
     keyed: Keyed,
     names: Vec<String>,
     without_key: usize,
+    roots: Vec<Root>,
 }
 
 impl<'a> Planner<'a> {
@@ -135,6 +137,7 @@ impl<'a> Planner<'a> {
             keyed: Keyed::default(),
             names: Vec::new(),
             without_key: 0,
+            roots: wanted.roots.clone(),
         }
     }
 
@@ -400,7 +403,12 @@ impl<'a> Planner<'a> {
     /// Plans the root and the home, where they are missing.
     fn places(&mut self, jail: &Jail, identity: &Identity, is_new: bool) -> Result<(), String> {
         let ids = [identity.uid, identity.gid];
-        if jail.base == Base::None && jail.root.symlink_metadata().is_err() {
+        let is_declared = self.roots.iter().any(|it| it.is_at(&jail.root));
+        if let Some(root) = self.roots.iter_mut().find(|it| it.is_at(&jail.root)) {
+            root.users
+                .push(identity.name.to_string_lossy().into_owned());
+        }
+        if jail.base == Base::None && !is_declared && jail.root.symlink_metadata().is_err() {
             return Err(format!(
                 "the root {} is missing, and has a system of its own; make it first: jailctl build or jailctl import",
                 shown(&jail.root)
@@ -414,7 +422,9 @@ impl<'a> Planner<'a> {
             self.directories.add(&jail.root, 0o755, ids);
             return Ok(());
         }
-        self.directories.of_root(&jail.root);
+        if !is_declared {
+            self.directories.of_root(&jail.root);
+        }
         let mounted = jail.mounts.iter().find(|it| home.starts_with(&it.target));
         match mounted {
             // Another home of the host is somebody else's business.
@@ -422,6 +432,8 @@ impl<'a> Planner<'a> {
                 self.directories.add(&mount.source, 0o700, ids);
             }
             Some(_) => {}
+            // What builds the root makes the homes of its users.
+            None if is_declared => {}
             None => {
                 let below = home.strip_prefix("/").unwrap_or(home);
                 self.directories.add(&jail.root.join(below), 0o700, ids);
@@ -470,7 +482,7 @@ impl<'a> Planner<'a> {
     /// Puts the changes into their order: at each moment a login goes where it went before, or where it is to go, or is
     /// refused.
     fn plan(mut self, users: &[User], config: Option<Written>) -> Result<Plan, Failure> {
-        let mut changes = Vec::new();
+        let mut changes = self.built_roots()?;
         if self.wanted.prunes {
             self.prune(users)?;
         }
@@ -529,6 +541,20 @@ impl<'a> Planner<'a> {
             changes,
             notes,
         })
+    }
+
+    /// Gives the roots that are not as they are to be.
+    fn built_roots(&self) -> Result<Vec<Change>, Failure> {
+        let mut changes = Vec::new();
+        for root in &self.roots {
+            if !root.is_done()? {
+                changes.push(Change::Root(Root {
+                    was_there: root.is_there(),
+                    ..root.clone()
+                }));
+            }
+        }
+        Ok(changes)
     }
 
     /// Removes rules of users that this command has written, and that are no longer wanted.

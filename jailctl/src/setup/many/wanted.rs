@@ -1,5 +1,9 @@
 //! What is wanted of users and groups, whoever says so: arguments, a table, or a declared state.
 
+use std::collections::BTreeMap;
+
+use super::roots::Root;
+
 /// What is wanted of one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct User {
@@ -54,6 +58,30 @@ pub(crate) struct Wanted {
     pub(crate) prunes: bool,
     /// Whether jail-shell becomes the login shell.
     pub(crate) by_login_shell: bool,
+    /// Roots that are made before anything else.
+    pub(crate) roots: Vec<Root>,
+}
+
+/// How many users are checked after a change of many: each is entered, and asked about of sshd.
+const CHECKED: usize = 50;
+
+impl Wanted {
+    /// Chooses users to be checked: all, or where these are many, one of each kind.
+    pub(crate) fn examples(&self, names: &[String]) -> Vec<String> {
+        if names.len() <= CHECKED {
+            return names.to_vec();
+        }
+        let kinds = self
+            .users
+            .iter()
+            .map(|it| ((&it.groups, &it.jail), &it.name));
+        let kinds: BTreeMap<_, _> = kinds.rev().collect();
+        let mut some: Vec<String> = kinds.into_values().take(CHECKED).cloned().collect();
+        // Members of a group that is meant as a whole.
+        some.extend(names.first().filter(|_| some.is_empty()).cloned());
+        some.retain(|it| names.contains(it));
+        some
+    }
 }
 
 /// Puts the place before what is wrong there.
