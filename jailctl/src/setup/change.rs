@@ -40,6 +40,9 @@ pub(crate) enum Change {
     Root(Root),
 }
 
+/// How many lines of a list are shown.
+const MOST_NAMES: usize = 8;
+
 /// What came of taking a change back.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Undone {
@@ -89,12 +92,14 @@ impl Change {
                     "write"
                 };
                 let mut lines = vec![format!("{word} {}", written.path.display())];
-                lines.extend(
-                    written
-                        .shown()
-                        .iter()
-                        .map(|it| format!("    {}", shown(it))),
-                );
+                let mut changed = written.shown();
+                // A list of names says no more by its hundredth line.
+                let more = changed.len().saturating_sub(MOST_NAMES);
+                if written.purpose == Purpose::Denial && more > 1 {
+                    changed.truncate(MOST_NAMES);
+                    changed.push(format!("... and {more} more lines"));
+                }
+                lines.extend(changed.iter().map(|it| format!("    {}", shown(it))));
                 if written.purpose == Purpose::Sshd {
                     lines.push("run sshd -t, and reload sshd".to_owned());
                 }

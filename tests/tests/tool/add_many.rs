@@ -17,10 +17,27 @@ cd /etc
 others() { find . -regextype egrep \( -regex '\./g?(passwd|group|shadow)([-+]|\.lock|\.[0-9]+)' -o -name .pwd.lock \) -prune -o "$@"; }
 others -printf '%p %y %m %U %G %l\n' | sort
 others -type f -print0 | sort -z | xargs -0 sha256sum
-ls /srv /home /var/lib/login-jail 2>&1
+ls /srv /home; ls /var/lib/login-jail/setup 2>&1 || true
 "#;
 
 const CONFIG: &str = "exempt = [\"root\"]\n[groups]\npupils = \"class\"\n[jails.class]\nroot = \"/srv/class/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\nnetwork = \"none\"\n[jails.web]\nroot = \"/srv/web/{user}\"\nbase = \"host\"\n";
+
+#[track_caller]
+fn assert_same(sandbox: &Sandbox, before: &str) {
+    let after = sandbox.must(STATE);
+    let only = |one: &str, other: &str| -> Vec<String> {
+        let lines = one
+            .lines()
+            .filter(|line| !other.lines().any(|it| it == *line));
+        lines.map(str::to_owned).collect()
+    };
+    assert!(
+        before == after,
+        "- {:#?} + {:#?}",
+        only(before, &after),
+        only(&after, before)
+    );
+}
 
 fn host() -> Sandbox {
     machine().config(CONFIG)
@@ -58,31 +75,43 @@ fn fifty_students_of_a_list_are_one_command_there_and_one_back() {
     let words = "--from /root/class.csv --group pupils --create-accounts";
     let dry = add(&sandbox, &format!("{words} --dry-run"));
     assert_eq!(dry.code(), Some(0), "{dry}");
-    assert_eq!(sandbox.must(STATE), before, "after --dry-run");
+    assert_same(&sandbox, &before);
     let made = add(&sandbox, words);
     assert_eq!(made.code(), Some(0), "{made}");
-    assert!(made.stdout.contains("50 jailed users: 0 errors, 0 warnings"), "{made}");
+    assert!(
+        made.stdout
+            .contains("50 jailed users: 0 errors, 0 warnings"),
+        "{made}"
+    );
     // Fifty of them are not two hundred lines.
     assert!(made.stdout.lines().count() < 45, "{made}");
     let seen = you(&sandbox, "ssh s7@server 'pwd; ls /home; id -Gn'");
     assert_eq!(seen.ok(), "/home/s7\ns7\ns7 pupils");
     let line = sandbox.must("getent passwd s50; getent shadow s50 | cut -d: -f2; getent gshadow s50; grep s50: /etc/subuid || echo none");
-    assert!(line.contains(":Student 50:/home/s50:/usr/bin/jail-shell\n*\n"), "{line}");
+    assert!(
+        line.contains(":Student 50:/home/s50:/usr/bin/jail-shell\n*\n"),
+        "{line}"
+    );
     assert!(line.ends_with("none"), "{line}");
     assert_eq!(
         sandbox.must("stat -c '%a %U:%G' /srv/class/s9 /srv/class/s9/home /srv/class/s9/home/s9 /home/s9 /etc/login-jail/users.d/s9.toml /etc/ssh/authorized_keys.d/s9 /etc/shadow"),
         "755 root:root\n755 root:root\n700 s9:s9\n700 s9:s9\n644 root:root\n644 root:root\n640 root:shadow"
     );
-    assert!(sandbox.sh("pwck -r && grpck -r").stdout.lines().all(|it| !it.contains("s9")));
+    assert!(
+        sandbox
+            .sh("pwck -r && grpck -r")
+            .stdout
+            .lines()
+            .all(|it| !it.contains("s9"))
+    );
     let there = sandbox.must(STATE);
     let again = add(&sandbox, words);
     assert!(again.ok().contains("nothing to change"), "{again}");
-    assert_eq!(sandbox.must(STATE), there);
+    assert_same(&sandbox, &there);
     sandbox.must("jailctl kick s7; sleep 0.2");
     let back = undo(&sandbox);
     assert_eq!(back.code(), Some(0), "{back}");
-    let after = sandbox.must(STATE);
-    assert_eq!(after, before, "{back}");
+    assert_same(&sandbox, &before);
 }
 
 #[test]
@@ -123,25 +152,39 @@ fn every_line_that_is_wrong_is_listed_and_nothing_is_changed() {
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
-    assert_eq!(sandbox.must(STATE), before);
+    assert_same(&sandbox, &before);
     let without = add(&sandbox, "--group pupils zoe yan");
     assert_eq!(without.code(), Some(2), "{without}");
-    assert!(without.stderr.contains("there is no account zoe; --create-accounts makes it"), "{without}");
-    assert_eq!(sandbox.must(STATE), before);
+    assert!(
+        without
+            .stderr
+            .contains("there is no account zoe; --create-accounts makes it"),
+        "{without}"
+    );
+    assert_same(&sandbox, &before);
 }
 
 #[test]
 fn a_group_and_several_users_are_added_with_what_they_have() {
     let sandbox = host().plain_user("ann").plain_user("bob").plain_user("cid");
-    sandbox.must("groupadd staff2; gpasswd -a ann staff2 >/dev/null; gpasswd -a bob staff2 >/dev/null");
+    sandbox.must(
+        "groupadd staff2; gpasswd -a ann staff2 >/dev/null; gpasswd -a bob staff2 >/dev/null",
+    );
     let before = sandbox.must(STATE);
     let made = add(&sandbox, "--group staff2 --jail web --json");
     assert_eq!(made.code(), Some(0), "{made}");
     let report: Value = serde_json::from_str(&made.stdout).unwrap();
     assert_eq!(report["users"], serde_json::json!(["ann", "bob"]));
-    assert_eq!(sandbox.must("getent passwd ann bob cid | cut -d: -f7"), "/usr/bin/jail-shell\n/usr/bin/jail-shell\n/bin/bash");
+    assert_eq!(
+        sandbox.must("getent passwd ann bob cid | cut -d: -f7"),
+        "/usr/bin/jail-shell\n/usr/bin/jail-shell\n/bin/bash"
+    );
     assert_eq!(sandbox.must("su - bob -c 'ls /home'"), "bob");
-    assert!(sandbox.read("/etc/login-jail/config.toml").contains("staff2 = \"web\" # jailctl add"));
+    assert!(
+        sandbox
+            .read("/etc/login-jail/config.toml")
+            .contains("staff2 = \"web\" # jailctl add")
+    );
     let two = add(&sandbox, "--jail class --until 2099-01-01 cid ann");
     assert_eq!(two.code(), Some(0), "{two}");
     assert_eq!(
@@ -156,7 +199,7 @@ fn a_group_and_several_users_are_added_with_what_they_have() {
     assert!(other.stderr.contains("jailctl release cid"), "{other}");
     undo(&sandbox).ok();
     undo(&sandbox).ok();
-    assert_eq!(sandbox.must(STATE), before);
+    assert_same(&sandbox, &before);
 }
 
 #[test]
@@ -164,10 +207,14 @@ fn a_lock_of_other_programs_is_waited_for_and_one_of_the_dead_is_not() {
     let sandbox = host();
     sandbox.must("echo 999999 >/etc/passwd.lock; printf '%s' 999998 >/etc/shadow.lock");
     add(&sandbox, "--group pupils --create-accounts ann bob").ok();
-    sandbox.must("sleep 3 & echo $! >/etc/group.lock");
+    sandbox.must("sleep 3 >/dev/null 2>&1 </dev/null & echo $! >/etc/group.lock");
     let started = Instant::now();
     add(&sandbox, "--group pupils --create-accounts cid dan").ok();
-    assert!(started.elapsed() > Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() > Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
     assert!(sandbox.sh("ls /etc/*.lock").code() != Some(0));
     // What useradd writes is read anew.
     sandbox.must("useradd -M eve; getent passwd ann cid eve | wc -l");
@@ -182,19 +229,34 @@ fn a_change_that_was_stopped_at_any_of_its_parts_is_taken_back() {
     sandbox.must("echo 'ann:!:20000:0:99999:7:::' >>/etc/shadow");
     let stopped = add(&sandbox, words);
     assert_eq!(stopped.code(), Some(3), "{stopped}");
-    assert!(stopped.stderr.contains("run: pwck") && stopped.stderr.contains("jailctl undo"), "{stopped}");
+    assert!(
+        stopped.stderr.contains("run: pwck") && stopped.stderr.contains("jailctl undo"),
+        "{stopped}"
+    );
     let refused = add(&sandbox, words);
     assert!(refused.stderr.contains("has stopped half-way"), "{refused}");
     sandbox.must("sed -i '/^ann:/d' /etc/shadow");
     undo(&sandbox).ok();
-    assert_eq!(sandbox.must(STATE), before);
+    assert_same(&sandbox, &before);
     add(&sandbox, words).ok();
     // What others have done since stays.
     sandbox.must("echo hello >/home/ann/file; gpasswd -a you pupils >/dev/null; echo '# mine' >>/etc/login-jail/users.d/ann.toml");
     let back = undo(&sandbox);
-    assert!(back.ok().contains("kept: /home/ann: it stays, because it is not empty"), "{back}");
-    assert!(back.stdout.contains("kept: groups that others came into later: pupils"), "{back}");
-    assert!(back.stdout.contains("users.d/ann.toml: it stays, because it was changed since"), "{back}");
+    assert!(
+        back.ok()
+            .contains("kept: /home/ann: it stays, because it is not empty"),
+        "{back}"
+    );
+    assert!(
+        back.stdout
+            .contains("kept: groups that others came into later: pupils"),
+        "{back}"
+    );
+    assert!(
+        back.stdout
+            .contains("users.d/ann.toml: it stays, because it was changed since"),
+        "{back}"
+    );
     assert!(sandbox.sh("id ann").code() != Some(0));
 }
 
@@ -230,5 +292,8 @@ fn ten_thousand_accounts_are_made_in_a_minute_and_none_of_them_is_looked_at_twic
     let (back, took) = timed("undo");
     back.ok();
     eprintln!("taken back in {took:?}");
-    assert_eq!(sandbox.must("getent passwd | grep -c jail-shell || true; ls /srv"), "0");
+    assert_eq!(
+        sandbox.must("getent passwd | grep -c jail-shell || true; ls /srv"),
+        "0"
+    );
 }

@@ -41,7 +41,8 @@ pub(super) struct Host {
     members: BTreeMap<String, Vec<String>>,
     /// Whether accounts and groups are nowhere else.
     has_files_alone: bool,
-    uids: BTreeSet<u32>,
+    /// Ids that users or groups have.
+    taken: BTreeSet<u32>,
     gids: BTreeSet<u32>,
     uid_range: (u32, u32),
     gid_range: (u32, u32),
@@ -85,7 +86,7 @@ impl Host {
             )
         };
         Ok(Host {
-            uids: uids.collect(),
+            taken: uids.chain(groups.values().copied()).collect(),
             gids: groups.values().copied().collect(),
             accounts,
             groups,
@@ -169,27 +170,24 @@ impl Host {
         Ok(primary.chain(listed).collect())
     }
 
-    /// Gives ids for a new account that nobody has: those behind the highest, or where there are none, any that are free.
-    pub(super) fn new_ids(&mut self) -> Result<(u32, u32), Failure> {
-        let uid = loop {
-            let uid = next(&self.uids, self.uid_range).ok_or_else(|| full("uid", "UID_MAX"))?;
-            self.uids.insert(uid);
-            if self.has_files_alone || is_free(uid)? {
-                break uid;
+    /// Gives an id for a new account and its group that nobody has: the one behind the highest, or where there is none, any that
+    /// is free.
+    pub(super) fn new_id(&mut self) -> Result<u32, Failure> {
+        loop {
+            let id = next(&self.taken, self.uid_range).ok_or_else(|| full("uid", "UID_MAX"))?;
+            self.taken.insert(id);
+            if self.has_files_alone || is_free(id)? {
+                self.gids.insert(id);
+                return Ok(id);
             }
-        };
-        let gid = match self.gids.contains(&uid) || self.names.contains_key(&uid) {
-            false => uid,
-            true => return Ok((uid, self.new_gid()?)),
-        };
-        self.gids.insert(gid);
-        Ok((uid, gid))
+        }
     }
 
     /// Gives a gid that no group has.
     pub(super) fn new_gid(&mut self) -> Result<u32, Failure> {
         let gid = next(&self.gids, self.gid_range).ok_or_else(|| full("gid", "GID_MAX"))?;
         self.gids.insert(gid);
+        self.taken.insert(gid);
         Ok(gid)
     }
 }

@@ -9,14 +9,14 @@ use jail::{
     account::identity::Identity,
     door::decision::{CONFIG_DIRECTORY, Config},
 };
-use jail_config::{Base, Decision, Home, Jail, Policy, RootOwner, user_file_name};
+use jail_config::{Base, Decision, Home, Jail, Policy, RootOwner, RuleKind, user_file_name};
 use jiff::Timestamp;
 
 use super::{
     batch::{Batch, Small, What},
     database::{Account, Group, Rewrite, Shell},
     directories::Planned,
-    doors::{self, Keyed},
+    doors::{self, Served},
     host::Host,
     key,
     roots::Root,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     accounts::{account::did_you_mean, traces::KEYS, trial::Trial},
-    doctor::check::denials_of,
+    doctor::{check::denials_of, mend::keys_in_home},
     door::{JAIL_SHELL_PATH, has_jail_shell},
     failure::Failure,
     progress::Progress,
@@ -116,7 +116,9 @@ struct Planner<'a> {
     directories: Planned,
     rules: Vec<Small>,
     keys: Vec<Small>,
-    keyed: Keyed,
+    served: Served,
+    /// Groups that have a rule.
+    ruled_groups: BTreeSet<String>,
     names: Vec<String>,
     without_key: usize,
     roots: Vec<Root>,
@@ -124,6 +126,10 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(wanted: &'a Wanted, host: Host, policy: &'a Policy, faults: Vec<String>) -> Self {
+        let ruled_groups = policy.rules().filter_map(|it| match it.rule.kind {
+            RuleKind::Group(group) => Some(group),
+            _ => None,
+        });
         Planner {
             wanted,
             host,
@@ -134,7 +140,8 @@ impl<'a> Planner<'a> {
             directories: Planned::default(),
             rules: Vec::new(),
             keys: Vec::new(),
-            keyed: Keyed::default(),
+            served: Served::default(),
+            ruled_groups: ruled_groups.collect(),
             names: Vec::new(),
             without_key: 0,
             roots: wanted.roots.clone(),
@@ -238,7 +245,7 @@ impl<'a> Planner<'a> {
         if let Err(what) = self.places(&jail, &identity, is_new) {
             return Ok(Err(what));
         }
-        if let Err(what) = self.keys_of(user, &jail, is_new)? {
+        if let Err(what) = self.keys_of(user, is_new)? {
             return Ok(Err(what));
         }
         if !is_new && self.wanted.by_login_shell && !has_jail_shell(&identity) {
@@ -253,6 +260,10 @@ impl<'a> Planner<'a> {
                 before: self.host.login_shell(&user.name).to_owned(),
             });
         }
+        let mut groups = identity.group_names.iter().filter_map(|it| it.to_str());
+        let group = groups.find(|it| self.ruled_groups.contains(*it));
+        self.served
+            .add(&user.name, group, &jail, user.keys.is_some());
         self.names.push(user.name.clone());
         Ok(Ok(()))
     }
@@ -283,7 +294,8 @@ impl<'a> Planner<'a> {
                 "{name}: a comment has no colons, commas and control characters"
             ));
         }
-        let (uid, gid) = self.host.new_ids()?;
+        let uid = self.host.new_id()?;
+        let gid = uid;
         let home = Path::new(HOMES).join(&user.name);
         self.rewrite.accounts.push(Account {
             name: user.name.clone(),
@@ -443,12 +455,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans the keys, in a file that root alone can write.
-    fn keys_of(
-        &mut self,
-        user: &User,
-        jail: &Jail,
-        is_new: bool,
-    ) -> Result<Result<(), String>, Failure> {
+    fn keys_of(&mut self, user: &User, is_new: bool) -> Result<Result<(), String>, Failure> {
         let path = Path::new(KEYS).join(&user.name);
         let Some(text) = &user.keys else {
             self.without_key += usize::from(is_new && !path.exists());
@@ -463,7 +470,6 @@ impl<'a> Planner<'a> {
             true => lists::with("", &keys),
             false => lists::with(before.as_deref().unwrap_or_default(), &keys),
         };
-        self.keyed.add(user, jail);
         if before.as_ref() != Some(&after) {
             self.keys.push(Small {
                 path,
@@ -486,6 +492,7 @@ impl<'a> Planner<'a> {
         if self.wanted.prunes {
             self.prune(users)?;
         }
+        let drop_ins = self.drop_ins()?;
         if !self.rules.is_empty() {
             self.directories.of_root(Path::new(USERS_D));
         }
@@ -513,11 +520,7 @@ impl<'a> Planner<'a> {
             changes.extend(written.map(Change::File));
         }
         let mut notes = Vec::new();
-        if sshd::is_there() && !self.keyed.is_empty() {
-            sshd::refuse_unready()?;
-            let files = doors::drop_ins(&self.keyed, self.wanted)?;
-            changes.extend(files.into_iter().map(Change::File));
-        }
+        changes.extend(drop_ins.into_iter().map(Change::File));
         for members in self.rewrite.members.values_mut() {
             members.sort_unstable();
         }
@@ -541,6 +544,37 @@ impl<'a> Planner<'a> {
             changes,
             notes,
         })
+    }
+
+    /// Gives sshd's files that are missing. Who loses keys by them, because these are in the home, gets them copied.
+    fn drop_ins(&mut self) -> Result<Vec<Written>, Failure> {
+        if !sshd::is_there() || self.served.is_empty() || !self.wanted.by_login_shell {
+            return Ok(Vec::new());
+        }
+        let missing = doors::drop_ins(&self.served, self.wanted.command)?;
+        if !missing.files.is_empty() {
+            sshd::refuse_unready()?;
+        }
+        let planned: BTreeSet<PathBuf> = self.keys.iter().map(|it| it.path.clone()).collect();
+        for group in &missing.groups {
+            for name in self.host.members(group)? {
+                let path = Path::new(KEYS).join(&name);
+                let Some(identity) = self.host.identity(&name)? else {
+                    continue;
+                };
+                if path.exists() || planned.contains(&path) {
+                    continue;
+                }
+                if let Some(keys) = keys_in_home(&identity)? {
+                    self.keys.push(Small {
+                        path,
+                        before: None,
+                        after: Some(keys),
+                    });
+                }
+            }
+        }
+        Ok(missing.files)
     }
 
     /// Gives the roots that are not as they are to be.

@@ -13,7 +13,7 @@ const COMMON: [&str; 4] = [
 /// Writes the file for a group; `own` are the lines of the recipe.
 pub(crate) fn drop_in(recipe: &str, group: &str, keys: &str, own: &[String]) -> String {
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
-    let block = block(&format!("Group {group}"), keys, &own);
+    let block = block(&format!("Group {group}"), Some(keys), &own);
     whole(&format!("jailctl setup {recipe}"), &[block])
 }
 
@@ -25,9 +25,12 @@ pub(crate) fn whole(command: &str, blocks: &[String]) -> String {
     )
 }
 
-/// Writes a block for those of whom a criterion is true.
-pub(crate) fn block(criterion: &str, keys: &str, own: &[&str]) -> String {
-    let mut text = format!("Match {criterion}\n    AuthorizedKeysFile {keys}/%u\n");
+/// Writes a block for those of whom a criterion is true; `keys` is where their keys are, if not where they were.
+pub(crate) fn block(criterion: &str, keys: Option<&str>, own: &[&str]) -> String {
+    let mut text = format!("Match {criterion}\n");
+    if let Some(keys) = keys {
+        text.push_str(&format!("    AuthorizedKeysFile {keys}/%u\n"));
+    }
     for line in COMMON.iter().chain(own) {
         text.push_str(&format!("    {line}\n"));
     }
