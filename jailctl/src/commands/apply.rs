@@ -138,26 +138,31 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
     }
     let some = wanted.examples(&plan.about.users);
     let before = errors(directory, &known(&some)?)?;
-    let id = engine::carry_out(plan.about.clone(), &plan.changes)?;
-    let checked = checked(directory, &some, &before);
+    let made = engine::carry_out(plan.about.clone(), &plan.changes);
+    let checked = match made {
+        Ok(id) => checked(directory, &some, &before).map(|checked| (id, checked)),
+        Err(failure) => Err(failure.to_string()),
+    };
     match checked {
-        Ok(checked) => {
+        Ok((id, checked)) => {
             drop(lock);
             done(&wanted, &plan, id, &checked, json)
         }
-        Err(why) => {
-            // The lock is still held: nobody else has changed anything since.
-            let undone = engine::find(Some(id)).and_then(engine::undo);
-            let reason = match undone {
-                Ok(_) => format!("nothing was changed: the change was taken back, because {why}"),
-                Err(failure) => format!("{why}; and the change could not be taken back: {failure}"),
-            };
-            if json {
-                print_json(&outcome(&plan, None, None, Some(&reason))?)?;
-            }
-            Err(Failure::Failed(reason))
-        }
+        Err(why) => Err(taken_back(&plan, &why, json)?),
     }
+}
+
+/// Takes back what was just made, which is the last journal: the lock is still held. Gives the failure that says so.
+fn taken_back(plan: &Plan, why: &str, json: bool) -> Result<Failure, Failure> {
+    let undone = engine::find(None).and_then(engine::undo);
+    let reason = match undone {
+        Ok(_) => format!("nothing was changed: the change was taken back, because {why}"),
+        Err(failure) => format!("{why}; and the change could not be taken back: {failure}"),
+    };
+    if json {
+        print_json(&outcome(plan, None, None, Some(&reason))?)?;
+    }
+    Ok(Failure::Failed(reason))
 }
 
 fn show_state(plan: &Plan) {

@@ -107,7 +107,7 @@ fn a_state_becomes_fact_once_and_goes_byte_for_byte() {
     );
     apply(&sandbox, "").ok();
     assert_eq!(you(&sandbox, "ssh ann@server 'ulimit -u'").ok(), "100");
-    sandbox.must("PATH=/usr/local/sbin:$PATH jailctl undo; sed -i 's/nproc = 9/nproc = 100/' /etc/login-jail/config.toml; jailctl kick ann; jailctl kick bob; sleep 0.2");
+    sandbox.must("PATH=/usr/local/sbin:$PATH jailctl undo; sed -i 's/nproc = 9/nproc = 100/' /etc/login-jail/config.toml; gpasswd -a ann pupils >/dev/null; jailctl kick ann; jailctl kick bob; sleep 0.2");
     let back = sandbox.sh("PATH=/usr/local/sbin:$PATH jailctl undo");
     assert_eq!(back.code(), Some(0), "{back}");
     assert!(before == sandbox.must(ETC), "{back}");

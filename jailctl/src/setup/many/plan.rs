@@ -488,11 +488,12 @@ impl<'a> Planner<'a> {
     /// Puts the changes into their order: at each moment a login goes where it went before, or where it is to go, or is
     /// refused.
     fn plan(mut self, users: &[User], config: Option<Written>) -> Result<Plan, Failure> {
-        let mut changes = self.built_roots()?;
+        let mut changes = Vec::new();
         if self.wanted.prunes {
             self.prune(users)?;
         }
         let drop_ins = self.drop_ins()?;
+        let roots = self.built_roots()?;
         if !self.rules.is_empty() {
             self.directories.of_root(Path::new(USERS_D));
         }
@@ -527,6 +528,8 @@ impl<'a> Planner<'a> {
         if !self.rewrite.is_empty() {
             changes.push(Change::Accounts(self.rewrite));
         }
+        // What builds a root looks its users up.
+        changes.extend(roots);
         if self.without_key > 0 {
             notes.push(format!(
                 "{} of the accounts have no key and no password; keys go to {KEYS}/NAME",

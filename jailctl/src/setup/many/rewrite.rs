@@ -86,11 +86,14 @@ impl Rewrite {
         drop(lock);
         shells::forget_all(self.shells.iter().map(|it| it.user.as_str()))?;
         let did = (new != files).then(|| {
-            format!(
-                "removed {}; {} back",
-                counted(left.removed, "account"),
-                counted(left.shells, "login shell")
-            )
+            let mut parts = vec!["accounts and groups: as before".to_owned()];
+            if left.removed > 0 {
+                parts.push(format!("removed {}", counted(left.removed, "account")));
+            }
+            if left.shells > 0 {
+                parts.push(format!("{} back", counted(left.shells, "login shell")));
+            }
+            parts.join("; ")
         });
         let kept = (!left.groups.is_empty()).then(|| {
             let names: Vec<&str> = left.groups.iter().map(String::as_str).collect();
