@@ -7,9 +7,9 @@ use jail::door::decision::CONFIG_DIRECTORY;
 
 use crate::{
     commands::{
-        add, apply, build::Build, check, complete, completions, enter, explain, import::Import, kick,
-        list, man, mend, metrics, migrate, presets, release, replay, rollback::Rollback, sessions,
-        setup, status, undo, update::Update, versions,
+        add, apply, build::Build, check, complete, completions, enter, explain, import::Import,
+        kick, list, man, mend, metrics, migrate, presets, release, replay, rollback::Rollback,
+        sessions, setup, status, undo, update::Update, versions,
     },
     manual::{self, Manual},
 };

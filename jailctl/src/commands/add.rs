@@ -149,7 +149,24 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
         || arguments.json;
     match arguments.users.as_slice() {
         [user] if !has_list && !has_more => one(directory, user, arguments),
-        _ => many::run(directory, arguments),
+        _ if arguments.root.is_some() => Err(Failure::Usage(
+            "--root: it is for one user; give a jail: --jail NAME".to_owned(),
+        )),
+        _ => many::run(
+            directory,
+            &many::Asked {
+                users: &arguments.users,
+                jail: arguments.jail.as_ref(),
+                group: arguments.group.as_ref(),
+                from: arguments.from.as_ref(),
+                create_accounts: arguments.create_accounts,
+                key: arguments.key.as_ref(),
+                until: arguments.until.as_ref(),
+                door: arguments.door,
+                dry_run: arguments.dry_run,
+                json: arguments.json,
+            },
+        ),
     }
 }
 

@@ -138,23 +138,29 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
     }
     let some = wanted.examples(&plan.about.users);
     let before = errors(directory, &known(&some)?)?;
-    let made = engine::carry_out(plan.about.clone(), &plan.changes);
-    let checked = match made {
-        Ok(id) => checked(directory, &some, &before).map(|checked| (id, checked)),
-        Err(failure) => Err(failure.to_string()),
+    let id = match engine::carry_out(plan.about.clone(), &plan.changes) {
+        Ok(id) => id,
+        Err(failure) => return Err(taken_back(&plan, None, &failure.to_string(), json)?),
     };
-    match checked {
-        Ok((id, checked)) => {
+    match checked(directory, &some, &before) {
+        Ok(checked) => {
             drop(lock);
             done(&wanted, &plan, id, &checked, json)
         }
-        Err(why) => Err(taken_back(&plan, &why, json)?),
+        Err(why) => Err(taken_back(&plan, Some(id), &why, json)?),
     }
 }
 
-/// Takes back what was just made, which is the last journal: the lock is still held. Gives the failure that says so.
-fn taken_back(plan: &Plan, why: &str, json: bool) -> Result<Failure, Failure> {
-    let undone = engine::find(None).and_then(engine::undo);
+/// Takes back what was just made: `id`, or what has stopped half-way, which can be nothing else as long as the lock is held.
+/// Gives the failure that says so.
+fn taken_back(plan: &Plan, id: Option<u32>, why: &str, json: bool) -> Result<Failure, Failure> {
+    let undone = match engine::find(id) {
+        Ok(journal) if id.is_none() && journal.is_complete => {
+            return Ok(Failure::Failed(why.to_owned()));
+        }
+        Err(_) if id.is_none() => return Ok(Failure::Failed(why.to_owned())),
+        found => found.and_then(engine::undo),
+    };
     let reason = match undone {
         Ok(_) => format!("nothing was changed: the change was taken back, because {why}"),
         Err(failure) => format!("{why}; and the change could not be taken back: {failure}"),

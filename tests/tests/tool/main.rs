@@ -2,6 +2,7 @@
 
 mod accepted;
 mod add_many;
+mod ansible;
 mod apply;
 mod commands_shown;
 mod create_shown;

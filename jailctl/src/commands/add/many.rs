@@ -1,10 +1,9 @@
 //! `jailctl add` of several users, of a group, or of a list: one plan, journaled as a set-up is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jail::door::decision::CONFIG_DIRECTORY;
 
-use super::Arguments;
 use crate::{
     accounts::edit::Lock,
     commands::setup::{report, show},
@@ -24,18 +23,29 @@ use crate::{
 /// What marks the rules.
 const COMMAND: &str = "jailctl add";
 
+/// What is asked for.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) users: &'a [String],
+    pub(super) jail: Option<&'a String>,
+    pub(super) group: Option<&'a String>,
+    /// A list of users, in place of the names.
+    pub(super) from: Option<&'a PathBuf>,
+    pub(super) create_accounts: bool,
+    pub(super) key: Option<&'a String>,
+    pub(super) until: Option<&'a String>,
+    pub(super) door: Door,
+    pub(super) dry_run: bool,
+    pub(super) json: bool,
+}
+
 /// Adds them.
-pub(super) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
+pub(super) fn run(directory: &Path, arguments: &Asked) -> Result<Verdict, Failure> {
     need_root("change the config and accounts")?;
     if directory != Path::new(CONFIG_DIRECTORY) {
         return Err(Failure::Usage(format!(
             "add: several users are added to the config that the doors read, {CONFIG_DIRECTORY}; leave --config out"
         )));
-    }
-    if arguments.root.is_some() {
-        return Err(Failure::Usage(
-            "--root: it is for one user; give a jail: --jail NAME".to_owned(),
-        ));
     }
     let mut faults = Vec::new();
     let wanted = wanted(arguments, &mut faults)?;
@@ -78,8 +88,8 @@ pub(super) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
 }
 
 /// Puts together what the arguments and the list say.
-fn wanted(arguments: &Arguments, faults: &mut Vec<String>) -> Result<Wanted, Failure> {
-    let mut users = match &arguments.from {
+fn wanted(arguments: &Asked, faults: &mut Vec<String>) -> Result<Wanted, Failure> {
+    let mut users = match arguments.from {
         Some(file) => table::read(file, faults)?,
         None => arguments.users.iter().map(|name| named(name)).collect(),
     };
@@ -87,19 +97,19 @@ fn wanted(arguments: &Arguments, faults: &mut Vec<String>) -> Result<Wanted, Fai
     if users.is_empty() && arguments.group.is_none() && faults.is_empty() {
         return Err(Failure::Usage("the list names no users".to_owned()));
     }
-    let group = arguments.group.as_ref();
+    let group = arguments.group;
     for user in &mut users {
         if let Some(group) = group.filter(|_| user.groups.is_empty()) {
             user.groups.push(group.clone());
         }
         let is_by_group = group.is_some_and(|group| user.groups.contains(group));
-        if let Some(jail) = arguments.jail.as_ref().filter(|_| !is_by_group) {
+        if let Some(jail) = arguments.jail.filter(|_| !is_by_group) {
             user.jail.get_or_insert_with(|| jail.clone());
         }
-        if let Some(key) = &arguments.key {
+        if let Some(key) = arguments.key {
             user.keys.get_or_insert_with(|| key.clone());
         }
-        if let Some(until) = &arguments.until {
+        if let Some(until) = arguments.until {
             user.until.get_or_insert_with(|| until.clone());
         }
         user.create = arguments.create_accounts;
@@ -107,7 +117,7 @@ fn wanted(arguments: &Arguments, faults: &mut Vec<String>) -> Result<Wanted, Fai
     refuse_shared_key(arguments, &users)?;
     let groups = group.map(|name| Group {
         name: name.clone(),
-        jail: arguments.jail.clone(),
+        jail: arguments.jail.cloned(),
         create: arguments.create_accounts,
         with_members: arguments.from.is_none() && arguments.users.is_empty(),
         ..Group::default()
@@ -128,8 +138,8 @@ fn named(name: &str) -> User {
     }
 }
 
-fn refuse_shared_key(arguments: &Arguments, users: &[User]) -> Result<(), Failure> {
-    let Some(key) = &arguments.key else {
+fn refuse_shared_key(arguments: &Asked, users: &[User]) -> Result<(), Failure> {
+    let Some(key) = arguments.key else {
         return Ok(());
     };
     if !key.starts_with('/') {

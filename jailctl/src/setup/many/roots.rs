@@ -101,6 +101,7 @@ impl Root {
                     image: None,
                     users: self.users.clone(),
                     mirror: None,
+                    version: None,
                     policy: Policy {
                         keep_owners: false,
                         keep_set_ids: false,
