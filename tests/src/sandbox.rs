@@ -322,7 +322,8 @@ impl Sandbox {
             let mut command = Command::new("nsenter");
             command.args(["--target", pid, "--net", "ip"]);
             command.args(arguments.split(' ')).env_clear();
-            finish(command.env("PATH", PATH), b"", LIMIT).ok();
+            command.env("PATH", PATH);
+            finish(command, b"", LIMIT).ok();
         };
         let cable = format!("cable{number}");
         let there = &other.pid;
