@@ -349,7 +349,8 @@ impl<'a> Planner<'a> {
             root.users
                 .push(identity.name.to_string_lossy().into_owned());
         }
-        if jail.base == Base::None && !is_declared && jail.root.symlink_metadata().is_err() {
+        let is_missing = !is_declared && jail.root.symlink_metadata().is_err();
+        if jail.base == Base::None && jail.create.is_none() && is_missing {
             return Err(format!(
                 "the root {} is missing, and has a system of its own; make it first: jailctl build or jailctl import",
                 shown(&jail.root)
@@ -358,6 +359,10 @@ impl<'a> Planner<'a> {
         let (Home::Set(home) | Home::Default(home)) = &jail.home;
         if is_new {
             self.directories.add(&identity.home, 0o700, ids);
+        }
+        // The first login makes both, from a skeleton.
+        if jail.create.is_some() {
+            return Ok(());
         }
         if jail.root_owner == RootOwner::User {
             self.directories.add(&jail.root, 0o755, ids);
