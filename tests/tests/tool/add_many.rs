@@ -115,6 +115,21 @@ fn fifty_students_of_a_list_are_one_command_there_and_one_back() {
 }
 
 #[test]
+fn refuses_a_new_account_whose_home_somebody_else_has() {
+    for home in ["/home/eve", "/srv/class/eve/home/eve"] {
+        let sandbox = host().plain_user("bob");
+        sandbox.must(&format!(
+            "groupadd pupils; mkdir -p {home}; chown bob: {home}; printf 'name,group\neve,pupils\n' >/root/class.csv"
+        ));
+        let before = sandbox.must(STATE);
+        let refused = add(&sandbox, "--from /root/class.csv --create-accounts");
+        assert_ne!(refused.code(), Some(0), "{refused}");
+        assert!(refused.stderr.contains(home), "{refused}");
+        assert_same(&sandbox, &before);
+    }
+}
+
+#[test]
 fn every_line_that_is_wrong_is_listed_and_nothing_is_changed() {
     let sandbox = host().plain_user("bob");
     sandbox.must(

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
@@ -358,6 +359,9 @@ impl<'a> Planner<'a> {
         }
         let (Home::Set(home) | Home::Default(home)) = &jail.home;
         if is_new {
+            let below = home.strip_prefix("/").unwrap_or(home);
+            refuse_left(&identity.home)?;
+            refuse_left(&jail.root.join(below))?;
             self.directories.add(&identity.home, 0o700, ids);
         }
         // The first login makes both, from a skeleton.
@@ -412,6 +416,18 @@ impl<'a> Planner<'a> {
             });
         }
         Ok(Ok(()))
+    }
+}
+
+/// Refuses a home that somebody has left for an account that is made: its owner could change it, or the new one read it by an old uid.
+fn refuse_left(home: &Path) -> Result<(), String> {
+    match home.symlink_metadata() {
+        Ok(found) if !found.is_dir() || found.uid() != 0 => Err(format!(
+            "{} is there and belongs to uid {}, and the account is not; move it away first",
+            shown(home),
+            found.uid()
+        )),
+        _ => Ok(()),
     }
 }
 
