@@ -225,16 +225,23 @@ impl Reader<'_> {
             let definition = self.definition(None, 0..0, own, &defaults)?;
             return Some((Arc::new(definition), Place(first)));
         };
-        if !table.is_empty() {
-            self.jail_keys(table, Level::UserFile);
+        let own = self.jail_keys(table, Level::UserFile);
+        if own.has_other_than(&schema::BESIDE_JAIL) {
             let complaint = Complaint::new("the file has both \"jail\" and keys of a jail");
-            let help = "name a jail of config.toml, or write the keys of one, not both";
+            let help =
+                "beside jail only until and limits can stand; write all keys of a jail without it";
             self.fault(jail.span(), complaint.help(help));
         }
         let (name, span) = self.string(key, value)?;
         let known = |jail: &Arc<Definition>| jail.name.as_deref() == Some(&name);
         if let Some(definition) = policy.jails.iter().find(|jail| known(jail)) {
-            return Some((definition.clone(), Place(jail.span().start)));
+            let inherited = definition.keys.over(&policy.defaults);
+            self.counted_sessions(&own, &inherited, jail.span());
+            let definition = Definition {
+                keys: own.keys.over(&definition.keys),
+                ..Definition::clone(definition)
+            };
+            return Some((Arc::new(definition), Place(jail.span().start)));
         }
         let names = policy.jails.iter().filter_map(|jail| jail.name.as_deref());
         let mut complaint = rules::undefined_jail(&name, names);

@@ -93,6 +93,9 @@ pub fn is_jail_key(name: &str) -> bool {
 /// The key that only a file in `users.d` has.
 pub(crate) const USER_FILE: &[Key] = &[built("jail", r#"jail = "web""#)];
 
+/// The keys of a jail that can stand beside it, for one user of a jail that others have, too.
+pub(crate) const BESIDE_JAIL: [&str; 2] = ["until", "limits"];
+
 /// The keys of `network`, where it is a table.
 pub(crate) const NETWORK: &[Key] = &[
     built("connect", "connect = [80, 443]"),

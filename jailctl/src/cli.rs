@@ -7,9 +7,9 @@ use jail::door::decision::CONFIG_DIRECTORY;
 
 use crate::{
     commands::{
-        add, build::Build, check, complete, completions, enter, explain, import::Import, kick,
-        list, man, mend, metrics, migrate, presets, release, replay, rollback::Rollback, sessions,
-        setup, status, undo, update::Update, versions,
+        add, apply, build::Build, check, complete, completions, enter, explain, import::Import,
+        kick, list, man, mend, metrics, migrate, presets, release, replay, rollback::Rollback,
+        sessions, setup, status, undo, update::Update, versions,
     },
     manual::{self, Manual},
 };
@@ -41,6 +41,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "all is in order, or what was asked for is done",
     found: Some("there is something to report: a finding, or a login that would be refused"),
+    differs: None,
     files: &[manual::CONFIG, manual::USERS_D, manual::ROOTS],
     examples: EXAMPLES,
 };
@@ -55,7 +56,9 @@ const GROUPS: [(&str, &[&str]); 3] = [
     ),
     (
         "Change who is jailed",
-        &["setup", "undo", "add", "release", "mend", "kick", "migrate"],
+        &[
+            "setup", "apply", "undo", "add", "release", "mend", "kick", "migrate",
+        ],
     ),
     (
         "Roots, and the rest",
@@ -109,6 +112,7 @@ pub(crate) enum Command {
     Add(add::Arguments),
     Release(release::Arguments),
     Setup(setup::Arguments),
+    Apply(apply::Arguments),
     Undo(undo::Arguments),
     Migrate(migrate::Arguments),
     Enter(enter::Arguments),

@@ -1,6 +1,7 @@
 //! The subcommands: one file for each, with its `Arguments` and what it does, or what asks another folder to do it.
 
 pub(crate) mod add;
+pub(crate) mod apply;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod complete;

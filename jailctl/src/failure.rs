@@ -6,13 +6,15 @@ use jail::door::refusal::{Code, Refusal};
 use jail_roots::fault::Fault;
 use rustix::process::geteuid;
 
-/// What a command that ran to its end says: exit status 0 or 1.
+/// What a command that ran to its end says: exit status 0, 1 or 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// All is as it should be.
     Fine,
     /// Something was found that somebody should look at.
     Findings,
+    /// The host differs from what is declared, and was only looked at: exit status 4.
+    Drift,
 }
 
 impl Verdict {
@@ -30,6 +32,7 @@ impl Verdict {
         match self {
             Verdict::Fine => 0,
             Verdict::Findings => 1,
+            Verdict::Drift => 4,
         }
     }
 }

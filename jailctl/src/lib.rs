@@ -132,6 +132,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Add(arguments) => commands::add::run(&config, &arguments),
         Command::Release(arguments) => commands::release::run(&config, &arguments),
         Command::Setup(arguments) => commands::setup::run(&config, &arguments),
+        Command::Apply(arguments) => commands::apply::run(&config, &arguments),
         Command::Undo(arguments) => commands::undo::run(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(&arguments),
         Command::Enter(arguments) => commands::enter::run(&config, &arguments),

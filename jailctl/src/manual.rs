@@ -60,6 +60,8 @@ pub(crate) struct Manual {
     pub(crate) fine: &'static str,
     /// What exit status 1 means, where the command has it.
     pub(crate) found: Option<&'static str>,
+    /// What exit status 4 means, where the command has it.
+    pub(crate) differs: Option<&'static str>,
     /// The files that it reads or writes.
     pub(crate) files: &'static [File],
     /// A line for each example, with its words behind some spaces.
@@ -79,6 +81,9 @@ impl fmt::Display for Manual {
             writeln!(f, "  1   {found}")?;
         }
         writeln!(f, "  2   {}\n  3   {}", Self::WRONG, Self::FAILED)?;
+        if let Some(differs) = self.differs {
+            writeln!(f, "  4   {differs}")?;
+        }
         writeln!(f, "\nFiles:")?;
         let width = self.files.iter().map(|(path, _)| path.len()).max();
         let width = width.unwrap_or_default();

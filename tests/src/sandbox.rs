@@ -315,6 +315,31 @@ impl Sandbox {
         fs::read_to_string(self.host_path("run/sandbox.log")).expect("read the sandbox's log")
     }
 
+    /// Lays a cable between this machine and another one: 10.9.NUMBER.1 here, 10.9.NUMBER.2 there.
+    #[track_caller]
+    pub fn connect(&self, other: &Sandbox, number: u8) {
+        let ip = |pid: &str, arguments: &str| {
+            let mut command = Command::new("nsenter");
+            command.args(["--target", pid, "--net", "ip"]);
+            command.args(arguments.split(' ')).env_clear();
+            command.env("PATH", PATH);
+            finish(command, b"", LIMIT).ok();
+        };
+        let cable = format!("cable{number}");
+        let there = &other.pid;
+        ip(
+            &self.pid,
+            &format!("link add {cable} type veth peer name uplink netns {there}"),
+        );
+        for (pid, device, end) in [(&self.pid, cable.as_str(), 1), (there, "uplink", 2)] {
+            ip(
+                pid,
+                &format!("address add 10.9.{number}.{end}/24 dev {device}"),
+            );
+            ip(pid, &format!("link set {device} up"));
+        }
+    }
+
     /// The way from the host to a path in the sandbox; for reading, and only where no part of it is
     /// a link to an absolute path, which would lead back to the host.
     #[must_use]

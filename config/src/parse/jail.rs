@@ -34,6 +34,11 @@ impl JailKeys {
         }
     }
 
+    /// Tells whether there is a key besides these, right or wrong.
+    pub(super) fn has_other_than(&self, keys: &[&str]) -> bool {
+        self.places.iter().any(|(name, _)| !keys.contains(name))
+    }
+
     /// Finds a key, right or wrong.
     pub(super) fn place(&self, key: &str) -> Option<Range<usize>> {
         let mut places = self.places.iter();

@@ -58,6 +58,29 @@ fn an_exempt_user_comes_before_all_else() {
 }
 
 #[test]
+fn a_user_has_an_end_and_limits_of_their_own_in_a_jail_that_others_share() {
+    let policy = policy(
+        "[defaults]\nlimits = { core = 0 }\n[jails.web]\nroot = \"/srv/{user}\"\nuntil = \"2027-01-01\"\nlimits = { nproc = 5, nofile = 9 }",
+    );
+    let own = user_file(
+        &policy,
+        "jail = \"web\"\nuntil = 2026-05-31\nlimits = { nproc = 7 }",
+    )
+    .unwrap();
+    let ann = Person::new("ann", &[]);
+    let Decision::Jail(jail) = policy.decide(&ann.account(), Some(&own)).unwrap() else {
+        panic!("no jail");
+    };
+    assert_eq!(jail.name, "web");
+    assert_eq!(jail.until.unwrap().to_string(), "2026-05-31");
+    let limits = jail.limits;
+    assert_eq!(
+        (limits.nproc, limits.nofile, limits.core),
+        (Some(7), Some(9), Some(0))
+    );
+}
+
+#[test]
 fn a_file_of_the_users_own_comes_before_users() {
     let policy = policy(EVERY_RULE);
     let own = user_file(&policy, "\nroot = \"/srv/own\"").unwrap();

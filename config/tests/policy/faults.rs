@@ -1557,7 +1557,11 @@ fn refuses_a_user_file_that_is_wrong() {
         (
             "shell = \"/bin/sh\"\njail = \"web\"",
             "2:1: the file has both \"jail\" and keys of a jail; \
-             name a jail of config.toml, or write the keys of one, not both",
+             beside jail only until and limits can stand; write all keys of a jail without it",
+        ),
+        (
+            "jail = \"web\"\nuntil = \"soon\"",
+            "2:9: \"soon\" is not a date; write \"2027-03-31\", \"2027-03-31 18:00\" or \"never\"",
         ),
         (
             "shell = \"/bin/sh\"",

@@ -26,11 +26,25 @@ pub(crate) fn remember(identity: &Identity) -> Result<(), Failure> {
     let (Some(name), Some(shell)) = (identity.name.to_str(), identity.shell.to_str()) else {
         return Ok(());
     };
-    if shell.is_empty() || format!("{name}{shell}").contains([':', '\n']) {
+    remember_all([(name, shell)])
+}
+
+/// Keeps the login shells of several accounts in mind, each with the account's name before it.
+///
+/// # Errors
+/// As [`remember`].
+pub(crate) fn remember_all<'a>(
+    accounts: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<(), Failure> {
+    let can_stand = |(name, shell): &(&str, &str)| {
+        !shell.is_empty() && !name.contains([':', '\n']) && !shell.contains([':', '\n'])
+    };
+    let mut new = accounts.into_iter().filter(can_stand).peekable();
+    if new.peek().is_none() {
         return Ok(());
     }
     let mut shells = list()?;
-    shells.insert(name.to_owned(), shell.to_owned());
+    shells.extend(new.map(|(name, shell)| (name.to_owned(), shell.to_owned())));
     write(&shells)
 }
 
@@ -47,11 +61,23 @@ pub(crate) fn before(name: &str) -> Result<Option<PathBuf>, Failure> {
 /// # Errors
 /// The list can't be read or written.
 pub(crate) fn forget(name: &str) -> Result<(), Failure> {
+    forget_all([name])
+}
+
+/// Forgets what several accounts had.
+///
+/// # Errors
+/// As [`forget`].
+pub(crate) fn forget_all<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<(), Failure> {
     let mut shells = list()?;
-    match shells.remove(name) {
-        Some(_) => write(&shells),
-        None => Ok(()),
+    let before = shells.len();
+    for name in names {
+        shells.remove(name);
     }
+    if shells.len() == before {
+        return Ok(());
+    }
+    write(&shells)
 }
 
 fn list() -> Result<BTreeMap<String, String>, Failure> {

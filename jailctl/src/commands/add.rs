@@ -1,9 +1,11 @@
-//! `jailctl add`: who is jailed, changed in config and passwd.
+//! `jailctl add`: who is jailed, changed in config and passwd. Here it is one user; [`many`] has several.
 //!
 //! The order makes every moment in between one in which a login goes where it went before or where it is to go: a rule is
 //! written before jail-shell becomes the login shell.
 
-use std::path::Path;
+mod many;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use jail::{
@@ -40,33 +42,64 @@ use crate::{
     shell::{quoted, shown},
 };
 
-/// Put a user into a jail
+/// Put users into a jail
 ///
-/// Writes the rule to [users] of config.toml, and makes jail-shell the login shell unless --door names another door.
-/// Comments and layout of the config stay. The new config is checked, and a login by it is tried, before it replaces
+/// For one user, writes the rule to [users] of config.toml, and makes jail-shell the login shell unless --door names another
+/// door. Comments and layout of the config stay. The new config is checked, and a login by it is tried, before it replaces
 /// the old one, which is kept as config.toml~. With --config DIR only that config is changed, and no account.
 ///
-/// This command makes no account, no root and no home. Use useradd(8) for the account, `jailctl build` or `jailctl
-/// import` for the root, and install(1) for the home; with base = "host" a home below the root is enough. Where the jail
-/// has create = true, the first login makes what is missing. `jailctl check USER` lists what is missing. Needs root.
+/// For one user, this command makes no account, no root and no home. Use useradd(8) for the account, `jailctl build` or `jailctl
+/// import` for the root, and install(1) for the home; with base = "host" a home below the root is enough. Where the
+/// jail has create = true, the first login makes what is missing. `jailctl check USER` lists what is missing.
+///
+/// Several users, a group (--group) or a list (--from) are one change. Every user is checked before anything is changed, and all that
+/// is wrong is listed. Roots and homes that are missing are made, keys go to files that only root can write, and sshd is told to
+/// read them; cron and at are denied. Accounts and groups are made only with --create-accounts, all of them by one rewrite of
+/// passwd(5), shadow(5), group(5) and gshadow(5), with jail-shell as the login shell and without a password. A user whose group has
+/// a rule needs none; for others, and for those with --until, a file in users.d has the rule. A second run changes nothing. `jailctl
+/// undo` takes the change back. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
-    /// The account
-    #[arg(value_hint = ValueHint::Username)]
-    pub(crate) user: String,
+    /// The accounts
+    #[arg(value_hint = ValueHint::Username, required_unless_present_any = ["group", "from"])]
+    pub(crate) users: Vec<String>,
     /// A jail of the config; without --jail and --root the rule stays as it is, and only the door is opened
     #[arg(long, value_name = "NAME", conflicts_with = "root", value_hint = ValueHint::Other)]
     pub(crate) jail: Option<String>,
-    /// A root directory, with the keys of [defaults]
+    /// A root directory, with the keys of [defaults]; for one user
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Option<String>,
+    /// A group that the users come into; without users, all of its members are meant
+    ///
+    /// With --jail, the rule is one for the group.
+    #[arg(long, value_name = "NAME", conflicts_with = "root", value_hint = ValueHint::Other)]
+    pub(crate) group: Option<String>,
+    /// A list of users: a CSV file
+    ///
+    /// The first line names the columns, in any order: name, group (several with spaces between), key, until, jail, comment. Only
+    /// name is required. A field that is empty is as --group, --key, --until and --jail say. A key is a public key without
+    /// options, or the path of a file that has it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "users"], value_hint = ValueHint::FilePath)]
+    pub(crate) from: Option<PathBuf>,
+    /// Make the accounts and groups that are missing
+    #[arg(long, conflicts_with = "root")]
+    pub(crate) create_accounts: bool,
+    /// The public key of each user; {user} in it stands for the user's name
+    #[arg(long, value_name = "FILE", conflicts_with = "root", value_hint = ValueHint::FilePath)]
+    pub(crate) key: Option<String>,
+    /// The date after which the users can't log in, as the key until of the config
+    #[arg(long, value_name = "DATE", conflicts_with = "root", value_hint = ValueHint::Other)]
+    pub(crate) until: Option<String>,
     /// The door that keeps the user inside
     #[arg(long, value_enum, default_value_t = Door::LoginShell)]
     pub(crate) door: Door,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Print JSON: the changes, and what check found afterwards
+    #[arg(long, conflicts_with = "root")]
+    pub(crate) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -75,28 +108,73 @@ Examples:
   jailctl add --root /srv/jails/bob bob    into a root, with the keys of [defaults]
   jailctl add --jail web --door pam ann    pam_jail.so keeps her inside; the login shell stays
   jailctl add ann                          ann or her group has a rule: only the login shell changes
-  jailctl add --jail web --dry-run ann     only show what would change";
+  jailctl add --jail web --dry-run ann     only show what would change
+  jailctl add --jail web ann bob cid       three users at once
+  jailctl add --group students --jail class                         everybody who is in the group
+  jailctl add --from class.csv --group students --create-accounts   a list; accounts that are missing are made
+  jailctl add --group students --key '/root/keys/{user}.pub' --until 2027-07-31 ann bob
+  jailctl add --from class.csv --dry-run --json                     what it would change, for a program";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {
     fine: "the rule is there, or --dry-run has shown it",
-    found: None,
+    found: Some("several users are added, and the check at the end has found something"),
+    differs: None,
     files: &[
         manual::CONFIG,
         (
             "/etc/login-jail/config.toml~",
             "the config before the last change",
         ),
+        manual::USERS_D,
+        (
+            "/etc/ssh/authorized_keys.d/USER",
+            "the keys of a user, which root alone can write",
+        ),
+        (
+            "/var/lib/login-jail/setup",
+            "the journals of changes, for jailctl undo",
+        ),
         manual::SHELLS,
     ],
     examples: EXAMPLES,
 };
 
-/// Puts a user into a jail.
+/// Puts users into a jail.
 pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Failure> {
+    let has_list = arguments.group.is_some() || arguments.from.is_some();
+    let has_more = arguments.create_accounts
+        || arguments.key.is_some()
+        || arguments.until.is_some()
+        || arguments.json;
+    match arguments.users.as_slice() {
+        [user] if !has_list && !has_more => one(directory, user, arguments),
+        _ if arguments.root.is_some() => Err(Failure::Usage(
+            "--root: it is for one user; give a jail: --jail NAME".to_owned(),
+        )),
+        _ => many::run(
+            directory,
+            &many::Asked {
+                users: &arguments.users,
+                jail: arguments.jail.as_ref(),
+                group: arguments.group.as_ref(),
+                from: arguments.from.as_ref(),
+                create_accounts: arguments.create_accounts,
+                key: arguments.key.as_ref(),
+                until: arguments.until.as_ref(),
+                door: arguments.door,
+                dry_run: arguments.dry_run,
+                json: arguments.json,
+            },
+        ),
+    }
+}
+
+/// Puts a user into a jail.
+fn one(directory: &Path, user: &str, arguments: &Arguments) -> Result<Verdict, Failure> {
     need_root("change the config and an account")?;
     let _lock = Lock::take()?;
-    let identity = account::named(&arguments.user)?;
+    let identity = account::named(user)?;
     if identity.is_root() {
         return Err(Refusal::UidZero.into());
     }
@@ -126,30 +204,23 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
     };
     let new = match target {
         Some(target) => {
-            refuse_own_file(directory, &arguments.user)?;
-            with_user(&text, &arguments.user, target, &file)?
+            refuse_own_file(directory, user)?;
+            with_user(&text, user, target, &file)?
         }
         None => text.clone(),
     };
     if new == text {
-        let supposed = Supposed::config(directory, &arguments.user);
-        try_out(directory, &identity, arguments, &supposed)?;
+        let supposed = Supposed::config(directory, user);
+        try_out(directory, user, &identity, arguments, &supposed)?;
     } else {
         let trial = Trial::new(&new)?;
-        let supposed = Supposed::rule(
-            directory,
-            &arguments.user,
-            target.map_or("", String::as_str),
-        );
-        try_out(&trial.0, &identity, arguments, &supposed)
+        let supposed = Supposed::rule(directory, user, target.map_or("", String::as_str));
+        try_out(&trial.0, user, &identity, arguments, &supposed)
             .map_err(|failure| trial.named(failure, &file))?;
     }
 
     if new == text {
-        say(format_args!(
-            "the rule of {} is there already",
-            shown(&arguments.user)
-        ));
+        say(format_args!("the rule of {} is there already", shown(user)));
     } else if arguments.dry_run {
         say(format_args!("would write to {}:", file.display()));
         print_difference(&text, &new);
@@ -158,7 +229,7 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
         say(format_args!(
             "{}: {} = {:?}",
             file.display(),
-            shown(&arguments.user),
+            shown(user),
             target.map_or("", String::as_str)
         ));
     }
@@ -263,11 +334,11 @@ fn refuse_own_file(directory: &Path, user: &str) -> Result<(), Failure> {
 /// Tries a config: the decision must be a jail, and a login by it must come as far as the shell.
 fn try_out(
     directory: &Path,
+    user: &str,
     identity: &Identity,
     arguments: &Arguments,
     supposed: &Supposed,
 ) -> Result<(), Failure> {
-    let user = &arguments.user;
     let config = Config::read(directory)?;
     match config.decide(identity)? {
         Decision::Jail(_) => {}

@@ -81,6 +81,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the root is complete",
     found: Some("the root was made, but has problems; each finding is printed"),
+    differs: None,
     files: &[
         manual::MANIFEST,
         manual::ROOTS,

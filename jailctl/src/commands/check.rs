@@ -66,6 +66,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "nothing was found, or only notes and accepted findings",
     found: Some("an error or a warning was found, or something could not be checked"),
+    differs: None,
     files: &[
         manual::CONFIG,
         manual::USERS_D,

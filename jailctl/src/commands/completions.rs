@@ -32,6 +32,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the completions were printed",
     found: None,
+    differs: None,
     files: &[
         ("/usr/share/bash-completion/completions/jailctl", "for bash"),
         ("/usr/share/zsh/vendor-completions/_jailctl", "for zsh"),

@@ -110,6 +110,7 @@ const MANUAL: Manual = Manual {
     found: Some(
         "the command ended with 1; each other exit status of the command is given on as well",
     ),
+    differs: None,
     files: &[
         manual::CONFIG,
         manual::USERS_D,

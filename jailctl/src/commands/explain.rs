@@ -54,6 +54,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the login is served",
     found: Some("the login would be refused or not jailed, or an error was found"),
+    differs: None,
     files: &[
         manual::CONFIG,
         manual::USERS_D,

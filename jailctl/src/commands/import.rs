@@ -94,6 +94,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the root is complete",
     found: Some("the root was made, and some entries were refused; they are listed"),
+    differs: None,
     files: &[
         (
             "ROOT/etc/passwd, ROOT/etc/group",

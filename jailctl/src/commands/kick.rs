@@ -68,6 +68,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the user has no process left",
     found: Some("some processes did not end"),
+    differs: None,
     files: &[manual::CONFIG, manual::USERS_D],
     examples: EXAMPLES,
 };

@@ -70,6 +70,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the thing is in order now; also when there was nothing to repair",
     found: None,
+    differs: None,
     files: &[manual::CONFIG, manual::USERS_D, manual::SSHD_CONFIG],
     examples: EXAMPLES,
 };

@@ -65,6 +65,7 @@ const MANUAL: Manual = Manual {
     found: Some(
         "some numbers could not be had; the others are there, and the message says which are missing",
     ),
+    differs: None,
     files: &[
         manual::CONFIG,
         (jail::log::counts::DIRECTORY, "what the doors have counted"),

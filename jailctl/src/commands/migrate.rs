@@ -38,6 +38,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "everything was translated",
     found: Some("some lines could not be translated; they are comments in what was printed"),
+    differs: None,
     files: &[
         manual::SSHD_CONFIG,
         ("/etc/jailkit", "what jailkit is configured to do"),

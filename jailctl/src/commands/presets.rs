@@ -33,6 +33,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the list was printed",
     found: None,
+    differs: None,
     files: &[manual::PRESETS_D],
     examples: EXAMPLES,
 };

@@ -76,6 +76,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the user is not jailed any more, or --dry-run has shown what would change",
     found: None,
+    differs: None,
     files: &[
         manual::CONFIG,
         manual::USERS_D,

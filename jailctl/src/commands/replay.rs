@@ -81,6 +81,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the recording was played, or listed",
     found: None,
+    differs: None,
     files: &[(
         "/var/log/login-jail/terminal/UID-SESSION.cast",
         "the recording of a session, in the format asciicast v2",

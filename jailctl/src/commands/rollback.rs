@@ -44,6 +44,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the previous generation is in use",
     found: None,
+    differs: None,
     files: &[
         manual::MANIFEST,
         manual::ROOTS,

@@ -74,6 +74,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the list was printed",
     found: None,
+    differs: None,
     files: &[manual::CONFIG, manual::USERS_D],
     examples: EXAMPLES,
 };

@@ -94,6 +94,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the set-up works, or is there already, or --dry-run has shown it",
     found: Some("the set-up is made, and the check at the end has found something"),
+    differs: None,
     files: &[
         manual::CONFIG,
         (
@@ -164,7 +165,7 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
 }
 
 /// Shows each change.
-fn show(plan: &Plan) {
+pub(crate) fn show(plan: &Plan) {
     for line in plan.changes.iter().flat_map(Change::show) {
         say(shown(line));
     }
@@ -172,7 +173,7 @@ fn show(plan: &Plan) {
         say(format_args!("note: {}", shown(note)));
     }
     if plan.changes.is_empty() {
-        say("nothing to change: the set-up is there already");
+        say("nothing to change: all of it is there already");
     }
 }
 
@@ -198,7 +199,11 @@ fn ask(plan: &Plan, json: bool) -> Result<(), Failure> {
 }
 
 /// Gives plan and result for a program.
-fn report(plan: &Plan, id: Option<u32>, checked: Option<&check::Report>) -> Result<Value, Failure> {
+pub(crate) fn report(
+    plan: &Plan,
+    id: Option<u32>,
+    checked: Option<&check::Report>,
+) -> Result<Value, Failure> {
     let failed = |error| Failure::Failed(format!("print JSON: {error}"));
     let changes: Vec<Value> = plan
         .changes

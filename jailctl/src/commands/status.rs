@@ -65,6 +65,7 @@ const MANUAL: Manual = Manual {
     found: Some(
         "a login would be refused or not jailed, or a jailed user has a process outside of the jail; with --kernel: the kernel lacks a part of Landlock that a jail uses by default",
     ),
+    differs: None,
     files: &[
         manual::CONFIG,
         manual::USERS_D,

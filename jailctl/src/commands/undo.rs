@@ -1,4 +1,4 @@
-//! `jailctl undo`: takes a set-up of `jailctl setup` back.
+//! `jailctl undo`: takes back what `jailctl setup`, `add` or `apply` has made.
 
 use clap::Args;
 use serde_json::json;
@@ -15,9 +15,9 @@ use crate::{
     shell::shown,
 };
 
-/// Take back what jailctl setup has made
+/// Take back what jailctl setup, add or apply has made
 ///
-/// Takes back the last set-up, or the one with this number. It takes back what the journal has, the last change first, also of a
+/// Each change of `jailctl setup`, of `jailctl apply`, and of `jailctl add` with several users is a set-up with a number. Takes back the last set-up, or the one with this number. It takes back what the journal has, the last change first, also of a
 /// set-up that has stopped half-way. A file becomes what it was, byte for byte, if nobody has changed it since; otherwise only the
 /// lines of the set-up go, and the others stay. Accounts that the set-up has made are removed; other accounts get back the login shell
 /// that they had. Directories are removed if they are empty: files of users are never removed.
@@ -50,6 +50,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the set-up is taken back, or was shown",
     found: None,
+    differs: None,
     files: &[
         manual::CONFIG,
         (

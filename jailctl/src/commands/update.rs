@@ -63,6 +63,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the roots are up to date",
     found: Some("something differs (with --dry-run), a root is missing, or a finding was printed"),
+    differs: None,
     files: &[manual::MANIFEST, manual::ROOTS, manual::PREVIOUS],
     examples: EXAMPLES,
 };

@@ -63,6 +63,7 @@ Examples:
 const MANUAL: Manual = Manual {
     fine: "the versions were listed, or what was asked for is done",
     found: None,
+    differs: None,
     files: &[manual::VERSIONS, manual::MANIFEST],
     examples: EXAMPLES,
 };

@@ -9,9 +9,10 @@ use super::{
     command::Command,
     directory::Directory,
     file::{self, Purpose, Written},
+    many::{batch::Batch, database::Rewrite, directories::Directories, rewrite::Back, roots::Root},
     sshd,
 };
-use crate::{door::JAIL_SHELL_PATH, failure::Failure, shell::shown};
+use crate::{door::JAIL_SHELL_PATH, failure::Failure, output::counted, shell::shown};
 
 /// One change of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +30,18 @@ pub(crate) enum Change {
     Directory(Directory),
     /// A file is written.
     File(Written),
+    /// Accounts and groups are made, and members and login shells changed, by one rewrite of passwd(5) and its like.
+    Accounts(Rewrite),
+    /// Many directories are made.
+    Directories(Directories),
+    /// Many small files are written.
+    Files(Batch),
+    /// A root is built or imported.
+    Root(Root),
 }
+
+/// How many lines of a list are shown.
+const MOST_NAMES: usize = 8;
 
 /// What came of taking a change back.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,14 +49,14 @@ pub(crate) struct Undone {
     /// What was done, in words; nothing where the change had not been made, or somebody has taken it back.
     pub(crate) did: Option<String>,
     /// What stays, and why.
-    pub(crate) kept: Option<String>,
+    pub(crate) kept: Vec<String>,
 }
 
 impl Undone {
     fn of(is_done: bool, did: impl FnOnce() -> String) -> Undone {
         Undone {
             did: is_done.then(did),
-            kept: None,
+            kept: Vec::new(),
         }
     }
 }
@@ -62,6 +74,10 @@ impl Change {
             }
             Change::Directory(directory) => directory.is_there(),
             Change::File(written) => file::read(&written.path)?.as_ref() == Some(&written.after),
+            Change::Accounts(rewrite) => rewrite.is_done()?,
+            Change::Directories(directories) => directories.is_done(),
+            Change::Files(batch) => batch.is_done()?,
+            Change::Root(root) => root.is_done()?,
         })
     }
 
@@ -76,17 +92,23 @@ impl Change {
                     "write"
                 };
                 let mut lines = vec![format!("{word} {}", written.path.display())];
-                lines.extend(
-                    written
-                        .shown()
-                        .iter()
-                        .map(|it| format!("    {}", shown(it))),
-                );
+                let mut changed = written.shown();
+                // A list of names says no more by its hundredth line.
+                let more = changed.len().saturating_sub(MOST_NAMES);
+                if written.purpose == Purpose::Denial && more > 1 {
+                    changed.truncate(MOST_NAMES);
+                    changed.push(format!("... and {more} more lines"));
+                }
+                lines.extend(changed.iter().map(|it| format!("    {}", shown(it))));
                 if written.purpose == Purpose::Sshd {
                     lines.push("run sshd -t, and reload sshd".to_owned());
                 }
                 lines
             }
+            Change::Accounts(rewrite) => rewrite.show(),
+            Change::Directories(directories) => directories.show(),
+            Change::Files(batch) => batch.show(),
+            Change::Root(root) => root.show(),
             _ => self
                 .command()
                 .map(|command| format!("run {}", command.shown()))
@@ -110,7 +132,7 @@ impl Change {
             Change::Account { user, group } => accounts::make_account(user, group),
             Change::Member { user, group } => accounts::join(user, group),
             Change::LoginShell { user, .. } => accounts::set_shell(user, JAIL_SHELL_PATH),
-            Change::Directory(_) | Change::File(_) => return None,
+            _ => return None,
         })
     }
 
@@ -123,6 +145,10 @@ impl Change {
             Change::Directory(directory) => directory.make(),
             Change::File(written) => written.write(),
             Change::LoginShell { user, .. } => accounts::jail(user),
+            Change::Accounts(rewrite) => rewrite.make(),
+            Change::Directories(directories) => directories.make(),
+            Change::Files(batch) => batch.write(),
+            Change::Root(root) => root.make(),
             _ => self.command().map_or(Ok(()), |command| command.run()),
         }
     }
@@ -131,6 +157,7 @@ impl Change {
     pub(crate) fn can_be_undone(&self) -> Result<(), Failure> {
         match self {
             Change::Account { user, .. } => accounts::refuse_running(user),
+            Change::Accounts(rewrite) => rewrite.refuse_running(),
             _ => Ok(()),
         }
     }
@@ -170,6 +197,10 @@ impl Change {
                     directory.path.display()
                 )]
             }
+            Change::Accounts(rewrite) => taken_back(rewrite.show()),
+            Change::Directories(directories) => taken_back(directories.show()),
+            Change::Files(batch) => taken_back(batch.show()),
+            Change::Root(root) => taken_back(root.show()),
             Change::File(_) => Vec::new(),
         })
     }
@@ -204,12 +235,45 @@ impl Change {
                     Ok(is_gone) => Undone::of(is_gone, did),
                     Err(kept) => Undone {
                         did: None,
-                        kept: Some(kept),
+                        kept: vec![kept],
                     },
                 })
             }
             Change::File(written) => undo_file(written),
+            Change::Accounts(rewrite) => {
+                let Back { did, kept } = rewrite.undo()?;
+                let kept = kept.into_iter().collect();
+                Ok(Undone { did, kept })
+            }
+            Change::Directories(directories) => Ok(undo_directories(directories)),
+            Change::Root(root) => {
+                let (did, kept) = root.undo()?;
+                let kept = kept.into_iter().collect();
+                Ok(Undone { did, kept })
+            }
+            Change::Files(batch) => {
+                let (changed, kept) = batch.take_back()?;
+                Ok(Undone {
+                    did: (changed > 0).then(|| format!("{}: as before", counted(changed, "file"))),
+                    kept,
+                })
+            }
         }
+    }
+}
+
+/// Says of each line what was made, and that it goes.
+fn taken_back(lines: Vec<String>) -> Vec<String> {
+    lines.iter().map(|it| format!("take back: {it}")).collect()
+}
+
+fn undo_directories(directories: &Directories) -> Undone {
+    let (gone, kept) = directories.remove();
+    let kept = kept.iter();
+    let kept = kept.map(|(path, why)| format!("{}: it stays, because {why}", path.display()));
+    Undone {
+        did: (gone > 0).then(|| format!("removed {gone} directories")),
+        kept: kept.collect(),
     }
 }
 
@@ -218,10 +282,10 @@ fn undo_group(name: &str) -> Result<Undone, Failure> {
     match accounts::group(name)? {
         Some((_, members)) if !members.is_empty() => Ok(Undone {
             did: None,
-            kept: Some(format!(
+            kept: vec![format!(
                 "the group {name}: it stays, because {} came into it later",
                 members.join(", ")
-            )),
+            )],
         }),
         _ => {
             let is_gone = accounts::remove_empty_group(name)?;
@@ -234,13 +298,15 @@ fn undo_file(written: &Written) -> Result<Undone, Failure> {
     let is_sshds = written.purpose == Purpose::Sshd && sshd::is_there();
     let (changed, kept) = written.take_back()?;
     let mut undone = Undone::of(changed, || format!("{}: as before", written.path.display()));
-    undone.kept = kept.map(|what| format!("{}: it keeps {what}", written.path.display()));
+    undone
+        .kept
+        .extend(kept.map(|what| format!("{}: it keeps {what}", written.path.display())));
     // Also where the file is as it was: a set-up or an undo may have been killed before the reload.
     if is_sshds {
         match sshd::test() {
             Ok(()) => drop(sshd::reload()?),
             Err(failure) => {
-                undone.kept = Some(format!("sshd was not reloaded, because {failure}"));
+                undone.kept = vec![format!("sshd was not reloaded, because {failure}")];
             }
         }
     }

@@ -60,7 +60,7 @@ pub(crate) fn undo(journal: Journal) -> Result<Report, Failure> {
         match change.undo() {
             Ok(undone) => {
                 report.did.extend(undone.did);
-                let directory = change.directory().filter(|_| undone.kept.is_some());
+                let directory = change.directory().filter(|_| !undone.kept.is_empty());
                 // Those above a directory that stays have to stay, too.
                 let is_above = |it: &Path| kept.iter().any(|below| below.starts_with(it));
                 if !directory.is_some_and(is_above) {

@@ -43,6 +43,8 @@ pub(crate) enum Purpose {
     Aliases,
     /// A PAM stack, for this group.
     Pam(String),
+    /// The config, with jails and rules that are marked.
+    Applied,
 }
 
 /// A file to be written.
@@ -138,6 +140,11 @@ impl Written {
             Purpose::Denial if before.len() < self.after.len() => {
                 let own = own_lines(before, &self.after);
                 (lists::without(&now, &own), None)
+            }
+            Purpose::Applied => {
+                let text = diff::taken_back(before, &self.after, &now);
+                refuse_wrong_config(&text, &self.path)?;
+                (text, None)
             }
             Purpose::Sshd | Purpose::Keys | Purpose::Denial | Purpose::Aliases => {
                 (diff::taken_back(before, &self.after, &now), None)

@@ -48,10 +48,10 @@ pub(super) struct Shape {
 }
 
 /// Nothing is forwarded, and jail-shell is forced: a second bolt where the jail has a shell.
-const SHELL: &[&str] = &["DisableForwarding yes", "ForceCommand /usr/bin/jail-shell"];
+pub(super) const SHELL: &[&str] = &["DisableForwarding yes", "ForceCommand /usr/bin/jail-shell"];
 
 /// Nothing is forwarded. The login shell decides by the list of commands what is served.
-const COMMANDS: &[&str] = &["DisableForwarding yes"];
+pub(super) const COMMANDS: &[&str] = &["DisableForwarding yes"];
 
 const PLAIN: Shape = Shape {
     group: "",

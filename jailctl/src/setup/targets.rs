@@ -67,7 +67,7 @@ pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<T
         refuse(target, group, config)?;
         refuse_of_service(target, group)?;
     }
-    refuse_last_administrator(&targets, config)?;
+    refuse_last_administrator(config, |name| targets.iter().any(|it| it.name == *name))?;
     Ok(targets)
 }
 
@@ -107,7 +107,8 @@ fn refuse(target: &Target, group: &str, config: &Config) -> Result<(), Failure> 
     if target.identity.as_ref().is_some_and(Identity::is_root) {
         return refused(format!("{name} has uid 0, which is never put into a jail"));
     }
-    if is_caller(target) {
+    let uid = target.identity.as_ref().map(|it| it.uid);
+    if is_caller(&target.name, uid) {
         return refused(format!(
             "{name} is who calls this; a set-up never jails its caller"
         ));
@@ -154,15 +155,17 @@ fn refuse_of_service(target: &Target, group: &str) -> Result<(), Failure> {
 }
 
 /// Tells whether a user is who calls this program, as root by sudo(8), or as root by su(1) from a login of their own.
-fn is_caller(target: &Target) -> bool {
-    let named = |variable: &str| env::var_os(variable).is_some_and(|it| it == *target.name);
+pub(super) fn is_caller(name: &str, uid: Option<u32>) -> bool {
+    let named = |variable: &str| env::var_os(variable).is_some_and(|it| it == *name);
     let login = fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
-    let uid = target.identity.as_ref().map(|it| it.uid.to_string());
-    CALLERS.iter().any(|it| named(it)) || uid.is_some_and(|uid| uid == login.trim())
+    CALLERS.iter().any(|it| named(it)) || uid.is_some_and(|uid| uid.to_string() == login.trim())
 }
 
 /// Refuses to jail all administrators who could log in.
-fn refuse_last_administrator(targets: &[Target], config: &Config) -> Result<(), Failure> {
+pub(super) fn refuse_last_administrator(
+    config: &Config,
+    is_target: impl Fn(&str) -> bool,
+) -> Result<(), Failure> {
     let mut administrators: BTreeSet<String> = BTreeSet::new();
     for group in ADMINISTRATORS {
         administrators.extend(members(group)?);
@@ -178,9 +181,8 @@ fn refuse_last_administrator(targets: &[Target], config: &Config) -> Result<(), 
             open.push(name);
         }
     }
-    let is_target = |name: &String| targets.iter().any(|it| it.name == *name);
     match open.iter().find(|it| is_target(it)) {
-        Some(name) if open.iter().all(is_target) => Err(Failure::Failed(format!(
+        Some(name) if open.iter().all(|it| is_target(it)) => Err(Failure::Failed(format!(
             "nothing was changed, because {} is the last administrator who can log in (a member of {}); a set-up never jails the last one",
             shown(name),
             ADMINISTRATORS.join(", ")

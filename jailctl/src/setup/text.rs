@@ -1,5 +1,6 @@
 //! What files become, and what they are without the lines of a set-up: text in, text out.
 
+pub(super) mod applied;
 pub(super) mod config;
 pub(super) mod diff;
 pub(super) mod lists;

@@ -1,6 +1,9 @@
 //! What an administrator is told of users, jails and sessions: `jailctl check`, `explain`, `mend` and their like.
 
 mod accepted;
+mod add_many;
+mod ansible;
+mod apply;
 mod commands_shown;
 mod create_shown;
 mod explain_observed;

@@ -1,6 +1,6 @@
 //! cron and at: they run a user's jobs by /bin/sh on the host, and never ask the login shell. See crontab(1) and at(1).
 
-use std::{fs, os::unix::fs::MetadataExt, path::Path};
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path};
 
 use crate::{
     accounts::account::Jailed,
@@ -141,6 +141,40 @@ pub(crate) fn denials(name: &str) -> Result<Vec<Denial>, Failure> {
         }
     }
     Ok(denials)
+}
+
+/// Does what [`denials`] does for many users, and reads each list once. Each list comes with the users, and whether they come into
+/// it.
+pub(crate) fn denials_of(
+    names: &BTreeSet<&str>,
+) -> Result<Vec<(&'static str, bool, Vec<String>)>, Failure> {
+    let mut all = Vec::new();
+    for lists in [&CRON, &AT] {
+        if pam::jails(lists.service) || !Path::new(lists.program).exists() {
+            continue;
+        }
+        if let Some(list) = lists.no_file() {
+            return Err(Failure::Failed(format!("{list} is no file; rm {list}")));
+        }
+        let Some(first) = names.first() else {
+            continue;
+        };
+        let text = |file: &str| fs::read(file).map(|it| String::from_utf8_lossy(&it).into_owned());
+        let (file, adds) = match (text(lists.allow), text(lists.deny)) {
+            (Ok(_), _) => (lists.allow, false),
+            (Err(_), Ok(_)) => (lists.deny, true),
+            (Err(_), Err(_)) if lists.denial(first).is_none() => continue,
+            (Err(_), Err(_)) => (lists.deny, true),
+        };
+        let listed = text(file).unwrap_or_default();
+        let listed: BTreeSet<&str> = listed.lines().map(str::trim).collect();
+        let open = names.iter().filter(|it| listed.contains(**it) != adds);
+        let open: Vec<String> = open.map(|it| (*it).to_owned()).collect();
+        if !open.is_empty() {
+            all.push((file, adds, open));
+        }
+    }
+    Ok(all)
 }
 
 /// Makes a fix for what a user has there.

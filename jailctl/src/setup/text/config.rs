@@ -157,7 +157,7 @@ impl Rule {
     }
 }
 
-fn jail<'d>(document: &'d DocumentMut, name: &str) -> Option<&'d Item> {
+pub(super) fn jail<'d>(document: &'d DocumentMut, name: &str) -> Option<&'d Item> {
     let jails = document.get("jails").and_then(Item::as_table_like);
     jails.and_then(|jails| TableLike::get(jails, name))
 }
@@ -177,7 +177,7 @@ fn is_same(one: &Value, other: &Value) -> bool {
 }
 
 /// Writes what an item means: without comments and layout, in the order of its keys, and without tables that are empty.
-fn meaning(item: &Item) -> String {
+pub(super) fn meaning(item: &Item) -> String {
     if let Some(table) = item.as_table_like() {
         let entries = table.iter().map(|(key, item)| (key, meaning(item)));
         let entries: BTreeMap<&str, String> = entries.filter(|(_, it)| it != "{}").collect();

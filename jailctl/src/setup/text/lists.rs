@@ -1,10 +1,13 @@
 //! Files that are lists: keys, who may not use cron or at, and whose mail goes to root.
 
+use std::collections::BTreeSet;
+
 /// Adds the lines that a list does not have, at its end.
 pub(crate) fn with(text: &str, lines: &[String]) -> String {
+    let mut known: BTreeSet<&str> = text.lines().map(str::trim).collect();
     let mut new = text.to_owned();
     for line in lines {
-        if new.lines().any(|it| it.trim() == line) {
+        if !known.insert(line) {
             continue;
         }
         if !new.is_empty() && !new.ends_with('\n') {
@@ -17,7 +20,8 @@ pub(crate) fn with(text: &str, lines: &[String]) -> String {
 
 /// Takes lines out of a list.
 pub(crate) fn without(text: &str, lines: &[String]) -> String {
-    let is_other = |line: &&str| !lines.iter().any(|it| it == line.trim());
+    let gone: BTreeSet<&str> = lines.iter().map(String::as_str).collect();
+    let is_other = |line: &&str| !gone.contains(line.trim());
     text.split_inclusive('\n').filter(is_other).collect()
 }
 

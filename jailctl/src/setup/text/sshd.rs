@@ -12,14 +12,28 @@ const COMMON: [&str; 4] = [
 
 /// Writes the file for a group; `own` are the lines of the recipe.
 pub(crate) fn drop_in(recipe: &str, group: &str, keys: &str, own: &[String]) -> String {
-    let mut text = format!(
-        "# Made by: jailctl setup {recipe}. Taken back by: jailctl undo.\nPermitUserEnvironment no\nMatch Group {group}\n    AuthorizedKeysFile {keys}/%u\n"
-    );
-    let common = COMMON.iter().copied();
-    for line in common.chain(own.iter().map(String::as_str)) {
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let block = block(&format!("Group {group}"), Some(keys), &own);
+    whole(&format!("jailctl setup {recipe}"), &[block])
+}
+
+/// Writes a file of blocks; `command` is what has made it.
+pub(crate) fn whole(command: &str, blocks: &[String]) -> String {
+    format!(
+        "# Made by: {command}. Taken back by: jailctl undo.\nPermitUserEnvironment no\n{}Match all\n",
+        blocks.concat()
+    )
+}
+
+/// Writes a block for those of whom a criterion is true; `keys` is where their keys are, if not where they were.
+pub(crate) fn block(criterion: &str, keys: Option<&str>, own: &[&str]) -> String {
+    let mut text = format!("Match {criterion}\n");
+    if let Some(keys) = keys {
+        text.push_str(&format!("    AuthorizedKeysFile {keys}/%u\n"));
+    }
+    for line in COMMON.iter().chain(own) {
         text.push_str(&format!("    {line}\n"));
     }
-    text.push_str("Match all\n");
     text
 }
 

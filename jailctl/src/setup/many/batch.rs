@@ -1,0 +1,198 @@
+//! Many small files as one change: rules in users.d, and keys. All are written beside their places first, then brought to the
+//! disk at once, and then renamed.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, ErrorKind, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use jail_roots::tree::Tree;
+use rustix::fs::syncfs;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    accounts::edit::with_suffix,
+    failure::Failure,
+    progress::Progress,
+    setup::{file, text::diff},
+};
+
+/// What stands behind the name of a file while it is written. No program reads a file of such a name.
+const UNFINISHED: &str = ".login-jail-new";
+
+/// What the files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum What {
+    /// Rules of single users, in users.d.
+    Rules,
+    /// Keys of users.
+    Keys,
+}
+
+/// One of the files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Small {
+    pub(super) path: PathBuf,
+    /// What it has before; nothing where there is no such file.
+    pub(super) before: Option<String>,
+    /// What it becomes; nothing where it is removed.
+    pub(super) after: Option<String>,
+}
+
+/// The files, all in one directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Batch {
+    pub(super) what: What,
+    pub(super) files: Vec<Small>,
+}
+
+impl Batch {
+    pub(crate) fn is_done(&self) -> Result<bool, Failure> {
+        for one in &self.files {
+            if file::read(&one.path)? != one.after {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Says what is written.
+    pub(crate) fn show(&self) -> Vec<String> {
+        let of = |is: &dyn Fn(&Small) -> bool| -> Vec<&Path> {
+            let files = self.files.iter().filter(|it| is(it));
+            files.map(|it| it.path.as_path()).collect()
+        };
+        let written = of(&|it| it.after.is_some() && it.before.is_none());
+        let changed = of(&|it| it.after.is_some() && it.before.is_some());
+        let removed = of(&|it| it.after.is_none());
+        [("write", written), ("change", changed), ("remove", removed)]
+            .into_iter()
+            .filter_map(|(word, files)| self.show_some(word, &files))
+            .collect()
+    }
+
+    fn show_some(&self, word: &str, files: &[&Path]) -> Option<String> {
+        let (first, last) = (files.first()?, files.last()?);
+        let what = match self.what {
+            What::Rules => "rules of users",
+            What::Keys => "files of keys",
+        };
+        Some(match files {
+            [one] => format!("{word} {}", one.display()),
+            [_, _] => format!("{word} {} and {}", first.display(), last.display()),
+            _ => format!(
+                "{word} {} {what}, from {} to {}",
+                files.len(),
+                first.display(),
+                last.display()
+            ),
+        })
+    }
+
+    /// Writes them, unless somebody has changed one since it was read.
+    ///
+    /// # Errors
+    /// One was changed, or can't be written. Those that are written by then are as a whole in their places.
+    pub(crate) fn write(&self) -> Result<(), Failure> {
+        let count = u64::try_from(self.files.len()).unwrap_or(0);
+        let mut progress = Progress::new(count.saturating_mul(2));
+        for one in &self.files {
+            if file::read(&one.path)? != one.before {
+                return Err(Failure::Failed(format!(
+                    "{}: somebody has changed it meanwhile",
+                    one.path.display()
+                )));
+            }
+        }
+        self.replace(&mut progress)
+    }
+
+    fn replace(&self, progress: &mut Progress) -> Result<(), Failure> {
+        let Some(first) = self.files.first() else {
+            return Ok(());
+        };
+        // All are in this directory, which nobody else can change.
+        drop(Tree::open_above(&first.path)?);
+        for one in &self.files {
+            progress.add(1);
+            if let Some(text) = &one.after {
+                let new = with_suffix(&one.path, UNFINISHED);
+                write(&new, text).map_err(|error| Failure::io("write", &new, &error))?;
+            }
+        }
+        let directory = first.path.parent().unwrap_or(Path::new("/"));
+        let sync = || -> io::Result<()> { Ok(syncfs(File::open(directory)?)?) };
+        sync().map_err(|error| Failure::io("sync", directory, &error))?;
+        for one in &self.files {
+            progress.add(1);
+            if one.after.is_some() {
+                let renamed = fs::rename(with_suffix(&one.path, UNFINISHED), &one.path);
+                renamed.map_err(|error| Failure::io("write", &one.path, &error))?;
+            } else {
+                remove(&one.path)?;
+            }
+        }
+        sync().map_err(|error| Failure::io("sync", directory, &error))
+    }
+
+    /// Takes them back. Gives how many were changed by that, and what of them stays.
+    pub(crate) fn take_back(&self) -> Result<(usize, Vec<String>), Failure> {
+        let mut kept = Vec::new();
+        let mut files = Vec::new();
+        for one in &self.files {
+            remove(&with_suffix(&one.path, UNFINISHED))?;
+            let now = file::read(&one.path)?;
+            // One that others have removed stays removed.
+            if now == one.before || now.is_none() && one.after.is_some() {
+                continue;
+            }
+            let text = |it: &Option<String>| it.clone().unwrap_or_default();
+            let after = if now == one.after {
+                one.before.clone()
+            } else if self.what == What::Keys {
+                let left = diff::taken_back(&text(&one.before), &text(&one.after), &text(&now));
+                let is_gone = left.is_empty() && one.before.is_none();
+                (!is_gone).then_some(left)
+            } else {
+                let path = one.path.display();
+                kept.push(format!("{path}: it stays, because it was changed since"));
+                continue;
+            };
+            files.push(Small {
+                path: one.path.clone(),
+                before: now,
+                after,
+            });
+        }
+        let changed = files.len();
+        let what = self.what;
+        Batch { what, files }.replace(&mut Progress::new(0))?;
+        Ok((changed, kept))
+    }
+}
+
+fn write(new: &Path, text: &str) -> io::Result<()> {
+    match fs::remove_file(new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(new)?;
+    file.write_all(text.as_bytes())?;
+    file.set_permissions(Permissions::from_mode(0o644))
+}
+
+fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Failure::io("remove", path, &error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,238 @@
+//! The four files of accounts, under the locks that the host's programs take, and replaced each at once.
+//!
+//! The locks are those of lckpwdf(3) and of shadow-utils: a lock on `/etc/.pwd.lock`, and for each file a hard link
+//! `/etc/passwd.lock` to a file with the pid of its owner. A copy of each file from before stays as `/etc/passwd-`.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, ErrorKind, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    path::{Path, PathBuf},
+    process, thread,
+    time::{Duration, Instant},
+};
+
+use jail_roots::tree::Tree;
+use rustix::{
+    fs::{FlockOperation, XattrFlags, fcntl_lock, fgetxattr, fsetxattr},
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
+
+use super::database::{Ageing, Files};
+use crate::{accounts::edit::with_suffix, failure::Failure, setup::file, shell};
+
+const PASSWD: &str = "/etc/passwd";
+const SHADOW: &str = "/etc/shadow";
+const GROUP: &str = "/etc/group";
+const GSHADOW: &str = "/etc/gshadow";
+const PASSWORD_LOCK: &str = "/etc/.pwd.lock";
+
+/// How long other programs are waited for: lckpwdf(3).
+const PATIENCE: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What SELinux calls a file, which decides who may read it.
+const LABEL: &str = "security.selinux";
+
+/// Reads the four files.
+pub(super) fn read() -> Result<Files, Failure> {
+    let text = |path: &str| {
+        let missing = || Failure::Failed(format!("{path} is missing; run: pwconv"));
+        file::read(Path::new(path))?.ok_or_else(missing)
+    };
+    Ok(Files {
+        passwd: text(PASSWD)?,
+        shadow: text(SHADOW)?,
+        group: text(GROUP)?,
+        gshadow: file::read(Path::new(GSHADOW))?,
+    })
+}
+
+/// Gives how long passwords are valid by login.defs(5), from today on.
+pub(super) fn ageing() -> Ageing {
+    let defs = fs::read_to_string("/etc/login.defs").unwrap_or_default();
+    let set = |keyword: &str, default: &str| {
+        setting(&defs, keyword).map_or(default.to_owned(), |it| it.to_string())
+    };
+    let seconds = jiff::Timestamp::now().as_second();
+    Ageing {
+        today: seconds / (24 * 60 * 60),
+        least: set("PASS_MIN_DAYS", "0"),
+        most: set("PASS_MAX_DAYS", "99999"),
+        warning: set("PASS_WARN_AGE", "7"),
+    }
+}
+
+/// Reads a number of login.defs(5).
+pub(super) fn setting(defs: &str, keyword: &str) -> Option<u32> {
+    let mut lines = defs.lines().map(str::split_whitespace);
+    lines.find_map(|mut line| (line.next() == Some(keyword)).then(|| line.next()?.parse().ok())?)
+}
+
+/// The right to change the four files, as long as it lives.
+#[derive(Debug)]
+pub(super) struct Locked {
+    /// A lock of fcntl(2): closed, it is gone.
+    _password_lock: File,
+    links: Vec<PathBuf>,
+}
+
+impl Locked {
+    /// Waits until no other program changes accounts.
+    ///
+    /// # Errors
+    /// One does for longer than 15 seconds.
+    pub(super) fn take() -> Result<Locked, Failure> {
+        let end = Instant::now() + PATIENCE;
+        let path = Path::new(PASSWORD_LOCK);
+        let failed = |error: io::Error| Failure::io("lock", path, &error);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0))
+            .open(path)
+            .map_err(failed)?;
+        loop {
+            match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(Errno::AGAIN | Errno::ACCESS) if Instant::now() < end => thread::sleep(PAUSE),
+                Err(errno) => return Err(failed(errno.into())),
+            }
+        }
+        let mut locked = Locked {
+            _password_lock: file,
+            links: Vec::new(),
+        };
+        for file in [PASSWD, SHADOW, GROUP, GSHADOW] {
+            locked.link(Path::new(file), end)?;
+        }
+        Ok(locked)
+    }
+
+    /// Takes the lock of one file. One of a process that has ended is removed.
+    fn link(&mut self, file: &Path, end: Instant) -> Result<(), Failure> {
+        let lock = with_suffix(file, ".lock");
+        let own = with_suffix(file, &format!(".{}", process::id()));
+        let failed = |error: &io::Error| Failure::io("lock", file, error);
+        drop(fs::remove_file(&own));
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&own)
+            .and_then(|mut file| write!(file, "{}\0", process::id()));
+        written.map_err(|error| failed(&error))?;
+        let linked = loop {
+            match fs::hard_link(&own, &lock) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => match owner(&lock) {
+                    Some(pid) if is_gone(pid) => drop(fs::remove_file(&lock)),
+                    _ if Instant::now() < end => thread::sleep(PAUSE),
+                    _ => break Err(error),
+                },
+                other => break other,
+            }
+        };
+        drop(fs::remove_file(&own));
+        linked.map_err(|error| failed(&error))?;
+        self.links.push(lock);
+        Ok(())
+    }
+
+    /// Replaces the files that differ. An account comes last into passwd(5), and goes first: until all is written, nobody
+    /// logs in by half of it.
+    pub(super) fn write(&self, old: &Files, new: &Files) -> Result<(), Failure> {
+        let gshadow = old.gshadow.as_deref().zip(new.gshadow.as_deref());
+        let mut all = vec![
+            (GROUP, Some((old.group.as_str(), new.group.as_str()))),
+            (GSHADOW, gshadow),
+            (SHADOW, Some((old.shadow.as_str(), new.shadow.as_str()))),
+            (PASSWD, Some((old.passwd.as_str(), new.passwd.as_str()))),
+        ];
+        if new.passwd.len() < old.passwd.len() {
+            all.reverse();
+        }
+        for (path, texts) in all {
+            if let Some((_, new)) = texts.filter(|(old, new)| old != new) {
+                replace(Path::new(path), new)?;
+            }
+        }
+        forget_cached();
+        Ok(())
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        for link in &self.links {
+            drop(fs::remove_file(link));
+        }
+    }
+}
+
+/// Gives the pid in a lock.
+fn owner(lock: &Path) -> Option<i32> {
+    let text = fs::read_to_string(lock).ok()?;
+    text.trim_end_matches(['\0', '\n']).parse().ok()
+}
+
+fn is_gone(pid: i32) -> bool {
+    Pid::from_raw(pid).is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+}
+
+/// Replaces a file at once, and keeps a copy of the old one behind the name with a `-`.
+fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    drop(Tree::open_above(path)?);
+    let old = fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
+    for (suffix, bytes) in [("-", old.as_slice()), ("+", text.as_bytes())] {
+        let new = with_suffix(path, suffix);
+        write_like(&new, bytes, path).map_err(|error| Failure::io("write", &new, &error))?;
+    }
+    fs::rename(with_suffix(path, "+"), path)
+        .map_err(|error| Failure::io("replace", path, &error))?;
+    file::sync_above(path)
+}
+
+/// Writes a file with the owner, mode and label of another.
+fn write_like(new: &Path, bytes: &[u8], old: &Path) -> io::Result<()> {
+    match fs::remove_file(new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(new)?;
+    file.write_all(bytes)?;
+    let old = File::open(old)?;
+    let metadata = old.metadata()?;
+    fchown(&file, Some(metadata.uid()), Some(metadata.gid()))?;
+    file.set_permissions(Permissions::from_mode(
+        metadata.permissions().mode() & 0o7777,
+    ))?;
+    let mut label = [0_u8; 1024];
+    if let Ok(length) = fgetxattr(&old, LABEL, &mut label) {
+        fsetxattr(
+            &file,
+            LABEL,
+            label.get(..length).unwrap_or_default(),
+            XattrFlags::empty(),
+        )?;
+    }
+    file.sync_all()
+}
+
+/// Lets caches of accounts read the files again, where there are some.
+fn forget_cached() {
+    for (program, arguments) in [
+        ("nscd", ["-i", "passwd"].as_slice()),
+        ("nscd", &["-i", "group"]),
+        ("sss_cache", &["-U", "-G"]),
+    ] {
+        // Without a cache there is nothing to forget.
+        drop(shell::ask(program, arguments));
+    }
+}

@@ -1,0 +1,233 @@
+//! What is wanted of many users, made into changes of this host; or all that is wrong with it, and no change.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use jail::door::decision::{CONFIG_DIRECTORY, Config};
+use jail_config::user_file_name;
+use jiff::Timestamp;
+
+use super::{
+    batch::{Batch, Small, What},
+    doors,
+    host::Host,
+    planner::Planner,
+    roots::Root,
+    rules::{self, USERS_D},
+    wanted::{User, Wanted},
+};
+use crate::{
+    accounts::{traces::KEYS, trial::Trial},
+    doctor::{check::denials_of, mend::keys_in_home},
+    door::JAIL_SHELL_PATH,
+    failure::Failure,
+    setup::{
+        change::Change,
+        file::{self, Purpose, Written},
+        journal::About,
+        plan::Plan,
+        sshd, targets,
+        text::{applied::Applied, lists},
+    },
+    shell::shown,
+};
+
+/// Makes a plan. Nothing is changed by that.
+///
+/// # Errors
+/// Something is wrong with what is wanted, each with its place: `faults` are those that were found before.
+pub(crate) fn make(wanted: &Wanted, faults: Vec<String>) -> Result<Plan, Failure> {
+    if !Path::new(JAIL_SHELL_PATH).is_file() {
+        return Err(Failure::Failed(format!(
+            "nothing was changed, because {JAIL_SHELL_PATH} is not installed; run make install"
+        )));
+    }
+    let file = Path::new(CONFIG_DIRECTORY).join("config.toml");
+    let config = config(wanted, &file)?;
+    let text = match &config {
+        Some(written) => written.after.clone(),
+        None => file::read(&file)?.unwrap_or_default(),
+    };
+    let trial = Trial::new(&text)?;
+    let read = Config::read(&trial.0);
+    let tried = read.map_err(|refusal| trial.named(refusal.into(), &file))?;
+    let host = Host::read()?;
+    let mut planner = Planner::new(wanted, host, tried.policy(), faults);
+    planner.groups()?;
+    let users = planner.users()?;
+    planner.refuse_administrators(&users, &tried)?;
+    if !planner.faults.is_empty() {
+        return Err(wrong(&planner.faults));
+    }
+    planner.plan(&users, config)
+}
+
+/// Says all that is wrong.
+fn wrong(faults: &[String]) -> Failure {
+    let mut faults: Vec<String> = faults.iter().map(shown).collect();
+    if let [one] = faults.as_slice() {
+        return Failure::Usage(format!("nothing was changed, because {one}"));
+    }
+    let count = faults.len();
+    faults.insert(
+        0,
+        format!("nothing was changed, because of {count} errors:"),
+    );
+    Failure::Usage(faults.join("\n"))
+}
+
+/// Gives the change of the config, if it takes one.
+fn config(wanted: &Wanted, file: &Path) -> Result<Option<Written>, Failure> {
+    let groups = wanted.groups.iter();
+    let groups = groups.filter_map(|it| Some((it.name.as_str(), it.jail.as_deref()?)));
+    let jails = wanted.jails.iter();
+    let applied = Applied {
+        command: wanted.command,
+        jails: jails
+            .map(|it| (it.name.as_str(), it.keys.as_slice()))
+            .collect(),
+        groups: groups.collect(),
+        prunes: wanted.prunes,
+    };
+    Written::new(file, Purpose::Applied, |text| {
+        let with = applied.with(text);
+        with.map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))
+    })
+}
+
+impl Planner<'_> {
+    fn refuse_administrators(&mut self, users: &[User], config: &Config) -> Result<(), Failure> {
+        let names: BTreeSet<&str> = users.iter().map(|it| it.name.as_str()).collect();
+        targets::refuse_last_administrator(config, |name| names.contains(name))
+    }
+
+    /// Puts the changes into their order: at each moment a login goes where it went before, or where it is to go, or is
+    /// refused.
+    fn plan(mut self, users: &[User], config: Option<Written>) -> Result<Plan, Failure> {
+        let mut changes = Vec::new();
+        if self.wanted.prunes {
+            self.prune(users)?;
+        }
+        let drop_ins = self.drop_ins()?;
+        let roots = self.built_roots()?;
+        if !self.rules.is_empty() {
+            self.directories.of_root(Path::new(USERS_D));
+        }
+        if !self.keys.is_empty() {
+            self.directories.of_root(Path::new(KEYS));
+        }
+        let directories = self.directories.into_directories();
+        if !directories.is_empty() {
+            changes.push(Change::Directories(directories));
+        }
+        changes.extend(config.map(Change::File));
+        for (what, files) in [(What::Rules, self.rules), (What::Keys, self.keys)] {
+            if !files.is_empty() {
+                changes.push(Change::Files(Batch { what, files }));
+            }
+        }
+        let names: BTreeSet<&str> = self.names.iter().map(String::as_str).collect();
+        for (file, adds, names) in denials_of(&names)? {
+            let written = Written::new(Path::new(file), Purpose::Denial, |text| {
+                Ok(match adds {
+                    true => lists::with(text, &names),
+                    false => lists::without(text, &names),
+                })
+            })?;
+            changes.extend(written.map(Change::File));
+        }
+        let mut notes = Vec::new();
+        changes.extend(drop_ins.into_iter().map(Change::File));
+        for members in self.rewrite.members.values_mut() {
+            members.sort_unstable();
+        }
+        if !self.rewrite.is_empty() {
+            changes.push(Change::Accounts(self.rewrite));
+        }
+        // What builds a root looks its users up.
+        changes.extend(roots);
+        if self.without_key > 0 {
+            notes.push(format!(
+                "{} of the accounts have no key and no password; keys go to {KEYS}/NAME",
+                self.without_key
+            ));
+        }
+        let group = self.wanted.groups.first().map(|it| it.name.clone());
+        Ok(Plan {
+            about: About {
+                recipe: self.wanted.command.replace("jailctl ", ""),
+                group: group.filter(|_| !self.wanted.is_whole).unwrap_or_default(),
+                users: self.names,
+                time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            },
+            changes,
+            notes,
+        })
+    }
+
+    /// Gives sshd's files that are missing. Who loses keys by them, because these are in the home, gets them copied.
+    fn drop_ins(&mut self) -> Result<Vec<Written>, Failure> {
+        if !sshd::is_there() || self.served.is_empty() || !self.wanted.by_login_shell {
+            return Ok(Vec::new());
+        }
+        let missing = doors::drop_ins(&self.served, self.wanted.command)?;
+        if !missing.files.is_empty() {
+            sshd::refuse_unready()?;
+        }
+        let planned: BTreeSet<PathBuf> = self.keys.iter().map(|it| it.path.clone()).collect();
+        for group in &missing.groups {
+            for name in self.host.members(group)? {
+                let path = Path::new(KEYS).join(&name);
+                let Some(identity) = self.host.identity(&name)? else {
+                    continue;
+                };
+                if path.exists() || planned.contains(&path) {
+                    continue;
+                }
+                if let Some(keys) = keys_in_home(&identity)? {
+                    self.keys.push(Small {
+                        path,
+                        before: None,
+                        after: Some(keys),
+                    });
+                }
+            }
+        }
+        Ok(missing.files)
+    }
+
+    /// Gives the roots that are not as they are to be.
+    fn built_roots(&self) -> Result<Vec<Change>, Failure> {
+        let mut changes = Vec::new();
+        for root in &self.roots {
+            if !root.is_done()? {
+                changes.push(Change::Root(Root {
+                    was_there: root.is_there(),
+                    ..root.clone()
+                }));
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Removes rules of users that this command has written, and that are no longer wanted.
+    fn prune(&mut self, users: &[User]) -> Result<(), Failure> {
+        let names: BTreeSet<PathBuf> = users
+            .iter()
+            .filter_map(|it| user_file_name(it.name.as_ref()).ok())
+            .map(|name| Path::new(USERS_D).join(name))
+            .collect();
+        for (path, text) in rules::marked(self.wanted.command)? {
+            if !names.contains(&path) {
+                self.rules.push(Small {
+                    path,
+                    before: Some(text),
+                    after: None,
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,446 @@
+//! One user after another, and what each takes: account, groups, rule, root, home and keys.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
+
+use jail::account::identity::Identity;
+use jail_config::{Base, Decision, Home, Jail, Policy, RootOwner, RuleKind, user_file_name};
+
+use super::{
+    batch::Small,
+    database::{Account, Group, Rewrite, Shell},
+    directories::Planned,
+    doors::Served,
+    host::Host,
+    key,
+    roots::Root,
+    rules::{self, Ruled, USERS_D},
+    wanted::{User, Wanted, at},
+};
+use crate::{
+    accounts::{account::did_you_mean, traces::KEYS},
+    door::{JAIL_SHELL_PATH, has_jail_shell},
+    failure::Failure,
+    progress::Progress,
+    setup::{accounts::HOMES, file, targets, text::lists},
+    shell::shown,
+};
+
+/// Goes through what is wanted, and gathers what it takes.
+pub(super) struct Planner<'a> {
+    pub(super) wanted: &'a Wanted,
+    pub(super) host: Host,
+    pub(super) policy: &'a Policy,
+    pub(super) faults: Vec<String>,
+    pub(super) rewrite: Rewrite,
+    /// Groups that are made, with their gids.
+    pub(super) new_groups: BTreeMap<String, u32>,
+    pub(super) directories: Planned,
+    pub(super) rules: Vec<Small>,
+    pub(super) keys: Vec<Small>,
+    pub(super) served: Served,
+    /// Groups that have a rule.
+    pub(super) ruled_groups: BTreeSet<String>,
+    pub(super) names: Vec<String>,
+    pub(super) without_key: usize,
+    pub(super) roots: Vec<Root>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        wanted: &'a Wanted,
+        host: Host,
+        policy: &'a Policy,
+        faults: Vec<String>,
+    ) -> Self {
+        let ruled_groups = policy.rules().filter_map(|it| match it.rule.kind {
+            RuleKind::Group(group) => Some(group),
+            _ => None,
+        });
+        Planner {
+            wanted,
+            host,
+            policy,
+            faults,
+            rewrite: Rewrite::default(),
+            new_groups: BTreeMap::new(),
+            directories: Planned::default(),
+            rules: Vec::new(),
+            keys: Vec::new(),
+            served: Served::default(),
+            ruled_groups: ruled_groups.collect(),
+            names: Vec::new(),
+            without_key: 0,
+            roots: wanted.roots.clone(),
+        }
+    }
+
+    fn fault(&mut self, place: Option<&String>, what: &str) {
+        self.faults.push(at(place, what));
+    }
+
+    /// Makes the groups that are missing.
+    pub(super) fn groups(&mut self) -> Result<(), Failure> {
+        for group in &self.wanted.groups {
+            if self.host.group(&group.name)?.is_some() {
+                continue;
+            }
+            let name = shown(&group.name);
+            if !group.create {
+                let what = format!("there is no group {name}; {}", self.how_to_make());
+                self.fault(group.place.as_ref(), &what);
+            } else if let Err(what) = self.new_group(&group.name)? {
+                self.fault(group.place.as_ref(), &what);
+            }
+        }
+        Ok(())
+    }
+
+    fn how_to_make(&self) -> &'static str {
+        match self.wanted.is_whole {
+            true => "create = true makes it",
+            false => "--create-accounts makes it",
+        }
+    }
+
+    fn new_group(&mut self, name: &str) -> Result<Result<u32, String>, Failure> {
+        if let Some(gid) = self.new_groups.get(name) {
+            return Ok(Ok(*gid));
+        }
+        if !targets::is_name(name) {
+            return Ok(Err(format!(
+                "{}: use a to z, 0 to 9, - and _ in the name of a group",
+                shown(name)
+            )));
+        }
+        let gid = self.host.new_gid()?;
+        self.new_groups.insert(name.to_owned(), gid);
+        self.rewrite.groups.push(Group {
+            name: name.to_owned(),
+            gid,
+        });
+        Ok(Ok(gid))
+    }
+
+    /// Goes through all users, with the members of groups that are meant as a whole.
+    pub(super) fn users(&mut self) -> Result<Vec<User>, Failure> {
+        let mut users = self.wanted.users.clone();
+        let mut known: BTreeSet<String> = users.iter().map(|it| it.name.clone()).collect();
+        for group in self.wanted.groups.iter().filter(|it| it.with_members) {
+            for name in self.host.members(&group.name)? {
+                if known.insert(name.clone()) {
+                    users.push(User {
+                        name,
+                        ..User::default()
+                    });
+                }
+            }
+        }
+        let mut progress = Progress::new(u64::try_from(users.len()).unwrap_or(0));
+        for user in &users {
+            progress.add(1);
+            if let Err(what) = self.user(user)? {
+                self.fault(user.place.as_ref(), &what);
+            }
+        }
+        Ok(users)
+    }
+
+    /// Plans one user. The inner error is what is wrong, in words.
+    fn user(&mut self, user: &User) -> Result<Result<(), String>, Failure> {
+        let found = self.host.identity(&user.name)?;
+        let is_new = found.is_none();
+        let mut identity = match found {
+            Some(identity) => identity,
+            None => match self.new_account(user)? {
+                Ok(identity) => identity,
+                Err(what) => return Ok(Err(what)),
+            },
+        };
+        if let Err(what) = refuse(&identity) {
+            return Ok(Err(what));
+        }
+        for group in &user.groups {
+            if let Err(what) = self.join(user, &mut identity, group)? {
+                return Ok(Err(what));
+            }
+        }
+        let jail = match self.rule(user, &identity)? {
+            Ok(jail) => jail,
+            Err(what) => return Ok(Err(what)),
+        };
+        if let Err(what) = self.places(&jail, &identity, is_new) {
+            return Ok(Err(what));
+        }
+        if let Err(what) = self.keys_of(user, is_new)? {
+            return Ok(Err(what));
+        }
+        if !is_new && self.wanted.by_login_shell && !has_jail_shell(&identity) {
+            if !self.host.is_local(&user.name) {
+                return Ok(Err(format!(
+                    "the account {} is not in /etc/passwd; set its login shell to {JAIL_SHELL_PATH} where it is",
+                    shown(&user.name)
+                )));
+            }
+            self.rewrite.shells.push(Shell {
+                user: user.name.clone(),
+                before: self.host.login_shell(&user.name).to_owned(),
+            });
+        }
+        let mut groups = identity.group_names.iter().filter_map(|it| it.to_str());
+        let group = groups.find(|it| self.ruled_groups.contains(*it));
+        self.served
+            .add(&user.name, group, &jail, user.keys.is_some());
+        self.names.push(user.name.clone());
+        Ok(Ok(()))
+    }
+
+    /// Plans an account, with a group of its name.
+    fn new_account(&mut self, user: &User) -> Result<Result<Identity, String>, Failure> {
+        let name = shown(&user.name);
+        let refused = |what: String| Ok(Err(what));
+        if !targets::is_name(&user.name) {
+            return refused(format!(
+                "{name}: there is no such account, and none of this name is made; use a to z, 0 to 9, - and _"
+            ));
+        }
+        if !user.create {
+            return refused(format!(
+                "there is no account {name}; {}",
+                self.how_to_make()
+            ));
+        }
+        if self.host.group(&user.name)?.is_some() || self.new_groups.contains_key(&user.name) {
+            return refused(format!(
+                "there is a group {name} already, so the account can't have one of its name"
+            ));
+        }
+        let comment = user.comment.clone().unwrap_or_default();
+        if comment.contains([':', '\n', ',']) || comment.contains(char::is_control) {
+            return refused(format!(
+                "{name}: a comment has no colons, commas and control characters"
+            ));
+        }
+        let uid = self.host.new_id()?;
+        let gid = uid;
+        let home = Path::new(HOMES).join(&user.name);
+        self.rewrite.accounts.push(Account {
+            name: user.name.clone(),
+            uid,
+            gid,
+            comment,
+            home: home.to_string_lossy().into_owned(),
+        });
+        Ok(Ok(Identity {
+            name: user.name.clone().into(),
+            uid,
+            gid,
+            group: user.name.clone().into(),
+            groups: vec![gid],
+            group_names: vec![user.name.clone().into()],
+            group_ids: vec![gid],
+            unnamed_group: None,
+            unanswered: None,
+            home,
+            shell: JAIL_SHELL_PATH.into(),
+        }))
+    }
+
+    /// Brings a user into a group.
+    fn join(
+        &mut self,
+        user: &User,
+        identity: &mut Identity,
+        group: &str,
+    ) -> Result<Result<(), String>, Failure> {
+        if identity.group_names.iter().any(|it| it == group) {
+            return Ok(Ok(()));
+        }
+        let gid = match self.host.group(group)? {
+            Some((gid, true)) => gid,
+            Some((_, false)) => {
+                return Ok(Err(format!(
+                    "the group {0} is not in /etc/group; put {1} into it where it is",
+                    shown(group),
+                    shown(&user.name)
+                )));
+            }
+            None if user.create || self.new_groups.contains_key(group) => {
+                match self.new_group(group)? {
+                    Ok(gid) => gid,
+                    Err(what) => return Ok(Err(what)),
+                }
+            }
+            None => {
+                return Ok(Err(format!(
+                    "there is no group {}; {}",
+                    shown(group),
+                    self.how_to_make()
+                )));
+            }
+        };
+        let members = self.rewrite.members.entry(group.to_owned());
+        members.or_default().push(user.name.clone());
+        identity.groups.push(gid);
+        identity.group_ids.push(gid);
+        identity.group_names.push(group.into());
+        Ok(Ok(()))
+    }
+
+    /// Finds the user's jail, and plans the rule that leads there.
+    fn rule(&mut self, user: &User, identity: &Identity) -> Result<Result<Jail, String>, Failure> {
+        if let Some(jail) = &user.jail {
+            let names: Vec<&str> = self.policy.jail_names().collect();
+            if !names.contains(&jail.as_str()) {
+                return Ok(Err(format!(
+                    "there is no jail {:?} in the config{}",
+                    shown(jail),
+                    did_you_mean(jail, names)
+                )));
+            }
+        }
+        let Ok(name) = user_file_name(&identity.name) else {
+            return Ok(Err(format!("{}: no rule can name it", shown(&user.name))));
+        };
+        let path = Path::new(USERS_D).join(name);
+        let before = file::read(&path)?;
+        let ruled = Ruled {
+            wanted: self.wanted,
+            policy: self.policy,
+            path: &path,
+            before: before.as_deref(),
+        };
+        let after = match ruled.text(user, identity) {
+            Ok(after) => after,
+            Err(what) => return Ok(Err(what)),
+        };
+        let decision = match rules::decide(self.policy, &path, after.as_deref(), identity) {
+            Ok(decision) => decision,
+            Err(what) => return Ok(Err(what)),
+        };
+        if after != before {
+            self.rules.push(Small {
+                path,
+                before,
+                after,
+            });
+        }
+        Ok(match decision {
+            Decision::Jail(jail) => Ok(*jail),
+            Decision::Exempt(rule) => Err(format!(
+                "line {} of the config exempts {}, which comes before the rule",
+                rule.line,
+                shown(&user.name)
+            )),
+            Decision::Unlisted(_) => Err(format!(
+                "no rule names {}; give a jail, or a group that has a rule",
+                shown(&user.name)
+            )),
+        })
+    }
+
+    /// Plans the root and the home, where they are missing.
+    fn places(&mut self, jail: &Jail, identity: &Identity, is_new: bool) -> Result<(), String> {
+        let ids = [identity.uid, identity.gid];
+        let is_declared = self.roots.iter().any(|it| it.is_at(&jail.root));
+        if let Some(root) = self.roots.iter_mut().find(|it| it.is_at(&jail.root)) {
+            root.users
+                .push(identity.name.to_string_lossy().into_owned());
+        }
+        let is_missing = !is_declared && jail.root.symlink_metadata().is_err();
+        if jail.base == Base::None && jail.create.is_none() && is_missing {
+            return Err(format!(
+                "the root {} is missing, and has a system of its own; make it first: jailctl build or jailctl import",
+                shown(&jail.root)
+            ));
+        }
+        let (Home::Set(home) | Home::Default(home)) = &jail.home;
+        if is_new {
+            let below = home.strip_prefix("/").unwrap_or(home);
+            refuse_left(&identity.home)?;
+            refuse_left(&jail.root.join(below))?;
+            self.directories.add(&identity.home, 0o700, ids);
+        }
+        // The first login makes both, from a skeleton.
+        if jail.create.is_some() {
+            return Ok(());
+        }
+        if jail.root_owner == RootOwner::User {
+            self.directories.add(&jail.root, 0o755, ids);
+            return Ok(());
+        }
+        if !is_declared {
+            self.directories.of_root(&jail.root);
+        }
+        let mounted = jail.mounts.iter().find(|it| home.starts_with(&it.target));
+        match mounted {
+            // Another home of the host is somebody else's business.
+            Some(mount) if mount.target == *home && mount.source == identity.home => {
+                self.directories.add(&mount.source, 0o700, ids);
+            }
+            Some(_) => {}
+            // What builds the root makes the homes of its users.
+            None if is_declared => {}
+            None => {
+                let below = home.strip_prefix("/").unwrap_or(home);
+                self.directories.add(&jail.root.join(below), 0o700, ids);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans the keys, in a file that root alone can write.
+    fn keys_of(&mut self, user: &User, is_new: bool) -> Result<Result<(), String>, Failure> {
+        let path = Path::new(KEYS).join(&user.name);
+        let Some(text) = &user.keys else {
+            self.without_key += usize::from(is_new && !path.exists());
+            return Ok(Ok(()));
+        };
+        let keys = match key::keys(text, &user.name) {
+            Ok(keys) => keys,
+            Err(what) => return Ok(Err(what)),
+        };
+        let before = file::read(&path)?;
+        let after = match self.wanted.is_whole {
+            true => lists::with("", &keys),
+            false => lists::with(before.as_deref().unwrap_or_default(), &keys),
+        };
+        if before.as_ref() != Some(&after) {
+            self.keys.push(Small {
+                path,
+                before,
+                after: Some(after),
+            });
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Refuses a home that somebody has left for an account that is made: its owner could change it, or the new one read it by an old uid.
+fn refuse_left(home: &Path) -> Result<(), String> {
+    match home.symlink_metadata() {
+        Ok(found) if !found.is_dir() || found.uid() != 0 => Err(format!(
+            "{} is there and belongs to uid {}, and the account is not; move it away first",
+            shown(home),
+            found.uid()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses root and whoever calls this.
+fn refuse(identity: &Identity) -> Result<(), String> {
+    let name = shown(&identity.name);
+    if identity.is_root() {
+        return Err(format!("{name} has uid 0, which is never put into a jail"));
+    }
+    if targets::is_caller(&identity.name.to_string_lossy(), Some(identity.uid)) {
+        return Err(format!(
+            "{name} is who calls this; the caller is never jailed"
+        ));
+    }
+    Ok(())
+}

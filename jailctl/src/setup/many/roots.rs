@@ -1,0 +1,156 @@
+//! Roots of a declared state: built from presets, or imported from an image.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use jail_roots::{
+    archive::Policy,
+    build::{self, build},
+    import::{self, import},
+    manifest::Manifest,
+    progress::Progress,
+    tree::Tree,
+    update::roll_back,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{failure::Failure, progress::show_progress, shell::shown};
+
+/// The most that an image may unpack to, as `jailctl import` has it.
+const MOST_BYTES: u64 = 16 << 30;
+const MOST_ENTRIES: u64 = 2_000_000;
+
+/// A root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Root {
+    pub(crate) path: PathBuf,
+    pub(crate) presets: Vec<String>,
+    pub(crate) programs: Vec<String>,
+    /// What it is imported from, where it is not built.
+    pub(crate) image: Option<PathBuf>,
+    /// Accounts that it knows.
+    pub(crate) users: Vec<String>,
+    /// Whether it was there before.
+    pub(crate) was_there: bool,
+}
+
+impl Root {
+    /// Tells whether the host has it so.
+    ///
+    /// # Errors
+    /// It can't be read, or it is another root that this one can't take the place of.
+    pub(crate) fn is_done(&self) -> Result<bool, Failure> {
+        if !self.is_there() {
+            return Ok(false);
+        }
+        let other = |what: String| {
+            let path = shown(&self.path);
+            Err(Failure::Failed(format!(
+                "nothing was changed, because {path} {what}; give another path"
+            )))
+        };
+        let Some(manifest) = Manifest::read(&Tree::open(&self.path)?)? else {
+            return other("is a directory that jailctl has not made".to_owned());
+        };
+        let recipe = manifest.recipe;
+        let known: BTreeSet<&String> = recipe.users.iter().collect();
+        let knows_all = self.users.iter().all(|it| known.contains(it));
+        match (&self.image, &recipe.imported) {
+            (Some(image), Some(from)) if image.as_os_str() == from.as_str() => Ok(true),
+            (_, Some(from)) => other(format!("was imported from {from}")),
+            (Some(_), None) => other("was built from this host's files".to_owned()),
+            (None, None) => Ok(is_same(&self.presets, &recipe.with)
+                && is_same(&self.programs, &recipe.programs)
+                && knows_all),
+        }
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.path.symlink_metadata().is_ok()
+    }
+
+    /// Says what is made.
+    pub(crate) fn show(&self) -> Vec<String> {
+        let path = shown(&self.path);
+        let list = |what: &str, all: &[String]| match all.is_empty() {
+            true => String::new(),
+            false => format!(" {what} {}", all.join(",")),
+        };
+        vec![match &self.image {
+            Some(image) => format!("import {} into {path}", shown(image)),
+            None => format!(
+                "build {path}{}{}",
+                list("with", &self.presets),
+                list("and the programs", &self.programs)
+            ),
+        }]
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// As `jailctl build` and `jailctl import`; a root that was there works as before.
+    pub(crate) fn make(&self) -> Result<(), Failure> {
+        match &self.image {
+            Some(image) => {
+                let request = import::Request {
+                    source: image.clone(),
+                    root: self.path.clone(),
+                    image: None,
+                    users: self.users.clone(),
+                    mirror: None,
+                    version: None,
+                    policy: Policy {
+                        keep_owners: false,
+                        keep_set_ids: false,
+                        most_bytes: MOST_BYTES,
+                        most_entries: MOST_ENTRIES,
+                    },
+                };
+                import(&request, Progress::to(&mut show_progress()))?;
+            }
+            None => {
+                let request = build::Request {
+                    root: self.path.clone(),
+                    with: self.presets.clone(),
+                    programs: self.programs.clone(),
+                    only: true,
+                    users: self.users.clone(),
+                    method: None,
+                };
+                build(&request, &mut Progress::to(&mut show_progress()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings back the generation before. Gives what was done, or what stays.
+    pub(crate) fn undo(&self) -> Result<(Option<String>, Option<String>), Failure> {
+        let path = shown(&self.path);
+        if !self.is_there() {
+            return Ok((None, None));
+        }
+        if !self.was_there {
+            let stays = format!("{path}: it stays, because users may have files in it");
+            return Ok((None, Some(stays)));
+        }
+        // One that was stopped before it was built is as it was.
+        if !self.is_done()? {
+            return Ok((None, None));
+        }
+        roll_back(&self.path)?;
+        Ok((Some(format!("rolled back {path}")), None))
+    }
+
+    /// Tells whether a path is this root.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        self.path == path
+    }
+}
+
+fn is_same(one: &[String], other: &[String]) -> bool {
+    let set = |all: &[String]| all.iter().cloned().collect::<BTreeSet<String>>();
+    set(one) == set(other)
+}

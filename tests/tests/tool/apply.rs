@@ -1,0 +1,267 @@
+//! `jailctl apply`: a declared state becomes fact once, drift is seen, and a change that makes something worse is taken back.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test reports by panicking"
+)]
+
+use std::time::{Duration, Instant};
+
+use login_jail_tests::documents::machine;
+use login_jail_tests::{Outcome, Sandbox};
+use serde_json::Value;
+
+const ETC: &str = r#"
+cd /etc
+others() { find . -regextype egrep \( -regex '\./g?(passwd|group|shadow)([-+]|\.lock|\.[0-9]+)' -o -name .pwd.lock \) -prune -o "$@"; }
+others -printf '%p %y %m %U %G %l\n' | sort
+others -type f -print0 | sort -z | xargs -0 sha256sum
+ls /srv /home
+"#;
+
+const STATE: &str = r#"
+create = true
+[jails.class]
+root = "/srv/class/{user}"
+base = "host"
+shell = "/bin/bash"
+network = "none"
+limits = { nproc = 100 }
+[groups.pupils]
+jail = "class"
+[users.ann]
+groups = ["pupils"]
+keys = "/root/key.pub"
+[users.bob]
+groups = ["pupils"]
+keys = "/root/key.pub"
+until = 2099-07-31
+limits = { nproc = 50 }
+comment = "Bob Baker"
+"#;
+
+fn apply(sandbox: &Sandbox, words: &str) -> Outcome {
+    sandbox.sh(&format!(
+        "export PATH=/usr/local/sbin:$PATH; jailctl apply {words} /root/state.toml"
+    ))
+}
+
+fn host(state: &str) -> Sandbox {
+    let sandbox = machine().config("exempt = [\"root\"]\n");
+    sandbox.write("/root/state.toml", state);
+    sandbox
+}
+
+#[track_caller]
+fn json(outcome: &Outcome) -> Value {
+    serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {outcome}"))
+}
+
+/// Types a command as the user on the other machine, who has the key.
+fn you(sandbox: &Sandbox, command: &str) -> Outcome {
+    let script = format!("export HOME=/home/you; cd; {command}");
+    sandbox.run_as("you", &["bash", "-c", &script])
+}
+
+#[test]
+fn a_state_becomes_fact_once_and_goes_byte_for_byte() {
+    let sandbox = host(STATE);
+    let before = sandbox.must(ETC);
+    let differs = apply(&sandbox, "--check --json");
+    assert_eq!(differs.code(), Some(4), "{differs}");
+    assert_eq!(json(&differs)["differs"], true);
+    assert!(before == sandbox.must(ETC), "--check has changed something");
+    let made = apply(&sandbox, "--json");
+    assert_eq!(made.code(), Some(0), "{made}");
+    assert_eq!(json(&made)["changed"], true);
+    assert_eq!(
+        you(&sandbox, "ssh bob@server 'ls /home; ulimit -u'").ok(),
+        "bob\n50"
+    );
+    assert_eq!(
+        you(&sandbox, "ssh ann@server 'ls /home; ulimit -u'").ok(),
+        "ann\n100"
+    );
+    let there = sandbox.must(ETC);
+    let again = apply(&sandbox, "--json");
+    assert_eq!(again.code(), Some(0), "{again}");
+    let report = json(&again);
+    assert_eq!(
+        (&report["changed"], &report["differs"]),
+        (&Value::Bool(false), &Value::Bool(false))
+    );
+    assert!(
+        there == sandbox.must(ETC),
+        "a second run has changed something"
+    );
+    assert_eq!(apply(&sandbox, "--check").code(), Some(0));
+    // What somebody changes is drift, and comes back.
+    sandbox.must("sed -i 's/nproc = 100/nproc = 9/' /etc/login-jail/config.toml; gpasswd -d ann pupils >/dev/null");
+    let drift = apply(&sandbox, "--check");
+    assert_eq!(drift.code(), Some(4), "{drift}");
+    assert!(
+        drift
+            .stdout
+            .contains("put 1 user into the group pupils: ann"),
+        "{drift}"
+    );
+    apply(&sandbox, "").ok();
+    assert_eq!(you(&sandbox, "ssh ann@server 'ulimit -u'").ok(), "100");
+    sandbox.must("PATH=/usr/local/sbin:$PATH jailctl undo; sed -i 's/nproc = 9/nproc = 100/' /etc/login-jail/config.toml; gpasswd -a ann pupils >/dev/null; jailctl kick ann; jailctl kick bob; sleep 0.2");
+    let back = sandbox.sh("PATH=/usr/local/sbin:$PATH jailctl undo");
+    assert_eq!(back.code(), Some(0), "{back}");
+    assert!(before == sandbox.must(ETC), "{back}");
+}
+
+#[test]
+fn what_the_file_no_longer_names_goes_with_prune_alone() {
+    let sandbox = host(STATE);
+    sandbox.must("printf '[groups]\\nstaff = \"mine\"\\n[jails.mine]\\nroot = \"/srv/{user}\"\\nbase = \"host\"\\n' >>/etc/login-jail/config.toml");
+    apply(&sandbox, "").ok();
+    let rest = "[users.ann]\ngroups = [\"pupils\"]\n";
+    sandbox.write("/root/state.toml", rest);
+    assert!(apply(&sandbox, "").ok().contains("nothing to change"));
+    // The rule by which ann is jailed would go: the file must say who jails her.
+    sandbox.write("/root/state.toml", format!("prune = true\n{rest}"));
+    let refused = apply(&sandbox, "");
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert!(
+        refused
+            .stderr
+            .contains("/root/state.toml:2: no rule names ann"),
+        "{refused}"
+    );
+    let rest = format!("prune = true\n[groups.pupils]\njail = \"class\"\n{rest}");
+    sandbox.write(
+        "/root/state.toml",
+        format!("{rest}[jails.class]\nroot = \"/srv/class/{{user}}\"\nbase = \"host\"\n"),
+    );
+    apply(&sandbox, "").ok();
+    let config = sandbox.read("/etc/login-jail/config.toml");
+    assert!(
+        config.contains("staff = \"mine\"\npupils = \"class\" # jailctl apply"),
+        "{config}"
+    );
+    assert!(
+        config.contains("[jails.mine]") && !config.contains("nproc"),
+        "{config}"
+    );
+    assert!(sandbox.sh("ls /etc/login-jail/users.d/bob.toml").code() != Some(0));
+    assert!(sandbox.sh("getent passwd bob").code() == Some(0));
+}
+
+#[test]
+fn a_change_that_check_refuses_is_taken_back_at_once() {
+    let sandbox = host(STATE);
+    apply(&sandbox, "").ok();
+    let before = sandbox.must(ETC);
+    for (from, to) in [
+        ("shell = \"/bin/bash\"", "shell = \"/bin/nothing\""),
+        ("\"/srv/class/{user}\"", "\"/tmp/class/{user}\""),
+    ] {
+        sandbox.write("/root/state.toml", STATE.replace(from, to));
+        let refused = apply(&sandbox, "--json");
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains("nothing was changed"), "{refused}");
+        if to.contains("nothing") {
+            let report = json(&refused);
+            assert_eq!(
+                (&report["rolled_back"], &report["changed"]),
+                (&Value::Bool(true), &Value::Bool(false))
+            );
+        }
+        you(&sandbox, "ssh ann@server true").ok();
+        sandbox.must("rm -rf /tmp/class; sleep 0.2");
+        let undone = sandbox.sh("PATH=/usr/local/sbin:$PATH jailctl undo --list");
+        assert!(undone.stdout.lines().count() == 2, "{undone}");
+    }
+    assert!(
+        before == sandbox.must(ETC),
+        "the config differs from before"
+    );
+}
+
+#[test]
+fn all_that_is_wrong_is_listed_and_nothing_is_changed() {
+    let state = "crate = true\n[jails.class]\nroot = \"/srv/{user}\"\nbase = \"host\"\nshel = \"/bin/sh\"\n[users.ann]\njail = \"clas\"\n[users.cid]\njail = \"class\"\ncreate = true\nuntil = \"soon\"\n[users.root]\njail = \"class\"\n";
+    let sandbox = host(state);
+    let before = sandbox.must(ETC);
+    let refused = apply(&sandbox, "");
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    // A jail that the config would refuse comes first: nothing can be decided by it.
+    assert!(refused.stderr.contains("unknown key \"shel\""), "{refused}");
+    sandbox.write("/root/state.toml", state.replace("shel =", "shell ="));
+    let refused = apply(&sandbox, "");
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    for part in [
+        "because of 4 errors:",
+        "/root/state.toml:1: unknown key \"crate\"; did you mean \"create\"?",
+        "/root/state.toml:6: there is no account ann; create = true makes it",
+        "/root/state.toml:8: \"soon\" is not a date",
+        "/root/state.toml:12: root has uid 0",
+    ] {
+        assert!(refused.stderr.contains(part), "{part} is not in {refused}");
+    }
+    assert!(before == sandbox.must(ETC));
+    sandbox.write(
+        "/root/state.toml",
+        "{ \"users\": { \"ann\": { \"jails\": \"x\" } } }",
+    );
+    let refused = apply(&sandbox, "");
+    assert!(
+        refused
+            .stderr
+            .contains("/root/state.toml: users.ann: unknown key \"jails\"; did you mean \"jail\"?"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_root_is_built_with_its_users_and_again_when_it_is_to_have_more() {
+    let state = "create = true\n[jails.kit]\nroot = \"/srv/kit\"\nshell = \"/bin/sh\"\n[roots.\"/srv/kit\"]\nprograms = [\"sh\", \"ls\"]\n[users.ann]\njail = \"kit\"\n";
+    let sandbox = host(state);
+    let made = apply(&sandbox, "");
+    assert!(matches!(made.code(), Some(0 | 1)), "{made}");
+    assert!(
+        made.stdout
+            .contains("build /srv/kit and the programs sh,ls"),
+        "{made}"
+    );
+    assert_eq!(sandbox.must("su - ann -c 'ls /home'"), "ann");
+    assert!(apply(&sandbox, "").ok().contains("nothing to change"));
+    sandbox.write(
+        "/root/state.toml",
+        state.replace("\"ls\"", "\"ls\", \"cat\""),
+    );
+    assert_eq!(apply(&sandbox, "--check").code(), Some(4));
+    let more = apply(&sandbox, "");
+    assert!(matches!(more.code(), Some(0 | 1)), "{more}");
+    sandbox.must("su - ann -c 'cat /etc/passwd' >/dev/null");
+    sandbox.must("PATH=/usr/local/sbin:$PATH jailctl undo; test ! -e /srv/kit/bin/cat && test ! -e /srv/kit/usr/bin/cat");
+}
+
+#[test]
+#[ignore = "takes half a minute: 10,000 accounts; make test-long"]
+fn ten_thousand_unchanged_accounts_take_less_than_five_seconds() {
+    let sandbox = host("");
+    sandbox.must(
+        "{ echo 'create = true'; printf '[jails.class]\\nroot = \"/srv/class/{user}\"\\nbase = \"host\"\\n[groups.pupils]\\njail = \"class\"\\n'
+           seq 10000 | sed 's|.*|[users.s&]\\ngroups = [\"pupils\"]\\nkeys = \"/root/key.pub\"\\nuntil = 2099-07-31|'; } >/root/state.toml",
+    );
+    let timed = |words: &str| {
+        let started = Instant::now();
+        let script =
+            format!("export PATH=/usr/local/sbin:$PATH; jailctl apply {words} /root/state.toml");
+        let outcome = sandbox.run_within(Duration::from_secs(300), &["sh", "-c", &script]);
+        (outcome, started.elapsed())
+    };
+    let (made, took) = timed("");
+    assert!(matches!(made.code(), Some(0 | 1)), "{made}");
+    let (again, took_again) = timed("");
+    assert!(again.ok().contains("nothing to change"), "{again}");
+    eprintln!(
+        "apply of 10,000 accounts: {took:?}; of 10,000 unchanged: {took_again:?}, {:.1} times as fast",
+        took.as_secs_f64() / took_again.as_secs_f64()
+    );
+    assert!(took_again < Duration::from_secs(5), "{took_again:?}");
+}
