@@ -35,11 +35,12 @@ macro_rules! on_machines {
 }
 
 on_machines! {
-    short {}
+    short {
+        journal::the_record_of_a_session_is_in_the_journal,
+    }
     long {
         doors::set_ups_serve_logins_and_check_finds_nothing,
         doors::every_door_jails,
-        journal::the_record_of_a_session_is_in_the_journal,
         until::pam_systemd_ends_what_is_open_at_the_end_of_the_account,
         ways_out::what_systemd_offers_is_out_of_reach_at_every_door,
         ways_out::units_in_a_home_are_found_and_mended_for_a_group_and_who_joins_later,

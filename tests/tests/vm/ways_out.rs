@@ -24,7 +24,8 @@ try machinectl list
 try machinectl shell .host /bin/true
 try run0 true
 try pkexec true
-try journalctl -n 1 -u ssh.service
+# Without a journal it succeeds as well, and says that there is none.
+try sh -c "journalctl -q -n 1 -u ssh.service | grep -q ."
 try at -l
 try crontab -l
 for one in /run/user /run/user/$(id -u) /run/systemd /run/dbus/system_bus_socket /run/systemd/private /run/udev /var/lib/systemd; do
