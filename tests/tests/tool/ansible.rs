@@ -1,5 +1,10 @@
 //! The Ansible role, run by ansible-playbook over ssh against three machines, each in a network namespace of its own.
-#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test reports by panicking"
+)]
 
 use std::{fs, path::Path, time::Duration};
 
