@@ -51,7 +51,7 @@ use crate::{
 
 pub(crate) use crate::doctor::kinds::{FindingKind, Severity};
 pub(crate) use account_state::is_open as account_is_open;
-pub(crate) use cron::{Denial, denial, denials, denials_of};
+pub(crate) use cron::{Denial, Denials, denial, denials, denials_of};
 pub(crate) use doors::{SNIPPETS, is_jail_shell_line};
 pub(crate) use finding::Finding;
 use finding::Mend;

@@ -1,5 +1,10 @@
 //! The Ansible role, run by ansible-playbook over ssh against three machines, each in a network namespace of its own.
-#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test reports by panicking"
+)]
 
 use std::{fs, path::Path, time::Duration};
 
@@ -50,6 +55,7 @@ fn recap(outcome: &Outcome, address: &str) -> String {
 }
 
 #[test]
+#[ignore = "takes a minute: four machines and four runs of ansible-playbook; make test-long"]
 fn three_machines_become_alike_and_the_one_that_can_not_goes_back() {
     let control = machine();
     if control.sh("command -v ansible-playbook").code() != Some(0) {

@@ -1,6 +1,7 @@
 //! `jailctl apply`: a declared state becomes fact once, drift is seen, and a change that makes something worse is taken back.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test reports by panicking"
 )]

@@ -143,11 +143,16 @@ pub(crate) fn denials(name: &str) -> Result<Vec<Denial>, Failure> {
     Ok(denials)
 }
 
-/// Does what [`denials`] does for many users, and reads each list once. Each list comes with the users, and whether they come into
-/// it.
-pub(crate) fn denials_of(
-    names: &BTreeSet<&str>,
-) -> Result<Vec<(&'static str, bool, Vec<String>)>, Failure> {
+/// A list that is to name some users, or no longer to name them.
+pub(crate) struct Denials {
+    pub(crate) file: &'static str,
+    /// Whether the users come into it.
+    pub(crate) adds: bool,
+    pub(crate) names: Vec<String>,
+}
+
+/// Does what [`denials`] does for many users, and reads each list once.
+pub(crate) fn denials_of(names: &BTreeSet<&str>) -> Result<Vec<Denials>, Failure> {
     let mut all = Vec::new();
     for lists in [&CRON, &AT] {
         if pam::jails(lists.service) || !Path::new(lists.program).exists() {
@@ -169,9 +174,9 @@ pub(crate) fn denials_of(
         let listed = text(file).unwrap_or_default();
         let listed: BTreeSet<&str> = listed.lines().map(str::trim).collect();
         let open = names.iter().filter(|it| listed.contains(**it) != adds);
-        let open: Vec<String> = open.map(|it| (*it).to_owned()).collect();
-        if !open.is_empty() {
-            all.push((file, adds, open));
+        let names: Vec<String> = open.map(|it| (*it).to_owned()).collect();
+        if !names.is_empty() {
+            all.push(Denials { file, adds, names });
         }
     }
     Ok(all)

@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     accounts::{traces::KEYS, trial::Trial},
-    doctor::{check::denials_of, mend::keys_in_home},
+    doctor::{
+        check::{Denials, denials_of},
+        mend::keys_in_home,
+    },
     door::JAIL_SHELL_PATH,
     failure::Failure,
     setup::{
@@ -129,7 +132,7 @@ impl Planner<'_> {
             }
         }
         let names: BTreeSet<&str> = self.names.iter().map(String::as_str).collect();
-        for (file, adds, names) in denials_of(&names)? {
+        for Denials { file, adds, names } in denials_of(&names)? {
             let written = Written::new(Path::new(file), Purpose::Denial, |text| {
                 Ok(match adds {
                     true => lists::with(text, &names),
