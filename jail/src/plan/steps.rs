@@ -175,9 +175,7 @@ impl Step<'_> {
             | Step::Cgroup(_)
             | Step::OpenTerminal
             | Step::ShareWorld(_)
-            | Step::PidNamespace => {
-                Phase::Supervisor
-            }
+            | Step::PidNamespace => Phase::Supervisor,
             Step::Create(_) => Phase::Create,
             Step::OpenRoot(_)
             | Step::OpenBase(_)

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use jail_config::{
-    Allowed, Base, Content, Create, Device, Disk, Isolation, Jail, Mount, Network, RootOwner, Scope,
-    Service, Until,
+    Allowed, Base, Content, Create, Device, Disk, Isolation, Jail, Mount, Network, RootOwner,
+    Scope, Service, Until,
 };
 
 use crate::plan::{allowed, request::Request};

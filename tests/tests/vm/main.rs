@@ -10,6 +10,7 @@
 
 mod doors;
 mod journal;
+mod limits;
 mod machine;
 mod package;
 mod sshd_units;
@@ -41,6 +42,9 @@ on_machines! {
     long {
         doors::set_ups_serve_logins_and_check_finds_nothing,
         doors::every_door_jails,
+        limits::limits_of_an_account_hold_at_every_door,
+        limits::what_is_used_is_shown_and_a_limit_that_does_not_hold_refuses,
+        limits::one_user_does_not_slow_the_logins_of_another,
         until::pam_systemd_ends_what_is_open_at_the_end_of_the_account,
         ways_out::what_systemd_offers_is_out_of_reach_at_every_door,
         ways_out::units_in_a_home_are_found_and_mended_for_a_group_and_who_joins_later,

@@ -1,0 +1,177 @@
+//! `limits` of memory, tasks, cpu and io, with systemd: they are the account's, at every door, and hold or refuse the login.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use login_jail_tests::vm::Vm;
+
+use crate::machine::{behind_pam, jailed};
+
+/// What ann may use.
+const LIMITS: &str = "limits = { memory = \"96M\", tasks = 40, cpu = \"50%\", io = 50 }";
+
+/// Where a session says in which cgroup it is.
+const GROUP: &str = "cat /proc/self/cgroup";
+
+/// Takes more memory than there may be, and tells how that ended.
+const HOG: &str = "head -c 200M /dev/zero | tail -n 1 >/dev/null; echo ${PIPESTATUS[1]}";
+
+/// Finds the uid of ann.
+fn slice(vm: &Vm) -> String {
+    format!("user-{}.slice", vm.must("id -u ann").trim())
+}
+
+/// Insists on a session in ann's slice, with the limits in force there.
+#[track_caller]
+fn limited(vm: &Vm, said: &str) {
+    let slice = slice(vm);
+    assert!(said.contains(&format!("0::/user.slice/{slice}/")), "{said}");
+    let set = vm.must(&format!(
+        "systemctl show -p MemoryMax -p MemorySwapMax -p TasksMax -p CPUQuotaPerSecUSec -p IOWeight {slice}"
+    ));
+    for line in [
+        "MemoryMax=100663296",
+        "MemorySwapMax=0",
+        "TasksMax=40",
+        "CPUQuotaPerSecUSec=500ms",
+        "IOWeight=50",
+    ] {
+        assert!(set.lines().any(|it| it == line), "{line}: {set}");
+    }
+}
+
+/// Gives the last line of the record that a session has left.
+fn left(vm: &Vm) -> String {
+    vm.must("for _ in $(seq 50); do tail -n 1 /var/log/login-jail/sessions.jsonl | grep '\"leave\"' && break; sleep 0.2; done")
+}
+
+pub(crate) fn limits_of_an_account_hold_at_every_door(vm: &mut Vm) {
+    jailed(vm, "ann", "/usr/bin/jail-shell", LIMITS);
+    limited(vm, vm.ssh("ann", GROUP).ok());
+    // Of root's own session, and of none.
+    limited(vm, &vm.must(&format!("su - ann -c '{GROUP}'")));
+    limited(
+        vm,
+        &vm.must(&format!(
+            "systemd-run -q --pipe --wait -p User=ann jail-shell -c '{GROUP}'"
+        )),
+    );
+    let hog = vm.ssh("ann", HOG);
+    assert_eq!(hog.ok().trim(), "137", "{hog}");
+    let line = left(vm);
+    assert!(line.contains("\"out_of_memory\":1"), "{line}");
+    // A session in a scope of ours goes on as one of logind's does.
+    let hog = vm.must(&format!("su - ann -c '{HOG}'"));
+    assert_eq!(hog.trim(), "137");
+    let full = vm.ssh("ann", "head -c 200M /dev/zero >/tmp/file; echo end");
+    assert!(
+        !full.stdout.contains("end") || !full.stderr.is_empty(),
+        "{full}"
+    );
+    let forks = vm.ssh("ann", "for n in $(seq 60); do sleep 5 & done; wait");
+    assert!(forks.stderr.contains("fork"), "{forks}");
+
+    behind_pam(vm, &["sshd", "su-l", "cron"]);
+    vm.must("usermod -s /bin/bash ann");
+    limited(vm, vm.ssh("ann", GROUP).ok());
+    limited(vm, &vm.must(&format!("su - ann -c '{GROUP}'")));
+    vm.must(&format!(
+        "echo '* * * * * ann {GROUP} >$HOME/cron' >/etc/cron.d/limits"
+    ));
+    let told = vm.must(
+        "for _ in $(seq 150); do cat /srv/jails/ann/home/ann/cron 2>/dev/null && break; sleep 1; done; rm /etc/cron.d/limits",
+    );
+    limited(vm, &told);
+}
+
+pub(crate) fn what_is_used_is_shown_and_a_limit_that_does_not_hold_refuses(vm: &mut Vm) {
+    jailed(vm, "ann", "/usr/bin/jail-shell", LIMITS);
+    let slice = slice(vm);
+    let shown = vm.must("su - ann -c 'sleep 60' >/dev/null 2>&1 & sleep 8; jailctl status; jailctl check --notes ann || :");
+    assert!(shown.contains(" of 96M, tasks "), "{shown}");
+    assert!(shown.contains(&format!("by systemd's {slice}")), "{shown}");
+    assert!(shown.contains("[account-limits]"), "{shown}");
+
+    // What was set by hand gives way to the config.
+    vm.must(&format!(
+        "systemctl set-property --runtime {slice} MemoryMax=1G"
+    ));
+    limited(vm, &vm.must(&format!("su - ann -c '{GROUP}'")));
+
+    // And without systemd's answer there is no login.
+    vm.must("pkill -u ann; systemctl stop dbus.socket dbus.service; sleep 1");
+    let refused = vm.sh("su - ann -c 'echo got-in'");
+    vm.must("systemctl start dbus.socket");
+    assert_eq!(refused.code(), Some(123), "{refused}");
+    assert!(!refused.stdout.contains("got-in"), "{refused}");
+    let log = vm.must("journalctl -n 20 -t jail-shell");
+    assert!(
+        log.contains("step cgroup: connect to the system bus"),
+        "{log}"
+    );
+}
+
+/// What takes all that it can get.
+const HOGS: [(&str, &str); 4] = [
+    ("fork bomb", "b() { b | b & }; b; sleep 300"),
+    (
+        "memory",
+        "while :; do head -c 300M /dev/zero | tail -n 1 >/dev/null; done",
+    ),
+    ("/tmp", "while :; do cat /dev/zero >/tmp/$RANDOM; done"),
+    (
+        "descriptors",
+        "for p in $(seq 20); do (for n in $(seq 3 1000); do eval \"exec $n</dev/null\"; done; sleep 300) & done; wait",
+    ),
+];
+
+/// The median of five logins of bob's.
+fn login(vm: &Vm) -> Duration {
+    let mut times: Vec<Duration> = (0..5)
+        .map(|_| {
+            let since = Instant::now();
+            vm.ssh("bob", "true").ok();
+            since.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[2]
+}
+
+fn start(vm: &Vm, door: &str, hog: &str) -> Child {
+    let (user, command) = match door {
+        "su" => ("root", format!("su - ann -c '{hog}'")),
+        _ => ("ann", hog.to_owned()),
+    };
+    vm.client(user)
+        .args(["--", "vm", &command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+pub(crate) fn one_user_does_not_slow_the_logins_of_another(vm: &mut Vm) {
+    jailed(vm, "ann", "/usr/bin/jail-shell", LIMITS);
+    jailed(vm, "bob", "/usr/bin/jail-shell", LIMITS);
+    let idle = login(vm);
+    for door in ["jail-shell", "su", "pam"] {
+        if door == "pam" {
+            behind_pam(vm, &["sshd"]);
+            vm.must("usermod -s /bin/bash ann; usermod -s /bin/bash bob");
+        }
+        for (name, hog) in HOGS {
+            let mut client = start(vm, door, hog);
+            std::thread::sleep(Duration::from_secs(10));
+            let beside = login(vm);
+            client.kill().ok();
+            client.wait().unwrap();
+            vm.must("pkill -9 -u ann; sleep 1");
+            assert!(
+                beside <= idle * 3,
+                "{name} by {door}: {beside:?} beside {idle:?}"
+            );
+        }
+    }
+}
