@@ -116,9 +116,10 @@ fn logins_at_once_are_all_counted_and_one_that_is_stopped_holds_up_none() {
     sandbox.ssh("ann", "true").ok();
     // One that has the numbers in its memory, and is stopped for as long as the others come.
     sandbox.must("su - ann -c 'sleep 300' >/dev/null 2>&1 </dev/null &");
-    let stopped = "pkill -STOP -x jail-shell && sleep 0.2";
+    // Not before it is inside: a login that is stopped on the way in is ended by its deadline.
+    let stopped = "pgrep -x sleep && pkill -STOP -x jail-shell";
     let found = sandbox.wait_until(|| (sandbox.sh(stopped).code() == Some(0)).then_some(()));
-    assert!(found.is_some(), "no jail-shell to be stopped");
+    assert!(found.is_some(), "no session to be stopped");
     sandbox.must("for i in $(seq 30); do setpriv --reuid=ann --regid=ann --clear-groups jail-shell -c true & done; wait $(jobs -p)");
     sandbox.must("pkill -CONT -x jail-shell; pkill -x sleep; true");
     assert_eq!(logins(&sandbox, &anns(&sandbox)), 32);
