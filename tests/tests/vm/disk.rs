@@ -34,10 +34,23 @@ fn host(make: &str, options: &str) -> Vm {
 /// Whatever counts: so much and so many, not more, and what is removed can be made again.
 fn is_limited(vm: &Vm) {
     let full = vm.ssh("ann", "head -c 8M /dev/zero >big; stat -c %s big; rm big");
-    assert!(full.stdout.trim().parse::<u64>().expect("a size") <= 4 << 20, "{full}");
-    let many = vm.ssh("ann", "for i in $(seq 40); do : >f$i || break; done; ls f* | wc -l; rm f*");
-    assert!(many.stdout.trim().parse::<u64>().expect("a number") < 20, "{many}");
-    assert_eq!(vm.ssh("ann", "head -c 1M /dev/zero >again; stat -c %s again").ok(), "1048576");
+    assert!(
+        full.stdout.trim().parse::<u64>().expect("a size") <= 4 << 20,
+        "{full}"
+    );
+    let many = vm.ssh(
+        "ann",
+        "for i in $(seq 40); do : >f$i || break; done; ls f* | wc -l; rm f*",
+    );
+    assert!(
+        many.stdout.trim().parse::<u64>().expect("a number") < 20,
+        "{many}"
+    );
+    assert_eq!(
+        vm.ssh("ann", "head -c 1M /dev/zero >again; stat -c %s again")
+            .ok(),
+        "1048576"
+    );
     let check = vm.sh("jailctl check ann");
     assert!(!check.stdout.contains("disk-unlimited"), "{check}");
 }
@@ -58,7 +71,9 @@ fn on_ext4_the_home_is_a_project_that_its_owner_can_not_leave() {
         assert!(tried.stderr.contains("Operation not permitted"), "{tried}");
     }
     // Somebody who raises it is found.
-    vm.must(&format!("setquota -P {uid} 0 0 0 0 /srv/jails || xfs_quota -x -c true"));
+    vm.must(&format!(
+        "setquota -P {uid} 0 0 0 0 /srv/jails || xfs_quota -x -c true"
+    ));
     let check = vm.sh("jailctl check ann");
     assert!(check.stdout.contains("disk-unlimited"), "{check}");
 }

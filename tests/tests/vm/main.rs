@@ -8,6 +8,7 @@
     reason = "a test reports by panicking"
 )]
 
+mod disk;
 mod doors;
 mod journal;
 mod limits;
