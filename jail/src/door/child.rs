@@ -12,6 +12,7 @@ use std::{
 
 use nix::{
     sched::{CloneFlags, setns},
+    sys::signal::kill,
     sys::wait::{WaitPidFlag, WaitStatus, waitpid},
     unistd::Pid,
 };
@@ -121,7 +122,8 @@ impl Child {
             .ok_or(rustix::io::Errno::SRCH)
             .and_then(|number| pidfd_open(number, PidfdFlags::empty()))
             .map_err(failed("pidfd_open"))
-            .map_err(refuse)?;
+            .map_err(refuse)
+            .inspect_err(|_| end(pid))?;
         let mut child = Child {
             pid,
             pidfd,
@@ -191,6 +193,17 @@ impl Drop for Child {
         match waitpid(self.pid, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::StillAlive) | Ok(_) | Err(_) => {}
         }
+    }
+}
+
+/// Ends a child of this process that there is no descriptor of: its number is its own until it is waited for.
+fn end(pid: Pid) {
+    match kill(pid, nix::sys::signal::Signal::SIGKILL) {
+        // One that has ended already.
+        Ok(()) | Err(_) => {}
+    }
+    match waitpid(pid, Some(WaitPidFlag::__WALL)) {
+        Ok(_) | Err(_) => {}
     }
 }
 

@@ -19,11 +19,15 @@ use crate::{
     shell::{quoted, shown},
 };
 
+/// Where the administrator's own services are, beside a config.
+const SERVICES: &str = "services.d";
+
 /// A directory with a config to be tried, which goes away again.
 pub(crate) struct Trial(pub(crate) PathBuf);
 
 impl Trial {
-    pub(crate) fn new(text: &str) -> Result<Trial, Failure> {
+    /// Makes a config of this text, beside the services that the administrator has added in a directory.
+    pub(crate) fn new(text: &str, beside: &Path) -> Result<Trial, Failure> {
         // Under the lock: what is there already is from one that was killed.
         let directory = PathBuf::from("/run/login-jail-trial");
         match fs::remove_dir_all(&directory) {
@@ -39,7 +43,25 @@ impl Trial {
         let trial = Trial(directory);
         let file = trial.0.join("config.toml");
         fs::write(&file, text).map_err(|error| Failure::io("write", &file, &error))?;
+        trial.copy_services(&beside.join(SERVICES))?;
         Ok(trial)
+    }
+
+    fn copy_services(&self, from: &Path) -> Result<(), Failure> {
+        let entries = match fs::read_dir(from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(|error| Failure::io("list", from, &error))?,
+        };
+        let to = self.0.join(SERVICES);
+        fs::create_dir(&to).map_err(|error| Failure::io("make", &to, &error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| Failure::io("list", from, &error))?;
+            if entry.path().is_file() {
+                fs::copy(entry.path(), to.join(entry.file_name()))
+                    .map_err(|error| Failure::io("copy", &entry.path(), &error))?;
+            }
+        }
+        Ok(())
     }
 
     /// Names the file that the config is for, where what failed names the one that was tried.
@@ -92,7 +114,7 @@ pub(crate) fn supposed_user(directory: &Path, rule: &str) -> Result<Jailed, Fail
     let identity = account::named(user)?;
     let file = directory.join("config.toml");
     let text = fs::read_to_string(&file).map_err(|error| Failure::io("read", &file, &error))?;
-    let trial = Trial::new(&with_user(&text, user, target, &file)?)?;
+    let trial = Trial::new(&with_user(&text, user, target, &file)?, directory)?;
     let decided = Config::read(&trial.0).and_then(|config| config.decide(&identity));
     match decided {
         Ok(Decision::Jail(jail)) => Ok(Jailed {

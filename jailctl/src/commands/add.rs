@@ -213,7 +213,7 @@ fn one(directory: &Path, user: &str, arguments: &Arguments) -> Result<Verdict, F
         let supposed = Supposed::config(directory, user);
         try_out(directory, user, &identity, arguments, &supposed)?;
     } else {
-        let trial = Trial::new(&new)?;
+        let trial = Trial::new(&new, directory)?;
         let supposed = Supposed::rule(directory, user, target.map_or("", String::as_str));
         try_out(&trial.0, user, &identity, arguments, &supposed)
             .map_err(|failure| trial.named(failure, &file))?;

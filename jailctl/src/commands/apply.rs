@@ -84,10 +84,9 @@ A jail and limits of a user that are no longer in the file end with the next app
 
 const EXAMPLES: &str = "\
 Examples:
-  jailctl apply --dry-run /etc/login-jail/state.toml       show what would change
-  jailctl apply /etc/login-jail/state.toml                 change it
-  jailctl apply --check --json /etc/login-jail/state.toml  for a program: exit status 4 if the host differs
-  jailctl undo                                             take the last change back";
+  jailctl apply --dry-run /etc/login-jail/state.toml         show what would change
+  jailctl apply /etc/login-jail/state.toml                   change it
+  jailctl apply --check --json /etc/login-jail/state.toml    for a program: exit status 4 if the host differs";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {

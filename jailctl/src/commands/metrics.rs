@@ -54,10 +54,7 @@ const EXAMPLES: &str = "\
 Examples:
   jailctl metrics                the numbers, to look at
   jailctl metrics --no-roots     the same without reading the files of the roots
-  jailctl metrics --output /var/lib/prometheus/node-exporter/login-jail.prom
-                                 for the textfile collector of node_exporter
-  systemctl enable --now login-jail-check.timer login-jail-metrics.timer
-                                 a check each day, and the numbers every five minutes";
+  jailctl metrics --output /var/lib/prometheus/node-exporter/login-jail.prom    for the textfile collector of node_exporter";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::door::decision::Config;
+use jail::door::decision::{CONFIG_DIRECTORY, Config};
 use jail_roots::tree::Tree;
 use serde::{Deserialize, Serialize};
 
@@ -169,7 +169,7 @@ impl Written {
 
 /// Reads the text of a config as a login would, before it is written.
 pub(super) fn refuse_wrong_config(text: &str, path: &Path) -> Result<(), Failure> {
-    let trial = Trial::new(text)?;
+    let trial = Trial::new(text, Path::new(CONFIG_DIRECTORY))?;
     match Config::read(&trial.0) {
         Ok(_) => Ok(()),
         Err(refusal) => Err(trial.named(refusal.into(), path)),

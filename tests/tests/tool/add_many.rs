@@ -130,6 +130,38 @@ fn refuses_a_new_account_whose_home_somebody_else_has() {
 }
 
 #[test]
+fn refuses_a_new_account_whose_keys_somebody_else_has() {
+    let sandbox = host();
+    sandbox.must(
+        "groupadd pupils; install -D -m 644 /root/key.pub /etc/ssh/authorized_keys.d/eve
+         printf 'name,group\neve,pupils\n' >/root/class.csv",
+    );
+    let before = sandbox.must(STATE);
+    for more in ["", "--key /root/key.pub"] {
+        let words = format!("--from /root/class.csv --create-accounts {more}");
+        let refused = add(&sandbox, &words);
+        assert_ne!(refused.code(), Some(0), "{refused}");
+        assert!(
+            refused.stderr.contains("whoever has these keys"),
+            "{refused}"
+        );
+        assert_same(&sandbox, &before);
+    }
+}
+
+#[test]
+fn a_config_with_a_service_of_the_administrators_own_is_tried_with_it() {
+    let sandbox = host();
+    sandbox.must(
+        "groupadd pupils; sed -i '$a services = [\"own\"]' /etc/login-jail/config.toml
+         install -d /etc/login-jail/services.d /run/own
+         printf 'about = \"x\"\\n[[show]]\\nsource = \"/run/own\"\\ntarget = [\"/run/own\"]\\n' >/etc/login-jail/services.d/own.toml
+         printf 'name,group\neve,pupils\n' >/root/class.csv",
+    );
+    add(&sandbox, "--from /root/class.csv --create-accounts").ok();
+}
+
+#[test]
 fn every_line_that_is_wrong_is_listed_and_nothing_is_changed() {
     let sandbox = host().plain_user("bob");
     sandbox.must(

@@ -154,12 +154,10 @@ fn why_not(
             "this process is in the cgroup {own} and could not be moved below {group}"
         )));
     }
-    let found = tree.in_force(own, &group.path())?;
-    Ok(found.looser_than(wanted).map(|looser| {
-        format!(
-            "{looser} in the cgroup {own} of {group}, which is looser than limits in the config"
-        )
-    }))
+    let found = tree.in_force(&group.path())?;
+    Ok(found
+        .looser_than(wanted)
+        .map(|looser| format!("{looser} in {group}, which is looser than limits in the config")))
 }
 
 /// Finds the cgroup of this process.

@@ -68,17 +68,17 @@ impl Tree {
         }
     }
 
-    /// Finds what is in force for a process in one group, below `group` whose weight counts: the smallest limit of all groups
-    /// that it is in.
-    pub(super) fn in_force(&self, path: &str, group: &str) -> Result<InForce, StepFault> {
+    /// Finds what is in force in a group: its own weight, and the smallest limit of it and of all groups above it. What is below
+    /// may be the user's to loosen.
+    pub(super) fn in_force(&self, group: &str) -> Result<InForce, StepFault> {
         let mut found = self.weight(group)?;
-        let mut ends = path
+        let mut ends = group
             .match_indices('/')
             .map(|(end, _)| end)
             .collect::<Vec<_>>();
-        ends.push(path.len());
+        ends.push(group.len());
         for end in ends {
-            let above = path.get(..end).unwrap_or_default();
+            let above = group.get(..end).unwrap_or_default();
             found = found.and(self.limits(above)?);
         }
         // A kernel without swap has no limit of it.

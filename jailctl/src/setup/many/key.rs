@@ -1,8 +1,18 @@
 //! Public keys, as a list of users has them: checked as a whole before one is written.
 
-use std::{fs, path::Path};
+use std::{
+    fs::OpenOptions,
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use nix::libc::O_NONBLOCK;
 
 use crate::shell::shown;
+
+/// The most bytes that a file of keys may have.
+const LARGEST: u64 = 64 << 10;
 
 /// The types of keys that sshd takes, each with how many parts its key has: RFC 4253, RFC 5656, RFC 8709, PROTOCOL.u2f.
 const TYPES: [(&str, usize); 7] = [
@@ -22,15 +32,35 @@ const TYPES: [(&str, usize); 7] = [
 pub(super) fn keys(text: &str, user: &str) -> Result<Vec<String>, String> {
     if text.starts_with('/') {
         let path = text.replace("{user}", user);
-        let text = fs::read_to_string(&path)
+        let text = read(Path::new(&path))
             .map_err(|error| format!("read the key {}: {error}", shown(Path::new(&path))))?;
-        let keys = lines(&text).map_err(|why| format!("{}: {why}", shown(Path::new(&path))))?;
+        let keys = lines(&text).map_err(|why| {
+            // What else a file has is for its readers alone.
+            let why = why.split(';').next().unwrap_or_default();
+            format!("{}: {why}", shown(Path::new(&path)))
+        })?;
         return match keys.is_empty() {
             true => Err(format!("{} has no key", shown(Path::new(&path)))),
             false => Ok(keys),
         };
     }
     lines(text)
+}
+
+/// Reads a file of keys. The path may be in a home: no device, pipe or large file is read.
+fn read(path: &Path) -> io::Result<String> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut text = String::new();
+    match file.take(LARGEST + 1).read_to_string(&mut text)? as u64 {
+        0..=LARGEST => Ok(text),
+        _ => Err(io::Error::other("it has more than 64 KiB")),
+    }
 }
 
 fn lines(text: &str) -> Result<Vec<String>, String> {
@@ -138,6 +168,18 @@ mod tests {
         ] {
             let said = keys(&wrong, "ann").unwrap_err();
             assert!(said.contains(why), "{wrong}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_keys_is_a_small_regular_file_and_what_else_it_has_is_not_repeated() {
+        for (wrong, why) in [
+            ("/dev/zero", "no regular file"),
+            ("/", "no regular file"),
+            ("/etc/passwd", "no public key"),
+        ] {
+            let said = keys(wrong, "ann").unwrap_err();
+            assert!(said.contains(why) && !said.contains("root:"), "{said}");
         }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn make(wanted: &Wanted, faults: Vec<String>) -> Result<Plan, Failure
         Some(written) => written.after.clone(),
         None => file::read(&file)?.unwrap_or_default(),
     };
-    let trial = Trial::new(&text)?;
+    let trial = Trial::new(&text, Path::new(CONFIG_DIRECTORY))?;
     let read = Config::read(&trial.0);
     let tried = read.map_err(|refusal| trial.named(refusal.into(), &file))?;
     let host = Host::read()?;

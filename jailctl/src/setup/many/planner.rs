@@ -395,15 +395,22 @@ impl<'a> Planner<'a> {
     /// Plans the keys, in a file that root alone can write.
     fn keys_of(&mut self, user: &User, is_new: bool) -> Result<Result<(), String>, Failure> {
         let path = Path::new(KEYS).join(&user.name);
+        let before = file::read(&path)?;
+        let replaces = self.wanted.is_whole && user.keys.is_some();
+        if is_new && before.is_some() && !replaces {
+            return Ok(Err(format!(
+                "{} is there, and the account is not: whoever has these keys would log in as the new user; move it away first",
+                shown(&path)
+            )));
+        }
         let Some(text) = &user.keys else {
-            self.without_key += usize::from(is_new && !path.exists());
+            self.without_key += usize::from(is_new);
             return Ok(Ok(()));
         };
         let keys = match key::keys(text, &user.name) {
             Ok(keys) => keys,
             Err(what) => return Ok(Err(what)),
         };
-        let before = file::read(&path)?;
         let after = match self.wanted.is_whole {
             true => lists::with("", &keys),
             false => lists::with(before.as_deref().unwrap_or_default(), &keys),

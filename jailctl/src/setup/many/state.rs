@@ -373,7 +373,7 @@ base = "host"
 limits = { nproc = 100 }
 mounts = [
   # all see it
-  { source = "/srv/all", target = "/all", mode = "ro" },
+  { mode = "ro", source = "/srv/all", target = "/all" },
 ]
 [groups.pupils]
 jail = "class"
@@ -398,7 +398,7 @@ create = false
         let mounts = &toml.jails[0].keys[3].1;
         assert_eq!(
             mounts,
-            r#"[{ source = "/srv/all", target = "/all", mode = "ro" }]"#
+            r#"[{ mode = "ro", source = "/srv/all", target = "/all" }]"#
         );
         let json = serde_json::json!({
             "create": true,

@@ -56,7 +56,7 @@ fn parse(text: &str, file: &str, faults: &mut Vec<String>) -> Result<Vec<User>, 
                 continue;
             }
         };
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |at| line_of(at, text));
         if record.iter().all(str::is_empty) {
             continue;
         }
@@ -78,6 +78,18 @@ fn parse(text: &str, file: &str, faults: &mut Vec<String>) -> Result<Vec<User>, 
         }
     }
     Ok(users)
+}
+
+/// Gives the line of a record. The reader's position is before the empty lines above it.
+fn line_of(at: &csv::Position, text: &str) -> u64 {
+    let rest = usize::try_from(at.byte())
+        .ok()
+        .and_then(|byte| text.as_bytes().get(byte..));
+    let empty = rest
+        .unwrap_or_default()
+        .iter()
+        .take_while(|byte| b"\r\n".contains(byte));
+    at.line() + empty.filter(|byte| **byte == b'\n').map(|_| 1).sum::<u64>()
 }
 
 /// Finds out which column is what.
