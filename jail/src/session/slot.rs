@@ -20,6 +20,9 @@ use crate::{
 const SESSIONS: &str = "sessions";
 const DIRECTORY: &str = "/run/login-jail/sessions";
 
+/// What is tried with such a file, in the log.
+const OPENING: &str = "open the user's file of sessions";
+
 /// The most slots that a user can have, and the most that are counted: a config allows no more.
 const MOST: u64 = jail_config::MOST_SESSIONS;
 
@@ -86,7 +89,7 @@ fn count(file: &OwnedFd) -> Result<u64, StepFault> {
 /// Opens the user's file, which is made where it is missing.
 fn open(uid: u32) -> Result<OwnedFd, StepFault> {
     let directory = run::directory(SESSIONS)?;
-    run::file(&directory, DIRECTORY, &uid.to_string())
+    run::file(&directory, DIRECTORY, &uid.to_string(), OPENING)
 }
 
 /// Opens the user's file where there is one.
@@ -95,7 +98,7 @@ fn find(uid: u32) -> Result<Option<OwnedFd>, StepFault> {
         Err(untrusted) if matches!(untrusted.flaw, Flaw::Missing) => return Ok(None),
         opened => opened.map_err(own::unfit)?,
     };
-    match run::existing_file(&directory, DIRECTORY, &uid.to_string()) {
+    match run::existing_file(&directory, DIRECTORY, &uid.to_string(), OPENING) {
         Err(StepFault::Failed(_, Errno::ENOENT)) => Ok(None),
         opened => opened.map(Some),
     }

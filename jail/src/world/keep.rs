@@ -123,7 +123,12 @@ impl Place {
     }
 
     fn locks(&self) -> Result<OwnedFd, StepFault> {
-        run::file(&self.directory, DIRECTORY, &self.uid.to_string())
+        run::file(
+            &self.directory,
+            DIRECTORY,
+            &self.uid.to_string(),
+            "open the user's file of worlds",
+        )
     }
 
     fn name(&self, digest: u64) -> String {

@@ -28,12 +28,22 @@ pub(crate) fn directory(name: &str) -> Result<OwnedFd, StepFault> {
     Ok(opened)
 }
 
-/// Opens a file in such a directory, `shown` as such, which is made where it is missing.
+/// Opens a file in such a directory, `shown` as such, which is made where it is missing. `opening` says what is tried, for the message.
 ///
 /// # Errors
 /// As [`directory`].
-pub(crate) fn file(directory: &OwnedFd, shown: &str, name: &str) -> Result<OwnedFd, StepFault> {
-    open_file(directory, shown, name, OFlags::RDWR | OFlags::CREATE)
+pub(crate) fn file(
+    directory: &OwnedFd,
+    shown: &str,
+    name: &str,
+    opening: &'static str,
+) -> Result<OwnedFd, StepFault> {
+    open_file(
+        directory,
+        (shown, name),
+        OFlags::RDWR | OFlags::CREATE,
+        opening,
+    )
 }
 
 /// Opens a file that is there.
@@ -44,15 +54,16 @@ pub(crate) fn existing_file(
     directory: &OwnedFd,
     shown: &str,
     name: &str,
+    opening: &'static str,
 ) -> Result<OwnedFd, StepFault> {
-    open_file(directory, shown, name, OFlags::RDONLY)
+    open_file(directory, (shown, name), OFlags::RDONLY, opening)
 }
 
 fn open_file(
     directory: &OwnedFd,
-    shown: &str,
-    name: &str,
+    (shown, name): (&str, &str),
     flags: OFlags,
+    opening: &'static str,
 ) -> Result<OwnedFd, StepFault> {
     let flags = flags | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
     let mode = if flags.contains(OFlags::CREATE) {
@@ -61,8 +72,7 @@ fn open_file(
         Mode::empty()
     };
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    let file = openat2(directory, name, flags, mode, resolve)
-        .map_err(failed("open a file below /run/login-jail"))?;
+    let file = openat2(directory, name, flags, mode, resolve).map_err(failed(opening))?;
     own::insist_on_private(&file, &format!("{shown}/{name}"), FileType::RegularFile)?;
     Ok(file)
 }
