@@ -85,9 +85,9 @@ impl World {
             .map_err(refuse)?;
         drop_privileges(&plan)?;
         let init = Init::new(listener, log, view.linger, close).map_err(refuse)?;
+        link.say_ready().map_err(refuse)?;
         running.let_go();
         link.let_go_of_standard().map_err(refuse)?;
-        link.say_ready().map_err(refuse)?;
         let root_file = link.root_file;
         let Some(login) = init.let_in(link.into_socket()).map_err(refuse)? else {
             return Ok(Outcome::Init);

@@ -3,7 +3,7 @@
 //! ```no_run
 //! use login_jail_tests::vm::{Release, Vm};
 //!
-//! let vm = Vm::boot(Release::Trixie).expect("a machine");
+//! let mut vm = Vm::boot(Release::Trixie).expect("a machine");
 //! vm.install();
 //! assert_eq!(vm.must("systemctl is-system-running --wait || :; cat /proc/1/comm"), "systemd");
 //! ```

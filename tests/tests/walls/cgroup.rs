@@ -77,7 +77,7 @@ fn refuses_a_limit_that_the_machine_has_no_cgroup_for_and_says_what_is_missing()
         );
 
         // The other limits need none.
-        limit_to(&sandbox, "nproc = 100, cpu = 600, memory = \"unlimited\"");
+        limit_to(&sandbox, "nofile = 1000, cpu = 600, memory = \"unlimited\"");
         let outcome = sandbox.ssh("ann", "echo got-in");
         assert_eq!(outcome.stdout, "got-in\n", "{outcome}");
     }

@@ -419,7 +419,9 @@ fn a_service_that_is_not_there_is_a_note_of_check_and_explain_says_so() {
         .find(|line| line.starts_with("sockets"));
     assert_eq!(
         sockets,
-        Some("sockets    of the host's only those of own"),
+        Some(
+            "sockets    of the host's only those of own; /dev/log to the host's log, marked as from inside"
+        ),
         "{explain}"
     );
     sandbox
