@@ -21,8 +21,8 @@ const LATE: [Resource; 3] = [
     Resource::RLIMIT_DATA,
 ];
 
-/// The limits that [`raise`] raises: all but RLIMIT_NICE and RLIMIT_RTPRIO.
-const RAISED: [Resource; 14] = [
+/// All limits of a process.
+pub(crate) const ALL: [Resource; 16] = [
     Resource::RLIMIT_AS,
     Resource::RLIMIT_CORE,
     Resource::RLIMIT_CPU,
@@ -31,13 +31,18 @@ const RAISED: [Resource; 14] = [
     Resource::RLIMIT_LOCKS,
     Resource::RLIMIT_MEMLOCK,
     Resource::RLIMIT_MSGQUEUE,
+    Resource::RLIMIT_NICE,
     Resource::RLIMIT_NOFILE,
     Resource::RLIMIT_NPROC,
     Resource::RLIMIT_RSS,
+    Resource::RLIMIT_RTPRIO,
     Resource::RLIMIT_RTTIME,
     Resource::RLIMIT_SIGPENDING,
     Resource::RLIMIT_STACK,
 ];
+
+/// The limits that [`raise`] leaves alone.
+const NOT_RAISED: [Resource; 2] = [Resource::RLIMIT_NICE, Resource::RLIMIT_RTPRIO];
 
 /// Gives back the limits that set-up had changed, with those of the config in their place. Returns those that
 /// [`set_late`] has to set; nothing of them needs a privilege any more.
@@ -66,7 +71,7 @@ pub(crate) fn set(limits: &Limits, inherited: &Inherited) -> Result<Vec<Limit>, 
 pub(crate) fn raise() {
     let most = std::fs::read_to_string("/proc/sys/fs/nr_open");
     let most = most.ok().and_then(|it| it.trim().parse().ok());
-    for resource in RAISED {
+    for resource in ALL.into_iter().filter(|it| !NOT_RAISED.contains(it)) {
         let Ok((soft, hard)) = getrlimit(resource) else {
             continue;
         };
@@ -98,7 +103,7 @@ pub(crate) fn set_processes(limits: &Limits, inherited: &Inherited) -> Result<()
 pub(crate) fn lower_to_own(limits: &mut [Limit]) -> Result<(), StepFault> {
     for limit in limits
         .iter_mut()
-        .filter(|it| !RAISED.contains(&it.resource))
+        .filter(|it| NOT_RAISED.contains(&it.resource))
     {
         let (_, hard) =
             getrlimit(limit.resource).map_err(|errno| StepFault::Failed("getrlimit", errno))?;

@@ -26,31 +26,14 @@ use crate::{
         environment::Variable,
         request::{Request, What},
     },
-    process::start::{Inherited, Limit},
+    process::{
+        limits,
+        start::{Inherited, Limit},
+    },
 };
 
 /// The most that a login brings, in bytes: the environment and the arguments that execve(2) takes, twice over.
 const LONGEST: u64 = 16 * 1024 * 1024;
-
-/// The limits of a process, in the order in which they are written.
-const LIMITS: [Resource; 16] = [
-    Resource::RLIMIT_AS,
-    Resource::RLIMIT_CORE,
-    Resource::RLIMIT_CPU,
-    Resource::RLIMIT_DATA,
-    Resource::RLIMIT_FSIZE,
-    Resource::RLIMIT_LOCKS,
-    Resource::RLIMIT_MEMLOCK,
-    Resource::RLIMIT_MSGQUEUE,
-    Resource::RLIMIT_NICE,
-    Resource::RLIMIT_NOFILE,
-    Resource::RLIMIT_NPROC,
-    Resource::RLIMIT_RSS,
-    Resource::RLIMIT_RTPRIO,
-    Resource::RLIMIT_RTTIME,
-    Resource::RLIMIT_SIGPENDING,
-    Resource::RLIMIT_STACK,
-];
 
 /// What a login brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +78,7 @@ impl Arrival {
             umask: plan.process.umask,
             home: plan.process.home.clone(),
             environment: plan.process.environment.clone(),
-            limits: LIMITS
+            limits: limits::ALL
                 .into_iter()
                 .map(|resource| limit(resource, inherited))
                 .collect::<Result<_, _>>()?,
@@ -202,8 +185,8 @@ impl Arrival {
         let environment = (0..variables)
             .map(|_| Some((text.take()?, text.take()?)))
             .collect::<Option<_>>()?;
-        let mut limits = Vec::with_capacity(LIMITS.len());
-        for resource in LIMITS {
+        let mut limits = Vec::with_capacity(limits::ALL.len());
+        for resource in limits::ALL {
             limits.push(Limit {
                 resource,
                 soft: text.number()?,

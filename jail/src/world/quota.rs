@@ -46,7 +46,7 @@ pub(crate) fn set(home: impl AsFd, uid: u32, disk: Disk) -> Result<(), StepFault
         return Err(StepFault::Unfit(why.to_owned()));
     };
     let wanted = Limits {
-        // Both are the same: there is no time of grace.
+        // Without a soft limit there is no time of grace.
         hard_blocks: disk.bytes.unwrap_or(0).div_ceil(BLOCK),
         soft_blocks: 0,
         hard_files: disk.files.unwrap_or(0),

@@ -56,14 +56,8 @@ impl Directory {
     pub(super) fn make(&self) -> Result<(), Failure> {
         let (uid, gid) = self.ids()?;
         let above = Tree::open_above(&self.path)?;
-        let name = self.path.file_name().unwrap_or_default();
-        let made = mkdirat(&above, name, Mode::from_raw_mode(0o700)).and_then(|()| {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let made = openat(&above, name, flags, Mode::empty())?;
-            fchown(&made, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-            fchmod(&made, Mode::from_raw_mode(self.mode))
-        });
-        made.map_err(|errno| Failure::io("make", &self.path, &errno.into()))
+        make_in(&above, &self.path, self.mode, (uid, gid))
+            .map_err(|errno| Failure::io("make", &self.path, &errno.into()))
     }
 
     fn ids(&self) -> Result<(u32, u32), Failure> {
@@ -83,17 +77,37 @@ impl Directory {
 
     /// Removes it if it is empty, and tells whether it has gone by that. The error is what stays, and why.
     pub(super) fn remove(&self) -> Result<bool, String> {
-        let name = self.path.file_name().unwrap_or_default();
-        if !self.is_there() {
-            return Ok(false);
-        }
-        let kept = |why: String| format!("{}: it stays, because {why}", self.path.display());
-        let above = Tree::open_above(&self.path).map_err(|fault| kept(fault.to_string()))?;
-        match unlinkat(&above, name, AtFlags::REMOVEDIR) {
-            Ok(()) => Ok(true),
-            Err(Errno::NOENT) => Ok(false),
-            Err(Errno::NOTEMPTY | Errno::EXIST) => Err(kept("it is not empty".to_owned())),
-            Err(errno) => Err(kept(errno.to_string())),
-        }
+        remove_empty(&self.path)
+            .map_err(|why| format!("{}: it stays, because {why}", self.path.display()))
+    }
+}
+
+/// Makes a directory in the one above it, with the ids of its owner. It is nobody's but root's until it has them.
+pub(super) fn make_in(
+    above: &Tree,
+    path: &Path,
+    mode: u32,
+    (uid, gid): (u32, u32),
+) -> Result<(), Errno> {
+    let name = path.file_name().unwrap_or_default();
+    mkdirat(above, name, Mode::from_raw_mode(0o700))?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = openat(above, name, flags, Mode::empty())?;
+    fchown(&made, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+    fchmod(&made, Mode::from_raw_mode(mode))
+}
+
+/// Removes a directory if it is empty, and tells whether it has gone by that. The error is why it stays.
+pub(super) fn remove_empty(path: &Path) -> Result<bool, String> {
+    if path.symlink_metadata().is_err() {
+        return Ok(false);
+    }
+    let above = Tree::open_above(path).map_err(|fault| fault.to_string())?;
+    let name = path.file_name().unwrap_or_default();
+    match unlinkat(&above, name, AtFlags::REMOVEDIR) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(Errno::NOTEMPTY | Errno::EXIST) => Err("it is not empty".to_owned()),
+        Err(errno) => Err(errno.to_string()),
     }
 }

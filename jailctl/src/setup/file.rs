@@ -217,7 +217,8 @@ fn replace(path: &Path, text: Option<&str>) -> Result<(), Failure> {
     sync_above(path)
 }
 
-fn remove(path: &Path) -> Result<(), Failure> {
+/// Removes a file, where there is one.
+pub(super) fn remove(path: &Path) -> Result<(), Failure> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(Failure::io("remove", path, &error))
@@ -226,13 +227,19 @@ fn remove(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn write_like(new: &Path, text: &str, old: &Path) -> io::Result<()> {
+/// Makes a file that root alone can open, and writes it.
+pub(super) fn create(new: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(new)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+fn write_like(new: &Path, text: &str, old: &Path) -> io::Result<()> {
+    let file = create(new, text.as_bytes())?;
     let mode = match fs::metadata(old) {
         Ok(old) => {
             fchown(&file, Some(old.uid()), Some(old.gid()))?;

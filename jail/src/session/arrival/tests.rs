@@ -1,6 +1,6 @@
 use jail_config::Home;
 
-use super::{Arrival, LIMITS};
+use super::{Arrival, limits};
 use crate::{
     plan::request::{Request, What},
     process::start::Limit,
@@ -19,7 +19,7 @@ fn arrival(what: What) -> Arrival {
             ("EMPTY".into(), "".into()),
             ("LINES".into(), "a\nb".into()),
         ],
-        limits: LIMITS
+        limits: limits::ALL
             .into_iter()
             .zip(0..)
             .map(|(resource, soft)| Limit {

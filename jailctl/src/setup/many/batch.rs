@@ -2,9 +2,9 @@
 //! disk at once, and then renamed.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
-    io::{self, ErrorKind, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    fs::{self, File, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -120,7 +120,7 @@ impl Batch {
             progress.add(1);
             if let Some(text) = &one.after {
                 let new = with_suffix(&one.path, UNFINISHED);
-                write(&new, text).map_err(|error| Failure::io("write", &new, &error))?;
+                write(&new, text)?;
             }
         }
         let directory = first.path.parent().unwrap_or(Path::new("/"));
@@ -132,7 +132,7 @@ impl Batch {
                 let renamed = fs::rename(with_suffix(&one.path, UNFINISHED), &one.path);
                 renamed.map_err(|error| Failure::io("write", &one.path, &error))?;
             } else {
-                remove(&one.path)?;
+                file::remove(&one.path)?;
             }
         }
         sync().map_err(|error| Failure::io("sync", directory, &error))
@@ -143,7 +143,7 @@ impl Batch {
         let mut kept = Vec::new();
         let mut files = Vec::new();
         for one in &self.files {
-            remove(&with_suffix(&one.path, UNFINISHED))?;
+            file::remove(&with_suffix(&one.path, UNFINISHED))?;
             let now = file::read(&one.path)?;
             // One that others have removed stays removed.
             if now == one.before || now.is_none() && one.after.is_some() {
@@ -174,25 +174,9 @@ impl Batch {
     }
 }
 
-fn write(new: &Path, text: &str) -> io::Result<()> {
-    match fs::remove_file(new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(new)?;
-    file.write_all(text.as_bytes())?;
-    file.set_permissions(Permissions::from_mode(0o644))
-}
-
-fn remove(path: &Path) -> Result<(), Failure> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(Failure::io("remove", path, &error))
-        }
-        _ => Ok(()),
-    }
+fn write(new: &Path, text: &str) -> Result<(), Failure> {
+    file::remove(new)?;
+    file::create(new, text.as_bytes())
+        .and_then(|file| file.set_permissions(Permissions::from_mode(0o644)))
+        .map_err(|error| Failure::io("write", new, &error))
 }

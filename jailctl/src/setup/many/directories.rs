@@ -6,13 +6,13 @@ use std::{
 };
 
 use jail_roots::tree::Tree;
-use rustix::{
-    fs::{AtFlags, Gid, Mode, OFlags, Uid, fchmod, fchown, mkdirat, openat, unlinkat},
-    io::Errno,
-};
 use serde::{Deserialize, Serialize};
 
-use crate::{failure::Failure, progress::Progress};
+use crate::{
+    failure::Failure,
+    progress::Progress,
+    setup::directory::{make_in, remove_empty},
+};
 
 /// A directory to be made, with the ids of its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +117,7 @@ impl Directories {
                 Some((path, tree)) if path == parent => tree,
                 _ => Tree::open_above(&one.path)?,
             };
-            one.make(&tree)
+            make_in(&tree, &one.path, one.mode, (one.uid, one.gid))
                 .map_err(|errno| Failure::io("make", &one.path, &errno.into()))?;
             above = Some((parent, tree));
             progress.add(1);
@@ -131,7 +131,7 @@ impl Directories {
         let (mut gone, mut kept) = (0, Vec::<(PathBuf, String)>::new());
         for one in self.made.iter().rev() {
             progress.add(1);
-            match one.remove() {
+            match remove_empty(&one.path) {
                 Ok(true) => gone += 1,
                 Ok(false) => {}
                 // Those above a directory that stays have to stay, too.
@@ -140,34 +140,5 @@ impl Directories {
             }
         }
         (gone, kept)
-    }
-}
-
-impl Made {
-    fn make(&self, above: &Tree) -> Result<(), Errno> {
-        let name = self.path.file_name().unwrap_or_default();
-        mkdirat(above, name, Mode::from_raw_mode(0o700))?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let made = openat(above, name, flags, Mode::empty())?;
-        fchown(
-            &made,
-            Some(Uid::from_raw(self.uid)),
-            Some(Gid::from_raw(self.gid)),
-        )?;
-        fchmod(&made, Mode::from_raw_mode(self.mode))
-    }
-
-    fn remove(&self) -> Result<bool, String> {
-        if self.path.symlink_metadata().is_err() {
-            return Ok(false);
-        }
-        let above = Tree::open_above(&self.path).map_err(|fault| fault.to_string())?;
-        let name = self.path.file_name().unwrap_or_default();
-        match unlinkat(&above, name, AtFlags::REMOVEDIR) {
-            Ok(()) => Ok(true),
-            Err(Errno::NOENT) => Ok(false),
-            Err(Errno::NOTEMPTY | Errno::EXIST) => Err("it is not empty".to_owned()),
-            Err(errno) => Err(errno.to_string()),
-        }
     }
 }

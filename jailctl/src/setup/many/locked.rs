@@ -201,12 +201,7 @@ fn write_like(new: &Path, bytes: &[u8], old: &Path) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(new)?;
-    file.write_all(bytes)?;
+    let file = file::create(new, bytes)?;
     let old = File::open(old)?;
     let metadata = old.metadata()?;
     fchown(&file, Some(metadata.uid()), Some(metadata.gid()))?;
