@@ -103,11 +103,12 @@ pub fn sanitize() -> Result<Watchdog, StartFault> {
         "prctl PR_SET_DUMPABLE",
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(errno_of),
     )?;
-    failed("reset signals", reset_signals())?;
-    set_job_control(Disposition::Ignore).map_err(StartFault::Step)?;
+    // Before the signals get their default action: a timer that runs on would send one that ends us.
     for timer in [libc::ITIMER_REAL, libc::ITIMER_VIRTUAL, libc::ITIMER_PROF] {
         failed("setitimer", stop_itimer(timer))?;
     }
+    failed("reset signals", reset_signals())?;
+    set_job_control(Disposition::Ignore).map_err(StartFault::Step)?;
     failed(
         "personality",
         personality::set(personality::Persona::empty()).map(drop),
