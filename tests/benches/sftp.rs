@@ -1,5 +1,8 @@
 //! What SFTP through a jail costs: jail-shell with `commands = ["sftp"]` beside sshd's internal-sftp in a ChrootDirectory, with the
 //! same client, the same files and the same file system, in turns in one run. It reports; it fails only where it can't measure.
+//!
+//! Client, its ssh, sshd and the server share few processors, so that the time of a transfer depends on which of them the kernel wakes where.
+//! What the account's own processes had of the processors (proc_pid_schedstat(5)) does not: it is shown beside it.
 #![allow(
     clippy::print_stdout,
     clippy::panic,
@@ -33,6 +36,14 @@ const WORK: [(&str, &str, usize); 5] = [
     ("10,000 small files down", "get -r small /tmp/back\n", 1),
 ];
 
+/// What one batch took, in seconds.
+#[derive(Clone, Copy)]
+struct Taken {
+    wall: f64,
+    /// Of the processors, by sshd's session, jail-shell and the server.
+    processor: f64,
+}
+
 fn main() {
     let rounds = env::var("SFTP_BENCH_ROUNDS").ok();
     let rounds = rounds.and_then(|it| it.parse().ok()).unwrap_or(ROUNDS);
@@ -61,58 +72,72 @@ fn main() {
         "SFTP: a jail with `commands = [\"sftp\"]` beside internal-sftp in a ChrootDirectory; medians of {rounds} rounds\n"
     );
     println!(
-        "{:<28}{:>12}{:>16}{:>8}",
-        "", "login-jail", "internal-sftp", "ratio"
+        "{:<28}{:>12}{:>16}{:>8}{:>24}",
+        "", "login-jail", "internal-sftp", "ratio", "of the processor time"
     );
-    for ((name, ..), taken) in WORK.iter().zip(&mut taken) {
-        let [jailed, chrooted] = taken;
-        let (jailed, chrooted) = (median(jailed), median(chrooted));
-        let is_start = name.starts_with("start");
-        let (ratio, aim, met) = match is_start {
-            true => (
-                jailed / chrooted,
-                format!("at most {AIM_START}"),
-                jailed / chrooted <= AIM_START,
-            ),
-            false => (
-                chrooted / jailed,
-                format!("at least {AIM_TRANSFER}"),
-                chrooted / jailed >= AIM_TRANSFER,
-            ),
+    for ((name, ..), taken) in WORK.iter().zip(&taken) {
+        let of = |account: usize, what: fn(&Taken) -> f64| {
+            median(taken.get(account).into_iter().flatten().map(what).collect())
         };
-        let what = if is_start {
-            "of the time"
+        let (jailed, chrooted) = (of(0, |it| it.wall), of(1, |it| it.wall));
+        let processor = of(0, |it| it.processor) / of(1, |it| it.processor);
+        let (ratio, what, aim, met) = if name.starts_with("start") {
+            let ratio = jailed / chrooted;
+            let aim = format!("at most {AIM_START}");
+            (ratio, "of the time", aim, ratio <= AIM_START)
         } else {
-            "of the throughput"
+            let ratio = chrooted / jailed;
+            let aim = format!("at least {AIM_TRANSFER}");
+            (ratio, "of the throughput", aim, ratio >= AIM_TRANSFER)
         };
         let verdict = if met { "met" } else { "missed" };
         println!(
-            "{name:<28}{jailed:>10.3} s{chrooted:>14.3} s{ratio:>8.3} {what}, aim {aim}: {verdict}"
+            "{name:<28}{jailed:>10.3} s{chrooted:>14.3} s{ratio:>8.3}{processor:>24.3}  {what}: aim {aim}, {verdict}"
         );
     }
 }
 
-/// Gives how many seconds a batch of sftp's takes.
-fn measure(sandbox: &Sandbox, account: usize, batch: &str) -> f64 {
+/// Gives what a batch of sftp's takes.
+fn measure(sandbox: &Sandbox, account: usize, batch: &str) -> Taken {
     let user = ACCOUNTS.get(account).copied().unwrap_or_default();
-    let script = format!("sftp -q -F /root/config -b - {user} >/dev/null <<'END'\n{batch}END\n");
+    let script = format!(
+        "sftp -q -F /root/config -b - {user} >/dev/null <<'END'\n{batch}!/tmp/spent {user}\nEND\n"
+    );
     let begun = Instant::now();
     let outcome = sandbox.run_within(LIMIT, &["sh", "-c", &script]);
-    let taken = begun.elapsed().as_secs_f64();
+    let wall = begun.elapsed().as_secs_f64();
     if outcome.code() != Some(0) {
         panic!("{user}: {outcome}");
     }
     sandbox.must("rm -rf /tmp/back");
-    taken
+    let nanoseconds: f64 = sandbox
+        .read("/tmp/nanoseconds")
+        .trim()
+        .parse()
+        .unwrap_or(f64::NAN);
+    Taken {
+        wall,
+        processor: nanoseconds / 1e9,
+    }
 }
 
-fn median(all: &mut [f64]) -> f64 {
+fn median(mut all: Vec<f64>) -> f64 {
     all.sort_by(f64::total_cmp);
     all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// Adds up what the processes of an account had of the processors, in nanoseconds.
+const SPENT: &str = r#"#!/bin/sh
+uid=$(id -u "$1")
+for process in /proc/[0-9]*; do
+  grep -qs "^Uid:	$uid	" "$process/status" && cut -d ' ' -f 1 "$process/schedstat"
+done | awk '{ sum += $1 } END { printf "%.0f", sum }' >/tmp/nanoseconds
+"#;
+
 fn arena() -> Sandbox {
+    let spent = format!("cat >/tmp/spent <<'END'\n{SPENT}END\nchmod 755 /tmp/spent");
     let sandbox = Sandbox::new()
+        .with(&spent)
         .user("jailed")
         .plain_user("chrooted")
         .config("[users]\njailed = 'files'\n[jails.files]\nroot = '/srv/jails/{user}'\ncommands = ['sftp']\n")
