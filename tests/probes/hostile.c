@@ -12,7 +12,7 @@
  *   limit:NAME:N        soft and hard limit
  *   env:ENTRY           one entry as it stands; env-clear, env-hostile, env-huge
  *   block, ignore, pending      all signals; ignore:NUMBER one
- *   alarm, itimer       a timer that fires in a second; three that fire each millisecond
+ *   alarm, itimer       a timer that fires in a minute; three that fire each millisecond
  *   cwd:PATH, cwd-deleted, umask:OCTAL, personality:HEX, nice:N
  *   nnp, userns:UID     no_new_privs; a user namespace in which the caller is UID
  *   become:UID:GID[,…]  from root; before it drop:CAPABILITY (from the bounding set, by number), securebits:HEX and
@@ -300,7 +300,7 @@ static int modify(const char *name, char *value)
 			if (number != SIGKILL && number != SIGSTOP)
 				syscall(SYS_tgkill, getpid(), getpid(), number);
 	} else if (!strcmp(name, "alarm"))
-		alarm(1);
+		alarm(60);
 	else if (!strcmp(name, "itimer"))
 		itimers();
 	else if (!strcmp(name, "cwd")) {
