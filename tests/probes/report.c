@@ -1,6 +1,7 @@
 /* Tells what a process was started with, one key=value a line. Put in place of the jail's shell it shows the
  * walls from inside: as `-report`, or as `report -c COMMAND`, which it does not run. A file /report that it may
- * write gets a copy, for logins whose standard output leads nowhere. */
+ * write gets a copy, for logins whose standard output leads nowhere. As `report -c stay` it tells nothing, says that it
+ * is there, and stays until its standard input ends: it answers each byte. */
 #include "probe.h"
 
 #include <linux/capability.h>
@@ -191,6 +192,47 @@ static void limits(void)
 	}
 }
 
+/* What nothing else tells: the walls that were put up by others, and the world they stand around. */
+static void walls(void)
+{
+	static const char *const lines[] = { "NoNewPrivs:", "Seccomp:", "Seccomp_filters:", "Speculation_Store_Bypass:",
+		"SpeculationIndirectBranch:", "THP_enabled:", "Cpus_allowed:", "Mems_allowed:" };
+	char line[4096];
+	FILE *status = fopen("/proc/self/status", "re");
+	while (status && fgets(line, sizeof line, status)) {
+		for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+			if (strncmp(line, lines[i], strlen(lines[i])))
+				continue;
+			char *value = strchr(line, '\t') + 1;
+			value[strcspn(value, "\n")] = 0;
+			say("status.%.*s=%s\n", (int)strlen(lines[i]) - 1, lines[i], value);
+		}
+	}
+	static const char *const files[] = { "cgroup", "oom_score_adj", "timerslack_ns", "loginuid" };
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		char path[64];
+		snprintf(path, sizeof path, "/proc/self/%s", files[i]);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+		line[n < 0 ? 0 : n] = 0;
+		say_escaped(files[i], line);
+	}
+	ssize_t n = readlink("/proc/self/ns/pid", line, sizeof line - 1);
+	line[n < 0 ? 0 : n] = 0;
+	say_escaped("world", line);
+}
+
+static int stay(void)
+{
+	char byte;
+	if (write(1, "STAYS\n", 6) != 6)
+		return 1;
+	while (read(0, &byte, 1) == 1)
+		if (write(1, "HERE\n", 5) != 5)
+			return 1;
+	return 0;
+}
+
 static void deliver(int fd)
 {
 	for (size_t done = 0; done < used;) {
@@ -204,12 +246,15 @@ static void deliver(int fd)
 
 int main(int argc, char **argv)
 {
+	if (argc > 2 && !strcmp(argv[2], "stay"))
+		return stay();
 	descriptors();
 	signals();
 	identity();
 	capabilities();
 	place();
 	limits();
+	walls();
 	say("argc=%d\n", argc);
 	for (int i = 0; i < argc; i++) {
 		char key[32];

@@ -32,7 +32,7 @@ pub struct Report {
 
 impl Report {
     /// Keys that differ between two logins in the same jail.
-    const VOLATILE: [&str; 3] = ["pid", "parent", "keyring"];
+    const VOLATILE: [&str; 4] = ["pid", "parent", "keyring", "world"];
 
     /// Finds the report in the output of a login; `None` when `report` did not run to its end.
     #[must_use]

@@ -42,15 +42,19 @@ pub use outcome::Outcome;
 pub use pty::Pty;
 pub use sandbox::{JAIL_SHELL, Sandbox};
 
-/// Makes two tests of each function named, one for each isolation, which the function takes.
+/// Makes three tests of each function named, one for each isolation, which the function takes: the third is full, in a world that
+/// another session has made and stays in, see [`Sandbox::opened`].
 #[macro_export]
-macro_rules! under_both_isolations {
+macro_rules! under_every_isolation {
     ($($test:ident)*) => {
         mod full {
             $(#[test] fn $test() { super::$test("full"); })*
         }
         mod chroot {
             $(#[test] fn $test() { super::$test("chroot"); })*
+        }
+        mod joined {
+            $(#[test] fn $test() { super::$test("joined"); })*
         }
     };
 }

@@ -20,6 +20,9 @@ use crate::roots::Root;
 pub const JAIL_SHELL: &str = "/usr/bin/jail-shell";
 const CONFIG: &str = "/etc/login-jail/config.toml";
 
+/// Names the worlds by their sockets: a world that takes the place of another one has another.
+const WORLDS: &str = "cd /run/login-jail/worlds; stat -c '%n %i' *.*";
+
 /// A throw-away copy of the machine. See the crate's text for how it is used.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -30,6 +33,8 @@ pub struct Sandbox {
     pub(crate) sshd_lines: Vec<String>,
     pub(crate) pam: bool,
     pub(crate) sshd: OnceCell<()>,
+    /// The world that every login is to join, by its socket.
+    world: Option<String>,
 }
 
 /// A user of the generated config.
@@ -84,6 +89,7 @@ impl Sandbox {
             sshd_lines: Vec::new(),
             pam: false,
             sshd: OnceCell::new(),
+            world: None,
         }
     }
 
@@ -121,11 +127,31 @@ impl Sandbox {
         self
     }
 
-    /// Says in the config how the user that was jailed last is isolated: without this it is as by default, fully.
+    /// Says in the config how the user that was jailed last is isolated: without this it is as by default, fully. `joined` is fully, in a
+    /// world that is shared: see [`Sandbox::opened`].
     #[must_use]
     pub fn isolation(mut self, isolation: &'static str) -> Self {
         self.last_jail().isolation = Some(isolation);
         self.write_config();
+        self
+    }
+
+    /// Opens a session of a user's that stays to the end, in a world that each further login is to join; where the jails are isolated
+    /// in that way.
+    #[must_use]
+    pub fn opened(mut self, user: &str) -> Self {
+        if self
+            .jails
+            .iter()
+            .any(|jail| jail.isolation == Some("joined"))
+        {
+            self.must(&format!(
+                "mkfifo /run/first; exec 8<>/run/first
+                 setsid setpriv --reuid {user} --regid {user} --init-groups {JAIL_SHELL} -c 'echo in; read line' <&8 >/run/first.out 2>&1 &
+                 for n in $(seq 500); do grep -qs in /run/first.out && exit; sleep 0.02; done; cat /run/first.out >&2; exit 1"
+            ));
+            self.world = Some(self.must(WORLDS));
+        }
         self
     }
 
@@ -376,10 +402,11 @@ impl Sandbox {
             .map(|Jail { user, .. }| format!("{user} = \"{user}\"\n"));
         let jails = self.jails.iter().map(|jail| {
             let Jail { user, shell, .. } = jail;
-            let isolation = jail
-                .isolation
-                .map(|isolation| format!("isolation = \"{isolation}\"\n"))
-                .unwrap_or_default();
+            let isolation = match jail.isolation {
+                None => String::new(),
+                Some("joined") => "scope = \"user\"\n".to_owned(),
+                Some(isolation) => format!("isolation = \"{isolation}\"\n"),
+            };
             let root = self.root_of("{user}");
             format!("\n[jails.{user}]\nroot = \"{root}\"\n{isolation}shell = \"{shell}\"\n")
         });
@@ -397,8 +424,11 @@ impl Default for Sandbox {
 }
 
 impl Drop for Sandbox {
-    /// Kills unshare, which takes pid 1 along, which takes everything along.
+    /// Kills unshare, which takes pid 1 along, which takes everything along. Fails where a login has not joined the world that it was to.
     fn drop(&mut self) {
+        if let Some(world) = self.world.take().filter(|_| !thread::panicking()) {
+            assert_eq!(self.must(WORLDS), world, "a login has joined no world");
+        }
         self.init.kill().ok();
         self.init.wait().ok();
     }

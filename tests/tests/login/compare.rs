@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use login_jail_tests::{JAIL_SHELL, Outcome, Pty, Sandbox, roots, under_both_isolations};
+use login_jail_tests::{JAIL_SHELL, Outcome, Pty, Sandbox, roots, under_every_isolation};
 
-under_both_isolations! {
+under_every_isolation! {
     ssh_commands_are_the_same
     a_shell_that_reads_its_commands_is_the_same
     every_exit_status_comes_through
@@ -44,6 +44,7 @@ fn ann_and_bob(isolation: &'static str) -> Sandbox {
         .user("ann")
         .isolation(isolation)
         .root(roots::programs(&PROGRAMS))
+        .opened("ann")
         .plain_user("bob")
         // What the system's own start-up files say is no part of the comparison.
         .with("rm -f /home/bob/.bashrc /home/bob/.profile /home/bob/.bash_logout")

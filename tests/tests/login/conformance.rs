@@ -1,4 +1,4 @@
-//! One policy, three doors: for each user, config and state of the root, login shell, ForceCommand and PAM come to the
+//! One policy, three doors: for each user, config and state of the root, login shell (alone, and joining another login), ForceCommand and PAM come to the
 //! same end, in the same jail or refused for the same reason. Where they differ, the row says how; pam_jail(8) says why.
 #![allow(clippy::panic, reason = "a test reports by panicking")]
 
@@ -182,20 +182,28 @@ fn stage(login_shell: &str) -> Sandbox {
                chown ann: /srv/jails/ann/home/ann /srv/jails/ann/work; echo here >/srv/jails/ann/marker")
         .user_with_shell("whole", "/bin/bash")
         .jailed("whole")
-        .root(roots::programs(&["/usr/bin/id", "/bin/cat", "/usr/bin/wc"]))
+        .root(roots::programs(&["/usr/bin/id", "/bin/cat", "/usr/bin/wc", "/usr/bin/readlink"]))
         .with("cd /srv/jails/whole; echo here >marker; mkdir -p home/ann; chown ann: home/ann
                echo ann:x:$(id -u ann):$(id -g ann)::/home/ann:/bin/bash >>etc/passwd
                printf 'ann:x:%s:\\ngames:x:60:ann\\n' $(id -g ann) >>etc/group")
 }
 
-/// What one door comes to, for each row.
-fn go_through(sandbox: &Sandbox, login: impl Fn(&Sandbox) -> Outcome) -> Vec<(End, String)> {
+/// What one door comes to, for each row. `keys` are put into each jail that can have them.
+fn go_through(
+    sandbox: &Sandbox,
+    keys: &str,
+    login: impl Fn(&Sandbox) -> Outcome,
+) -> Vec<(End, String)> {
     let mut all = Vec::new();
     for row in ROWS {
         let web =
             "\n[jails.web]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\n";
         sandbox.must(&format!("rm -f {CONFIG}"));
-        sandbox.write(CONFIG, row.config.replace("WEB", web));
+        let mut config = row.config.replace("WEB", web);
+        if !config.contains("chroot") {
+            config = config.replace("\nroot = ", &format!("\n{keys}root = "));
+        }
+        sandbox.write(CONFIG, config);
         sandbox.must(&format!("cd /srv/jails/ann; {}", row.before));
         let outcome = login(sandbox);
         sandbox.must(&format!(
@@ -238,29 +246,56 @@ fn judge(row: &Row, outcome: &Outcome) -> (End, String) {
     }
 }
 
+/// A login beside another one that stays meanwhile: both are in one world, or both are refused.
+fn join(sandbox: &Sandbox) -> Outcome {
+    const WORLD: &str = "readlink /proc/self/ns/pid";
+    let first = format!("{WORLD}; read line");
+    sandbox.must(&format!(
+        "rm -f /run/first /run/first.out; mkfifo /run/first; exec 8<>/run/first
+         setsid setpriv --reuid ann --regid ann --init-groups {JAIL_SHELL} -c '{first}' <&8 >/run/first.out 2>&1 &
+         for n in $(seq 500); do [ -s /run/first.out ] && exit; sleep 0.02; done; exit 1"
+    ));
+    let facts = format!("{FACTS}; echo; {WORLD}");
+    let mut outcome = sandbox.su_c("ann", &facts);
+    let first = sandbox.must("cat /run/first.out; echo 1<>/run/first");
+    if let Some((facts, world)) = outcome.stdout.rsplit_once("\n\n") {
+        let config = sandbox.read(CONFIG);
+        // chroot(2) makes no world.
+        let is_shared = ["scope", "chroot"].iter().any(|it| config.contains(it));
+        assert_eq!(world.trim_end() == first, is_shared, "{world}, {first}");
+        outcome.stdout = facts.to_owned();
+    }
+    outcome
+}
+
 #[test]
 fn the_doors_agree() {
-    let shell =
-        std::thread::spawn(|| go_through(&stage(JAIL_SHELL), |sandbox| sandbox.su_c("ann", FACTS)));
+    let shell = std::thread::spawn(|| {
+        go_through(&stage(JAIL_SHELL), "", |sandbox| sandbox.su_c("ann", FACTS))
+    });
+    let joined = std::thread::spawn(|| go_through(&stage(JAIL_SHELL), "scope = \"user\"\n", join));
     let forced = std::thread::spawn(|| {
         let sandbox =
             stage("/bin/bash").sshd(&format!("Match User ann\nForceCommand {JAIL_SHELL}"));
-        go_through(&sandbox, |sandbox| sandbox.ssh("ann", FACTS))
+        go_through(&sandbox, "", |sandbox| sandbox.ssh("ann", FACTS))
     });
     let pam = stage("/bin/bash").behind_pam("required", "");
-    let pam = go_through(&pam, |sandbox| sandbox.su_dash_c("ann", FACTS));
-    let (Ok(shell), Ok(forced)) = (shell.join(), forced.join()) else {
+    let pam = go_through(&pam, "", |sandbox| sandbox.su_dash_c("ann", FACTS));
+    let (Ok(shell), Ok(forced), Ok(joined)) = (shell.join(), forced.join(), joined.join()) else {
         panic!("a door's thread panicked; its reason is above");
     };
     assert!(ROWS.len() >= 40, "{}", ROWS.len());
     let mut flaws = Vec::new();
-    for (((row, shell), forced), pam) in ROWS.iter().zip(&shell).zip(&forced).zip(&pam) {
-        let ends = [shell.0, forced.0, pam.0];
-        if ends != [row.shell, row.shell, row.pam] {
+    let rows = ROWS.iter().zip(&shell).zip(&forced).zip(&joined).zip(&pam);
+    for ((((row, shell), forced), joined), pam) in rows {
+        let ends = [shell.0, forced.0, joined.0, pam.0];
+        if ends != [row.shell, row.shell, row.shell, row.pam] {
             flaws.push(format!(
                 "{}: {ends:?}, not {:?} and {:?}",
                 row.name, row.shell, row.pam
             ));
+        } else if shell.1.trim_end() != joined.1.trim_end() {
+            flaws.push(format!("{}, joined:\n{}\n{}", row.name, shell.1, joined.1));
         } else if shell.1 != forced.1 || (row.same && row.shell == row.pam && shell.1 != pam.1) {
             flaws.push(format!(
                 "{}:\n{}\n{}\n{}",

@@ -1,10 +1,10 @@
 //! Every door leads into the jail: what a user sees from inside, through each of them.
 
-use login_jail_tests::{JAIL_SHELL, Outcome, Pty, Sandbox, roots, under_both_isolations};
+use login_jail_tests::{JAIL_SHELL, Outcome, Pty, Sandbox, roots, under_every_isolation};
 
 /// Asks for what every door must agree on, one fact a line.
 const FACTS: &str = "echo $0; id -u; id -G; pwd; echo $HOME; umask; echo /*";
-under_both_isolations! {
+under_every_isolation! {
     ssh_shell_is_inside
     ssh_command_is_inside
     ssh_with_pam_is_inside
@@ -31,6 +31,7 @@ fn ann(isolation: &'static str, login_shell: &str) -> Sandbox {
         .jailed("ann")
         .isolation(isolation)
         .root(roots::busybox())
+        .opened("ann")
 }
 
 /// The facts of a jail with `$0` as given.
@@ -41,7 +42,7 @@ fn inside(sandbox: &Sandbox, isolation: &str, name: &str) -> String {
     };
     // The root of the jail, as the shell's `/*` shows it.
     let root = match isolation {
-        "full" => "/bin /dev /etc /home /proc /tmp /usr",
+        "full" | "joined" => "/bin /dev /etc /home /proc /tmp /usr",
         _ => "/bin /dev /etc /home /tmp /usr",
     };
     [name, uid, groups, "/home/ann", "/home/ann", "0022", root].join("\n")
@@ -63,7 +64,7 @@ fn ssh_shell_is_inside(isolation: &'static str) {
     let sandbox = ann(isolation, JAIL_SHELL);
     let shell = sandbox.ssh_shell("ann", FACTS);
     assert_eq!(shell.ok(), inside(&sandbox, isolation, "-sh"));
-    let line = sandbox.logged(&["enter", r#"user="ann""#]);
+    let line = sandbox.logged_last(&["enter", r#"user="ann""#]);
     for part in [
         r#"jail="ann""#,
         r#"rule="/etc/login-jail/config.toml:2 [users] ann""#,
@@ -220,6 +221,7 @@ fn sftp_jail(isolation: &'static str, login_shell: &str) -> Sandbox {
         .jailed("ann")
         .isolation(isolation)
         .root(roots::programs(&["/usr/lib/openssh/sftp-server"]))
+        .opened("ann")
         .with("echo outside >/tmp/here; echo outside >/tmp/outside")
 }
 
@@ -246,6 +248,7 @@ fn scp_is_inside(isolation: &'static str) {
             "/usr/bin/scp",
             "/usr/lib/openssh/sftp-server",
         ]))
+        .opened("ann")
         .with("echo text >/tmp/here");
     for protocol in ["-O", "-s"] {
         sandbox

@@ -18,6 +18,8 @@ const LOGIN: &[&str] = &[JAIL_SHELL, "jail-shell", "-c", "id"];
 enum Way {
     Chroot,
     Full,
+    /// Fully, in a world that another login of hers has made and stays in.
+    Joined,
 }
 
 /// Makes two tests of each claim: every jail has to stand every start.
@@ -28,6 +30,9 @@ macro_rules! in_every_jail {
         }
         mod full {
             $(#[test] fn $claim() { super::$claim(crate::hostile::Way::Full); })*
+        }
+        mod joined {
+            $(#[test] fn $claim() { super::$claim(crate::hostile::Way::Joined); })*
         }
     };
 }
@@ -70,6 +75,8 @@ struct Stage {
     sandbox: Sandbox,
     account: String,
     decent: Report,
+    /// Which world is to be joined; empty where none is.
+    world: String,
 }
 
 impl Stage {
@@ -81,7 +88,7 @@ impl Stage {
         );
         let isolation = match way {
             Way::Chroot => "chroot",
-            Way::Full => "full",
+            Way::Full | Way::Joined => "full",
         };
         let sandbox = Sandbox::new()
             .user("ann")
@@ -92,11 +99,35 @@ impl Stage {
             sandbox,
             account,
             decent: Report::default(),
+            world: String::new(),
         };
         let outcome = stage.start(&[], LOGIN);
         stage.decent = Report::parse(outcome.ok()).expect("a report of a decent start");
         stage.check_decent();
+        if let Way::Joined = way {
+            stage.world = stage.open_world();
+        }
         stage
+    }
+
+    /// Opens a session that stays, in a world that others join, and names that.
+    fn open_world(&self) -> String {
+        self.sandbox.must(&format!(
+            "echo 'scope = \"user\"' >>/etc/login-jail/config.toml
+             mkfifo /run/first; exec 8<>/run/first
+             setsid setpriv --reuid ann --regid ann --init-groups {JAIL_SHELL} -c stay <&8 >/run/first.out 2>&1 &
+             for n in $(seq 500); do grep -qs STAYS /run/first.out && break; sleep 0.02; done
+             readlink /proc/$(pgrep -u ann -x sh)/ns/pid"
+        ))
+    }
+
+    /// Tells what is different from a decent start.
+    fn differences(&self, report: &Report, except: &[&str]) -> Vec<String> {
+        let mut all = self.decent.differences(report, except);
+        if !self.world.is_empty() && report.get("world") != self.world {
+            all.push(format!("in the world {}", report.get("world")));
+        }
+        all
     }
 
     /// What all other starts are measured against is itself right.
@@ -156,7 +187,7 @@ impl Stage {
         // Standard output may lead nowhere, so the copy is read.
         let text = self.sandbox.read("/srv/jails/ann/report");
         let report = Report::parse(&text).unwrap_or_else(|| panic!("did not go in: {outcome}"));
-        let differences = self.decent.differences(&report, except);
+        let differences = self.differences(&report, except);
         assert!(differences.is_empty(), "{modifiers:?}: {differences:#?}");
         report
     }
@@ -182,7 +213,7 @@ impl Stage {
         let outcome = self.start(modifiers, LOGIN);
         let text = self.sandbox.read("/srv/jails/ann/report");
         if let Some(report) = Report::parse(&text) {
-            let differences = self.decent.differences(&report, except);
+            let differences = self.differences(&report, except);
             assert!(
                 differences.is_empty(),
                 "{modifiers:?}: {differences:#?}\n{outcome}"
@@ -383,7 +414,7 @@ fn the_name_decides_nothing_but_login_shell(way: Way) {
         let expected = if name.starts_with('-') { "-sh" } else { "sh" };
         assert_eq!(report.get("argv.0"), expected, "{name:?}");
         assert!(
-            stage.decent.differences(&report, &["argv."]).is_empty(),
+            stage.differences(&report, &["argv."]).is_empty(),
             "{name:?}"
         );
     }
@@ -461,7 +492,7 @@ fn the_loader_can_not_be_made_to_run_anything(way: Way) {
     ] {
         let outcome = stage.start(&[&format!("env:{entry}")], LOGIN);
         if let Some(report) = Report::parse(&outcome.stdout) {
-            let differences = stage.decent.differences(&report, &[]);
+            let differences = stage.differences(&report, &[]);
             assert!(differences.is_empty(), "{entry}: {differences:#?}");
         }
     }
@@ -532,7 +563,7 @@ fn refuses_a_reduced_bounding_set(way: Way) {
         stage.is_refused(&outcome, 122, "capabilities");
     }
     // What only a view of its own takes is missed before anything is done: CAP_SYS_ADMIN, CAP_MKNOD.
-    if let Way::Full = way {
+    if !matches!(way, Way::Chroot) {
         for (capability, name) in [(21, "CAP_SYS_ADMIN"), (27, "CAP_MKNOD")] {
             let outcome = stage.start_after(&[&format!("drop:{capability}")], &[], LOGIN);
             stage.is_refused(&outcome, 122, "capabilities");
@@ -562,7 +593,7 @@ fn leaves_no_capability_whatever_the_caller_kept(way: Way) {
     ] {
         let outcome = stage.start_after(&[kept], &[], LOGIN);
         if let Some(report) = Report::parse(&outcome.stdout) {
-            let differences = stage.decent.differences(&report, &[]);
+            let differences = stage.differences(&report, &[]);
             assert!(differences.is_empty(), "{kept}: {differences:#?}");
         } else {
             assert!(
@@ -598,7 +629,7 @@ fn another_name_or_place_changes_nothing(way: Way) {
     for path in ["/usr/bin/other", "/tmp/link"] {
         let outcome = stage.start(&[], &[path, "jail-shell", "-c", "id"]);
         let report = Report::parse(outcome.ok()).unwrap_or_else(|| panic!("{outcome}"));
-        assert!(stage.decent.differences(&report, &[]).is_empty(), "{path}");
+        assert!(stage.differences(&report, &[]).is_empty(), "{path}");
     }
 }
 
@@ -610,9 +641,7 @@ fn stopping_and_continuing_changes_nothing(way: Way) {
         let outcome = stage.start(&["stopped"], LOGIN);
         assert_eq!(End::parse_list(outcome.ok()), [End::Exit(0)], "{outcome}");
         let report = Report::parse(&outcome.stdout).unwrap_or_else(|| panic!("{outcome}"));
-        let differences = stage
-            .decent
-            .differences(&report, &["end", "session", "group"]);
+        let differences = stage.differences(&report, &["end", "session", "group"]);
         assert!(differences.is_empty(), "{differences:#?}");
     }
 }
@@ -620,6 +649,7 @@ fn stopping_and_continuing_changes_nothing(way: Way) {
 fn killed_at_any_moment_it_leaves_nothing(way: Way) {
     let stage = Stage::new(way);
     let mounts = stage.sandbox.read("/proc/self/mountinfo");
+    let before = stage.sandbox.must("pgrep -u ann -c || true");
     let ends = End::parse_list(stage.start(&["killed:200"], LOGIN).ok());
     assert_eq!(ends.len(), 200);
     assert!(
@@ -634,7 +664,7 @@ fn killed_at_any_moment_it_leaves_nothing(way: Way) {
     // What is killed with its supervisor takes a moment to be gone.
     stage
         .sandbox
-        .must("for n in $(seq 20); do pgrep -u ann >/dev/null || exit 0; sleep 0.1; done; ps -u ann; exit 1");
+        .must(&format!("for n in $(seq 20); do [ $(pgrep -u ann -c) = {before} ] && exit 0; sleep 0.1; done; ps -u ann; exit 1"));
     assert_eq!(stage.sandbox.read("/proc/self/mountinfo"), mounts);
 }
 

@@ -21,7 +21,7 @@ use jail::account::identity::Identity;
 use jail::plan::Plan;
 use jail::plan::request::{Request, What};
 use jail_config::{Decision, Policy};
-use login_jail_tests::fault::{Call, End, Report, Run, probe};
+use login_jail_tests::fault::{Call, End, Report, Run, install_probe, probe};
 use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, roots};
 use nix::libc;
 
@@ -48,6 +48,10 @@ enum Start {
     Sftp,
     /// As an interactive shell in the foreground of another's session: su, login.
     Foreground,
+    /// As a command beside another login, which stays.
+    Second,
+    /// As the leader of a session that has a terminal, beside such a login.
+    SecondLeader,
 }
 
 /// A row of the matrix: a call of a step, the fault it gets, and the code that the login is refused with.
@@ -1020,7 +1024,219 @@ const SHARED: &[Row] = &[
     ),
 ];
 
-/// The ways of entering: two with all the steps that they can have, and some that add to the second.
+/// What a login has that joins a world: `in=5` is its supervisor, `in=6` its keeper, `in=7` its main process.
+const JOINED: &[Row] = &[
+    // The way to the world.
+    step(
+        "share-world",
+        (libc::SYS_openat2, "path=worlds,in=5"),
+        Every,
+        "EACCES",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_socket, "0=1,1=0x80805,in=5"),
+        Every,
+        "EMFILE",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_connect, "2=0x2f,in=5"),
+        Every,
+        "EACCES",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_getsockopt, "in=5"),
+        Every,
+        "ENOMEM",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_fcntl, "1=4,2=0x8002,in=5"),
+        Every,
+        "EINVAL",
+    ),
+    // The look at what the host gives, which is that of a login alone.
+    row(
+        "open-root",
+        (libc::SYS_openat2, "path=ann,in=5"),
+        Every,
+        "EMFILE",
+        UNSAFE,
+    ),
+    row(
+        "open-mount",
+        (libc::SYS_openat2, "path=shared,in=5"),
+        Every,
+        "EACCES",
+        UNSAFE,
+    ),
+    step(
+        "share-world",
+        (libc::SYS_statx, "3=256,in=5"),
+        Last(0),
+        "EACCES",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_openat, "path=/dev/null,in=5"),
+        Every,
+        "ENOENT",
+    ),
+    // What is handed over, and the answers.
+    step("share-world", (libc::SYS_ppoll, "in=5"), Nth(1), "ENOMEM"),
+    step(
+        "share-world",
+        (libc::SYS_memfd_create, "in=5"),
+        Every,
+        "EMFILE",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_write, "0=8,in=5"),
+        Every,
+        "ENOSPC",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_openat, "path=/proc/self/cgroup,in=5"),
+        Every,
+        "EMFILE",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_sendmsg, "in=5"),
+        Every,
+        "ETOOMANYREFS",
+    ),
+    step("share-world", (libc::SYS_ppoll, "in=5"), Nth(2), "ENOMEM"),
+    step(
+        "share-world",
+        (libc::SYS_ioctl, "1=0x5422,in=5"),
+        Every,
+        "EIO",
+    )
+    .from(Start::SecondLeader),
+    // What the supervisor does before it lets the session begin.
+    step("groups", (libc::SYS_setgroups, "in=5"), Nth(1), "EPERM"),
+    step("gid", (libc::SYS_setresgid, "in=5"), Nth(1), "EPERM"),
+    step("uid", (libc::SYS_setresuid, "in=5"), Nth(2), "EAGAIN"),
+    step(
+        "no-new-privs",
+        (libc::SYS_prctl, "0=38,in=5"),
+        Nth(1),
+        "EINVAL",
+    ),
+    step("capabilities", (libc::SYS_capset, "in=5"), Every, "EPERM"),
+    step("verify", (libc::SYS_getgroups, "in=5"), Last(0), "EFAULT"),
+    step(
+        "share-world",
+        (libc::SYS_timer_delete, "in=5"),
+        Every,
+        "EINVAL",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_epoll_create1, "in=5"),
+        Every,
+        "EMFILE",
+    ),
+    step(
+        "share-world",
+        (libc::SYS_signalfd4, "in=5"),
+        Every,
+        "EMFILE",
+    ),
+    step("share-world", (libc::SYS_dup2, "in=5"), Nth(1), "EBADF"),
+    step(
+        "share-world",
+        (libc::SYS_sendto, "2=1,in=5"),
+        Every,
+        "ENOMEM",
+    ),
+    // The keeper.
+    step(
+        "share-world",
+        (libc::SYS_prctl, "0=15,in=6"),
+        Every,
+        "EINVAL",
+    ),
+    step("share-world", (libc::SYS_dup2, "in=6"), Nth(1), "EBADF"),
+    step("share-world", (libc::SYS_dup2, "in=6"), Nth(3), "EBADF"),
+    step("limits", (libc::SYS_prlimit64, "1=6,in=6"), Every, "EPERM"),
+    step("init", (libc::SYS_pipe2, "in=6"), Every, "EMFILE"),
+    step("init", (libc::SYS_clone, "in=6"), Every, "EAGAIN"),
+    // The main process.
+    step("init", (libc::SYS_rt_sigprocmask, "in=7"), Nth(1), "EINVAL"),
+    step("init", (libc::SYS_timer_create, "in=7"), Every, "EAGAIN"),
+    step(
+        "limits",
+        (libc::SYS_prlimit64, "1=4,in=7"),
+        Last(0),
+        "EPERM",
+    ),
+    step("verify", (libc::SYS_getresuid, "in=7"), Last(0), "EFAULT"),
+    step("verify", (libc::SYS_getgroups, "in=7"), Last(0), "EFAULT"),
+    step("verify", (libc::SYS_capget, "in=7"), Last(0), "EPERM"),
+    step("verify", (libc::SYS_prctl, "0=27,in=7"), Last(0), "EPERM"),
+    step("verify", (libc::SYS_prctl, "0=39,in=7"), Last(0), "EPERM"),
+    step("verify", (libc::SYS_timer_delete, "in=7"), Every, "EINVAL"),
+    step("umask", (libc::SYS_umask, "in=7"), Last(0), "EPERM"),
+    step("terminal", (libc::SYS_setsid, "in=7"), Every, "EPERM").from(Start::SecondLeader),
+    step(
+        "terminal",
+        (libc::SYS_ioctl, "1=0x540e,in=7"),
+        Every,
+        "EPERM",
+    )
+    .from(Start::SecondLeader),
+    row(
+        "home",
+        (libc::SYS_chdir, "path=/,in=7"),
+        Every,
+        "EACCES",
+        ("root-unsearchable", 125),
+    ),
+    row(
+        "home",
+        (libc::SYS_chdir, "path=/home/ann,in=7"),
+        Every,
+        "EACCES",
+        HOME,
+    ),
+    row("home", (libc::SYS_getcwd, "in=7"), Last(0), "ENOENT", HOME),
+    row(
+        "program",
+        (libc::SYS_openat2, "path=/bin/sh,in=7"),
+        Every,
+        "ENOENT",
+        ("shell-missing", 113),
+    ),
+    row(
+        "exec",
+        (libc::SYS_execve, "in=7"),
+        Every,
+        "EACCES",
+        ("exec", 124),
+    ),
+];
+
+/// Lies to such a login.
+const JOINED_LIES: &[Row] = &[
+    step("groups", (libc::SYS_setgroups, "in=5"), Nth(1), "lie"),
+    step("gid", (libc::SYS_setresgid, "in=5"), Nth(1), "lie"),
+    step("uid", (libc::SYS_setresuid, "in=5"), Nth(2), "lie"),
+    step("capabilities", (libc::SYS_capset, "in=5"), Every, "lie"),
+    step("share-world", (libc::SYS_getsockopt, "in=5"), Every, "lie"),
+    step("init", (libc::SYS_clone, "in=6"), Every, "lie"),
+    step("verify", (libc::SYS_setresuid, "in=7"), Last(0), "lie"),
+    step("verify", (libc::SYS_setgroups, "in=7"), Last(0), "lie"),
+    step("verify", (libc::SYS_timer_delete, "in=7"), Every, "lie"),
+    step("terminal", (libc::SYS_setsid, "in=7"), Every, "lie").from(Start::SecondLeader),
+    step("terminal", (libc::SYS_ioctl, "1=0x540e,in=7"), Every, "lie").from(Start::SecondLeader),
+];
+
 /// What a login has besides where a name service may not answer: a child, `in=2`, looks the account up.
 const ASKED: &[Row] = &[
     row("build", (libc::SYS_clone, "in=1"), Every, "EAGAIN", STEP),
@@ -1063,7 +1279,7 @@ const ASKED: &[Row] = &[
     row("build", (libc::SYS_sendmsg, "in=2"), Every, "ENOBUFS", STEP),
 ];
 
-/// The ways of entering: two with all the steps that they can have, and one that adds to the second.
+/// The ways of entering: two with all the steps that they can have, and some that add to the second.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Chroot,
@@ -1071,10 +1287,11 @@ enum Way {
     Recorded,
     Logged,
     Shared,
+    Joined,
     Timed,
     Asked,
 }
-use Way::{Asked, Chroot, Full, Logged, Recorded, Shared, Timed};
+use Way::{Asked, Chroot, Full, Joined, Logged, Recorded, Shared, Timed};
 
 impl Way {
     fn config(self) -> &'static str {
@@ -1124,7 +1341,7 @@ sftp = { log = true }
 record = "sessions"
 "#
             }
-            Shared => {
+            Shared | Joined => {
                 r#"
 users = { ann = "ann" }
 [jails.ann]
@@ -1160,6 +1377,7 @@ record = "sessions"
             Timed => TIMED,
             Asked => ASKED,
             Shared => SHARED,
+            Joined => JOINED,
         }
     }
 
@@ -1167,6 +1385,7 @@ record = "sessions"
         match self {
             Chroot => CHROOT_LIES,
             Full => FULL_LIES,
+            Joined => JOINED_LIES,
             Recorded | Logged | Shared | Timed | Asked => &[],
         }
     }
@@ -1195,7 +1414,7 @@ record = "sessions"
                     unsure: false,
                     shell: false,
                 },
-                Chroot | Full | Shared | Timed | Asked => What::Shell,
+                Chroot | Full | Shared | Joined | Timed | Asked => What::Shell,
                 Recorded => What::Command {
                     command,
                     arguments: Vec::new(),
@@ -1226,7 +1445,7 @@ impl Stage {
             Chroot | Asked => "",
             // What the host has for an sftp-server is what runs.
             Logged => &server,
-            Full | Recorded | Shared | Timed => {
+            Full | Recorded | Shared | Joined | Timed => {
                 "rm -r $root/dev $root/etc $root/tmp $root/usr $root/bin/*"
             }
         };
@@ -1259,7 +1478,13 @@ impl Stage {
 
     /// Gives the arguments of inject for a login of ann.
     fn argv(&self, start: Start, mode: &[&str]) -> Vec<String> {
+        let pair = match start {
+            Start::Second | Start::SecondLeader => Some(install_probe(&self.sandbox, "pair")),
+            Start::Plain | Start::Leader | Start::Listed | Start::Sftp | Start::Foreground => None,
+        };
         let (way, login): (&str, &[&str]) = match start {
+            Start::Second => ("", &["pair", JAIL_SHELL, "jail-shell", "-c", "id"]),
+            Start::SecondLeader => ("", &["pair", JAIL_SHELL, "@jail-shell", "-c", "id"]),
             Start::Plain => ("", &["jail-shell", "-c", "id"]),
             Start::Leader => ("@tty", &["jail-shell", "-c", "id"]),
             Start::Listed => ("@tty", &["jail-shell", "-c", "/bin/sh"]),
@@ -1267,7 +1492,7 @@ impl Stage {
             Start::Foreground => ("@foreground", &["-jail-shell"]),
         };
         let first = [probe("inject"), format!("{}{way}", self.account)];
-        let rest = [mode, &[JAIL_SHELL], login].concat();
+        let rest = [mode, &[pair.as_deref().unwrap_or(JAIL_SHELL)], login].concat();
         first
             .into_iter()
             .chain(rest.into_iter().map(str::to_owned))
@@ -1305,6 +1530,10 @@ impl Stage {
         );
         let (code, status) = row.code;
         let shown = format!("{row:?}: {outcome}");
+        let is_second = matches!(row.start, Start::Second | Start::SecondLeader);
+        if is_second && !outcome.stdout.contains("FIRST=stayed") {
+            return Some(format!("the other session has ended\n{shown}"));
+        }
         if Report::parse(&outcome.stdout).is_some() {
             return Some(format!("the user's program ran\n{shown}"));
         }
@@ -1417,7 +1646,7 @@ fn every_step_of_a_plan_has_a_row() {
 
 #[test]
 fn every_row_is_of_a_step_of_the_plan() {
-    for way in [Chroot, Full, Recorded, Logged, Shared, Timed] {
+    for way in [Chroot, Full, Recorded, Logged, Shared, Joined, Timed] {
         let plan = way.plan();
         let names: Vec<&str> = plan.steps().iter().map(|step| step.name()).collect();
         for row in way.rows().iter().chain(way.lies()) {
@@ -1546,6 +1775,26 @@ fn refuses_when_a_call_fails_of_a_login_whose_world_others_share() {
 }
 
 #[test]
+fn refuses_when_a_call_fails_of_a_login_that_joins_a_world() {
+    Stage::new(Joined).insist(&of_second(JOINED));
+}
+
+#[test]
+fn refuses_when_a_call_of_a_login_that_joins_a_world_succeeds_without_effect() {
+    Stage::new(Joined).insist(&of_second(JOINED_LIES));
+}
+
+/// Has the logins of these rows come second.
+fn of_second(rows: &[Row]) -> Vec<Row> {
+    rows.iter()
+        .map(|row| match row.start {
+            Start::Plain => row.from(Start::Second),
+            _ => *row,
+        })
+        .collect()
+}
+
+#[test]
 fn refuses_when_a_call_of_a_step_of_chroot_succeeds_without_effect() {
     Stage::new(Chroot).insist(CHROOT_LIES);
 }
@@ -1615,6 +1864,45 @@ fn no_single_failure_lets_anything_run_outside_of_a_world_that_others_share() {
     });
 }
 
+/// As above, of the processes of a login that joins such a world: its supervisor, and what init forks for it; and of init from when it
+/// has let the first login in.
+#[test]
+fn no_single_failure_lets_a_login_that_joins_run_outside_or_ends_another_session() {
+    let stage = Stage::new(Joined);
+    let (calls, _) = stage.record(Start::Second);
+    let accepts = |call: &Call| call.process == 2 && call.number == libc::SYS_accept4;
+    let connected = calls.iter().find(|call| accepts(call));
+    let connected = connected.expect("init accepts the login").position;
+    stage.sweep_all_of(Start::Second, |call| {
+        let of_init = call.process == 2 && call.position >= connected;
+        if call.process < 5 && !of_init {
+            return Vec::new();
+        }
+        let dull = [libc::SYS_close, libc::SYS_rt_sigaction, libc::SYS_mmap];
+        if dull.contains(&call.number) && call.position % 10 != 0 {
+            return Vec::new();
+        }
+        FAULTS
+            .get(call.position % FAULTS.len())
+            .into_iter()
+            .copied()
+            .collect()
+    });
+}
+
+#[test]
+fn no_call_without_effect_lets_a_login_that_joins_run_outside() {
+    Stage::new(Joined).sweep_all_of(Start::Second, |call| {
+        // What the keeper was not given leads to /dev/null.
+        let leads_nowhere = call.process == 6 && call.number == libc::SYS_dup2;
+        if call.process >= 5 && !leads_nowhere && BELIEVED.contains(&call.number) {
+            vec!["lie"]
+        } else {
+            Vec::new()
+        }
+    });
+}
+
 #[test]
 #[ignore = "long: make test-long"]
 fn no_failure_of_any_kind_lets_anything_run_outside_a_whole_view() {
@@ -1677,7 +1965,11 @@ impl Stage {
     /// Makes a login for each call and each of the faults that `faults` gives it, and insists that each is refused or
     /// ends in a jail no different from that of an unharmed login.
     fn sweep_all(&self, faults: impl Fn(&Call) -> Vec<&'static str>) {
-        let (calls, _) = self.record(Start::Plain);
+        self.sweep_all_of(Start::Plain, faults);
+    }
+
+    fn sweep_all_of(&self, start: Start, faults: impl Fn(&Call) -> Vec<&'static str>) {
+        let (calls, _) = self.record(start);
         let points: Vec<String> = calls
             .iter()
             .flat_map(|call| {
@@ -1686,14 +1978,14 @@ impl Stage {
                     .map(move |fault| format!("{}.{}:{fault}", call.process, call.position))
             })
             .collect();
-        let unharmed = self.sweep(&["0.0:0".to_owned()]);
+        let unharmed = self.sweep(start, &["0.0:0".to_owned()]);
         let whole = unharmed
             .first()
             .and_then(|run| Report::parse(&run.stdout))
             .expect("the report of an unharmed login");
         let runs: Vec<Run> = points
             .chunks(1000)
-            .flat_map(|points| self.sweep(points))
+            .flat_map(|points| self.sweep(start, points))
             .collect();
         assert_eq!(runs.len(), points.len());
         let flaws: Vec<String> = runs
@@ -1713,8 +2005,8 @@ impl Stage {
         self.sandbox.must("! pgrep -u ann");
     }
 
-    fn sweep(&self, points: &[String]) -> Vec<Run> {
-        let argv = self.argv(Start::Plain, &["sweep", &points.join(",")]);
+    fn sweep(&self, start: Start, points: &[String]) -> Vec<Run> {
+        let argv = self.argv(start, &["sweep", &points.join(",")]);
         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
         // Hundreds of logins: longer than the sandbox allows one command.
         let output = self.sandbox.command(&argv).output().expect("run the sweep");
@@ -1733,12 +2025,12 @@ fn is_after_go(run: &Run, calls: &[Call]) -> bool {
     let go = |call: &&Call| {
         let one_byte = call.argument("2") == Some(1);
         let sends = match call.process {
-            1 => libc::SYS_sendto,
+            1 | 5 => libc::SYS_sendto,
             // The init of a shared world, once the world stands.
             2 if call.number == libc::SYS_sendto && call.argument("2") == Some(16) => {
                 return call.process == run.process;
             }
-            2 | 3 => libc::SYS_write,
+            2 | 3 | 6 => libc::SYS_write,
             _ => return false,
         };
         call.process == run.process && call.number == sends && one_byte
@@ -1756,6 +2048,10 @@ fn flaw_of(run: &Run, whole: &Report, calls: &[Call]) -> Option<String> {
     );
     match (Report::parse(&run.stdout), run.end) {
         (_, End::Hang) => Some(format!("{at}: hangs, {}", run.stderr)),
+        // The init of a world takes it along.
+        _ if run.process > 2 && run.stdout.contains("FIRST=gone") => {
+            Some(format!("{at}: the other session has ended: {}", run.stderr))
+        }
         (Some(report), end) if end == End::Exit(0) || is_after_go(run, calls) => {
             let mut differences = whole.differences(&report, excused(run));
             // A root that is made for the session has numbers of its own.
@@ -1779,6 +2075,7 @@ fn excused(run: &Run) -> &'static [&'static str] {
     match (run.number, run.error) {
         // ENOSYS: a kernel without keyrings has none to leave behind.
         (libc::SYS_keyctl, _) => &["keyring.about", "root", "above"],
+        _ if run.process == 2 && run.stdout.contains("FIRST=") => &["root", "above", "FIRST"],
         // Left in the root directory: no wall is less for it.
         (libc::SYS_chdir, LIE) => &["cwd", "root", "above"],
         _ => &["root", "above"],

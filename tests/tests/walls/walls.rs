@@ -90,9 +90,23 @@ enum Start {
     Weakened(&'static str, &'static [&'static str]),
     /// A jail, by lines of the config.
     Jail(&'static str),
+    /// A jail in a world that another login has made and stays in, by lines of the config besides.
+    Joined(&'static str),
 }
 
-const COLUMNS: [Column; 12] = [
+impl Start {
+    /// Gives the lines of the config of a jail whose walls all stand.
+    fn jail(self) -> Option<&'static str> {
+        match self {
+            Start::Jail(lines) | Start::Joined(lines) => Some(lines),
+            Start::Root | Start::Nothing | Start::Careless | Start::Floor | Start::Weakened(..) => {
+                None
+            }
+        }
+    }
+}
+
+const COLUMNS: [Column; 15] = [
     ann("root", "/srv/jails/ann", Start::Root),
     ann("no jail", "/srv/jails/ann", Start::Nothing),
     ann("careless", "/srv/jails/ann", Start::Careless),
@@ -153,6 +167,13 @@ const COLUMNS: [Column; 12] = [
         "no network",
         "/srv/jails/full",
         Start::Jail("network = \"none\""),
+    ),
+    ann("shared", "/srv/jails/full", Start::Jail("scope = \"user\"")),
+    ann("joined", "/srv/jails/full", Start::Joined("")),
+    ann(
+        "joins view",
+        "/srv/jails/view",
+        Start::Joined("base = \"host\"\nnetwork = \"none\""),
     ),
 ];
 
@@ -242,6 +263,7 @@ impl Stage {
             "--init-groups",
         ];
         let inside = probes.command();
+        let joined = format!("readlink /proc/self/ns/pid; {inside}");
 
         probes.tried(|| {
             let mut as_user = ids.to_vec();
@@ -271,12 +293,36 @@ impl Stage {
                     as_user.extend([JAIL_SHELL, "-c", &inside]);
                     as_user
                 }
+                Start::Joined(lines) => {
+                    self.configure(column, &format!("scope = \"user\"\n{lines}"));
+                    self.open_world(&ids.join(" "));
+                    as_user.extend([JAIL_SHELL, "-c", &joined]);
+                    as_user
+                }
             };
             let argv = probes.beside(&program);
             let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
             let outcome = sandbox.run(&argv);
+            if let Start::Joined(_) = start {
+                let world = self.close_world();
+                assert_eq!(outcome.stdout.lines().next(), Some(world.as_str()));
+            }
             format!("{}{}", outcome.stdout, outcome.stderr)
         })
+    }
+
+    /// Opens a session that stays, and waits until it is inside.
+    fn open_world(&self, ids: &str) {
+        self.sandbox.must(&format!(
+            "setsid {ids} {JAIL_SHELL} -c 'sleep 4001; :' >/run/first.out 2>&1 </dev/null &
+             for n in $(seq 500); do pgrep -f '^sleep 4001' >/dev/null && exit; sleep 0.02; done; cat /run/first.out >&2; exit 1"
+        ));
+    }
+
+    /// Ends it, and tells which world it was in.
+    fn close_world(&self) -> String {
+        self.sandbox
+            .must("pid=$(pgrep -f '^sleep 4001'); readlink /proc/$pid/ns/pid; kill $pid")
     }
 
     fn configure(&self, column: &Column, lines: &str) {
@@ -310,7 +356,7 @@ impl Table {
     fn cells(&self, probe: &str, jails: bool) -> Vec<(&Column, &Said)> {
         let columns = self.columns.iter();
         columns
-            .filter(|(column, _)| matches!(column.start, Start::Jail(_)) == jails)
+            .filter(|(column, _)| column.start.jail().is_some() == jails)
             .filter_map(|(column, cells)| {
                 let cell = cells.iter().find(|cell| cell.probe() == probe)?;
                 Some((column, cell))
@@ -366,7 +412,11 @@ impl Table {
 
 impl Where {
     fn includes(self, column: &Column) -> bool {
-        let (Start::Jail(lines) | Start::Weakened(lines, _)) = column.start else {
+        let lines = match column.start {
+            Start::Weakened(lines, _) => Some(lines),
+            start => start.jail(),
+        };
+        let Some(lines) = lines else {
             return false;
         };
         match self {
