@@ -5,8 +5,15 @@ use std::{fmt, os::fd::OwnedFd, time::Duration};
 use jail_config::{Until, duration, size};
 use nix::errno::Errno;
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::{OFlags, fcntl_getfl, fcntl_setfl},
     io::write,
+};
+
+/// How long a terminal that takes nothing is waited for.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
 };
 
 /// Why a session is cut short. `Display` is the reason as the administrator reads it in the log.
@@ -46,7 +53,7 @@ impl Cut {
 }
 
 impl Cut {
-    /// Tells the user on the session's terminal. One that takes nothing for the moment is not waited for.
+    /// Tells the user on the session's terminal. One that takes nothing, because what was shown before waits in it, gets a moment.
     pub(crate) fn tell(&self, terminal: &OwnedFd) {
         let text = format!("\r\njail-shell: {}\r\n", self.sentence());
         let Ok(flags) = fcntl_getfl(terminal) else {
@@ -55,8 +62,17 @@ impl Cut {
         if fcntl_setfl(terminal, flags | OFlags::NONBLOCK).is_err() {
             return;
         }
-        match write(terminal, text.as_bytes()) {
-            Ok(_) | Err(_) => {}
+        let mut left = text.as_bytes();
+        let mut fds = [PollFd::new(terminal, PollFlags::OUT)];
+        // Twice, so that one that takes a byte at a time does not keep the session.
+        for _ in 0..2 {
+            if left.is_empty() || !poll(&mut fds, Some(&PATIENCE)).is_ok_and(|ready| ready > 0) {
+                break;
+            }
+            match write(terminal, left) {
+                Ok(length) => left = left.get(length..).unwrap_or_default(),
+                Err(_) => break,
+            }
         }
         // The open file is the caller's, too.
         match fcntl_setfl(terminal, flags) {

@@ -67,7 +67,7 @@ fn what_programs_inside_log_is_marked_escaped_and_bounded() {
     let passed = log.iter().filter(|line| line.contains(" text=\"line "));
     let passed = passed.count();
     // Fewer where the log itself is slow: what it has no room for is dropped, too.
-    assert!((10..250).contains(&passed), "{passed}");
+    assert!((1..250).contains(&passed), "{passed}");
     let dropped = log.iter().filter_map(|line| line.split_once(" lines="));
     let dropped: usize = dropped
         .filter_map(|(_, number)| number.parse::<usize>().ok())
