@@ -3,7 +3,10 @@
 //! The environment is the host program's, and `su` keeps its caller's: name services, syslog(3) and Rust's runtime obey
 //! variables. So a stage runs with an empty one, but for what is said to the user: that is the program's own conversation.
 
-use std::{ffi::OsString, mem::replace};
+use std::{
+    ffi::OsString,
+    mem::{replace, take},
+};
 
 use jail::{
     door::{
@@ -23,7 +26,7 @@ use jail::{
     plan::{Plan, environment::OF_THE_HOST},
     process::start::in_empty_environment,
     session::slot::Slot,
-    world::mark::Mark,
+    world::{mark::Mark, terminal::TerminalName},
 };
 use jail_config::Decision;
 use nix::{
@@ -84,8 +87,8 @@ pub(crate) struct Open {
     log: Log,
     /// Nothing once it is closed.
     session: Option<Kept>,
-    /// What counts it, where that is limited.
-    slot: Option<Slot>,
+    /// What counts it, where that is limited, and what names its terminal, where it has one.
+    held: (Option<Slot>, Option<TerminalName>),
 }
 
 impl Open {
@@ -188,9 +191,9 @@ pub(crate) fn open_session(host: &impl Host, words: Result<Vec<OsString>, Option
 /// Logs and records the end of a session that was opened in this transaction. Some programs call this as the user, and some in
 /// another process than the one that opened it: it uses nothing but the descriptors from then, if they are still the same.
 pub(crate) fn close_session(host: &impl Host) {
-    host.with_kept(|Open { log, session, slot }| {
+    host.with_kept(|Open { log, session, held }| {
         // It counts no longer.
-        drop(slot.take());
+        drop(take(held));
         log.disown_strangers();
         if let Some(session) = session.take() {
             in_empty_environment(|| Running::resume(log, session).leave(None));
@@ -317,13 +320,13 @@ fn enter(host: &impl Host, options: &Options, guest: &mut Guest) -> Result<Verdi
     if let Some(missing) = confined.missing() {
         running.weakened(missing);
     }
-    let (slot, kills) = confined.into_counted();
+    let (held, kills) = confined.into_kept();
     running.kills = kills;
     let session = running.keep();
     let open = Open {
         log: replace(&mut guest.log, Log::nowhere()),
         session: Some(session),
-        slot,
+        held,
     };
     if let Err(mut open) = host.keep(Box::new(open.marked())) {
         guest.log = replace(&mut open.log, Log::nowhere());

@@ -4,6 +4,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
+use jail_config::Content;
 use rustix::{fs::CWD, process::chdir};
 
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
         assemble::assemble,
         mounts::mount_id,
         namespaces::{change_root, enter_namespaces, of_world},
+        terminal::{NamedTerminal, TerminalName},
         top::Trees,
     },
 };
@@ -44,6 +46,7 @@ const CONFINE: &str = "confine";
 pub struct Confined {
     missing: Option<String>,
     counted: Counted,
+    terminal: Option<TerminalName>,
 }
 
 impl Confined {
@@ -53,11 +56,11 @@ impl Confined {
         self.missing.as_deref()
     }
 
-    /// Gives what counts the session, which the host program keeps for as long as it is open, and what counts the processes that
-    /// run out of memory.
+    /// Gives what the host program keeps for as long as the session is open: what counts it, and what names its terminal. Besides,
+    /// what counts the processes that run out of memory.
     #[must_use]
-    pub fn into_counted(self) -> (Option<Slot>, Option<Kills>) {
-        (self.counted.slot, self.counted.kills)
+    pub fn into_kept(self) -> ((Option<Slot>, Option<TerminalName>), Option<Kills>) {
+        ((self.counted.slot, self.terminal), self.counted.kills)
     }
 }
 
@@ -91,11 +94,15 @@ pub fn confine(
     close_range_on_exec_from(3).map_err(|errno| refuse(StepFault::Failed("close_range", errno)))?;
     let counted = count(plan)?;
     let outside = open_outside(plan)?;
+    let mut terminal = None;
     let root = match &plan.world.view {
         Some(view) => {
+            let named = named_terminal(view).map_err(explained)?;
             let mut built = build_world(plan, view)?;
             entering(built.take_passed().and_then(number_of))?;
             join(built, plan).map_err(Refusal::at(Step::Join(&plan.world.network)))?;
+            let shown = named.map(NamedTerminal::show).transpose();
+            terminal = shown.map_err(Refusal::at(Step::NewRoot(view)))?;
             None
         }
         None => {
@@ -109,12 +116,27 @@ pub fn confine(
     };
     go_on(plan, root.as_ref()).map_err(explained)?;
     let missing = stand_behind(plan, outside)?;
-    Ok(Confined { missing, counted })
+    Ok(Confined {
+        missing,
+        counted,
+        terminal,
+    })
 }
 
 /// Gives device and inode of the root directory.
 fn number_of(root: impl AsFd) -> Option<(u64, u64)> {
     served::number_of(root).ok()
+}
+
+/// Copies the terminal for its own name in a /dev of the session's own.
+fn named_terminal(view: &View) -> Result<Option<NamedTerminal>, Refusal> {
+    let terminal = terminal::of_host_program();
+    match terminal.descriptor() {
+        Some(descriptor) if view.dev == Content::Private => {
+            NamedTerminal::of(descriptor).map_err(Refusal::at(Step::CopyTrees(view)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Has a child look at what the host gives, and build the world of it in namespaces of its own.

@@ -1,7 +1,7 @@
 //! The session's own /proc and /dev.
 
 use std::{
-    ffi::CStr,
+    ffi::{CStr, CString},
     os::fd::{AsFd, OwnedFd},
     path::Path,
 };
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How many terminals a session may open of those that all of the host share (sysctl kernel.pty.max).
-const MOST_TERMINALS: &CStr = c"64";
+pub(crate) const MOST_TERMINALS: usize = 64;
 
 /// Size and number of files of a /dev: what is made in it, and a place for each node of the host's.
 const DEV_BOUNDS: (&CStr, &CStr) = (c"256k", c"1k");
@@ -152,12 +152,13 @@ pub(crate) fn new_log(dev: &OwnedFd) -> Result<OwnedFd, StepFault> {
 /// Mounts what lies below /dev, and shows a terminal of the host's devpts as /dev/console, so that tty(1) has a name
 /// for it.
 pub(crate) fn fill_dev(dev: &OwnedFd, terminal: Option<OwnedFd>) -> Result<(), StepFault> {
+    let most = CString::new(MOST_TERMINALS.to_string()).unwrap_or_default();
     let options = [
         (c"newinstance", None),
         (c"ptmxmode", Some(c"0666")),
         (c"mode", Some(c"0620")),
         (c"gid", Some(TTY_GID)),
-        (c"max", Some(MOST_TERMINALS)),
+        (c"max", Some(most.as_c_str())),
     ];
     let pts = new_file_system(c"devpts", &options, MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
     attach_at(&pts, dev, Path::new("pts"))?;

@@ -19,5 +19,6 @@ pub(crate) mod run;
 pub(crate) mod services;
 pub mod sight;
 pub(crate) mod targets;
+pub mod terminal;
 pub(crate) mod top;
 pub mod view;

@@ -14,6 +14,7 @@ mod journal;
 mod limits;
 mod machine;
 mod package;
+mod scope;
 mod sshd_units;
 mod until;
 mod ways_out;
@@ -41,6 +42,7 @@ on_machines! {
         journal::the_record_of_a_session_is_in_the_journal,
     }
     long {
+        disk::a_home_takes_what_it_may_by_project_or_by_user,
         doors::set_ups_serve_logins_and_check_finds_nothing,
         doors::every_door_jails,
         limits::limits_of_an_account_hold_at_every_door,
@@ -50,6 +52,7 @@ on_machines! {
         ways_out::what_systemd_offers_is_out_of_reach_at_every_door,
         ways_out::units_in_a_home_are_found_and_mended_for_a_group_and_who_joins_later,
         ways_out::what_lingers_is_found_and_mended,
+        scope::logins_of_a_user_share_a_world_and_keep_their_cgroups,
         package::an_upgrade_leaves_a_session_open,
         package::logins_are_served_after_a_restart,
         package::without_the_package_nobody_is_served_unjailed,

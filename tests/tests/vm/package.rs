@@ -7,7 +7,7 @@ use login_jail_tests::vm::Vm;
 use crate::machine::{WHERE, inside, jailed};
 
 pub(crate) fn an_upgrade_leaves_a_session_open(vm: &mut Vm) {
-    jailed(vm, "ann", "/usr/bin/jail-shell", "");
+    vm.must("jailctl setup host-view --user ann --key /root/keys/key.pub --yes");
     let session = vm
         .client("ann")
         .args([
@@ -25,7 +25,7 @@ pub(crate) fn an_upgrade_leaves_a_session_open(vm: &mut Vm) {
         dpkg-deb -Zgzip -z1 -b newer newer.deb; dpkg -i newer.deb 2>&1; dpkg -s login-jail | grep -q '^Version: .*newer'",
     );
     inside(&vm.ssh("ann", WHERE));
-    vm.must("touch /srv/jails/ann/home/ann/go");
+    vm.ssh("ann", "touch ~/go").ok();
     let output = session.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "went-on\n");
     let check = vm.sh("jailctl check ann");

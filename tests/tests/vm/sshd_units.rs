@@ -2,7 +2,7 @@
 
 use login_jail_tests::vm::Vm;
 
-use crate::machine::{WHERE, inside, jailed};
+use crate::machine::{WHERE, inside};
 
 /// Puts lines into a drop-in of ssh.service, and restarts it. Root's connection stays.
 #[track_caller]
@@ -15,7 +15,7 @@ fn harden(vm: &Vm, lines: &str) {
 }
 
 pub(crate) fn a_hardened_unit_serves_jailed_or_not_at_all(vm: &mut Vm) {
-    jailed(vm, "ann", "/usr/bin/jail-shell", "");
+    vm.must("jailctl setup host-view --user ann --key /root/keys/key.pub --yes");
     harden(
         vm,
         "PrivateTmp=yes\\nProtectKernelTunables=yes\\nProtectControlGroups=yes\\nProtectKernelModules=yes\\nProtectHostname=yes\\nLockPersonality=yes\\nSystemCallArchitectures=native",
