@@ -60,9 +60,29 @@ pub(crate) fn what_systemd_offers_is_out_of_reach_at_every_door(vm: &mut Vm) {
         ("ssh", vm.ssh("ann", ways)),
         ("su", vm.sh(&format!("su - ann -c '{ways}'"))),
     ];
-    behind_pam(vm, &["sshd", "su"]);
+    jailed(vm, "cat", "/bin/bash", "");
+    vm.must(
+        "printf 'Match User cat\\n    ForceCommand /usr/bin/jail-shell\\n' >/etc/ssh/sshd_config.d/cat.conf
+        systemctl reload ssh",
+    );
+    seen.push(("ForceCommand", vm.ssh("cat", ways)));
+    behind_pam(vm, &["sshd", "su", "login", "cron"]);
+    // The daemon looks once a minute.
+    vm.must(&format!(
+        "echo '* * * * * bob [ -e $HOME/now ] || {{ {{ {ways}; }} >$HOME/now; ln $HOME/now $HOME/cron; }}' >/etc/cron.d/bob"
+    ));
     seen.push(("ssh behind PAM", vm.ssh("bob", ways)));
     seen.push(("su behind PAM", vm.sh(&format!("su bob -c '{ways}'"))));
+    vm.must(&format!(
+        "echo '{{ {ways}; }} >~/login; exit' >/srv/jails/bob/home/bob/.bash_profile
+        timeout 200 script -qec 'login -f bob' /dev/null </dev/null || :"
+    ));
+    for door in ["login", "cron"] {
+        let told = format!(
+            "cd /srv/jails/bob/home/bob; for _ in $(seq 150); do [ -e {door} ] && break; sleep 1; done; cat {door}"
+        );
+        seen.push((door, vm.sh(&told)));
+    }
     for (door, outcome) in seen {
         assert_eq!(outcome.ok(), "done", "{door}: {outcome}");
     }
