@@ -127,12 +127,20 @@ impl Vm {
     /// Logs in by ssh as a user who has the key, with a connection of its own. An empty command asks for a shell.
     #[track_caller]
     pub fn ssh(&self, user: &str, command: &str) -> Outcome {
-        let mut client = self.client(user);
-        client.args(["--", "vm"]);
-        if !command.is_empty() {
-            client.arg(command);
+        for _ in 0..20 {
+            let mut client = self.client(user);
+            client.args(["--", "vm"]);
+            if !command.is_empty() {
+                client.arg(command);
+            }
+            let outcome = finish(client, b"", LIMIT);
+            // An sshd that reads its config again listens to nobody for a moment.
+            if !outcome.stderr.starts_with("kex_exchange_identification: ") {
+                return outcome;
+            }
+            thread::sleep(Duration::from_millis(500));
         }
-        finish(client, b"", LIMIT)
+        panic!("the machine's sshd does not listen")
     }
 
     /// Gives the command that logs in by ssh as a user; what it takes, `--`, `vm` and a command, is to be added.
