@@ -307,6 +307,48 @@ fn a_session_whose_keeper_its_user_has_stopped_keeps_no_world() {
     gone(&sandbox);
 }
 
+/// What is left of it lingers, as of any session; nothing waits for it.
+#[test]
+fn a_keeper_that_its_user_has_killed_ends_its_session_and_no_other() {
+    let sandbox = host("");
+    open(&sandbox, 4001);
+    open(&sandbox, 4002);
+    let world = world_of(&sandbox, 4001);
+    let killed = sandbox.ssh(
+        "ann",
+        "kill -KILL $(ps -o ppid= -p $(pgrep -f '^sleep 4002'))",
+    );
+    assert_eq!(killed.code(), Some(0), "{killed}");
+    let ended = sandbox.wait_until(|| {
+        let supervisors = sandbox.must("pgrep -cf '^[^ ]*jail-shell -c exec sleep 4002$' || true");
+        (supervisors == "0").then_some(())
+    });
+    assert!(ended.is_some(), "{}", sandbox.must("ps -ef"));
+    assert_eq!(world_of(&sandbox, 4001), world);
+    assert_eq!(sandbox.ssh("ann", WORLD).ok(), world);
+    sandbox.must("pkill -u ann -f '^sleep 400[12]'");
+    gone(&sandbox);
+}
+
+/// Each login joins the world before its end, or makes the next one.
+#[test]
+fn logins_that_come_as_a_world_ends_all_go_in() {
+    for keys in ["", "linger = false"] {
+        let sandbox = host(keys);
+        let ends = sandbox.must(&format!(
+            "for loop in $(seq 4); do
+                 (for n in $(seq 25); do
+                     setpriv --reuid ann --regid ann --clear-groups {JAIL_SHELL} -c 'exit 7' || echo $?
+                 done) >/tmp/ends.$loop 2>&1 &
+             done
+             wait
+             cat /tmp/ends.* | sort | uniq -c"
+        ));
+        assert_eq!(ends.trim(), "100 7", "{keys}: {}", sandbox.syslog());
+        gone(&sandbox);
+    }
+}
+
 #[test]
 fn the_maker_of_a_world_leaves_and_others_go_on() {
     let sandbox = host("");
@@ -348,7 +390,8 @@ fn a_process_of_the_same_uid_outside_gains_nothing() {
     assert_eq!(world_of(&sandbox, 4001), old);
     outside(&format!("kill -KILL {}", init.trim()));
     gone(&sandbox);
-    assert_ne!(sandbox.ssh("ann", WORLD).ok(), old);
+    // The kernel may give the number of the former one to the next.
+    assert_eq!(sandbox.ssh("ann", "echo in").ok(), "in");
 }
 
 #[test]
@@ -405,9 +448,111 @@ fn tmux_and_screen_are_attached_from_another_login() {
     second.line("echo from-the-sec''ond");
     first.expect("from-the-second");
     second.line("tmux kill-server; exit");
-    sandbox.ssh("ann", "screen -dmS two sleep 4006").ok();
-    let listed = sandbox.ssh("ann", "screen -ls; screen -S two -X quit");
-    assert!(listed.ok().contains(".two"), "{listed}");
+    let mut first = sandbox.ssh_tty("ann", Some("screen -S two"));
+    first.line("echo in''side-$((6*7)); tty");
+    first.expect("inside-42\r\n/dev/pts/");
+    let listed = sandbox.ssh("ann", "screen -ls");
+    assert!(listed.stdout.contains(".two"), "{listed}");
+    let mut second = sandbox.ssh_tty("ann", Some("screen -x two"));
+    second.expect("inside-42");
+    second.line("echo from-the-sec''ond; screen -d two");
+    first.expect("from-the-second");
+    let mut third = sandbox.ssh_tty("ann", Some("screen -r two"));
+    third.expect("from-the-second");
+    sandbox.ssh("ann", "screen -S two -X quit").ok();
+}
+
+#[test]
+fn files_are_carried_beside_a_shell() {
+    let sandbox = host("").with("echo text >/tmp/here");
+    open(&sandbox, 4001);
+    let world = world_of(&sandbox, 4001);
+    // What is carried is seen by whoever is inside already, in a /tmp that is nobody else's.
+    for protocol in ["-O", "-s"] {
+        sandbox
+            .scp(&[protocol, "/tmp/here", "ann@127.0.0.1:/tmp/there"])
+            .ok();
+        let seen = sandbox.ssh(
+            "ann",
+            &format!("{WORLD}; cat /tmp/there; mv /tmp/there /tmp/back"),
+        );
+        assert_eq!(seen.ok(), format!("{world}\ntext"), "{protocol}");
+        sandbox
+            .scp(&[protocol, "ann@127.0.0.1:/tmp/back", "/tmp/back"])
+            .ok();
+        assert_eq!(sandbox.must("cat /tmp/back; rm /tmp/back"), "text");
+    }
+    let batch = "put /tmp/here /tmp/by-sftp\nget /tmp/by-sftp /tmp/back\n";
+    sandbox.sftp("ann", batch).ok();
+    assert_eq!(sandbox.read("/tmp/back"), "text");
+    assert_eq!(sandbox.ssh("ann", "cat /tmp/by-sftp").ok(), "text");
+    assert_eq!(world_of(&sandbox, 4001), world);
+    assert_eq!(
+        sandbox.must("ls /tmp/there /tmp/by-sftp 2>/dev/null || true"),
+        ""
+    );
+}
+
+/// What the editors do that work on another machine: a script on standard input starts a server unless one runs, and every later
+/// login finds it by its lock, its pid, its port and its sockets.
+#[test]
+fn a_server_that_one_login_has_started_is_found_by_the_next() {
+    let sandbox = host("");
+    sandbox.write(
+        "/srv/jails/ann/home/ann/server.py",
+        "import os, socket, threading
+def serve(s):
+    s.listen()
+    while True: s.accept()[0].sendall(b'here %d' % os.getpid())
+tcp = socket.socket(); tcp.bind(('127.0.0.1', 0))
+path = socket.socket(socket.AF_UNIX); path.bind('/tmp/editor.sock')
+name = socket.socket(socket.AF_UNIX); name.bind('\\0editor')
+for s in tcp, path, name: threading.Thread(target=serve, args=[s]).start()
+open('/home/ann/.editor/port', 'w').write(str(tcp.getsockname()[1]))
+",
+    );
+    let script = r#"
+d=~/.editor; mkdir -p $d
+exec 9>$d/lock; flock 9
+if [ -e $d/pid ] && kill -0 $(cat $d/pid) 2>/dev/null && grep -q server.py /proc/$(cat $d/pid)/cmdline; then
+    echo found
+else
+    rm -f $d/port
+    nohup python3 ~/server.py >$d/log 2>&1 </dev/null 9>&- &
+    echo $! >$d/pid
+    until [ -s $d/port ]; do sleep 0.05; done
+    echo started
+fi
+flock -u 9
+python3 - <<'END'
+import socket
+port = int(open('/home/ann/.editor/port').read())
+for family, address in (socket.AF_INET, ('127.0.0.1', port)), (socket.AF_UNIX, '/tmp/editor.sock'), (socket.AF_UNIX, '\0editor'):
+    s = socket.socket(family); s.connect(address); print(s.recv(99).decode())
+END
+"#;
+    let said = |word: &str| {
+        let pid = sandbox.read("/srv/jails/ann/home/ann/.editor/pid");
+        let pid = pid.trim_end();
+        format!("{word}\nhere {pid}\nhere {pid}\nhere {pid}")
+    };
+    let first = sandbox.ssh_shell("ann", script);
+    assert_eq!(first.ok(), said("started"));
+    for _ in 0..2 {
+        let next = sandbox.ssh_shell("ann", script);
+        assert_eq!(next.ok(), said("found"));
+    }
+    // The way in of what runs on the client: a port that sshd forwards.
+    let port = sandbox.read("/srv/jails/ann/home/ann/.editor/port");
+    let forward = format!("-L9191:127.0.0.1:{port}");
+    let words = sandbox.ssh_argv("ann", &["-fN", &forward], None).join(" ");
+    let reached = sandbox.must(&format!(
+        "{words} >/dev/null 2>&1; python3 -c 'import socket; s = socket.create_connection((\"127.0.0.1\", 9191)); print(s.recv(99).decode())'"
+    ));
+    assert!(reached.starts_with("here "), "{reached}");
+    sandbox.ssh("ann", "kill $(cat ~/.editor/pid)").ok();
+    sandbox.must("pkill -x ssh");
+    gone(&sandbox);
 }
 
 #[test]
