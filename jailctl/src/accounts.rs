@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod edit;
+pub(crate) mod listed;
 pub(crate) mod manager;
 pub(crate) mod open_until;
 pub(crate) mod shells;

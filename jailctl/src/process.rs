@@ -113,13 +113,15 @@ impl Process {
         Process::listed(|process| process.real_uid() == Some(uid))
     }
 
-    /// Lists the real user ids that processes have.
+    /// Lists the real user ids that processes have, and those of users whom processes of root's are about to let in.
     ///
     /// # Errors
     /// As [`Process::of_user`].
     pub(crate) fn owners() -> Result<BTreeSet<u32>, Failure> {
         let all = Process::listed(|_| true)?;
-        Ok(all.iter().filter_map(Process::real_uid).collect())
+        let entering = |it: &Process| login_of(&it.name()?);
+        let owners = all.iter().filter_map(Process::real_uid);
+        Ok(owners.chain(all.iter().filter_map(entering)).collect())
     }
 
     /// Lists the processes with this real user id, and those of root's that are about to let the user in.

@@ -18,6 +18,7 @@ use crate::{
     compression::decompress,
     etc,
     fault::Fault,
+    generation,
     image::is_image,
     item::{Content, Item},
     manifest::{CONTROL, FILE, Manifest, Recipe},
@@ -99,6 +100,34 @@ pub fn import(request: &Request, progress: Progress<'_>) -> Result<Imported, Fau
         digest,
         unpacked,
     })
+}
+
+/// Adds accounts of the host to a root that was imported: their lines and their homes.
+///
+/// # Errors
+/// It was not imported, there is no such account, or a system call failed.
+pub fn add_users(root: &Path, users: &[String]) -> Result<(), Fault> {
+    let tree = Tree::open(root)?;
+    let _held = generation::hold(&tree)?;
+    let Some(mut manifest) = Manifest::read(&tree)?.filter(|it| it.recipe.imported.is_some())
+    else {
+        return Err(Fault::Failed(format!(
+            "add accounts to {}: it was not imported",
+            root.display()
+        )));
+    };
+    let known = &mut manifest.recipe.users;
+    known.extend(users.iter().cloned());
+    known.sort_unstable();
+    known.dedup();
+    let named = Recipe {
+        users: users.to_vec(),
+        ..Recipe::default()
+    };
+    let accounts = accounts(&named, &named)?;
+    etc::add_accounts(&tree, &accounts)?;
+    make_homes(&tree, &accounts)?;
+    tree.replace(Path::new(FILE), &manifest.text()?, 0o600)
 }
 
 /// Makes a version of a base. The first one is in use at once; a further one is not, unless it is to be.

@@ -10,6 +10,18 @@ use rustix::fs::{FlockOperation, flock};
 use crate::sandbox::Sandbox;
 use crate::skipped;
 
+/// An LDAP server and its two clients.
+const PACKAGES: [&str; 8] = [
+    "slapd",
+    "ldap-utils",
+    "sssd-ldap",
+    "nslcd",
+    "libnss-ldapd",
+    "libnss-sss",
+    "libpam-ldapd",
+    "libpam-sss",
+];
+
 /// Who asks the directory for the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
@@ -44,7 +56,7 @@ impl Sandbox {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let repository = repository.canonicalize().expect("the repository");
         let packages = repository.join("target/directory");
-        if let Err(reason) = fetch(&repository, &packages) {
+        if let Err(reason) = fetch(&packages, &PACKAGES) {
             skipped("a directory (LDAP, SSSD, nslcd)", reason);
             return None;
         }
@@ -70,12 +82,16 @@ impl Sandbox {
     }
 }
 
-/// Has the packages fetched, once for all tests.
-fn fetch(repository: &Path, packages: &Path) -> Result<(), String> {
-    let lock = File::create(packages.with_extension("lock")).map_err(|error| error.to_string())?;
+/// Has packages of Debian fetched into a directory, once for all tests.
+///
+/// # Errors
+/// They are not to be had, and why.
+pub fn fetch(into: &Path, packages: &[&str]) -> Result<(), String> {
+    let lock = File::create(into.with_extension("lock")).map_err(|error| error.to_string())?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
-    let fetched = Command::new(repository.join("tests/directory/fetch"))
-        .arg(packages)
+    let fetched = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/directory/fetch"))
+        .arg(into)
+        .args(packages)
         .output()
         .map_err(|error| error.to_string())?;
     match fetched.status.success() {

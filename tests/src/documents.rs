@@ -89,7 +89,13 @@ fn is_like(line: &str, shown: &str) -> bool {
 /// `/root/key.pub`.
 #[must_use]
 pub fn machine() -> Sandbox {
-    Sandbox::new().with(
+    machine_of(Sandbox::new())
+}
+
+/// Makes a sandbox such a machine.
+#[must_use]
+pub fn machine_of(sandbox: Sandbox) -> Sandbox {
+    sandbox.with(
         "rm -f /etc/ssh/sshd_config.d/*; ssh-keygen -A >/dev/null; mkdir -p /run/sshd /root/.ssh
          printf 'Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nX11Forwarding yes\nPrintMotd no\nAcceptEnv LANG LC_*\nSubsystem sftp /usr/lib/openssh/sftp-server\nListenAddress 127.0.0.1\n' >/etc/ssh/sshd_config
          rm -f /root/.ssh/*; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519

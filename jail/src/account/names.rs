@@ -47,7 +47,7 @@ pub fn group_of(gid: Gid) -> Result<Option<Group>, Errno> {
 ///
 /// # Errors
 /// The database did not answer.
-pub(crate) fn group(name: &str) -> Result<Option<Group>, Errno> {
+pub fn group(name: &str) -> Result<Option<Group>, Errno> {
     in_empty_environment(|| Group::from_name(name))
 }
 

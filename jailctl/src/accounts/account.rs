@@ -6,12 +6,14 @@ use jail::{
     account::{
         identity::{Identity, IdentityError},
         local::Local,
+        services::Unanswered,
     },
     door::{decision::Config, lookups::Lookups, refusal::Refusal},
 };
 use jail_config::{Decision, Jail, RuleKind, nearest};
 
-use crate::{failure::Failure, shell};
+use super::listed::{NameServices, RuleGroups, are_in_files_alone};
+use crate::{failure::Failure, progress::Progress, shell};
 
 /// Accounts below are the system's, which a rule for everybody or a misspelt name is not meant for: login.defs(5), UID_MIN.
 pub(crate) const FIRST_ORDINARY: u32 = 1000;
@@ -71,13 +73,21 @@ pub(crate) struct Accounts {
     /// Names that the config has, and the account database has not.
     pub(crate) unknown: Vec<String>,
     /// A service that says that its directory is down: it may have more of all of them.
-    pub(crate) silent: Option<String>,
+    pub(crate) silent: Option<Unanswered>,
+    /// The groups that rules name, where all accounts were looked for.
+    pub(crate) groups: RuleGroups,
 }
 
 impl Accounts {
-    /// Decides about every account that can be listed and every one that the config names.
+    /// Decides about every account that can be listed and every one that the config names, by what is listed. Where a directory does
+    /// not list what rules go by, each is looked up by itself.
     pub(crate) fn all(config: &Config, directory: &Path) -> Result<Accounts, Failure> {
-        let mut names = listed()?;
+        let mut accounts = Accounts::begin()?;
+        let groups = RuleGroups::of(config)?;
+        let listed = NameServices::read()?;
+        let own = own()?;
+        let is_enough = listed.suffices_for(&groups)?;
+        let mut names: BTreeSet<String> = listed.names().cloned().collect();
         names.extend(
             config
                 .policy()
@@ -88,7 +98,12 @@ impl Accounts {
                 }),
         );
         names.extend(with_own_file(directory));
-        Accounts::named(config, names)
+        accounts.decide(config, names, |name| {
+            let known = is_enough.then(|| listed.identity(name)).flatten();
+            known.map_or_else(|| Identity::one_of_many(name, &own), Ok)
+        })?;
+        accounts.groups = groups;
+        Ok(accounts)
     }
 
     /// Decides about these accounts.
@@ -96,38 +111,74 @@ impl Accounts {
         config: &Config,
         names: impl IntoIterator<Item = String>,
     ) -> Result<Accounts, Failure> {
+        let mut accounts = Accounts::begin()?;
+        let own = own()?;
+        accounts.decide(config, names, |name| Identity::one_of_many(name, &own))?;
+        Ok(accounts)
+    }
+
+    /// Looks those up that are jailed, each by itself as a login does, where a directory may have said more of them than it lists.
+    pub(crate) fn looked_up(self, config: &Config) -> Result<Accounts, Failure> {
+        if are_in_files_alone()? {
+            return Ok(self);
+        }
+        let names = self.jailed.iter().map(|it| it.identity.name.clone());
+        let names: Vec<String> = names.filter_map(|it| it.into_string().ok()).collect();
+        let Accounts {
+            jailed,
+            undecided,
+            exempt,
+            unlisted,
+            ..
+        } = Accounts::named(config, names)?;
+        let mut accounts = Accounts { jailed, ..self };
+        accounts.undecided.extend(undecided);
+        accounts.exempt.extend(exempt);
+        accounts.unlisted.extend(unlisted);
+        Ok(accounts)
+    }
+
+    fn begin() -> Result<Accounts, Failure> {
         // One that does not answer at all would keep each look-up waiting, and there are many.
         let silent = Lookups::of_host_program(true).silent_service()?;
-        let local = Local::read()
-            .map_err(|errno| IdentityError::LookUp("the files passwd and group of /etc", errno))
-            .map_err(Refusal::Identity)?;
-        let mut accounts = Accounts {
-            silent: silent.as_ref().map(ToString::to_string),
+        Ok(Accounts {
+            silent,
             ..Accounts::default()
-        };
+        })
+    }
+
+    fn decide(
+        &mut self,
+        config: &Config,
+        names: impl IntoIterator<Item = String>,
+        look_up: impl Fn(&str) -> Result<Identity, IdentityError>,
+    ) -> Result<(), Failure> {
+        let names: Vec<String> = names.into_iter().collect();
+        let mut progress = Progress::new(u64::try_from(names.len()).unwrap_or(0));
         for name in names {
-            let identity = match Identity::one_of_many(&name, &local) {
+            progress.add(1);
+            let identity = match look_up(&name) {
                 Ok(identity) => Identity {
-                    unanswered: silent.clone(),
+                    unanswered: self.silent.clone(),
                     ..identity
                 },
                 Err(IdentityError::Unknown(_)) => {
-                    accounts.unknown.push(name);
+                    self.unknown.push(name);
                     continue;
                 }
                 Err(error) => return Err(Refusal::Identity(error).into()),
             };
             match config.decide(&identity) {
-                Ok(Decision::Jail(jail)) => accounts.jailed.push(Jailed {
+                Ok(Decision::Jail(jail)) => self.jailed.push(Jailed {
                     identity,
                     jail: *jail,
                 }),
-                Ok(Decision::Exempt(_)) => accounts.exempt.push(identity),
-                Ok(Decision::Unlisted(_)) => accounts.unlisted.push(identity),
-                Err(refusal) => accounts.undecided.push((identity, refusal)),
+                Ok(Decision::Exempt(_)) => self.exempt.push(identity),
+                Ok(Decision::Unlisted(_)) => self.unlisted.push(identity),
+                Err(refusal) => self.undecided.push((identity, refusal)),
             }
         }
-        Ok(accounts)
+        Ok(())
     }
 
     /// Insists on a decision about each: one that could not be made says nothing.
@@ -137,6 +188,13 @@ impl Accounts {
             Some((_, refusal)) => Err(refusal.into()),
         }
     }
+}
+
+/// Reads what this host's own files say.
+fn own() -> Result<Local, Failure> {
+    let own = Local::read()
+        .map_err(|errno| IdentityError::LookUp("the files passwd and group of /etc", errno));
+    Ok(own.map_err(Refusal::Identity)?)
 }
 
 /// Lists the accounts that the host's database lists; a directory service may have more.

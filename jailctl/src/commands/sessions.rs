@@ -146,7 +146,9 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
         asked_for(&config, &arguments.users)?
     };
     let mut sessions = Vec::new();
-    for jailed in &accounts.jailed {
+    let owners = Process::owners()?;
+    let present = accounts.jailed.iter();
+    for jailed in present.filter(|it| owners.contains(&it.identity.uid)) {
         sessions.extend(of(jailed)?);
     }
     // Without a record there is what the kernel knows.

@@ -139,7 +139,11 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
     let config = Config::read(directory)?;
     let accounts = Accounts::all(&config, directory)?;
     let host = Host::new();
-    let users = accounts.jailed.iter().map(|it| user(it, &host));
+    let owners = Process::owners()?;
+    let users = accounts.jailed.iter().map(|it| {
+        let has_some = owners.contains(&it.identity.uid);
+        user(it, has_some, &host)
+    });
     let users = users.collect::<Result<_, _>>()?;
     let state = State {
         config: directory.join("config.toml").display().to_string(),
@@ -183,8 +187,11 @@ fn jail_shell() -> String {
     }
 }
 
-fn user(jailed: &Jailed, host: &Host) -> Result<User, Failure> {
-    let processes = Process::of_user(jailed.identity.uid)?;
+fn user(jailed: &Jailed, has_processes: bool, host: &Host) -> Result<User, Failure> {
+    let processes = match has_processes {
+        true => Process::of_user(jailed.identity.uid)?,
+        false => Vec::new(),
+    };
     let by_manager = Managed::of(jailed.identity.uid, &processes);
     let (mut inside, mut outside, mut manager, mut managed) = (0, 0, 0, 0);
     for process in processes {

@@ -21,6 +21,7 @@ use crate::{
 /// set-up that has stopped half-way. A file becomes what it was, byte for byte, if nobody has changed it since; otherwise only the
 /// lines of the set-up go, and the others stay. Accounts that the set-up has made are removed; other accounts get back the login shell
 /// that they had. Directories are removed if they are empty: files of users are never removed.
+/// The last 100 set-ups can be taken back; the journals of older ones are removed.
 ///
 /// sshd is reloaded only after `sshd -t` has passed. If something could not be taken back, run the command again. Needs root.
 #[derive(Debug, Args)]

@@ -147,7 +147,10 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
             return Ok(report);
         }
     };
-    let all = Accounts::all(&config, directory)?;
+    let mut all = Accounts::all(&config, directory)?;
+    if asked.users.is_empty() {
+        all = all.looked_up(&config)?;
+    }
     let accounts = if asked.users.is_empty() {
         &all
     } else {
@@ -161,7 +164,7 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
         )));
     }
     report.users = accounts.jailed.len();
-    config::names(&mut report, &config, accounts, all.silent.as_deref());
+    config::names(&mut report, &config, accounts, &all);
     self::directory::check(&mut report, &config, &all)?;
     if asked.users.is_empty() {
         config::stray_files(&mut report, directory, accounts);

@@ -20,6 +20,9 @@ use crate::failure::Failure;
 /// Where the journals of all set-ups are.
 pub(crate) const DIRECTORY: &str = "/var/lib/login-jail/setup";
 
+/// How many set-ups can be taken back. jailctl-undo(8) says so.
+const KEPT: usize = 100;
+
 /// What a set-up is.
 const ABOUT: &str = "setup.json";
 
@@ -71,6 +74,7 @@ impl Journal {
         };
         journal.write(ABOUT, json(&journal.about)?.as_bytes())?;
         sync_above(&journal.directory)?;
+        remove_old()?;
         Ok(journal)
     }
 
@@ -114,6 +118,14 @@ impl Journal {
 
     /// Removes it: all is taken back.
     pub(crate) fn remove(self) -> Result<(), Failure> {
+        self.forget()?;
+        remove_empty()?;
+        // The directory of all of them stays where it has another.
+        drop(fs::remove_dir(DIRECTORY));
+        Ok(())
+    }
+
+    fn forget(self) -> Result<(), Failure> {
         // What it is goes last: until then, an undo that is killed can be run again.
         for entry in fs::read_dir(&self.directory)
             .into_iter()
@@ -125,11 +137,7 @@ impl Journal {
             }
         }
         let removed = fs::remove_dir_all(&self.directory);
-        removed.map_err(|error| Failure::io("remove", &self.directory, &error))?;
-        remove_empty()?;
-        // The directory of all of them stays where it has another.
-        drop(fs::remove_dir(DIRECTORY));
-        Ok(())
+        removed.map_err(|error| Failure::io("remove", &self.directory, &error))
     }
 
     /// Writes a file, so that it is there as a whole or not at all, and is there after a power failure.
@@ -188,6 +196,13 @@ fn remove_empty() -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Removes the oldest, so that their number does not grow for good.
+fn remove_old() -> Result<(), Failure> {
+    let all = all()?;
+    let old = all.len().saturating_sub(KEPT);
+    all.into_iter().take(old).try_for_each(Journal::forget)
 }
 
 fn ids() -> Result<Vec<u32>, Failure> {

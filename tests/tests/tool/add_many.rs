@@ -308,6 +308,81 @@ fn a_change_that_was_stopped_at_any_of_its_parts_is_taken_back() {
 }
 
 #[test]
+fn hostile_names_and_links_in_the_way_change_nothing_of_others() {
+    let sandbox = host().plain_user("bob");
+    sandbox.must("groupadd pupils; echo secret >/root/secret");
+    let before = sandbox.must(STATE);
+    let names = [
+        "../../etc/cron.d/x",
+        "-r",
+        "a;id",
+        "$(id)",
+        "a b",
+        "a\tb",
+        "\u{1b}[2J",
+        "x:0:0",
+        "é",
+        "root\u{202e}",
+        ".",
+        "..",
+        "*",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "+nis",
+        "@wheel",
+        "0",
+    ];
+    for name in names {
+        let list = format!("name,group\n\"{name}\",pupils\n");
+        sandbox.write("/root/class.csv", list);
+        let refused = add(&sandbox, "--from /root/class.csv --create-accounts");
+        assert_eq!(refused.code(), Some(2), "{name:?} {refused}");
+        let hidden = |it: char| it.is_control() && it != '\n' || it == '\u{202e}';
+        assert!(!refused.stderr.contains(hidden), "{name:?} {refused}");
+        assert_same(&sandbox, &before);
+    }
+    for (what, list) in [
+        (
+            "comment",
+            "name,group,comment\neve,pupils,\"x\nroot2:x:0:0::/:/bin/sh\"\n",
+        ),
+        ("key", "name,group,key\neve,pupils,/root/secret\n"),
+        ("group", "name,group\neve,\"pupils:x:0:\"\n"),
+        (
+            "until",
+            "name,group,until\neve,pupils,\"2099-01-01\"\"\nexempt = true\"\n",
+        ),
+    ] {
+        sandbox.write("/root/class.csv", list);
+        let refused = add(&sandbox, "--from /root/class.csv --create-accounts");
+        assert_eq!(refused.code(), Some(2), "{what} {refused}");
+        assert!(!refused.stderr.contains("secret\n"), "{refused}");
+        assert_same(&sandbox, &before);
+    }
+    // Links where files and directories are to be made.
+    sandbox.write(
+        "/root/class.csv",
+        "name,group,until\neve,pupils,2099-01-01\n",
+    );
+    for plant in [
+        "ln -s /etc/shadow /etc/login-jail/users.d/eve.toml",
+        "install -d /etc/ssh/authorized_keys.d; ln -s /etc/shadow /etc/ssh/authorized_keys.d/eve",
+        "ln -s /root /home/eve",
+        "ln -s /root /srv/class",
+        "install -d -o bob /srv/class",
+    ] {
+        sandbox.must(&format!("mkdir -p /etc/login-jail/users.d; {plant}"));
+        let planted = sandbox.must(&format!("{STATE} sha256sum /etc/shadow; ls -la /root"));
+        let refused = add(&sandbox, "--from /root/class.csv --create-accounts");
+        assert_ne!(refused.code(), Some(0), "{plant} {refused}");
+        sandbox.sh("PATH=/usr/local/sbin:$PATH jailctl undo");
+        let after = sandbox.must(&format!("{STATE} sha256sum /etc/shadow; ls -la /root"));
+        assert!(planted == after, "{plant} {refused} {planted} {after}");
+        sandbox
+            .must("rm -rf /etc/login-jail/users.d /etc/ssh/authorized_keys.d /home/eve /srv/class");
+    }
+}
+
+#[test]
 #[ignore = "takes half a minute: 10,000 accounts; make test-long"]
 fn ten_thousand_accounts_are_made_in_a_minute_and_none_of_them_is_looked_at_twice() {
     let sandbox = host();
@@ -336,6 +411,24 @@ fn ten_thousand_accounts_are_made_in_a_minute_and_none_of_them_is_looked_at_twic
     assert_eq!(sandbox.must("getent passwd | grep -c jail-shell; ls /srv/class | wc -l; getent group pupils | tr , '\\n' | wc -l"), "10000\n10000\n10000");
     assert!(took < Duration::from_secs(60), "{took:?}");
     assert!(took_again < Duration::from_secs(5), "{took_again:?}");
+    // Whoever asks about one of them does not wait for the look-ups of all.
+    for words in [
+        "check s777",
+        "explain s777",
+        "list",
+        "sessions",
+        "status",
+        "metrics",
+    ] {
+        let (seen, took) = timed(words);
+        assert!(
+            matches!(seen.code(), Some(0 | 1)),
+            "{words} {}",
+            seen.stderr
+        );
+        eprintln!("{words}: {took:?}");
+        assert!(took < Duration::from_secs(10), "{words} {took:?}");
+    }
     let (back, took) = timed("undo");
     back.ok();
     eprintln!("taken back in {took:?}");

@@ -241,6 +241,76 @@ fn a_root_is_built_with_its_users_and_again_when_it_is_to_have_more() {
     sandbox.must("PATH=/usr/local/sbin:$PATH jailctl undo; test ! -e /srv/kit/bin/cat && test ! -e /srv/kit/usr/bin/cat");
 }
 
+/// Two roots that are new: one is built, the other imported, in a directory that is missing.
+const ROOTS: &str = r#"
+create = true
+[jails.kit]
+root = "/srv/new/kit"
+shell = "/bin/sh"
+[jails.image]
+root = "/srv/new/image"
+shell = "/bin/sh"
+[roots."/srv/new/kit"]
+programs = ["sh", "ls"]
+[roots."/srv/new/image"]
+image = "/root/image.tar"
+[users.ann]
+jail = "kit"
+[users.bob]
+jail = "image"
+"#;
+
+#[test]
+fn a_user_who_comes_later_is_added_to_an_imported_root() {
+    let sandbox = host(ROOTS);
+    sandbox.must(
+        "PATH=/usr/local/sbin:$PATH jailctl build /root/tree --with shell >/dev/null
+         rm -r /root/tree/.login-jail; tar -C /root/tree -cf /root/image.tar .",
+    );
+    apply(&sandbox, "");
+    sandbox.write(
+        "/root/state.toml",
+        format!("{ROOTS}[users.cid]\njail = \"image\"\n"),
+    );
+    let more = apply(&sandbox, "");
+    assert!(
+        more.stdout
+            .contains("add the users that /srv/new/image does not know"),
+        "{more}"
+    );
+    assert_eq!(
+        sandbox.must("su - cid -c 'ls /home; whoami'"),
+        "bob\ncid\ncid"
+    );
+    assert!(apply(&sandbox, "").ok().contains("nothing to change"));
+}
+
+#[test]
+fn the_last_hundred_changes_can_be_taken_back() {
+    let sandbox = host(STATE);
+    apply(&sandbox, "").ok();
+    sandbox.must("cd /var/lib/login-jail/setup; for n in $(seq 2 120); do cp -a 1 $n; done");
+    sandbox.write(
+        "/root/state.toml",
+        STATE.replace("nproc = 50", "nproc = 51"),
+    );
+    apply(&sandbox, "").ok();
+    let kept = sandbox.must("ls /var/lib/login-jail/setup | sort -n | sed -n '1p;$p'; ls /var/lib/login-jail/setup | wc -l");
+    assert_eq!(kept, "22\n121\n100");
+}
+
+#[test]
+fn of_two_at_once_one_waits_or_is_refused_and_nothing_is_half_made() {
+    let sandbox = host(STATE);
+    let both = "export PATH=/usr/local/sbin:$PATH
+        jailctl apply /root/state.toml >/root/1 2>&1 & jailctl apply /root/state.toml >/root/2 2>&1 & wait
+        cat /root/1 /root/2; jailctl undo --list; jailctl apply --check /root/state.toml";
+    let seen = sandbox.sh(both);
+    assert_eq!(seen.code(), Some(0), "{seen}");
+    assert!(!seen.stdout.contains("half-way"), "{seen}");
+    assert_eq!(seen.stdout.matches("applied ").count(), 1, "{seen}");
+}
+
 #[test]
 #[ignore = "takes half a minute: 10,000 accounts; make test-long"]
 fn ten_thousand_unchanged_accounts_take_less_than_five_seconds() {

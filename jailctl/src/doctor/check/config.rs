@@ -13,7 +13,10 @@ use jail::{
 use jail_config::{Decision, Policy, Rule, RuleKind, is_jail_key, nearest};
 
 use crate::{
-    accounts::account::{Accounts, FIRST_ORDINARY},
+    accounts::{
+        account::{Accounts, FIRST_ORDINARY},
+        listed::RuleGroups,
+    },
     doctor::{
         check::{Finding, FindingKind, Report, sshd_forces_jail_shell},
         mend::{Kind, Repair, is_only_of_jail, keeps_its_owner},
@@ -82,12 +85,8 @@ fn walked_kind(kind: Kind) -> FindingKind {
 }
 
 /// Checks that the names in the config are names of the host. One that no service has may be of the service that is `silent`.
-pub(crate) fn names(
-    report: &mut Report,
-    config: &Config,
-    accounts: &Accounts,
-    silent: Option<&str>,
-) {
+pub(crate) fn names(report: &mut Report, config: &Config, accounts: &Accounts, all: &Accounts) {
+    let groups = &all.groups;
     for (identity, refusal) in &accounts.undecided {
         let what = refusal.to_string();
         match refusal {
@@ -107,7 +106,7 @@ pub(crate) fn names(
     let policy = config.policy();
     for named in policy.rules() {
         let rule = &named.rule;
-        if let (Some(silent), true) = (silent, is_nowhere(&rule.kind, accounts)) {
+        if let (Some(silent), true) = (&all.silent, is_nowhere(&rule.kind, accounts, groups)) {
             report.leave_unchecked(format!(
                 "{rule}: no service that answers has this name, and {silent}"
             ));
@@ -117,7 +116,7 @@ pub(crate) fn names(
             RuleKind::User(user) if accounts.unknown.contains(user) => {
                 report.add(for_nobody(unknown_user(rule, user, accounts), rule, policy));
             }
-            RuleKind::Group(group) => match has_group(group) {
+            RuleKind::Group(group) => match groups.has(group) {
                 Some(true) => {}
                 Some(false) => report.add(for_nobody(unknown_group(rule, group), rule, policy)),
                 None => report.leave_unchecked(format!("{rule}: getent group {group} failed")),
@@ -128,7 +127,7 @@ pub(crate) fn names(
                     format!("{rule}: there is no such account"),
                 ))
             }
-            RuleKind::ExemptGroup(group) if has_group(group) == Some(false) => {
+            RuleKind::ExemptGroup(group) if groups.has(group) == Some(false) => {
                 report.add(Finding::note(
                     FindingKind::UnknownGroup,
                     format!("{rule}: there is no such group"),
@@ -140,10 +139,10 @@ pub(crate) fn names(
 }
 
 /// Tells whether no service has the account or group of a rule.
-fn is_nowhere(kind: &RuleKind, accounts: &Accounts) -> bool {
+fn is_nowhere(kind: &RuleKind, accounts: &Accounts, groups: &RuleGroups) -> bool {
     match kind {
         RuleKind::User(user) | RuleKind::ExemptUser(user) => accounts.unknown.contains(user),
-        RuleKind::Group(group) | RuleKind::ExemptGroup(group) => has_group(group) != Some(true),
+        RuleKind::Group(group) | RuleKind::ExemptGroup(group) => groups.has(group) != Some(true),
         _ => false,
     }
 }
@@ -282,16 +281,5 @@ pub(crate) fn not_jailed(report: &mut Report, config: &Config, accounts: &Accoun
             Ok(Decision::Jail(_)) | Err(_) => continue,
         };
         report.add(Finding::note(FindingKind::NotJailed, what).of_unjailed(identity));
-    }
-}
-
-/// Tells whether the host has a group; nothing where it could not be looked up.
-fn has_group(name: &str) -> Option<bool> {
-    let answer = shell::ask("getent", &["group", "--", name]).ok()??;
-    match answer.status.code() {
-        Some(0) => Some(true),
-        // getent(1) has not found it.
-        Some(2) => Some(false),
-        _ => None,
     }
 }

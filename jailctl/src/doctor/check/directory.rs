@@ -23,17 +23,16 @@ pub(super) fn check(report: &mut Report, config: &Config, all: &Accounts) -> Res
             .any(|line| line.split(':').next() == Some(group))
     };
     let listed = account::listed()?;
+    let jailed = all.jailed.iter();
+    let looked_at: BTreeSet<&str> = jailed
+        .filter_map(|it| it.identity.name.to_str())
+        .chain(listed.iter().map(String::as_str))
+        .collect();
     for named in config.policy().rules() {
         let rule = &named.rule;
         match &rule.kind {
             RuleKind::Group(group) if !is_own(group) => {
-                let members = members(group);
-                let looked_at: BTreeSet<&str> = all
-                    .jailed
-                    .iter()
-                    .filter_map(|it| it.identity.name.to_str())
-                    .chain(listed.iter().map(String::as_str))
-                    .collect();
+                let members = all.groups.members(group);
                 let unseen: Vec<&String> = members
                     .iter()
                     .filter(|it| !looked_at.contains(it.as_str()))
@@ -54,7 +53,9 @@ pub(super) fn check(report: &mut Report, config: &Config, all: &Accounts) -> Res
                 );
                 report.add(Finding::note(FindingKind::DirectoryGroup, what));
             }
-            RuleKind::ExemptGroup(group) if !is_own(group) && !members(group).is_empty() => {
+            RuleKind::ExemptGroup(group)
+                if !is_own(group) && !all.groups.members(group).is_empty() =>
+            {
                 let what = format!(
                     "{rule}: the group is of a directory: whoever can change it there lets users in unjailed"
                 );
@@ -64,16 +65,4 @@ pub(super) fn check(report: &mut Report, config: &Config, all: &Accounts) -> Res
         }
     }
     Ok(())
-}
-
-/// Lists the members of a group that getent(1) gives, which are not those whose primary group it is.
-fn members(group: &str) -> Vec<String> {
-    let answer = shell::ask("getent", &["group", "--", group]).ok().flatten();
-    let text = answer.map(|answer| String::from_utf8_lossy(&answer.stdout).into_owned());
-    let text = text.unwrap_or_default();
-    let list = text.trim_end().split(':').nth(3).unwrap_or_default();
-    list.split(',')
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
 }

@@ -1,29 +1,22 @@
 //! The accounts and groups of the host, read once: thousands of look-ups would each read the files from their beginning.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs};
 
 use jail::account::{identity::Identity, names};
 use nix::unistd::Uid;
 
 use super::{
-    database::{Files, field},
+    database::Files,
     locked::{self, setting},
 };
 use crate::{
-    accounts::account,
+    accounts::{
+        account,
+        listed::{Listed, are_in_files_alone, field},
+    },
     failure::Failure,
-    setup::{accounts, file},
+    setup::accounts,
 };
-
-/// Services of nsswitch.conf(5) that know no more than the files do; systemd does where it has records.
-const OF_FILES: [&str; 4] = ["files", "compat", "cache", "systemd"];
-
-/// Where systemd has records of users: nss-systemd(8).
-const RECORDS: [&str; 3] = ["/etc/userdb", "/run/userdb", "/usr/lib/userdb"];
 
 /// The ids that ordinary accounts have: login.defs(5).
 const ORDINARY: (u32, u32) = (1000, 60_000);
@@ -31,14 +24,8 @@ const ORDINARY: (u32, u32) = (1000, 60_000);
 /// What the host has.
 #[derive(Debug)]
 pub(super) struct Host {
-    /// A line of passwd(5) for each account of the files.
-    accounts: BTreeMap<String, String>,
-    /// Each group of the files, with its gid.
-    groups: BTreeMap<String, u32>,
-    names: BTreeMap<u32, String>,
-    /// Which groups list a user as a member.
-    memberships: BTreeMap<String, Vec<u32>>,
-    members: BTreeMap<String, Vec<String>>,
+    /// What the files have.
+    files: Listed,
     /// Whether accounts and groups are nowhere else.
     has_files_alone: bool,
     /// Ids that users or groups have.
@@ -51,30 +38,7 @@ pub(super) struct Host {
 impl Host {
     pub(super) fn read() -> Result<Host, Failure> {
         let Files { passwd, group, .. } = locked::read()?;
-        let own = |line: &&str| !line.is_empty() && !line.starts_with(['+', '-', '#']);
-        let accounts: BTreeMap<String, String> = passwd
-            .lines()
-            .filter(own)
-            .map(|line| (field(line, 0).to_owned(), line.to_owned()))
-            .collect();
-        let mut groups = BTreeMap::new();
-        let mut names = BTreeMap::new();
-        let mut memberships: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-        let mut members = BTreeMap::new();
-        for line in group.lines().filter(own) {
-            let name = field(line, 0).to_owned();
-            let Ok(gid) = field(line, 2).parse::<u32>() else {
-                continue;
-            };
-            let listed = field(line, 3).split(',').filter(|it| !it.is_empty());
-            let listed: Vec<String> = listed.map(str::to_owned).collect();
-            for member in &listed {
-                memberships.entry(member.clone()).or_default().push(gid);
-            }
-            names.entry(gid).or_insert_with(|| name.clone());
-            members.entry(name.clone()).or_insert(listed);
-            groups.entry(name).or_insert(gid);
-        }
+        let files = Listed::of(&passwd, &group);
         // Those of a directory as well, as far as it lists them.
         let all = account::passwd()?;
         let uids = all.lines().filter_map(|it| field(it, 2).parse().ok());
@@ -86,14 +50,10 @@ impl Host {
             )
         };
         Ok(Host {
-            taken: uids.chain(groups.values().copied()).collect(),
-            gids: groups.values().copied().collect(),
-            accounts,
-            groups,
-            names,
-            memberships,
-            members,
-            has_files_alone: has_files_alone()?,
+            taken: uids.chain(files.groups.values().copied()).collect(),
+            gids: files.groups.values().copied().collect(),
+            files,
+            has_files_alone: are_in_files_alone()?,
             uid_range: range("UID_MIN", "UID_MAX"),
             gid_range: range("GID_MIN", "GID_MAX"),
         })
@@ -101,55 +61,37 @@ impl Host {
 
     /// Looks an account up; nothing where there is none.
     pub(super) fn identity(&self, name: &str) -> Result<Option<Identity>, Failure> {
-        match self.accounts.get(name) {
-            Some(line) if self.has_files_alone => Ok(self.of_line(line)),
-            _ => accounts::identity(name),
+        match self.has_files_alone {
+            true => Ok(self.files.identity(name)),
+            false => accounts::identity(name),
         }
-    }
-
-    fn of_line(&self, line: &str) -> Option<Identity> {
-        let name = field(line, 0);
-        let gid = field(line, 3).parse().ok()?;
-        let mut groups = vec![gid];
-        let listed = self.memberships.get(name).into_iter().flatten();
-        groups.extend(listed.filter(|it| **it != gid));
-        let named = |gid: &u32| Some((*gid, self.names.get(gid)?.into()));
-        let (group_ids, group_names) = groups.iter().filter_map(named).unzip();
-        let shell = Some(field(line, 6)).filter(|it| !it.is_empty());
-        Some(Identity {
-            name: name.into(),
-            uid: field(line, 2).parse().ok()?,
-            gid,
-            group: self.names.get(&gid).map(Into::into).unwrap_or_default(),
-            unnamed_group: groups
-                .iter()
-                .find(|it| !self.names.contains_key(it))
-                .copied(),
-            groups,
-            group_names,
-            group_ids,
-            unanswered: None,
-            home: PathBuf::from(field(line, 5)),
-            shell: PathBuf::from(shell.unwrap_or("/bin/sh")),
-        })
     }
 
     /// Tells whether passwd(5) has an account.
     pub(super) fn is_local(&self, name: &str) -> bool {
-        self.accounts.contains_key(name)
+        self.files.line(name).is_some()
     }
 
     /// Gives the login shell as passwd(5) has it, which may be nothing.
     pub(super) fn login_shell(&self, name: &str) -> &str {
-        self.accounts.get(name).map_or("", |line| field(line, 6))
+        self.files.line(name).map_or("", |line| field(line, 6))
     }
 
     /// Gives the gid of a group, and whether group(5) has it; nothing where there is no such group.
     pub(super) fn group(&self, name: &str) -> Result<Option<(u32, bool)>, Failure> {
-        if let Some(gid) = self.groups.get(name) {
+        if let Some(gid) = self.files.groups.get(name) {
             return Ok(Some((*gid, true)));
         }
+        if self.has_files_alone {
+            return Ok(None);
+        }
         Ok(accounts::group(name)?.map(|(gid, _)| (gid, false)))
+    }
+
+    /// Tells whether a name is free for a group. No program is started for that: it is asked for each account that is made.
+    pub(super) fn is_free_group(&self, name: &str) -> bool {
+        let is_local = self.files.groups.contains_key(name);
+        !is_local && (self.has_files_alone || matches!(names::group(name), Ok(None)))
     }
 
     /// Lists who is in a group: its members, and those whose primary group it is.
@@ -157,16 +99,11 @@ impl Host {
         let Some((gid, _)) = self.group(group)? else {
             return Ok(BTreeSet::new());
         };
-        let listed = match self.members.get(group) {
+        let listed = match self.files.members(group) {
             Some(listed) if self.has_files_alone => listed.clone(),
             _ => accounts::group(group)?.map(|it| it.1).unwrap_or_default(),
         };
-        let gid = gid.to_string();
-        let primary = self
-            .accounts
-            .iter()
-            .filter(|(_, line)| field(line, 3) == gid);
-        let primary = primary.map(|(name, _)| name.clone());
+        let primary = self.files.with_primary(gid).cloned();
         Ok(primary.chain(listed).collect())
     }
 
@@ -212,20 +149,4 @@ fn is_free(uid: u32) -> Result<bool, Failure> {
     let found = names::user_of(Uid::from_raw(uid));
     let found = found.map_err(|errno| Failure::Failed(format!("look up uid {uid}: {errno}")))?;
     Ok(found.is_none())
-}
-
-/// Tells whether all accounts and groups are in files of this host.
-fn has_files_alone() -> Result<bool, Failure> {
-    let text = file::read(Path::new("/etc/nsswitch.conf"))?.unwrap_or_default();
-    let has_records = RECORDS
-        .iter()
-        .any(|directory| fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()));
-    let mut services = text
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default())
-        .filter_map(|line| line.split_once(':'))
-        .filter(|(name, _)| ["passwd", "group", "initgroups"].contains(&name.trim()))
-        .flat_map(|(_, services)| services.split_whitespace())
-        .filter(|it| !it.starts_with('['));
-    Ok(!has_records && services.all(|it| OF_FILES.contains(&it)))
 }

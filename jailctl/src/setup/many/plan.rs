@@ -115,6 +115,9 @@ impl Planner<'_> {
         }
         let drop_ins = self.drop_ins()?;
         let roots = self.built_roots()?;
+        for above in roots.iter().filter_map(|it| it.path.parent()) {
+            self.directories.of_root(above);
+        }
         if !self.rules.is_empty() {
             self.directories.of_root(Path::new(USERS_D));
         }
@@ -150,7 +153,7 @@ impl Planner<'_> {
             changes.push(Change::Accounts(self.rewrite));
         }
         // What builds a root looks its users up.
-        changes.extend(roots);
+        changes.extend(roots.into_iter().map(Change::Root));
         if self.without_key > 0 {
             notes.push(format!(
                 "{} of the accounts have no key and no password; keys go to {KEYS}/NAME",
@@ -202,14 +205,14 @@ impl Planner<'_> {
     }
 
     /// Gives the roots that are not as they are to be.
-    fn built_roots(&self) -> Result<Vec<Change>, Failure> {
+    fn built_roots(&self) -> Result<Vec<Root>, Failure> {
         let mut changes = Vec::new();
         for root in &self.roots {
             if !root.is_done()? {
-                changes.push(Change::Root(Root {
+                changes.push(Root {
                     was_there: root.is_there(),
                     ..root.clone()
-                }));
+                });
             }
         }
         Ok(changes)

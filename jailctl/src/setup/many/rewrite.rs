@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::{
-    database::{Rewrite, field},
+    database::Rewrite,
     locked::{self, Locked},
 };
 use crate::{
-    accounts::shells, door::JAIL_SHELL_PATH, failure::Failure, output::counted, process::Process,
+    accounts::{listed::field, shells},
+    door::JAIL_SHELL_PATH,
+    failure::Failure,
+    output::counted,
+    process::Process,
 };
 
 /// What came of taking accounts back.

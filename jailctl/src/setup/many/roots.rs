@@ -58,7 +58,7 @@ impl Root {
         let known: BTreeSet<&String> = recipe.users.iter().collect();
         let knows_all = self.users.iter().all(|it| known.contains(it));
         match (&self.image, &recipe.imported) {
-            (Some(image), Some(from)) if image.as_os_str() == from.as_str() => Ok(true),
+            (Some(image), Some(from)) if image.as_os_str() == from.as_str() => Ok(knows_all),
             (_, Some(from)) => other(format!("was imported from {from}")),
             (Some(_), None) => other("was built from this host's files".to_owned()),
             (None, None) => Ok(is_same(&self.presets, &recipe.with)
@@ -74,6 +74,9 @@ impl Root {
     /// Says what is made.
     pub(crate) fn show(&self) -> Vec<String> {
         let path = shown(&self.path);
+        if self.was_there && self.image.is_some() {
+            return vec![format!("add the users that {path} does not know to it")];
+        }
         let list = |what: &str, all: &[String]| match all.is_empty() {
             true => String::new(),
             false => format!(" {what} {}", all.join(",")),
@@ -94,6 +97,7 @@ impl Root {
     /// As `jailctl build` and `jailctl import`; a root that was there works as before.
     pub(crate) fn make(&self) -> Result<(), Failure> {
         match &self.image {
+            Some(_) if self.was_there => import::add_users(&self.path, &self.users)?,
             Some(image) => {
                 let request = import::Request {
                     source: image.clone(),
@@ -139,6 +143,11 @@ impl Root {
         // One that was stopped before it was built is as it was.
         if !self.is_done()? {
             return Ok((None, None));
+        }
+        if self.image.is_some() {
+            let kept =
+                format!("{path}: it keeps the lines and homes of users that were added to it");
+            return Ok((None, Some(kept)));
         }
         roll_back(&self.path)?;
         Ok((Some(format!("rolled back {path}")), None))

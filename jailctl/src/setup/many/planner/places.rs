@@ -1,0 +1,124 @@
+//! The directories and the keys of one user, as far as they are missing.
+
+use std::{os::unix::fs::MetadataExt, path::Path};
+
+use jail::account::identity::Identity;
+use jail_config::{Base, Home, Jail, RootOwner};
+
+use super::Planner;
+use crate::{
+    accounts::traces::KEYS,
+    failure::Failure,
+    setup::{
+        file,
+        many::{batch::Small, key, wanted::User},
+        text::lists,
+    },
+    shell::shown,
+};
+
+impl Planner<'_> {
+    /// Plans the root and the home, where they are missing.
+    pub(super) fn places(
+        &mut self,
+        jail: &Jail,
+        identity: &Identity,
+        is_new: bool,
+    ) -> Result<(), String> {
+        let ids = [identity.uid, identity.gid];
+        let is_declared = self.roots.iter().any(|it| it.is_at(&jail.root));
+        if let Some(root) = self.roots.iter_mut().find(|it| it.is_at(&jail.root)) {
+            root.users
+                .push(identity.name.to_string_lossy().into_owned());
+        }
+        let is_missing = !is_declared && jail.root.symlink_metadata().is_err();
+        if jail.base == Base::None && jail.create.is_none() && is_missing {
+            return Err(format!(
+                "the root {} is missing, and has a system of its own; make it first: jailctl build or jailctl import",
+                shown(&jail.root)
+            ));
+        }
+        let (Home::Set(home) | Home::Default(home)) = &jail.home;
+        if is_new {
+            let below = home.strip_prefix("/").unwrap_or(home);
+            refuse_left(&identity.home)?;
+            refuse_left(&jail.root.join(below))?;
+            self.directories.add(&identity.home, 0o700, ids);
+        }
+        // The first login makes both, from a skeleton.
+        if jail.create.is_some() {
+            return Ok(());
+        }
+        if jail.root_owner == RootOwner::User {
+            self.directories.add(&jail.root, 0o755, ids);
+            return Ok(());
+        }
+        if !is_declared {
+            self.directories.of_root(&jail.root);
+        }
+        let mounted = jail.mounts.iter().find(|it| home.starts_with(&it.target));
+        match mounted {
+            // Another home of the host is somebody else's business.
+            Some(mount) if mount.target == *home && mount.source == identity.home => {
+                self.directories.add(&mount.source, 0o700, ids);
+            }
+            Some(_) => {}
+            // What builds the root makes the homes of its users.
+            None if is_declared => {}
+            None => {
+                let below = home.strip_prefix("/").unwrap_or(home);
+                self.directories.add(&jail.root.join(below), 0o700, ids);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans the keys, in a file that root alone can write.
+    pub(super) fn keys_of(
+        &mut self,
+        user: &User,
+        is_new: bool,
+    ) -> Result<Result<(), String>, Failure> {
+        let path = Path::new(KEYS).join(&user.name);
+        let before = file::read(&path)?;
+        let replaces = self.wanted.is_whole && user.keys.is_some();
+        if is_new && before.is_some() && !replaces {
+            return Ok(Err(format!(
+                "{} is there, and the account is not: whoever has these keys would log in as the new user; move it away first",
+                shown(&path)
+            )));
+        }
+        let Some(text) = &user.keys else {
+            self.without_key += usize::from(is_new);
+            return Ok(Ok(()));
+        };
+        let keys = match key::keys(text, &user.name) {
+            Ok(keys) => keys,
+            Err(what) => return Ok(Err(what)),
+        };
+        let after = match self.wanted.is_whole {
+            true => lists::with("", &keys),
+            false => lists::with(before.as_deref().unwrap_or_default(), &keys),
+        };
+        if before.as_ref() != Some(&after) {
+            self.keys.push(Small {
+                path,
+                before,
+                after: Some(after),
+            });
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Refuses a home that somebody has left for an account that is made: its owner could change it, or the new one read it by an old uid.
+fn refuse_left(home: &Path) -> Result<(), String> {
+    match home.symlink_metadata() {
+        Ok(found) if !found.is_dir() || found.uid() != 0 => Err(format!(
+            "{} is there and belongs to uid {}, and the account is not; move it away first",
+            shown(home),
+            found.uid()
+        )),
+        _ => Ok(()),
+    }
+}
