@@ -84,7 +84,7 @@ pub(crate) fn limits_of_an_account_hold_at_every_door(vm: &mut Vm) {
         "echo '* * * * * ann {GROUP} >$HOME/cron' >/etc/cron.d/limits"
     ));
     let told = vm.must(
-        "for _ in $(seq 150); do cat /srv/jails/ann/home/ann/cron 2>/dev/null && break; sleep 1; done; rm /etc/cron.d/limits",
+        "cd /srv/jails/ann/home/ann; for _ in $(seq 150); do [ -s cron ] && break; sleep 1; done; cat cron; rm /etc/cron.d/limits",
     );
     limited(vm, &told);
 }
