@@ -131,7 +131,8 @@ const HOGS: [(&str, &str, &str); 4] = [
     (
         "full /tmp",
         "bash",
-        "while :; do cat /dev/zero >/tmp/$RANDOM; done",
+        // What fills it is killed for want of memory, and not the shell.
+        "while :; do (echo 1000 >/proc/self/oom_score_adj; exec cat /dev/zero >/tmp/file); : >/tmp/file; done",
     ),
     (
         "descriptors",
