@@ -91,7 +91,14 @@ static int error_of(const char *text)
 		return KILL;
 	if (!strcmp(text, "hold"))
 		return HOLD;
-	return strcmp(text, "lie") ? atoi(text) : LIE;
+	if (!strcmp(text, "lie"))
+		return LIE;
+	/* A fault that is none would let every call go on, and prove nothing. */
+	char *end;
+	long number = strtol(text, &end, 10);
+	if (number < 0 || *end || end == text)
+		errno = EINVAL, die(text);
+	return number;
 }
 
 static struct match match_of(char *text)

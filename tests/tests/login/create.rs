@@ -5,7 +5,6 @@
     reason = "a test reports by panicking"
 )]
 
-use login_jail_tests::fault::{Call, probe};
 use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox};
 
 /// What has the rights of a skeleton's files, and some that are not copied.
@@ -340,60 +339,6 @@ fn a_full_disk_leaves_nothing_half_made_and_the_next_login_with_room_makes_it() 
     assert_eq!(sandbox.must("ls -A /srv/jails"), "");
     sandbox.must("mount -o remount,nr_inodes=100 /srv/jails");
     assert_eq!(ann(&sandbox, "stat -c %s large").ok(), "3145728");
-}
-
-/// Every call between the first and the last that have to do with it fails, or is the last of its process. What is there then is
-/// nothing or all of it, and the next login needs no help.
-fn sweep(faults: &str) {
-    let sandbox = host(KEYS).with("cd /srv/skel; rm -rf .config outside empty; mkdir d; touch d/f");
-    let inject = probe("inject");
-    let account = sandbox.must("echo $(id -u ann):$(id -g ann)");
-    let login = format!("{JAIL_SHELL} jail-shell -c true");
-    sandbox.must(&format!("{inject} {account} record {login} 9>/run/calls"));
-    sandbox.must(
-        "cd /srv/jails/ann/home/ann; find . | sort | xargs stat -c '%n %F %a %u:%g' >/run/expected",
-    );
-    let calls = Call::parse_list(&sandbox.read("/run/calls"));
-    let of_stage = |call: &&Call| call.path == ".login-jail";
-    let first = calls.iter().find(of_stage).expect("it is looked for");
-    let last = calls.iter().rfind(of_stage).expect("it is removed");
-    assert_eq!(first.process, last.process);
-    assert!(last.position - first.position > 50, "{first:?} {last:?}");
-    sandbox.write(
-        "/run/sweep",
-        format!(
-            "cd /srv/jails
-             whole() {{ (cd ann/home/ann && find . | sort | xargs stat -c '%n %F %a %u:%g' | cmp -s - /run/expected); }}
-             for point in $(seq {} {}); do for fault in {faults}; do
-                 rm -rf ann
-                 timeout 20 {inject} {account} at {}.$point $fault {login} >/dev/null 2>&1
-                 [ ! -e ann ] || whole || {{ echo half $point $fault; ls -lA ann/home/ann; }}
-                 setpriv --reuid ann --regid ann --clear-groups {JAIL_SHELL} -c true || echo refused $point $fault
-                 whole || {{ echo not made $point $fault; find ann; }}
-                 [ ! -e .login-jail ] || {{ echo left $point $fault; find .login-jail; }}
-             done; done",
-            first.position, last.position, first.process
-        ),
-    );
-    let output = sandbox.command(&["sh", "/run/sweep"]).output();
-    let output = output.expect("run the sweep");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
-}
-
-#[test]
-fn killed_at_any_call_a_login_leaves_a_whole_home_or_none_and_the_next_one_finds_it_whole() {
-    sweep("kill");
-}
-
-#[test]
-fn whatever_call_fails_a_home_is_whole_or_not_there_and_the_next_login_finds_it_whole() {
-    sweep("ENOSPC");
-}
-
-#[test]
-#[ignore = "long: make test-long"]
-fn whatever_call_fails_in_whatever_way_a_home_is_whole_or_not_there() {
-    sweep("EIO EACCES EINTR ENOENT EEXIST EMFILE lie");
 }
 
 #[test]

@@ -10,6 +10,8 @@
     reason = "a test reports by panicking"
 )]
 
+mod created;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::c_long;
@@ -1526,7 +1528,7 @@ impl Stage {
         let (calls, _) = self.record(row.start);
         let outcome = self.inject(
             row.start,
-            &["call", &row.call_with_position(&calls), &row.errno()],
+            &["call", &row.call_with_position(&calls), &errno(row.fault)],
         );
         let (code, status) = row.code;
         let shown = format!("{row:?}: {outcome}");
@@ -1615,16 +1617,17 @@ impl Row {
                 },
             )
     }
+}
 
-    fn errno(&self) -> String {
-        if self.fault == "lie" {
-            return self.fault.to_owned();
-        }
-        let errno = (1..134)
-            .map(nix::errno::Errno::from_raw)
-            .find(|errno| format!("{errno:?}") == self.fault);
-        (errno.expect("the name of an errno") as i32).to_string()
+/// Gives a fault as inject takes it: an errno has a name here, and a number there.
+fn errno(fault: &str) -> String {
+    if ["lie", "kill"].contains(&fault) {
+        return fault.to_owned();
     }
+    let errno = (1..134)
+        .map(nix::errno::Errno::from_raw)
+        .find(|errno| format!("{errno:?}") == fault);
+    (errno.expect("the name of an errno") as i32).to_string()
 }
 
 #[test]
