@@ -15,7 +15,7 @@ SHIPPED    := RUSTFLAGS="$(strip $(RUSTFLAGS) --remap-path-prefix=$(CURDIR)=/usr
 OWNER      := $(if $(filter 0,$(shell id -u)),-o root -g root)
 # How jail-shell gets its power: setuid (mode 4755), or caps (file capabilities, the least set that serves).
 PRIVILEGE  ?= setuid
-CAPS       := cap_setuid,cap_setgid,cap_setpcap,cap_sys_chroot,cap_sys_admin,cap_mknod,cap_net_admin,cap_dac_override
+CAPS       := cap_setuid,cap_setgid,cap_setpcap,cap_sys_chroot,cap_sys_admin,cap_mknod,cap_net_admin,cap_dac_override,cap_chown
 BINARY     := $(or $(CARGO_TARGET_DIR),target)/setuid/jail-shell
 JAILCTL    := $(or $(CARGO_TARGET_DIR),target)/tool/jailctl
 STAND_IN   := $(or $(CARGO_TARGET_DIR),target)/tool/stand-in

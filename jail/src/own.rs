@@ -7,7 +7,10 @@ use std::{
 };
 
 use nix::errno::Errno;
-use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat};
+use rustix::{
+    fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat},
+    process::geteuid,
+};
 
 use crate::{
     fault::{StepFault, errno_of, failed},
@@ -70,12 +73,13 @@ fn open_or_make(
     access: OFlags,
 ) -> Result<File, Untrusted> {
     // NONBLOCK: a FIFO in this place is refused, not waited for.
-    let flags = access
-        | OFlags::CREATE
-        | OFlags::NOFOLLOW
-        | OFlags::NONBLOCK
-        | OFlags::NOCTTY
-        | OFlags::CLOEXEC;
+    // What is made by capabilities alone would be the user's.
+    let made = match geteuid().is_root() {
+        true => OFlags::CREATE,
+        false => OFlags::empty(),
+    };
+    let flags =
+        access | made | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     let mode = Mode::RUSR | Mode::WUSR;
     openat2(directory, name, flags, mode, resolve)

@@ -11,7 +11,10 @@ use std::{
 };
 
 use nix::errno::Errno;
-use rustix::fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat, mkdirat};
+use rustix::{
+    fs::{FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, fstat, mkdirat},
+    process::geteuid,
+};
 
 use crate::{fault::errno_of, resolve::openat2, served};
 
@@ -139,8 +142,12 @@ fn own_directory(path: &Path, is_made: bool) -> Result<OwnedFd, Untrusted> {
 /// is to be looked at by whoever opens it.
 ///
 /// # Errors
-/// As mkdirat(2), without EEXIST.
+/// As mkdirat(2), without EEXIST; EPERM where this process's user is not root.
 pub(crate) fn make_directory(directory: impl AsFd, name: &Path) -> rustix::io::Result<()> {
+    // By capabilities alone it would be the user's.
+    if !geteuid().is_root() {
+        return Err(rustix::io::Errno::PERM);
+    }
     match mkdirat(directory, name, Mode::RWXU) {
         Err(rustix::io::Errno::EXIST) => Ok(()),
         made => made,

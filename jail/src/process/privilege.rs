@@ -139,6 +139,9 @@ pub fn check() -> Result<(), PrivilegeFault> {
     let effective = capabilities(None)
         .map_err(|errno| failed("capget", errno_of(errno)))?
         .effective;
+    if effective.contains(CapabilitySet::SETUID) {
+        become_root(ids.real)?;
+    }
     if effective.contains(NEEDED) {
         return Ok(());
     }
@@ -146,6 +149,21 @@ pub fn check() -> Result<(), PrivilegeFault> {
         ids.effective.is_root(),
         NEEDED.difference(effective),
     )))
+}
+
+/// Has what is made be root's, where the file has capabilities in place of the set-user-ID bit: the ids are from here on as with that bit.
+/// It is no more than the capabilities that are there already, which an effective ID of 0 does not add to.
+fn become_root(user: Uid) -> Result<(), PrivilegeFault> {
+    let (root, ids) = (Uid::from_raw(0), getresuid());
+    if ids.is_ok_and(|ids| ids.effective == root && ids.saved == root) {
+        return Ok(());
+    }
+    let become_it = || {
+        let set = setresuid(user, root, root);
+        set.map_err(|errno| StepFault::Failed("setresuid", errno))?;
+        expect_in_force("root's effective ID", geteuid() == root)
+    };
+    still_dying_with_parent(become_it).map_err(PrivilegeFault::Step)
 }
 
 /// Makes sure of what a plan takes besides: a view of its own takes more than a root directory.
@@ -167,10 +185,14 @@ pub fn check_for(plan: &Plan) -> Result<(), PrivilegeFault> {
 }
 
 fn needed_for(plan: &Plan) -> CapabilitySet {
+    let mut needed = NEEDED;
+    if plan.world.create.is_some() {
+        needed |= CapabilitySet::CHOWN;
+    }
     let Some(view) = &plan.world.view else {
-        return NEEDED;
+        return needed;
     };
-    let mut needed = NEEDED | CapabilitySet::SYS_ADMIN;
+    needed |= CapabilitySet::SYS_ADMIN;
     if view.dev == Content::Private {
         needed |= CapabilitySet::MKNOD;
     }

@@ -194,13 +194,14 @@ fn a_login_is_served_whatever_is_in_the_place_of_the_numbers_and_nobody_else_rea
 }
 
 #[test]
-fn without_roots_ids_nothing_is_counted_and_nothing_is_made_that_would_be_the_users() {
+fn without_privileges_nothing_is_counted_and_with_file_capabilities_it_is_as_with_roots_ids() {
     let sandbox = host();
     sandbox.must("chmod 755 /usr/bin/jail-shell; rm -rf /run/login-jail");
     assert_eq!(
         sandbox.run_as("ann", &[JAIL_SHELL, "-c", "true"]).code(),
         Some(119)
     );
+    sandbox.must("test ! -e /run/login-jail");
     let caps = include_str!("../../../Makefile").lines();
     let caps = caps.filter_map(|line| line.strip_prefix("CAPS       := "));
     sandbox.must(&format!(
@@ -211,7 +212,9 @@ fn without_roots_ids_nothing_is_counted_and_nothing_is_made_that_would_be_the_us
     sandbox
         .run_as("bob", &[JAIL_SHELL, "-c", "true"])
         .refused(102, "no-rule");
-    sandbox.must("test ! -e /run/login-jail");
+    assert_eq!(logins(&sandbox, &anns(&sandbox)), 1);
+    assert_eq!(refusals(&sandbox, "", "no-rule"), Some(1));
+    assert_eq!(sandbox.must("find /run/login-jail ! -user root"), "");
 }
 
 /// What Python's clients of Prometheus read of a text, by the names of the samples.

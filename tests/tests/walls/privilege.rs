@@ -2,16 +2,17 @@
 
 use login_jail_tests::{JAIL_SHELL, Sandbox, roots};
 
-/// A jail that needs everything: directories to make in a root of the user's that only they may search, nodes, a
-/// loopback to bring up.
+/// A jail that needs everything: directories to make in a root of the user's that only they may search, a home to make and give away,
+/// nodes, a loopback to bring up.
 fn demanding() -> Sandbox {
     Sandbox::new()
         .user("ann")
         .root(roots::busybox())
         .config(
-            "[users]\nann = 'web'\n[jails.web]\nroot = '/srv/jails/ann'\nnetwork = 'none'\nroot_owner = 'user'\n",
+            "[users]\nann = 'web'\n[jails.web]\nroot = '/srv/jails/ann'\nnetwork = 'none'\nroot_owner = 'user'\n\
+             create = true\nmounts = [{ source = '/srv/homes/ann', target = '/home/ann', mode = 'rw' }]\n",
         )
-        .with("rm -rf /srv/jails/ann/dev /srv/jails/ann/proc /srv/jails/ann/tmp; chown ann /srv/jails/ann; chmod 700 /srv/jails/ann")
+        .with("mkdir /srv/homes; rm -rf /srv/jails/ann/dev /srv/jails/ann/proc /srv/jails/ann/tmp; chown ann /srv/jails/ann; chmod 700 /srv/jails/ann")
         .with("chmod 0755 /usr/bin/jail-shell")
 }
 
@@ -28,7 +29,7 @@ fn capabilities() -> Vec<&'static str> {
 fn log_in_with(sandbox: &Sandbox, capabilities: &[&str]) -> Option<i32> {
     let list = capabilities.join(",");
     sandbox.must(&format!(
-        "setcap {list}=ep {JAIL_SHELL}; cd /srv/jails/ann; rmdir dev proc tmp 2>/dev/null || :"
+        "setcap {list}=ep {JAIL_SHELL}; cd /srv/jails/ann; rmdir dev proc tmp 2>/dev/null || :; rm -rf /srv/homes/*"
     ));
     sandbox.run_as("ann", &[JAIL_SHELL, "-c", "exit 7"]).code()
 }
@@ -46,6 +47,41 @@ fn the_listed_capabilities_serve_and_each_is_needed() {
             "without {without}: {code:?}"
         );
     }
+}
+
+/// What is the first user's would be refused for everybody from then on.
+#[test]
+fn what_a_login_makes_on_the_host_is_roots() {
+    let sandbox = Sandbox::new().user("ann").root(roots::busybox()).user("bob").root(roots::busybox()).config(
+        "[users]\nann = 'web'\nbob = 'web'\n[jails.web]\nroot = '/srv/jails/{user}'\nrecord = 'sessions'\nscope = 'user'\n\
+         limits = { sessions = 3 }\n",
+    );
+    let made = "/run/login-jail /var/log/login-jail";
+    let all = capabilities();
+    // Those that a login does not get far without, and all of them: what is made there would be the user's by one alone.
+    for without in ["cap_setgid", "cap_setuid", ""] {
+        let list: Vec<&str> = all.iter().copied().filter(|it| *it != without).collect();
+        sandbox.must(&format!(
+            "rm -rf {made}; chmod 755 {JAIL_SHELL}; setcap {}=ep {JAIL_SHELL}",
+            list.join(",")
+        ));
+        for user in ["ann", "bob"] {
+            let login = sandbox.run_as(user, &[JAIL_SHELL, "-c", "echo in"]);
+            match without {
+                "" => assert_eq!(login.ok(), "in"),
+                _ => assert!(matches!(login.code(), Some(100..=125)), "{login}"),
+            }
+        }
+        let users = format!("find {made} ! -user root 2>/dev/null | sort; true");
+        assert_eq!(sandbox.must(&users), "", "without {without:?}");
+    }
+    let there = sandbox.must(&format!(
+        "stat -c '%U:%G %a' {made} {made}/*; ls /run/login-jail"
+    ));
+    assert!(
+        there.contains("worlds") && there.contains("sessions"),
+        "{there}"
+    );
 }
 
 #[test]

@@ -84,11 +84,12 @@ pub(super) fn new_directory(directory: &OwnedFd, name: &OsStr) -> Result<OwnedFd
     ))
 }
 
-/// Gives a new file or directory its owner, then its mode, which the first call takes bits from.
+/// Gives a new file or directory its mode, and then its owner: that takes no bits from a directory, and no others have any to take. The
+/// mode of what is the user's would take a capability more.
 pub(super) fn give(file: &OwnedFd, ids: (u32, u32), mode: Mode) -> Result<(), StepFault> {
     let (uid, gid) = (Uid::from_raw(ids.0), Gid::from_raw(ids.1));
-    fchown(file, Some(uid), Some(gid)).map_err(failed("fchown of a new file"))?;
-    fchmod(file, mode).map_err(failed("fchmod of a new file"))
+    fchmod(file, mode).map_err(failed("fchmod of a new file"))?;
+    fchown(file, Some(uid), Some(gid)).map_err(failed("fchown of a new file"))
 }
 
 /// Gives a name as it is listed.
