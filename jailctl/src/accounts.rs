@@ -9,4 +9,5 @@ pub(crate) mod shells;
 pub(crate) mod traces;
 pub(crate) mod trial;
 pub(crate) mod used_account;
+pub(crate) mod used_disk;
 pub(crate) mod used_sessions;

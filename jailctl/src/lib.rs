@@ -136,7 +136,7 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Undo(arguments) => commands::undo::run(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(&arguments),
         Command::Enter(arguments) => commands::enter::run(&config, &arguments),
-        Command::Build(build) => build.run(),
+        Command::Build(build) => build.run(&config),
         Command::Import(import) => import.run(&config),
         Command::Versions(arguments) => commands::versions::run(&config, &arguments),
         Command::Presets(list) => list.run(),

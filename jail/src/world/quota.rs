@@ -3,15 +3,20 @@
 //! A project quota counts what is in the home, and in whatever is made there; its number is the user's. Where the file system has
 //! none, a user quota counts all files of the user's on it.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use jail_config::Disk;
 use nix::errno::Errno;
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat};
 
 use crate::{
-    fault::{StepFault, expect_in_force},
+    fault::{StepFault, errno_of, expect_in_force},
+    resolve::openat2,
     sys::quota::{self, INHERIT, LIMITS, Limits, Whose},
 };
+
+/// How deep what is in a home may be where it is to be counted.
+const DEEPEST: usize = 256;
 
 /// The kernel's blocks.
 const BLOCK: u64 = 1024;
@@ -27,16 +32,86 @@ pub struct Counted {
     pub allowed: Disk,
 }
 
-/// Sets how much a new, empty home may take, and reads it back.
+/// Sets how much a home may take that is there, and counts what is in it. What comes into a directory that is counted is counted, and
+/// the kernel lets nothing be moved there that is not (EXDEV): so nobody can hide a file meanwhile.
+///
+/// # Errors
+/// The file system has no quotas, or does not take them; what is in the home is too deep.
+pub(crate) fn set_for_all(home: &OwnedFd, uid: u32, disk: Disk) -> Result<(), StepFault> {
+    match set(home, uid, disk)? {
+        Whose::Project => count_all_in(home, uid, DEEPEST),
+        Whose::User => Ok(()),
+    }
+}
+
+fn count_all_in(directory: &OwnedFd, uid: u32, deep: usize) -> Result<(), StepFault> {
+    if deep == 0 {
+        let why = format!(
+            "disk: the home has more than {DEEPEST} directories in each other; remove some"
+        );
+        return Err(StepFault::Unfit(why));
+    }
+    let list = |errno| StepFault::Failed("list a directory of the home", errno_of(errno));
+    for entry in Dir::read_from(directory).map_err(list)? {
+        let entry = entry.map_err(list)?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        // Nothing that reacts to being opened: the user may exchange what is there, and makes no devices.
+        let open = |flags| {
+            let flags = flags | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+            openat2(directory, name, flags, Mode::empty(), resolve)
+                .and_then(|it| Ok((fstat(&it)?, it)))
+        };
+        // What is gone, a link, or of another file system counts for nothing; what can't be opened so has no project.
+        let Ok((stat, _)) = open(OFlags::PATH) else {
+            continue;
+        };
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        // One that has another name may be somebody else's, elsewhere.
+        let is_own = stat.st_nlink == 1 || stat.st_uid == uid;
+        if kind != FileType::Directory && !(kind == FileType::RegularFile && is_own) {
+            continue;
+        }
+        match open(OFlags::RDONLY | OFlags::NONBLOCK) {
+            Ok((again, opened)) if again.st_ino == stat.st_ino => {
+                count(&opened, uid, kind == FileType::Directory)?;
+                if kind == FileType::Directory {
+                    count_all_in(&opened, uid, deep - 1)?;
+                }
+            }
+            // It has been moved meanwhile, to where it is counted.
+            Ok(_) | Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => {}
+            Err(errno) => {
+                return Err(StepFault::Failed(
+                    "open a file of the home",
+                    errno_of(errno),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes a file one of the user's project, and whatever comes into a directory.
+fn count(file: impl AsFd, uid: u32, is_directory: bool) -> Result<(), StepFault> {
+    let mut wanted = quota::attributes(&file).map_err(failed("FS_IOC_FSGETXATTR"))?;
+    wanted.project = uid;
+    if is_directory {
+        wanted.flags |= INHERIT;
+    }
+    quota::set_attributes(&file, wanted).map_err(failed("FS_IOC_FSSETXATTR"))
+}
+
+/// Sets how much a new, empty home may take, and reads it back. Tells whose files are counted.
 ///
 /// # Errors
 /// The file system has no quotas, or does not take them.
-pub(crate) fn set(home: impl AsFd, uid: u32, disk: Disk) -> Result<(), StepFault> {
+pub(crate) fn set(home: impl AsFd, uid: u32, disk: Disk) -> Result<Whose, StepFault> {
     let whose = if has(&home, Whose::Project, uid)? {
-        let mut wanted = quota::attributes(&home).map_err(failed("FS_IOC_FSGETXATTR"))?;
-        wanted.project = uid;
-        wanted.flags |= INHERIT;
-        quota::set_attributes(&home, wanted).map_err(failed("FS_IOC_FSSETXATTR"))?;
+        count(&home, uid, true)?;
         Whose::Project
     } else if has(&home, Whose::User, uid)? {
         Whose::User
@@ -59,7 +134,8 @@ pub(crate) fn set(home: impl AsFd, uid: u32, disk: Disk) -> Result<(), StepFault
     expect_in_force(
         "the quota of the home",
         counted.is_some_and(|it| it.holds(disk)),
-    )
+    )?;
+    Ok(whose)
 }
 
 /// Reads what is counted for a home; nothing where nothing is.

@@ -24,11 +24,19 @@ pub(crate) struct UsedAccount {
     by: String,
 }
 
+/// What is used of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-struct Used {
+pub(super) struct Used {
     /// Nothing where nobody counts it now.
-    used: Option<u64>,
-    limit: u64,
+    pub(super) used: Option<u64>,
+    pub(super) limit: u64,
+}
+
+impl Used {
+    pub(super) fn shown(self, show: fn(u64) -> String) -> String {
+        let used = self.used.map(|used| format!("{} of ", show(used)));
+        format!("{}{}", used.unwrap_or_default(), show(self.limit))
+    }
 }
 
 impl UsedAccount {
@@ -57,14 +65,11 @@ impl UsedAccount {
 
 impl fmt::Display for UsedAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let share = |used: Option<Used>, show: fn(u64) -> String| {
-            let Used { used, limit } = used?;
-            let used = used.map(|used| format!("{} of ", show(used)));
-            Some(format!("{}{}", used.unwrap_or_default(), show(limit)))
-        };
         let parts = [
-            share(self.memory, rounded).map(|share| format!("memory {share}")),
-            share(self.tasks, |it| it.to_string()).map(|share| format!("tasks {share}")),
+            self.memory
+                .map(|it| format!("memory {}", it.shown(rounded))),
+            self.tasks
+                .map(|it| format!("tasks {}", it.shown(|it| it.to_string()))),
             self.cpu.map(|percent| format!("cpu {percent}%")),
             self.io.map(|weight| format!("io weight {weight}")),
         ];
@@ -74,7 +79,7 @@ impl fmt::Display for UsedAccount {
 }
 
 /// Writes a size that nobody chose, in whole megabytes or kilobytes.
-fn rounded(bytes: u64) -> String {
+pub(super) fn rounded(bytes: u64) -> String {
     let unit = if bytes < 10 << 20 { 1 << 10 } else { 1 << 20 };
     size(bytes.div_ceil(unit) * unit)
 }

@@ -30,7 +30,7 @@ use crate::{
     },
     doctor::{
         check::{FindingKind, Report, of_account, pam_refuses, people_without_rule},
-        mend::Kind,
+        mend::{Extent, Kind, limit_disk},
         rehearsal::{self, Seen},
     },
     door::{Door, JAIL_SHELL_PATH, has_jail_shell},
@@ -50,7 +50,8 @@ use crate::{
 ///
 /// For one user, this command makes no account, no root and no home. Use useradd(8) for the account, `jailctl build` or `jailctl
 /// import` for the root, and install(1) for the home; with base = "host" a home below the root is enough. Where the
-/// jail has create = true, the first login makes what is missing. `jailctl check USER` lists what is missing.
+/// jail has create = true, the first login makes what is missing. `jailctl check USER` lists what is missing. A home that is there is
+/// limited as `disk` says, which no undo takes back.
 ///
 /// Several users, a group (--group) or a list (--from) are one change. Every user is checked before anything is changed, and all that
 /// is wrong is listed. Roots and homes that are missing are made, keys go to files that only root can write, and sshd is told to
@@ -235,6 +236,11 @@ fn one(directory: &Path, user: &str, arguments: &Arguments) -> Result<Verdict, F
     }
     let config = (new != text).then_some(file.as_path());
     open_door(directory, &identity, arguments, config)?;
+    if !arguments.dry_run && is_installed(directory) {
+        for done in limit_disk(directory, [user.to_owned()], Extent::Whole)? {
+            say(done);
+        }
+    }
     if matches!(arguments.door, Door::Pam) {
         note_on_refused(directory, &identity)?;
     }

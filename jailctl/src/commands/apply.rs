@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use crate::{
     accounts::{account, edit::Lock},
     commands::setup::{report, show},
-    doctor::check::{self, FindingKind, Severity, Shows},
+    doctor::{
+        check::{self, FindingKind, Severity, Shows},
+        mend::{Extent, limit_disk},
+    },
     failure::{Failure, Verdict, need_root},
     manual::{self, Manual},
     output::{Output, counted, print_json, say},
@@ -141,7 +144,11 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
         Ok(id) => id,
         Err(failure) => return Err(taken_back(&plan, None, &failure.to_string(), json)?),
     };
-    match checked(directory, &some, &before) {
+    // An account that the state takes away has no home to limit.
+    let limited = known(&plan.about.users)
+        .and_then(|users| limit_disk(directory, users, Extent::Whole))
+        .map_err(|failure| failure.to_string());
+    match limited.and_then(|_| checked(directory, &some, &before)) {
         Ok(checked) => {
             drop(lock);
             done(&wanted, &plan, id, &checked, json)

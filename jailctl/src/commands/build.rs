@@ -1,6 +1,9 @@
 //! `jailctl build`: a small populated root from the host's own files.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueHint};
 use jail_roots::{
@@ -12,6 +15,7 @@ use jail_roots::{
 use serde_json::json as object;
 
 use crate::{
+    doctor::mend::{Extent, limit_disk},
     failure::{Failure, Verdict},
     manual::{self, Manual},
     progress::show_progress,
@@ -96,7 +100,7 @@ impl Build {
     ///
     /// # Errors
     /// Something asked for is not there, or a system call failed; a root that was there works as before.
-    pub(crate) fn run(&self) -> Result<Verdict, Failure> {
+    pub(crate) fn run(&self, config: &Path) -> Result<Verdict, Failure> {
         let request = Request {
             root: self.root.clone(),
             with: self.with.clone(),
@@ -106,6 +110,10 @@ impl Build {
             method: self.method(),
         };
         let built = build(&request, &mut Progress::to(&mut show_progress()))?;
+        // Homes that it has made, of users who have a rule already.
+        if config.join("config.toml").exists() {
+            limit_disk(config, self.users.clone(), Extent::Whole)?;
+        }
         if self.json {
             print_json(&built);
         } else {

@@ -19,6 +19,7 @@ use crate::{
         manager::Managed,
         open_until::OpenUntil,
         used_account::UsedAccount,
+        used_disk::UsedDisk,
         used_sessions::UsedSessions,
     },
     doctor::used::{self, pam_before_jail_shell},
@@ -115,6 +116,9 @@ struct User {
     /// What all processes of the account use of what the config lets them.
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<UsedAccount>,
+    /// What the files in the home take of what the config lets them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk: Option<UsedDisk>,
     /// Whether that lets anybody in.
     can_log_in: bool,
     inside: usize,
@@ -210,7 +214,9 @@ fn user(jailed: &Jailed, has_processes: bool, host: &Host) -> Result<User, Failu
         *count += 1;
     }
     let door = used::by(&jailed.identity);
-    let (refused, open) = foreseen(jailed, door.unwrap_or(Door::LoginShell));
+    let first = door.unwrap_or(Door::LoginShell);
+    let (refused, open) = foreseen(jailed, first);
+    let planned = first.plan(jailed.jail.clone(), None, &jailed.identity, []);
     let refused = refused.or_else(|| {
         let also = has_jail_shell(&jailed.identity) && pam::jails_anywhere();
         also.then(|| foreseen(jailed, Door::Pam).0).flatten()
@@ -227,6 +233,7 @@ fn user(jailed: &Jailed, has_processes: bool, host: &Host) -> Result<User, Failu
         until: OpenUntil::of(&jailed.jail),
         sessions: UsedSessions::of(jailed.identity.uid, &jailed.jail),
         limits: UsedAccount::of(jailed.identity.uid, &jailed.jail),
+        disk: planned.ok().as_ref().and_then(UsedDisk::of),
         can_log_in: !has_no_shell(&jailed.identity),
         inside,
         outside,
@@ -328,6 +335,9 @@ fn print(state: &State) {
         }
         if let Some(limits) = &user.limits {
             condition.push_str(&format!("; {limits}"));
+        }
+        if let Some(disk) = &user.disk {
+            condition.push_str(&format!("; {disk}"));
         }
         if user.open.is_some() {
             condition.push_str(", not behind every wall: see jailctl check");

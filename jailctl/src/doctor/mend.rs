@@ -8,6 +8,7 @@ mod accounts;
 mod beside;
 mod copy;
 mod data;
+mod disk;
 mod files;
 mod home;
 mod host_home;
@@ -39,6 +40,7 @@ use crate::{
 };
 
 pub(crate) use data::Data;
+pub(crate) use disk::limit as limit_disk;
 pub(crate) use keys::in_home as keys_in_home;
 pub(crate) use kind::{Kind, Object};
 pub(crate) use own::installing_again;
@@ -172,6 +174,7 @@ fn user(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, F
         Kind::SshdKeys => keys::to_roots_file(jailed, repair.sshd_config(), extent),
         Kind::SshdKeysIgnored => host_home::close(jailed, repair.sshd_config(), extent),
         Kind::SshdKeysInside => host_home::take_keys(jailed, &all, repair.sshd_config(), extent),
+        Kind::DiskUnlimited => disk::mend(jailed, extent),
         Kind::NullMissing => null::mend(jailed, &all, extent),
         Kind::Exec => way::executable(jailed, &all, extent),
         Kind::RootUnsearchable => way::searchable(jailed, &all, extent),

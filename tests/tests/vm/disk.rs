@@ -94,3 +94,54 @@ pub(crate) fn a_home_takes_what_it_may_by_project_or_by_user(vm: &mut Vm) {
     assert!(!login.stdout.contains("in"), "{login}");
     assert_eq!(vm.must("ls -A /srv/jails | grep -v lost || :"), "");
 }
+
+/// Homes that are there before their limit, with files in them, and the commands that limit them.
+pub(crate) fn a_home_that_is_there_gets_its_limit_and_what_is_in_it_counts(vm: &mut Vm) {
+    vm.user("ann", "/usr/bin/jail-shell");
+    vm.sh_with("cat >/etc/login-jail/config.toml", CONFIG.as_bytes())
+        .ok();
+    for (make, options) in [
+        (
+            "mkfs.ext4 -q -O quota,project -E quotatype=usrquota:prjquota",
+            "prjquota",
+        ),
+        ("mkfs.xfs -q", "prjquota"),
+        ("mkfs.ext4 -q -O quota -E quotatype=usrquota", "usrquota"),
+    ] {
+        mount(vm, make, options);
+        // The directory itself, two in it, a file, a FIFO and a link.
+        vm.must(
+            "home=/srv/jails/ann/home/ann; mkdir -p $home/deep/deeper; head -c 2M /dev/zero >$home/deep/deeper/big
+             mkfifo $home/pipe; ln -s /etc/passwd $home/link; chown -Rh ann: $home",
+        );
+        let check = vm.sh("jailctl check ann");
+        assert!(check.stdout.contains("disk-unlimited"), "{check}");
+        assert_eq!(
+            vm.must("jailctl mend disk-unlimited ann"),
+            "/srv/jails/ann/home/ann: limited to 4M bytes, 20 files"
+        );
+        let again = vm.must("jailctl mend disk-unlimited ann");
+        assert!(again.starts_with("nothing to mend"), "{again}");
+        let status = vm.must("jailctl status");
+        let of_ann = status.lines().find(|line| line.starts_with("ann "));
+        let of_ann = of_ann.unwrap_or_default();
+        assert!(of_ann.contains("of 4M, files "), "{status}");
+        assert!(of_ann.contains(" of 20 by a "), "{status}");
+        // With 2M taken, 3M more is too much.
+        let more = vm.ssh(
+            "ann",
+            "head -c 3M /dev/zero >more; stat -c %s more; rm -r more deep pipe link",
+        );
+        let size: u64 = more.stdout.trim().parse().unwrap();
+        assert!(size <= 2 << 20, "{more}");
+        is_limited(vm);
+    }
+    // The commands that make a home, or a rule for one.
+    mount(vm, "mkfs.xfs -q", "prjquota");
+    let project = || vm.must("lsattr -pd /srv/jails/ann/home/ann | awk '{ print $1 }'");
+    vm.must("mkdir -p /srv/jails/ann/home/ann; chown ann: /srv/jails/ann/home/ann");
+    vm.must("jailctl add ann");
+    assert_eq!(project(), vm.must("id -u ann"));
+    vm.must("rm -r /srv/jails/ann; jailctl build --with sftp --user ann /srv/jails/ann");
+    assert_eq!(project(), vm.must("id -u ann"));
+}

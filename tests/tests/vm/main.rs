@@ -43,6 +43,7 @@ on_machines! {
     }
     long {
         disk::a_home_takes_what_it_may_by_project_or_by_user,
+        disk::a_home_that_is_there_gets_its_limit_and_what_is_in_it_counts,
         doors::set_ups_serve_logins_and_check_finds_nothing,
         doors::every_door_jails,
         limits::limits_of_an_account_hold_at_every_door,

@@ -12,9 +12,9 @@ mod stage;
 
 use std::{os::fd::OwnedFd, path::PathBuf};
 
-use jail_config::Create;
+use jail_config::{Create, Disk};
 use rustix::{
-    fs::{Mode, mkdirat},
+    fs::{Mode, OFlags, mkdirat, openat},
     io::Errno,
     process::umask,
 };
@@ -23,7 +23,10 @@ use crate::{
     fault::{StepFault, failed},
     plan::Plan,
     process::privilege::as_user,
-    world::create::{missing::Owner, new::New},
+    world::{
+        create::{missing::Owner, new::New},
+        quota::{self, Counted},
+    },
 };
 
 pub use missing::{CreateFault, Missing};
@@ -39,12 +42,37 @@ pub fn foresee(plan: &Plan) -> Result<Vec<Missing>, CreateFault> {
     place::find(plan, |_| Ok(()))
 }
 
-/// Opens the home, where it is in the root directory or in a mount's source: gives its path, too.
+/// Reads what is counted for the home, where it is in the root directory or in a mount's source. Gives its path, too.
 ///
 /// # Errors
-/// As [`foresee`].
-pub fn home(plan: &Plan) -> Result<Option<(OwnedFd, PathBuf)>, CreateFault> {
-    place::home(plan)
+/// As [`foresee`]; or the file system does not say.
+pub fn counted(plan: &Plan) -> Result<Option<(PathBuf, Option<Counted>)>, CreateFault> {
+    let Some((home, path)) = home(plan)? else {
+        return Ok(None);
+    };
+    let counted = quota::of(&home, plan.process.ids.uid)?;
+    Ok(Some((path, counted)))
+}
+
+/// Limits what the home may take that is there, as `disk` says, and counts what is in it.
+///
+/// # Errors
+/// As [`foresee`]; or the file system has no quotas, or does not take them.
+pub fn limit(plan: &Plan, disk: Disk) -> Result<(), CreateFault> {
+    if let Some((home, _)) = home(plan)? {
+        quota::set_for_all(&home, plan.process.ids.uid, disk)?;
+    }
+    Ok(())
+}
+
+/// Opens the home, where it is in the root directory or in a mount's source: gives its path, too.
+fn home(plan: &Plan) -> Result<Option<(OwnedFd, PathBuf)>, CreateFault> {
+    let Some((home, path)) = place::home(plan)? else {
+        return Ok(None);
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = openat(&home, ".", flags, Mode::empty()).map_err(failed("open the home"))?;
+    Ok(Some((opened, path)))
 }
 
 /// Makes what is missing.

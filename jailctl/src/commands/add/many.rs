@@ -7,7 +7,10 @@ use jail::door::decision::CONFIG_DIRECTORY;
 use crate::{
     accounts::edit::Lock,
     commands::setup::{report, show},
-    doctor::check::{self, Shows},
+    doctor::{
+        check::{self, Shows},
+        mend::{Extent, limit_disk},
+    },
     door::Door,
     failure::{Failure, Verdict, need_root},
     output::{counted, print_json, say},
@@ -62,7 +65,11 @@ pub(super) fn run(directory: &Path, arguments: &Asked) -> Result<Verdict, Failur
         return Ok(Verdict::Fine);
     }
     let id = engine::carry_out(plan.about.clone(), &plan.changes)?;
+    let limited = limit_disk(directory, plan.about.users.clone(), Extent::Whole)?;
     drop(lock);
+    if !arguments.json {
+        limited.iter().for_each(say);
+    }
     let some = wanted.examples(&plan.about.users);
     let checked = check::of_users(directory, &some)?;
     if arguments.json {

@@ -11,11 +11,9 @@ use jail::{
     world::{
         create::{self, Missing},
         host_files::HostFilesFault,
-        quota,
     },
 };
 use jail_config::{Access, Base, Jail, Landlock, has_shell};
-use rustix::fs::{Mode, OFlags, openat};
 
 use crate::{
     accounts::account::Jailed,
@@ -138,7 +136,7 @@ fn opened(jailed: &Jailed, door: Door) -> Result<Vec<Finding>, Refusal> {
         Finding::note(FindingKind::ToBeMade, what)
     };
     let mut findings: Vec<Finding> = missing.iter().map(to_be_made).collect();
-    findings.extend(disk(&plan)?);
+    findings.extend(disk(&plan, jailed)?);
     // What can't be listed is for the rehearsal to find.
     let Some(Ok(sight)) = looked.as_ref().map(|looked| looked.sight(&plan)) else {
         return Ok(findings);
@@ -159,31 +157,26 @@ fn opened(jailed: &Jailed, door: Door) -> Result<Vec<Finding>, Refusal> {
 }
 
 /// Finds a home whose files are not limited as the config says. One that is missing is made with its limits.
-fn disk(plan: &Plan) -> Result<Option<Finding>, Refusal> {
+fn disk(plan: &Plan, jailed: &Jailed) -> Result<Option<Finding>, Refusal> {
     let Some(disk) = plan.world.disk else {
         return Ok(None);
     };
-    let Some((home, path)) = create::home(plan)? else {
+    let Some((path, counted)) = create::counted(plan)? else {
         return Ok(None);
     };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let counted = openat(&home, ".", flags, Mode::empty())
-        .ok()
-        .map(|home| quota::of(home, plan.process.ids.uid));
     let state = match counted {
-        Some(Ok(Some(counted))) if counted.holds(disk) => return Ok(None),
-        Some(Ok(Some(counted))) if counted.allowed.is_limited() => {
+        Some(counted) if counted.holds(disk) => return Ok(None),
+        Some(counted) if counted.allowed.is_limited() => {
             format!("its quota allows {}", counted.allowed)
         }
-        Some(Ok(_)) => "no quota limits it".to_owned(),
-        Some(Err(fault)) => fault.to_string(),
-        None => "it can't be opened".to_owned(),
+        _ => "no quota limits it".to_owned(),
     };
     let what = format!(
         "disk allows {disk}, and the home {} may take more: {state}",
         shown(path)
     );
-    Ok(Some(Finding::error(FindingKind::DiskUnlimited, what)))
+    let finding = Finding::error(FindingKind::DiskUnlimited, what);
+    Ok(Some(finding.mended(of_user(Kind::DiskUnlimited, jailed))))
 }
 
 /// Makes a finding of what was seen inside; nothing of what is as it should be.

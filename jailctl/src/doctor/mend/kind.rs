@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Crontab,
     /// Remove a device of a root that no jail needs
     Device,
+    /// Limit what the files in the home may take, as `disk` says, by a quota of its file system
+    DiskUnlimited,
     /// Let the shell of a jail be executed
     Exec,
     /// Remove the capabilities of a file of a root
@@ -140,6 +142,7 @@ impl Kind {
             | Kind::AtJobs
             | Kind::Cron
             | Kind::Crontab
+            | Kind::DiskUnlimited
             | Kind::Exec
             | Kind::GroupDisagrees
             | Kind::HomeInReach
