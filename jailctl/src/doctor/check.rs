@@ -74,7 +74,7 @@ pub(crate) use sshd::{
 use together::{Fix, Together};
 pub(crate) use tree::{excess, is_misowned, is_strange_device};
 pub(crate) use unlisted::{refuses as pam_refuses, without_rule as people_without_rule};
-pub(crate) use user_manager::{is_ruled_by, unit_to_mask};
+pub(crate) use user_manager::{has_manager, is_ruled_by, unit_to_mask};
 
 /// What is asked of a check.
 #[derive(Debug)]

@@ -41,6 +41,8 @@ pub(crate) enum Purpose {
     Denial,
     /// Whose mail goes to root.
     Aliases,
+    /// What keeps the user managers of a group's members from starting. systemd is told.
+    Manager,
     /// A PAM stack, for this group.
     Pam(String),
     /// The config, with jails and rules that are marked.
@@ -110,6 +112,9 @@ impl Written {
         if self.purpose == Purpose::Aliases && has_map {
             return Command::of(&["newaliases"]).run();
         }
+        if self.purpose == Purpose::Manager && Path::new("/run/systemd/system").exists() {
+            return Command::of(&["systemctl", "daemon-reload"]).run();
+        }
         Ok(())
     }
 
@@ -146,9 +151,11 @@ impl Written {
                 refuse_wrong_config(&text, &self.path)?;
                 (text, None)
             }
-            Purpose::Sshd | Purpose::Keys | Purpose::Denial | Purpose::Aliases => {
-                (diff::taken_back(before, &self.after, &now), None)
-            }
+            Purpose::Sshd
+            | Purpose::Keys
+            | Purpose::Denial
+            | Purpose::Aliases
+            | Purpose::Manager => (diff::taken_back(before, &self.after, &now), None),
         };
         let is_gone = text.is_empty() && self.before.is_none();
         Ok(((!is_gone).then_some(text), kept))

@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::door::decision::{CONFIG_DIRECTORY, Config};
+use jail::{
+    door::decision::{CONFIG_DIRECTORY, Config},
+    trust,
+};
 use jiff::Timestamp;
 
 use super::{
@@ -26,7 +29,7 @@ use super::{
 };
 use crate::{
     accounts::traces::KEYS,
-    doctor::check::{ALIASES, denials, mail_comes_home},
+    doctor::check::{ALIASES, ManagerCondition, denials, has_manager, mail_comes_home},
     door::{JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
     failure::Failure,
     shell::shown,
@@ -85,11 +88,12 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
     if shape.home == Home::OfHost {
         maker.aliases(&targets)?;
         maker.pam()?;
+        maker.manager()?;
     }
     if has_sshd {
         let (keys, notes) = keys::of(&targets, asked.key)?;
         if !keys.is_empty() {
-            maker.directory(Directory::of_root(Path::new(KEYS)));
+            maker.directory(Directory::of_root(Path::new(KEYS)))?;
         }
         maker.changes.extend(keys.into_iter().map(Change::File));
         maker.notes.extend(notes);
@@ -106,6 +110,20 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
         changes: maker.changes,
         notes: maker.notes,
     })
+}
+
+/// Refuses a place that others than root can change: whoever owns it would choose what a login finds there.
+fn refuse_of_others(directory: &Path) -> Result<(), Failure> {
+    let opened = match directory == Path::new("/") {
+        true => trust::open_host_root(),
+        false => trust::open_directory(directory),
+    };
+    match opened {
+        Ok(_) => Ok(()),
+        Err(untrusted) => Err(Failure::Failed(format!(
+            "nothing was changed, because of {untrusted}"
+        ))),
+    }
 }
 
 /// Puts the changes together, in the order in which they are made. At each moment a login goes where it went before, or
@@ -145,8 +163,12 @@ impl Maker<'_> {
         }
     }
 
-    /// Makes a directory, and what is missing above it, each once.
-    fn directory(&mut self, directory: Directory) {
+    /// Makes a directory, and what is missing above it, each once. What is there above it must be root's alone.
+    fn directory(&mut self, directory: Directory) -> Result<(), Failure> {
+        let last_there = directory.path.ancestors().find(|it| it.exists());
+        if last_there != Some(directory.path.as_path()) {
+            refuse_of_others(last_there.unwrap_or(Path::new("/")))?;
+        }
         let above: Vec<&Path> = directory.path.ancestors().skip(1).collect();
         let above = above.into_iter().rev().map(Directory::of_root);
         for one in above.chain([directory.clone()]) {
@@ -156,6 +178,7 @@ impl Maker<'_> {
                 self.changes.push(Change::Directory(one));
             }
         }
+        Ok(())
     }
 
     fn directories(&mut self, targets: &[Target], shared: Option<&Path>) -> Result<(), Failure> {
@@ -167,7 +190,7 @@ impl Maker<'_> {
             };
             let host_home = Path::new(HOMES).join(&target.name);
             match (&target.identity, self.shape.home) {
-                (None, _) => self.directory(own(host_home)),
+                (None, _) => self.directory(own(host_home))?,
                 (Some(identity), Home::OfHost) if identity.home != host_home => {
                     return Err(Failure::Failed(format!(
                         "nothing was changed, because the home of {} is {}, and this recipe shows homes in {HOMES}",
@@ -178,9 +201,12 @@ impl Maker<'_> {
                 _ => {}
             }
             let root = self.roots.join(&target.name);
-            self.directory(Directory::of_root(&root));
+            if root.symlink_metadata().is_ok() {
+                refuse_of_others(&root)?;
+            }
+            self.directory(Directory::of_root(&root))?;
             if self.shape.home == Home::Inside {
-                self.directory(own(root.join("home").join(&target.name)));
+                self.directory(own(root.join("home").join(&target.name)))?;
             }
         }
         if let Some(shared) = shared {
@@ -192,7 +218,7 @@ impl Maker<'_> {
                     ..directory
                 },
                 _ => directory,
-            });
+            })?;
         }
         Ok(())
     }
@@ -251,6 +277,22 @@ impl Maker<'_> {
             })?;
             self.changes.extend(written.map(Change::File));
         }
+        Ok(())
+    }
+
+    /// Keeps the user managers of members from starting by other ways than a login, those of members who join later as well: one
+    /// that lingers would run at boot what its user has written from inside.
+    fn manager(&mut self) -> Result<(), Failure> {
+        let Some(condition) = ManagerCondition::of_group(self.group).filter(|_| has_manager())
+        else {
+            return Ok(());
+        };
+        let path = condition.path();
+        let written = Written::new(&path, Purpose::Manager, |_| Ok(condition.text()))?;
+        if let Some(directory) = path.parent().filter(|_| written.is_some()) {
+            self.directory(Directory::of_root(directory))?;
+        }
+        self.changes.extend(written.map(Change::File));
         Ok(())
     }
 

@@ -24,3 +24,4 @@ mod jailctl_stand_in;
 mod jailctl_user_services;
 mod many_users;
 mod setup;
+mod setup_attacked;

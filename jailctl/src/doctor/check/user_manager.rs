@@ -153,6 +153,12 @@ fn can_start(identity: &Identity) -> bool {
         .is_some_and(|file| !is_masked(&file) && !manager_condition::refuses(identity, &UNITS))
 }
 
+/// Tells whether the host has user managers.
+pub(crate) fn has_manager() -> bool {
+    let mut units = UNITS.iter().map(|it| Path::new(it).join("user@.service"));
+    units.any(|unit| unit.is_file())
+}
+
 /// Tells whether a user is jailed by the rule of a group.
 pub(crate) fn is_ruled_by(jailed: &Jailed, group: &str) -> bool {
     matches!(&jailed.jail.rule.kind, RuleKind::Group(of) if of == group)
