@@ -5,7 +5,7 @@
     reason = "a test reports by panicking"
 )]
 
-use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox};
+use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, skipped};
 
 /// What has the rights of a skeleton's files, and some that are not copied.
 const SKELETON: &str = "
@@ -92,15 +92,60 @@ fn a_first_login_makes_root_and_home_at_every_door() {
     made("sftp");
     assert_eq!(sandbox.su_dash_c("ann", "pwd").ok(), "/home/ann");
     made("su");
-    let forced = ["env", "SSH_ORIGINAL_COMMAND=pwd", JAIL_SHELL];
-    assert_eq!(sandbox.run_as("ann", &forced).ok(), "/home/ann");
-    made("ForceCommand");
     let mut login = sandbox.login("ann", "secret");
     login.expect("$ ");
     login.line("unset HISTFILE; echo got-$((40 + 2)); exit");
     login.expect("got-42");
     drop(login.finish());
     made("login");
+}
+
+#[test]
+fn a_first_login_by_force_command_makes_root_and_home() {
+    let sandbox = host(KEYS)
+        .sshd("Match User ann\n ForceCommand /usr/bin/jail-shell")
+        .with("usermod -s /bin/bash ann");
+    assert_eq!(
+        sandbox.ssh("ann", "cat .profile; pwd").ok(),
+        "# profile\n/home/ann"
+    );
+    assert_eq!(listed(&sandbox, "/srv/jails/ann/home/ann"), HOME);
+    assert_nothing_left(&sandbox);
+}
+
+/// automount(8) with a map of homes that are bound to their places: what it mounts is used as it is, and nothing is made over it.
+#[test]
+fn a_home_that_autofs_mounts_is_used_as_it_is() {
+    let keys = format!(
+        "{KEYS}\nmounts = [{{ source = \"/export/{{user}}\", target = \"/home/{{user}}\", mode = \"rw\" }}]"
+    );
+    let sandbox = host(&keys);
+    if sandbox.sh("command -v automount").code() != Some(0) {
+        skipped("homes by autofs", "automount is not installed");
+        return;
+    }
+    sandbox.must(
+        "mkdir -p /srv/real/ann /export; chown ann: /srv/real/ann; echo mine >/srv/real/ann/file
+         [ -e /dev/autofs ] || mknod /dev/autofs c 10 235
+         echo 'ann -fstype=bind :/srv/real/ann' >/etc/auto.homes",
+    );
+    // With the second, the map's names are there before anybody asks for them.
+    for option in ["nobrowse", "browse"] {
+        sandbox.must(&format!(
+            "echo '/export /etc/auto.homes {option}' >/etc/auto.master
+             automount; until grep -q ' /export autofs' /proc/mounts; do sleep 0.05; done"
+        ));
+        assert_eq!(
+            ann(&sandbox, "cat file; ls -A").ok(),
+            "mine\nfile",
+            "{option:?}"
+        );
+        // One that the map does not have is not made: the map would hide it.
+        let bob = sandbox.run_as("bob", &[JAIL_SHELL, "-c", "echo in"]);
+        assert_eq!(bob.code(), Some(123), "{bob}");
+        sandbox.logged(&["/export/bob is missing, and not made, because an automounter (autofs) has what is in /export"]);
+        sandbox.must("pkill automount; while pgrep automount; do sleep 0.05; done");
+    }
 }
 
 #[test]
@@ -367,6 +412,20 @@ fn a_limit_of_the_disk_that_can_not_be_set_refuses_the_login_and_is_found() {
     let check = sandbox.run(&["jailctl", "check", "ann"]);
     let says = "disk allows 5M bytes, and the home /srv/jails/ann/home/ann may take more: no quota limits it";
     assert!(check.stdout.contains(says), "{check}");
+    let status = sandbox.run(&["jailctl", "status"]);
+    let says = "disk 5M, which no quota enforces: see jailctl check";
+    assert!(status.stdout.contains(says), "{status}");
+    for words in [
+        &["jailctl", "mend", "disk-unlimited", "ann"][..],
+        &["jailctl", "add", "ann"],
+        &["jailctl", "add", "ann", "bob"],
+    ] {
+        let mended = sandbox.run(words);
+        assert_ne!(mended.code(), Some(0), "{mended}");
+        let says =
+            "disk: the file system of the home has no quotas; mount it with the option prjquota";
+        assert!(mended.stderr.contains(says), "{mended}");
+    }
     // What a home that is there may not do, all the same.
     let tried = ann(
         &sandbox,

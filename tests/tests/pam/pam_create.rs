@@ -44,9 +44,24 @@ fn a_first_session_of_every_service_makes_root_and_home() {
     login.expect("got-42");
     drop(login.finish());
     made("login");
+    let home = "/srv/jails/ann/home/ann";
+    let job = sandbox.cron("ann", "pwd; cat .profile", home);
+    assert_eq!(job.as_deref(), Some("/home/ann\n# profile"));
+    sandbox.must("pkill -x cron");
+    made("cron");
+    let job = sandbox.at("ann", "cd /home/ann; pwd; cat .profile", home);
+    assert_eq!(job.as_deref(), Some("/home/ann\n# profile"));
+    made("atd");
     let sudo = sandbox.sh("sudo -u ann cat /home/ann/.profile");
     assert_eq!(sudo.ok(), "# profile");
     made("sudo");
+    let sandbox = sandbox.vsftpd();
+    assert_eq!(sandbox.ftp("ann", ".profile", &[]).ok(), "# profile");
+    let stat = "stat -c '%n %a %U:%G' ann/home/ann ann/home/ann/.profile";
+    assert_eq!(
+        sandbox.must(&format!("cd /srv/jails; {stat}; ls -A")),
+        "ann/home/ann 700 ann:ann\nann/home/ann/.profile 644 ann:ann\nann"
+    );
 }
 
 #[test]

@@ -7,11 +7,12 @@ use std::{
 };
 
 use jail_config::{Base, Mount, MountMode, RootOwner};
-use rustix::fs::{Dir, FileType, Mode, OFlags, Stat, fstat, openat};
+use rustix::fs::{Dir, FileType, FsWord, Mode, OFlags, ResolveFlags, Stat, fstat, fstatfs, openat};
 
 use crate::{
     fault::{StepFault, errno_of_io, failed},
     plan::Plan,
+    resolve::openat2,
     trust::{self, Flaw, Untrusted, kind},
     world::{
         create::missing::{CreateFault, Missing, Owner},
@@ -19,6 +20,9 @@ use crate::{
         view::{self, Source, carries},
     },
 };
+
+/// AUTOFS_SUPER_MAGIC of linux/magic.h.
+const AUTOFS: FsWord = 0x0187;
 
 /// Finds what is missing of root directory and home, and may be made. `passing` is called with each directory that only root can
 /// change and something could be made in.
@@ -29,6 +33,11 @@ pub(super) fn find(
     plan: &Plan,
     passing: impl Fn(&OwnedFd) -> Result<(), StepFault>,
 ) -> Result<Vec<Missing>, CreateFault> {
+    // What an automounter has is asked for nothing but the way: it would look for any name in its map.
+    let passing = |directory: &OwnedFd| match is_automounters(directory)? {
+        true => Ok(()),
+        false => passing(directory),
+    };
     let finding = Finding {
         plan,
         passing: &passing,
@@ -105,7 +114,7 @@ impl Finding<'_> {
             Ok(root) if file_type(&root)? == FileType::Directory => {
                 return Ok(RootState::There(root));
             }
-            Err(Flaw::Missing) => {}
+            Err(Flaw::Missing) => refuse_automounters(&above, &world.root)?,
             Ok(_) | Err(_) => return Ok(RootState::Elsewhere),
         }
         let view = world.view.as_ref();
@@ -222,6 +231,9 @@ impl Finding<'_> {
                 passing(&way.directory)?;
             }
             let path = way.path.join(name);
+            if is_automounters(&way.directory)? {
+                ask_for(&way.directory, name);
+            }
             let entry = match trust::open_entry(&way.directory, Path::new(name)) {
                 Ok(entry) => entry,
                 Err(Flaw::Missing) => {
@@ -283,13 +295,14 @@ impl Finding<'_> {
 
     /// Says how the missing part of a way to the home is made.
     fn missing(&self, way: Way, names: &[&OsStr]) -> Result<Missing, StepFault> {
+        let path = names
+            .iter()
+            .fold(way.path.clone(), |it, name| it.join(name));
+        refuse_automounters(&way, &path)?;
         let owner = match &way.held {
             Held::Root => Owner::Root,
             Held::User => Owner::User,
             Held::Others(why) => {
-                let path = names
-                    .iter()
-                    .fold(way.path.clone(), |path, name| path.join(name));
                 let what = format!(
                     "is missing, and not made, because {why}, so that others could exchange it; make it, or let only root change what is above"
                 );
@@ -359,6 +372,32 @@ fn refuse_to_hide(base: &OwnedFd, top: &OsStr) -> Result<(), StepFault> {
         }
     }
     Ok(())
+}
+
+/// Tells whether a directory is an automounter's, which mounts what is asked for in it: autofs(5).
+fn is_automounters(directory: &OwnedFd) -> Result<bool, StepFault> {
+    let found = fstatfs(directory).map_err(failed("fstatfs of a directory"))?;
+    Ok(found.f_type == AUTOFS)
+}
+
+/// Has a directory mounted: one that is listed before stays empty until somebody asks for a directory.
+fn ask_for(directory: &OwnedFd, name: &OsStr) {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    // What there is then is looked at as anything else.
+    let (Ok(_) | Err(_)) = openat2(directory, name, flags, Mode::empty(), resolve);
+}
+
+/// Refuses to make anything where an automounter decides what there is.
+fn refuse_automounters(above: &Way, path: &Path) -> Result<(), StepFault> {
+    if !is_automounters(&above.directory)? {
+        return Ok(());
+    }
+    let what = format!(
+        "is missing, and not made, because an automounter (autofs) has what is in {}; add it to the automounter's map",
+        above.path.display()
+    );
+    Err(unfit(path, &what))
 }
 
 fn reopen(directory: &OwnedFd) -> Result<OwnedFd, StepFault> {
