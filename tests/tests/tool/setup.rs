@@ -150,10 +150,10 @@ fn a_class_is_one_command_there_and_one_back() {
         // Whoever joins later: systemd asks this before it starts a manager, whatever wants it started.
         let drop_in = "/etc/systemd/system/user@.service.d/login-jail-class.conf";
         let condition = sandbox.sh(&format!(
-            "useradd -u 4711 -G class cid; useradd -u 4712 dan
+            "cp -a /etc/sub?id- /run; useradd -u 4711 -G class cid; useradd -u 4712 dan
              condition=$(sed -n 's/^ExecCondition=+//p' {drop_in} | sed 's/\\$\\$/$/g')
              for uid in 4711 4712; do eval \"$(echo \"$condition\" | sed \"s/%i/$uid/\")\"; echo $?; done
-             userdel cid >/dev/null; userdel dan"
+             userdel cid >/dev/null; userdel dan; cp -a /run/sub?id- /etc"
         ));
         assert_eq!(condition.stdout.trim(), "1\n0", "{condition}");
         sandbox.must("jailctl kick bob");

@@ -54,7 +54,7 @@ fn refuses_a_place_that_somebody_else_could_exchange_and_changes_nothing() {
         let said = sandbox.sh(&format!(
             "jailctl setup sftp --user ann --key /root/key.pub --yes {words}"
         ));
-        assert_eq!(said.code(), Some(2), "{there} {words}: {said}");
+        assert_eq!(said.code(), Some(3), "{there} {words}: {said}");
         assert!(
             said.stderr.contains("nothing was changed, because of "),
             "{said}"
