@@ -154,6 +154,11 @@ fn the_quick_start_to_a_class_room_works() {
 }
 
 #[test]
+fn the_quick_start_to_contractors_works() {
+    set_up(QUICK_START, "Contractors");
+}
+
+#[test]
 fn the_quick_start_to_a_jump_host_works() {
     set_up(QUICK_START, "A jump host");
 }

@@ -10,6 +10,7 @@
     reason = "a test reports by panicking"
 )]
 
+#[path = "fault_created.rs"]
 mod created;
 
 use std::cell::RefCell;
