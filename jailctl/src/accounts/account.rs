@@ -12,6 +12,7 @@ use jail::{
 };
 use jail_config::{Decision, Jail, RuleKind, nearest};
 
+pub(crate) use super::listed::passwd;
 use super::listed::{NameServices, RuleGroups, are_in_files_alone};
 use crate::{failure::Failure, progress::Progress, shell};
 
@@ -219,14 +220,6 @@ pub(crate) fn identities() -> Result<Vec<Identity>, Failure> {
         }
     }
     Ok(found)
-}
-
-/// Gives what the host's database lists, as lines of passwd(5).
-pub(crate) fn passwd() -> Result<String, Failure> {
-    let answer = shell::ask("getent", &["passwd"])?
-        .filter(|answer| answer.status.success())
-        .ok_or_else(|| Failure::Failed("list the accounts: getent passwd failed".to_owned()))?;
-    Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
 }
 
 /// Looks an account up by its name. One that is not there may be misspelt.

@@ -10,7 +10,6 @@ use std::{
 use jail::{account::identity::Identity, door::decision::Config};
 use jail_config::RuleKind;
 
-use super::account;
 use crate::{failure::Failure, shell};
 
 /// Services of nsswitch.conf(5) that know no more than the files do; systemd does where it has records.
@@ -157,7 +156,7 @@ impl NameServices {
         let own = file("/etc/group").unwrap_or_default();
         Ok(NameServices {
             // The name that a gid has here comes before all others.
-            all: Listed::of(&account::passwd()?, &format!("{}\n{group}", own.trim_end())),
+            all: Listed::of(&passwd()?, &format!("{}\n{group}", own.trim_end())),
             own: Listed::of(&file("/etc/passwd").unwrap_or_default(), &own),
             has_groups,
         })
@@ -201,6 +200,14 @@ impl NameServices {
             }
         })
     }
+}
+
+/// Gives what the host's database lists, as lines of passwd(5).
+pub(crate) fn passwd() -> Result<String, Failure> {
+    let answer = shell::ask("getent", &["passwd"])?
+        .filter(|answer| answer.status.success())
+        .ok_or_else(|| Failure::Failed("list the accounts: getent passwd failed".to_owned()))?;
+    Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
 }
 
 /// What the name services say of a group.
