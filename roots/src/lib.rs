@@ -44,5 +44,6 @@ pub mod tape;
 pub mod terminal;
 pub mod tree;
 mod trusted;
+pub mod untouched;
 pub mod update;
 pub mod versions;

@@ -55,15 +55,9 @@ fn root_in<T>(
     fill: impl FnOnce(&Tree) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let name = path.file_name().unwrap_or_default();
-    let mut beside = OsString::from(".");
-    beside.push(name);
-    beside.push(".jailctl-new");
+    let beside = beside(path);
     let beside = Path::new(&beside);
-    // What a run that was killed has left; one that is at work holds its lock.
-    if parent.stat(beside)?.is_some() {
-        let _held = parent.subtree(beside)?.lock()?;
-        parent.remove(beside)?;
-    }
+    remove_left(parent, beside)?;
     // Out of everybody's reach until it is complete.
     parent.make_directory(beside, 0o700)?;
     let root = parent.subtree(beside)?;
@@ -86,4 +80,33 @@ fn root_in<T>(
         parent.remove(beside)?;
     }
     filled
+}
+
+/// Gives the name that a root has until it is complete.
+fn beside(path: &Path) -> OsString {
+    let mut beside = OsString::from(".");
+    beside.push(path.file_name().unwrap_or_default());
+    beside.push(".jailctl-new");
+    beside
+}
+
+/// Removes what a run that was killed has left; one that is at work holds its lock.
+fn remove_left(parent: &Tree, beside: &Path) -> Result<(), Fault> {
+    if parent.stat(beside)?.is_some() {
+        let _held = parent.subtree(beside)?.lock()?;
+        parent.remove(beside)?;
+    }
+    Ok(())
+}
+
+/// Removes what is left of a root that was to be made.
+///
+/// # Errors
+/// A run is at work on it; a system call failed.
+pub(crate) fn remove_unfinished(path: &Path) -> Result<(), Fault> {
+    let above = path.parent().unwrap_or(Path::new("/"));
+    if above.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    remove_left(&Tree::open_above(path)?, Path::new(&beside(path)))
 }

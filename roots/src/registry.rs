@@ -40,11 +40,31 @@ pub fn add(root: &Path) -> Result<(), Fault> {
     if !roots.insert(root.to_owned()) {
         return Ok(());
     }
+    write(&roots)
+}
+
+/// Takes a root out of the list, and the list away that has no other.
+///
+/// # Errors
+/// The list can't be written.
+pub fn remove(root: &Path) -> Result<(), Fault> {
+    let _lock = Lock::take(Path::new(LOCK))?;
+    let mut roots = known()?;
+    if !roots.remove(root) {
+        return Ok(());
+    }
+    match roots.is_empty() {
+        true => fs::remove_file(FILE).map_err(Fault::io("remove", Path::new(FILE))),
+        false => write(&roots),
+    }
+}
+
+fn write(roots: &BTreeSet<PathBuf>) -> Result<(), Fault> {
     let file = Path::new(FILE);
     // Whatever the umask is: in a directory that others can write to, the list would be refused from then on.
     let directory = Tree::make_above(file, &mut Vec::new())?;
     let mut text = Vec::new();
-    for root in &roots {
+    for root in roots {
         text.extend_from_slice(root.as_os_str().as_encoded_bytes());
         text.push(b'\n');
     }

@@ -1,5 +1,7 @@
 //! The doors into the sandbox: sshd with its clients, su and login, all of them the machine's own.
 
+use std::time::Duration;
+
 use crate::installed::KEYS;
 use crate::outcome::{LIMIT, Outcome, finish};
 use crate::pty::Pty;
@@ -46,6 +48,14 @@ impl Sandbox {
         let argv = self.ssh_argv(user, options, command);
         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
         finish(self.command(&argv), input, LIMIT)
+    }
+
+    /// As [`Sandbox::ssh`], for a login that may take long.
+    #[track_caller]
+    pub fn ssh_within(&self, limit: Duration, user: &str, command: &str) -> Outcome {
+        let argv = self.ssh_argv(user, &[], Some(command));
+        let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+        self.run_within(limit, &argv)
     }
 
     /// Runs ssh on a terminal and asks for one on the other side: a command, or a shell.

@@ -296,6 +296,64 @@ fn a_silent_client_keeps_nobody_waiting_past_the_deadline_and_no_local_user_at_a
     silence(Client::Sssd, Client::Sssd.daemon());
 }
 
+/// Measures how long logins of local users take while the server says nothing: sshd and PAM ask it for groups, whoever logs in.
+#[expect(clippy::print_stdout, reason = "what it measures is worth knowing")]
+fn silence_side_by_side(client: Client) {
+    let Some(sandbox) = machine(client, "") else {
+        return;
+    };
+    let sandbox = sandbox.plain_user("dan").plain_user("eve").user("fay");
+    roots(&sandbox, &["dan", "fay"]);
+    let sandbox =
+        sandbox.config(&CONFIG.replace("ann = 'web'", "ann = 'web'\ndan = 'web'\nfay = 'web'"));
+    for known in ["bob", "ann", "carl", "dan"] {
+        sandbox.ssh(known, "echo in").ok();
+    }
+    sandbox.signal("STOP", "slapd");
+    let login = |user: &str| {
+        let limit = Duration::from_secs(110);
+        let (seen, took) = timed(|| sandbox.ssh_within(limit, user, "echo in"));
+        assert_eq!(seen.ok(), "in", "{client:?} {user} {seen}");
+        took
+    };
+    // A client may wait long once, and know then that the server is away; and for each user whom it has not been asked for.
+    let first = login("bob");
+    let without = [login("bob"), login("bob")];
+    let by_shell = login("ann");
+    let unknown = [login("eve"), login("fay")];
+    sandbox.set_pam_lines("required", "");
+    let by_pam = login("dan");
+    let exempt = login("carl");
+    let longest = without.iter().max().unwrap();
+    println!(
+        "{client:?}, server silent: unjailed {first:?} at first, then {without:?}; login shell {by_shell:?} ({:.2} of unjailed), \
+         PAM {by_pam:?} ({:.2}), exempt {exempt:?} ({:.2}); not asked for before: unjailed and jailed {unknown:?}",
+        by_shell.as_secs_f64() / longest.as_secs_f64(),
+        by_pam.as_secs_f64() / longest.as_secs_f64(),
+        exempt.as_secs_f64() / longest.as_secs_f64()
+    );
+    let longest = *longest;
+    for (took, longest) in [
+        (by_shell, longest),
+        (by_pam, longest),
+        (exempt, longest),
+        (unknown[1], unknown[0]),
+    ] {
+        assert!(
+            took < longest.mul_f64(1.2) + Duration::from_secs(2),
+            "{client:?} {took:?} {longest:?}"
+        );
+    }
+    sandbox.signal("CONT", "slapd");
+}
+
+#[test]
+#[ignore = "takes minutes: logins that wait for a silent server; make test-long"]
+fn while_the_server_is_silent_a_local_user_waits_as_long_as_without_login_jail() {
+    // With nslcd, sshd alone waits for more than two minutes: there is nothing to compare with.
+    silence_side_by_side(Client::Sssd);
+}
+
 /// A directory's client that takes half a second for each question, and counts them.
 const SLOW: &str = r#"
 import os, socket, threading, time
@@ -326,8 +384,8 @@ fn a_local_user_with_a_rule_waits_for_a_slow_directory_as_long_as_without_login_
     let Some(sandbox) = machine(Client::Nslcd, "") else {
         return;
     };
-    let sandbox = sandbox.plain_user("dan");
-    roots(&sandbox, &["dan"]);
+    let sandbox = sandbox.plain_user("dan").plain_user("eve").user("fay");
+    roots(&sandbox, &["dan", "fay"]);
     let sandbox = sandbox.config(&CONFIG.replace("ann = 'web'", "ann = 'web'\ndan = 'web'"));
     sandbox.write("/run/slow.py", SLOW);
     assert_eq!(sandbox.ssh("bob", "echo in").ok(), "in");

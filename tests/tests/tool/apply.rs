@@ -261,6 +261,42 @@ jail = "image"
 "#;
 
 #[test]
+fn roots_that_are_new_go_with_undo_unless_somebody_has_put_something_into_them() {
+    let sandbox = host(ROOTS);
+    sandbox.must(
+        "PATH=/usr/local/sbin:$PATH jailctl build /root/tree --with shell >/dev/null
+         rm -r /root/tree/.login-jail; tar -C /root/tree -cf /root/image.tar .; rm -rf /root/tree /var/lib/login-jail",
+    );
+    let all =
+        format!("{ETC}\nls -lR /srv; find /var/lib/login-jail -mindepth 1 2>/dev/null || true");
+    let before = sandbox.must(&all);
+    let made = apply(&sandbox, "");
+    assert!(matches!(made.code(), Some(0 | 1)), "{made}");
+    for user in ["ann", "bob"] {
+        assert_eq!(sandbox.must(&format!("su - {user} -c 'ls /home'")), user);
+    }
+    assert!(apply(&sandbox, "").ok().contains("nothing to change"));
+    let undo = || {
+        sandbox.sh("PATH=/usr/local/sbin:$PATH; jailctl kick ann; jailctl kick bob; sleep 0.2; jailctl undo")
+    };
+    let back = undo();
+    assert!(back.ok().contains("removed /srv/new/kit"), "{back}");
+    let after = sandbox.must(&all);
+    assert!(before == after, "{back} {before} {after}");
+    // What is the users' stays.
+    apply(&sandbox, "");
+    sandbox.must("su - ann -c 'echo mine >file'; touch /srv/new/image/usr/admin");
+    let back = undo();
+    for kept in [
+        "/srv/new/kit: it stays, because /srv/new/kit/home/ann",
+        "/srv/new/image: it stays, because /srv/new/image/usr",
+    ] {
+        assert!(back.ok().contains(kept), "{kept} {back}");
+    }
+    assert_eq!(sandbox.read("/srv/new/kit/home/ann/file"), "mine");
+}
+
+#[test]
 fn a_user_who_comes_later_is_added_to_an_imported_root() {
     let sandbox = host(ROOTS);
     sandbox.must(
@@ -309,6 +345,34 @@ fn of_two_at_once_one_waits_or_is_refused_and_nothing_is_half_made() {
     assert_eq!(seen.code(), Some(0), "{seen}");
     assert!(!seen.stdout.contains("half-way"), "{seen}");
     assert_eq!(seen.stdout.matches("applied ").count(), 1, "{seen}");
+    assert_eq!(
+        sandbox.must("grep -c ^ann: /etc/passwd /etc/shadow /etc/group | cut -d: -f2"),
+        "1\n1\n1"
+    );
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_what_undo_takes_back() {
+    let sandbox = host(ROOTS);
+    sandbox.must(
+        "PATH=/usr/local/sbin:$PATH jailctl build /root/tree --with shell >/dev/null
+         rm -r /root/tree/.login-jail; tar -C /root/tree -cf /root/image.tar .; rm -rf /root/tree /var/lib/login-jail",
+    );
+    let all = format!("{ETC}\nls -laR /srv | grep -v ' \\.\\.*$'");
+    let before = sandbox.must(&all);
+    for milliseconds in (10..1500).step_by(75) {
+        let killed = sandbox.sh(&format!(
+            "export PATH=/usr/local/sbin:$PATH; timeout -s KILL 0.{milliseconds:03} jailctl apply /root/state.toml; jailctl undo; true"
+        ));
+        let after = sandbox.must(&all);
+        assert!(
+            before == after,
+            "{milliseconds} ms: {killed} {before} {after}"
+        );
+        if milliseconds > 990 {
+            break;
+        }
+    }
 }
 
 #[test]

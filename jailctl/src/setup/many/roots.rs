@@ -12,11 +12,12 @@ use jail_roots::{
     manifest::Manifest,
     progress::Progress,
     tree::Tree,
+    untouched,
     update::roll_back,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{failure::Failure, progress::show_progress, shell::shown};
+use crate::{failure::Failure, mountinfo::Mounted, progress::show_progress, shell::shown};
 
 /// The most that an image may unpack to, as `jailctl import` has it.
 const MOST_BYTES: u64 = 16 << 30;
@@ -127,18 +128,20 @@ impl Root {
                 build(&request, &mut Progress::to(&mut show_progress()))?;
             }
         }
+        if !self.was_there {
+            untouched::mark(&self.path)?;
+        }
         Ok(())
     }
 
-    /// Brings back the generation before. Gives what was done, or what stays.
+    /// Removes a root that was made, or brings back the generation before. Gives what was done, or what stays.
     pub(crate) fn undo(&self) -> Result<(Option<String>, Option<String>), Failure> {
         let path = shown(&self.path);
+        if !self.was_there {
+            return self.remove();
+        }
         if !self.is_there() {
             return Ok((None, None));
-        }
-        if !self.was_there {
-            let stays = format!("{path}: it stays, because users may have files in it");
-            return Ok((None, Some(stays)));
         }
         // One that was stopped before it was built is as it was.
         if !self.is_done()? {
@@ -151,6 +154,22 @@ impl Root {
         }
         roll_back(&self.path)?;
         Ok((Some(format!("rolled back {path}")), None))
+    }
+
+    fn remove(&self) -> Result<(Option<String>, Option<String>), Failure> {
+        let (path, was_there) = (shown(&self.path), self.is_there());
+        let stays = |why: String| Ok((None, Some(format!("{path}: it stays, because {why}"))));
+        if was_there && Mounted::namespaces_with(&self.path)? > 0 {
+            return stays("a session is open in it".to_owned());
+        }
+        match untouched::remove(&self.path)? {
+            None => Ok((was_there.then(|| format!("removed {path}")), None)),
+            Some(changed) if changed == self.path => stays("it is not complete".to_owned()),
+            Some(changed) => stays(format!(
+                "{} was made or changed in it since",
+                shown(&changed)
+            )),
+        }
     }
 
     /// Tells whether a path is this root.
