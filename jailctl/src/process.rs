@@ -9,6 +9,8 @@ use std::{
     ops::Range,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use jail::process::name::login_of;
@@ -26,6 +28,10 @@ const START: usize = 19;
 const ARGUMENTS: usize = 45;
 const ARGUMENTS_END: usize = 46;
 const ENVIRONMENT_END: usize = 48;
+
+/// How long processes that are ending are waited for, and how long between two looks.
+const MOMENT: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A namespace, as /proc/PID/ns names its kind.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +128,22 @@ impl Process {
         let entering = |it: &Process| login_of(&it.name()?);
         let owners = all.iter().filter_map(Process::real_uid);
         Ok(owners.chain(all.iter().filter_map(entering)).collect())
+    }
+
+    /// Gives which of these users have processes, once those that are ending have had a moment to: a login that was rehearsed, or a
+    /// session that was ended.
+    ///
+    /// # Errors
+    /// As [`Process::of_user`].
+    pub(crate) fn still_running(uids: &BTreeSet<u32>) -> Result<BTreeSet<u32>, Failure> {
+        let deadline = Instant::now() + MOMENT;
+        loop {
+            let running: BTreeSet<u32> = Process::owners()?.intersection(uids).copied().collect();
+            if running.is_empty() || Instant::now() >= deadline {
+                return Ok(running);
+            }
+            sleep(LOOK_AGAIN);
+        }
     }
 
     /// Lists the processes with this real user id, and those of root's that are about to let the user in.
@@ -288,6 +310,18 @@ impl Process {
     pub(crate) fn root(&self) -> Option<((u32, u32), u64)> {
         let root = examined(&self.directory.join("root"))?;
         Some(((root.stx_dev_major, root.stx_dev_minor), root.stx_ino))
+    }
+
+    /// Tells whether a directory is the root of a process, as by chroot(2).
+    ///
+    /// # Errors
+    /// As [`Process::of_user`].
+    pub(crate) fn has_root(directory: &Path) -> Result<bool, Failure> {
+        let Some(wanted) = examined(directory) else {
+            return Ok(false);
+        };
+        let wanted = ((wanted.stx_dev_major, wanted.stx_dev_minor), wanted.stx_ino);
+        Ok(!Process::listed(|process| process.root() == Some(wanted))?.is_empty())
     }
 
     /// Gives the number of one of its namespaces: namespaces(7).

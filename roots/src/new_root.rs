@@ -83,7 +83,7 @@ fn root_in<T>(
 }
 
 /// Gives the name that a root has until it is complete.
-fn beside(path: &Path) -> OsString {
+pub(crate) fn beside(path: &Path) -> OsString {
     let mut beside = OsString::from(".");
     beside.push(path.file_name().unwrap_or_default());
     beside.push(".jailctl-new");

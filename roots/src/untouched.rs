@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FileType;
+use rustix::fs::{FileType, RenameFlags};
 
 use crate::{
     fault::Fault,
     generation,
     manifest::CONTROL,
-    new_root::{absolute, remove_unfinished},
+    new_root::{absolute, beside, remove_unfinished},
     registry,
     tree::Tree,
 };
@@ -35,6 +35,7 @@ pub fn remove(root: &Path) -> Result<Option<PathBuf>, Fault> {
     let root = absolute(root)?;
     if root.symlink_metadata().is_err() {
         remove_unfinished(&root)?;
+        registry::remove(&root)?;
         return Ok(None);
     }
     let tree = Tree::open(&root)?;
@@ -48,9 +49,13 @@ pub fn remove(root: &Path) -> Result<Option<PathBuf>, Fault> {
     // Nobody makes anything in it any more.
     drop(tree);
     let name = Path::new(root.file_name().unwrap_or_default());
-    Tree::open_above(&root)?.remove(name)?;
-    drop(held);
+    let left = beside(&root);
+    let above = Tree::open_above(&root)?;
+    // It goes at once; what is left of it where this is killed is that of a root that was never complete.
+    above.rename(name, Path::new(&left), RenameFlags::NOREPLACE)?;
     registry::remove(&root)?;
+    above.remove(Path::new(&left))?;
+    drop(held);
     Ok(None)
 }
 

@@ -385,7 +385,7 @@ fn sharing(rounds: &str) {
         match sandbox.command(&argv).output() {
             Ok(output) if output.status.success() => {
                 let text = String::from_utf8_lossy(&output.stdout).into_owned();
-                Measure::parse("", &text).map_or(f64::NAN, |it| it.median)
+                Measure::parse("", text.trim_end()).map_or(f64::NAN, |it| it.median)
             }
             failed => panic!("measure: {failed:?}"),
         }

@@ -78,9 +78,11 @@ impl Local {
     }
 }
 
-/// Gives the lines that are entries: not empty, no comment, and no `+` or `-` by which `compat` asks another service.
+/// Gives the lines that are entries: not empty, no comment, and no `+` or `-` by which `compat` asks another service. The C library
+/// passes over blanks before an entry.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| *byte == b'\n')
+        .map(|line| line.trim_ascii_start())
         .filter(|line| !matches!(line.first(), None | Some(b'#' | b'+' | b'-')))
 }
 
@@ -109,7 +111,7 @@ mod tests {
             passwd: b"root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n\
                       +::::::\n-eve:x:7:7:::\nbroken\n"
                 .to_vec(),
-            group: b"sudo:x:27:ann,bob\nann:x:1000:\nalso:x:27:bob\n+:::ann\n".to_vec(),
+            group: b"\t sudo:x:27:ann,bob\nann:x:1000:\nalso:x:27:bob\n+:::ann\n".to_vec(),
             ..Local::default()
         }
     }

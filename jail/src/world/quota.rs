@@ -18,6 +18,13 @@ use crate::{
 /// How deep what is in a home may be where it is to be counted.
 const DEEPEST: usize = 256;
 
+/// How what was listed and is gone, a link by now, or of another file system can't be opened.
+const NOT_COUNTED: [rustix::io::Errno; 3] = [
+    rustix::io::Errno::NOENT,
+    rustix::io::Errno::LOOP,
+    rustix::io::Errno::XDEV,
+];
+
 /// The kernel's blocks.
 const BLOCK: u64 = 1024;
 
@@ -33,15 +40,17 @@ pub struct Counted {
 }
 
 /// Sets how much a home may take that is there, and counts what is in it. What comes into a directory that is counted is counted, and
-/// the kernel lets nothing be moved there that is not (EXDEV): so nobody can hide a file meanwhile.
+/// the kernel lets nothing be moved there that is not (EXDEV): so nobody can hide a file meanwhile. The limit comes last: where it is
+/// set, all is counted.
 ///
 /// # Errors
 /// The file system has no quotas, or does not take them; what is in the home is too deep.
 pub(crate) fn set_for_all(home: &OwnedFd, uid: u32, disk: Disk) -> Result<(), StepFault> {
-    match set(home, uid, disk)? {
-        Whose::Project => count_all_in(home, uid, DEEPEST),
-        Whose::User => Ok(()),
+    if has(home, Whose::Project, uid)? {
+        count(home, uid, true)?;
+        count_all_in(home, uid, DEEPEST)?;
     }
+    set(home, uid, disk).map(drop)
 }
 
 fn count_all_in(directory: &OwnedFd, uid: u32, deep: usize) -> Result<(), StepFault> {
@@ -60,14 +69,21 @@ fn count_all_in(directory: &OwnedFd, uid: u32, deep: usize) -> Result<(), StepFa
         }
         // Nothing that reacts to being opened: the user may exchange what is there, and makes no devices.
         let open = |flags| {
-            let flags = flags | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+            let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
             openat2(directory, name, flags, Mode::empty(), resolve)
                 .and_then(|it| Ok((fstat(&it)?, it)))
         };
-        // What is gone, a link, or of another file system counts for nothing; what can't be opened so has no project.
-        let Ok((stat, _)) = open(OFlags::PATH) else {
-            continue;
+        let (stat, _) = match open(OFlags::PATH) {
+            Ok(seen) => seen,
+            // What is gone, a link, or of another file system counts for nothing.
+            Err(gone) if NOT_COUNTED.contains(&gone) => continue,
+            Err(errno) => {
+                return Err(StepFault::Failed(
+                    "look at a file of the home",
+                    errno_of(errno),
+                ));
+            }
         };
         let kind = FileType::from_raw_mode(stat.st_mode);
         // One that has another name may be somebody else's, elsewhere.
@@ -75,7 +91,7 @@ fn count_all_in(directory: &OwnedFd, uid: u32, deep: usize) -> Result<(), StepFa
         if kind != FileType::Directory && !(kind == FileType::RegularFile && is_own) {
             continue;
         }
-        match open(OFlags::RDONLY | OFlags::NONBLOCK) {
+        match open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
             Ok((again, opened)) if again.st_ino == stat.st_ino => {
                 count(&opened, uid, kind == FileType::Directory)?;
                 if kind == FileType::Directory {
@@ -83,7 +99,8 @@ fn count_all_in(directory: &OwnedFd, uid: u32, deep: usize) -> Result<(), StepFa
                 }
             }
             // It has been moved meanwhile, to where it is counted.
-            Ok(_) | Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => {}
+            Ok(_) => {}
+            Err(gone) if NOT_COUNTED.contains(&gone) => {}
             Err(errno) => {
                 return Err(StepFault::Failed(
                     "open a file of the home",

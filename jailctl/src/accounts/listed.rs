@@ -39,7 +39,7 @@ impl Listed {
     pub(crate) fn of(passwd: &str, group: &str) -> Listed {
         let own = |line: &&str| !line.is_empty() && !line.starts_with(['+', '-', '#']);
         let mut accounts = BTreeMap::new();
-        for line in passwd.lines().filter(own) {
+        for line in passwd.lines().map(str::trim_start).filter(own) {
             let name = field(line, 0).to_owned();
             accounts.entry(name).or_insert_with(|| line.to_owned());
         }
@@ -47,7 +47,7 @@ impl Listed {
         let mut names = BTreeMap::new();
         let mut memberships: BTreeMap<String, Vec<u32>> = BTreeMap::new();
         let mut members = BTreeMap::new();
-        for line in group.lines().filter(own) {
+        for line in group.lines().map(str::trim_start).filter(own) {
             let name = field(line, 0).to_owned();
             let Ok(gid) = field(line, 2).parse::<u32>() else {
                 continue;

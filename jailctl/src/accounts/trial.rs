@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jail::door::decision::{CONFIG_DIRECTORY, Config};
+use jail::door::{
+    decision::{CONFIG_DIRECTORY, Config},
+    refusal::Refusal,
+};
 use jail_config::Decision;
 
 use crate::{
@@ -70,7 +73,15 @@ impl Trial {
         match failure {
             Failure::Usage(what) => Failure::Usage(what),
             other => {
-                let what = other.to_string();
+                let what = match &other {
+                    // No login goes by it yet.
+                    Failure::Refused(Refusal::ConfigWrong(faults)) => {
+                        format!(
+                            "nothing was changed, because the config would have errors:\n\n{faults}"
+                        )
+                    }
+                    other => other.to_string(),
+                };
                 Failure::Failed(what.replace(&tried, &file.display().to_string()))
             }
         }

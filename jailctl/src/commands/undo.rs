@@ -20,7 +20,8 @@ use crate::{
 /// Each change of `jailctl setup`, of `jailctl apply`, and of `jailctl add` with several users is a set-up with a number. Takes back the last set-up, or the one with this number. It takes back what the journal has, the last change first, also of a
 /// set-up that has stopped half-way. A file becomes what it was, byte for byte, if nobody has changed it since; otherwise only the
 /// lines of the set-up go, and the others stay. Accounts that the set-up has made are removed; other accounts get back the login shell
-/// that they had. Directories are removed if they are empty: files of users are never removed. A root that `jailctl apply` has made is
+/// that they had. Directories are removed if they are empty: files of users are never removed. One that stays for an account that has
+/// gone becomes root's, so that it is not the next account's with this number. A root that `jailctl apply` has made is
 /// removed if nobody has put anything into it since. The last 100 set-ups can be taken back; the journals of older ones are removed.
 ///
 /// sshd is reloaded only after `sshd -t` has passed. If something could not be taken back, run the command again. Needs root.

@@ -1,6 +1,6 @@
 //! Groups, accounts and login shells, changed by the host's own programs: groupadd(8), useradd(8), gpasswd(1), usermod(8).
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use jail::account::identity::{Identity, IdentityError};
 use jail::door::refusal::Refusal;
@@ -187,12 +187,11 @@ pub(super) fn refuse_running(user: &str) -> Result<(), Failure> {
     let Some(identity) = identity(user)? else {
         return Ok(());
     };
-    let running = Process::of_user(identity.uid)?.len();
-    if running == 0 {
+    if Process::still_running(&BTreeSet::from([identity.uid]))?.is_empty() {
         return Ok(());
     }
     Err(Failure::Failed(format!(
-        "nothing was changed, because the account {0} goes and has processes ({running}); run: jailctl kick {0}",
+        "nothing was changed, because the account {0} goes and has processes; run: jailctl kick {0}",
         quoted(user)
     )))
 }

@@ -125,6 +125,14 @@ impl Change {
         }
     }
 
+    /// Gives all directories that it makes.
+    pub(crate) fn directories(&self) -> Vec<&Path> {
+        match self {
+            Change::Directories(many) => many.made.iter().map(|it| it.path.as_path()).collect(),
+            _ => self.directory().into_iter().collect(),
+        }
+    }
+
     /// Gives the command that makes it, where one does.
     fn command(&self) -> Option<Command> {
         Some(match self {

@@ -1,10 +1,14 @@
 //! Directories of a set-up: made below directories that root alone can change, and removed while they are empty.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
+use jail::account::names;
 use jail_roots::tree::Tree;
 use rustix::{
-    fs::{AtFlags, Gid, Mode, OFlags, Uid, fchmod, fchown, mkdirat, openat, unlinkat},
+    fs::{AtFlags, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, openat, unlinkat},
     io::Errno,
 };
 use serde::{Deserialize, Serialize};
@@ -80,6 +84,34 @@ impl Directory {
         remove_empty(&self.path)
             .map_err(|why| format!("{}: it stays, because {why}", self.path.display()))
     }
+}
+
+/// Makes a directory root's that stays behind for an account or a group that has gone: the next one with its number would own it. Tells
+/// whether it was so.
+///
+/// # Errors
+/// Others than root can change the directory above it; a look-up or a system call failed.
+pub(super) fn leave_to_root(path: &Path) -> Result<bool, Failure> {
+    let failed = |errno: io::Error| Failure::io("make root's", path, &errno);
+    if path.symlink_metadata().is_err() {
+        return Ok(false);
+    }
+    let above = Tree::open_above(path)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let name = path.file_name().unwrap_or_default();
+    let left = openat(&above, name, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+    let stat = fstat(&left).map_err(|errno| failed(errno.into()))?;
+    let is_known = match (stat.st_uid, stat.st_gid) {
+        (0, 0) => return Ok(false),
+        (0, gid) => names::group_of(gid.into()).map(|it| it.is_some()),
+        (uid, _) => names::user_of(uid.into()).map(|it| it.is_some()),
+    };
+    if is_known.map_err(|errno| failed(errno.into()))? {
+        return Ok(false);
+    }
+    fchmod(&left, Mode::from_raw_mode(0o700)).map_err(|errno| failed(errno.into()))?;
+    fchown(&left, Some(Uid::ROOT), Some(Gid::ROOT)).map_err(|errno| failed(errno.into()))?;
+    Ok(true)
 }
 
 /// Makes a directory in the one above it, with the ids of its owner. It is nobody's but root's until it has them.

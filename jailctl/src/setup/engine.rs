@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{
     change::Change,
+    directory::leave_to_root,
     journal::{self, About, Journal},
 };
 use crate::failure::Failure;
@@ -68,6 +69,15 @@ pub(crate) fn undo(journal: Journal) -> Result<Report, Failure> {
                 }
                 kept.extend(directory);
             }
+            Err(failure) => failures.push(failure.to_string()),
+        }
+    }
+    for path in changes.iter().flat_map(Change::directories) {
+        match leave_to_root(path) {
+            Ok(true) => report
+                .did
+                .push(format!("{}: root's from now on", path.display())),
+            Ok(false) => {}
             Err(failure) => failures.push(failure.to_string()),
         }
     }

@@ -202,7 +202,12 @@ fn remove_empty() -> Result<(), Failure> {
 fn remove_old() -> Result<(), Failure> {
     let all = all()?;
     let old = all.len().saturating_sub(KEPT);
-    all.into_iter().take(old).try_for_each(Journal::forget)
+    all.into_iter().take(old).try_for_each(|one| {
+        // What it is goes first: one without is nothing to be taken back, however much is left of it.
+        let about = one.directory.join(ABOUT);
+        fs::remove_file(&about).map_err(|error| Failure::io("remove", &about, &error))?;
+        one.forget()
+    })
 }
 
 fn ids() -> Result<Vec<u32>, Failure> {

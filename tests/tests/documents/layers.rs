@@ -133,7 +133,7 @@ const ROOTS: Layers = Layers {
     parts: &[
         &["lib.rs"],
         // What an administrator asks for.
-        &["build.rs", "import.rs", "update.rs"],
+        &["build.rs", "import.rs", "untouched.rs", "update.rs"],
         &[
             "change.rs",
             "existing.rs",

@@ -425,6 +425,11 @@ fn what_somebody_has_written_since_stays_and_own_lines_go() {
             .contains("/srv/jails/ann/home/ann: it stays, because it is not empty"),
         "{back}"
     );
+    // Not the next one's who gets the number of the account.
+    assert_eq!(
+        sandbox.must("stat -c '%u:%g %a' /srv/jails/ann/home/ann"),
+        "0:0 700"
+    );
     assert_eq!(
         sandbox.read("/etc/ssh/sshd_config.d/10-login-jail-sftponly.conf"),
         "Match Group sftponly\n    Banner /etc/issue\nMatch all"

@@ -17,7 +17,7 @@ use crate::{
 /// A directory to be made, with the ids of its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Made {
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     pub(super) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
@@ -26,7 +26,7 @@ pub(crate) struct Made {
 /// Directories to be made, those above others first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Directories {
-    pub(super) made: Vec<Made>,
+    pub(crate) made: Vec<Made>,
 }
 
 /// Directories that are planned, each once.

@@ -120,8 +120,7 @@ impl Rewrite {
         let uids: BTreeSet<u32> = going
             .filter_map(|line| field(line, 2).parse().ok())
             .collect();
-        let owners = Process::owners()?;
-        let running: BTreeSet<u32> = owners.intersection(&uids).copied().collect();
+        let running = Process::still_running(&uids)?;
         if running.is_empty() {
             return Ok(());
         }

@@ -17,7 +17,9 @@ use jail_roots::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{failure::Failure, mountinfo::Mounted, progress::show_progress, shell::shown};
+use crate::{
+    failure::Failure, mountinfo::Mounted, process::Process, progress::show_progress, shell::shown,
+};
 
 /// The most that an image may unpack to, as `jailctl import` has it.
 const MOST_BYTES: u64 = 16 << 30;
@@ -159,7 +161,12 @@ impl Root {
     fn remove(&self) -> Result<(Option<String>, Option<String>), Failure> {
         let (path, was_there) = (shown(&self.path), self.is_there());
         let stays = |why: String| Ok((None, Some(format!("{path}: it stays, because {why}"))));
-        if was_there && Mounted::namespaces_with(&self.path)? > 0 {
+        let is_open = || {
+            Ok::<bool, Failure>(
+                Mounted::namespaces_with(&self.path)? > 0 || Process::has_root(&self.path)?,
+            )
+        };
+        if was_there && is_open()? {
             return stays("a session is open in it".to_owned());
         }
         match untouched::remove(&self.path)? {
