@@ -380,12 +380,13 @@ while True:
 "#;
 
 #[test]
+#[ignore = "takes minutes: a directory that takes half a second for each question; make test-long"]
 fn a_local_user_with_a_rule_waits_for_a_slow_directory_as_long_as_without_login_jail() {
     let Some(sandbox) = machine(Client::Nslcd, "") else {
         return;
     };
-    let sandbox = sandbox.plain_user("dan").plain_user("eve").user("fay");
-    roots(&sandbox, &["dan", "fay"]);
+    let sandbox = sandbox.plain_user("dan");
+    roots(&sandbox, &["dan"]);
     let sandbox = sandbox.config(&CONFIG.replace("ann = 'web'", "ann = 'web'\ndan = 'web'"));
     sandbox.write("/run/slow.py", SLOW);
     assert_eq!(sandbox.ssh("bob", "echo in").ok(), "in");
