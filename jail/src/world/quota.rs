@@ -50,7 +50,7 @@ pub(crate) fn set_for_all(home: &OwnedFd, uid: u32, disk: Disk) -> Result<(), St
         count(home, uid, true)?;
         count_all_in(home, uid, DEEPEST)?;
     }
-    set(home, uid, disk).map(drop)
+    set(home, uid, disk)
 }
 
 fn count_all_in(directory: &OwnedFd, uid: u32, deep: usize) -> Result<(), StepFault> {
@@ -122,11 +122,11 @@ fn count(file: impl AsFd, uid: u32, is_directory: bool) -> Result<(), StepFault>
     quota::set_attributes(&file, wanted).map_err(failed("FS_IOC_FSSETXATTR"))
 }
 
-/// Sets how much a new, empty home may take, and reads it back. Tells whose files are counted.
+/// Sets how much a new, empty home may take, and reads it back.
 ///
 /// # Errors
 /// The file system has no quotas, or does not take them.
-pub(crate) fn set(home: impl AsFd, uid: u32, disk: Disk) -> Result<Whose, StepFault> {
+pub(crate) fn set(home: impl AsFd, uid: u32, disk: Disk) -> Result<(), StepFault> {
     let whose = if has(&home, Whose::Project, uid)? {
         count(&home, uid, true)?;
         Whose::Project
@@ -151,8 +151,7 @@ pub(crate) fn set(home: impl AsFd, uid: u32, disk: Disk) -> Result<Whose, StepFa
     expect_in_force(
         "the quota of the home",
         counted.is_some_and(|it| it.holds(disk)),
-    )?;
-    Ok(whose)
+    )
 }
 
 /// Reads what is counted for a home; nothing where nothing is.

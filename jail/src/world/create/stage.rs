@@ -208,7 +208,7 @@ fn build(missing: &Missing, made: &OwnedFd, home: &New<'_>) -> Result<(), StepFa
     };
     // Then all of it is the user's to fill.
     if let (Owner::RootForUser, Some(disk)) = (missing.owner, home.disk) {
-        let _counted = quota::set(made, home.uid, disk)?;
+        quota::set(made, home.uid, disk)?;
     }
     let rest = missing.names.get(1..).unwrap_or_default();
     build_in(made, rest, missing.is_home, ids, home)
@@ -237,7 +237,7 @@ fn fill_home(directory: &OwnedFd, home: &New<'_>) -> Result<(), StepFault> {
     let ids = (home.uid, home.group);
     // What is copied is counted.
     if let Some(disk) = home.disk {
-        let _counted = quota::set(directory, home.uid, disk)?;
+        quota::set(directory, home.uid, disk)?;
     }
     skeleton::copy(&home.create.skeleton, directory, ids)?;
     give(directory, ids, Mode::from_raw_mode(home.create.mode))
