@@ -78,7 +78,8 @@ pub(crate) fn undo(journal: Journal) -> Result<Report, Failure> {
                 .did
                 .push(format!("{}: root's from now on", path.display())),
             Ok(false) => {}
-            Err(failure) => failures.push(failure.to_string()),
+            // As one that can't be removed: it does not keep the set-up from being taken back.
+            Err(failure) => report.kept.push(failure.to_string()),
         }
     }
     if failures.is_empty() {

@@ -260,13 +260,19 @@ jail = "kit"
 jail = "image"
 "#;
 
-#[test]
-fn roots_that_are_new_go_with_undo_unless_somebody_has_put_something_into_them() {
+/// A host with a state of two roots, and the image of one.
+fn host_with_image() -> Sandbox {
     let sandbox = host(ROOTS);
     sandbox.must(
         "PATH=/usr/local/sbin:$PATH jailctl build /root/tree --with shell >/dev/null
          rm -r /root/tree/.login-jail; tar -C /root/tree -cf /root/image.tar .; rm -rf /root/tree /var/lib/login-jail",
     );
+    sandbox
+}
+
+#[test]
+fn roots_that_are_new_go_with_undo_unless_somebody_has_put_something_into_them() {
+    let sandbox = host_with_image();
     let all =
         format!("{ETC}\nls -lR /srv; find /var/lib/login-jail -mindepth 1 2>/dev/null || true");
     let before = sandbox.must(&all);
@@ -353,11 +359,7 @@ fn of_two_at_once_one_waits_or_is_refused_and_nothing_is_half_made() {
 
 #[test]
 fn a_kill_at_any_moment_leaves_what_undo_takes_back() {
-    let sandbox = host(ROOTS);
-    sandbox.must(
-        "PATH=/usr/local/sbin:$PATH jailctl build /root/tree --with shell >/dev/null
-         rm -r /root/tree/.login-jail; tar -C /root/tree -cf /root/image.tar .; rm -rf /root/tree /var/lib/login-jail",
-    );
+    let sandbox = host_with_image();
     let all = format!("{ETC}\nls -laR /srv | grep -v ' \\.\\.*$'");
     let before = sandbox.must(&all);
     for milliseconds in (10..1500).step_by(75) {
