@@ -1,6 +1,9 @@
-//! Sockets between processes of our own: messages, descriptors that go with them, and a wait that ends.
+//! What goes from one process of our own to another: messages, descriptors that go with them, files in memory for what is too
+//! long for a message, and a wait that ends.
 
 use std::{
+    fs::File,
+    io::{Read, Seek, Write},
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::Instant,
@@ -8,6 +11,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    fs::{MemfdFlags, memfd_create},
     io::{Errno, IoSlice, IoSliceMut, Result},
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -15,7 +19,7 @@ use rustix::{
     },
 };
 
-use crate::fault::{StepFault, failed};
+use crate::fault::{StepFault, errno_of_io, failed};
 
 /// How many descriptors go with a message at the most: the standard ones, and what a login brings to a world.
 pub(crate) const MOST: usize = 6;
@@ -75,6 +79,32 @@ pub(crate) fn receive_with(
         _ => None,
     });
     Ok((received.bytes, passed.flatten().collect()))
+}
+
+/// Makes a file in memory of these bytes, to be passed to another process: memfd_create(2). `name` is for /proc/PID/fd.
+///
+/// # Errors
+/// The file can't be made or written.
+pub(crate) fn pack(name: &str, bytes: &[u8]) -> std::result::Result<OwnedFd, StepFault> {
+    let file = memfd_create(name, MemfdFlags::CLOEXEC).map_err(failed("memfd_create"))?;
+    let mut file = File::from(file);
+    file.write_all(bytes)
+        .and_then(|()| file.rewind())
+        .map_err(|error| StepFault::Failed("write to a file in memory", errno_of_io(&error)))?;
+    Ok(file.into())
+}
+
+/// Reads what [`pack`] has written, up to `longest` bytes.
+///
+/// # Errors
+/// read(2) failed.
+pub(crate) fn unpack(file: OwnedFd, longest: u64) -> std::result::Result<Vec<u8>, StepFault> {
+    let mut bytes = Vec::new();
+    File::from(file)
+        .take(longest)
+        .read_to_end(&mut bytes)
+        .map_err(|error| StepFault::Failed("read a file in memory", errno_of_io(&error)))?;
+    Ok(bytes)
 }
 
 /// Waits until there is something to read, or the other side is gone. Gives false at the end of the time. A signal does not

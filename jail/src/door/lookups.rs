@@ -7,14 +7,10 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
-    io::{Read, Seek, Write},
-    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
 use jail_config::Decision;
-use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::{
     account::{
@@ -22,8 +18,9 @@ use crate::{
         password::has_expired,
         services::{self, Unanswered},
     },
+    channel,
     door::{child::Child, decision::Config, refusal::Refusal},
-    fault::{StepFault, errno_of_io, failed},
+    fault::StepFault,
     process::start::{DEADLINE, Watchdog},
 };
 
@@ -193,35 +190,16 @@ impl Lookups {
             return work();
         }
         let overdue = || Refusal::Unanswered(what);
-        let mut child = Child::begin(longest, &[], || write(&work()?).map(Some), overdue)?;
-        let answer = child.take_passed();
-        read(answer.ok_or_else(|| bug("nothing came out of a look-up"))?)
+        let refuse = |fault| Refusal::Step(LOOK_UP, fault);
+        let answer = || channel::pack(LOOK_UP, &work()?).map(Some).map_err(refuse);
+        let answer = Child::begin(longest, &[], answer, overdue)?.take_passed();
+        let answer = answer.ok_or_else(|| bug("nothing came out of a look-up"))?;
+        channel::unpack(answer, u64::MAX).map_err(refuse)
     }
 
     fn left(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }
-}
-
-/// Puts an answer into a file in memory.
-fn write(answer: &[u8]) -> Result<OwnedFd, Refusal> {
-    let refuse = |fault| Refusal::Step(LOOK_UP, fault);
-    let memory = memfd_create("look-up", MemfdFlags::CLOEXEC)
-        .map_err(failed("memfd_create"))
-        .map_err(refuse)?;
-    let mut file = File::from(memory);
-    file.write_all(answer)
-        .and_then(|()| file.rewind())
-        .map_err(|error| refuse(StepFault::Failed("write", errno_of_io(&error))))?;
-    Ok(file.into())
-}
-
-fn read(answer: OwnedFd) -> Result<Vec<u8>, Refusal> {
-    let mut bytes = Vec::new();
-    File::from(answer)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Refusal::Step(LOOK_UP, StepFault::Failed("read", errno_of_io(&error))))?;
-    Ok(bytes)
 }
 
 fn bug(what: &'static str) -> Refusal {

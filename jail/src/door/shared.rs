@@ -12,19 +12,13 @@
 //! long makes a world of its own, which no other login joins: a login never waits for what another one stands in.
 
 use std::{
-    fs::File,
-    io::{self, Read},
     os::fd::{AsFd, OwnedFd},
-    path::Path,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use nix::unistd::Pid;
-use rustix::{
-    fs::{MemfdFlags, Mode, OFlags, memfd_create, open},
-    stdio::{stderr, stdin, stdout},
-};
+use rustix::stdio::{stderr, stdin, stdout};
 
 use crate::{
     channel,
@@ -38,11 +32,11 @@ use crate::{
         until,
         user::drop_privileges,
     },
-    fault::{StepFault, errno_of, errno_of_io, failed},
+    fault::{StepFault, errno_of},
     log::running::Running,
     plan::{Plan, sharing::digest, steps::Step, world::View},
     process::{
-        cgroup::kills::spare_this_process,
+        cgroup::{self, kills::spare_this_process},
         landlock,
         program::ProgramFault,
         start::{Inherited, Watchdog},
@@ -66,9 +60,6 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// How long a world may take to say that it has a login.
 const WORD: Duration = Duration::from_secs(3);
-
-/// Where the cgroups are, in the one hierarchy of version 2: cgroups(7).
-const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// What a login has, before there is a world.
 pub(super) struct Login {
@@ -197,11 +188,15 @@ impl Login {
             .map_err(|errno| refuse(StepFault::Failed("read /proc/self/mountinfo", errno)))?;
         let numbers = if stalls {
             let file = Child::run_for(watchdog.left(), &self.plan, &[], || {
-                pack(&made_of()?).map(Some).map_err(refuse)
+                channel::pack("look", made_of()?.as_bytes())
+                    .map(Some)
+                    .map_err(refuse)
             })?
             .take_passed()
             .ok_or_else(|| refuse(StepFault::Bug("nothing came out of the look")))?;
-            unpack(file).map_err(refuse)?
+            let text = channel::unpack(file, u64::MAX).map_err(refuse)?;
+            String::from_utf8(text)
+                .map_err(|_| refuse(StepFault::Bug("half a text came out of the look")))?
         } else {
             made_of()?
         };
@@ -228,7 +223,7 @@ impl Login {
         let file = Arrival::of(&self.plan, made_of, word, inherited)
             .and_then(|arrival| arrival.write())
             .map_err(refuse)?;
-        let cgroup = cgroup().map_err(refuse)?;
+        let cgroup = cgroup::open_own_procs().map_err(refuse)?;
         let mut kinds = b"0120".to_vec();
         let mut passed = vec![stdin(), stdout(), stderr(), file.as_fd()];
         let rest = [
@@ -341,42 +336,4 @@ fn refusal(code: u8, more: u8, reason: &[u8]) -> Refusal {
     }
     let code = Code::of_status(code).unwrap_or(Code::Step);
     Refusal::OfChild(code, String::from_utf8_lossy(reason).into_owned())
-}
-
-/// Puts a text into a file in memory, which a child can pass on.
-fn pack(text: &str) -> Result<OwnedFd, StepFault> {
-    let file = memfd_create("look", MemfdFlags::CLOEXEC).map_err(failed("memfd_create"))?;
-    let written = rustix::io::pwrite(&file, text.as_bytes(), 0).map_err(failed("pwrite"))?;
-    match written == text.len() {
-        true => Ok(file),
-        false => Err(StepFault::Bug("a file in memory took a part of a text")),
-    }
-}
-
-fn unpack(file: OwnedFd) -> Result<String, StepFault> {
-    let mut text = String::new();
-    File::from(file)
-        .read_to_string(&mut text)
-        .map_err(|error| StepFault::Failed("read", errno_of_io(&error)))?;
-    Ok(text)
-}
-
-/// Opens the file by which a process enters this one's cgroup, for one that may not open it; nothing where there is no hierarchy of
-/// version 2. The kernel asks who has opened it, not who writes.
-fn cgroup() -> Result<Option<OwnedFd>, StepFault> {
-    let own = match std::fs::read_to_string("/proc/self/cgroup") {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        own => {
-            own.map_err(|error| StepFault::Failed("read /proc/self/cgroup", errno_of_io(&error)))?
-        }
-    };
-    let Some(own) = own.lines().find_map(|line| line.strip_prefix("0::/")) else {
-        return Ok(None);
-    };
-    let file = Path::new(CGROUPS).join(own).join("cgroup.procs");
-    match open(&file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(file) => Ok(Some(file)),
-        Err(rustix::io::Errno::NOENT) => Ok(None),
-        Err(errno) => Err(failed("open cgroup.procs")(errno)),
-    }
 }

@@ -5,8 +5,6 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::File,
-    io::{Read, Seek, Write},
     os::{
         fd::OwnedFd,
         unix::ffi::{OsStrExt, OsStringExt},
@@ -17,10 +15,10 @@ use std::{
 
 use jail_config::Home;
 use nix::sys::resource::{Resource, getrlimit};
-use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::{
-    fault::{StepFault, errno_of_io, failed},
+    channel,
+    fault::StepFault,
     plan::{
         Plan,
         environment::Variable,
@@ -90,21 +88,12 @@ impl Arrival {
     /// # Errors
     /// The file can't be made or written.
     pub(crate) fn write(&self) -> Result<OwnedFd, StepFault> {
-        let file = memfd_create("arrival", MemfdFlags::CLOEXEC).map_err(failed("memfd_create"))?;
-        let mut file = File::from(file);
-        file.write_all(&self.encode())
-            .and_then(|()| file.rewind())
-            .map_err(|error| {
-                StepFault::Failed("write what the login brings", errno_of_io(&error))
-            })?;
-        Ok(file.into())
+        channel::pack("arrival", &self.encode())
     }
 
     /// Reads it of the file; nothing where it can't be read or makes no sense.
     pub(crate) fn read(file: OwnedFd) -> Option<Arrival> {
-        let mut text = Vec::new();
-        File::from(file).take(LONGEST).read_to_end(&mut text).ok()?;
-        Arrival::decode(&text)
+        Arrival::decode(&channel::unpack(file, LONGEST).ok()?)
     }
 
     fn encode(&self) -> Vec<u8> {

@@ -12,15 +12,20 @@ mod systemd;
 mod tree;
 
 use std::{
-    fmt, fs,
+    fmt, fs, io,
+    os::fd::OwnedFd,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use jail_config::AccountLimits;
+use rustix::{
+    fs::{Mode, OFlags, open},
+    io::Errno,
+};
 
 use crate::{
-    fault::{StepFault, errno_of_io},
+    fault::{StepFault, errno_of_io, failed},
     process::cgroup::{kills::Kills, read::InForce, tree::Tree},
 };
 
@@ -114,7 +119,7 @@ pub(crate) fn limit(uid: u32, limits: &AccountLimits) -> Result<Kills, StepFault
     let wanted = InForce::wanted(limits);
     let group = Group::of(uid);
     let deadline = Instant::now() + LONGEST;
-    let is_inside = group.has(&own_path()?);
+    let is_inside = group.has(&expect_own_path()?);
     match &group {
         Group::Slice(slice) => {
             if !is_inside || !tree.own(&group.path())?.is(&wanted) {
@@ -131,7 +136,7 @@ pub(crate) fn limit(uid: u32, limits: &AccountLimits) -> Result<Kills, StepFault
         }
     }
     loop {
-        let own = own_path()?;
+        let own = expect_own_path()?;
         let Some(why) = why_not(&tree, &group, &own, &wanted)? else {
             return Kills::watch(&tree, &own);
         };
@@ -160,13 +165,38 @@ fn why_not(
         .map(|looser| format!("{looser} in {group}, which is looser than limits in the config")))
 }
 
-/// Finds the cgroup of this process.
-fn own_path() -> Result<String, StepFault> {
-    let text = fs::read_to_string("/proc/self/cgroup")
-        .map_err(|error| StepFault::Failed("read /proc/self/cgroup", errno_of_io(&error)))?;
-    read::path(&text)
-        .map(str::to_owned)
-        .ok_or_else(|| StepFault::Unfit("/proc/self/cgroup has no cgroup of version 2".to_owned()))
+/// Opens the file by which a process enters this one's cgroup, for one that may not open it; nothing where there is no hierarchy of
+/// version 2. The kernel asks who has opened it, not who writes: cgroups(7).
+///
+/// # Errors
+/// A call that failed.
+pub(crate) fn open_own_procs() -> Result<Option<OwnedFd>, StepFault> {
+    let Some(own) = own_path()? else {
+        return Ok(None);
+    };
+    let file = format!("{}{own}/cgroup.procs", tree::MOUNT);
+    match open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(failed("open cgroup.procs")(errno)),
+    }
+}
+
+/// Finds the cgroup of this process; nothing where there is no hierarchy of version 2.
+fn own_path() -> Result<Option<String>, StepFault> {
+    match fs::read_to_string("/proc/self/cgroup") {
+        Ok(text) => Ok(read::path(&text).map(str::to_owned)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StepFault::Failed(
+            "read /proc/self/cgroup",
+            errno_of_io(&error),
+        )),
+    }
+}
+
+fn expect_own_path() -> Result<String, StepFault> {
+    let none = "/proc/self/cgroup has no cgroup of version 2";
+    own_path()?.ok_or_else(|| StepFault::Unfit(none.to_owned()))
 }
 
 #[cfg(test)]
