@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod edit;
 pub(crate) mod listed;
+pub(crate) mod login_defs;
 pub(crate) mod manager;
 pub(crate) mod open_until;
 pub(crate) mod shells;

@@ -16,29 +16,6 @@ pub(crate) use super::listed::passwd;
 use super::listed::{NameServices, RuleGroups, are_in_files_alone};
 use crate::{failure::Failure, progress::Progress, shell};
 
-/// Accounts below are the system's, which a rule for everybody or a misspelt name is not meant for: login.defs(5), UID_MIN.
-pub(crate) const FIRST_ORDINARY: u32 = 1000;
-
-/// The highest uid of an ordinary account: login.defs(5), UID_MAX. Above are nobody, and what systemd makes up for services.
-const LAST_ORDINARY: u32 = 60_000;
-
-/// Tells whether a uid or gid is of an account of the system, as a service has it: login.defs(5), UID_MIN and UID_MAX.
-pub(crate) fn is_of_system(id: u32) -> bool {
-    let text = fs::read_to_string("/etc/login.defs").unwrap_or_default();
-    is_outside(&text, id)
-}
-
-fn is_outside(login_defs: &str, id: u32) -> bool {
-    let set = |keyword: &str, default: u32| {
-        let mut words = login_defs.lines().map(str::split_whitespace);
-        words
-            .find_map(|mut line| (line.next() == Some(keyword)).then(|| line.next()?.parse().ok()))
-            .flatten()
-            .unwrap_or(default)
-    };
-    id != 0 && !(set("UID_MIN", FIRST_ORDINARY)..=set("UID_MAX", LAST_ORDINARY)).contains(&id)
-}
-
 /// Tells whether a directory is the home of an account.
 pub(crate) fn is_home(directory: &Path) -> bool {
     let passwd = passwd().unwrap_or_default();
@@ -287,26 +264,4 @@ fn with_own_file(directory: &Path) -> Vec<String> {
         .filter_map(|file| file.file_name().into_string().ok())
         .filter_map(|name| name.strip_suffix(".toml").map(str::to_owned))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_outside;
-
-    #[test]
-    fn accounts_of_the_system_are_those_outside_of_the_ordinary_range() {
-        for (id, system) in [
-            (0, false),
-            (104, true),
-            (999, true),
-            (1000, false),
-            (65534, true),
-        ] {
-            assert_eq!(is_outside("", id), system, "{id}");
-        }
-        let set = "# UID_MIN 1\nUID_MIN\t500\nUID_MAX 70000\n";
-        for (id, system) in [(499, true), (500, false), (65534, false)] {
-            assert_eq!(is_outside(set, id), system, "{id}");
-        }
-    }
 }

@@ -7,7 +7,7 @@ use jail::log::is_hidden;
 use jail_config::{Decision, Policy};
 
 use crate::{
-    accounts::account::FIRST_ORDINARY,
+    accounts::login_defs::FIRST_ORDINARY,
     door::JAIL_SHELL_PATH,
     failure::Failure,
     shell::{quoted, shown},

@@ -10,7 +10,7 @@ use jail_roots::pattern::fits;
 
 use super::draft::{Draft, Now, Sketch};
 use crate::{
-    accounts::account::{self, FIRST_ORDINARY},
+    accounts::{account, login_defs::FIRST_ORDINARY},
     door::has_no_shell,
     failure::Failure,
     shell::shown,

@@ -13,10 +13,7 @@ use jail::{
 use jail_config::{Decision, Policy, Rule, RuleKind, is_jail_key, nearest};
 
 use crate::{
-    accounts::{
-        account::{Accounts, FIRST_ORDINARY},
-        listed::RuleGroups,
-    },
+    accounts::{account::Accounts, listed::RuleGroups, login_defs::FIRST_ORDINARY},
     doctor::{
         check::{Finding, FindingKind, Report, sshd_forces_jail_shell},
         mend::{Kind, Repair, is_only_of_jail, keeps_its_owner},

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use jail::account::identity::Identity;
 
 use crate::{
-    accounts::account::{Accounts, FIRST_ORDINARY},
+    accounts::{account::Accounts, login_defs::FIRST_ORDINARY},
     doctor::check::{Finding, FindingKind, sudo},
     door::{has_jail_shell, has_no_shell},
     pam,

@@ -18,7 +18,10 @@ use jail_roots::tree::Tree;
 use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, fstat, openat};
 
 use crate::{
-    accounts::account::{self, Accounts, Jailed},
+    accounts::{
+        account::{self, Accounts, Jailed},
+        login_defs,
+    },
     doctor::mend::{
         Data, Extent, Kind,
         reach::{Root, failed, mode_words, open_entry},
@@ -278,7 +281,7 @@ const ELSEWHERE: &str = "choose another place, and name it in the config";
 
 /// Says why something stays with its owner; nothing where it may be given to root.
 pub(crate) fn keeps_its_owner(uid: u32) -> Option<String> {
-    account::is_of_system(uid)
+    login_defs::is_of_system(uid)
         .then(|| format!("that is an account of the system, whose service needs it; {ELSEWHERE}"))
 }
 
@@ -291,7 +294,7 @@ fn keeps_its_group(path: &Path, end: &Path) -> Result<Option<String>, Failure> {
     let found = found.map_err(|error| Failure::io("examine", path, &error))?;
     let (gid, mode) = (found.gid(), found.mode());
     let is_shared =
-        mode & 0o020 != 0 && gid != 0 && (mode & 0o2000 != 0 || account::is_of_system(gid));
+        mode & 0o020 != 0 && gid != 0 && (mode & 0o2000 != 0 || login_defs::is_of_system(gid));
     Ok(is_shared.then(|| format!("the group {gid} writes there; {ELSEWHERE}")))
 }
 

@@ -50,13 +50,14 @@ pub(crate) struct Rewrite {
     pub(super) shells: Vec<Shell>,
 }
 
-/// How long a password is valid, for new lines of shadow(5): the day of its last change, and what login.defs(5) says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How long a password is valid, for new lines of shadow(5): the day of its last change, counted from 1970, and the days that
+/// login.defs(5) says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ageing {
     pub(super) today: i64,
-    pub(super) least: String,
-    pub(super) most: String,
-    pub(super) warning: String,
+    pub(super) least: u32,
+    pub(super) most: u32,
+    pub(super) warning: u32,
 }
 
 /// What is left of a rewrite that was taken back.
@@ -76,7 +77,7 @@ impl Rewrite {
     }
 
     /// Makes the new texts, or says what has come in between.
-    pub(super) fn made_in(&self, files: &Files, ageing: &Ageing) -> Result<Files, String> {
+    pub(super) fn made_in(&self, files: &Files, ageing: Ageing) -> Result<Files, String> {
         self.refuse_taken(files)?;
         let shells: BTreeMap<&str, &str> = self
             .shells
@@ -220,9 +221,9 @@ impl Rewrite {
                 .collect()
         });
         let files = Files {
-            passwd: passwd.clone(),
+            passwd,
             shadow,
-            group: group.clone(),
+            group,
             gshadow,
         };
         (files, left)

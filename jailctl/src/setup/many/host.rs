@@ -1,25 +1,20 @@
 //! The accounts and groups of the host, read once: thousands of look-ups would each read the files from their beginning.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use jail::account::{identity::Identity, names};
 use nix::unistd::Uid;
 
-use super::{
-    database::Files,
-    locked::{self, setting},
-};
+use super::{database::Files, locked};
 use crate::{
     accounts::{
         account,
         listed::{Listed, are_in_files_alone, field},
+        login_defs::LoginDefs,
     },
     failure::Failure,
     setup::accounts,
 };
-
-/// The ids that ordinary accounts have: login.defs(5).
-const ORDINARY: (u32, u32) = (1000, 60_000);
 
 /// What the host has.
 #[derive(Debug)]
@@ -31,8 +26,8 @@ pub(super) struct Host {
     /// Ids that users or groups have.
     taken: BTreeSet<u32>,
     gids: BTreeSet<u32>,
-    uid_range: (u32, u32),
-    gid_range: (u32, u32),
+    uid_range: RangeInclusive<u32>,
+    gid_range: RangeInclusive<u32>,
 }
 
 impl Host {
@@ -42,20 +37,14 @@ impl Host {
         // Those of a directory as well, as far as it lists them.
         let all = account::passwd()?;
         let uids = all.lines().filter_map(|it| field(it, 2).parse().ok());
-        let defs = fs::read_to_string("/etc/login.defs").unwrap_or_default();
-        let range = |least: &str, most: &str| {
-            (
-                setting(&defs, least).unwrap_or(ORDINARY.0),
-                setting(&defs, most).unwrap_or(ORDINARY.1),
-            )
-        };
+        let defs = LoginDefs::read();
         Ok(Host {
             taken: uids.chain(files.groups.values().copied()).collect(),
             gids: files.groups.values().copied().collect(),
             files,
             has_files_alone: are_in_files_alone()?,
-            uid_range: range("UID_MIN", "UID_MAX"),
-            gid_range: range("GID_MIN", "GID_MAX"),
+            uid_range: defs.uids(),
+            gid_range: defs.gids(),
         })
     }
 
@@ -111,7 +100,7 @@ impl Host {
     /// is free.
     pub(super) fn new_id(&mut self) -> Result<u32, Failure> {
         loop {
-            let id = next(&self.taken, self.uid_range).ok_or_else(|| full("uid", "UID_MAX"))?;
+            let id = next(&self.taken, &self.uid_range).ok_or_else(|| full("uid", "UID_MAX"))?;
             self.taken.insert(id);
             if self.has_files_alone || is_free(id)? {
                 self.gids.insert(id);
@@ -122,20 +111,23 @@ impl Host {
 
     /// Gives a gid that no group has.
     pub(super) fn new_gid(&mut self) -> Result<u32, Failure> {
-        let gid = next(&self.gids, self.gid_range).ok_or_else(|| full("gid", "GID_MAX"))?;
+        let gid = next(&self.gids, &self.gid_range).ok_or_else(|| full("gid", "GID_MAX"))?;
         self.gids.insert(gid);
         self.taken.insert(gid);
         Ok(gid)
     }
 }
 
-fn next(taken: &BTreeSet<u32>, (least, most): (u32, u32)) -> Option<u32> {
-    let highest = taken.range(least..=most).next_back();
-    let next = highest.map_or(least, |it| it.saturating_add(1));
-    if next <= most {
+fn next(taken: &BTreeSet<u32>, range: &RangeInclusive<u32>) -> Option<u32> {
+    if range.is_empty() {
+        return None;
+    }
+    let highest = taken.range(range.clone()).next_back();
+    let next = highest.map_or(*range.start(), |it| it.saturating_add(1));
+    if range.contains(&next) {
         return Some(next);
     }
-    (least..=most).find(|id| !taken.contains(id))
+    range.clone().find(|id| !taken.contains(id))
 }
 
 fn full(what: &str, setting: &str) -> Failure {

@@ -20,7 +20,12 @@ use rustix::{
 };
 
 use super::database::{Ageing, Files};
-use crate::{accounts::edit::with_suffix, failure::Failure, setup::file, shell};
+use crate::{
+    accounts::{edit::with_suffix, login_defs::LoginDefs},
+    failure::Failure,
+    setup::file,
+    shell,
+};
 
 const PASSWD: &str = "/etc/passwd";
 const SHADOW: &str = "/etc/shadow";
@@ -51,23 +56,15 @@ pub(super) fn read() -> Result<Files, Failure> {
 
 /// Gives how long passwords are valid by login.defs(5), from today on.
 pub(super) fn ageing() -> Ageing {
-    let defs = fs::read_to_string("/etc/login.defs").unwrap_or_default();
-    let set = |keyword: &str, default: &str| {
-        setting(&defs, keyword).map_or(default.to_owned(), |it| it.to_string())
-    };
+    let defs = LoginDefs::read();
+    let days = |keyword: &str, default: u32| defs.number(keyword).unwrap_or(default);
     let seconds = jiff::Timestamp::now().as_second();
     Ageing {
         today: seconds / (24 * 60 * 60),
-        least: set("PASS_MIN_DAYS", "0"),
-        most: set("PASS_MAX_DAYS", "99999"),
-        warning: set("PASS_WARN_AGE", "7"),
+        least: days("PASS_MIN_DAYS", 0),
+        most: days("PASS_MAX_DAYS", 99_999),
+        warning: days("PASS_WARN_AGE", 7),
     }
-}
-
-/// Reads a number of login.defs(5).
-pub(super) fn setting(defs: &str, keyword: &str) -> Option<u32> {
-    let mut lines = defs.lines().map(str::split_whitespace);
-    lines.find_map(|mut line| (line.next() == Some(keyword)).then(|| line.next()?.parse().ok())?)
 }
 
 /// The right to change the four files, as long as it lives.
