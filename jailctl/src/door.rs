@@ -13,6 +13,8 @@ use jail::{
 use jail_config::Jail;
 use serde::Serialize;
 
+use crate::failure::Failure;
+
 /// A door into a jail. Its name is the same word in arguments, in JSON and in lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -93,6 +95,16 @@ pub(crate) const JAIL_SHELL: &str = "jail-shell";
 
 /// Where it is installed.
 pub(crate) const JAIL_SHELL_PATH: &str = "/usr/bin/jail-shell";
+
+/// Insists on a jail-shell that is installed: without it nobody can be let in.
+pub(crate) fn expect_jail_shell() -> Result<(), Failure> {
+    match Path::new(JAIL_SHELL_PATH).is_file() {
+        true => Ok(()),
+        false => Err(Failure::Failed(format!(
+            "nothing was changed, because {JAIL_SHELL_PATH} is not installed; run make install"
+        ))),
+    }
+}
 
 /// Tells whether an account's login shell is jail-shell.
 pub(crate) fn has_jail_shell(identity: &Identity) -> bool {

@@ -27,6 +27,16 @@ pub(crate) const SHELLS: File = (
     "/var/lib/login-jail/shells",
     "the login shells that users had before jailctl add",
 );
+/// The keys of users whom `jailctl setup`, `add` or `apply` has jailed.
+pub(crate) const KEYS: File = (
+    "/etc/ssh/authorized_keys.d/USER",
+    "the keys of a user, which root alone can write",
+);
+/// What can be taken back.
+pub(crate) const JOURNALS: File = (
+    "/var/lib/login-jail/setup",
+    "the journals of set-ups, with the files from before, for jailctl undo",
+);
 /// The roots that `jailctl update` takes.
 pub(crate) const ROOTS: File = (
     "/var/lib/login-jail/roots",

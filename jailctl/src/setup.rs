@@ -1,9 +1,8 @@
 //! `jailctl setup` and `jailctl undo`: a host brought from nothing to a working set-up, and back.
 //!
-//! [`recipe`] has the recipes as data. [`plan`] makes a list of changes of a recipe, of what is [`asked`] for, and of
-//! what the host has; [`change`] has
-//! the kinds of changes, each of which can be shown, made and taken back. [`engine`] makes them, each after [`journal`] has
-//! written down how things were. [`text`] decides what a file becomes; nothing there reads or writes.
+//! [`recipe`] has the recipes as data. [`plan`] makes a list of changes of a recipe, of what is [`asked`] for, and of what the
+//! host has; [`change`] has the kinds of changes, each of which can be shown, made and taken back. [`engine`] makes them, each
+//! after [`journal`] has written down how things were. [`text`] decides what a file becomes; nothing there reads or writes.
 
 pub(crate) mod asked;
 pub(crate) mod change;

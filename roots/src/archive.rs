@@ -50,6 +50,18 @@ pub struct Policy {
     pub most_entries: u64,
 }
 
+impl Default for Policy {
+    /// All is root's and has no set-id bits; 16 GiB in two million entries at the most.
+    fn default() -> Policy {
+        Policy {
+            keep_owners: false,
+            keep_set_ids: false,
+            most_bytes: 16 << 30,
+            most_entries: 2_000_000,
+        }
+    }
+}
+
 /// Something of an archive that was not put into the root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refused {

@@ -58,7 +58,8 @@ use crate::{
 
 /// Enters the jail of a plan. There is no way back.
 ///
-/// `running` is told once, by the process that was called, when nothing is left that the host could refuse. `watchdog` ends this process when it takes too long.
+/// `running` is told once, by the process that was called, when nothing is left that the host could refuse. `watchdog` ends this
+/// process when it takes too long.
 ///
 /// # Errors
 /// The step that failed. The caller must end the process: part of the steps have been taken.

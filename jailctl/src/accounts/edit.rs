@@ -126,17 +126,28 @@ fn write_like(path: &Path, text: &str, old: &fs::Metadata) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    let file = create(path, text.as_bytes())?;
+    give_owner_and_mode(&file, old)?;
+    file.sync_all()
+}
+
+/// Makes a file that root alone can open, and writes it.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(text.as_bytes())?;
-    fchown(&file, Some(old.uid()), Some(old.gid()))?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// Gives a file the owner and mode of another.
+pub(crate) fn give_owner_and_mode(file: &File, other: &fs::Metadata) -> io::Result<()> {
+    fchown(file, Some(other.uid()), Some(other.gid()))?;
     file.set_permissions(fs::Permissions::from_mode(
-        old.permissions().mode() & 0o7777,
-    ))?;
-    file.sync_all()
+        other.permissions().mode() & 0o7777,
+    ))
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {

@@ -33,7 +33,7 @@ use crate::{
         mend::{Extent, Kind, limit_disk},
         rehearsal::{self, Seen},
     },
-    door::{Door, JAIL_SHELL_PATH, has_jail_shell},
+    door::{Door, JAIL_SHELL_PATH, expect_jail_shell, has_jail_shell},
     failure::{Failure, Verdict, need_root},
     manual::{self, Manual},
     output::say,
@@ -128,14 +128,8 @@ const MANUAL: Manual = Manual {
             "the config before the last change",
         ),
         manual::USERS_D,
-        (
-            "/etc/ssh/authorized_keys.d/USER",
-            "the keys of a user, which root alone can write",
-        ),
-        (
-            "/var/lib/login-jail/setup",
-            "the journals of changes, for jailctl undo",
-        ),
+        manual::KEYS,
+        manual::JOURNALS,
         manual::SHELLS,
     ],
     examples: EXAMPLES,
@@ -179,11 +173,7 @@ fn one(directory: &Path, user: &str, arguments: &Arguments) -> Result<Verdict, F
     if identity.is_root() {
         return Err(Refusal::UidZero.into());
     }
-    if !Path::new(JAIL_SHELL_PATH).is_file() {
-        return Err(Failure::Failed(format!(
-            "nothing was changed, because {JAIL_SHELL_PATH} is not installed; run make install"
-        )));
-    }
+    expect_jail_shell()?;
     // Before the login is tried: what that leaves behind for a moment is not from before.
     let running = Process::of_user(identity.uid)?.len();
     // The old config must be right: what is wrong in it is not to be blamed on the new line.

@@ -99,14 +99,8 @@ const MANUAL: Manual = Manual {
     files: &[
         manual::CONFIG,
         manual::USERS_D,
-        (
-            "/etc/ssh/authorized_keys.d/USER",
-            "the keys of a user, which root alone can write",
-        ),
-        (
-            "/var/lib/login-jail/setup",
-            "the journals of changes, for jailctl undo",
-        ),
+        manual::KEYS,
+        manual::JOURNALS,
     ],
     examples: EXAMPLES,
 };

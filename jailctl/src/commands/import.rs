@@ -68,7 +68,7 @@ pub(crate) struct Import {
     #[arg(long, default_value = "16G", value_parser = size, value_hint = ValueHint::Other)]
     max_size: u64,
     /// The largest number of entries
-    #[arg(long, default_value_t = 2_000_000, value_hint = ValueHint::Other)]
+    #[arg(long, default_value_t = Policy::default().most_entries, value_hint = ValueHint::Other)]
     max_entries: u64,
     /// The mirror that debootstrap uses, if not its default
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]

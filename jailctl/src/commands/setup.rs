@@ -97,18 +97,12 @@ const MANUAL: Manual = Manual {
     differs: None,
     files: &[
         manual::CONFIG,
-        (
-            "/var/lib/login-jail/setup",
-            "the journals of set-ups, with the files from before",
-        ),
+        manual::JOURNALS,
         (
             "/etc/ssh/sshd_config.d/10-login-jail-GROUP.conf",
             "what sshd does not do for the group",
         ),
-        (
-            "/etc/ssh/authorized_keys.d/USER",
-            "the keys of a user, which root alone can write",
-        ),
+        manual::KEYS,
     ],
     examples: EXAMPLES,
 };

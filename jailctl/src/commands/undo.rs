@@ -53,13 +53,7 @@ const MANUAL: Manual = Manual {
     fine: "the set-up is taken back, or was shown",
     found: None,
     differs: None,
-    files: &[
-        manual::CONFIG,
-        (
-            "/var/lib/login-jail/setup",
-            "the journals of set-ups, with the files from before",
-        ),
-    ],
+    files: &[manual::CONFIG, manual::JOURNALS],
     examples: EXAMPLES,
 };
 

@@ -1,8 +1,8 @@
 //! `jailctl mend`: does what mends a finding of `jailctl check`, and looks again before it does.
 //!
-//! [`kind`] and [`repair`] have the values, which findings carry and the command line names; [`wanted`] reads what is asked. Each file beside it mends one kind of thing;
-//! [`reach`] is how they get there: what lies in a root may be its user's, so nothing is done by path, and nothing is
-//! followed. A mount's source is data and is never changed: [`data`].
+//! [`kind`] and [`repair`] have the values, which findings carry and the command line names; [`wanted`] reads what is asked. Each
+//! file beside it mends one kind of thing; [`reach`] is how they get there: what lies in a root may be its user's, so nothing is
+//! done by path, and nothing is followed. A mount's source is data and is never changed: [`data`].
 
 mod accounts;
 mod beside;

@@ -17,13 +17,11 @@ use crate::{
 /// Where accounts that are made have their homes.
 pub(super) const HOMES: &str = "/home";
 
-/// The files that list accounts and groups.
+/// The files that list accounts and groups, and those beside them that have passwords.
 pub(super) const PASSWD: &str = "/etc/passwd";
 pub(super) const GROUP: &str = "/etc/group";
-
-/// The files that have passwords, beside those that list accounts and groups.
-const SHADOW: &str = "/etc/shadow";
-const GSHADOW: &str = "/etc/gshadow";
+pub(super) const SHADOW: &str = "/etc/shadow";
+pub(super) const GSHADOW: &str = "/etc/gshadow";
 
 pub(super) fn make_group(name: &str) -> Command {
     Command::of(&["groupadd", name])

@@ -1,9 +1,9 @@
 //! A file of a set-up: what it was, what it becomes, and its replacement at once.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
-    io::{self, ErrorKind, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    fs::{self, File, Permissions},
+    io::{self, ErrorKind},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -20,12 +20,15 @@ use super::{
     },
 };
 use crate::{
-    accounts::{edit::with_suffix, trial::Trial},
+    accounts::{
+        edit::{create, give_owner_and_mode, with_suffix},
+        trial::Trial,
+    },
     failure::Failure,
 };
 
 /// What stands behind the name of a file while it is written. No program reads a file of such a name.
-const UNFINISHED: &str = ".login-jail-new";
+pub(super) const UNFINISHED: &str = ".login-jail-new";
 
 /// What a file is for, which says how the set-up is taken out of it once somebody has changed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +81,20 @@ impl Written {
         }))
     }
 
+    /// Makes a change of a list of those who may not use cron or at, or where it takes names out, who may.
+    pub(super) fn denial(
+        file: &str,
+        adds: bool,
+        names: &[String],
+    ) -> Result<Option<Written>, Failure> {
+        Written::new(Path::new(file), Purpose::Denial, |text| {
+            Ok(match adds {
+                true => lists::with(text, names),
+                false => lists::without(text, names),
+            })
+        })
+    }
+
     /// Shows what changes.
     pub(super) fn shown(&self) -> Vec<String> {
         diff::shown(self.before.as_deref().unwrap_or_default(), &self.after)
@@ -85,12 +102,7 @@ impl Written {
 
     /// Writes it, unless somebody has changed it since it was read.
     pub(super) fn write(&self) -> Result<(), Failure> {
-        if read(&self.path)? != self.before {
-            return Err(Failure::Failed(format!(
-                "{}: somebody has changed it meanwhile",
-                self.path.display()
-            )));
-        }
+        refuse_changed(&self.path, self.before.as_ref())?;
         replace(&self.path, Some(&self.after))?;
         self.spread()?;
         if self.purpose == Purpose::Sshd {
@@ -206,6 +218,17 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Failure> {
     }
 }
 
+/// Refuses a file that somebody has changed since it was read.
+pub(super) fn refuse_changed(path: &Path, before: Option<&String>) -> Result<(), Failure> {
+    if read(path)?.as_ref() == before {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "{}: somebody has changed it meanwhile",
+        path.display()
+    )))
+}
+
 /// Replaces a file of root's at once, with the owner and mode of the old one; no text removes it.
 fn replace(path: &Path, text: Option<&str>) -> Result<(), Failure> {
     // Only where nobody else can change the way to it.
@@ -234,28 +257,15 @@ pub(super) fn remove(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Makes a file that root alone can open, and writes it.
-pub(super) fn create(new: &Path, bytes: &[u8]) -> io::Result<File> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(new)?;
-    file.write_all(bytes)?;
-    Ok(file)
-}
-
 fn write_like(new: &Path, text: &str, old: &Path) -> io::Result<()> {
     let file = create(new, text.as_bytes())?;
-    let mode = match fs::metadata(old) {
-        Ok(old) => {
-            fchown(&file, Some(old.uid()), Some(old.gid()))?;
-            old.permissions().mode() & 0o7777
+    match fs::metadata(old) {
+        Ok(old) => give_owner_and_mode(&file, &old)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            file.set_permissions(Permissions::from_mode(0o644))?;
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => 0o644,
         Err(error) => return Err(error),
-    };
-    file.set_permissions(Permissions::from_mode(mode))?;
+    }
     file.sync_all()
 }
 

@@ -12,6 +12,7 @@ use std::{
 
 use jail::trust;
 use jail_roots::tree::Tree;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{change::Change, file::sync_above};
@@ -37,6 +38,19 @@ pub(crate) struct About {
     pub(crate) users: Vec<String>,
     /// When it began, as RFC 3339 has it.
     pub(crate) time: String,
+}
+
+impl About {
+    /// Begins the description of a set-up that is made now.
+    pub(super) fn now(recipe: String, group: String, users: Vec<String>) -> About {
+        let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        About {
+            recipe,
+            group,
+            users,
+            time,
+        }
+    }
 }
 
 /// The journal of one set-up.

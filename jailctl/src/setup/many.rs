@@ -1,9 +1,9 @@
 //! Many users as few changes: what `jailctl add` of several users and `jailctl apply` are made of.
 //!
-//! [`wanted`] says what is asked for of each user, [`table`] reads it from a CSV file and [`state`] from a declared state, and [`planner`] looks at the
-//! [`host`]; [`plan`] makes changes of it, or lists all that is wrong. [`database`] and [`locked`] are the accounts, as one rewrite of passwd(5)
-//! and its like; [`directories`] the roots and homes; [`batch`] the rules and keys;
-//! [`roots`] those that are built or imported.
+//! [`wanted`] says what is asked for of each user; [`table`] reads it from a CSV file and [`state`] from a declared state.
+//! [`planner`] compares it with the [`host`], and [`plan`] makes changes of it, or lists all that is wrong. [`database`] and
+//! [`locked`] are the accounts, as one rewrite of passwd(5) and its like; [`directories`] the roots and homes; [`batch`] the rules
+//! and keys; [`roots`] those roots that are built or imported.
 
 pub(crate) mod batch;
 pub(crate) mod database;

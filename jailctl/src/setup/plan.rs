@@ -13,7 +13,6 @@ use jail::{
     door::decision::{CONFIG_DIRECTORY, Config},
     trust,
 };
-use jiff::Timestamp;
 
 use super::{
     accounts::{HOMES, login_shell},
@@ -30,7 +29,7 @@ use super::{
 use crate::{
     accounts::traces::KEYS,
     doctor::check::{ALIASES, ManagerCondition, denials, has_manager, mail_comes_home},
-    door::{JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
+    door::{expect_jail_shell, has_jail_shell, has_no_shell},
     failure::Failure,
     shell::shown,
 };
@@ -57,11 +56,7 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
     let shape = asked.recipe.shape();
     let group = asked.group.unwrap_or(shape.group);
     asked.refuse_nonsense(group, &shape)?;
-    if !Path::new(JAIL_SHELL_PATH).is_file() {
-        return Err(Failure::Failed(format!(
-            "nothing was changed, because {JAIL_SHELL_PATH} is not installed; run make install"
-        )));
-    }
+    expect_jail_shell()?;
     let config = Config::read(Path::new(CONFIG_DIRECTORY))?;
     let has_sshd = sshd::is_there();
     if has_sshd {
@@ -101,12 +96,11 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
     }
     maker.login_shells(&targets)?;
     Ok(Plan {
-        about: About {
-            recipe: asked.recipe.name().to_owned(),
-            group: group.to_owned(),
-            users: targets.into_iter().map(|it| it.name).collect(),
-            time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        },
+        about: About::now(
+            asked.recipe.name().to_owned(),
+            group.to_owned(),
+            targets.into_iter().map(|it| it.name).collect(),
+        ),
         changes: maker.changes,
         notes: maker.notes,
     })
@@ -233,12 +227,7 @@ impl Maker<'_> {
             }
         }
         for ((file, adds), names) in all {
-            let written = Written::new(Path::new(file), Purpose::Denial, |text| {
-                Ok(match adds {
-                    true => lists::with(text, &names),
-                    false => lists::without(text, &names),
-                })
-            })?;
+            let written = Written::denial(file, adds, &names)?;
             self.changes.extend(written.map(Change::File));
         }
         Ok(())

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use clap::ValueEnum;
-use jail_config::{Accepted, Policy, Whose, nearest};
+use jail_config::{Accepted, Policy, Whose};
 
 use super::{
     config::edit,
     finding::{Acceptance, Finding, Whom},
     report::Report,
 };
-use crate::{doctor::kinds::FindingKind, shell::shown};
+use crate::{accounts::account::did_you_mean, doctor::kinds::FindingKind, shell::shown};
 
 /// What is left out of a check, so that an acceptance may well concern nothing.
 pub(super) struct Scope {
@@ -79,11 +79,7 @@ fn unknown(at: &str, word: &str) -> Finding {
         .iter()
         .map(|it| it.name())
         .collect();
-    let meant = nearest(word, names.iter().map(String::as_str));
-    let meant = meant.map(|meant| format!("; did you mean {meant}?"));
-    let what = format!(
-        "{at}, which is no kind of finding{}",
-        meant.unwrap_or_default()
-    );
+    let meant = did_you_mean(word, names.iter().map(String::as_str));
+    let what = format!("{at}, which is no kind of finding{meant}");
     Finding::warning(FindingKind::UnknownKind, what)
 }

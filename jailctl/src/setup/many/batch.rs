@@ -13,14 +13,14 @@ use rustix::fs::syncfs;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::edit::with_suffix,
+    accounts::edit::{create, with_suffix},
     failure::Failure,
     progress::Progress,
-    setup::{file, text::diff},
+    setup::{
+        file::{self, UNFINISHED},
+        text::diff,
+    },
 };
-
-/// What stands behind the name of a file while it is written. No program reads a file of such a name.
-const UNFINISHED: &str = ".login-jail-new";
 
 /// What the files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,12 +100,7 @@ impl Batch {
         let count = u64::try_from(self.files.len()).unwrap_or(0);
         let mut progress = Progress::new(count.saturating_mul(2));
         for one in &self.files {
-            if file::read(&one.path)? != one.before {
-                return Err(Failure::Failed(format!(
-                    "{}: somebody has changed it meanwhile",
-                    one.path.display()
-                )));
-            }
+            file::refuse_changed(&one.path, one.before.as_ref())?;
         }
         self.replace(&mut progress)
     }
@@ -176,7 +171,7 @@ impl Batch {
 
 fn write(new: &Path, text: &str) -> Result<(), Failure> {
     file::remove(new)?;
-    file::create(new, text.as_bytes())
+    create(new, text.as_bytes())
         .and_then(|file| file.set_permissions(Permissions::from_mode(0o644)))
         .map_err(|error| Failure::io("write", new, &error))
 }

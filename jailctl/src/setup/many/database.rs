@@ -53,7 +53,7 @@ pub(crate) struct Rewrite {
 /// How long a password is valid, for new lines of shadow(5): the day of its last change, counted from 1970, and the days that
 /// login.defs(5) says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ageing {
+pub(super) struct Aging {
     pub(super) today: i64,
     pub(super) least: u32,
     pub(super) most: u32,
@@ -77,13 +77,9 @@ impl Rewrite {
     }
 
     /// Makes the new texts, or says what has come in between.
-    pub(super) fn made_in(&self, files: &Files, ageing: Ageing) -> Result<Files, String> {
+    pub(super) fn made_in(&self, files: &Files, aging: Aging) -> Result<Files, String> {
         self.refuse_taken(files)?;
-        let shells: BTreeMap<&str, &str> = self
-            .shells
-            .iter()
-            .map(|it| (it.user.as_str(), it.before.as_str()))
-            .collect();
+        let shells = self.shells_before();
         let mut passwd = String::with_capacity(files.passwd.len());
         for line in files.passwd.split_inclusive('\n') {
             match shells.get(field(line, 0)) {
@@ -97,12 +93,12 @@ impl Rewrite {
         }
         let passwd = with_lines(&passwd, self.accounts.iter().map(passwd_line));
         let shadow = self.accounts.iter().map(|it| {
-            let Ageing {
+            let Aging {
                 today,
                 least,
                 most,
                 warning,
-            } = ageing;
+            } = aging;
             format!("{}:*:{today}:{least}:{most}:{warning}:::\n", it.name)
         });
         let shadow = with_lines(&files.shadow, shadow);
@@ -163,11 +159,7 @@ impl Rewrite {
             .iter()
             .map(|it| (it.name.as_str(), it.uid.to_string()))
             .collect();
-        let shells: BTreeMap<&str, &str> = self
-            .shells
-            .iter()
-            .map(|it| (it.user.as_str(), it.before.as_str()))
-            .collect();
+        let shells = self.shells_before();
         let mut passwd = String::new();
         for line in files.passwd.split_inclusive('\n') {
             let (name, shell) = (field(line, 0), field(line, 6));
@@ -249,6 +241,14 @@ impl Rewrite {
         let asked = self.groups.iter().map(|it| (it.name.as_str(), it.gid));
         let own = self.accounts.iter().map(|it| (it.name.as_str(), it.gid));
         asked.chain(own)
+    }
+
+    /// Gives the login shells from before, by user.
+    fn shells_before(&self) -> BTreeMap<&str, &str> {
+        let shells = self.shells.iter();
+        shells
+            .map(|it| (it.user.as_str(), it.before.as_str()))
+            .collect()
     }
 
     fn members_of(&self, group: &str) -> String {

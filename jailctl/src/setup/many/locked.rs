@@ -4,9 +4,9 @@
 //! `/etc/passwd.lock` to a file with the pid of its owner. A copy of each file from before stays as `/etc/passwd-`.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
-    io::{self, ErrorKind, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    fs::{self, File, OpenOptions},
+    io::{self, ErrorKind},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process, thread,
     time::{Duration, Instant},
@@ -19,18 +19,20 @@ use rustix::{
     process::{Pid, test_kill_process},
 };
 
-use super::database::{Ageing, Files};
+use super::database::{Aging, Files};
 use crate::{
-    accounts::{edit::with_suffix, login_defs::LoginDefs},
+    accounts::{
+        edit::{create, give_owner_and_mode, with_suffix},
+        login_defs::LoginDefs,
+    },
     failure::Failure,
-    setup::file,
+    setup::{
+        accounts::{GROUP, GSHADOW, PASSWD, SHADOW},
+        file,
+    },
     shell,
 };
 
-const PASSWD: &str = "/etc/passwd";
-const SHADOW: &str = "/etc/shadow";
-const GROUP: &str = "/etc/group";
-const GSHADOW: &str = "/etc/gshadow";
 const PASSWORD_LOCK: &str = "/etc/.pwd.lock";
 
 /// How long other programs are waited for: lckpwdf(3).
@@ -55,11 +57,11 @@ pub(super) fn read() -> Result<Files, Failure> {
 }
 
 /// Gives how long passwords are valid by login.defs(5), from today on.
-pub(super) fn ageing() -> Ageing {
+pub(super) fn aging() -> Aging {
     let defs = LoginDefs::read();
     let days = |keyword: &str, default: u32| defs.number(keyword).unwrap_or(default);
     let seconds = jiff::Timestamp::now().as_second();
-    Ageing {
+    Aging {
         today: seconds / (24 * 60 * 60),
         least: days("PASS_MIN_DAYS", 0),
         most: days("PASS_MAX_DAYS", 99_999),
@@ -115,13 +117,8 @@ impl Locked {
         let own = with_suffix(file, &format!(".{}", process::id()));
         let failed = |error: &io::Error| Failure::io("lock", file, error);
         drop(fs::remove_file(&own));
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&own)
-            .and_then(|mut file| write!(file, "{}\0", process::id()));
-        written.map_err(|error| failed(&error))?;
+        let pid = format!("{}\0", process::id());
+        drop(create(&own, pid.as_bytes()).map_err(|error| failed(&error))?);
         let linked = loop {
             match fs::hard_link(&own, &lock) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => match owner(&lock) {
@@ -198,13 +195,9 @@ fn write_like(new: &Path, bytes: &[u8], old: &Path) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let file = file::create(new, bytes)?;
+    let file = create(new, bytes)?;
     let old = File::open(old)?;
-    let metadata = old.metadata()?;
-    fchown(&file, Some(metadata.uid()), Some(metadata.gid()))?;
-    file.set_permissions(Permissions::from_mode(
-        metadata.permissions().mode() & 0o7777,
-    ))?;
+    give_owner_and_mode(&file, &old.metadata()?)?;
     let mut label = [0_u8; 1024];
     if let Ok(length) = fgetxattr(&old, LABEL, &mut label) {
         fsetxattr(

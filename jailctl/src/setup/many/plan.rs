@@ -7,7 +7,6 @@ use std::{
 
 use jail::door::decision::{CONFIG_DIRECTORY, Config};
 use jail_config::user_file_name;
-use jiff::Timestamp;
 
 use super::{
     batch::{Batch, Small, What},
@@ -24,7 +23,7 @@ use crate::{
         check::{Denials, denials_of},
         mend::keys_in_home,
     },
-    door::JAIL_SHELL_PATH,
+    door::expect_jail_shell,
     failure::Failure,
     setup::{
         change::Change,
@@ -32,7 +31,7 @@ use crate::{
         journal::About,
         plan::Plan,
         sshd, targets,
-        text::{applied::Applied, lists},
+        text::applied::Applied,
     },
     shell::shown,
 };
@@ -42,11 +41,7 @@ use crate::{
 /// # Errors
 /// Something is wrong with what is wanted, each with its place: `faults` are those that were found before.
 pub(crate) fn make(wanted: &Wanted, faults: Vec<String>) -> Result<Plan, Failure> {
-    if !Path::new(JAIL_SHELL_PATH).is_file() {
-        return Err(Failure::Failed(format!(
-            "nothing was changed, because {JAIL_SHELL_PATH} is not installed; run make install"
-        )));
-    }
+    expect_jail_shell()?;
     let file = Path::new(CONFIG_DIRECTORY).join("config.toml");
     let config = config(wanted, &file)?;
     let text = match &config {
@@ -136,13 +131,7 @@ impl Planner<'_> {
         }
         let names: BTreeSet<&str> = self.names.iter().map(String::as_str).collect();
         for Denials { file, adds, names } in denials_of(&names)? {
-            let written = Written::new(Path::new(file), Purpose::Denial, |text| {
-                Ok(match adds {
-                    true => lists::with(text, &names),
-                    false => lists::without(text, &names),
-                })
-            })?;
-            changes.extend(written.map(Change::File));
+            changes.extend(Written::denial(file, adds, &names)?.map(Change::File));
         }
         let mut notes = Vec::new();
         changes.extend(drop_ins.into_iter().map(Change::File));
@@ -162,12 +151,11 @@ impl Planner<'_> {
         }
         let group = self.wanted.groups.first().map(|it| it.name.clone());
         Ok(Plan {
-            about: About {
-                recipe: self.wanted.command.replace("jailctl ", ""),
-                group: group.filter(|_| !self.wanted.is_whole).unwrap_or_default(),
-                users: self.names,
-                time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            },
+            about: About::now(
+                self.wanted.command.replace("jailctl ", ""),
+                group.filter(|_| !self.wanted.is_whole).unwrap_or_default(),
+                self.names,
+            ),
             changes,
             notes,
         })

@@ -72,7 +72,7 @@ impl Rewrite {
         shells::remember_all(shells.map(|it| (it.user.as_str(), it.before.as_str())))?;
         let lock = Locked::take()?;
         let files = locked::read()?;
-        let new = self.made_in(&files, locked::ageing()).map_err(|why| {
+        let new = self.made_in(&files, locked::aging()).map_err(|why| {
             Failure::Failed(format!("the accounts are as they were, because {why}"))
         })?;
         lock.write(&files, &new)

@@ -21,10 +21,6 @@ use crate::{
     failure::Failure, mountinfo::Mounted, process::Process, progress::show_progress, shell::shown,
 };
 
-/// The most that an image may unpack to, as `jailctl import` has it.
-const MOST_BYTES: u64 = 16 << 30;
-const MOST_ENTRIES: u64 = 2_000_000;
-
 /// A root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Root {
@@ -109,12 +105,7 @@ impl Root {
                     users: self.users.clone(),
                     mirror: None,
                     version: None,
-                    policy: Policy {
-                        keep_owners: false,
-                        keep_set_ids: false,
-                        most_bytes: MOST_BYTES,
-                        most_entries: MOST_ENTRIES,
-                    },
+                    policy: Policy::default(),
                 };
                 import(&request, Progress::to(&mut show_progress()))?;
             }

@@ -1,6 +1,6 @@
 //! What becomes of the texts of the four files, and that it goes byte for byte.
 
-use super::{Account, Ageing, Files, Group, Rewrite, Shell};
+use super::{Account, Aging, Files, Group, Rewrite, Shell};
 
 fn files() -> Files {
     Files {
@@ -38,8 +38,8 @@ fn rewrite() -> Rewrite {
     }
 }
 
-fn ageing() -> Ageing {
-    Ageing {
+fn aging() -> Aging {
+    Aging {
         today: 20_000,
         least: 0,
         most: 99_999,
@@ -49,7 +49,7 @@ fn ageing() -> Ageing {
 
 #[test]
 fn all_accounts_come_in_at_once_and_go_byte_for_byte() {
-    let made = rewrite().made_in(&files(), ageing()).unwrap();
+    let made = rewrite().made_in(&files(), aging()).unwrap();
     assert!(made.passwd.ends_with(
         "bob:x:1000:1000::/home/bob:/usr/bin/jail-shell\nann:x:1001:1001::/home/ann:/usr/bin/jail-shell\ncid:x:1002:1002::/home/cid:/usr/bin/jail-shell\n+nis::::::\n"
     ), "{}", made.passwd);
@@ -71,7 +71,7 @@ fn all_accounts_come_in_at_once_and_go_byte_for_byte() {
 
 #[test]
 fn what_others_have_done_since_stays() {
-    let mut made = rewrite().made_in(&files(), ageing()).unwrap();
+    let mut made = rewrite().made_in(&files(), aging()).unwrap();
     made.group = made
         .group
         .replace("class:x:2000:ann,bob", "class:x:2000:ann,bob,eve");
@@ -87,7 +87,7 @@ fn what_others_have_done_since_stays() {
 
 #[test]
 fn a_rewrite_that_was_stopped_between_two_files_is_taken_back() {
-    let made = rewrite().made_in(&files(), ageing()).unwrap();
+    let made = rewrite().made_in(&files(), aging()).unwrap();
     for n in 0..4 {
         let mut half = files();
         for (at, (half, made)) in [
@@ -114,11 +114,11 @@ fn a_rewrite_that_was_stopped_between_two_files_is_taken_back() {
 fn an_id_that_was_taken_meanwhile_is_refused() {
     let mut taken = files();
     taken.passwd.push_str("eve:x:1002:9::/:/bin/sh\n");
-    assert!(rewrite().made_in(&taken, ageing()).is_err());
+    assert!(rewrite().made_in(&taken, aging()).is_err());
     let mut taken = files();
     taken.group.push_str("eve:x:2000:\n");
-    assert!(rewrite().made_in(&taken, ageing()).is_err());
+    assert!(rewrite().made_in(&taken, aging()).is_err());
     let mut taken = files();
     taken.shadow.push_str("ann:!:::::::\n");
-    assert!(rewrite().made_in(&taken, ageing()).is_err());
+    assert!(rewrite().made_in(&taken, aging()).is_err());
 }
