@@ -280,6 +280,16 @@ impl Sandbox {
             .ok();
     }
 
+    /// Gives all jails these keys, and none that were set in this way before: they are the end of the config.
+    #[track_caller]
+    pub fn set_defaults(&self, keys: &str) {
+        self.must(&format!(
+            "cd /etc/login-jail
+             sed -i '/^.defaults/,$d' config.toml
+             printf '[defaults]\\n%s\\n' '{keys}' >>config.toml"
+        ));
+    }
+
     /// Reads a file as root.
     #[track_caller]
     #[must_use]

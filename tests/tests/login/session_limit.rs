@@ -28,11 +28,7 @@ fn host(limit: u32) -> Sandbox {
 }
 
 fn limit_to(sandbox: &Sandbox, limits: &str) {
-    sandbox.must(&format!(
-        "cd /etc/login-jail
-         sed -i '/^.defaults/,$d' config.toml
-         printf '[defaults]\\nlimits = {{ %s }}\\n' '{limits}' >>config.toml"
-    ));
+    sandbox.set_defaults(&format!("limits = {{ {limits} }}"));
 }
 
 /// Starts a session that stays until its process is ended, and waits until it is inside.

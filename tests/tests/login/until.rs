@@ -25,11 +25,7 @@ fn until(sandbox: &Sandbox, when: &str, format: &str) -> String {
 }
 
 fn set(sandbox: &Sandbox, until: &str) {
-    sandbox.must(&format!(
-        "cd /etc/login-jail
-         sed -i '/^.defaults/,$d' config.toml
-         printf '[defaults]\\nuntil = %s\\n' '{until}' >>config.toml"
-    ));
+    sandbox.set_defaults(&format!("until = {until}"));
 }
 
 fn sentence(until: &str) -> String {

@@ -18,11 +18,7 @@ fn host(limits: &str) -> Sandbox {
 }
 
 fn limit_to(sandbox: &Sandbox, limits: &str) {
-    sandbox.must(&format!(
-        "cd /etc/login-jail
-         sed -i '/^.defaults/,$d' config.toml
-         printf '[defaults]\\nlimits = {{ %s }}\\n' '{limits}' >>config.toml"
-    ));
+    sandbox.set_defaults(&format!("limits = {{ {limits} }}"));
 }
 
 /// Whether this kernel has no controller left for version 2: those of version 1 are in use.
