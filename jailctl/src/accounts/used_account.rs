@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jail::process::cgroup::{self, Group, Usage};
+use jail::process::cgroup::{self, Cgroup, Usage};
 use jail_config::{AccountLimits, Jail, size};
 use serde::Serialize;
 
@@ -47,11 +47,11 @@ impl UsedAccount {
         Some(UsedAccount::new(
             limits,
             cgroup::usage(uid).unwrap_or_default(),
-            &Group::of(uid),
+            &Cgroup::of(uid),
         ))
     }
 
-    fn new(limits: AccountLimits, usage: Usage, group: &Group) -> UsedAccount {
+    fn new(limits: AccountLimits, usage: Usage, group: &Cgroup) -> UsedAccount {
         let used = |used, limit: Option<u64>| limit.map(|limit| Used { used, limit });
         UsedAccount {
             memory: used(usage.memory, limits.memory),
@@ -86,7 +86,7 @@ pub(super) fn rounded(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jail::process::cgroup::{Group, Usage};
+    use jail::process::cgroup::{Cgroup, Usage};
     use jail_config::AccountLimits;
 
     use super::UsedAccount;
@@ -99,7 +99,7 @@ mod tests {
             cpu: Some(150),
             io: Some(50),
         };
-        let group = Group::Slice("user-7.slice".to_owned());
+        let group = Cgroup::Slice("user-7.slice".to_owned());
         let usage = Usage {
             memory: Some((12 << 20) - 5),
             tasks: Some(4),

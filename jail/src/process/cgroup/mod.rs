@@ -35,30 +35,30 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// How often to look whether it is done.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// By what the processes of an account are held together.
+/// The cgroup of an account, which has all its processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum Cgroup {
     /// The account's slice, which systemd has.
     Slice(String),
     /// A cgroup of login-jail's own, by its path in the hierarchy.
     Own(String),
 }
 
-impl Group {
-    /// Finds the one of an account, whether it is there or not.
+impl Cgroup {
+    /// Gives the one of an account, whether it exists or not.
     #[must_use]
-    pub fn of(uid: u32) -> Group {
+    pub fn of(uid: u32) -> Cgroup {
         match systemd::is_init() {
-            true => Group::Slice(format!("user-{uid}.slice")),
-            false => Group::Own(format!("/login-jail/user-{uid}")),
+            true => Cgroup::Slice(format!("user-{uid}.slice")),
+            false => Cgroup::Own(format!("/login-jail/user-{uid}")),
         }
     }
 
     /// Gives its path in the hierarchy.
     fn path(&self) -> String {
         match self {
-            Group::Slice(slice) => format!("/user.slice/{slice}"),
-            Group::Own(path) => path.clone(),
+            Cgroup::Slice(slice) => format!("/user.slice/{slice}"),
+            Cgroup::Own(path) => path.clone(),
         }
     }
 
@@ -69,11 +69,11 @@ impl Group {
     }
 }
 
-impl fmt::Display for Group {
+impl fmt::Display for Cgroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Group::Slice(slice) => write!(f, "systemd's {slice}"),
-            Group::Own(path) => write!(f, "the cgroup {}{path}", tree::MOUNT),
+            Cgroup::Slice(slice) => write!(f, "systemd's {slice}"),
+            Cgroup::Own(path) => write!(f, "the cgroup {}{path}", tree::MOUNT),
         }
     }
 }
@@ -92,7 +92,7 @@ pub struct Usage {
 /// # Errors
 /// There are no cgroups of version 2.
 pub fn usage(uid: u32) -> Result<Usage, StepFault> {
-    let (tree, group) = (Tree::open()?, Group::of(uid).path());
+    let (tree, group) = (Tree::open()?, Cgroup::of(uid).path());
     let number =
         |name| Ok::<_, StepFault>(tree.text(&group, name)?.as_deref().and_then(read::limit));
     Ok(Usage {
@@ -117,16 +117,16 @@ pub(crate) fn limit(uid: u32, limits: &AccountLimits) -> Result<Kills, StepFault
     let tree = Tree::open()?;
     tree.expect_controllers(limits)?;
     let wanted = InForce::wanted(limits);
-    let group = Group::of(uid);
+    let group = Cgroup::of(uid);
     let deadline = Instant::now() + LONGEST;
     let is_inside = group.has(&expect_own_path()?);
     match &group {
-        Group::Slice(slice) => {
+        Cgroup::Slice(slice) => {
             if !is_inside || !tree.own(&group.path())?.is(&wanted) {
                 systemd::set(slice, &wanted, !is_inside, deadline)?;
             }
         }
-        Group::Own(path) => {
+        Cgroup::Own(path) => {
             for (end, _) in path.match_indices('/').skip(1) {
                 tree.make(path.get(..end).unwrap_or_default(), limits)?;
             }
@@ -150,7 +150,7 @@ pub(crate) fn limit(uid: u32, limits: &AccountLimits) -> Result<Kills, StepFault
 /// Says which limit is not in force; nothing where all are.
 fn why_not(
     tree: &Tree,
-    group: &Group,
+    group: &Cgroup,
     own: &str,
     wanted: &InForce,
 ) -> Result<Option<String>, StepFault> {
@@ -201,11 +201,11 @@ fn expect_own_path() -> Result<String, StepFault> {
 
 #[cfg(test)]
 mod tests {
-    use super::Group;
+    use super::Cgroup;
 
     #[test]
     fn a_process_is_in_a_group_or_below_it_and_not_in_one_that_is_called_alike() {
-        let slice = Group::Slice("user-10.slice".to_owned());
+        let slice = Cgroup::Slice("user-10.slice".to_owned());
         for path in [
             "/user.slice/user-10.slice",
             "/user.slice/user-10.slice/session-1.scope",

@@ -1,7 +1,7 @@
 //! By what the limits that all processes of an account have together are enforced. A login that can't have them is refused, which
 //! the rehearsal finds.
 
-use jail::process::cgroup::{self, Group};
+use jail::process::cgroup::{self, Cgroup};
 
 use crate::{
     accounts::account::Jailed,
@@ -18,7 +18,7 @@ pub(super) fn check<'a>(report: &mut Report, accounts: impl IntoIterator<Item = 
 fn way(jailed: &Jailed) -> Option<Finding> {
     let limits = jailed.jail.limits.of_account()?;
     cgroup::foresee(&limits).ok()?;
-    let group = Group::of(jailed.identity.uid);
+    let group = Cgroup::of(jailed.identity.uid);
     let what = format!("what all processes of the account may use together is limited by {group}");
     Some(Finding::note(FindingKind::AccountLimits, what))
 }

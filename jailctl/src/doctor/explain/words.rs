@@ -6,7 +6,7 @@ use jail::{
     account::identity::Identity,
     door::recording::RECORDINGS,
     plan::{Plan, request::What, steps::Step, world::View},
-    process::cgroup::Group,
+    process::cgroup::Cgroup,
     world::view::has_log,
 };
 use jail_config::{
@@ -138,7 +138,7 @@ pub(crate) fn of(step: &Step<'_>, plan: &Plan, passed: &str) -> String {
         Step::Limits(limits) => limits_in_words(limits),
         Step::Cgroup(limits) => format!(
             "join {}, and make sure that all processes of the account together have no more than {}",
-            Group::of(plan.process.ids.uid),
+            Cgroup::of(plan.process.ids.uid),
             account_limits(limits).join(", ")
         ),
         Step::Groups(groups) => format!("set the supplementary groups: {}", groups_in_words(groups, plan)),

@@ -98,6 +98,7 @@ impl Locked {
             match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
                 Err(Errno::AGAIN | Errno::ACCESS) if Instant::now() < end => thread::sleep(PAUSE),
+                Err(Errno::AGAIN | Errno::ACCESS) => return Err(busy(path)),
                 Err(errno) => return Err(failed(errno.into())),
             }
         }
@@ -130,7 +131,10 @@ impl Locked {
             }
         };
         drop(fs::remove_file(&own));
-        linked.map_err(|error| failed(&error))?;
+        linked.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => busy(&lock),
+            _ => failed(&error),
+        })?;
         self.links.push(lock);
         Ok(())
     }
@@ -164,6 +168,15 @@ impl Drop for Locked {
             drop(fs::remove_file(link));
         }
     }
+}
+
+/// Says that another program has the accounts locked.
+fn busy(lock: &Path) -> Failure {
+    Failure::Failed(format!(
+        "lock the accounts: another program has held {} for {} seconds",
+        lock.display(),
+        PATIENCE.as_secs()
+    ))
 }
 
 /// Gives the pid in a lock.
