@@ -9,6 +9,7 @@ pub(crate) mod change;
 pub(crate) mod engine;
 pub(crate) mod journal;
 pub(crate) mod many;
+pub(crate) mod mount_places;
 pub(crate) mod plan;
 pub(crate) mod recipe;
 

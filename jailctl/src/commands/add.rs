@@ -39,6 +39,7 @@ use crate::{
     output::say,
     pam,
     process::Process,
+    setup::mount_places::MountPlaces,
     shell::{quoted, shown},
 };
 
@@ -57,7 +58,8 @@ use crate::{
 /// is wrong is listed. Roots and homes that are missing are made, keys go to files that only root can write, and sshd is told to
 /// read them; cron and at are denied. Accounts and groups are made only with --create-accounts, all of them by one rewrite of
 /// passwd(5), shadow(5), group(5) and gshadow(5), with jail-shell as the login shell and without a password. A user whose group has
-/// a rule needs none; for others, and for those with --until, a file in users.d has the rule. A second run changes nothing. `jailctl
+/// a rule needs none; for others, and for those with --until, a file in users.d has the rule. Nobody is brought into a group that
+/// gives the machine away, such as root, sudo, disk or docker. A second run changes nothing. `jailctl
 /// undo` takes the change back. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
@@ -80,7 +82,7 @@ pub(crate) struct Arguments {
     ///
     /// The first line names the columns, in any order: name, group (several with spaces between), key, until, jail, comment. Only
     /// name is required. A field that is empty is as --group, --key, --until and --jail say. A key is a public key without
-    /// options, or the path of a file that has it.
+    /// options, or the path of a file that has it, which begins at the directory of the list.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "users"], value_hint = ValueHint::FilePath)]
     pub(crate) from: Option<PathBuf>,
     /// Make the accounts and groups that are missing
@@ -336,8 +338,8 @@ fn try_out(
     supposed: &Supposed,
 ) -> Result<(), Failure> {
     let config = Config::read(directory)?;
-    match config.decide(identity)? {
-        Decision::Jail(_) => {}
+    let jail = match config.decide(identity)? {
+        Decision::Jail(jail) => jail,
         Decision::Exempt(rule) => {
             return Err(Failure::Failed(format!(
                 "line {} of the config exempts {}, which comes before every rule; take that away first",
@@ -357,8 +359,14 @@ fn try_out(
                 shown(user)
             )));
         }
+    };
+    let places = MountPlaces::missing([jail.as_ref()]);
+    let rehearsed = rehearsal::of(user, arguments.door, directory);
+    let is_refused = |seen: &[Seen]| seen.iter().any(|it| matches!(it, Seen::Refused { .. }));
+    if arguments.dry_run || rehearsed.as_deref().map_or(true, is_refused) {
+        places.remove();
     }
-    for seen in rehearsal::of(user, arguments.door, directory)? {
+    for seen in rehearsed? {
         match seen {
             Seen::Refused { code, reason } => {
                 return Err(Failure::Failed(format!(

@@ -6,7 +6,11 @@ use std::{
 };
 
 use clap::{Args, ValueHint};
-use jail::door::decision::CONFIG_DIRECTORY;
+use jail::{
+    account::identity::Identity,
+    door::decision::{CONFIG_DIRECTORY, Config},
+};
+use jail_config::{Decision, Jail};
 use serde_json::{Value, json};
 
 use crate::{
@@ -22,6 +26,7 @@ use crate::{
     setup::{
         engine,
         many::{plan, state, wanted::Wanted},
+        mount_places::MountPlaces,
         plan::Plan,
     },
     shell::shown,
@@ -71,17 +76,17 @@ The file has these keys. An unknown key is an error.
   create = true: the group is made if it is missing
 
 [users.NAME] is a user:
-  groups = [\"pupils\"]: groups that the user is in; the user stays in others
+  groups = [\"pupils\"]: groups that the user is in; the user stays in others; nobody is brought into root, sudo, disk, docker and their like
   jail = \"web\": the user's own rule, a file in users.d; not needed if a group leads there
   until = 2027-07-31: the date after which the user can't log in
   limits = { nproc = 50 }: limits that come before those of the jail
-  keys = [\"ssh-ed25519 AAAA...\"]: all public keys of the user, or the path of a file that has them; without this key they stay as they are
+  keys = [\"ssh-ed25519 AAAA...\"]: all public keys of the user, or the path of a file that has them, from the directory of the state; without this key they stay as they are
   comment = \"Ann Archer\": the full name, for an account that is made
   create = true: the account is made if it is missing, with jail-shell as its login shell and without a password
 
 [roots.\"/srv/shell\"] is a root with a system of its own:
   presets = [\"shell\", \"sftp\"], programs = [\"jq\"]: it is built as by jailctl build
-  image = \"/root/debian.tar\": it is imported as by jailctl import, if it is missing
+  image = \"/root/debian.tar\": it is imported as by jailctl import, if it is missing; a path begins at the directory of the state
 
 A jail and limits of a user that are no longer in the file end with the next apply: the user's file with the mark goes, or is written anew.";
 
@@ -138,6 +143,7 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
         Ok(id) => id,
         Err(failure) => return Err(taken_back(&plan, None, &failure.to_string(), json)?),
     };
+    let places = Config::read(directory).map(|config| places(&config, &some));
     // An account that the state takes away has no home to limit.
     let limited = known(&plan.about.users)
         .and_then(|users| limit_disk(directory, users, Extent::Whole))
@@ -147,8 +153,27 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
             drop(lock);
             done(&wanted, &plan, id, &checked, json)
         }
-        Err(why) => Err(taken_back(&plan, Some(id), &why, json)?),
+        Err(why) => {
+            // An undo keeps a directory that is not empty.
+            if let Ok(places) = places {
+                places.remove();
+            }
+            Err(taken_back(&plan, Some(id), &why, json)?)
+        }
     }
+}
+
+/// Finds what the rehearsed logins will make in the roots.
+fn places(config: &Config, users: &[String]) -> MountPlaces {
+    let jailed = users.iter().filter_map(|user| {
+        let identity = Identity::named(user).ok()?;
+        match config.decide(&identity) {
+            Ok(Decision::Jail(jail)) => Some(*jail),
+            _ => None,
+        }
+    });
+    let jails: Vec<Jail> = jailed.collect();
+    MountPlaces::missing(&jails)
 }
 
 /// Takes back what was just made: `id`, or what has stopped half-way, which can be nothing else as long as the lock is held.

@@ -32,7 +32,9 @@ use crate::{
 /// login shell jail-shell. A command is shown as it is run, and a file with the lines that change. Nothing is changed before you
 /// agree, on a terminal or by --yes.
 ///
-/// All members of the group are jailed, also those that it has already. Root, the user who calls this by sudo, and the last
+/// All members of the group are jailed, also those that it has already. A group keeps its recipe and its targets: what another
+/// set-up would change for all members takes another --group. Nobody is brought into a group that gives the machine away, such as
+/// sudo, disk or docker. Root, the user who calls this by sudo, and the last
 /// administrator are never jailed. sshd is reloaded only after `sshd -t` has passed. At the end the users are checked as by
 /// `jailctl check`, which tries a login of each.
 ///
@@ -55,13 +57,14 @@ pub(crate) struct Arguments {
     root: Option<PathBuf>,
     /// The public key of the user; {user} in it stands for the name of each user
     ///
-    /// A user who has keys in the home on the host and gets none by this option keeps those: they are copied.
+    /// A user who has keys in the home on the host and gets none by this option keeps those: they are copied. A new account has no
+    /// password: without a key nobody can log in to it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     key: Option<String>,
-    /// A directory of the host that all see as /shared; the recipe class shows it read-only
+    /// A directory of the host that all see as /shared; the recipe class shows it read-only; made if only itself is missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     shared: Option<PathBuf>,
-    /// A machine that users of a jump host may reach; may be given several times
+    /// A machine that users of a jump host may reach; may be given several times; users of other targets take another --group
     #[arg(long = "target", value_name = "HOST:PORT", value_hint = ValueHint::Other)]
     targets: Vec<String>,
     /// The date after which they can't log in: the key until of the jail
@@ -153,6 +156,8 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
             "made {} of set-up {id}; to take it back, run: jailctl undo {id}",
             counted(plan.changes.len(), "change")
         ));
+        // They stood above all that was changed, where nobody looks any more.
+        say_notes(&plan);
         checked.print(Shows::default());
     }
     Ok(Verdict::of(checked.counts()))
@@ -163,11 +168,15 @@ pub(crate) fn show(plan: &Plan) {
     for line in plan.changes.iter().flat_map(Change::show) {
         say(shown(line));
     }
-    for note in &plan.notes {
-        say(format_args!("note: {}", shown(note)));
-    }
+    say_notes(plan);
     if plan.changes.is_empty() {
         say("nothing to change: all of it is there already");
+    }
+}
+
+fn say_notes(plan: &Plan) {
+    for note in &plan.notes {
+        say(format_args!("note: {}", shown(note)));
     }
 }
 

@@ -111,7 +111,7 @@ fn list(all: &[Journal], json: bool) -> Result<(), Failure> {
     let heading = ["ID", "RECIPE", "GROUP", "USERS", "TIME", "STATE"].map(str::to_owned);
     let rows = all.iter().map(|it| {
         let about = &it.about;
-        let users = about.users.join(",");
+        let users = some(&about.users);
         [
             it.id.to_string(),
             shown(&about.recipe),
@@ -124,4 +124,13 @@ fn list(all: &[Journal], json: bool) -> Result<(), Failure> {
     let rows: Vec<[String; 6]> = [heading].into_iter().chain(rows).collect();
     print_columns(&rows);
     Ok(())
+}
+
+/// Names users, and counts them where they are many.
+fn some(users: &[String]) -> String {
+    const NAMED: usize = 3;
+    match users.get(..NAMED).filter(|_| users.len() > NAMED + 1) {
+        Some(named) => format!("{} and {} more", named.join(","), users.len() - NAMED),
+        None => users.join(","),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +15,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use super::accounts;
-use crate::failure::Failure;
+use crate::{failure::Failure, shell::quoted};
 
 /// A directory to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +113,28 @@ pub(super) fn leave_to_root(path: &Path) -> Result<bool, Failure> {
     fchmod(&left, Mode::from_raw_mode(0o700)).map_err(|errno| failed(errno.into()))?;
     fchown(&left, Some(Uid::ROOT), Some(Gid::ROOT)).map_err(|errno| failed(errno.into()))?;
     Ok(true)
+}
+
+/// Refuses a home that a user who has gone has left: its owner could change it, or the next user would get the files in it. `is_new`
+/// says whether the account is yet to be made.
+pub(super) fn refuse_left(home: &Path, is_new: bool) -> Result<(), String> {
+    let Ok(found) = home.symlink_metadata() else {
+        return Ok(());
+    };
+    let home = quoted(home);
+    if (found.uid(), found.gid()) == (0, 0) && found.mode() & 0o077 == 0 {
+        return Err(format!(
+            "the home {home} is root's alone, as jailctl undo leaves one with the files of a user who has gone; move it away first: \
+             mv {home} {home}.old"
+        ));
+    }
+    if is_new && (!found.is_dir() || found.uid() != 0) {
+        return Err(format!(
+            "{home} is there and belongs to uid {}, and the account is not; move it away first: mv {home} {home}.old",
+            found.uid()
+        ));
+    }
+    Ok(())
 }
 
 /// Makes a directory in the one above it, with the ids of its owner. It is nobody's but root's until it has them.

@@ -1,5 +1,6 @@
 //! What a recipe changes on this host: a list of changes, made of what is asked for and of what the host has.
 
+mod drop_in;
 mod keys;
 mod rule;
 
@@ -18,20 +19,20 @@ use super::{
     accounts::{HOMES, login_shell},
     asked::Asked,
     change::Change,
-    directory::Directory,
+    directory::{Directory, refuse_left},
     file::{Purpose, Written, refuse_wrong_config},
     journal::About,
     recipe::{Home, Shape},
     sshd,
     targets::{self, Target},
-    text::{lists, pam, sshd as drop_in},
+    text::{lists, pam},
 };
 use crate::{
     accounts::traces::KEYS,
     doctor::check::{ALIASES, ManagerCondition, denials, has_manager, mail_comes_home},
     door::{expect_jail_shell, has_jail_shell, has_no_shell},
     failure::Failure,
-    shell::shown,
+    shell::{quoted, shown},
 };
 
 const PAM_D: &str = "/etc/pam.d";
@@ -62,6 +63,8 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
     if has_sshd {
         sshd::refuse_unready()?;
     }
+    refuse_missing_parent("--root", asked.root)?;
+    refuse_missing_parent("--shared", asked.shared)?;
     let targets = targets::of(asked.users, group, &config)?;
     let file = Path::new(CONFIG_DIRECTORY).join("config.toml");
     let (written, roots) = rule::of(asked, group, &shape, &file)?;
@@ -92,7 +95,8 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
         }
         maker.changes.extend(keys.into_iter().map(Change::File));
         maker.notes.extend(notes);
-        maker.drop_in(asked)?;
+        let drop_in = drop_in::of(asked, group, &maker.shape)?;
+        maker.changes.extend(drop_in.map(Change::File));
     }
     maker.login_shells(&targets)?;
     Ok(Plan {
@@ -104,6 +108,18 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
         changes: maker.changes,
         notes: maker.notes,
     })
+}
+
+/// Refuses a directory that is missing with the one above it: the path is probably mistyped.
+fn refuse_missing_parent(option: &str, directory: Option<&Path>) -> Result<(), Failure> {
+    match directory.and_then(Path::parent) {
+        Some(above) if above.symlink_metadata().is_err() => Err(Failure::Failed(format!(
+            "nothing was changed, because {option} names a directory in {0}, which is missing; correct the path, or run first: \
+             mkdir -p {0}",
+            quoted(above)
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a place that others than root can change: whoever owns it would choose what a login finds there.
@@ -182,7 +198,15 @@ impl Maker<'_> {
                 user: Some(target.name.clone()),
                 ..Directory::of_root(&path)
             };
+            let is_new = target.identity.is_none();
+            let kept = |home: &Path| {
+                refuse_left(home, is_new)
+                    .map_err(|why| Failure::Failed(format!("nothing was changed, because {why}")))
+            };
             let host_home = Path::new(HOMES).join(&target.name);
+            if is_new || self.shape.home == Home::OfHost {
+                kept(&host_home)?;
+            }
             match (&target.identity, self.shape.home) {
                 (None, _) => self.directory(own(host_home))?,
                 (Some(identity), Home::OfHost) if identity.home != host_home => {
@@ -200,10 +224,18 @@ impl Maker<'_> {
             }
             self.directory(Directory::of_root(&root))?;
             if self.shape.home == Home::Inside {
-                self.directory(own(root.join("home").join(&target.name)))?;
+                let home = root.join("home").join(&target.name);
+                kept(&home)?;
+                self.directory(own(home))?;
             }
         }
         if let Some(shared) = shared {
+            if shared.symlink_metadata().is_err() {
+                self.notes.push(format!(
+                    "{} is missing, and is made as an empty directory",
+                    shared.display()
+                ));
+            }
             let directory = Directory::of_root(shared);
             self.directory(match self.shape.shared {
                 "rw" => Directory {
@@ -281,36 +313,6 @@ impl Maker<'_> {
         if let Some(directory) = path.parent().filter(|_| written.is_some()) {
             self.directory(Directory::of_root(directory))?;
         }
-        self.changes.extend(written.map(Change::File));
-        Ok(())
-    }
-
-    fn drop_in(&mut self, asked: &Asked) -> Result<(), Failure> {
-        let file = Path::new(sshd::DROP_INS).join(format!("10-login-jail-{}.conf", self.group));
-        let mut own: Vec<String> = self.shape.sshd.iter().map(|it| (*it).to_owned()).collect();
-        let written = Written::new(&file, Purpose::Sshd, |text| {
-            if self.shape.forwards {
-                let before = text.lines().find(|it| it.trim().starts_with("PermitOpen "));
-                let line = match (asked.machines, before) {
-                    ([], None) => {
-                        return Err(Failure::Usage(
-                            "jump-host: name the machines that users may reach: --target HOST:PORT"
-                                .to_owned(),
-                        ));
-                    }
-                    ([], Some(line)) => line.trim().to_owned(),
-                    (machines, _) => format!("PermitOpen {}", machines.join(" ")),
-                };
-                own.insert(1, line);
-            }
-            let new = drop_in::drop_in(asked.recipe.name(), self.group, KEYS, &own);
-            let has = |line: &str| text.lines().any(|it| it.trim() == line.trim());
-            // What somebody has added stays.
-            Ok(match new.lines().all(has) {
-                true => text.to_owned(),
-                false => new,
-            })
-        })?;
         self.changes.extend(written.map(Change::File));
         Ok(())
     }

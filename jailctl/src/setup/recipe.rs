@@ -124,7 +124,7 @@ impl Recipe {
                     "AllowTcpForwarding local",
                     "AllowStreamLocalForwarding no",
                     "PermitTTY no",
-                    "ForceCommand echo 'This account is for ssh -J only.'; exit 1",
+                    "ForceCommand echo 'This account is for ssh -J only.' >&2; exit 1",
                 ],
                 accepts: &[("sshd-forwarding", "PermitOpen limits it to the targets")],
                 forwards: true,

@@ -11,11 +11,26 @@ use crate::{
     doctor::check::account_is_open,
     door::{JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
     failure::Failure,
-    shell::shown,
+    shell::{quoted, shown},
 };
 
 /// The groups whose members may become root by sudo(8), in one distribution or the other.
 const ADMINISTRATORS: [&str; 3] = ["sudo", "wheel", "admin"];
+
+/// Groups whose members can become root or read every file, by sudo(8), by a device, or by a daemon that does what they ask for.
+const POWERFUL: [&str; 11] = [
+    "root",
+    "sudo",
+    "wheel",
+    "admin",
+    "disk",
+    "shadow",
+    "kmem",
+    "docker",
+    "lxd",
+    "incus-admin",
+    "libvirt",
+];
 
 /// Where sudo(8) and doas(1) say who calls.
 const CALLERS: [&str; 2] = ["SUDO_USER", "DOAS_USER"];
@@ -68,7 +83,25 @@ pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<T
         refuse_of_service(target, group)?;
     }
     refuse_last_administrator(config, |name| targets.iter().any(|it| it.name == *name))?;
+    let gid = accounts::group(group)?.map(|(gid, _)| gid);
+    for target in targets.iter().filter(|it| !it.is_member) {
+        refuse_powerful(&target.name, group, gid)
+            .map_err(|why| Failure::Failed(format!("nothing was changed, because {why}")))?;
+    }
     Ok(targets)
+}
+
+/// Refuses to bring a user into a group that gives away the machine, and says what brings the user there all the same.
+pub(super) fn refuse_powerful(user: &str, group: &str, gid: Option<u32>) -> Result<(), String> {
+    if gid != Some(0) && !POWERFUL.contains(&group) {
+        return Ok(());
+    }
+    Err(format!(
+        "members of the group {0} can take over this machine or read all of it, so {1} is not brought into it; give another group, \
+         or run first: gpasswd -a {1} {0}",
+        shown(group),
+        quoted(user)
+    ))
 }
 
 /// Tells whether groups and accounts of this name can be made everywhere: useradd(8).

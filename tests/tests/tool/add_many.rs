@@ -437,3 +437,55 @@ fn ten_thousand_accounts_are_made_in_a_minute_and_none_of_them_is_looked_at_twic
         "0"
     );
 }
+
+#[test]
+fn paths_of_keys_begin_at_the_list_at_the_state_or_where_the_command_is_typed() {
+    let sandbox = host();
+    sandbox.must("mkdir -p /root/class/keys /root/own; for user in ann bob cid; do cp /root/key.pub /root/class/keys/$user.pub; done");
+    sandbox.write("/root/class/l.csv", "name,key\nann,keys/{user}.pub\n");
+    sandbox.write(
+        "/root/class/state.toml",
+        "create = true\n[users.bob]\ngroups = [\"pupils\"]\nkeys = \"keys/bob.pub\"\n",
+    );
+    for (user, command) in [
+        (
+            "ann",
+            "cd /; jailctl add --from /root/class/l.csv --group pupils --create-accounts",
+        ),
+        ("bob", "cd /root; jailctl apply class/state.toml"),
+        (
+            "cid",
+            "cd /root/class; jailctl add --group pupils --create-accounts --key keys/cid.pub cid",
+        ),
+    ] {
+        let made = sandbox.sh(command);
+        assert_eq!(made.code(), Some(0), "{made}");
+        you(&sandbox, &format!("ssh {user}@server true")).ok();
+    }
+    sandbox.write("/root/class/l.csv", "name,key\ndan,key/dan.pub\n");
+    let refused = add(
+        &sandbox,
+        "--from /root/class/l.csv --group pupils --create-accounts",
+    );
+    assert!(
+        refused
+            .stderr
+            .contains("read the key /root/class/key/dan.pub: No such file"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_list_comes_in_the_order_of_its_lines() {
+    let sandbox = host();
+    sandbox.write(
+        "/root/l.csv",
+        "name,group,key\nroot,pupils,\nann,pupils,nonsense key\nbob\n,pupils,\ncid,pupils,/root/none\nA B,pupils,\n",
+    );
+    let refused = add(&sandbox, "--from /root/l.csv --create-accounts");
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    let lines = refused.stderr.lines().skip(1);
+    let places: Vec<&str> = lines.filter_map(|line| line.split(": ").next()).collect();
+    let expected: Vec<String> = (2..=7).map(|line| format!("/root/l.csv:{line}")).collect();
+    assert_eq!(places, expected, "{refused}");
+}

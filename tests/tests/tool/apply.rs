@@ -364,7 +364,7 @@ fn a_kill_at_any_moment_leaves_what_undo_takes_back() {
     let before = sandbox.must(&all);
     for milliseconds in (10..1500).step_by(75) {
         let killed = sandbox.sh(&format!(
-            "export PATH=/usr/local/sbin:$PATH; timeout -s KILL 0.{milliseconds:03} jailctl apply /root/state.toml; jailctl undo; true"
+            "export PATH=/usr/local/sbin:$PATH; timeout -s KILL 0.{milliseconds:03} jailctl apply /root/state.toml; while pgrep stand-in >/dev/null; do sleep 0.05; done; jailctl undo; true"
         ));
         let after = sandbox.must(&all);
         assert!(
@@ -401,4 +401,31 @@ fn ten_thousand_unchanged_accounts_take_less_than_five_seconds() {
         took.as_secs_f64() / took_again.as_secs_f64()
     );
     assert!(took_again < Duration::from_secs(5), "{took_again:?}");
+}
+
+#[test]
+fn a_login_that_is_only_tried_leaves_nothing_in_a_root_that_was_there() {
+    let sandbox = host("[users.cid]\njail = \"hand\"\n");
+    sandbox.must(
+        "PATH=/usr/local/sbin:$PATH jailctl build /srv/hand --with shell >/dev/null; mkdir /srv/data; useradd -M -p '*' -s /bin/bash cid
+         cd /srv/hand; rm -r .login-jail dev proc tmp; mkdir home/cid; chown cid: home/cid; rm -rf /var/lib/login-jail",
+    );
+    let all = format!("{ETC}\nfind /srv -printf '%p %y %m %U %s\\n' | sort");
+    for (shell, command, status) in [
+        ("nothing", "apply /root/state.toml", 3),
+        ("nothing", "add --jail hand cid", 3),
+        ("sh", "add --dry-run --jail hand cid", 0),
+    ] {
+        sandbox.write(
+            "/etc/login-jail/config.toml",
+            format!("exempt = [\"root\"]\n[jails.hand]\nroot = \"/srv/hand\"\nshell = \"/bin/{shell}\"\nmounts = [{{ source = \"/srv/data\", target = \"/srv/deep/data\", mode = \"ro\" }}]\n"),
+        );
+        let before = sandbox.must(&all);
+        let said = sandbox.sh(&format!(
+            "export PATH=/usr/local/sbin:$PATH; jailctl {command}"
+        ));
+        assert_eq!(said.code(), Some(status), "{said}");
+        let after = sandbox.must(&all);
+        assert!(before == after, "{command}: {said}\n{before}\n{after}");
+    }
 }

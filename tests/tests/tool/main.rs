@@ -24,4 +24,6 @@ mod jailctl_stand_in;
 mod jailctl_user_services;
 mod many_users;
 mod setup;
+mod setup_again;
 mod setup_attacked;
+mod undo;

@@ -1,6 +1,6 @@
 //! `jailctl add` of several users, of a group, or of a list: one plan, journaled as a set-up is.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use jail::door::decision::CONFIG_DIRECTORY;
 
@@ -105,6 +105,11 @@ fn wanted(arguments: &Asked, faults: &mut Vec<String>) -> Result<Wanted, Failure
         return Err(Failure::Usage("the list names no users".to_owned()));
     }
     let group = arguments.group;
+    let key = arguments.key.map(|key| {
+        let whole = path::absolute(key).map_err(|error| Failure::io("find", key.as_ref(), &error));
+        whole.map(|it| it.to_string_lossy().into_owned())
+    });
+    let key = key.transpose()?;
     for user in &mut users {
         if let Some(group) = group.filter(|_| user.groups.is_empty()) {
             user.groups.push(group.clone());
@@ -113,7 +118,7 @@ fn wanted(arguments: &Asked, faults: &mut Vec<String>) -> Result<Wanted, Failure
         if let Some(jail) = arguments.jail.filter(|_| !is_by_group) {
             user.jail.get_or_insert_with(|| jail.clone());
         }
-        if let Some(key) = arguments.key {
+        if let Some(key) = &key {
             user.keys.get_or_insert_with(|| key.clone());
         }
         if let Some(until) = arguments.until {
@@ -121,7 +126,9 @@ fn wanted(arguments: &Asked, faults: &mut Vec<String>) -> Result<Wanted, Failure
         }
         user.create = arguments.create_accounts;
     }
-    refuse_shared_key(arguments, &users)?;
+    if let Some(key) = &key {
+        refuse_shared_key(key, &users)?;
+    }
     let groups = group.map(|name| Group {
         name: name.clone(),
         jail: arguments.jail.cloned(),
@@ -145,15 +152,7 @@ fn named(name: &str) -> User {
     }
 }
 
-fn refuse_shared_key(arguments: &Asked, users: &[User]) -> Result<(), Failure> {
-    let Some(key) = arguments.key else {
-        return Ok(());
-    };
-    if !key.starts_with('/') {
-        return Err(Failure::Usage(
-            "--key: give the absolute path of a file of public keys".to_owned(),
-        ));
-    }
+fn refuse_shared_key(key: &String, users: &[User]) -> Result<(), Failure> {
     if users.is_empty() {
         return Err(Failure::Usage(
             "--key: name the users whose keys these are".to_owned(),

@@ -4,12 +4,12 @@ use std::{
     fs::OpenOptions,
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{self, Path, PathBuf},
 };
 
 use nix::libc::O_NONBLOCK;
 
-use crate::shell::shown;
+use crate::{failure::Failure, shell::shown};
 
 /// The most bytes that a file of keys may have.
 const LARGEST: u64 = 64 << 10;
@@ -24,6 +24,22 @@ const TYPES: [(&str, usize); 7] = [
     ("sk-ssh-ed25519@openssh.com", 3),
     ("sk-ecdsa-sha2-nistp256@openssh.com", 4),
 ];
+
+/// Gives the directory at which paths begin that a file has.
+pub(super) fn directory_of(file: &Path) -> Result<PathBuf, Failure> {
+    let whole = path::absolute(file).map_err(|error| Failure::io("find", file, &error))?;
+    Ok(whole.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// Gives what stands for the keys of a user with a whole path in place of one that begins at a directory. A key has spaces or
+/// begins with its type, and a path has none.
+pub(super) fn placed(text: &str, directory: &Path) -> String {
+    let is_path = !text.contains(char::is_whitespace) && text.contains(['/', '.']);
+    match is_path && !text.starts_with('/') {
+        true => directory.join(text).to_string_lossy().into_owned(),
+        false => text.to_owned(),
+    }
+}
 
 /// Reads what stands for the keys of a user: keys, a line for each, or the path of a file that has them.
 ///
@@ -140,7 +156,9 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::keys;
+    use std::path::Path;
+
+    use super::{keys, placed};
 
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ann@desk";
@@ -168,6 +186,20 @@ mod tests {
         ] {
             let said = keys(&wrong, "ann").unwrap_err();
             assert!(said.contains(why), "{wrong}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_path_begins_at_the_directory_of_the_file_that_has_it() {
+        for (text, whole) in [
+            ("keys/{user}.pub", "/root/class/keys/{user}.pub"),
+            ("./ann", "/root/class/./ann"),
+            ("ann.pub", "/root/class/ann.pub"),
+            ("/srv/ann.pub", "/srv/ann.pub"),
+            (KEY, KEY),
+            ("hello", "hello"),
+        ] {
+            assert_eq!(placed(text, Path::new("/root/class")), whole);
         }
     }
 

@@ -65,6 +65,7 @@ pub(crate) fn make(wanted: &Wanted, faults: Vec<String>) -> Result<Plan, Failure
 /// Says all that is wrong.
 fn wrong(faults: &[String]) -> Failure {
     let mut faults: Vec<String> = faults.iter().map(shown).collect();
+    faults.sort_by_key(|fault| line_of(fault));
     if let [one] = faults.as_slice() {
         return Failure::Usage(format!("nothing was changed, because {one}"));
     }
@@ -74,6 +75,12 @@ fn wrong(faults: &[String]) -> Failure {
         format!("nothing was changed, because of {count} errors:"),
     );
     Failure::Usage(faults.join("\n"))
+}
+
+/// Gives the line that a fault is in, as FILE:LINE: stands before it; 0 where it is in none.
+fn line_of(fault: &str) -> u64 {
+    let mut words = fault.split(':');
+    words.find_map(|word| word.parse().ok()).unwrap_or_default()
 }
 
 /// Gives the change of the config, if it takes one.

@@ -259,7 +259,12 @@ impl<'a> Planner<'a> {
         if identity.group_names.iter().any(|it| it == group) {
             return Ok(Ok(()));
         }
-        let gid = match self.host.group(group)? {
+        let found = self.host.group(group)?;
+        let gid = found.map(|(gid, _)| gid);
+        if let Err(what) = targets::refuse_powerful(&user.name, group, gid) {
+            return Ok(Err(what));
+        }
+        let gid = match found {
             Some((gid, true)) => gid,
             Some((_, false)) => {
                 return Ok(Err(format!(

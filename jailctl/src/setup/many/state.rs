@@ -6,6 +6,7 @@ use jail_config::{is_jail_key, nearest};
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::{
+    key,
     roots::Root,
     wanted::{Group, Jail, User, Wanted},
 };
@@ -27,17 +28,25 @@ const ROOT: [&str; 3] = ["presets", "programs", "image"];
 /// The file can't be read, or is no TOML or JSON.
 pub(crate) fn read(file: &Path, faults: &mut Vec<String>) -> Result<Wanted, Failure> {
     let text = fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?;
+    let directory = key::directory_of(file)?;
     let file = shown(file);
     let wrong = |what: String| Failure::Usage(format!("nothing was changed: {file}: {what}"));
-    match text.trim_start().starts_with('{') {
+    let mut wanted = match text.trim_start().starts_with('{') {
         true => {
             let value: serde_json::Value =
                 serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
             let text = toml_of(&value).map_err(wrong)?;
-            parse(&text, &file, false, faults).map_err(wrong)
+            parse(&text, &file, false, faults).map_err(wrong)?
         }
-        false => parse(&text, &file, true, faults).map_err(wrong),
+        false => parse(&text, &file, true, faults).map_err(wrong)?,
+    };
+    for keys in wanted.users.iter_mut().filter_map(|it| it.keys.as_mut()) {
+        *keys = key::placed(keys, &directory);
     }
+    for image in wanted.roots.iter_mut().filter_map(|it| it.image.as_mut()) {
+        *image = directory.join(&image);
+    }
+    Ok(wanted)
 }
 
 /// Writes JSON as TOML. JSON says nothing that TOML could not, but for null.

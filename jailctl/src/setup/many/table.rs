@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use csv::{ReaderBuilder, StringRecord, Trim};
 use jail_config::nearest;
 
-use super::wanted::User;
+use super::{key, wanted::User};
 use crate::{failure::Failure, shell::shown};
 
 /// The columns there can be, each with other names for it.
@@ -28,7 +28,12 @@ pub(crate) fn read(file: &Path, faults: &mut Vec<String>) -> Result<Vec<User>, F
     let text = String::from_utf8(bytes).map_err(no_text)?;
     // Programs for tables put a mark before the first column.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    parse(text, &shown(file), faults)
+    let mut users = parse(text, &shown(file), faults)?;
+    let directory = key::directory_of(file)?;
+    for keys in users.iter_mut().filter_map(|it| it.keys.as_mut()) {
+        *keys = key::placed(keys, &directory);
+    }
+    Ok(users)
 }
 
 fn parse(text: &str, file: &str, faults: &mut Vec<String>) -> Result<Vec<User>, Failure> {

@@ -40,11 +40,14 @@ pub(super) fn of(
             .collect();
         if lines.is_empty() {
             if !is_there {
-                notes.push(format!(
-                    "{} has no key; put it into {}",
-                    shown(&target.name),
-                    shown(&file)
-                ));
+                let (user, file) = (shown(&target.name), shown(&file));
+                notes.push(match &target.identity {
+                    None => format!(
+                        "{user} can't log in yet: there is no key, and a new account has no password; give --key FILE, or put the \
+                         public key into {file}"
+                    ),
+                    Some(_) => format!("{user} has no key; put it into {file}"),
+                });
             }
             continue;
         }

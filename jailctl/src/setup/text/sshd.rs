@@ -17,6 +17,12 @@ pub(crate) fn drop_in(recipe: &str, group: &str, keys: &str, own: &[String]) -> 
     whole(&format!("jailctl setup {recipe}"), &[block])
 }
 
+/// Gives the recipe that a file was written for; nothing for a file of somebody else's.
+pub(crate) fn recipe_of(text: &str) -> Option<&str> {
+    let made = text.strip_prefix("# Made by: jailctl setup ")?;
+    made.split_once(". ").map(|(recipe, _)| recipe)
+}
+
 /// Writes a file of blocks; `command` is what has made it.
 pub(crate) fn whole(command: &str, blocks: &[String]) -> String {
     format!(
@@ -65,7 +71,14 @@ pub(crate) fn without(after: &str, now: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{drop_in, without};
+    use super::{drop_in, recipe_of, without};
+
+    #[test]
+    fn a_file_says_which_recipe_it_is_of() {
+        let text = drop_in("jump-host", "jump", "/etc/ssh/keys", &[]);
+        assert_eq!(recipe_of(&text), Some("jump-host"));
+        assert_eq!(recipe_of("PermitUserEnvironment no\n"), None);
+    }
 
     #[test]
     fn what_somebody_else_has_written_stays_in_its_block() {

@@ -1,15 +1,16 @@
 //! The directories and the keys of one user, as far as they are missing.
 
-use std::{os::unix::fs::MetadataExt, path::Path};
+use std::path::Path;
 
 use jail::account::identity::Identity;
-use jail_config::{Base, Home, Jail, RootOwner};
+use jail_config::{Allowed, Base, Home, Jail, RootOwner};
 
 use super::Planner;
 use crate::{
     accounts::traces::KEYS,
     failure::Failure,
     setup::{
+        directory::refuse_left,
         file,
         many::{batch::Small, key, wanted::User},
         text::lists,
@@ -32,17 +33,17 @@ impl Planner<'_> {
                 .push(identity.name.to_string_lossy().into_owned());
         }
         let is_missing = !is_declared && jail.root.symlink_metadata().is_err();
-        if jail.base == Base::None && jail.create.is_none() && is_missing {
+        if has_own_system(jail) && jail.create.is_none() && is_missing {
             return Err(format!(
                 "the root {} is missing, and has a system of its own; make it first: jailctl build or jailctl import",
                 shown(&jail.root)
             ));
         }
         let (Home::Set(home) | Home::Default(home)) = &jail.home;
+        let below = home.strip_prefix("/").unwrap_or(home);
+        refuse_left(&jail.root.join(below), is_new)?;
         if is_new {
-            let below = home.strip_prefix("/").unwrap_or(home);
-            refuse_left(&identity.home)?;
-            refuse_left(&jail.root.join(below))?;
+            refuse_left(&identity.home, is_new)?;
             self.directories.add(&identity.home, 0o700, ids);
         }
         // The first login makes both, from a skeleton.
@@ -66,7 +67,6 @@ impl Planner<'_> {
             // What builds the root makes the homes of its users.
             None if is_declared => {}
             None => {
-                let below = home.strip_prefix("/").unwrap_or(home);
                 self.directories.add(&jail.root.join(below), 0o700, ids);
             }
         }
@@ -111,14 +111,12 @@ impl Planner<'_> {
     }
 }
 
-/// Refuses a home that somebody has left for an account that is made: its owner could change it, or the new one read it by an old uid.
-fn refuse_left(home: &Path) -> Result<(), String> {
-    match home.symlink_metadata() {
-        Ok(found) if !found.is_dir() || found.uid() != 0 => Err(format!(
-            "{} is there and belongs to uid {}, and the account is not; move it away first",
-            shown(home),
-            found.uid()
-        )),
-        _ => Ok(()),
-    }
+/// Tells whether a root must have programs of its own. For SFTP the host's server is shown in it.
+fn has_own_system(jail: &Jail) -> bool {
+    let is_sftp = |it: &Allowed| matches!(it, Allowed::Sftp | Allowed::Scp);
+    let has_sftp_alone = jail
+        .commands
+        .as_ref()
+        .is_some_and(|it| it.iter().all(is_sftp));
+    jail.base == Base::None && !has_sftp_alone
 }
