@@ -30,6 +30,14 @@ impl Progress {
         }
     }
 
+    /// Counts what nobody waits for.
+    pub(crate) fn hidden() -> Progress {
+        Progress {
+            bar: Some(ProgressBar::hidden()),
+            ..Progress::new(0)
+        }
+    }
+
     /// Counts on.
     pub(crate) fn add(&mut self, count: u64) {
         self.done = self.done.saturating_add(count);

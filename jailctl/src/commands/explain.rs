@@ -16,8 +16,8 @@ use crate::{
 ///
 /// Prints one screen: whether the user is jailed, by which rule and at which door; the root directory; what a session sees,
 /// can write and can reach; the limits; what sshd forwards, and which files of keys count; and what would refuse a login now,
-/// with the command that mends it. All of it comes from the plan that a login makes, from a rehearsal of the login as check
-/// does it, and from a look at the account as PAM and sshd see it. Needs no root for oneself where the config is readable; a user
+/// with the command that mends it. All of it comes from the plan that a login makes, from a rehearsal of the login, and from
+/// what a check of this user finds. Needs no root for oneself where the config is readable; a user
 /// who is not root is told what could not be looked at.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]

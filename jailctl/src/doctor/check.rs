@@ -193,12 +193,7 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
     }
     let let_in = accounts.jailed.iter().filter(|it| doors::lets_in(it));
     account_state::check(&mut report, let_in);
-    account_limits::check(&mut report, &accounts.jailed);
-    until::check(&mut report, &accounts.jailed);
-    tree::check(&mut report, &accounts.jailed);
-    mounts::check(&mut report, &accounts.jailed);
-    etc::check(&mut report, &accounts.jailed);
-    sshd::check(
+    around(
         &mut report,
         &accounts.jailed,
         asked.sshd_config,
@@ -207,17 +202,35 @@ fn look(directory: &Path, asked: &Asked) -> Result<Report, Failure> {
     drop(progress);
     let file = directory.join("config.toml");
     pam::check(&mut report, &all, &accounts.jailed, &file);
-    units::check(&mut report, &accounts.jailed);
     ftp::check(&mut report);
-    report.extend(home_services::check(&accounts.jailed));
-    cron::check(&mut report, &accounts.jailed);
-    sudo::check(&mut report, &accounts.jailed)?;
     let scope = accepted::Scope {
         some_users: !asked.users.is_empty(),
         attacked: asked.attack,
     };
     accepted::apply(&mut report, config.policy(), directory, &scope);
     Ok(report)
+}
+
+/// Finds what is wrong around users, apart from their logins: in their roots, and in what the host does for them.
+fn around(
+    report: &mut Report,
+    jailed: &[Jailed],
+    sshd_config: &Path,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
+    for one in jailed {
+        doors::beside(report, one);
+    }
+    account_limits::check(report, jailed);
+    until::check(report, jailed);
+    tree::check(report, jailed);
+    mounts::check(report, jailed);
+    etc::check(report, jailed);
+    sshd::check(report, jailed, sshd_config, progress)?;
+    units::check(report, jailed);
+    report.extend(home_services::check(jailed));
+    cron::check(report, jailed);
+    sudo::check(report, jailed)
 }
 
 /// Finds what one login would meet, by this door: the jail as a rehearsal finds it, and the account as PAM and sshd see it.
@@ -229,6 +242,23 @@ pub(crate) fn of_login(
 ) -> Result<(), Failure> {
     inside::check(report, jailed, door, directory);
     of_account(report, jailed)
+}
+
+/// Adds to what [`of_login`] finds what a check of this user finds besides, and marks what the config accepts.
+pub(crate) fn around_login(
+    report: &mut Report,
+    jailed: &Jailed,
+    directory: &Path,
+    config: &Config,
+) -> Result<(), Failure> {
+    let one = std::slice::from_ref(jailed);
+    around(report, one, Path::new(SSHD_CONFIG), &mut Progress::hidden())?;
+    let scope = accepted::Scope {
+        some_users: true,
+        attacked: false,
+    };
+    accepted::apply(report, config.policy(), directory, &scope);
+    Ok(())
 }
 
 /// Finds what of an account refuses a login before any jail is asked for.

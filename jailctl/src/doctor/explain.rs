@@ -38,7 +38,6 @@ use crate::{
     },
     doctor::{
         check::{self, Finding, Report, sshd_for, sshd_forces_jail_shell},
-        kinds::Severity,
         used,
     },
     door::{Door, SSHD_CONFIG, has_jail_shell},
@@ -98,7 +97,12 @@ pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
         if asked.door.is_none() && explanation.in_use {
             explanation.tell_of_host(used::past_doors(&identity), door);
         }
-        explanation.look(&Jailed { identity, jail }, door, directory)?;
+        let jailed = Jailed { identity, jail };
+        explanation.look(&jailed, door, directory)?;
+        // Whoever asks for a door asks about that one alone.
+        if asked.door.is_none() {
+            explanation.look_around(&jailed, directory, &config)?;
+        }
     }
     if let Some(refused) = &mut explanation.refused {
         refused.reason = by_config(&refused.reason, directory);
@@ -114,11 +118,12 @@ pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
             },
         );
     }
-    let is_error = |it: &Finding| it.severity == Severity::Error;
-    let refused = explanation.refused.is_some() || explanation.findings.iter().any(is_error);
-    let led_past =
-        explanation.jail.is_some() && (!explanation.in_use || !explanation.led_past.is_empty());
-    Ok(Verdict::of(refused || led_past))
+    let mut findings = explanation.findings.iter().chain(&explanation.around);
+    let refused = explanation.refused.is_some() || findings.any(Finding::is_error);
+    let is_jailed = explanation.decision.outcome == Outcome::Jailed
+        && explanation.in_use
+        && explanation.led_past.is_empty();
+    Ok(Verdict::of(refused || !is_jailed))
 }
 
 fn explain(
@@ -160,6 +165,7 @@ fn explain(
         refused: None,
         remarks: Vec::new(),
         findings: Vec::new(),
+        around: Vec::new(),
         unchecked: Vec::new(),
     };
     match config.decide(identity) {
@@ -215,6 +221,32 @@ impl Explanation {
         self.sshd = sshd_for::of(jailed, Path::new(SSHD_CONFIG))?.and_then(Result::ok);
         if self.in_use && self.sshd.as_ref().is_some_and(|it| it.serves_host) {
             self.led_past.push("sshd's internal-sftp");
+        }
+        Ok(())
+    }
+
+    /// Looks at what a check of this user finds besides.
+    fn look_around(
+        &mut self,
+        jailed: &Jailed,
+        directory: &Path,
+        config: &Config,
+    ) -> Result<(), Failure> {
+        if !geteuid().is_root() {
+            return Ok(());
+        }
+        let mut report = Report::new(directory);
+        // An acceptance is about these as well.
+        report.extend(self.findings.drain(..));
+        let of_login = report.findings.len();
+        check::around_login(&mut report, jailed, directory, config)?;
+        self.around = report.findings.split_off(of_login);
+        self.around.sort_by_key(|finding| finding.severity);
+        self.findings = report.findings;
+        for what in report.unchecked {
+            if !self.unchecked.contains(&what) {
+                self.unchecked.push(what);
+            }
         }
         Ok(())
     }
@@ -289,6 +321,14 @@ impl Explanation {
         if !self.will_make.is_empty() {
             let text = format!("the first login will make {}", self.will_make.join(", "));
             self.remarks.push(Remark::new(text));
+            // They look for it before there is a jail, and a login that follows finds it where a mount shows it.
+            if identity.home.symlink_metadata().is_err() {
+                let home = shown(&identity.home);
+                let text = format!(
+                    "until {home} is there on the host, sshd, su and login print that they can't chdir to it"
+                );
+                self.remarks.push(Remark::new(text));
+            }
         }
         let open = landlock::foresee(plan).ok().flatten();
         let mounts = self.world.as_ref().map_or(&[][..], |world| &world.mounts);

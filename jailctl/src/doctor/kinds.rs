@@ -251,7 +251,7 @@ pub(crate) enum FindingKind {
     AccountExpired,
     /// By what limits of memory, tasks, cpu and io are enforced
     AccountLimits,
-    /// The password is locked, and there is no key
+    /// The account has neither a password nor a key
     AccountLocked,
     /// A file system of the jail is full
     DiskFull,
@@ -319,12 +319,11 @@ impl FindingKind {
             K::Door | K::HardLink | K::HomeMissing | K::MountInRoot | K::PamSkip | K::PamTwice => {
                 None
             }
+            K::AccountLocked => None,
             K::SetId | K::SftpRefused | K::SshdDenied | K::SshdKeys | K::SshdKeysIgnored => None,
             K::SshdKeysInside | K::SshdUnseenKeys | K::SshdUserRc | K::TwoDoors | K::Unit => None,
             K::Undecided | K::UnknownGroup | K::UnknownUser | K::Weakened => None,
-            K::AccountLocked | K::At | K::Cron | K::FileCapabilities | K::HomeInReach => {
-                Some(Severity::Warning)
-            }
+            K::At | K::Cron | K::FileCapabilities | K::HomeInReach => Some(Severity::Warning),
             K::HostHomeMissing | K::NoEffect | K::NssLibraryMissing | K::NullMissing => {
                 Some(Severity::Warning)
             }

@@ -167,7 +167,8 @@ fn a_change_is_tried_as_the_manual_says() {
     // What check finds of the machine's other doors is not the example's affair.
     let tried = commands
         .replace("editor", "sed -i '/^base/a umask = \"027\"'")
-        .replace("check ann", "check ann || test $? = 1");
+        .replace("check ann", "check ann || test $? = 1")
+        .replace("--steps ann", "--steps ann || test $? = 1");
     let seen = sandbox.must(&tried);
     assert!(seen.contains("set the umask to 027"), "{seen}");
     assert_eq!(sandbox.su_dash_c("ann", "umask").ok(), "0027");

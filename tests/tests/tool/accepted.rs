@@ -16,7 +16,7 @@ fn host() -> Sandbox {
         "UsePAM yes\nPermitUserRC no\nX11Forwarding no\nAllowAgentForwarding no\nDisableForwarding yes\n",
     );
     sandbox.must(
-        "ssh-keygen -A >/dev/null; rm -f /etc/cron.allow /etc/at.allow
+        "ssh-keygen -A >/dev/null; rm -f /etc/cron.allow /etc/at.allow; echo ann:secret | chpasswd
          for list in /etc/cron.deny /etc/at.deny; do echo ann >>$list; done
          mkdir -m 777 /srv/jails/ann/data",
     );

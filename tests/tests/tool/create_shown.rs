@@ -36,6 +36,13 @@ fn check_and_explain_say_what_the_first_login_will_make_and_make_nothing() {
     assert!(explain.stdout.contains(says), "{explain}");
     let says = "make /srv/jails/ann, and the home /home/ann, where they are missing: the home with mode 700 and a copy of /etc/skel";
     assert!(explain.stdout.contains(says), "{explain}");
+    // What sshd says of another home, before there is a jail.
+    let remark = "until /home/ann is there on the host, sshd, su and login print that they can't chdir to it";
+    assert!(!explain.words().contains(remark), "{explain}");
+    sandbox.must("mv /home/ann /home/away");
+    let explain = sandbox.run(&["jailctl", "explain", "ann"]);
+    assert!(explain.words().contains(remark), "{explain}");
+    sandbox.must("mv /home/away /home/ann");
     let json = sandbox.run(&["jailctl", "explain", "--json", "ann"]);
     assert!(json.stdout.contains("\"will_make\""), "{json}");
     assert_eq!(state(&sandbox), before);

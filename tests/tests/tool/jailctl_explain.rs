@@ -31,6 +31,7 @@ fn ann() -> Sandbox {
         .jailed("ann")
         .root(roots::home())
         .config(CONFIG)
+        .with("sed -i '1i DisableForwarding yes\\nAllowAgentForwarding no\\nX11Forwarding no' /etc/ssh/sshd_config")
 }
 
 fn explain(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
@@ -292,8 +293,9 @@ fn says_why_a_login_would_be_refused_and_reports_it() {
     assert!(said.stdout.contains("(no-rule)"), "{said}");
 
     let said = explain(&sandbox, &["root"]);
+    assert_eq!(said.code(), Some(1), "{said}");
     assert!(
-        said.ok()
+        said.stdout
             .contains("rule       /etc/login-jail/config.toml:2 exempt root -> exempt"),
         "{said}"
     );
@@ -560,4 +562,44 @@ fn says_that_a_link_to_a_usual_shell_is_not_started_for_sftp() {
         ),
         "{link}"
     );
+}
+
+#[test]
+fn the_exit_status_is_1_where_a_user_is_not_jailed_or_check_has_an_error_of_this_user() {
+    let sandbox = ann();
+    explain(&sandbox, &["ann"]).ok();
+    // A rule exempts root.
+    let said = explain(&sandbox, &["root"]);
+    assert_eq!(said.code(), Some(1), "{said}");
+    assert!(said.stdout.contains("NOT JAILED"), "{said}");
+    // What concerns ann beside her login.
+    for (plant, kind) in [
+        (
+            "mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/ann",
+            "linger",
+        ),
+        (
+            "rm /var/lib/systemd/linger/ann; sed -i /^DisableForwarding/d /etc/ssh/sshd_config",
+            "sshd-sockets",
+        ),
+    ] {
+        sandbox.must(plant);
+        let found = format!("[{kind}]");
+        let checked = sandbox.run(&["jailctl", "check", "ann"]);
+        assert!(checked.stdout.contains(&found), "{checked}");
+        let said = explain(&sandbox, &["ann"]);
+        assert_eq!(said.code(), Some(1), "{said}");
+        assert!(said.stdout.contains("\nfound      1 error"), "{said}");
+        let said = explain(&sandbox, &["--verbose", "ann"]);
+        assert!(said.stdout.contains(&found), "{said}");
+    }
+    // An error that the config accepts counts no more than at check.
+    let accept = format!(
+        "{CONFIG}[check]\naccept = [{{ kind = \"sshd-sockets\", for = \"ann\", why = \"a test\" }}]\n"
+    );
+    sandbox.write("/etc/login-jail/config.toml", accept);
+    let said = explain(&sandbox, &["ann"]);
+    assert!(said.ok().contains("1 accepted finding"), "{said}");
+    let said = explain(&sandbox, &["--verbose", "ann"]);
+    assert!(said.stdout.contains("accepted: a test"), "{said}");
 }

@@ -393,3 +393,29 @@ fn the_capabilities_of_the_units_are_enough() {
     assert_eq!(sandbox.must("stat -c %U /srv/jails/built/home/ann"), "ann");
     sandbox.must("jailctl update --dry-run");
 }
+
+#[test]
+fn what_several_users_have_is_one_finding_as_check_counts_it() {
+    let sandbox = Sandbox::new()
+        .user("ann")
+        .user("bob")
+        .config("[users]\nann = \"web\"\nbob = \"web\"\n[jails.web]\nroot = \"/srv/missing/{user}\"\nbase = \"host\"\n");
+    let checked = sandbox.run(&["jailctl", "check"]);
+    let last = checked
+        .stdout
+        .lines()
+        .find(|line| line.contains("2 jailed users: "))
+        .unwrap();
+    let said = metrics(&sandbox);
+    for (severity, word) in [("error", "error"), ("warning", "warning"), ("note", "note")] {
+        let number = said[&format!("login_jail_findings{{severity=\"{severity}\"}}")];
+        assert!(
+            last.contains(&format!(" {number} {word}")),
+            "{severity} {number}: {checked}"
+        );
+    }
+    assert!(
+        said["login_jail_findings{severity=\"error\"}"] > 0,
+        "{checked}"
+    );
+}

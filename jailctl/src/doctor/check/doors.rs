@@ -114,6 +114,13 @@ fn account(report: &mut Report, jailed: &Jailed, open: &[&str], sshd_config: &Pa
     }
     let lost = two_doors(jailed).or_else(|| no_effect(jailed));
     report.extend(lost.map(|it| it.of(jailed)));
+}
+
+/// Finds what of a user the host's programs act for, without any door.
+pub(super) fn beside(report: &mut Report, jailed: &Jailed) {
+    if jailed.identity.is_root() {
+        return;
+    }
     if reaches_home(jailed) {
         let home = &jailed.identity.home;
         let away = Path::new("/home").join(&jailed.identity.name);

@@ -88,7 +88,7 @@ pub(crate) struct Member {
 /// An acceptance of the config, and the line that it is on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Acceptance {
-    pub(super) why: String,
+    pub(crate) why: String,
     pub(super) line: usize,
 }
 
@@ -169,6 +169,11 @@ impl Finding {
     /// Tells whether it makes the exit status 1.
     pub(crate) fn counts(&self) -> bool {
         self.severity != Severity::Note && self.accepted.is_none()
+    }
+
+    /// Tells whether it is an error that nobody has accepted.
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity == Severity::Error && self.accepted.is_none()
     }
 
     /// Gives the words behind what is wrong: the code, where it is another word than the kind, and the kind.

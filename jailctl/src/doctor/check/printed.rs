@@ -7,6 +7,7 @@ use super::{
 use crate::{
     attack::Attack,
     doctor::kinds::{FindingKind, Severity},
+    last_check::LastCheck,
     output::{counted, say},
     shell::shown,
     style::{Colour, Style},
@@ -29,6 +30,23 @@ pub(crate) struct Shows {
 }
 
 impl Report {
+    /// Counts the findings. One that several users have is one.
+    pub(super) fn in_numbers(&self) -> LastCheck {
+        let mut numbers = LastCheck::now();
+        numbers.unchecked = self.unchecked.len();
+        let all = Together::all(&self.findings);
+        for finding in all.iter().filter_map(Together::first) {
+            let number = match (&finding.accepted, finding.severity) {
+                (Some(_), _) => &mut numbers.accepted,
+                (None, Severity::Error) => &mut numbers.errors,
+                (None, Severity::Warning) => &mut numbers.warnings,
+                (None, Severity::Note) => &mut numbers.notes,
+            };
+            *number += 1;
+        }
+        numbers
+    }
+
     /// Prints it for a person.
     pub(crate) fn print(&self, shows: Shows) {
         let style = Style::of_stdout();
@@ -61,20 +79,16 @@ impl Report {
             let word = if *succeeded { "done" } else { "failed" };
             say(format_args!("{word}: {command}"));
         }
-        let count = |wanted| {
-            open.iter()
-                .filter(|it| severity(it) == Some(wanted))
-                .count()
-        };
+        let numbers = self.in_numbers();
         let mut line = format!(
             "{}: {}, {}, {}",
             counted(self.users, "jailed user"),
-            counted(count(Severity::Error), "error"),
-            counted(count(Severity::Warning), "warning"),
-            counted(count(Severity::Note), "note")
+            counted(numbers.errors, "error"),
+            counted(numbers.warnings, "warning"),
+            counted(numbers.notes, "note")
         );
-        if !accepted.is_empty() {
-            line.push_str(&format!(", {} accepted", accepted.len()));
+        if numbers.accepted > 0 {
+            line.push_str(&format!(", {} accepted", numbers.accepted));
         }
         if !hidden.is_empty() || !shows.notes && !accepted.is_empty() {
             line.push_str(" (--notes shows them)");

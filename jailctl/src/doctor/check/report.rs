@@ -8,11 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::finding::Finding;
-use crate::{
-    attack::Attack,
-    doctor::kinds::{FindingKind, Severity},
-    last_check::LastCheck,
-};
+use crate::{attack::Attack, doctor::kinds::FindingKind};
 
 /// What a check has found, and what it could not look at.
 #[derive(Debug, Default, Serialize)]
@@ -72,22 +68,6 @@ impl Report {
         if !self.unchecked.contains(&what) {
             self.unchecked.push(what);
         }
-    }
-
-    /// Counts the findings.
-    pub(super) fn in_numbers(&self) -> LastCheck {
-        let mut numbers = LastCheck::now();
-        numbers.unchecked = self.unchecked.len();
-        for finding in &self.findings {
-            let number = match (&finding.accepted, finding.severity) {
-                (Some(_), _) => &mut numbers.accepted,
-                (None, Severity::Error) => &mut numbers.errors,
-                (None, Severity::Warning) => &mut numbers.warnings,
-                (None, Severity::Note) => &mut numbers.notes,
-            };
-            *number += 1;
-        }
-        numbers
     }
 
     /// Tells whether the exit status is 1. What could not be looked at is not known to be in order.

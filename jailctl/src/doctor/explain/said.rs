@@ -84,6 +84,9 @@ pub(super) struct Explanation {
     /// What a rehearsal of the login and a look at the account have found. For root only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) findings: Vec<Finding>,
+    /// What a check of this user finds besides: in the root, and in what the host does for the user. For root only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) around: Vec<Finding>,
     /// What could not be checked, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unchecked: Vec<String>,

@@ -267,7 +267,15 @@ fn forwards(sshd: &SshdFor) -> String {
     match (sshd.forwards.as_slice(), sshd.is_inside) {
         ([], _) => "forwards nothing".to_owned(),
         (_, true) => "forwards from inside the jail".to_owned(),
-        (open, false) => format!("forwards OUTSIDE the jail: {}", open.join(" ")),
+        (open, false) => {
+            let to = sshd.targets.join(" ");
+            let open = open.iter().map(|keyword| match *keyword {
+                "AllowTcpForwarding" if !to.is_empty() => format!("{keyword} (to {to})"),
+                _ => (*keyword).to_owned(),
+            });
+            let open: Vec<String> = open.collect();
+            format!("forwards OUTSIDE the jail: {}", open.join(" "))
+        }
     }
 }
 
@@ -301,7 +309,7 @@ fn keys(sshd: &SshdFor) -> Vec<String> {
 /// Says what refuses the login, and what mends that.
 fn print_login(explanation: &Explanation, verbose: bool) {
     let findings = &explanation.findings;
-    let is_error = |it: &&Finding| it.severity == Severity::Error;
+    let is_error = |it: &&Finding| it.is_error();
     let errors: Vec<&Finding> = findings.iter().filter(is_error).collect();
     if let Some(Refused { reason, .. }) = &explanation.refused {
         let is_said = |it: &&Finding| it.what == *reason;
@@ -315,16 +323,24 @@ fn print_login(explanation: &Explanation, verbose: bool) {
     for finding in errors.iter().take(most) {
         print_finding(finding);
     }
+    let around = &explanation.around;
     let others = findings.iter().filter(|it| !is_error(it));
     if verbose {
-        others.for_each(print_finding);
+        others.chain(around).for_each(print_finding);
         return;
     }
-    let count = |severity| findings.iter().filter(|it| it.severity == severity).count();
+    let (open, accepted): (Vec<&Finding>, Vec<&Finding>) = findings
+        .iter()
+        .chain(around)
+        .partition(|it| it.accepted.is_none());
+    let count = |severity| open.iter().filter(|it| it.severity == severity).count();
+    let printed = errors.len().min(most);
+    let word = if printed > 0 { "more error" } else { "error" };
     let numbers = [
-        (errors.len().saturating_sub(most), "more error"),
+        (count(Severity::Error).saturating_sub(printed), word),
         (count(Severity::Warning), "warning"),
         (count(Severity::Note), "note"),
+        (accepted.len(), "accepted finding"),
     ];
     let counts: Vec<String> = numbers
         .iter()
@@ -345,7 +361,9 @@ fn print_finding(finding: &Finding) {
     };
     let text = format!("{state} {}", finding.tags());
     coloured(finding.severity.word(), colour, &text);
-    if let Some(mend) = &finding.mend {
+    if let Some(accepted) = &finding.accepted {
+        row("", &format!("accepted: {}", shown(&accepted.why)));
+    } else if let Some(mend) = &finding.mend {
         let by = if mend.is_safe() { "fix:" } else { "by hand:" };
         let by = Style::of_stdout().bold(by);
         say(format_args!("{:INDENT$}{by} {}", "", mend.command()));

@@ -12,9 +12,9 @@ use crate::{
     accounts::account::Jailed,
     doctor::check::{
         Finding, FindingKind,
-        account_state::{is_locked, no_login_without_pam},
+        account_state::{has_password, is_locked, no_login_without_pam},
     },
-    door::has_no_shell,
+    door::{has_jail_shell, has_no_shell},
     shell::{quoted, shown},
 };
 
@@ -37,15 +37,21 @@ pub(super) fn check(
     if resolved.value("UsePAM") != "yes" {
         found.extend(no_login_without_pam());
         found.extend(locked(jailed));
-    } else {
-        found.extend(unopened(jailed, resolved));
     }
+    found.extend(unopened(jailed, resolved));
     (found, unknown)
 }
 
-/// Finds an account that neither a password nor a key opens, as useradd(8) leaves it.
+/// Finds an account that neither a password nor a key opens, as useradd(8) leaves it; and, as a note, one that has been made to be
+/// opened by a key alone, as a set-up does, and has none.
 fn unopened(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
-    if !is_locked(&jailed.identity) {
+    let is_locked = is_locked(&jailed.identity);
+    // Without PAM, no key opens it either, which is another finding.
+    if is_locked && resolved.value("UsePAM") != "yes" {
+        return None;
+    }
+    // The accounts of daemons have no password either, and no need to log in.
+    if !is_locked && (has_password(&jailed.identity) || !has_jail_shell(&jailed.identity)) {
         return None;
     }
     let others = ["AuthorizedKeysCommand", "TrustedUserCAKeys"];
@@ -53,9 +59,26 @@ fn unopened(jailed: &Jailed, resolved: &Resolved) -> Option<Finding> {
     if !others.iter().all(is_unset) || !host_keys::are_missing(jailed, resolved) {
         return None;
     }
-    let what = "the password is locked (! in /etc/shadow), and sshd finds no key: nobody can log in as this user, except by su as root";
-    let command = format!("passwd {}", quoted(&jailed.identity.name));
-    Some(Finding::warning(FindingKind::AccountLocked, what).mended_by(command))
+    let states = host_keys::states(jailed, resolved);
+    let file = states.iter().find(|it| !it.is_written_inside);
+    let file = file.map(|it| format!("; put a public key into {}", it.file));
+    let what = |state: &str| {
+        format!(
+            "{state}, and sshd finds no key: nobody can log in as this user, except by su as root{}",
+            file.unwrap_or_default()
+        )
+    };
+    let finding = match is_locked {
+        true => Finding::warning(
+            FindingKind::AccountLocked,
+            what("the password is locked (! in /etc/shadow)"),
+        ),
+        false => Finding::note(
+            FindingKind::AccountLocked,
+            what("the account has no password (* in /etc/shadow)"),
+        ),
+    };
+    Some(finding.mended_by(format!("passwd {}", quoted(&jailed.identity.name))))
 }
 
 /// Finds an account that an sshd without PAM takes for locked: LOCKED_PASSWD_PREFIX of OpenSSH on Linux. With PAM, pam_unix

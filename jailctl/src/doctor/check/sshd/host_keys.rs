@@ -162,7 +162,8 @@ fn missing_home(identity: &Identity) -> Option<Finding> {
         return None;
     }
     let what = format!(
-        "the home {} of the account is not there on the host: sshd finds no keys in it, and su and login complain",
+        "the home {} of the account is not there on the host: sshd finds no keys in it, and sshd, su and login print that they can't \
+         chdir to it, before the jail is entered",
         shown(home)
     );
     let finding = Finding::warning(FindingKind::HostHomeMissing, what);

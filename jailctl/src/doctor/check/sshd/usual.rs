@@ -19,6 +19,9 @@ use crate::{
 pub(crate) struct Usual {
     /// What it forwards: the keywords that are not `no`.
     pub(crate) forwards: Vec<&'static str>,
+    /// The machines that it lets clients connect to by -L and -J; nothing where it lets them connect to all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) targets: Vec<String>,
     /// Whether its own process for the connection is in the jail, and with it what it forwards.
     pub(crate) is_inside: bool,
     /// Whether it serves SFTP by itself, with the whole host: for all, or for whoever has one of the keys.
@@ -57,6 +60,7 @@ fn usual(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Usual {
         forwards: acts::open_forwardings(resolved)
             .map(|it| it.keyword)
             .collect(),
+        targets: targets(resolved),
         is_inside: resolved.session_is_jailed(),
         serves_host: found.iter().any(|it| it.kind == FindingKind::SshdSftp),
         forced: resolved.forced().map(shown),
@@ -66,4 +70,10 @@ fn usual(jailed: &Jailed, resolved: &Resolved, config: &Path) -> Usual {
         takes_passwords: !resolved.is_no("PasswordAuthentication")
             || !resolved.is_no("KbdInteractiveAuthentication"),
     }
+}
+
+/// Lists what PermitOpen allows.
+fn targets(resolved: &Resolved) -> Vec<String> {
+    let words = resolved.all("PermitOpen").flat_map(str::split_whitespace);
+    words.filter(|it| *it != "any").map(shown).collect()
 }
