@@ -6,6 +6,7 @@ pub(crate) mod listed;
 pub(crate) mod login_defs;
 pub(crate) mod manager;
 pub(crate) mod open_until;
+pub(crate) mod services;
 pub(crate) mod shells;
 pub(crate) mod traces;
 pub(crate) mod trial;

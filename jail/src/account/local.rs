@@ -67,12 +67,12 @@ impl Local {
         })
     }
 
-    /// Lists the groups that name an account among their members.
+    /// Lists the groups that name an account among their members. The C library passes over blanks before a name.
     pub(crate) fn groups_with<'a>(&'a self, name: &'a str) -> impl Iterator<Item = u32> + 'a {
         lines(&self.group).filter_map(move |line| {
             let mut members = field(line, 3)?.split(|byte| *byte == b',');
             members
-                .any(|member| member == name.as_bytes())
+                .any(|member| member.trim_ascii_start() == name.as_bytes())
                 .then(|| number(line, 2))?
         })
     }
@@ -111,7 +111,7 @@ mod tests {
             passwd: b"root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n\
                       +::::::\n-eve:x:7:7:::\nbroken\n"
                 .to_vec(),
-            group: b"\t sudo:x:27:ann,bob\nann:x:1000:\nalso:x:27:bob\n+:::ann\n".to_vec(),
+            group: b"\t sudo:x:27:ann, bob\nann:x:1000:\nalso:x:27:bob\n+:::ann\n".to_vec(),
             ..Local::default()
         }
     }

@@ -13,7 +13,10 @@ use jail::{
 use jail_config::{Decision, Jail, RuleKind, nearest};
 
 pub(crate) use super::listed::passwd;
-use super::listed::{NameServices, RuleGroups, are_in_files_alone};
+use super::{
+    listed::{NameServices, RuleGroups},
+    services::are_in_files_alone,
+};
 use crate::{failure::Failure, progress::Progress, shell};
 
 /// Tells whether a directory is the home of an account.
@@ -187,9 +190,13 @@ pub(crate) fn listed() -> Result<BTreeSet<String>, Failure> {
 
 /// Gives the facts about the accounts that the host's database lists.
 pub(crate) fn identities() -> Result<Vec<Identity>, Failure> {
+    let listed = NameServices::read()?;
+    let own = own()?;
+    let is_enough = listed.has_all()?;
     let mut found = Vec::new();
-    for name in listed()? {
-        match Identity::named(&name) {
+    for name in listed.names() {
+        let known = is_enough.then(|| listed.identity(name)).flatten();
+        match known.map_or_else(|| Identity::one_of_many(name, &own), Ok) {
             Ok(identity) => found.push(identity),
             // Gone since it was listed, or of a name that no rule could have.
             Err(IdentityError::Unknown(_) | IdentityError::Name(_)) => {}

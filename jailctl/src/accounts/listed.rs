@@ -4,76 +4,76 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use jail::{account::identity::Identity, door::decision::Config};
 use jail_config::RuleKind;
 
+use super::services::others;
 use crate::{failure::Failure, shell};
-
-/// Services of nsswitch.conf(5) that know no more than the files do; systemd does where it has records.
-const OF_FILES: [&str; 4] = ["files", "compat", "cache", "systemd"];
-
-/// Where systemd has records of users: nss-systemd(8).
-const RECORDS: [&str; 3] = ["/etc/userdb", "/run/userdb", "/usr/lib/userdb"];
 
 /// How many names one getent(1) is asked for.
 const AT_ONCE: usize = 500;
 
 /// Lines of passwd(5) and group(5), in the order in which a look-up finds them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Listed {
     /// A line of passwd(5) for each account.
     accounts: BTreeMap<String, String>,
-    /// Each group, with its gid.
-    pub(crate) groups: BTreeMap<String, u32>,
+    /// Each group, with the gid and the members that a look-up of its name gives: those of its first line.
+    groups: BTreeMap<String, (u32, Vec<String>)>,
+    /// The name of each gid, as a login has it.
     names: BTreeMap<u32, String>,
-    /// Which groups list a user as a member.
+    /// Which groups list a user as a member, on whichever of their lines.
     memberships: BTreeMap<String, Vec<u32>>,
-    members: BTreeMap<String, Vec<String>>,
 }
 
 impl Listed {
-    /// Takes two texts apart.
+    /// Takes the files of this host apart, or others like them.
     pub(crate) fn of(passwd: &str, group: &str) -> Listed {
-        let own = |line: &&str| !line.is_empty() && !line.starts_with(['+', '-', '#']);
-        let mut accounts = BTreeMap::new();
-        for line in passwd.lines().map(str::trim_start).filter(own) {
+        Listed::with_others(passwd, group, "")
+    }
+
+    /// Takes apart what is listed: the groups of this host, and those that all services list.
+    ///
+    /// A group may be on several lines, whoever has them: its members are those of all lines with its gid.
+    fn with_others(passwd: &str, own: &str, others: &str) -> Listed {
+        let mut listed = Listed::default();
+        for line in entries(passwd) {
             let name = field(line, 0).to_owned();
-            accounts.entry(name).or_insert_with(|| line.to_owned());
+            let known = listed.accounts.entry(name);
+            known.or_insert_with(|| line.to_owned());
         }
-        let mut groups = BTreeMap::new();
-        let mut names = BTreeMap::new();
-        let mut memberships: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-        let mut members = BTreeMap::new();
-        for line in group.lines().map(str::trim_start).filter(own) {
-            let name = field(line, 0).to_owned();
-            let Ok(gid) = field(line, 2).parse::<u32>() else {
-                continue;
-            };
-            let listed = field(line, 3).split(',').filter(|it| !it.is_empty());
-            let listed: Vec<String> = listed.map(str::to_owned).collect();
-            for member in &listed {
-                let of_member = memberships.entry(member.clone()).or_default();
-                if !of_member.contains(&gid) {
-                    of_member.push(gid);
-                }
+        for line in entries(own) {
+            listed.add_group(line, |name| !name.contains(char::REPLACEMENT_CHARACTER));
+        }
+        // A group of a directory that has the name of one of this host has no name: no rule means it.
+        let own = listed.groups.clone();
+        for line in entries(others) {
+            listed.add_group(line, |name| !is_odd(name) && !own.contains_key(name));
+        }
+        listed
+    }
+
+    /// Adds a line of group(5), whose name counts where it `is_fit`.
+    fn add_group(&mut self, line: &str, is_fit: impl FnOnce(&str) -> bool) {
+        let name = field(line, 0);
+        let Ok(gid) = field(line, 2).parse::<u32>() else {
+            return;
+        };
+        let members = members_in(line);
+        for member in &members {
+            let of_member = self.memberships.entry(member.clone()).or_default();
+            if !of_member.contains(&gid) {
+                of_member.push(gid);
             }
-            // A group of a directory that has the name of one of this host has no name: no rule means it.
-            let first = groups.entry(name.clone()).or_insert(gid);
-            if *first == gid {
-                names.entry(gid).or_insert_with(|| name.clone());
-            }
-            members.entry(name).or_insert(listed);
         }
-        Listed {
-            accounts,
-            groups,
-            names,
-            memberships,
-            members,
+        if is_fit(name) {
+            self.names.entry(gid).or_insert_with(|| name.to_owned());
         }
+        let known = self.groups.entry(name.to_owned());
+        known.or_insert((gid, members));
     }
 
     /// Lists the names of the accounts.
@@ -94,9 +94,22 @@ impl Listed {
         accounts.filter_map(move |(name, line)| has(line).then_some(name))
     }
 
-    /// Lists the members of a group; nothing where it is not listed.
-    pub(crate) fn members(&self, group: &str) -> Option<&Vec<String>> {
-        self.members.get(group)
+    /// Gives the gid of a group; nothing where it is not listed.
+    pub(crate) fn gid(&self, group: &str) -> Option<u32> {
+        self.groups.get(group).map(|it| it.0)
+    }
+
+    /// Lists the gids of groups.
+    pub(crate) fn gids(&self) -> impl Iterator<Item = u32> {
+        let of_names = self.groups.values().map(|it| it.0);
+        self.names.keys().copied().chain(of_names)
+    }
+
+    /// Lists whom a group has as members, on whichever of its lines, and not by their primary group.
+    pub(crate) fn members<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a String> {
+        let is_it = move |gid: &u32| self.names.get(gid).is_some_and(|name| name == group);
+        let memberships = self.memberships.iter();
+        memberships.filter_map(move |(member, of)| of.iter().any(is_it).then_some(member))
     }
 
     /// Makes an account of its line and of the groups that list it.
@@ -155,8 +168,7 @@ impl NameServices {
         let file = |path| fs::read(path).map(|text| String::from_utf8_lossy(&text).into_owned());
         let own = file("/etc/group").unwrap_or_default();
         Ok(NameServices {
-            // The name that a gid has here comes before all others.
-            all: Listed::of(&passwd()?, &format!("{}\n{group}", own.trim_end())),
+            all: Listed::with_others(&passwd()?, &own, &group),
             own: Listed::of(&file("/etc/passwd").unwrap_or_default(), &own),
             has_groups,
         })
@@ -169,36 +181,65 @@ impl NameServices {
 
     /// Gives an account, if a look-up of it would find it just so: it does not contradict this host's files, and can have its name.
     pub(crate) fn identity(&self, name: &str) -> Option<Identity> {
-        let is_odd =
-            |one: char| one.is_control() || ['/', char::REPLACEMENT_CHARACTER].contains(&one);
         let identity = self.all.identity(name)?;
         let agrees = match self.own.identity(name) {
             Some(own) => own.uid == identity.uid,
             None => !self.own.has_uid(identity.uid),
         };
-        (agrees && !name.contains(is_odd)).then_some(identity)
+        (agrees && !is_odd(name)).then_some(identity)
+    }
+
+    /// Tells whether what is listed says of accounts and groups what a look-up of each says, whatever groups are meant.
+    ///
+    /// # Errors
+    /// As [`others`].
+    pub(crate) fn has_all(&self) -> Result<bool, Failure> {
+        Ok(self.has_groups && others()?.is_empty())
     }
 
     /// Tells whether rules can be decided by what is listed.
     ///
     /// # Errors
-    /// As [`are_in_files_alone`].
+    /// As [`others`].
     pub(crate) fn suffices_for(&self, rules: &RuleGroups) -> Result<bool, Failure> {
-        Ok(self.has_groups && (are_in_files_alone()? || self.has_groups_of(rules)))
+        Ok(self.has_groups && self.has_groups_of(rules, &others()?)?)
     }
 
-    /// Tells whether what is listed says of the groups of rules what a look-up of each says: a directory need not list its groups, and
-    /// need not say who is in one that it lists.
-    fn has_groups_of(&self, rules: &RuleGroups) -> bool {
+    /// Tells whether what is listed says of the groups of rules what a look-up of each account says. A directory need not list its
+    /// groups, and need not say who is in one that it lists; and it may put accounts into a group of this host, by its number.
+    fn has_groups_of(&self, rules: &RuleGroups, others: &[String]) -> Result<bool, Failure> {
+        if others.is_empty() {
+            return Ok(true);
+        }
         let set = |all: &[String]| all.iter().cloned().collect::<BTreeSet<String>>();
-        rules.0.iter().all(|(name, group)| match group {
-            Group::Missing | Group::Unknown => true,
-            Group::Found(members) if members.is_empty() => self.own.groups.contains_key(name),
-            Group::Found(members) => {
-                let listed = self.all.members(name);
-                listed.is_some_and(|listed| set(listed) == set(members))
+        let mut own = BTreeSet::new();
+        for (name, group) in &rules.0 {
+            let gids = self.own.names.iter().filter(|(_, it)| *it == name);
+            own.extend(gids.map(|(gid, _)| gid.to_string()));
+            let agrees = match group {
+                Group::Missing | Group::Unknown => true,
+                Group::Found(members) if members.is_empty() => self.own.gid(name).is_some(),
+                Group::Found(members) => {
+                    let listed = self.all.groups.get(name);
+                    listed.is_some_and(|(_, listed)| set(listed) == set(members))
+                }
+            };
+            if !agrees {
+                return Ok(false);
             }
-        })
+        }
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        for (service, some) in others
+            .iter()
+            .flat_map(|service| own.chunks(AT_ONCE).map(move |some| (service, some)))
+        {
+            let database = ["-s", service, "group", "--"];
+            let answer = shell::ask("getent", &[&database[..], some].concat())?;
+            if answer.is_none_or(|answer| !answer.stdout.is_empty()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -282,7 +323,9 @@ fn one(name: &str) -> Result<Group, Failure> {
 }
 
 fn members_in(line: &str) -> Vec<String> {
-    let members = field(line, 3).split(',').filter(|it| !it.is_empty());
+    // The C library passes over blanks before a member.
+    let members = field(line, 3).split(',').map(str::trim_start);
+    let members = members.filter(|it| !it.is_empty());
     members.map(str::to_owned).collect()
 }
 
@@ -292,39 +335,35 @@ pub(crate) fn field(line: &str, at: usize) -> &str {
     line.split(':').nth(at).unwrap_or_default()
 }
 
-/// Tells whether all accounts and groups are in files of this host.
-///
-/// # Errors
-/// nsswitch.conf(5) can't be read.
-pub(crate) fn are_in_files_alone() -> Result<bool, Failure> {
-    let path = Path::new("/etc/nsswitch.conf");
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        other => other.map_err(|error| Failure::io("read", path, &error))?,
-    };
-    let has_records = RECORDS
-        .iter()
-        .any(|directory| fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()));
-    let mut services = text
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default())
-        .filter_map(|line| line.split_once(':'))
-        .filter(|(name, _)| ["passwd", "group", "initgroups"].contains(&name.trim()))
-        .flat_map(|(_, services)| services.split_whitespace())
-        .filter(|it| !it.starts_with('['));
-    Ok(!has_records && services.all(|it| OF_FILES.contains(&it)))
+/// Gives the lines that are entries.
+fn entries(text: &str) -> impl Iterator<Item = &str> {
+    let is_entry = |line: &&str| !line.is_empty() && !line.starts_with(['+', '-', '#']);
+    text.lines().map(str::trim_start).filter(is_entry)
+}
+
+/// Tells whether a name is none that files could have.
+fn is_odd(name: &str) -> bool {
+    let is_odd = |one: char| one.is_control() || ['/', char::REPLACEMENT_CHARACTER].contains(&one);
+    name.contains(is_odd)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::Listed;
 
+    const PASSWD: &str =
+        "root:x:0:0::/root:\nann:x:1000:100::/home/ann:/bin/bash\nann:x:7:7:::\n+::::::\n";
+
     #[test]
-    fn an_account_has_the_groups_that_list_it_and_none_of_a_name_that_another_has() {
-        let passwd =
-            "root:x:0:0::/root:\nann:x:1000:100::/home/ann:/bin/bash\nann:x:7:7:::\n+::::::\n";
-        let group = "staff:x:50:bob,ann\nusers:x:100:\nstaff:x:60:ann\n";
-        let listed = Listed::of(passwd, group);
+    fn an_account_has_the_groups_that_list_it_and_of_a_directory_none_of_a_name_that_is_known_here()
+    {
+        let listed = Listed::with_others(
+            PASSWD,
+            "staff:x:50:bob, ann\nusers:x:100:\n",
+            "staff:x:50:bob,ann\nusers:x:100:\nstaff:x:60:ann\n",
+        );
         let ann = listed.identity("ann").unwrap();
         assert_eq!((ann.uid, ann.groups), (1000, vec![100, 50, 60]));
         assert_eq!(ann.group_names, ["users", "staff"]);
@@ -335,5 +374,26 @@ mod tests {
             ("/bin/sh".as_ref(), Some(0))
         );
         assert_eq!(listed.identity("eve"), None);
+    }
+
+    #[test]
+    fn a_group_on_several_lines_has_the_members_of_all_of_them_whatever_their_numbers() {
+        let listed = Listed::of(PASSWD, "staff:x:50:bob\nstaff:x:60:ann\nstaff:x:50:eve\n");
+        assert_eq!(listed.identity("ann").unwrap().group_names, ["staff"]);
+        assert_eq!(
+            listed.members("staff").collect::<Vec<_>>(),
+            ["ann", "bob", "eve"]
+        );
+        assert_eq!(
+            listed.gids().collect::<BTreeSet<_>>(),
+            BTreeSet::from([50, 60])
+        );
+        // So it is in a directory.
+        let listed = Listed::with_others(PASSWD, "", "web:x:50:bob\nweb:x:60:ann\na/b:x:61:ann\n");
+        let ann = listed.identity("ann").unwrap();
+        assert_eq!(
+            (ann.group_names, ann.groups),
+            (vec!["web".into()], vec![100, 60, 61])
+        );
     }
 }

@@ -32,3 +32,4 @@ mod shared;
 mod terminals;
 mod transfers;
 mod until;
+mod who_is_whose;

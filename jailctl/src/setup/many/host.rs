@@ -9,8 +9,9 @@ use super::{database::Files, locked};
 use crate::{
     accounts::{
         account,
-        listed::{Listed, are_in_files_alone, field},
+        listed::{Listed, field},
         login_defs::LoginDefs,
+        services::are_in_files_alone,
     },
     failure::Failure,
     setup::accounts,
@@ -39,8 +40,8 @@ impl Host {
         let uids = all.lines().filter_map(|it| field(it, 2).parse().ok());
         let defs = LoginDefs::read();
         Ok(Host {
-            taken: uids.chain(files.groups.values().copied()).collect(),
-            gids: files.groups.values().copied().collect(),
+            taken: uids.chain(files.gids()).collect(),
+            gids: files.gids().collect(),
             files,
             has_files_alone: are_in_files_alone()?,
             uid_range: defs.uids(),
@@ -68,8 +69,8 @@ impl Host {
 
     /// Gives the gid of a group, and whether group(5) has it; nothing where there is no such group.
     pub(super) fn group(&self, name: &str) -> Result<Option<(u32, bool)>, Failure> {
-        if let Some(gid) = self.files.groups.get(name) {
-            return Ok(Some((*gid, true)));
+        if let Some(gid) = self.files.gid(name) {
+            return Ok(Some((gid, true)));
         }
         if self.has_files_alone {
             return Ok(None);
@@ -79,7 +80,7 @@ impl Host {
 
     /// Tells whether a name is free for a group. No program is started for that: it is asked for each account that is made.
     pub(super) fn is_free_group(&self, name: &str) -> bool {
-        let is_local = self.files.groups.contains_key(name);
+        let is_local = self.files.gid(name).is_some();
         !is_local && (self.has_files_alone || matches!(names::group(name), Ok(None)))
     }
 
@@ -88,12 +89,15 @@ impl Host {
         let Some((gid, _)) = self.group(group)? else {
             return Ok(BTreeSet::new());
         };
-        let listed = match self.files.members(group) {
-            Some(listed) if self.has_files_alone => listed.clone(),
-            _ => accounts::group(group)?.map(|it| it.1).unwrap_or_default(),
+        let listed = match self.has_files_alone {
+            true => Vec::new(),
+            false => accounts::group(group)?.map(|it| it.1).unwrap_or_default(),
         };
-        let primary = self.files.with_primary(gid).cloned();
-        Ok(primary.chain(listed).collect())
+        let own = self
+            .files
+            .members(group)
+            .chain(self.files.with_primary(gid));
+        Ok(own.cloned().chain(listed).collect())
     }
 
     /// Gives an id for a new account and its group that nobody has: the one behind the highest, or where there is none, any that
