@@ -288,6 +288,7 @@ fn attack(report: &mut Report, jailed: &Jailed, directory: &Path) {
 /// Executes the fixes that can do no harm: each only takes something away, and concerns a jail and nothing else.
 fn fix(report: &Report, config: &Path) -> Vec<Fixed> {
     let mut fixed: Vec<Fixed> = Vec::new();
+    let everyone = mend::Everyone::of(config, None);
     let all = Together::all(&report.findings).into_iter();
     for together in all.filter(|it| !it.is_accepted()) {
         let Some(Fix::Safe(command)) = together.fix() else {
@@ -300,7 +301,7 @@ fn fix(report: &Report, config: &Path) -> Vec<Fixed> {
         let mends = together.members.iter().filter_map(|it| it.mend.as_ref());
         let mut succeeded = true;
         for repair in mends.filter_map(Mend::safe_repair) {
-            match mend::execute(repair, config, mend::Extent::Whole) {
+            match mend::execute(repair, &everyone, mend::Extent::Whole) {
                 Ok(changes) => changes.iter().for_each(|change| eprintln!("  {change}")),
                 Err(failure) => {
                     succeeded = false;

@@ -46,14 +46,15 @@ pub(crate) use kind::{Kind, Object};
 pub(crate) use own::installing_again;
 pub(crate) use pasted::Pasted;
 pub(crate) use repair::{Extent, Repair};
-pub(crate) use wanted::Asked;
+pub(crate) use wanted::{Asked, Everyone};
 pub(crate) use way::{is_only_of_jail, keeps_its_owner};
 pub(crate) use word::KindParser;
 
 /// Does what is asked for, and says what it has changed. One that can't be mended does not keep the others from it.
 pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     need_root("change what users can't")?;
-    let repairs = wanted::repairs(config, asked)?;
+    let everyone = Everyone::of(config, asked.rule);
+    let repairs = wanted::repairs(&everyone, asked)?;
     let extent = if asked.dry_run {
         Extent::DryRun
     } else {
@@ -61,7 +62,7 @@ pub(crate) fn run(config: &Path, asked: &Asked) -> Result<Verdict, Failure> {
     };
     let (mut changes, mut failures) = (Vec::new(), Vec::new());
     for repair in &repairs {
-        match execute(repair, config, extent) {
+        match execute(repair, &everyone, extent) {
             Ok(done) if asked.output.json => changes.extend(done),
             Ok(done) if done.is_empty() && repairs.len() == 1 => say(format_args!(
                 "nothing to mend: check would not find {} there",
@@ -122,13 +123,13 @@ fn report(
 /// Looks at what a fix is for, and changes what is still wrong. Gives what was changed, in words.
 pub(crate) fn execute(
     repair: &Repair,
-    config: &Path,
+    everyone: &Everyone,
     extent: Extent,
 ) -> Result<Vec<String>, Failure> {
     let changes = match repair.kind.object() {
-        Object::Host => host(repair.kind, config, extent),
-        Object::Path => path(repair, config, extent),
-        Object::User => user(repair, config, extent),
+        Object::Host => host(repair.kind, everyone.config, extent),
+        Object::Path => path(repair, everyone, extent),
+        Object::User => user(repair, everyone, extent),
     };
     changes.map_err(|failure| match failure {
         Failure::Usage(what) => Failure::Usage(what),
@@ -145,49 +146,49 @@ fn host(kind: Kind, config: &Path, extent: Extent) -> Result<Vec<String>, Failur
     }
 }
 
-fn path(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
+fn path(repair: &Repair, everyone: &Everyone, extent: Extent) -> Result<Vec<String>, Failure> {
     let (kind, path) = (repair.kind, Path::new(&repair.what));
     if kind == Kind::PamModule {
         return own::pam_module(path, extent);
     }
-    let all = wanted::jailed(config, repair.rule())?;
+    let (all, config) = (everyone.jailed()?, everyone.config);
     match kind {
-        Kind::Root | Kind::Base => way::mend(kind, path, &all, extent),
-        Kind::HardLink => link::mend(path, &all, extent),
-        Kind::HostFiles => way::host_files(path, &all, extent),
-        Kind::MountInRoot => mounted::mend(path, &all, extent),
-        Kind::ProgramBroken => copy::program(path, &all, config, extent),
-        _ => files::mend(kind, path, &all, extent),
+        Kind::Root | Kind::Base => way::mend(kind, path, all, extent),
+        Kind::HardLink => link::mend(path, all, extent),
+        Kind::HostFiles => way::host_files(path, all, extent),
+        Kind::MountInRoot => mounted::mend(path, all, extent),
+        Kind::ProgramBroken => copy::program(path, all, config, extent),
+        _ => files::mend(kind, path, all, extent),
     }
 }
 
-fn user(repair: &Repair, config: &Path, extent: Extent) -> Result<Vec<String>, Failure> {
-    let all = wanted::jailed(config, repair.rule())?;
+fn user(repair: &Repair, everyone: &Everyone, extent: Extent) -> Result<Vec<String>, Failure> {
+    let (all, config) = (everyone.jailed()?, everyone.config);
     let kind = repair.kind;
     if let Some((group, condition)) = repair.of_group() {
-        return manager::refuse(group, &condition, &all, extent);
+        return manager::refuse(group, &condition, all, extent);
     }
-    let jailed = named(&all, &repair.what)?;
+    let jailed = named(all, &repair.what)?;
     match kind {
-        Kind::HomeMissing | Kind::HomeNotWritable => home::mend(jailed, &all, extent),
-        Kind::HomeInReach => keys::away(jailed, &all, extent),
+        Kind::HomeMissing | Kind::HomeNotWritable => home::mend(jailed, all, extent),
+        Kind::HomeInReach => keys::away(jailed, all, extent),
         Kind::SshdKeys => keys::to_roots_file(jailed, repair.sshd_config(), extent),
         Kind::SshdKeysIgnored => host_home::close(jailed, repair.sshd_config(), extent),
-        Kind::SshdKeysInside => host_home::take_keys(jailed, &all, repair.sshd_config(), extent),
+        Kind::SshdKeysInside => host_home::take_keys(jailed, all, repair.sshd_config(), extent),
         Kind::DiskUnlimited => disk::mend(jailed, extent),
-        Kind::NullMissing => null::mend(jailed, &all, extent),
-        Kind::Exec => way::executable(jailed, &all, extent),
-        Kind::RootUnsearchable => way::searchable(jailed, &all, extent),
+        Kind::NullMissing => null::mend(jailed, all, extent),
+        Kind::Exec => way::executable(jailed, all, extent),
+        Kind::RootUnsearchable => way::searchable(jailed, all, extent),
         Kind::GroupDisagrees
         | Kind::NssLibraryMissing
         | Kind::PasswdDisagrees
         | Kind::PasswdLineMissing
-        | Kind::SecondRoot => accounts::mend(kind, jailed, &all, config, extent),
+        | Kind::SecondRoot => accounts::mend(kind, jailed, all, config, extent),
         Kind::At | Kind::AtJobs | Kind::Cron | Kind::Crontab | Kind::Linger => {
             lists::mend(kind, jailed, extent)
         }
         Kind::UserManager => manager::mask(jailed, extent),
-        _ => copy::mend(kind, jailed, &all, extent),
+        _ => copy::mend(kind, jailed, all, extent),
     }
 }
 

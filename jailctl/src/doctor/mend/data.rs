@@ -5,6 +5,7 @@
 //! source. So places are compared, and not paths: the file system, and the path in it.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -29,25 +30,22 @@ impl Data {
     /// Finds out what the jails of these users are shown.
     pub(crate) fn of(all: &[Jailed]) -> Result<Data, Failure> {
         let mounted = Mounted::all()?;
-        let mut sources: Vec<(PathBuf, Place)> = Vec::new();
-        let mut bases: Vec<PathBuf> = Vec::new();
+        // Of what all users of a group have in common, each is looked at once.
+        let (mut shown, mut bases) = (BTreeSet::new(), BTreeSet::new());
         for one in all {
-            let mounts = one.jail.mounts.iter().map(|mount| mount.source.as_path());
-            let base = match &one.jail.base {
-                Base::Directory(base) => Some(base.as_path()),
-                Base::Host | Base::None => None,
-            };
-            bases.extend(base.map(Path::to_owned));
-            for source in mounts.chain(base) {
-                // It may be reached by a link.
-                let found = fs::canonicalize(source).unwrap_or_else(|_| source.to_owned());
-                if let Some(place) = place(&mounted, &found) {
-                    sources.push((source.to_owned(), place));
-                }
+            shown.extend(one.jail.mounts.iter().map(|mount| mount.source.as_path()));
+            if let Base::Directory(base) = &one.jail.base {
+                bases.insert(base.as_path());
             }
         }
-        sources.sort();
-        sources.dedup();
+        shown.extend(&bases);
+        let placed = shown.into_iter().filter_map(|source| {
+            // It may be reached by a link.
+            let found = fs::canonicalize(source).unwrap_or_else(|_| source.to_owned());
+            Some((source.to_owned(), place(&mounted, &found)?))
+        });
+        let sources = placed.collect();
+        let bases = bases.into_iter().map(Path::to_owned).collect();
         Ok(Data {
             mounted,
             sources,

@@ -105,11 +105,6 @@ impl Repair {
         }
     }
 
-    /// Gives the rule that it supposes.
-    pub(crate) fn rule(&self) -> Option<&str> {
-        self.rule.as_deref()
-    }
-
     /// Gives sshd's config.
     pub(crate) fn sshd_config(&self) -> &Path {
         self.sshd_config

@@ -1,6 +1,7 @@
 //! What `jailctl mend` is asked to do: one thing, several, or the same for all users of a group.
 
 use std::{
+    cell::OnceCell,
     ffi::{OsStr, OsString},
     path::Path,
 };
@@ -41,7 +42,7 @@ pub(crate) struct Asked<'a> {
 }
 
 /// Makes a fix of each thing that is named.
-pub(super) fn repairs(config: &Path, asked: &Asked) -> Result<Vec<Repair>, Failure> {
+pub(super) fn repairs(everyone: &Everyone, asked: &Asked) -> Result<Vec<Repair>, Failure> {
     let kind = asked.kind;
     let usage = |why: &str| Err(Failure::Usage(why.to_owned()));
     match (kind.object(), asked.what.is_empty(), asked.each) {
@@ -66,14 +67,14 @@ pub(super) fn repairs(config: &Path, asked: &Asked) -> Result<Vec<Repair>, Failu
         let group = what.to_str().and_then(|what| what.strip_prefix('@'));
         match (group, asked.each) {
             (Some(group), _) if kind.object() == Object::User => {
-                let members = members(config, asked, group)?;
+                let members = members(everyone, group)?;
                 // One fix for the whole group holds for those who join later, too.
                 match Repair::new(kind, &what).of_group() {
                     Some(_) => whats.push(what),
                     None => whats.extend(members),
                 }
             }
-            (_, Some(group)) => whats.extend(paths(config, asked, group, &what)?),
+            (_, Some(group)) => whats.extend(paths(everyone, group, &what)?),
             (_, None) => whats.push(what),
         }
     }
@@ -89,18 +90,13 @@ pub(super) fn repairs(config: &Path, asked: &Asked) -> Result<Vec<Repair>, Failu
 }
 
 /// Gives a path for each user of a group.
-fn paths(
-    config: &Path,
-    asked: &Asked,
-    group: &str,
-    path: &OsStr,
-) -> Result<Vec<OsString>, Failure> {
+fn paths(everyone: &Everyone, group: &str, path: &OsStr) -> Result<Vec<OsString>, Failure> {
     let Some(general) = path.to_str().filter(|path| path.contains("{user}")) else {
         let why = "--for: WHAT is a path with {user} in the place of each name";
         return Err(Failure::Usage(why.to_owned()));
     };
     let group = group.strip_prefix('@').unwrap_or(group);
-    let names = members(config, asked, group)?.into_iter();
+    let names = members(everyone, group)?.into_iter();
     // What is no text has no place in such a path: its user is named by itself.
     let names = names.filter_map(|name| name.into_string().ok());
     Ok(names
@@ -109,8 +105,8 @@ fn paths(
 }
 
 /// Lists the users whom the rule of a group jails.
-fn members(config: &Path, asked: &Asked, group: &str) -> Result<Vec<OsString>, Failure> {
-    let all = jailed(config, asked.rule)?;
+fn members(everyone: &Everyone, group: &str) -> Result<Vec<OsString>, Failure> {
+    let all = everyone.jailed()?;
     let of_group = all.iter().filter(|one| is_ruled_by(one, group));
     let names: Vec<OsString> = of_group.map(|one| one.identity.name.clone()).collect();
     if names.is_empty() {
@@ -128,13 +124,36 @@ fn members(config: &Path, asked: &Asked, group: &str) -> Result<Vec<OsString>, F
     Ok(names)
 }
 
-/// Gives all jailed users of a config, and the one of a rule that is not in it yet.
-pub(super) fn jailed(config: &Path, rule: Option<&str>) -> Result<Vec<Jailed>, Failure> {
-    let mut all = Accounts::all(&Config::read(config)?, config)?.jailed;
-    if let Some(rule) = rule {
-        let supposed = supposed_user(config, rule)?;
-        all.retain(|one| one.identity.name != supposed.identity.name);
-        all.push(supposed);
+/// All whom a config jails, read once for whatever is to be mended: for each of 10,000 users it would read 10,000.
+#[derive(Debug)]
+pub(crate) struct Everyone<'a> {
+    pub(super) config: &'a Path,
+    /// A rule that it is taken to have.
+    rule: Option<&'a str>,
+    jailed: OnceCell<Vec<Jailed>>,
+}
+
+impl<'a> Everyone<'a> {
+    /// Takes a config, which is not read before it is needed.
+    pub(crate) fn of(config: &'a Path, rule: Option<&'a str>) -> Everyone<'a> {
+        Everyone {
+            config,
+            rule,
+            jailed: OnceCell::new(),
+        }
     }
-    Ok(all)
+
+    /// Gives all jailed users, and the one of a rule that is not in the config yet.
+    pub(super) fn jailed(&self) -> Result<&[Jailed], Failure> {
+        if let Some(all) = self.jailed.get() {
+            return Ok(all);
+        }
+        let mut all = Accounts::all(&Config::read(self.config)?, self.config)?.jailed;
+        if let Some(rule) = self.rule {
+            let supposed = supposed_user(self.config, rule)?;
+            all.retain(|one| one.identity.name != supposed.identity.name);
+            all.push(supposed);
+        }
+        Ok(self.jailed.get_or_init(|| all))
+    }
 }
