@@ -136,6 +136,39 @@ fn one_command_mends_what_is_the_same_for_all_of_a_group() {
 }
 
 #[test]
+fn whatever_is_done_for_all_of_a_group_lists_the_accounts_once() {
+    let Some(sandbox) = host() else { return };
+    sandbox.must(
+        "printf '#!/bin/sh\\necho \"$@\" >>/run/asked\\nexec /usr/bin/getent \"$@\"\\n' >/usr/local/sbin/getent
+         chmod 755 /usr/local/sbin/getent",
+    );
+    for words in [
+        "mend cron @students",
+        "mend home-missing @students",
+        "mend --for @students root '/srv/class/{user}'",
+        "migrate sshd",
+        "migrate pam_chroot",
+    ] {
+        if words.contains("root") {
+            sandbox.must("chmod g+w /srv/class/s*");
+        }
+        let said = sandbox.sh(&format!("rm -f /run/asked; jailctl {words}"));
+        assert!(matches!(said.code(), Some(0 | 1)), "{said}");
+        let asked = sandbox.must("grep -c '^passwd' /run/asked");
+        assert_eq!(asked, "1", "{words}");
+    }
+    if sandbox.sh("command -v strace").code() != Some(0) {
+        return skipped("what migrate reads", "strace is not installed");
+    }
+    // Nor is each looked up by itself: that reads the files from the beginning.
+    let opened = sandbox.must("strace -f -e trace=openat -o /run/calls jailctl migrate sshd >/dev/null; grep -c '\"/etc/passwd\"' /run/calls");
+    assert!(
+        opened.parse::<u32>().is_ok_and(|opened| opened < 20),
+        "{opened}"
+    );
+}
+
+#[test]
 fn a_path_in_each_root_of_a_group_is_mended_by_one_command() {
     let Some(sandbox) = host() else { return };
     sandbox.must("chmod g+w /srv/class/s*; for n in 1 2 3; do install -m 4755 -D /bin/true /srv/class/s$n/opt/x; done; chmod g-w /srv/class/s1 /srv/class/s2 /srv/class/s3");
