@@ -384,7 +384,6 @@ while True:
 "#;
 
 #[test]
-#[expect(clippy::print_stdout, reason = "what it measures is worth knowing")]
 fn a_local_user_with_a_rule_waits_for_a_slow_directory_as_long_as_without_login_jail() {
     let Some(sandbox) = machine(Client::Nslcd, "") else {
         return;
