@@ -25,6 +25,8 @@ use login_jail_tests::skipped;
 mod accounts;
 #[path = "../../../fuzz/bodies/archive.rs"]
 mod archive;
+#[path = "../../../fuzz/bodies/bus.rs"]
+mod bus;
 #[path = "../../../fuzz/bodies/config.rs"]
 mod config;
 #[path = "../../../fuzz/bodies/elf.rs"]
@@ -36,9 +38,10 @@ mod shebang;
 #[path = "../../../fuzz/bodies/words.rs"]
 mod words;
 
-const TARGETS: [&str; 7] = [
+const TARGETS: [&str; 8] = [
     "accounts",
     "archive",
+    "bus",
     "config",
     "elf",
     "sftp_line",
@@ -141,6 +144,11 @@ fn no_archive_writes_beside_its_root() {
     fs::create_dir(&place).unwrap();
     run("archive", |bytes| archive::take(bytes, &place));
     fs::remove_dir_all(&place).unwrap();
+}
+
+#[test]
+fn no_bytes_of_the_system_bus_are_a_message_of_more_than_they_hold() {
+    run("bus", bus::take);
 }
 
 #[test]
