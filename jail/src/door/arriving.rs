@@ -4,7 +4,7 @@
 //! domain, and signals and abstract sockets lead from one session to another. What a login takes of its steps is what concerns it
 //! alone: terminal, limits, mask, home and program.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
@@ -25,6 +25,7 @@ use crate::{
         start::{Inherited, Watchdog},
     },
     session::{
+        arrival::Arrival,
         close::Close,
         keeper::{Brought, Init, keep, lead_session},
         link::{Link, Split, split_inside},
@@ -74,6 +75,7 @@ impl World {
             outside,
             log,
             made_of,
+            mounts,
         } = built?;
         // Of the walls the supervisor of each login says what is missing.
         stand_behind(&plan, outside)?;
@@ -84,11 +86,12 @@ impl World {
             .try_for_each(begin_to_listen)
             .map_err(refuse)?;
         drop_privileges(&plan)?;
-        let init = Init::new(listener, log, view.linger, close).map_err(refuse)?;
-        link.say_ready().map_err(refuse)?;
+        let init = Init::new(listener, (log, mounts), view.linger, close).map_err(refuse)?;
+        link.say_ready(None).map_err(refuse)?;
         running.let_go();
         link.let_go_of_standard().map_err(refuse)?;
         let root_file = link.root_file;
+        let own = format!("{} {made_of}", plan.world_in_words());
         let Some(login) = init.let_in(link.into_socket()).map_err(refuse)? else {
             return Ok(Outcome::Init);
         };
@@ -98,40 +101,34 @@ impl World {
         let Some(brought) = Brought::receive(&link) else {
             return Ok(Outcome::Init);
         };
-        let own = || format!("{} {made_of}", plan.world_in_words());
-        let is_this = login.is_first || brought.arrival.world == own();
-        link.accept(is_this);
-        if is_this {
-            let_arrive(plan, brought, link, login.log).map_err(refuse)?
-        } else {
-            Ok(Outcome::Init)
-        }
+        let own = (!login.is_first).then_some(own);
+        let_arrive(plan, own, brought, link, (login.log, login.mounts)).map_err(refuse)?
     }
 }
 
 /// Forks the main process of a login off, and keeps it. Returns in the keeper when the session has ended, and in the main process
-/// before its program begins. Why a login is refused is told to its supervisor, and to nobody else.
+/// before its program begins. Why a login is refused is told to its supervisor, and to nobody else. `own` is what the world is made
+/// of, where the login has not made it.
 fn let_arrive(
-    mut plan: Plan,
+    plan: Plan,
+    own: Option<String>,
     brought: Brought,
     link: Link,
-    log: Option<OwnedFd>,
+    (log, mounts): (Option<OwnedFd>, Option<OwnedFd>),
 ) -> Result<Result<Outcome, Refusal>, StepFault> {
     let Brought {
+        supervisor,
+        processes,
         arrival,
         standard,
         terminal,
         cgroup,
     } = brought;
-    let inherited = Inherited {
-        limits: arrival.limits,
-    };
-    plan.process.hand_over = HandOver::Shell(arrival.request);
-    plan.process.umask = arrival.umask;
-    plan.process.home = arrival.home;
-    plan.process.environment = arrival.environment;
     let told = link.another()?;
-    let prepared = name_keeper(arrival.supervisor)
+    let inherited = Inherited {
+        limits: vec![processes],
+    };
+    let prepared = name_keeper(supervisor)
         .and_then(|()| take_standard(standard))
         .and_then(|()| cgroup.map_or(Ok(()), enter_cgroup))
         .map_err(|fault| Refusal::Step(SHARE, fault))
@@ -143,15 +140,16 @@ fn let_arrive(
     match prepared {
         Err(refusal) => refuse(&told, &refusal),
         Ok(Split::Before(main, link)) => {
-            drop((told, log));
+            drop((told, log, mounts, arrival));
             link.let_go_of_standard()?;
             keep(main, link, terminal.for_init())?;
         }
-        Ok(Split::After(link)) => match arrive(plan, inherited, terminal) {
+        Ok(Split::After(link)) => match arrive(plan, own, arrival, terminal, &told) {
             Err(refusal) => refuse(&told, &refusal),
-            Ok(mut entered) => {
+            Ok(None) => {}
+            Ok(Some(mut entered)) => {
                 log.iter().try_for_each(|log| link.hand_over_log(log))?;
-                link.say_ready()?;
+                link.say_ready(mounts.as_ref().map(AsFd::as_fd))?;
                 // Nothing of the user's runs before the supervisor has given up what it has.
                 link.wait_for_init()?;
                 entered.supervisor = Some(told);
@@ -162,8 +160,29 @@ fn let_arrive(
     Ok(Ok(Outcome::Init))
 }
 
-/// Takes the steps of the main process that init has not taken for all.
-fn arrive(plan: Plan, mut inherited: Inherited, terminal: Inside) -> Result<Box<Entered>, Refusal> {
+/// Takes the steps of the main process that init has not taken for all; none where the login is for another world.
+fn arrive(
+    mut plan: Plan,
+    own: Option<String>,
+    arrival: OwnedFd,
+    terminal: Inside,
+    told: &Link,
+) -> Result<Option<Box<Entered>>, Refusal> {
+    let Some(arrival) = Arrival::read(arrival) else {
+        return Ok(None);
+    };
+    let is_this = own.is_none_or(|own| own == arrival.world);
+    told.accept(is_this);
+    if !is_this {
+        return Ok(None);
+    }
+    let mut inherited = Inherited {
+        limits: arrival.limits,
+    };
+    plan.process.hand_over = HandOver::Shell(arrival.request);
+    plan.process.umask = arrival.umask;
+    plan.process.home = arrival.home;
+    plan.process.environment = arrival.environment;
     let watchdog = rt_sigprocmask(0)
         .map_err(|errno| StepFault::Failed("rt_sigprocmask", errno))
         .and_then(|()| Watchdog::arm())
@@ -177,7 +196,7 @@ fn arrive(plan: Plan, mut inherited: Inherited, terminal: Inside) -> Result<Box<
     watchdog
         .disarm()
         .map_err(Refusal::at(Step::Verify(&plan.process.ids)))?;
-    find_program(plan, late, None)
+    find_program(plan, late, None).map(Some)
 }
 
 /// Tells the supervisor why its login is refused.

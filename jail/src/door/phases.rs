@@ -29,7 +29,12 @@ use crate::{
         terminal::{Inside, Outside},
     },
     trust,
-    world::{assemble::assemble, mounts::copy_file, namespaces::enter_namespaces, top::Trees},
+    world::{
+        assemble::assemble,
+        mounts::copy_file,
+        namespaces::{self, enter_namespaces},
+        top::Trees,
+    },
 };
 
 /// Which process comes out of entering.
@@ -83,6 +88,8 @@ pub(super) struct Built {
     pub(super) log: Option<OwnedFd>,
     /// Which files of the host it is made of; nothing where no other login asks.
     pub(super) made_of: String,
+    /// Its mount namespace, where other logins join it.
+    pub(super) mounts: Option<OwnedFd>,
 }
 
 /// Looks at what the host gives, and makes the world of it.
@@ -106,6 +113,10 @@ pub(super) fn build_world(
         Trees::copy(plan, view, &looked.0, shown).map_err(Refusal::at(Step::CopyTrees(view)))?;
     enter_namespaces(&plan.world.network, Some(plan.process.ids.uid))
         .map_err(Refusal::at(Step::Namespaces(&plan.world.network)))?;
+    let mounts = (plan.shares_world())
+        .then(namespaces::own_mounts)
+        .transpose()
+        .map_err(Refusal::at(Step::Namespaces(&plan.world.network)))?;
     let log = assemble(trees, view)
         .and_then(|log| link.die_with_supervisor().map(|()| log))
         .map_err(Refusal::at(Step::NewRoot(view)))?;
@@ -113,6 +124,7 @@ pub(super) fn build_world(
         outside,
         log,
         made_of,
+        mounts,
     })
 }
 

@@ -12,7 +12,7 @@
 //! long makes a world of its own, which no other login joins: a login never waits for what another one stands in.
 
 use std::{
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -27,7 +27,7 @@ use crate::{
         arriving::{WANTS_NO_SFTP, World},
         child::Child,
         look::make_and_look,
-        phases::{Outcome, begin_recording},
+        phases::{Outcome, begin_recording, explained, shown_terminal},
         refusal::Refusal,
         until,
         user::drop_privileges,
@@ -43,7 +43,7 @@ use crate::{
     },
     served,
     session::{
-        arrival::Arrival,
+        arrival::{Arrival, Head},
         link::{Answer, Link, Ready, Split, split_outside},
         slot::Slot,
         standard::SetAside,
@@ -51,7 +51,10 @@ use crate::{
         terminal::{Inside, Outside},
         to_log::ToLog,
     },
-    world::keep::{Claim, Place},
+    world::{
+        keep::{Claim, Place},
+        terminal::show_in_world,
+    },
 };
 
 /// How long a login waits for another one that makes the same world, and how often it looks.
@@ -87,12 +90,9 @@ impl Login {
     ) -> Result<Outcome, Refusal> {
         let step = Step::ShareWorld(&self.view);
         let refuse = Refusal::at(step);
-        let place = Place::of(
-            self.plan.process.ids.uid,
-            digest(&self.plan.world_in_words()),
-        )
-        .map_err(refuse)?;
-        let claim = match self.find(&place, inherited, &watchdog)? {
+        let words = self.plan.world_in_words();
+        let place = Place::of(self.plan.process.ids.uid, digest(&words)).map_err(refuse)?;
+        let claim = match self.find(&place, &words, inherited, &watchdog)? {
             Found::Session(standing) => return self.supervise(standing, watchdog, running),
             Found::Nothing(claim) => claim,
         };
@@ -148,6 +148,7 @@ impl Login {
     fn find(
         &self,
         place: &Place,
+        words: &str,
         inherited: &Inherited,
         watchdog: &Watchdog,
     ) -> Result<Found, Refusal> {
@@ -158,7 +159,7 @@ impl Login {
         loop {
             let connected = place.connect().map_err(refuse)?;
             if let Some((socket, init)) = connected.filter(|(_, init)| Some(*init) != tried) {
-                let made_of = self.look(watchdog)?;
+                let made_of = format!("{words} {}", self.look(watchdog)?);
                 let link = Link::of(socket).map_err(refuse)?;
                 if let Some(standing) = self.begin(link, made_of, inherited, watchdog)? {
                     return Ok(Found::Session(standing));
@@ -186,7 +187,7 @@ impl Login {
         let made_of = || make_and_look(&self.plan)?.0.in_words().map_err(refuse);
         let stalls = served::any_may_stall()
             .map_err(|errno| refuse(StepFault::Failed("read /proc/self/mountinfo", errno)))?;
-        let numbers = if stalls {
+        if stalls {
             let file = Child::run_for(watchdog.left(), &self.plan, &[], || {
                 channel::pack("look", made_of()?.as_bytes())
                     .map(Some)
@@ -196,11 +197,10 @@ impl Login {
             .ok_or_else(|| refuse(StepFault::Bug("nothing came out of the look")))?;
             let text = channel::unpack(file, u64::MAX).map_err(refuse)?;
             String::from_utf8(text)
-                .map_err(|_| refuse(StepFault::Bug("half a text came out of the look")))?
+                .map_err(|_| refuse(StepFault::Bug("half a text came out of the look")))
         } else {
-            made_of()?
-        };
-        Ok(format!("{} {numbers}", self.plan.world_in_words()))
+            made_of()
+        }
     }
 
     /// Hands the session over to a world, and waits until its program is found; nothing where the world is another one, or does not
@@ -220,15 +220,15 @@ impl Login {
             return Ok(None);
         }
         let word = self.terminal.in_a_word();
-        let file = Arrival::of(&self.plan, made_of, word, inherited)
+        let file = Arrival::of(&self.plan, made_of, inherited)
             .and_then(|arrival| arrival.write())
             .map_err(refuse)?;
         let cgroup = cgroup::open_own_procs().map_err(refuse)?;
-        let mut kinds = b"0120".to_vec();
+        let mut kinds = "0120".to_owned();
         let mut passed = vec![stdin(), stdout(), stderr(), file.as_fd()];
         let rest = [
-            (b't', self.terminal.relayed()),
-            (b'c', cgroup.as_ref().map(AsFd::as_fd)),
+            ('t', self.terminal.relayed()),
+            ('c', cgroup.as_ref().map(AsFd::as_fd)),
         ];
         for (kind, fd) in rest {
             if let Some(fd) = fd {
@@ -236,8 +236,9 @@ impl Login {
                 passed.push(fd);
             }
         }
+        let head = Head::of(&kinds, &word, inherited).map_err(refuse)?.encode();
         self.terminal.give_up().map_err(refuse)?;
-        match channel::send_with(link.socket(), &kinds, &passed).map_err(errno_of) {
+        match channel::send_with(link.socket(), head.as_bytes(), &passed).map_err(errno_of) {
             Ok(_) => {}
             // It has ended meanwhile.
             Err(nix::errno::Errno::EPIPE | nix::errno::Errno::ECONNRESET) => return Ok(None),
@@ -248,12 +249,27 @@ impl Login {
             .wait_for_answer(WORD, watchdog.left())
             .map_err(refuse)?
         {
-            Answer::Ready { root, log } => Ok(Some(Standing { link, root, log })),
+            Answer::Ready { root, log, mounts } => {
+                self.show_terminal(mounts, watchdog)?;
+                Ok(Some(Standing { link, root, log }))
+            }
             Answer::Refused(code, more, reason) => Err(refusal(code, more, &reason)),
             Answer::NotThis => Ok(None),
             Answer::Gone => Err(refuse(StepFault::PeerGone("the keeper of the session"))),
             Answer::Overdue => Err(Refusal::Overdue(self.plan.world.looked_at())),
         }
+    }
+
+    /// Gives the session's terminal a name in the world, so that tty(1) has one for it. A child enters it for that.
+    fn show_terminal(&self, world: Option<OwnedFd>, watchdog: &Watchdog) -> Result<(), Refusal> {
+        let shown = shown_terminal(&self.view, &self.terminal).map_err(explained)?;
+        let (Some(shown), Some(world)) = (shown, world) else {
+            return Ok(());
+        };
+        let refuse = Refusal::at(Step::ShareWorld(&self.view));
+        let kept = [shown.as_raw_fd(), world.as_raw_fd()];
+        let show = || show_in_world(&world, &shown).map_err(refuse);
+        Child::run_for(watchdog.left(), &self.plan, &kept, || show().map(|()| None)).map(drop)
     }
 
     /// Waits until the world stands that a child makes. Gives an outcome where it never will.

@@ -2,6 +2,9 @@
 //!
 //! It lies in a file in memory, of which the world's init gets the descriptor: a message would be too small for a long command.
 //! Only root writes it. Each value ends with a NUL, which none of them has in it.
+//!
+//! The keeper of the session does not read it, but the main process, whose memory ends with execve(2). The few things that a keeper
+//! has to know are the message.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -33,15 +36,70 @@ use crate::{
 /// The most that a login brings, in bytes: the environment and the arguments that execve(2) takes, twice over.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
+/// What a keeper has to know of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head<'a> {
+    /// What the descriptors are that come with it, by a letter each.
+    pub(crate) kinds: &'a str,
+    /// The pid of the supervisor, on the host: for the name of the keeper.
+    pub(crate) supervisor: i32,
+    /// How many processes the caller may have.
+    pub(crate) processes: Limit,
+    /// What the session does with the terminal, in a word of [`crate::session::terminal`].
+    pub(crate) terminal: &'a str,
+}
+
+impl<'a> Head<'a> {
+    /// The longest, in bytes.
+    pub(crate) const LONGEST: usize = 128;
+
+    /// Takes it of this process, which is to be the supervisor.
+    ///
+    /// # Errors
+    /// getrlimit(2) failed.
+    pub(crate) fn of(
+        kinds: &'a str,
+        terminal: &'a str,
+        inherited: &Inherited,
+    ) -> Result<Head<'a>, StepFault> {
+        Ok(Head {
+            kinds,
+            supervisor: rustix::process::getpid().as_raw_nonzero().get(),
+            processes: limit(Resource::RLIMIT_NPROC, inherited)?,
+            terminal,
+        })
+    }
+
+    pub(crate) fn encode(&self) -> String {
+        let Head {
+            kinds,
+            supervisor,
+            processes: Limit { soft, hard, .. },
+            terminal,
+        } = self;
+        format!("{kinds} {supervisor} {soft} {hard} {terminal}")
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Head<'_>> {
+        let mut words = std::str::from_utf8(bytes).ok()?.splitn(5, ' ');
+        Some(Head {
+            kinds: words.next()?,
+            supervisor: words.next()?.parse().ok()?,
+            processes: Limit {
+                resource: Resource::RLIMIT_NPROC,
+                soft: words.next()?.parse().ok()?,
+                hard: words.next()?.parse().ok()?,
+            },
+            terminal: words.next()?,
+        })
+    }
+}
+
 /// What a login brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     /// What the world must be made of.
     pub(crate) world: String,
-    /// The pid of the supervisor, on the host: for the name of the process that stands for it inside.
-    pub(crate) supervisor: i32,
-    /// What the session does with the terminal, in a word of [`crate::session::terminal`].
-    pub(crate) terminal: String,
     /// What is to be run.
     pub(crate) request: Request,
     /// The file mode creation mask.
@@ -62,7 +120,6 @@ impl Arrival {
     pub(crate) fn of(
         plan: &Plan,
         world: String,
-        terminal: String,
         inherited: &Inherited,
     ) -> Result<Arrival, StepFault> {
         let request = plan.process.request();
@@ -70,8 +127,6 @@ impl Arrival {
         let request = request.ok_or(StepFault::Bug("what shares no world is to share one"))?;
         Ok(Arrival {
             world,
-            supervisor: rustix::process::getpid().as_raw_nonzero().get(),
-            terminal,
             request: request.clone(),
             umask: plan.process.umask,
             home: plan.process.home.clone(),
@@ -99,8 +154,6 @@ impl Arrival {
     fn encode(&self) -> Vec<u8> {
         let mut text = Writer(Vec::new());
         text.put(&self.world);
-        text.put(self.supervisor.to_string());
-        text.put(&self.terminal);
         text.put(if self.request.login { "login" } else { "" });
         match &self.request.what {
             What::Shell | What::Direct(_) => text.put("shell"),
@@ -147,7 +200,7 @@ impl Arrival {
 
     fn decode(text: &[u8]) -> Option<Arrival> {
         let mut text = Reader(text.strip_suffix(b"\0")?.split(|byte| *byte == 0));
-        let (world, supervisor, terminal) = (text.word()?, text.number()?, text.word()?);
+        let world = text.word()?;
         let login = text.is("login")?;
         let what = match text.word()?.as_str() {
             "shell" => What::Shell,
@@ -184,8 +237,6 @@ impl Arrival {
         }
         text.0.next().is_none().then_some(Arrival {
             world,
-            supervisor,
-            terminal,
             request: Request { login, what },
             umask,
             home,

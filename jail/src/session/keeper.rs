@@ -23,9 +23,9 @@ use rustix::{
 use crate::{
     channel,
     fault::{StepFault, errno_of},
-    process::privilege::set_death_signal,
+    process::{privilege::set_death_signal, start::Limit},
     session::{
-        arrival::Arrival,
+        arrival::Head,
         close::Close,
         init::{After, follow, reap_all},
         link::Link,
@@ -34,6 +34,7 @@ use crate::{
         waiting::{arrived, catch_signals, ready},
     },
     sys::{
+        memory::give_back,
         process::{Side, fork},
         signal::kill,
     },
@@ -57,6 +58,8 @@ pub(crate) struct Init {
     pub(crate) listener: Option<OwnedFd>,
     /// The socket that is /dev/log inside.
     pub(crate) log: Option<OwnedFd>,
+    /// The mount namespace.
+    mounts: Option<OwnedFd>,
     linger: bool,
     close: Option<Close>,
     keepers: Vec<Keeper>,
@@ -79,6 +82,7 @@ pub(crate) struct Login {
     /// It has made the world.
     pub(crate) is_first: bool,
     pub(crate) log: Option<OwnedFd>,
+    pub(crate) mounts: Option<OwnedFd>,
 }
 
 /// Gives init a session of its own, which never has a terminal. To be done before a login's terminal is known.
@@ -99,7 +103,7 @@ impl Init {
     /// A call that failed. The caller ends the process.
     pub(crate) fn new(
         listener: Option<OwnedFd>,
-        log: Option<OwnedFd>,
+        (log, mounts): (Option<OwnedFd>, Option<OwnedFd>),
         linger: bool,
         close: Option<Close>,
     ) -> Result<Init, StepFault> {
@@ -111,6 +115,7 @@ impl Init {
             signals,
             listener,
             log,
+            mounts,
             linger,
             close,
             keepers: Vec::new(),
@@ -123,6 +128,7 @@ impl Init {
     /// # Errors
     /// A call that failed. The caller ends the process, and the kernel ends the world with it.
     pub(crate) fn let_in(mut self, first: OwnedFd) -> Result<Option<Login>, StepFault> {
+        give_back();
         if let Some(connection) = self.fork_keeper(first)? {
             return Ok(Some(self.into_login(connection, true)));
         }
@@ -155,6 +161,7 @@ impl Init {
             connection,
             is_first,
             log: self.log,
+            mounts: self.mounts,
         }
     }
 
@@ -261,7 +268,12 @@ impl Init {
 /// What a keeper has received.
 #[derive(Debug)]
 pub(crate) struct Brought {
-    pub(crate) arrival: Arrival,
+    /// The pid of the supervisor, on the host.
+    pub(crate) supervisor: i32,
+    /// How many processes the caller may have.
+    pub(crate) processes: Limit,
+    /// What is for the main process.
+    pub(crate) arrival: OwnedFd,
     pub(crate) standard: [OwnedFd; 3],
     pub(crate) terminal: Inside,
     /// The file by which a process enters the login's cgroup.
@@ -276,22 +288,25 @@ impl Brought {
         if !told {
             return None;
         }
-        let mut kinds = [0; channel::MOST];
+        let mut message = [0; Head::LONGEST];
         let (length, passed) =
-            channel::receive_with(link.socket(), &mut kinds, RecvFlags::DONTWAIT).ok()?;
+            channel::receive_with(link.socket(), &mut message, RecvFlags::DONTWAIT).ok()?;
+        let head = Head::decode(message.get(..length)?)?;
         let mut passed = passed.into_iter();
         let standard = [passed.next()?, passed.next()?, passed.next()?];
-        let arrival = Arrival::read(passed.next()?)?;
+        let arrival = passed.next()?;
         let (mut terminal, mut cgroup) = (None, None);
-        for (kind, fd) in kinds.get(..length)?.iter().skip(4).zip(passed) {
+        for (kind, fd) in head.kinds.chars().skip(4).zip(passed) {
             match kind {
-                b't' => terminal = Some(fd),
-                b'c' => cgroup = Some(fd),
+                't' => terminal = Some(fd),
+                'c' => cgroup = Some(fd),
                 _ => return None,
             }
         }
-        let terminal = Inside::of_word(&arrival.terminal, terminal)?;
+        let terminal = Inside::of_word(head.terminal, terminal)?;
         Some(Brought {
+            supervisor: head.supervisor,
+            processes: head.processes,
             arrival,
             standard,
             terminal,

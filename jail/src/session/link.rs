@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
@@ -158,6 +158,8 @@ pub(crate) enum Answer {
         root: (u64, u64),
         /// The socket that is /dev/log inside, if there is one.
         log: Option<OwnedFd>,
+        /// The mount namespace of the world.
+        mounts: Option<OwnedFd>,
     },
     /// It has refused the login: the first byte says more of that, the others are the reason.
     Refused(u8, u8, Vec<u8>),
@@ -262,8 +264,11 @@ impl Link {
                     return Ok(Answer::Refused(*code, *more, reason.to_owned()));
                 }
                 ready if ready.len() == READY => {
-                    let root = numbers(ready);
-                    return Ok(Answer::Ready { root, log });
+                    return Ok(Answer::Ready {
+                        root: numbers(ready),
+                        log,
+                        mounts: passed.into_iter().next(),
+                    });
                 }
                 [first, second] if Report::decode([*first, *second]) == Some(Report::Log) => {
                     log = passed.into_iter().next();
@@ -353,23 +358,26 @@ impl Link {
     /// # Errors
     /// The supervisor is gone.
     pub(crate) fn tell_ready(&self) -> Result<(), StepFault> {
-        self.say_ready()?;
+        self.say_ready(None)?;
         match receive::<1>(&self.socket) {
             Some(_) => Ok(()),
             None => Err(StepFault::PeerGone("the supervisor")),
         }
     }
 
-    /// Tells the supervisor so, and does not wait.
+    /// Tells the supervisor so, and does not wait. Hands over the mount namespace of a world whose supervisor was not there when
+    /// it was made.
     ///
     /// # Errors
     /// The supervisor is gone.
-    pub(crate) fn say_ready(&self) -> Result<(), StepFault> {
+    pub(crate) fn say_ready(&self, mounts: Option<BorrowedFd<'_>>) -> Result<(), StepFault> {
         let (device, inode) = self.root_file;
         let ready = [device.to_be_bytes(), inode.to_be_bytes()].concat();
-        send(&self.socket, &ready, SendFlags::NOSIGNAL)
-            .map(drop)
-            .map_err(failed("send to the supervisor"))
+        let sent = match mounts {
+            None => send(&self.socket, &ready, SendFlags::NOSIGNAL),
+            Some(mounts) => channel::send_with(&self.socket, &ready, &[mounts]),
+        };
+        sent.map(drop).map_err(failed("send to the supervisor"))
     }
 
     /// Has the kernel kill this process with the supervisor. Once more after each change of ids, at which the kernel

@@ -33,6 +33,7 @@ use crate::{
         waiting::{arrived, catch_signals, has_input, ready_with},
     },
     sys::{
+        memory::give_back,
         signal::{Disposition, kill, rt_sigaction, rt_sigprocmask, send_signal_when_readable},
         timer::{SignalTimer, continue_after},
     },
@@ -82,6 +83,7 @@ pub(crate) fn supervise(
             if let Some(relay) = &mut relay {
                 relay.begin();
             }
+            give_back();
             let around = (&mut relay, &mut ending);
             let ended = follow(within, &socket, &signals, around, (&mut to_log, running));
             to_log.finish(running);

@@ -10,6 +10,7 @@ pub(crate) mod glob;
 pub(crate) mod keyctl;
 pub(crate) mod landlock;
 pub(crate) mod mapping;
+pub(crate) mod memory;
 pub(crate) mod mount;
 pub(crate) mod net;
 pub(crate) mod nss;

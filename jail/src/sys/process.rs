@@ -1,9 +1,6 @@
-//! fork(2), and clone(2) without a signal.
+//! clone(2), with and without a signal.
 
-use nix::{
-    errno::Errno,
-    unistd::{ForkResult, Pid},
-};
+use nix::{errno::Errno, unistd::Pid};
 
 /// Which side of a fork this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,27 +11,28 @@ pub(crate) enum Side {
     Child,
 }
 
-/// Makes a copy of this process.
+/// Makes a copy of this process. The C library's handlers of fork(3) do not run: they write to pages that the two would share, and
+/// a program with one thread has nothing to hold for them.
 ///
 /// # Errors
 /// EAGAIN at RLIMIT_NPROC or pid_max, ENOMEM also when the pid namespace for children has lost its init.
 pub(crate) fn fork() -> Result<Side, Errno> {
-    // SAFETY: this program has one thread, so that the child may do whatever the parent could.
-    match unsafe { nix::unistd::fork() }? {
-        ForkResult::Parent { child } => Ok(Side::Parent(child)),
-        ForkResult::Child => Ok(Side::Child),
-    }
+    clone(libc::SIGCHLD)
 }
 
 /// Makes a copy of this process whose end sends no signal and that only a wait with `__WALL` sees: a program that this is a
-/// guest in never learns of it. The C library's handlers of fork(3) do not run.
+/// guest in never learns of it.
 ///
 /// # Errors
 /// As [`fork`].
 pub(crate) fn clone_without_signal() -> Result<Side, Errno> {
-    // SAFETY: with no flags and no stack this is fork without a signal. The caller has made sure of being the only thread, so
-    // that the child may do whatever the parent could.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) };
+    clone(0)
+}
+
+fn clone(signal: libc::c_int) -> Result<Side, Errno> {
+    // SAFETY: with no flags but a signal, and no stack, this is fork. This program has one thread, and a caller in another one has
+    // made sure of being the only thread, so that the child may do whatever the parent could.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, signal, 0, 0, 0, 0) };
     match Errno::result(pid)? {
         0 => Ok(Side::Child),
         child => libc::pid_t::try_from(child)

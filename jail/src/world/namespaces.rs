@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use jail_config::Network;
 use nix::sched::{CloneFlags, unshare};
 use rustix::{
-    fs::{CWD, Stat, fstat, stat},
+    fs::{CWD, Mode, OFlags, Stat, fstat, openat, stat},
     net::{AddressFamily, SocketFlags, SocketType, socket_with},
     process::{chdir, chroot, fchdir},
 };
@@ -51,6 +51,15 @@ pub(crate) fn enter_namespaces(network: &Network, user: Option<u32>) -> Result<(
         set_loopback_up(socket).map_err(|errno| StepFault::Failed("ioctl SIOCSIFFLAGS", errno))?;
     }
     Ok(())
+}
+
+/// Opens the mount namespace of this process, by the host's /proc.
+///
+/// # Errors
+/// It can't be opened.
+pub(crate) fn own_mounts() -> Result<OwnedFd, StepFault> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    openat(CWD, "/proc/self/ns/mnt", flags, Mode::empty()).map_err(failed("open /proc/self/ns/mnt"))
 }
 
 /// Makes an open directory the root. By descriptor: what the path leads to by now does not matter.

@@ -1,5 +1,7 @@
-//! A host program's terminal under the name that it has on the host: login(1) of util-linux, once the session is open, opens it
-//! again by that name.
+//! The names that terminals get in a /dev that stands already.
+//!
+//! A host program's has the one that it has on the host: login(1) of util-linux, once the session is open, opens it again by that
+//! name. Those of a world that several logins share come and go: each is /dev/console, or that with a number.
 
 use std::{
     ffi::OsStr,
@@ -10,21 +12,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::sched::{CloneFlags, setns};
 use rustix::{
-    fs::{CWD, Mode, OFlags, openat},
+    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat},
+    io::Errno,
+    mount::{UnmountFlags, unmount},
     pty::{OpenptFlags, openpt, ptsname},
     termios::ttyname,
 };
 
 use crate::{
-    fault::{StepFault, failed},
+    fault::{StepFault, expect_in_force, failed},
     marked::Marked,
+    resolve::openat2,
     world::{
         dev::MOST_TERMINALS,
-        mounts::{attach, copy_file},
+        mounts::{attach, copy_file, mount_id},
         targets::{new_file, open_entry},
     },
 };
+
+/// What is opened of a /dev: as it is.
+const PATH: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// A terminal of the host's, and its name below /dev.
 #[derive(Debug)]
@@ -66,7 +75,7 @@ impl NamedTerminal {
     /// # Errors
     /// The call that failed.
     pub(crate) fn show(self) -> Result<TerminalName, StepFault> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = PATH | OFlags::DIRECTORY;
         let dev = openat(CWD, "/dev", flags, Mode::empty()).map_err(failed("open the new /dev"))?;
         let (place, held) = match self.name.strip_prefix("pts") {
             Ok(number) => match hold_number(number)? {
@@ -94,19 +103,88 @@ impl NamedTerminal {
 }
 
 /// Opens terminals of the new devpts, which numbers them from 0, until one has this number. It keeps the name as long as it is
-/// open.
+/// open. Nothing where there may not be so many, of open files or of terminals.
 fn hold_number(number: &Path) -> Result<Option<OwnedFd>, StepFault> {
     let number: Option<usize> = number.to_str().and_then(|text| text.parse().ok());
     let Some(number) = number.filter(|number| *number < MOST_TERMINALS) else {
         return Ok(None);
     };
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let mut opened = (0..=number)
-        .map(|_| openpt(flags).map_err(failed("open the new /dev/ptmx")))
-        .collect::<Result<Vec<_>, _>>()?;
+    let opened: Result<Vec<_>, Errno> = (0..=number).map(|_| openpt(flags)).collect();
+    let mut opened = match opened {
+        Err(Errno::MFILE | Errno::NFILE | Errno::NOSPC) => return Ok(None),
+        opened => opened.map_err(failed("open the new /dev/ptmx"))?,
+    };
     let wanted = format!("/dev/pts/{number}");
     let held = opened.pop();
     Ok(held.filter(|it| {
         ptsname(it, Vec::new()).is_ok_and(|name| name.as_bytes() == wanted.as_bytes())
     }))
+}
+
+/// Enters a world by its mount namespace, and gives a terminal a name in its /dev. There is no way back for this process.
+///
+/// The names of terminals that are gone are given again. Where as many have one as may have, this one has none.
+///
+/// # Errors
+/// A call that failed.
+pub(crate) fn show_in_world(world: &OwnedFd, terminal: &OwnedFd) -> Result<(), StepFault> {
+    let before = mount_id(CWD, c"/")?;
+    setns(world, CloneFlags::CLONE_NEWNS).map_err(|errno| StepFault::Failed("setns", errno))?;
+    expect_in_force("the world", mount_id(CWD, c"/")? != before)?;
+    let flags = PATH | OFlags::DIRECTORY;
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let dev = openat2(CWD, "/dev", flags, Mode::empty(), resolve)
+        .map_err(failed("open /dev of the world"))?;
+    let found = fstat(&dev).map_err(failed("stat /dev of the world"))?;
+    // The config can mount anything there.
+    if found.st_uid != 0 || found.st_mode & 0o022 != 0 {
+        return Ok(());
+    }
+    for number in 0..MOST_TERMINALS {
+        let name = match number {
+            0 => "console".to_owned(),
+            number => format!("console{number}"),
+        };
+        if let Some(place) = free_place(&dev, &name)? {
+            return attach(terminal, place, c"");
+        }
+    }
+    Ok(())
+}
+
+/// Finds the place of a name that no terminal has, or makes it.
+fn free_place(dev: &OwnedFd, name: &str) -> Result<Option<OwnedFd>, StepFault> {
+    let open = || match openat(dev, name, PATH, Mode::empty()) {
+        Ok(entry) => Ok(Some(entry)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(failed("open in /dev of the world")(errno)),
+    };
+    let is_place = |entry: &OwnedFd| -> Result<bool, StepFault> {
+        Ok(mount_id(entry, c"")? == mount_id(dev, c"")?)
+    };
+    let Some(entry) = open()? else {
+        return match new_file(dev, Path::new(name)) {
+            Ok(place) => Ok(Some(place)),
+            // Another login was faster.
+            Err(StepFault::Failed(_, nix::errno::Errno::EEXIST)) => Ok(None),
+            Err(fault) => Err(fault),
+        };
+    };
+    let found = fstat(&entry).map_err(failed("fstat in /dev of the world"))?;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile if is_place(&entry)? => Ok(Some(entry)),
+        // A terminal that is gone, of which only the name is left.
+        FileType::CharacterDevice if found.st_nlink == 0 => {
+            let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+            match unmount(format!("/dev/{name}"), flags) {
+                Ok(()) | Err(Errno::INVAL) => {}
+                Err(errno) => return Err(failed("umount2 in /dev of the world")(errno)),
+            }
+            let place = open()?;
+            let is_free = place.as_ref().map(is_place).transpose()?;
+            Ok(place.filter(|_| is_free == Some(true)))
+        }
+        _ => Ok(None),
+    }
 }

@@ -462,6 +462,35 @@ fn tmux_and_screen_are_attached_from_another_login() {
     sandbox.ssh("ann", "screen -S two -X quit").ok();
 }
 
+/// A name is that of a terminal, and of another one once that is gone.
+#[test]
+fn each_terminal_has_a_name_in_the_world() {
+    let sandbox = host("");
+    open(&sandbox, 4001);
+    let ask = "t=$(tty); echo \"at $t\"; exec 3<>$t && echo ope''ned; id -u >&3";
+    let uid = sandbox.must("id -u ann");
+    let name_of = |pty: &mut login_jail_tests::Pty| {
+        pty.line(ask).expect("at /dev/");
+        let name = pty.expect("\r\n");
+        pty.expect("opened");
+        pty.expect(&uid);
+        name
+    };
+    let mut first = sandbox.ssh_tty("ann", None);
+    assert_eq!(name_of(&mut first), "console");
+    let mut second = sandbox.terminal(&["su", "-", "ann"]);
+    assert_eq!(name_of(&mut second), "console1");
+    first.line("exit");
+    drop(first.finish());
+    let mut third = sandbox.ssh_tty("ann", None);
+    assert_eq!(name_of(&mut third), "console");
+    third.line("ls -d /dev/cons*; echo e''nd");
+    let listed = third.expect("end\r\n");
+    assert_eq!(listed.matches("/dev/console").count(), 2, "{listed}");
+    let without = sandbox.ssh("ann", "tty; ls -l /dev/console1");
+    assert!(without.stdout.starts_with("not a tty\nc"), "{without}");
+}
+
 #[test]
 fn files_are_carried_beside_a_shell() {
     let sandbox = host("").with("echo text >/tmp/here");

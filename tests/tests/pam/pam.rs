@@ -205,6 +205,22 @@ fn login_is_inside_on_its_terminal() {
     assert_eq!(rest, format!("opened\n{}", inside(&sandbox, "/home/ann")));
 }
 
+/// The names before it would take more open files than it may have.
+#[test]
+fn su_goes_in_where_its_terminal_can_have_no_name() {
+    let sandbox = ann();
+    sandbox.must(
+        "python3 -c 'import os, time; all = [os.openpty() for n in range(40)]; print(1, flush=True); time.sleep(600)' >/tmp/opened &
+         until [ -s /tmp/opened ]; do sleep 0.02; done",
+    );
+    let script = "tty; ulimit -n 32; exec su ann -c 'echo in; tty'";
+    let shown = sandbox.terminal(&["sh", "-c", script]).finish();
+    let (outside, inside) = shown.ok().split_once("\r\n").unwrap();
+    let number: u32 = outside.rsplit('/').next().unwrap().parse().unwrap();
+    assert!(number >= 32, "{shown}");
+    assert_eq!(inside, "in\r\n/dev/console", "{shown}");
+}
+
 #[test]
 fn su_is_inside() {
     let sandbox = ann();

@@ -981,6 +981,12 @@ const SHARED: &[Row] = &[
         Every,
         "EMFILE",
     ),
+    step(
+        "namespaces",
+        (libc::SYS_openat, "path=/proc/self/ns/mnt,in=2"),
+        Every,
+        "EMFILE",
+    ),
     step("init", (libc::SYS_setsid, "in=2"), Every, "EPERM"),
     step("init", (libc::SYS_listen, "in=2"), Every, "EADDRINUSE"),
     step("init", (libc::SYS_sendto, "2=16,in=2"), Nth(1), "ENOMEM"),
@@ -1114,6 +1120,24 @@ const JOINED: &[Row] = &[
         "ETOOMANYREFS",
     ),
     step("share-world", (libc::SYS_ppoll, "in=5"), Nth(2), "ENOMEM"),
+    // The name of its terminal in the world, which a child gives.
+    step("copy-trees", (libc::SYS_open_tree, "in=5"), Every, "EPERM").from(Start::SecondLeader),
+    step("share-world", (libc::SYS_setns, "in=8"), Every, "EPERM").from(Start::SecondLeader),
+    step("share-world", (libc::SYS_setns, "in=8"), Every, "lie").from(Start::SecondLeader),
+    step(
+        "share-world",
+        (libc::SYS_openat2, "path=/dev,in=8"),
+        Every,
+        "EMFILE",
+    )
+    .from(Start::SecondLeader),
+    step(
+        "share-world",
+        (libc::SYS_move_mount, "in=8"),
+        Every,
+        "EPERM",
+    )
+    .from(Start::SecondLeader),
     step(
         "share-world",
         (libc::SYS_ioctl, "1=0x5422,in=5"),

@@ -1,6 +1,8 @@
 use jail_config::Home;
 
-use super::{Arrival, limits};
+use nix::sys::resource::Resource;
+
+use super::{Arrival, Head, limits};
 use crate::{
     plan::request::{Request, What},
     process::start::Limit,
@@ -9,8 +11,6 @@ use crate::{
 fn arrival(what: What) -> Arrival {
     Arrival {
         world: "0.1 \"ann\" World { .. }".to_owned(),
-        supervisor: 4711,
-        terminal: "own 0".to_owned(),
         request: Request { login: true, what },
         umask: 0o027,
         home: Home::Default("/home/ann".into()),
@@ -51,6 +51,32 @@ fn what_a_login_brings_is_read_as_it_was_written() {
         assert_eq!(Arrival::decode(&written.encode()), Some(written.clone()));
         let file = written.write().unwrap();
         assert_eq!(Arrival::read(file), Some(written));
+    }
+}
+
+#[test]
+fn what_a_keeper_has_to_know_is_read_as_it_was_written() {
+    let head = Head {
+        kinds: "0120tc",
+        supervisor: i32::MAX,
+        processes: Limit {
+            resource: Resource::RLIMIT_NPROC,
+            soft: u64::MAX - 1,
+            hard: u64::MAX,
+        },
+        terminal: "own 0",
+    };
+    let written = head.encode();
+    assert!(written.len() <= Head::LONGEST);
+    assert_eq!(Head::decode(written.as_bytes()), Some(head));
+    for wrong in [
+        "",
+        "0120",
+        "0120 x 1 2 own",
+        "0120 1 2 -3 own",
+        "0120 1 2 3",
+    ] {
+        assert_eq!(Head::decode(wrong.as_bytes()), None, "{wrong}");
     }
 }
 
