@@ -210,7 +210,7 @@ fn login_is_inside_on_its_terminal() {
 fn su_goes_in_where_its_terminal_can_have_no_name() {
     let sandbox = ann();
     sandbox.must(
-        "python3 -c 'import os, time; all = [os.openpty() for n in range(40)]; print(1, flush=True); time.sleep(600)' >/tmp/opened &
+        "python3 -c 'import os, time; all = [os.openpty() for n in range(40)]; print(1, flush=True); time.sleep(600)' >/tmp/opened 2>&1 &
          until [ -s /tmp/opened ]; do sleep 0.02; done",
     );
     let script = "tty; ulimit -n 32; exec su ann -c 'echo in; tty'";
