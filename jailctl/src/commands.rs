@@ -10,6 +10,7 @@ pub(crate) mod enter;
 pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod kick;
+pub(crate) mod limited;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod membership;

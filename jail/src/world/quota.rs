@@ -39,6 +39,97 @@ pub struct Counted {
     pub allowed: Disk,
 }
 
+/// What limits a home at some moment, so that it can be put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The project of the home, and whether what is made in it is of that project; nothing where the user is counted.
+    pub project: Option<(u32, bool)>,
+    /// How many blocks there may be: the hard limit, and the soft one.
+    pub blocks: [u64; 2],
+    /// How many files there may be.
+    pub files: [u64; 2],
+}
+
+/// Which files get which project.
+#[derive(Clone, Copy, Debug)]
+struct Project {
+    /// Only those of this one.
+    from: Option<u32>,
+    to: u32,
+    /// Whether what is made in a directory is of it.
+    inherits: bool,
+}
+
+impl Project {
+    /// All files become the user's.
+    const fn of(uid: u32) -> Project {
+        Project {
+            from: None,
+            to: uid,
+            inherits: true,
+        }
+    }
+}
+
+/// Reads what limits a home, and changes nothing.
+///
+/// # Errors
+/// The file system has no quotas, or does not say.
+pub fn before(home: impl AsFd, uid: u32) -> Result<Before, StepFault> {
+    let whose = counted_by(&home, uid)?;
+    let found = limits(&home, whose, uid)?;
+    let project = match whose {
+        Whose::User => None,
+        Whose::Project => {
+            let found = quota::attributes(&home).map_err(failed("FS_IOC_FSGETXATTR"))?;
+            Some((found.project, found.flags & INHERIT != 0))
+        }
+    };
+    Ok(Before {
+        project,
+        blocks: [found.hard_blocks, found.soft_blocks],
+        files: [found.hard_files, found.soft_files],
+    })
+}
+
+/// Takes a limit back: the quota becomes what it was before, and so does the project of what was counted for it. Tells whether it was
+/// so; a quota that somebody has changed since stays.
+///
+/// # Errors
+/// The file system does not take it; what is in the home is too deep.
+pub fn take_back(home: &OwnedFd, uid: u32, disk: Disk, before: Before) -> Result<bool, StepFault> {
+    let whose = match before.project {
+        Some(_) => Whose::Project,
+        None => Whose::User,
+    };
+    let now = limits(home, whose, uid)?;
+    let is = |it: &Limits| (now.hard_blocks, now.hard_files) == (it.hard_blocks, it.hard_files);
+    let earlier = Limits {
+        hard_blocks: before.blocks[0],
+        soft_blocks: before.blocks[1],
+        hard_files: before.files[0],
+        soft_files: before.files[1],
+        valid: LIMITS,
+        ..Limits::default()
+    };
+    if !is(&wanted(disk)) && !is(&earlier) {
+        return Ok(false);
+    }
+    if let Some((project, inherits)) = before.project
+        && project != uid
+    {
+        let back = Project {
+            from: Some(uid),
+            to: project,
+            inherits,
+        };
+        count(home, back, true)?;
+        count_all_in(home, uid, back, DEEPEST)?;
+    }
+    quota::set_quota(home, whose, uid, earlier).map_err(failed("quotactl_fd Q_SETQUOTA"))?;
+    Ok(true)
+}
+
 /// Sets how much a home may take that is there, and counts what is in it. What comes into a directory that is counted is counted, and
 /// the kernel lets nothing be moved there that is not (EXDEV): so nobody can hide a file meanwhile. The limit comes last: where it is
 /// set, all is counted.
@@ -47,13 +138,18 @@ pub struct Counted {
 /// The file system has no quotas, or does not take them; what is in the home is too deep.
 pub(crate) fn set_for_all(home: &OwnedFd, uid: u32, disk: Disk) -> Result<(), StepFault> {
     if has(home, Whose::Project, uid)? {
-        count(home, uid, true)?;
-        count_all_in(home, uid, DEEPEST)?;
+        count(home, Project::of(uid), true)?;
+        count_all_in(home, uid, Project::of(uid), DEEPEST)?;
     }
     set(home, uid, disk)
 }
 
-fn count_all_in(directory: &OwnedFd, uid: u32, deep: usize) -> Result<(), StepFault> {
+fn count_all_in(
+    directory: &OwnedFd,
+    uid: u32,
+    project: Project,
+    deep: usize,
+) -> Result<(), StepFault> {
     if deep == 0 {
         let why = format!(
             "disk: the home has more than {DEEPEST} directories in each other; remove some"
@@ -93,9 +189,9 @@ fn count_all_in(directory: &OwnedFd, uid: u32, deep: usize) -> Result<(), StepFa
         }
         match open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
             Ok((again, opened)) if again.st_ino == stat.st_ino => {
-                count(&opened, uid, kind == FileType::Directory)?;
+                count(&opened, project, kind == FileType::Directory)?;
                 if kind == FileType::Directory {
-                    count_all_in(&opened, uid, deep - 1)?;
+                    count_all_in(&opened, uid, project, deep - 1)?;
                 }
             }
             // It has been moved meanwhile, to where it is counted.
@@ -112,12 +208,15 @@ fn count_all_in(directory: &OwnedFd, uid: u32, deep: usize) -> Result<(), StepFa
     Ok(())
 }
 
-/// Makes a file one of the user's project, and whatever comes into a directory.
-fn count(file: impl AsFd, uid: u32, is_directory: bool) -> Result<(), StepFault> {
+/// Makes a file one of a project, and whatever comes into a directory.
+fn count(file: impl AsFd, project: Project, is_directory: bool) -> Result<(), StepFault> {
     let mut wanted = quota::attributes(&file).map_err(failed("FS_IOC_FSGETXATTR"))?;
-    wanted.project = uid;
+    if project.from.is_some_and(|from| from != wanted.project) {
+        return Ok(());
+    }
+    wanted.project = project.to;
     if is_directory {
-        wanted.flags |= INHERIT;
+        wanted.flags = wanted.flags & !INHERIT | if project.inherits { INHERIT } else { 0 };
     }
     quota::set_attributes(&file, wanted).map_err(failed("FS_IOC_FSSETXATTR"))
 }
@@ -127,17 +226,21 @@ fn count(file: impl AsFd, uid: u32, is_directory: bool) -> Result<(), StepFault>
 /// # Errors
 /// The file system has no quotas, or does not take them.
 pub(crate) fn set(home: impl AsFd, uid: u32, disk: Disk) -> Result<(), StepFault> {
-    let whose = if has(&home, Whose::Project, uid)? {
-        count(&home, uid, true)?;
-        Whose::Project
-    } else if has(&home, Whose::User, uid)? {
-        Whose::User
-    } else {
-        let why = "disk: the file system of the home has no quotas; mount it with the option prjquota, after tune2fs -O quota,project \
-                   where it is ext4, or remove disk";
-        return Err(StepFault::Unfit(why.to_owned()));
-    };
-    let wanted = Limits {
+    let whose = counted_by(&home, uid)?;
+    if whose == Whose::Project {
+        count(&home, Project::of(uid), true)?;
+    }
+    quota::set_quota(&home, whose, uid, wanted(disk)).map_err(failed("quotactl_fd Q_SETQUOTA"))?;
+    let counted = of(home, uid)?;
+    expect_in_force(
+        "the quota of the home",
+        counted.is_some_and(|it| it.holds(disk)),
+    )
+}
+
+/// Gives the limits that the kernel is to have.
+fn wanted(disk: Disk) -> Limits {
+    Limits {
         // Without a soft limit there is no time of grace.
         hard_blocks: disk.bytes.unwrap_or(0).div_ceil(BLOCK),
         soft_blocks: 0,
@@ -145,13 +248,27 @@ pub(crate) fn set(home: impl AsFd, uid: u32, disk: Disk) -> Result<(), StepFault
         soft_files: 0,
         valid: LIMITS,
         ..Limits::default()
-    };
-    quota::set_quota(&home, whose, uid, wanted).map_err(failed("quotactl_fd Q_SETQUOTA"))?;
-    let counted = of(home, uid)?;
-    expect_in_force(
-        "the quota of the home",
-        counted.is_some_and(|it| it.holds(disk)),
-    )
+    }
+}
+
+/// Finds by what the files in a home can be counted.
+fn counted_by(home: impl AsFd, uid: u32) -> Result<Whose, StepFault> {
+    for whose in [Whose::Project, Whose::User] {
+        if has(&home, whose, uid)? {
+            return Ok(whose);
+        }
+    }
+    let why = "disk: the file system of the home has no quotas; mount it with the option prjquota, after tune2fs -O quota,project \
+               where it is ext4, or remove disk";
+    Err(StepFault::Unfit(why.to_owned()))
+}
+
+/// Reads what is allowed; nothing is limited where nothing was counted so far.
+fn limits(home: impl AsFd, whose: Whose, uid: u32) -> Result<Limits, StepFault> {
+    match quota::quota(home, whose, uid) {
+        Err(Errno::ENOENT) => Ok(Limits::default()),
+        found => found.map_err(failed("quotactl_fd Q_GETQUOTA")),
+    }
 }
 
 /// Reads what is counted for a home; nothing where nothing is.

@@ -22,6 +22,7 @@ use crate::{
         trial::{Trial, with_user},
     },
     commands::{
+        limited::{foresee_limit, limit_home},
         membership::{
             change_shell, is_installed, note_on_processes, own_file, print_difference, read,
             say_account_stays,
@@ -30,7 +31,7 @@ use crate::{
     },
     doctor::{
         check::{FindingKind, Report, of_account, pam_refuses, people_without_rule},
-        mend::{Extent, Kind, limit_disk},
+        mend::Kind,
         rehearsal::{self, Seen},
     },
     door::{Door, JAIL_SHELL_PATH, expect_jail_shell, has_jail_shell},
@@ -52,15 +53,16 @@ use crate::{
 /// For one user, this command makes no account, no root and no home. Use useradd(8) for the account, `jailctl build` or `jailctl
 /// import` for the root, and install(1) for the home; with base = "host" a home below the root is enough. Where the
 /// jail has create = true, the first login makes what is missing. `jailctl check USER` lists what is missing. A home that is there is
-/// limited as `disk` says, which no undo takes back.
+/// limited as `disk` says; where that is not possible, nothing is changed.
 ///
 /// Several users, a group (--group) or a list (--from) are one change. Every user is checked before anything is changed, and all that
 /// is wrong is listed. Roots and homes that are missing are made, keys go to files that only root can write, and sshd is told to
 /// read them; cron and at are denied. Accounts and groups are made only with --create-accounts, all of them by one rewrite of
 /// passwd(5), shadow(5), group(5) and gshadow(5), with jail-shell as the login shell and without a password. A user whose group has
 /// a rule needs none; for others, and for those with --until, a file in users.d has the rule. Nobody is brought into a group that
-/// gives the machine away, such as root, sudo, disk or docker. A second run changes nothing. `jailctl
-/// undo` takes the change back. Needs root.
+/// gives the machine away, such as root, sudo, disk or docker. A second run changes nothing. `jailctl undo` takes the change back, and
+/// the quotas of homes with it. A home that can't be limited as `disk` says is a finding, and keeps no other account from its change.
+/// Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
@@ -229,9 +231,7 @@ fn one(directory: &Path, user: &str, arguments: &Arguments) -> Result<Verdict, F
     let config = (new != text).then_some(file.as_path());
     open_door(directory, &identity, arguments, config)?;
     if !arguments.dry_run && is_installed(directory) {
-        for done in limit_disk(directory, [user.to_owned()], Extent::Whole)? {
-            say(done);
-        }
+        limit_home(directory, user)?;
     }
     if matches!(arguments.door, Door::Pam) {
         note_on_refused(directory, &identity)?;
@@ -360,6 +360,10 @@ fn try_out(
             )));
         }
     };
+    foresee_limit(&Jailed {
+        identity: identity.clone(),
+        jail: (*jail).clone(),
+    })?;
     let places = MountPlaces::missing([jail.as_ref()]);
     let rehearsed = rehearsal::of(user, arguments.door, directory);
     let is_refused = |seen: &[Seen]| seen.iter().any(|it| matches!(it, Seen::Refused { .. }));

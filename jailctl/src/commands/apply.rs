@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 
 use crate::{
     accounts::{account, edit::Lock},
-    commands::setup::{report, show},
-    doctor::{
-        check::{self, FindingKind, Severity, Shows},
-        mend::{Extent, limit_disk},
+    commands::{
+        limited::limit_homes,
+        setup::{report, show},
     },
+    doctor::check::{self, FindingKind, Severity, Shows},
     failure::{Failure, Verdict, need_root},
     manual::{self, Manual},
     output::{Output, counted, print_json, say},
@@ -42,7 +42,8 @@ use crate::{
 /// The whole file is checked first, and all that is wrong is listed with its line; nothing is changed then. Changes are journaled
 /// as those of `jailctl setup`, and `jailctl undo` takes them back. After a change, users are checked as by `jailctl check`: all of
 /// them, or one of each kind where they are more than 50. If that finds an error that was not there before, the change is taken
-/// back at once, and the exit status is 3.
+/// back at once, and the exit status is 3. A home that can't be limited as `disk` says is a finding and keeps no other account from its
+/// change.
 ///
 /// --check changes nothing and ends with exit status 4 if the host differs. Needs root.
 #[derive(Debug, Args)]
@@ -145,12 +146,17 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
     };
     let places = Config::read(directory).map(|config| places(&config, &some));
     // An account that the state takes away has no home to limit.
-    let limited = known(&plan.about.users)
-        .and_then(|users| limit_disk(directory, users, Extent::Whole))
-        .map_err(|failure| failure.to_string());
-    match limited.and_then(|_| checked(directory, &some, &before)) {
-        Ok(checked) => {
+    let limited = known(&plan.about.users).and_then(|users| limit_homes(directory, id, users));
+    let checked = limited
+        .map_err(|failure| failure.to_string())
+        .and_then(|limited| {
+            let some = limited.checked_with(some);
+            Ok((checked(directory, &some, &before)?, limited))
+        });
+    match checked {
+        Ok((checked, limited)) => {
             drop(lock);
+            limited.print(json);
             done(&wanted, &plan, id, &checked, json)
         }
         Err(why) => {
@@ -271,6 +277,8 @@ fn checked(
     let is_new = |it: &&check::Finding| {
         it.severity == Severity::Error
             && it.counts()
+            // A home that can't be limited is no reason to keep others from what is declared.
+            && it.kind != FindingKind::DiskUnlimited
             && !before.contains(&(it.kind, it.user.clone(), it.what.clone()))
     };
     let mut new = report.findings.iter().filter(is_new);

@@ -110,14 +110,19 @@ impl Build {
             method: self.method(),
         };
         let built = build(&request, &mut Progress::to(&mut show_progress()))?;
-        // Homes that it has made, of users who have a rule already.
-        if config.join("config.toml").exists() {
-            limit_disk(config, self.users.clone(), Extent::Whole)?;
-        }
         if self.json {
             print_json(&built);
         } else {
             print(&built);
+        }
+        // Homes that it has made, of users who have a rule already.
+        if config.join("config.toml").exists() {
+            let limited = limit_disk(config, self.users.clone(), Extent::Whole);
+            limited.map_err(|failure| {
+                Failure::Failed(format!(
+                    "the root is built, and a home in it is not limited: {failure}; jailctl check finds whose"
+                ))
+            })?;
         }
         Ok(Verdict::of(built.notes.iter().any(Note::is_finding)))
     }

@@ -21,8 +21,9 @@ use crate::{
 /// set-up that has stopped half-way. A file becomes what it was, byte for byte, if nobody has changed it since; otherwise only the
 /// lines of the set-up go, and the others stay. Accounts that the set-up has made are removed; other accounts get back the login shell
 /// that they had. Directories are removed if they are empty: files of users are never removed. One that stays for an account that has
-/// gone becomes root's, so that it is not the next account's with this number. A root that `jailctl apply` has made is
-/// removed if nobody has put anything into it since. The last 100 set-ups can be taken back; the journals of older ones are removed.
+/// gone becomes root's, so that it is not the next account's with this number. Quotas of homes become what they were, and what was
+/// counted for them is counted as before. A root that `jailctl apply` has made is removed
+/// if nobody has put anything into it since. The last 100 set-ups can be taken back; the journals of older ones are removed.
 ///
 /// sshd is reloaded only after `sshd -t` has passed. If something could not be taken back, run the command again. Needs root.
 #[derive(Debug, Args)]

@@ -40,7 +40,10 @@ use crate::{
 };
 
 pub(crate) use data::Data;
-pub(crate) use disk::limit as limit_disk;
+pub(crate) use disk::{
+    foresee as foresee_disk, limit as limit_disk, set_all as limit_disks,
+    unlimited as unlimited_disks,
+};
 pub(crate) use keys::in_home as keys_in_home;
 pub(crate) use kind::{Kind, Object};
 pub(crate) use own::installing_again;

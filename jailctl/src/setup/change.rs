@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jail::door::decision::CONFIG_DIRECTORY;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,7 +13,14 @@ use super::{
     many::{batch::Batch, database::Rewrite, directories::Directories, rewrite::Back, roots::Root},
     sshd,
 };
-use crate::{door::JAIL_SHELL_PATH, failure::Failure, output::counted, shell::shown};
+use crate::{
+    accounts::disk_limit::{DiskLimit, DiskLimits},
+    doctor::mend::limit_disks,
+    door::JAIL_SHELL_PATH,
+    failure::Failure,
+    output::counted,
+    shell::shown,
+};
 
 /// One change of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +46,8 @@ pub(crate) enum Change {
     Files(Batch),
     /// A root is built or imported.
     Root(Root),
+    /// Homes that are there get limits.
+    Disk(DiskLimits),
 }
 
 /// How many lines of a list are shown.
@@ -78,6 +88,7 @@ impl Change {
             Change::Directories(directories) => directories.is_done(),
             Change::Files(batch) => batch.is_done()?,
             Change::Root(root) => root.is_done()?,
+            Change::Disk(limits) => limits.is_done()?,
         })
     }
 
@@ -109,6 +120,7 @@ impl Change {
             Change::Directories(directories) => directories.show(),
             Change::Files(batch) => batch.show(),
             Change::Root(root) => root.show(),
+            Change::Disk(limits) => limits.homes.iter().map(DiskLimit::shown).collect(),
             _ => self
                 .command()
                 .map(|command| format!("run {}", command.shown()))
@@ -157,6 +169,10 @@ impl Change {
             Change::Directories(directories) => directories.make(),
             Change::Files(batch) => batch.write(),
             Change::Root(root) => root.make(),
+            Change::Disk(limits) => {
+                let mut failed = limit_disks(Path::new(CONFIG_DIRECTORY), limits).into_iter();
+                failed.next().map_or(Ok(()), |(_, failure)| Err(failure))
+            }
             _ => self.command().map_or(Ok(()), |command| command.run()),
         }
     }
@@ -209,6 +225,7 @@ impl Change {
             Change::Directories(directories) => taken_back(directories.show()),
             Change::Files(batch) => taken_back(batch.show()),
             Change::Root(root) => taken_back(root.show()),
+            Change::Disk(_) => taken_back(self.show()),
             Change::File(_) => Vec::new(),
         })
     }
@@ -259,6 +276,7 @@ impl Change {
                 let kept = kept.into_iter().collect();
                 Ok(Undone { did, kept })
             }
+            Change::Disk(limits) => undo_limits(limits),
             Change::Files(batch) => {
                 let (changed, kept) = batch.take_back()?;
                 Ok(Undone {
@@ -283,6 +301,25 @@ fn undo_directories(directories: &Directories) -> Undone {
         did: (gone > 0).then(|| format!("removed {gone} directories")),
         kept: kept.collect(),
     }
+}
+
+/// Puts back what limited homes before. One that can't be done does not keep the others from it.
+fn undo_limits(limits: &DiskLimits) -> Result<Undone, Failure> {
+    let (mut undone, mut back, mut failed) = (Undone::default(), 0, None);
+    for home in &limits.homes {
+        let changed = home.is_done();
+        match changed.and_then(|changed| changed.then(|| home.take_back()).transpose()) {
+            Ok(None) => {}
+            Ok(Some(true)) => back += 1,
+            Ok(Some(false)) => undone.kept.push(format!(
+                "{}: the quota stays, because it was changed since",
+                home.shown()
+            )),
+            Err(failure) => failed = Some(failure),
+        }
+    }
+    undone.did = (back > 0).then(|| format!("limits of {}: as before", counted(back, "home")));
+    failed.map_or(Ok(undone), Err)
 }
 
 /// Removes a group that was made, unless somebody else has come into it since.

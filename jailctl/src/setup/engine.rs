@@ -24,6 +24,16 @@ pub(crate) fn carry_out(about: About, changes: &[Change]) -> Result<u32, Failure
     Ok(journal.id)
 }
 
+/// Makes one change more of a set-up that is made, after it was written down. `make` may leave a part of it out.
+///
+/// # Errors
+/// It could not be written down, and is not made.
+pub(crate) fn add_to<T>(id: u32, change: &Change, make: impl FnOnce() -> T) -> Result<T, Failure> {
+    let journal = find(Some(id))?;
+    journal.note(journal.changes()?.len(), change)?;
+    Ok(make())
+}
+
 fn stopped(failure: &Failure, made: usize, id: u32) -> Failure {
     Failure::Failed(format!(
         "{failure}; set-up {id} has stopped after {made} of its changes; to take these back, run: jailctl undo {id}"

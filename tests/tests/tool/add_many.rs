@@ -249,6 +249,38 @@ fn a_group_and_several_users_are_added_with_what_they_have() {
     assert_same(&sandbox, &before);
 }
 
+/// The file system of a sandbox has no quotas.
+#[test]
+fn a_home_that_cannot_be_limited_refuses_one_user_before_anything_is_changed_and_is_a_finding_of_several()
+ {
+    let sandbox = host();
+    sandbox.must(
+        "printf 'disk = { bytes = \"4M\" }\nshell = \"/bin/bash\"\n' >>/etc/login-jail/config.toml
+         for user in ann bob; do useradd -m -p '*' -s /bin/bash $user; install -d -o $user -g $user /srv/web/$user/home/$user; done",
+    );
+    let before = sandbox.must(STATE);
+    let refused = add(&sandbox, "--jail web ann");
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert!(
+        refused
+            .stderr
+            .contains("nothing was changed, because the home could not be limited: ")
+            && refused.stderr.contains("prjquota"),
+        "{refused}"
+    );
+    assert_same(&sandbox, &before);
+    let both = add(&sandbox, "--jail web ann bob");
+    assert_eq!(both.code(), Some(1), "{both}");
+    for user in ["ann", "bob"] {
+        let why = format!("the home of {user} is not limited: ");
+        assert!(both.stderr.contains(&why), "{both}");
+        let entered = sandbox.sh(&format!("su - {user} -c 'ls /home'"));
+        assert_eq!(entered.ok(), user, "{entered}");
+    }
+    assert_eq!(undo(&sandbox).code(), Some(0));
+    assert_same(&sandbox, &before);
+}
+
 #[test]
 fn a_lock_of_other_programs_is_waited_for_and_one_of_the_dead_is_not() {
     let sandbox = host();

@@ -182,6 +182,39 @@ fn a_change_that_check_refuses_is_taken_back_at_once() {
     );
 }
 
+/// The file system of a sandbox has no quotas.
+#[test]
+fn a_home_that_cannot_be_limited_is_a_finding_and_keeps_nobody_else_from_the_change() {
+    let sandbox = host(&format!(
+        "{STATE}[jails.small]\nroot = \"/srv/small/{{user}}\"\nbase = \"host\"\nshell = \"/bin/bash\"\ndisk = {{ bytes = \"4M\" }}\n[groups.small]\njail = \"small\"\n[users.cid]\ngroups = [\"small\"]\nkeys = \"/root/key.pub\"\n"
+    ));
+    let before = sandbox.must(ETC);
+    let made = apply(&sandbox, "--json");
+    assert_eq!(made.code(), Some(1), "{made}");
+    let report = json(&made);
+    assert_eq!(
+        (&report["changed"], &report["rolled_back"]),
+        (&Value::Bool(true), &Value::Bool(false))
+    );
+    let findings = report["check"]["findings"].as_array().unwrap();
+    let unlimited = findings.iter().filter(|it| it["kind"] == "disk-unlimited");
+    let of: Vec<&Value> = unlimited.map(|it| &it["user"]).collect();
+    assert_eq!(of, ["cid"], "{made}");
+    assert!(
+        made.stderr.contains("the home of cid is not limited: ")
+            && made.stderr.contains("prjquota"),
+        "{made}"
+    );
+    for user in ["ann", "bob", "cid"] {
+        let login = you(&sandbox, &format!("ssh {user}@server 'ls /home'"));
+        assert_eq!(login.ok(), user);
+    }
+    sandbox.must("jailctl kick ann; jailctl kick bob; jailctl kick cid; sleep 0.2");
+    let back = sandbox.sh("PATH=/usr/local/sbin:$PATH jailctl undo");
+    assert_eq!(back.code(), Some(0), "{back}");
+    assert!(before == sandbox.must(ETC), "{back}");
+}
+
 #[test]
 fn all_that_is_wrong_is_listed_and_nothing_is_changed() {
     let state = "crate = true\n[jails.class]\nroot = \"/srv/{user}\"\nbase = \"host\"\nshel = \"/bin/sh\"\n[users.ann]\njail = \"clas\"\n[users.cid]\njail = \"class\"\ncreate = true\nuntil = \"soon\"\n[users.root]\njail = \"class\"\n";

@@ -25,7 +25,7 @@ use crate::{
     process::privilege::as_user,
     world::{
         create::{missing::Owner, new::New},
-        quota::{self, Counted},
+        quota::{self, Before, Counted},
     },
 };
 
@@ -52,6 +52,18 @@ pub fn counted(plan: &Plan) -> Result<Option<(PathBuf, Option<Counted>)>, Create
     };
     let counted = quota::of(&home, plan.process.ids.uid)?;
     Ok(Some((path, counted)))
+}
+
+/// Reads what limits the home, where it is in the root directory or in a mount's source, and changes nothing. Gives its path, too.
+///
+/// # Errors
+/// As [`foresee`]; or the file system has no quotas.
+pub fn limits(plan: &Plan) -> Result<Option<(PathBuf, Before)>, CreateFault> {
+    let Some((home, path)) = home(plan)? else {
+        return Ok(None);
+    };
+    let before = quota::before(&home, plan.process.ids.uid)?;
+    Ok(Some((path, before)))
 }
 
 /// Limits what the home may take that is there, as `disk` says, and counts what is in it.

@@ -6,11 +6,11 @@ use jail::door::decision::CONFIG_DIRECTORY;
 
 use crate::{
     accounts::edit::Lock,
-    commands::setup::{report, show},
-    doctor::{
-        check::{self, Shows},
-        mend::{Extent, limit_disk},
+    commands::{
+        limited::limit_homes,
+        setup::{report, show},
     },
+    doctor::check::{self, Shows},
     door::Door,
     failure::{Failure, Verdict, need_root},
     output::{counted, print_json, say},
@@ -65,12 +65,10 @@ pub(super) fn run(directory: &Path, arguments: &Asked) -> Result<Verdict, Failur
         return Ok(Verdict::Fine);
     }
     let id = engine::carry_out(plan.about.clone(), &plan.changes)?;
-    let limited = limit_disk(directory, plan.about.users.clone(), Extent::Whole)?;
+    let limited = limit_homes(directory, id, plan.about.users.clone())?;
     drop(lock);
-    if !arguments.json {
-        limited.iter().for_each(say);
-    }
-    let some = wanted.examples(&plan.about.users);
+    limited.print(arguments.json);
+    let some = limited.checked_with(wanted.examples(&plan.about.users));
     let checked = check::of_users(directory, &some)?;
     if arguments.json {
         print_json(&report(&plan, Some(id), Some(&checked))?)?;
