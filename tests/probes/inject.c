@@ -9,7 +9,7 @@
  * WHO is UID:GID[,GROUP…] and, behind it, how the program is started: `@tty` as the leader of a session with a terminal
  * as standard input, like sshd's child; `@foreground` as a member of such a session, in its foreground, like su's.
  *
- * errno: the kernel answers every such call itself. call: the Nth such call, with a + every one from there on, every one
+ * A TEXT that begins with * is how the path ends. errno: the kernel answers every such call itself. call: the Nth such call, with a + every one from there on, every one
  * without #N, of any process or, with in=P, of one. at: the Kth call of process P; processes are counted from 1 in the order in which they came.
  * record: none; the calls are listed on descriptor 9. sweep: a run for each point, output in blocks, see sweep_one();
  * 0.0:0 is an unharmed run. A fault is an errno, `kill`, `hold`: the call does not return, or `lie`: it is said to have succeeded and is
@@ -214,7 +214,10 @@ static int matches(const struct match *match, const struct seccomp_notif *call, 
 	for (int i = 0; i < match->count; i++)
 		if ((uint32_t)call->data.args[match->args[i].arg] != match->args[i].value)
 			return 0;
-	return !match->path[0] || !strcmp(match->path, path);
+	if (*match->path != '*')
+		return !match->path[0] || !strcmp(match->path, path);
+	size_t end = strlen(match->path + 1), length = strlen(path);
+	return length >= end && !strcmp(match->path + 1, path + length - end);
 }
 
 static void list_call(FILE *listing, int process, long index, const struct seccomp_notif *call, const char *path)

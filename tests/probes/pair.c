@@ -12,7 +12,7 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 60000
 
 static int to, from;
 

@@ -95,6 +95,60 @@ pub(crate) fn a_home_takes_what_it_may_by_project_or_by_user(vm: &mut Vm) {
     assert_eq!(vm.must("ls -A /srv/jails | grep -v lost || :"), "");
 }
 
+/// What says how much ann may take: the bytes in KiB, the files, and the project of her home and of what is in it.
+fn allowed(vm: &Vm, kind: &str) -> String {
+    vm.must(&format!(
+        "repquota -v -{kind} -n -O csv /srv/jails | awk -F, -v id=\"#$(id -u ann)\" '$1 == id {{ print $6, $10 }}'
+        lsattr -pd /srv/jails/ann/home/ann /srv/jails/ann/home/ann/deep /srv/jails/ann/home/ann/deep/big | awk '{{ print $1 }}'"
+    ))
+}
+
+pub(crate) fn undo_puts_back_what_limited_a_home_before(vm: &mut Vm) {
+    vm.user("ann", "/bin/bash");
+    vm.user("bob", "/bin/bash");
+    let config = CONFIG.replace("[users]\nann = \"web\"\n", "");
+    vm.sh_with("cat >/etc/login-jail/config.toml", config.as_bytes())
+        .ok();
+    for (make, options, kind) in [
+        (
+            "mkfs.ext4 -q -O quota,project -E quotatype=usrquota:prjquota",
+            "prjquota",
+            "P",
+        ),
+        ("mkfs.xfs -q", "prjquota", "P"),
+        (
+            "mkfs.ext4 -q -O quota -E quotatype=usrquota",
+            "usrquota",
+            "u",
+        ),
+    ] {
+        mount(vm, make, options);
+        vm.must(&format!(
+            "for user in ann bob; do home=/srv/jails/$user/home/$user; mkdir -p $home/deep; head -c 2M /dev/zero >$home/deep/big; chown -R $user: $home; done
+             setquota -{kind} $(id -u ann) 0 9000 0 90 /srv/jails"
+        ));
+        let before = allowed(vm, kind);
+        assert!(before.starts_with("9000 90\n"), "{before}");
+        vm.must("jailctl add --jail web ann bob");
+        let limited = allowed(vm, kind);
+        assert!(limited.starts_with("4096 20\n"), "{limited}");
+        let dry = vm.must("jailctl undo --dry-run");
+        assert!(dry.contains("limited to 4M bytes, 20 files"), "{dry}");
+        assert_eq!(allowed(vm, kind), limited);
+        let undone = vm.must("jailctl undo");
+        assert!(undone.contains("limits of 2 homes: as before"), "{undone}");
+        assert_eq!(allowed(vm, kind), before);
+        // What somebody has changed since stays.
+        vm.must(&format!(
+            "jailctl add --jail web ann bob; setquota -{kind} $(id -u ann) 0 5000 0 50 /srv/jails"
+        ));
+        let undone = vm.must("jailctl undo");
+        assert!(undone.contains("limits of 1 home: as before"), "{undone}");
+        assert!(undone.contains("kept: "), "{undone}");
+        assert!(allowed(vm, kind).starts_with("5000 50\n"), "{undone}");
+    }
+}
+
 /// Homes that are there before their limit, with files in them, and the commands that limit them.
 pub(crate) fn a_home_that_is_there_gets_its_limit_and_what_is_in_it_counts(vm: &mut Vm) {
     vm.user("ann", "/usr/bin/jail-shell");
@@ -136,6 +190,19 @@ pub(crate) fn a_home_that_is_there_gets_its_limit_and_what_is_in_it_counts(vm: &
         assert!(size <= 2 << 20, "{more}");
         is_limited(vm);
     }
+    // Where not all is counted, there is no limit that looks as if it were: nothing but the limit is looked at.
+    mount(vm, "mkfs.xfs -q", "prjquota");
+    vm.must(
+        "home=/srv/jails/ann/home/ann; deep=$home; for n in $(seq 300); do deep=$deep/d; done; mkdir -p $deep; chown -R ann: $home",
+    );
+    let too_deep = vm.sh("jailctl mend disk-unlimited ann");
+    assert_eq!(too_deep.code(), Some(3), "{too_deep}");
+    assert!(
+        too_deep.stderr.contains("more than 256 directories"),
+        "{too_deep}"
+    );
+    let check = vm.sh("jailctl check ann");
+    assert!(check.stdout.contains("disk-unlimited"), "{check}");
     // The commands that make a home, or a rule for one.
     mount(vm, "mkfs.xfs -q", "prjquota");
     let project = || vm.must("lsattr -pd /srv/jails/ann/home/ann | awk '{ print $1 }'");

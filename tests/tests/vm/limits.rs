@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use login_jail_tests::vm::Vm;
 
-use crate::machine::{behind_pam, jailed};
+use crate::machine::{behind_pam, jailed, without_systemd};
 
 /// What ann may use.
 const LIMITS: &str = "limits = { memory = \"96M\", tasks = 40, cpu = \"50%\", io = 50 }";
@@ -141,12 +141,18 @@ const HOGS: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// The median of five logins of bob's.
-fn login(vm: &Vm) -> Duration {
+/// The median of five logins of bob's by a door. A job of cron's comes when its minute does, so beside one bob comes by ssh.
+fn login(vm: &Vm, door: &str) -> Duration {
     let mut times: Vec<Duration> = (0..5)
         .map(|_| {
             let since = Instant::now();
-            vm.ssh("bob", "true").ok();
+            match door {
+                "su" => vm.must("su - bob -c true"),
+                "login" => vm.must(
+                    "cd /srv/jails/bob/home/bob; rm -f in; script -qec 'login -f bob' /dev/null </dev/null >/dev/null; [ -e in ]",
+                ),
+                _ => vm.ssh("bob", "true").ok().to_owned(),
+            };
             since.elapsed()
         })
         .collect();
@@ -154,6 +160,7 @@ fn login(vm: &Vm) -> Duration {
     times[2]
 }
 
+/// Starts what takes all that it can get as ann by a door, and waits until it runs.
 fn start(vm: &Vm, door: &str, (reader, script): (&str, &str)) -> Child {
     vm.sh_with(
         "cat >/usr/local/lib/hog; chmod 644 /usr/local/lib/hog",
@@ -163,43 +170,124 @@ fn start(vm: &Vm, door: &str, (reader, script): (&str, &str)) -> Child {
     let hog = format!("exec {reader} /usr/local/lib/hog");
     let (user, command) = match door {
         "su" => ("root", format!("su - ann -c '{hog}'")),
+        "login" => (
+            "root",
+            format!(
+                "echo '{hog}' >/srv/jails/ann/home/ann/.bash_profile; script -qec 'login -f ann' /dev/null </dev/null"
+            ),
+        ),
+        "cron" => (
+            "root",
+            format!("echo '* * * * * ann {hog}' >/etc/cron.d/hog; sleep 600"),
+        ),
         _ => ("ann", hog),
     };
-    vm.client(user)
+    let client = vm
+        .client(user)
         .args(["--", "vm", &command])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap()
+        .unwrap();
+    vm.must(
+        "for _ in $(seq 180); do pgrep -u ann -f /usr/local/lib/hog >/dev/null && break; sleep 0.5; done
+        rm -f /etc/cron.d/hog; pgrep -u ann -f /usr/local/lib/hog",
+    );
+    client
+}
+
+/// Measures bob's logins without and beside one of these, and tells whether they take at most three times as long.
+fn is_fast(vm: &Vm, door: &str, (name, reader, script): (&str, &str, &str)) -> bool {
+    let idle = login(vm, door);
+    let mut client = start(vm, door, (reader, script));
+    std::thread::sleep(Duration::from_secs(10));
+    let beside = login(vm, door);
+    // It has not ended by itself, and is limited.
+    let of = vm.must("cat /proc/$(pgrep -o -u ann -f /usr/local/lib/hog)/cgroup");
+    limited(vm, &of);
+    client.kill().ok();
+    client.wait().unwrap();
+    vm.sh("for _ in $(seq 20); do pkill -9 -u ann || break; done");
+    let line = format!("{name} by {door}: a login takes {beside:?}, {idle:?} without\n");
+    std::io::stderr().write_all(line.as_bytes()).ok();
+    beside <= idle * 3
 }
 
 pub(crate) fn one_user_does_not_slow_the_logins_of_another(vm: &mut Vm) {
     jailed(vm, "ann", "/usr/bin/jail-shell", LIMITS);
     jailed(vm, "bob", "/usr/bin/jail-shell", LIMITS);
-    let mut idle = login(vm);
+    vm.must("echo ': >~/in; exit' >/srv/jails/bob/home/bob/.bash_profile");
     let mut slow = String::new();
-    for door in ["jail-shell", "su", "pam"] {
-        if door == "pam" {
-            behind_pam(vm, &["sshd"]);
-            vm.must("usermod -s /bin/bash ann; usermod -s /bin/bash bob");
-            idle = login(vm);
+    for door in ["jail-shell", "su", "ForceCommand", "pam", "login", "cron"] {
+        match door {
+            "ForceCommand" => {
+                vm.must(
+                    "usermod -s /bin/bash ann; usermod -s /bin/bash bob
+                    printf 'Match User ann,bob\\n    ForceCommand /usr/bin/jail-shell\\n' >/etc/ssh/sshd_config.d/both.conf
+                    systemctl reload ssh",
+                );
+            }
+            "pam" => {
+                vm.must("rm /etc/ssh/sshd_config.d/both.conf; systemctl reload ssh");
+                behind_pam(vm, &["sshd", "login", "cron"]);
+            }
+            _ => {}
         }
-        for (name, reader, script) in HOGS {
-            let mut client = start(vm, door, (reader, script));
-            std::thread::sleep(Duration::from_secs(10));
-            let beside = login(vm);
-            // It has not ended by itself.
-            vm.must("pgrep -u ann -f /usr/local/lib/hog");
-            client.kill().ok();
-            client.wait().unwrap();
-            vm.sh("pkill -9 -u ann");
-            let line = format!("{name} by {door}: a login takes {beside:?}, {idle:?} without\n");
-            std::io::stderr().write_all(line.as_bytes()).ok();
-            if beside > idle * 3 {
-                slow.push_str(&line);
+        for hog in HOGS {
+            // The machine that this one runs on has other work as well, and not always the same: what seems too slow is measured again.
+            if !is_fast(vm, door, hog) && !is_fast(vm, door, hog) {
+                slow.push_str(&format!("{} by {door}\n", hog.0));
             }
         }
     }
     assert_eq!(slow, "");
+}
+
+pub(crate) fn without_systemd_a_cgroup_of_login_jails_own_limits_an_account(vm: &mut Vm) {
+    jailed(vm, "ann", "/usr/bin/jail-shell", LIMITS);
+    jailed(vm, "bob", "/bin/bash", LIMITS);
+    without_systemd(vm);
+    behind_pam(vm, &["sshd", "su-l"]);
+    // By jail-shell and behind PAM, by sshd and by su of root's.
+    for user in ["ann", "bob"] {
+        let group = format!("/login-jail/user-{}", vm.must(&format!("id -u {user}")));
+        let limits = format!(
+            "cd /sys/fs/cgroup{group}; cat memory.max memory.swap.max pids.max cpu.max io.weight"
+        );
+        for said in [
+            vm.ssh(user, GROUP),
+            vm.sh(&format!("su - {user} -c '{GROUP}'")),
+        ] {
+            assert_eq!(said.ok().trim(), format!("0::{group}"), "{said}");
+            let set = vm.must(&limits);
+            assert_eq!(
+                set.lines().collect::<Vec<_>>(),
+                ["100663296", "0", "40", "50000 100000", "default 50"],
+                "{user}"
+            );
+        }
+        let hog = vm.ssh(user, HOG);
+        assert_eq!(hog.ok().trim(), "137", "{hog}");
+        let forks = vm.ssh(
+            user,
+            "for n in $(seq 60); do sleep 120 >/dev/null 2>&1 & done; kill $(jobs -p)",
+        );
+        assert!(forks.stderr.contains("fork"), "{forks}");
+        vm.sh(&format!("pkill -u {user} -x sleep"));
+        let check = vm.sh(&format!("jailctl check --notes {user}"));
+        let by = format!("by the cgroup /sys/fs/cgroup{group}");
+        assert!(check.stdout.contains(&by), "{check}");
+        // What was set by hand gives way to the config.
+        vm.must(&format!("echo max >/sys/fs/cgroup{group}/memory.max"));
+        vm.ssh(user, "true").ok();
+        assert!(vm.must(&limits).starts_with("100663296\n"));
+    }
+    // What can't be set refuses.
+    vm.must("mount -o remount,ro /sys/fs/cgroup");
+    for user in ["ann", "bob"] {
+        let refused = vm.ssh(user, "echo got-in");
+        assert_ne!(refused.code(), Some(0), "{refused}");
+        assert!(!refused.stdout.contains("got-in"), "{refused}");
+    }
 }

@@ -79,3 +79,26 @@ pub(crate) fn inside(outcome: &Outcome) {
     let last = outcome.ok().lines().last();
     assert_eq!(last.map(str::trim), Some("inside"), "{outcome}");
 }
+
+/// A machine without systemd: what it takes for a login by ssh, and cgroups of version 2.
+const INIT: &str = "#!/bin/sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+mkdir -p /dev/pts; mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+mount -t tmpfs -o mode=755 run /run; mkdir -p /run/sshd /run/lock
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+ip link set lo up; hostname vm; /usr/sbin/sshd
+while :; do sleep 1; done
+";
+
+/// Restarts a machine with another init than systemd.
+#[track_caller]
+pub(crate) fn without_systemd(vm: &mut Vm) {
+    vm.sh_with(
+        "rm /sbin/init; cat >/sbin/init; chmod 755 /sbin/init",
+        INIT.as_bytes(),
+    )
+    .ok();
+    vm.reboot();
+    vm.must("[ ! -e /run/systemd/system ]; [ \"$(cat /proc/1/comm)\" = init ]");
+}

@@ -10,6 +10,7 @@
 
 mod disk;
 mod doors;
+mod faults;
 mod journal;
 mod limits;
 mod machine;
@@ -44,11 +45,16 @@ on_machines! {
     long {
         disk::a_home_takes_what_it_may_by_project_or_by_user,
         disk::a_home_that_is_there_gets_its_limit_and_what_is_in_it_counts,
+        disk::undo_puts_back_what_limited_a_home_before,
         doors::set_ups_serve_logins_and_check_finds_nothing,
         doors::every_door_jails,
+        faults::no_failure_of_a_call_to_systemd_or_of_a_look_lets_a_login_begin,
+        faults::no_failure_of_a_call_to_a_cgroup_of_login_jails_own_lets_a_login_begin,
         limits::limits_of_an_account_hold_at_every_door,
         limits::what_is_used_is_shown_and_a_limit_that_does_not_hold_refuses,
         limits::one_user_does_not_slow_the_logins_of_another,
+        limits::without_systemd_a_cgroup_of_login_jails_own_limits_an_account,
+        until::the_supervisor_ends_what_is_open_and_check_says_what_nothing_ends,
         until::pam_systemd_ends_what_is_open_at_the_end_of_the_account,
         ways_out::what_systemd_offers_is_out_of_reach_at_every_door,
         ways_out::units_in_a_home_are_found_and_mended_for_a_group_and_who_joins_later,

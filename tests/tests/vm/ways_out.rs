@@ -66,7 +66,23 @@ pub(crate) fn what_systemd_offers_is_out_of_reach_at_every_door(vm: &mut Vm) {
         systemctl reload ssh",
     );
     seen.push(("ForceCommand", vm.ssh("cat", ways)));
-    behind_pam(vm, &["sshd", "su", "login", "cron"]);
+    // An administrator, by the login shell of whoever it is, and behind PAM by any command.
+    vm.must(
+        "echo 'eve ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/eve
+        sed -i 's/^exempt = .*/exempt = [\"root\", \"eve\"]/' /etc/login-jail/config.toml",
+    );
+    seen.push((
+        "sudo -i",
+        vm.ssh("eve", &format!("sudo -i -u ann bash -c '{ways}'")),
+    ));
+    behind_pam(vm, &["sshd", "su", "sudo", "login", "cron", "atd"]);
+    seen.push((
+        "sudo",
+        vm.ssh("eve", &format!("sudo -u bob bash -c '{ways}'")),
+    ));
+    vm.must(&format!(
+        "cd /home/bob; echo '{{ {ways}; }} >~/now-at; mv ~/now-at ~/at' | runuser -u bob -- at now"
+    ));
     // The daemon looks once a minute.
     vm.must(&format!(
         "echo '* * * * * bob [ -e $HOME/now ] || {{ {{ {ways}; }} >$HOME/now; ln $HOME/now $HOME/cron; }}' >/etc/cron.d/bob"
@@ -77,7 +93,7 @@ pub(crate) fn what_systemd_offers_is_out_of_reach_at_every_door(vm: &mut Vm) {
         "echo '{{ {ways}; }} >~/login; exit' >/srv/jails/bob/home/bob/.bash_profile
         timeout 200 script -qec 'login -f bob' /dev/null </dev/null || :"
     ));
-    for door in ["login", "cron"] {
+    for door in ["login", "cron", "at"] {
         let told = format!(
             "cd /srv/jails/bob/home/bob; for _ in $(seq 150); do [ -e {door} ] && break; sleep 1; done; cat {door}"
         );
