@@ -5,7 +5,7 @@
     reason = "a test reports by panicking"
 )]
 
-use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, skipped};
+use login_jail_tests::{JAIL_SHELL, Outcome, Sandbox, skipped, stall::has_fuse};
 
 /// What has the rights of a skeleton's files, and some that are not copied.
 const SKELETON: &str = "
@@ -364,6 +364,48 @@ fn of_many_first_logins_at_once_all_use_the_home_that_one_has_made() {
         );
         assert_nothing_left(&sandbox);
     }
+}
+
+#[test]
+fn homes_are_made_on_a_file_system_that_can_not_rename_without_replacing() {
+    let what = "create on a file system in user space";
+    let sandbox = host(KEYS);
+    if sandbox.sh("command -v sshfs").code() != Some(0) {
+        return skipped(what, "sshfs is not installed");
+    }
+    if !has_fuse(&sandbox, what) {
+        return;
+    }
+    // The program of ssh is the server itself.
+    sandbox.must("mkdir /srv/real; printf '#!/bin/sh\nexec /usr/lib/openssh/sftp-server\n' >/srv/serve; chmod 755 /srv/serve
+        sshfs -o ssh_command=/srv/serve,allow_other,default_permissions here:/srv/real /srv/jails
+        findmnt -n -o FSTYPE /srv/jails | grep -x fuse.sshfs");
+    assert_eq!(
+        ann(&sandbox, "cat .profile; pwd").ok(),
+        "# profile\n/home/ann"
+    );
+    sandbox.must("mkdir -p /srv/skel; rm -rf /srv/skel/* /srv/skel/.[a-z]*");
+    // Of an empty home, too, there is one for all.
+    for _ in 0..3 {
+        let said = sandbox.must(
+            "rm -rf /srv/jails/ann/home/ann
+             for i in $(seq 8); do setpriv --reuid ann --regid ann --clear-groups jail-shell -c \"touch by-$i; echo in\" & done; wait",
+        );
+        assert_eq!(said, ["in"; 8].join("\n"));
+        assert_eq!(sandbox.must("ls /srv/jails/ann/home/ann | wc -l"), "8");
+        assert_nothing_left(&sandbox);
+    }
+}
+
+#[test]
+fn a_home_needs_no_room_in_run() {
+    let sandbox = host(KEYS);
+    sandbox.must("mount -t tmpfs -o size=4k,nr_inodes=3,mode=755 none /run/login-jail 2>/dev/null || {
+        mkdir -p /run/login-jail; mount -t tmpfs -o size=4k,nr_inodes=3,mode=755 none /run/login-jail; }
+        head -c 4096 /dev/zero >/run/login-jail/full; touch /run/login-jail/more");
+    assert_eq!(ann(&sandbox, "cat .profile").ok(), "# profile");
+    assert_eq!(listed(&sandbox, "/srv/jails/ann/home/ann"), HOME);
+    assert_nothing_left(&sandbox);
 }
 
 #[test]

@@ -6,13 +6,13 @@
 use std::{
     ffi::{CStr, OsStr, OsString},
     os::fd::OwnedFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use rustix::{
     fs::{
-        AtFlags, Dir, FlockOperation, Mode, RenameFlags, flock, fstat, mkdirat, renameat_with,
-        unlinkat,
+        AtFlags, Dir, FlockOperation, Mode, RenameFlags, flock, fstat, mkdirat, renameat,
+        renameat_with, statat, unlinkat,
     },
     io::Errno,
 };
@@ -51,6 +51,7 @@ pub(super) fn make(missing: &Missing, home: &New<'_>) -> Result<(), StepFault> {
         match renameat_with(&stage, &name, above, to, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
+            Err(Errno::INVAL) => put(&stage, &name, above, to),
             Err(errno) => Err(failed("renameat2 of a new directory")(errno)),
         }
     });
@@ -61,6 +62,25 @@ pub(super) fn make(missing: &Missing, home: &New<'_>) -> Result<(), StepFault> {
     drop(made);
     let ended = end(above);
     done.and(cleared).and(ended)
+}
+
+/// Puts a new directory into its place on a file system that knows no flags of renameat2(2), as NFS and much of FUSE. Tells whether
+/// the place was free.
+///
+/// Logins do so one after the other. Of what others put there at this very moment, an empty directory alone could be replaced.
+fn put(stage: &OwnedFd, name: &Path, above: &OwnedFd, to: &OsStr) -> Result<bool, StepFault> {
+    flock(stage, FlockOperation::LockExclusive).map_err(failed("lock .login-jail"))?;
+    let moved = match statat(above, to, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EXIST),
+        Err(Errno::NOENT) => renameat(stage, name, above, to),
+        Err(errno) => Err(errno),
+    };
+    // The lock lasts as long as the descriptor, which goes on to remove what was not used.
+    match moved {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => Ok(false),
+        Err(errno) => Err(failed("rename of a new directory")(errno)),
+    }
 }
 
 /// Removes what logins have left that were killed.
