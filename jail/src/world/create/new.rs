@@ -69,7 +69,8 @@ pub(super) fn open(
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     match openat2(directory, name, flags, Mode::empty(), resolve) {
         Ok(opened) => Ok(Some(opened)),
-        Err(Errno::NOENT) => Ok(None),
+        // On a file system of a server, what is gone meanwhile is stale.
+        Err(Errno::NOENT | Errno::STALE) => Ok(None),
         Err(errno) => Err(failed("open .login-jail")(errno)),
     }
 }

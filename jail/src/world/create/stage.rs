@@ -88,9 +88,15 @@ pub(super) fn clear(above: &OwnedFd) -> Result<(), StepFault> {
     let Some(stage) = open(above, STAGE)? else {
         return Ok(());
     };
-    insist_on_private(&stage)?;
+    if !insist_on_private(&stage)? {
+        return Ok(());
+    }
     for entry in Dir::read_from(&stage).map_err(failed("list .login-jail"))? {
-        let entry = entry.map_err(failed("list .login-jail"))?;
+        let entry = match entry {
+            // Another login has taken it away.
+            Err(Errno::STALE) => break,
+            other => other.map_err(failed("list .login-jail"))?,
+        };
         let name = entry.file_name();
         if name != c"." && name != c".." {
             clear_one(&stage, name)?;
@@ -115,7 +121,7 @@ fn begin(above: &OwnedFd, uid: u32) -> Result<(OwnedFd, PathBuf, OwnedFd), StepF
         match mkdirat(&stage, &name, Mode::RWXU) {
             Ok(()) => {}
             // Another login is at work in it; or the stage has gone meanwhile.
-            Err(Errno::EXIST | Errno::NOENT) => continue,
+            Err(Errno::EXIST | Errno::NOENT | Errno::STALE) => continue,
             Err(errno) => return Err(failed("mkdir in .login-jail")(errno)),
         }
         if let Some(made) = lock(&stage, &name)? {
@@ -133,8 +139,9 @@ fn open_or_make(above: &OwnedFd) -> Result<OwnedFd, StepFault> {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(failed("mkdir .login-jail")(errno)),
         }
-        if let Some(stage) = open(above, STAGE)? {
-            insist_on_private(&stage)?;
+        if let Some(stage) = open(above, STAGE)?
+            && insist_on_private(&stage)?
+        {
             return Ok(stage);
         }
     }
@@ -144,11 +151,14 @@ fn open_or_make(above: &OwnedFd) -> Result<OwnedFd, StepFault> {
     ))
 }
 
-/// Insists on a directory that nobody but root can reach into.
-fn insist_on_private(stage: &OwnedFd) -> Result<(), StepFault> {
-    let stat = fstat(stage).map_err(failed("fstat of .login-jail"))?;
+/// Insists on a directory that nobody but root can reach into. Tells whether it is still there, as far as a file system says so.
+fn insist_on_private(stage: &OwnedFd) -> Result<bool, StepFault> {
+    let stat = match fstat(stage) {
+        Err(Errno::STALE) => return Ok(false),
+        other => other.map_err(failed("fstat of .login-jail"))?,
+    };
     if stat.st_uid == 0 && stat.st_mode & 0o077 == 0 {
-        return Ok(());
+        return Ok(true);
     }
     let (uid, mode) = (stat.st_uid, stat.st_mode & 0o7777);
     Err(StepFault::Unfit(format!(
@@ -170,9 +180,16 @@ fn lock(
         Err(errno) => return Err(failed("flock in .login-jail")(errno)),
     }
     // It may have been moved to its place before it was locked, and is a home now. While it is locked here, nobody moves it.
-    let stat = |file: &OwnedFd| fstat(file).map_err(failed("fstat in .login-jail"));
+    let inode = |file: &OwnedFd| match fstat(file) {
+        Ok(stat) => Ok(Some(stat.st_ino)),
+        Err(Errno::STALE) => Ok(None),
+        Err(errno) => Err(failed("fstat in .login-jail")(errno)),
+    };
     let same = match open(stage, name)? {
-        Some(again) => stat(&again)?.st_ino == stat(&opened)?.st_ino,
+        Some(again) => {
+            let now = inode(&again)?;
+            now.is_some() && now == inode(&opened)?
+        }
         None => false,
     };
     Ok(same.then_some(opened))
