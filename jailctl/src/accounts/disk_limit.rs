@@ -4,11 +4,12 @@ use std::{os::fd::OwnedFd, path::PathBuf};
 
 use jail::{
     fault::StepFault,
+    resolve::openat2,
     world::quota::{self, Before},
 };
 use jail_config::Disk;
 use rustix::{
-    fs::{CWD, Mode, OFlags, ResolveFlags, openat2},
+    fs::{CWD, Mode, OFlags, ResolveFlags},
     io::Errno,
 };
 use serde::{Deserialize, Serialize};
