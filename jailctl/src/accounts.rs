@@ -1,6 +1,7 @@
 //! The accounts of the host and what the config says of them, and what jailctl writes about both.
 
 pub(crate) mod account;
+pub(crate) mod administrators;
 pub(crate) mod disk_limit;
 pub(crate) mod edit;
 pub(crate) mod listed;

@@ -129,11 +129,17 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Metrics(arguments) => commands::metrics::run(&config, &arguments),
         Command::Replay(arguments) => commands::replay::run(&arguments),
         Command::Kick(arguments) => commands::kick::run(&config, &arguments),
-        Command::Add(arguments) => commands::add::run(&config, &arguments),
+        Command::Add(arguments) => in_json(arguments.json, commands::add::run(&config, &arguments)),
         Command::Release(arguments) => commands::release::run(&config, &arguments),
-        Command::Setup(arguments) => commands::setup::run(&config, &arguments),
-        Command::Apply(arguments) => commands::apply::run(&config, &arguments),
-        Command::Undo(arguments) => commands::undo::run(&arguments),
+        Command::Setup(arguments) => in_json(
+            arguments.output.json,
+            commands::setup::run(&config, &arguments),
+        ),
+        Command::Apply(arguments) => in_json(
+            arguments.output.json,
+            commands::apply::run(&config, &arguments),
+        ),
+        Command::Undo(arguments) => in_json(arguments.output.json, commands::undo::run(&arguments)),
         Command::Migrate(arguments) => commands::migrate::run(&arguments),
         Command::Enter(arguments) => commands::enter::run(&config, &arguments),
         Command::Build(build) => build.run(&config),
@@ -148,6 +154,17 @@ fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Completions(arguments) => commands::completions::run(&cli::command(), &arguments),
         Command::Man(arguments) => commands::man::run(cli::command(), &arguments),
     }
+}
+
+/// Says as JSON as well why a change failed, where a program has asked for JSON and has nothing yet.
+fn in_json(json: bool, ended: Result<Verdict, Failure>) -> Result<Verdict, Failure> {
+    if let Err(failure) = &ended
+        && json
+        && !stdout::has_said()
+    {
+        stdout::say_json(&serde_json::json!({ "error": failure.to_string() }));
+    }
+    ended
 }
 
 /// Gives a path as it is from `/` on, which is how the core walks to a config; `..` leads back the way it came.

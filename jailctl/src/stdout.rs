@@ -1,13 +1,16 @@
 //! Standard output, and whether all that was to go there could be written: a report that is cut short, or a config, is not
 //! taken for a whole one.
 //!
-//! What reports is told nothing, and goes on: the end of the program asks. So the first error is kept here, in the one
-//! variable that this program has for all of it.
+//! What reports is told nothing, and goes on: the end of the program asks. So the first error is kept here, and whether there
+//! was anything to say, in the only variables that this program has for all of it.
 
 use std::{
     fmt::Display,
     io::{self, Write},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use serde::Serialize;
@@ -16,8 +19,16 @@ use crate::terminal::json;
 
 static FIRST_ERROR: OnceLock<io::Error> = OnceLock::new();
 
+static HAS_SAID: AtomicBool = AtomicBool::new(false);
+
+/// Tells whether something was printed.
+pub(crate) fn has_said() -> bool {
+    HAS_SAID.load(Relaxed)
+}
+
 /// Prints a line.
 pub(crate) fn say(text: impl Display) {
+    HAS_SAID.store(true, Relaxed);
     record(writeln!(io::stdout(), "{text}"));
 }
 

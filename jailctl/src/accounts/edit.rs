@@ -93,7 +93,13 @@ pub(crate) struct Lock(#[expect(dead_code, reason = "held until it is dropped")]
 impl Lock {
     /// Waits until nobody else changes one.
     pub(crate) fn take() -> Result<Lock, Failure> {
-        Ok(Lock(lock::Lock::take(Path::new(LOCK))?))
+        let waits = |holder: Option<u32>| {
+            let holder = holder.map_or(String::new(), |pid| format!(" (pid {pid})"));
+            eprintln!(
+                "note: another jailctl{holder} is at work; this one waits until it has ended"
+            );
+        };
+        Ok(Lock(lock::Lock::take_as_process(Path::new(LOCK), waits)?))
     }
 }
 

@@ -5,7 +5,10 @@
 
 mod many;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueHint};
 use jail::{
@@ -40,7 +43,10 @@ use crate::{
     output::say,
     pam,
     process::Process,
-    setup::mount_places::MountPlaces,
+    setup::{
+        guard::{self, Reach},
+        mount_places::MountPlaces,
+    },
     shell::{quoted, shown},
 };
 
@@ -62,7 +68,7 @@ use crate::{
 /// a rule needs none; for others, and for those with --until, a file in users.d has the rule. Nobody is brought into a group that
 /// gives the machine away, such as root, sudo, disk or docker. A second run changes nothing. `jailctl undo` takes the change back, and
 /// the quotas of homes with it. A home that can't be limited as `disk` says is a finding, and keeps no other account from its change.
-/// Needs root.
+/// The caller and the last administrator are never jailed, as with `jailctl setup`. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
@@ -80,7 +86,7 @@ pub(crate) struct Arguments {
     /// With --jail, the rule is one for the group.
     #[arg(long, value_name = "NAME", conflicts_with = "root", value_hint = ValueHint::Other)]
     pub(crate) group: Option<String>,
-    /// A list of users: a CSV file
+    /// A list of users: a CSV file, or - for standard input
     ///
     /// The first line names the columns, in any order: name, group (several with spaces between), key, until, jail, comment. Only
     /// name is required. A field that is empty is as --group, --key, --until and --jail say. A key is a public key without
@@ -185,6 +191,15 @@ fn one(directory: &Path, user: &str, arguments: &Arguments) -> Result<Verdict, F
     let file = directory.join("config.toml");
     if let Some(jail) = &arguments.jail {
         known_jail(&config, jail, &file)?;
+    }
+    if is_installed(directory) {
+        guard::refuse_account(user, Some(&identity))
+            .map_err(|why| Failure::Failed(format!("nothing was changed, because {why}")))?;
+        let reach = Reach {
+            users: BTreeSet::from([user]),
+            groups: BTreeSet::new(),
+        };
+        guard::refuse(&reach, Some(&config), &config)?;
     }
     let text = read(&file)?;
     let target = match (&arguments.jail, &arguments.root) {

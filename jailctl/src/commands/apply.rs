@@ -45,11 +45,12 @@ use crate::{
 /// back at once, and the exit status is 3. A home that can't be limited as `disk` says is a finding and keeps no other account from its
 /// change.
 ///
-/// --check changes nothing and ends with exit status 4 if the host differs. Needs root.
+/// --check changes nothing and ends with exit status 4 if the host differs. The caller and the last administrator are never jailed,
+/// as with `jailctl setup`. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = format!("{FORMAT}\n\n{MANUAL}"))]
 pub(crate) struct Arguments {
-    /// The declared state: TOML, or JSON with the same keys
+    /// The declared state: TOML, or JSON with the same keys; - for standard input
     #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
     /// Show what differs, change nothing, and end with exit status 4 if something does
@@ -59,7 +60,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    pub(crate) output: Output,
 }
 
 /// The format of the file.
@@ -190,7 +191,7 @@ fn taken_back(plan: &Plan, id: Option<u32>, why: &str, json: bool) -> Result<Fai
             return Ok(Failure::Failed(why.to_owned()));
         }
         Err(_) if id.is_none() => return Ok(Failure::Failed(why.to_owned())),
-        found => found.and_then(engine::undo),
+        found => found.and_then(|it| engine::undo(it, engine::Rest::Stays)),
     };
     let reason = match undone {
         Ok(_) => format!("nothing was changed: the change was taken back, because {why}"),

@@ -35,7 +35,8 @@ use crate::{
 /// All members of the group are jailed, also those that it has already. A group keeps its recipe and its targets: what another
 /// set-up would change for all members takes another --group. Nobody is brought into a group that gives the machine away, such as
 /// sudo, disk or docker. Root, the user who calls this by sudo, and the last
-/// administrator are never jailed. sshd is reloaded only after `sshd -t` has passed. At the end the users are checked as by
+/// administrator (a member of sudo, wheel or admin, or whom sudoers(5) or doas.conf(5) lets run everything as root) are never
+/// jailed. sshd is reloaded only after `sshd -t` has passed. At the end the users are checked as by
 /// `jailctl check`, which tries a login of each.
 ///
 /// Each change is written to a journal before it is made. `jailctl undo` takes a set-up back, also one that has stopped half-way.
@@ -80,7 +81,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    output: Output,
+    pub(crate) output: Output,
 }
 
 const EXAMPLES: &str = "\
@@ -129,9 +130,12 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
         limits: &arguments.limits,
         machines: &arguments.targets,
     };
-    let lock = Lock::take()?;
-    engine::refuse_stopped()?;
-    let plan = plan::make(&asked)?;
+    let planned = || {
+        let lock = Lock::take()?;
+        engine::refuse_stopped()?;
+        Ok::<_, Failure>((plan::make(&asked)?, lock))
+    };
+    let (plan, mut lock) = planned()?;
     let json = arguments.output.json;
     if !json {
         show(&plan);
@@ -143,7 +147,16 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
         return Ok(Verdict::Fine);
     }
     if !arguments.yes {
+        // Others need not wait for the answer.
+        drop(lock);
         ask(&plan, json)?;
+        let again = planned()?;
+        lock = again.1;
+        if again.0.changes != plan.changes {
+            return Err(Failure::Failed(
+                "nothing was changed, because this host has changed since the question was asked; run the command again".to_owned(),
+            ));
+        }
     }
     let (users, about) = (plan.about.users.clone(), plan.about.clone());
     let id = engine::carry_out(about, &plan.changes)?;

@@ -9,7 +9,7 @@ use crate::{
     manual::{self, Manual},
     output::{Output, print_columns, print_json, say},
     setup::{
-        engine,
+        engine::{self, Rest},
         journal::{self, Journal},
     },
     shell::shown,
@@ -25,7 +25,8 @@ use crate::{
 /// counted for them is counted as before. A root that `jailctl apply` has made is removed
 /// if nobody has put anything into it since. The last 100 set-ups can be taken back; the journals of older ones are removed.
 ///
-/// sshd is reloaded only after `sshd -t` has passed. If something could not be taken back, run the command again. Needs root.
+/// sshd is reloaded only after `sshd -t` has passed. If something could not be taken back, run the command again, or
+/// with --force. An account or a group of the same name that somebody has made since, with another number, is left alone. Needs root.
 #[derive(Debug, Args)]
 #[command(after_long_help = MANUAL.to_string())]
 pub(crate) struct Arguments {
@@ -37,8 +38,11 @@ pub(crate) struct Arguments {
     /// Show what would be taken back, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Leave what can't be taken back as it is, and forget the set-up
+    #[arg(long, conflicts_with_all = ["list", "dry_run"])]
+    force: bool,
     #[command(flatten)]
-    output: Output,
+    pub(crate) output: Output,
 }
 
 const EXAMPLES: &str = "\
@@ -69,9 +73,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let _lock = Lock::take()?;
     let journal = engine::find(arguments.id)?;
     let id = journal.id;
+    let rest = match arguments.force {
+        true => Rest::IsLeft,
+        false => Rest::Stays,
+    };
     let report = match arguments.dry_run {
         true => engine::show_undo(&journal)?,
-        false => engine::undo(journal)?,
+        false => engine::undo(journal, rest)?,
     };
     if json {
         let dry_run = arguments.dry_run;

@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use jail::account::identity::{Identity, IdentityError};
+use jail::account::{
+    identity::{Identity, IdentityError},
+    names,
+};
 use jail::door::refusal::Refusal;
+use nix::errno::Errno;
 
 use super::{command::Command, file};
 use crate::{
@@ -11,7 +15,7 @@ use crate::{
     door::JAIL_SHELL_PATH,
     failure::Failure,
     process::Process,
-    shell::{self, quoted, shown},
+    shell::{quoted, shown},
 };
 
 /// Where accounts that are made have their homes.
@@ -23,8 +27,8 @@ pub(super) const GROUP: &str = "/etc/group";
 pub(super) const SHADOW: &str = "/etc/shadow";
 pub(super) const GSHADOW: &str = "/etc/gshadow";
 
-pub(super) fn make_group(name: &str) -> Command {
-    Command::of(&["groupadd", name])
+pub(super) fn make_group(name: &str, gid: u32) -> Command {
+    Command::of(&["groupadd", "-g", &gid.to_string(), name])
 }
 
 pub(super) fn remove_group(name: &str) -> Command {
@@ -35,9 +39,9 @@ pub(super) fn remove_group(name: &str) -> Command {
 const NO_SUBORDINATE_IDS: [&str; 4] = ["-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0"];
 
 /// Makes an account that a key opens and no password: an asterisk is no password and, unlike the default, no lock.
-pub(super) fn make_account(user: &str, group: &str) -> Command {
-    let home = format!("{HOMES}/{user}");
-    let head = ["useradd", "-M", "-U", "-p", "*"];
+pub(super) fn make_account(user: &str, group: &str, uid: u32) -> Command {
+    let (home, uid) = (format!("{HOMES}/{user}"), uid.to_string());
+    let head = ["useradd", "-u", &uid, "-M", "-U", "-p", "*"];
     let tail = ["-G", group, "-d", &home, "-s", JAIL_SHELL_PATH, user];
     Command::of(&[head.as_slice(), &NO_SUBORDINATE_IDS, &tail].concat())
 }
@@ -67,33 +71,32 @@ pub(super) fn identity(user: &str) -> Result<Option<Identity>, Failure> {
     }
 }
 
-/// Gives the members that a group lists, and its gid; nothing where there is no such group.
+/// Gives the members that a group lists, and its gid; nothing where there is no such group. A name of digits is a name, which it
+/// would not be for getent(1).
 pub(super) fn group(name: &str) -> Result<Option<(u32, Vec<String>)>, Failure> {
-    let failed = || Failure::Failed(format!("look up the group {name}: getent group failed"));
-    let answer = shell::ask("getent", &["group", name])?.ok_or_else(failed)?;
-    match answer.status.code() {
-        Some(0) => {}
-        // getent(1): the key was not found.
-        Some(2) => return Ok(None),
-        _ => return Err(failed()),
-    }
-    let text = String::from_utf8_lossy(&answer.stdout);
-    let fields: Vec<&str> = text.trim_end().split(':').collect();
-    let (Some(gid), Some(members)) = (fields.get(2), fields.get(3)) else {
-        return Err(failed());
-    };
-    let gid = gid.parse().map_err(|_| failed())?;
-    let members = members.split(',').filter(|it| !it.is_empty());
-    Ok(Some((gid, members.map(str::to_owned).collect())))
+    let found = names::group(name);
+    let found = found.map_err(|errno| failed("the group", name, errno))?;
+    Ok(found.map(|it| (it.gid.as_raw(), it.mem)))
 }
 
 /// Gives the login shell of an account as passwd(5) has it, which may be nothing.
 pub(super) fn login_shell(user: &str) -> Result<String, Failure> {
-    let failed = || Failure::Failed(format!("look up {}: getent passwd failed", shown(user)));
-    let answer = shell::ask("getent", &["passwd", user])?.ok_or_else(failed)?;
-    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
-    let shell = text.trim_end_matches('\n').splitn(7, ':').nth(6);
-    shell.map(str::to_owned).ok_or_else(failed)
+    let found = names::user(user).map_err(|errno| failed("the account", user, errno))?;
+    let found = found.ok_or_else(|| failed("the account", user, Errno::ENOENT))?;
+    Ok(found.shell.to_string_lossy().into_owned())
+}
+
+fn failed(what: &str, name: &str, errno: Errno) -> Failure {
+    Failure::Failed(format!("look up {what} {}: {errno}", shown(name)))
+}
+
+/// Says that an account or a group is not the one that the set-up has made or changed, where it is not: a name can be given again.
+pub(super) fn other(what: &str, name: &str, was: u32, is: Option<u32>) -> Option<String> {
+    let is = is.filter(|is| *is != was)?;
+    Some(format!(
+        "{what} {}: it stays as it is, because it is another one now, number {is} and not {was}",
+        shown(name)
+    ))
 }
 
 /// Tells whether an account is in a group.
@@ -123,7 +126,7 @@ pub(super) fn unjail(user: &str, before: &str) -> Result<bool, Failure> {
 
 /// Removes an account that was made, with the group of its name, if useradd has made that and userdel has left it. Tells
 /// whether there was something to remove.
-pub(super) fn remove(user: &str) -> Result<bool, Failure> {
+pub(super) fn remove(user: &str, uid: u32) -> Result<bool, Failure> {
     let is_there = identity(user)?.is_some();
     // A program that was killed between two files: made as a whole again, it can be removed as a whole.
     let is_half = !is_there && line_of(SHADOW, user)?.is_some();
@@ -134,17 +137,18 @@ pub(super) fn remove(user: &str) -> Result<bool, Failure> {
     if is_there || is_half {
         remove_account(user).run()?;
     }
-    let is_left = group(user)?.is_none_or(|(_, members)| members.is_empty());
-    let is_left = is_left && remove_empty_group(user)?;
+    // useradd(8) gives the group the same number.
+    let is_own = |(gid, members): (u32, Vec<String>)| gid == uid && members.is_empty();
+    let is_left = group(user)?.is_none_or(is_own) && remove_empty_group(user, uid)?;
     Ok(is_there || is_half || is_left)
 }
 
 /// Removes a group that has no members, and tells whether there was something to remove.
-pub(super) fn remove_empty_group(name: &str) -> Result<bool, Failure> {
+pub(super) fn remove_empty_group(name: &str, gid: u32) -> Result<bool, Failure> {
     let is_there = group(name)?.is_some();
     let is_half = !is_there && line_of(GSHADOW, name)?.is_some();
     if is_half {
-        make_group(name).run()?;
+        make_group(name, gid).run()?;
     }
     if is_there || is_half {
         remove_group(name).run()?;

@@ -44,6 +44,18 @@ impl Asked<'_> {
                 ));
             }
         }
+        let shared = self.shared.filter(|it| {
+            let is_read = shape.shared != "rw" && it.starts_with("/usr");
+            !is_read
+        });
+        for (option, path) in [("--root", self.root), ("--shared", shared)] {
+            if let Some(why) = path.and_then(of_system) {
+                return usage(format!(
+                    "{option} {}: {why}",
+                    shown(path.unwrap_or(Path::new("")))
+                ));
+            }
+        }
         if let Some(key) = self.key {
             if self.users.is_empty() {
                 return usage("--key: give the users whose key it is: --user NAME".to_owned());
@@ -68,6 +80,23 @@ impl Asked<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Where the system has its own: nothing of users can be made there, or it would be lost, or change what programs do.
+const SYSTEMS: [&str; 12] = [
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys",
+    "/usr",
+];
+
+/// Says why a directory is none for users, where it is none.
+pub(super) fn of_system(path: &Path) -> Option<String> {
+    let mut systems = SYSTEMS.iter().filter(|it| path.starts_with(it));
+    let system = systems
+        .next()
+        .or_else(|| (path == Path::new("/")).then_some(&"/"))?;
+    Some(format!(
+        "{system} is for the system itself, not for what users have; give a directory such as /srv/jails"
+    ))
 }
 
 /// Tells whether a path can stand in a config and in sshd's, and leads where it says.

@@ -27,13 +27,25 @@ use crate::{
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub(crate) enum Change {
     /// A group is made.
-    Group { name: String },
+    Group { name: String, gid: u32 },
     /// An account is made, in a group, with jail-shell as its login shell.
-    Account { user: String, group: String },
+    Account {
+        user: String,
+        group: String,
+        uid: u32,
+    },
     /// An account that there is comes into a group.
-    Member { user: String, group: String },
+    Member {
+        user: String,
+        group: String,
+        uid: u32,
+    },
     /// An account that there is gets jail-shell as its login shell.
-    LoginShell { user: String, before: String },
+    LoginShell {
+        user: String,
+        before: String,
+        uid: u32,
+    },
     /// A directory is made.
     Directory(Directory),
     /// A file is written.
@@ -75,9 +87,9 @@ impl Change {
     /// Tells whether the host is so already.
     pub(crate) fn is_done(&self) -> Result<bool, Failure> {
         Ok(match self {
-            Change::Group { name } => accounts::group(name)?.is_some(),
+            Change::Group { name, .. } => accounts::group(name)?.is_some(),
             Change::Account { user, .. } => accounts::identity(user)?.is_some(),
-            Change::Member { user, group } => accounts::is_member(user, group)?,
+            Change::Member { user, group, .. } => accounts::is_member(user, group)?,
             Change::LoginShell { user, .. } => {
                 let identity = accounts::identity(user)?;
                 identity.is_some_and(|it| it.shell.as_os_str() == JAIL_SHELL_PATH)
@@ -145,12 +157,23 @@ impl Change {
         }
     }
 
+    /// Tells whether it makes something below a directory.
+    pub(crate) fn is_below(&self, directory: &Path) -> bool {
+        let is_below = |it: &Path| it != directory && it.starts_with(directory);
+        match self {
+            Change::File(written) => is_below(&written.path),
+            Change::Files(batch) => batch.is_below(directory),
+            Change::Root(root) => is_below(&root.path),
+            _ => self.directories().into_iter().any(is_below),
+        }
+    }
+
     /// Gives the command that makes it, where one does.
     fn command(&self) -> Option<Command> {
         Some(match self {
-            Change::Group { name } => accounts::make_group(name),
-            Change::Account { user, group } => accounts::make_account(user, group),
-            Change::Member { user, group } => accounts::join(user, group),
+            Change::Group { name, gid } => accounts::make_group(name, *gid),
+            Change::Account { user, group, uid } => accounts::make_account(user, group, *uid),
+            Change::Member { user, group, .. } => accounts::join(user, group),
             Change::LoginShell { user, .. } => accounts::set_shell(user, JAIL_SHELL_PATH),
             _ => return None,
         })
@@ -180,10 +203,29 @@ impl Change {
     /// Refuses, before anything is taken back, what would keep this change from being taken back.
     pub(crate) fn can_be_undone(&self) -> Result<(), Failure> {
         match self {
-            Change::Account { user, .. } => accounts::refuse_running(user),
+            Change::Account { user, .. } if self.other()?.is_none() => {
+                accounts::refuse_running(user)
+            }
             Change::Accounts(rewrite) => rewrite.refuse_running(),
             _ => Ok(()),
         }
+    }
+
+    /// Says that the account or the group is another one by now, where it is: that stays as it is.
+    fn other(&self) -> Result<Option<String>, Failure> {
+        Ok(match self {
+            Change::Group { name, gid } => {
+                let found = accounts::group(name)?.map(|it| it.0);
+                accounts::other("the group", name, *gid, found)
+            }
+            Change::Account { user, uid, .. }
+            | Change::Member { user, uid, .. }
+            | Change::LoginShell { user, uid, .. } => {
+                let found = accounts::identity(user)?.map(|it| it.uid);
+                accounts::other("the account", user, *uid, found)
+            }
+            _ => None,
+        })
     }
 
     /// Shows what taking it back does; nothing where there is nothing to take back.
@@ -207,14 +249,17 @@ impl Change {
             lines.extend(kept.map(|what| format!("keep {what}")));
             return Ok(lines);
         }
+        if let Some(kept) = self.other()? {
+            return Ok(vec![format!("keep {kept}")]);
+        }
         if !self.is_done()? {
             return Ok(Vec::new());
         }
         Ok(match self {
-            Change::Group { name } => run(accounts::remove_group(name)),
+            Change::Group { name, .. } => run(accounts::remove_group(name)),
             Change::Account { user, .. } => run(accounts::remove_account(user)),
-            Change::Member { user, group } => run(accounts::leave(user, group)),
-            Change::LoginShell { user, before } => run(accounts::set_shell(user, before)),
+            Change::Member { user, group, .. } => run(accounts::leave(user, group)),
+            Change::LoginShell { user, before, .. } => run(accounts::set_shell(user, before)),
             Change::Directory(directory) => {
                 vec![format!(
                     "remove {}, if it is empty",
@@ -235,19 +280,25 @@ impl Change {
     /// # Errors
     /// It could not be taken back; trying again may.
     pub(crate) fn undo(&self) -> Result<Undone, Failure> {
+        if let Some(kept) = self.other()? {
+            return Ok(Undone {
+                did: None,
+                kept: vec![kept],
+            });
+        }
         match self {
-            Change::Group { name } => undo_group(name),
-            Change::Account { user, .. } => {
-                let is_gone = accounts::remove(user)?;
+            Change::Group { name, gid } => undo_group(name, *gid),
+            Change::Account { user, uid, .. } => {
+                let is_gone = accounts::remove(user, *uid)?;
                 Ok(Undone::of(is_gone, || {
                     format!("removed the account {user}")
                 }))
             }
-            Change::Member { user, group } => {
+            Change::Member { user, group, .. } => {
                 let is_out = accounts::remove_member(user, group)?;
                 Ok(Undone::of(is_out, || format!("took {user} out of {group}")))
             }
-            Change::LoginShell { user, before } => {
+            Change::LoginShell { user, before, .. } => {
                 let is_back = accounts::unjail(user, before)?;
                 Ok(Undone::of(is_back, || {
                     format!("login shell of {user}: {before}")
@@ -267,7 +318,6 @@ impl Change {
             Change::File(written) => undo_file(written),
             Change::Accounts(rewrite) => {
                 let Back { did, kept } = rewrite.undo()?;
-                let kept = kept.into_iter().collect();
                 Ok(Undone { did, kept })
             }
             Change::Directories(directories) => Ok(undo_directories(directories)),
@@ -323,7 +373,7 @@ fn undo_limits(limits: &DiskLimits) -> Result<Undone, Failure> {
 }
 
 /// Removes a group that was made, unless somebody else has come into it since.
-fn undo_group(name: &str) -> Result<Undone, Failure> {
+fn undo_group(name: &str, gid: u32) -> Result<Undone, Failure> {
     match accounts::group(name)? {
         Some((_, members)) if !members.is_empty() => Ok(Undone {
             did: None,
@@ -333,7 +383,7 @@ fn undo_group(name: &str) -> Result<Undone, Failure> {
             )],
         }),
         _ => {
-            let is_gone = accounts::remove_empty_group(name)?;
+            let is_gone = accounts::remove_empty_group(name, gid)?;
             Ok(Undone::of(is_gone, || format!("removed the group {name}")))
         }
     }

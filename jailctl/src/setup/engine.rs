@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     change::Change,
-    directory::leave_to_root,
+    directory::{Directory, leave_to_root},
     journal::{self, About, Journal},
 };
 use crate::failure::Failure;
@@ -60,12 +60,27 @@ pub(crate) struct Report {
     pub(crate) kept: Vec<String>,
 }
 
-/// Takes a set-up back, the last change first. One that can't be taken back does not keep the others from it; the journal
-/// stays then, and the same command tries again.
-pub(crate) fn undo(journal: Journal) -> Result<Report, Failure> {
-    let changes = journal.changes()?;
+/// What becomes of a set-up some of whose changes can't be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// The journal stays, and the same command tries again.
+    Stays,
+    /// They stay as they are, and the journal goes.
+    IsLeft,
+}
+
+/// Takes a set-up back, the last change first. One that can't be taken back does not keep the others from it.
+pub(crate) fn undo(journal: Journal, rest: Rest) -> Result<Report, Failure> {
+    let (changes, damaged) = journal.changes()?;
+    if let (Some(damaged), Rest::Stays) = (damaged.first(), rest) {
+        return Err(Failure::Failed(format!(
+            "nothing was changed, because {damaged}; to take back the others, and leave what it has changed as it is, run: \
+             jailctl undo {} --force",
+            journal.id
+        )));
+    }
     changes.iter().try_for_each(Change::can_be_undone)?;
-    let (mut report, mut failures) = (Report::default(), Vec::new());
+    let (mut report, mut failures) = (Report::default(), damaged);
     let mut kept: Vec<&Path> = Vec::new();
     for change in changes.iter().rev() {
         match change.undo() {
@@ -92,23 +107,56 @@ pub(crate) fn undo(journal: Journal) -> Result<Report, Failure> {
             Err(failure) => report.kept.push(failure.to_string()),
         }
     }
-    if failures.is_empty() {
+    if failures.is_empty() || rest == Rest::IsLeft {
+        report.kept.extend(failures);
+        hand_on(journal.id, &changes)?;
         journal.remove()?;
         return Ok(report);
     }
     Err(Failure::Failed(format!(
-        "set-up {0} is taken back but for this; then run: jailctl undo {0}\n{1}",
+        "set-up {0} is taken back but for this; then run: jailctl undo {0} (or with --force, which leaves this as it is)\n{1}",
         journal.id,
         failures.join("\n")
     )))
 }
 
+/// Makes the journals of later set-ups what they would be if this one had never been: what it had put into files is not what was
+/// there before them, and directories that stay for them go with them. It can be done again.
+fn hand_on(id: u32, changes: &[Change]) -> Result<(), Failure> {
+    for later in journal::all()?.iter().filter(|it| it.id > id) {
+        let (theirs, _) = later.changes()?;
+        let is_for_them = |it: &&Path| {
+            it.symlink_metadata().is_ok() && theirs.iter().any(|change| change.is_below(it))
+        };
+        let made = changes.iter().flat_map(Change::directories);
+        let left: Vec<&Path> = made.filter(is_for_them).collect();
+        if !left.is_empty() {
+            let of_root = |it: &&Path| Change::Directory(Directory::of_root(it));
+            later.inherit(left.iter().map(of_root).collect())?;
+        }
+        for own in changes.iter().rev() {
+            let Change::File(own) = own else { continue };
+            later.revise(|written| {
+                if written.path != own.path {
+                    return Ok(None);
+                }
+                // Where it can't be taken out, the later one puts back what was there before it.
+                let new = own.taken_out_of(written).ok();
+                Ok(new.filter(|it| it != written))
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// Says what an undo would do.
 pub(crate) fn show_undo(journal: &Journal) -> Result<Report, Failure> {
     let mut report = Report::default();
-    for change in journal.changes()?.iter().rev() {
+    let (changes, damaged) = journal.changes()?;
+    for change in changes.iter().rev() {
         report.did.extend(change.show_undo()?);
     }
+    report.kept = damaged;
     Ok(report)
 }
 

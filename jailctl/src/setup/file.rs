@@ -132,34 +132,50 @@ impl Written {
 
     /// Gives what the file becomes when the set-up is taken back, and what of the set-up stays in it.
     pub(super) fn without(&self) -> Result<(Option<String>, Option<String>), Failure> {
-        let Some(now) = read(&self.path)? else {
-            return Ok((None, None));
-        };
+        match read(&self.path)? {
+            Some(now) => self.without_in(&now),
+            None => Ok((None, None)),
+        }
+    }
+
+    /// Gives a later change of the same file as it would be without this one before it.
+    pub(super) fn taken_out_of(&self, later: &Written) -> Result<Written, Failure> {
+        let before = later.before.as_deref();
+        let before = before.map(|it| self.without_in(it)).transpose()?;
+        let (after, _) = self.without_in(&later.after)?;
+        Ok(Written {
+            before: before.and_then(|it| it.0),
+            after: after.unwrap_or_default(),
+            ..later.clone()
+        })
+    }
+
+    fn without_in(&self, now: &str) -> Result<(Option<String>, Option<String>), Failure> {
         let before = self.before.as_deref().unwrap_or_default();
-        if now == self.after || Some(&now) == self.before.as_ref() {
+        if now == self.after || Some(now) == self.before.as_deref() {
             return Ok((self.before.clone(), None));
         }
         let (text, kept) = match &self.purpose {
             Purpose::Config(rule) => {
                 let wrong = |error| Failure::Failed(format!("{}: {error}", self.path.display()));
-                let changed = config::without(rule, [before, &self.after], &now).map_err(wrong)?;
+                let changed = config::without(rule, [before, &self.after], now).map_err(wrong)?;
                 refuse_wrong_config(&changed.0, &self.path)?;
                 changed
             }
             Purpose::Sshd if self.before.is_none() => {
-                (super::text::sshd::without(&self.after, &now), None)
+                (super::text::sshd::without(&self.after, now), None)
             }
             Purpose::Pam(group) => {
                 let without = |text: &str| pam::without_skip(text, group);
                 let [before, after] = [before, &self.after].map(without);
-                (diff::taken_back(&before, &after, &without(&now)), None)
+                (diff::taken_back(&before, &after, &without(now)), None)
             }
             Purpose::Denial if before.len() < self.after.len() => {
                 let own = own_lines(before, &self.after);
-                (lists::without(&now, &own), None)
+                (lists::without(now, &own), None)
             }
             Purpose::Applied => {
-                let text = diff::taken_back(before, &self.after, &now);
+                let text = diff::taken_back(before, &self.after, now);
                 refuse_wrong_config(&text, &self.path)?;
                 (text, None)
             }
@@ -167,7 +183,7 @@ impl Written {
             | Purpose::Keys
             | Purpose::Denial
             | Purpose::Aliases
-            | Purpose::Manager => (diff::taken_back(before, &self.after, &now), None),
+            | Purpose::Manager => (diff::taken_back(before, &self.after, now), None),
         };
         let is_gone = text.is_empty() && self.before.is_none();
         Ok(((!is_gone).then_some(text), kept))
@@ -249,7 +265,8 @@ fn replace(path: &Path, text: Option<&str>) -> Result<(), Failure> {
 
 /// Removes a file, where there is one.
 pub(super) fn remove(path: &Path) -> Result<(), Failure> {
-    match fs::remove_file(path) {
+    // A file system that is read-only says so also of what is not there.
+    match path.symlink_metadata().and_then(|_| fs::remove_file(path)) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(Failure::io("remove", path, &error))
         }

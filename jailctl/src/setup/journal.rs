@@ -15,7 +15,10 @@ use jail_roots::tree::Tree;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{change::Change, file::sync_above};
+use super::{
+    change::Change,
+    file::{Written, sync_above},
+};
 use crate::failure::Failure;
 
 /// Where the journals of all set-ups are.
@@ -26,6 +29,9 @@ const KEPT: usize = 100;
 
 /// What a set-up is.
 const ABOUT: &str = "setup.json";
+
+/// Directories that an earlier set-up has made, which was taken back.
+const INHERITED: &str = "inherited.json";
 
 /// There once all changes are made.
 const COMPLETE: &str = "complete";
@@ -94,12 +100,51 @@ impl Journal {
 
     /// Writes a change down that is about to be made.
     pub(crate) fn note(&self, number: usize, change: &Change) -> Result<(), Failure> {
-        if let Change::File(written) = change
-            && let Some(before) = &written.before
-        {
-            self.write(&format!("{number:04}.before"), before.as_bytes())?;
+        self.note_as(&format!("{number:04}"), change)
+    }
+
+    fn note_as(&self, number: &str, change: &Change) -> Result<(), Failure> {
+        if let Change::File(written) = change {
+            let name = format!("{number}.before");
+            match &written.before {
+                Some(before) => self.write(&name, before.as_bytes())?,
+                None => super::file::remove(&self.directory.join(name))?,
+            }
         }
-        self.write(&format!("{number:04}.json"), json(change)?.as_bytes())
+        self.write(&format!("{number}.json"), json(change)?.as_bytes())
+    }
+
+    /// Writes what it has of files anew; nothing where that is right as it is.
+    pub(crate) fn revise(
+        &self,
+        mut revised: impl FnMut(&Written) -> Result<Option<Written>, Failure>,
+    ) -> Result<(), Failure> {
+        for number in self.numbers()? {
+            // One that is damaged is no worse by that.
+            let Ok(Change::File(written)) = self.change(&number) else {
+                continue;
+            };
+            if let Some(new) = revised(&written)? {
+                self.note_as(&number, &Change::File(new))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over directories of a set-up that was taken back: they stay for what this one has below them, and go with it.
+    pub(crate) fn inherit(&self, directories: Vec<Change>) -> Result<(), Failure> {
+        let mut all = self.inherited();
+        all.extend(
+            directories
+                .into_iter()
+                .filter(|it| !all.contains(it))
+                .collect::<Vec<_>>(),
+        );
+        self.write(INHERITED, json(&all)?.as_bytes())
+    }
+
+    fn inherited(&self) -> Vec<Change> {
+        parsed(&self.directory.join(INHERITED)).unwrap_or_default()
     }
 
     /// Notes that all is made.
@@ -107,8 +152,20 @@ impl Journal {
         self.write(COMPLETE, b"")
     }
 
-    /// Reads the changes that were noted, in their order.
-    pub(crate) fn changes(&self) -> Result<Vec<Change>, Failure> {
+    /// Reads the changes that were noted, in their order, and says which can't be read.
+    pub(crate) fn changes(&self) -> Result<(Vec<Change>, Vec<String>), Failure> {
+        let numbers = self.numbers()?;
+        let (mut changes, mut damaged) = (self.inherited(), Vec::new());
+        for number in &numbers {
+            match self.change(number) {
+                Ok(change) => changes.push(change),
+                Err(failure) => damaged.push(failure.to_string()),
+            }
+        }
+        Ok((changes, damaged))
+    }
+
+    fn numbers(&self) -> Result<Vec<String>, Failure> {
         let listed = fs::read_dir(&self.directory);
         let listed = listed.map_err(|error| Failure::io("read", &self.directory, &error))?;
         let mut numbers: Vec<String> = listed
@@ -118,7 +175,7 @@ impl Journal {
             .filter(|number| number.bytes().all(|it| it.is_ascii_digit()))
             .collect();
         numbers.sort();
-        numbers.iter().map(|number| self.change(number)).collect()
+        Ok(numbers)
     }
 
     fn change(&self, number: &str) -> Result<Change, Failure> {
@@ -192,9 +249,16 @@ fn read(id: u32) -> Result<Option<Journal>, Failure> {
     if !directory.join(ABOUT).exists() {
         return Ok(None);
     }
+    // One that is damaged does not keep the others from anything, and its changes can still be taken back.
+    let about = parsed(&directory.join(ABOUT)).unwrap_or_else(|failure: Failure| About {
+        recipe: format!("damaged: {failure}"),
+        group: String::new(),
+        users: Vec::new(),
+        time: String::new(),
+    });
     Ok(Some(Journal {
         id,
-        about: parsed(&directory.join(ABOUT))?,
+        about,
         is_complete: directory.join(COMPLETE).exists(),
         directory,
     }))
@@ -235,7 +299,13 @@ fn ids() -> Result<Vec<u32>, Failure> {
     let names = listed
         .flatten()
         .filter_map(|it| it.file_name().into_string().ok());
-    let mut ids: Vec<u32> = names.filter_map(|name| name.parse().ok()).collect();
+    // Nothing that somebody else has put there.
+    let is_own = |name: &String| all.join(name).is_dir();
+    let ids = names.filter(is_own).filter_map(|name| {
+        let id: u32 = name.parse().ok()?;
+        (id.to_string() == name).then_some(id)
+    });
+    let mut ids: Vec<u32> = ids.collect();
     ids.sort_unstable();
     Ok(ids)
 }

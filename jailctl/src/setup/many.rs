@@ -15,8 +15,9 @@ pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod wanted;
 
+pub(super) mod host;
+
 mod doors;
-mod host;
 mod key;
 mod locked;
 mod planner;

@@ -16,12 +16,13 @@ use jail::{
 };
 
 use super::{
-    accounts::{HOMES, login_shell},
+    accounts::{HOMES, group, login_shell},
     asked::Asked,
     change::Change,
     directory::{Directory, refuse_left},
     file::{Purpose, Written, refuse_wrong_config},
     journal::About,
+    many::host::Host,
     recipe::{Home, Shape},
     sshd,
     targets::{self, Target},
@@ -123,7 +124,7 @@ fn refuse_missing_parent(option: &str, directory: Option<&Path>) -> Result<(), F
 }
 
 /// Refuses a place that others than root can change: whoever owns it would choose what a login finds there.
-fn refuse_of_others(directory: &Path) -> Result<(), Failure> {
+pub(super) fn refuse_of_others(directory: &Path) -> Result<(), Failure> {
     let opened = match directory == Path::new("/") {
         true => trust::open_host_root(),
         false => trust::open_directory(directory),
@@ -148,28 +149,33 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn accounts(&mut self, targets: &[Target]) -> Result<(), Failure> {
-        let group = Change::Group {
-            name: self.group.to_owned(),
-        };
-        if !group.is_done()? {
-            self.changes.push(group);
+        // The ids are chosen beforehand, so that an undo knows what was made from what somebody else makes later.
+        let mut host = Host::read()?;
+        if group(self.group)?.is_none() {
+            self.changes.push(Change::Group {
+                name: self.group.to_owned(),
+                gid: host.new_gid()?,
+            });
         }
         for target in targets.iter().filter(|it| it.identity.is_none()) {
             self.changes.push(Change::Account {
                 user: target.name.clone(),
                 group: self.group.to_owned(),
+                uid: host.new_id()?,
             });
         }
         Ok(())
     }
 
     fn members(&mut self, targets: &[Target]) {
-        let joining = |it: &&Target| it.identity.is_some() && !it.is_member;
-        for target in targets.iter().filter(joining) {
-            self.changes.push(Change::Member {
-                user: target.name.clone(),
-                group: self.group.to_owned(),
-            });
+        for target in targets.iter().filter(|it| !it.is_member) {
+            if let Some(identity) = &target.identity {
+                self.changes.push(Change::Member {
+                    user: target.name.clone(),
+                    group: self.group.to_owned(),
+                    uid: identity.uid,
+                });
+            }
         }
     }
 
@@ -329,6 +335,7 @@ impl Maker<'_> {
             self.changes.push(Change::LoginShell {
                 user: target.name.clone(),
                 before: login_shell(&target.name)?,
+                uid: identity.uid,
             });
         }
         Ok(())

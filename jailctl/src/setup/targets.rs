@@ -1,21 +1,20 @@
-//! Who comes into a jail by a set-up, and who must not: root, the caller, and the last administrator.
+//! Who comes into a jail by a set-up, and who must not.
 
-use std::{collections::BTreeSet, env, fs};
+use std::collections::BTreeSet;
 
 use jail::{account::identity::Identity, door::decision::Config};
 use jail_config::{Decision, RuleKind};
 
-use super::accounts::{self, GROUP, PASSWD};
+use super::{
+    accounts::{self, GROUP, PASSWD},
+    guard::{self, Reach},
+};
 use crate::{
     accounts::account,
-    doctor::check::account_is_open,
-    door::{JAIL_SHELL_PATH, has_jail_shell, has_no_shell},
+    door::{JAIL_SHELL_PATH, has_jail_shell},
     failure::Failure,
     shell::{quoted, shown},
 };
-
-/// The groups whose members may become root by sudo(8), in one distribution or the other.
-const ADMINISTRATORS: [&str; 3] = ["sudo", "wheel", "admin"];
 
 /// Groups whose members can become root or read every file, by sudo(8), by a device, or by a daemon that does what they ask for.
 const POWERFUL: [&str; 11] = [
@@ -31,9 +30,6 @@ const POWERFUL: [&str; 11] = [
     "incus-admin",
     "libvirt",
 ];
-
-/// Where sudo(8) and doas(1) say who calls.
-const CALLERS: [&str; 2] = ["SUDO_USER", "DOAS_USER"];
 
 /// A user whom a set-up jails.
 #[derive(Debug)]
@@ -52,13 +48,7 @@ pub(super) struct Target {
 /// # Errors
 /// One of them must not be jailed, or is not jailed by this rule.
 pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<Target>, Failure> {
-    let mut members = members(group)?;
-    // A directory service may not list who is in a group.
-    for caller in CALLERS.iter().filter_map(|it| env::var(it).ok()) {
-        if accounts::is_member(&caller, group)? {
-            members.insert(caller);
-        }
-    }
+    let members = members(group)?;
     let mut targets: Vec<Target> = Vec::new();
     for name in users.iter().chain(&members) {
         if targets.iter().any(|it| it.name == *name) {
@@ -82,7 +72,11 @@ pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<T
         refuse(target, group, config)?;
         refuse_of_service(target, group)?;
     }
-    refuse_last_administrator(config, |name| targets.iter().any(|it| it.name == *name))?;
+    let reach = Reach {
+        users: targets.iter().map(|it| it.name.as_str()).collect(),
+        groups: BTreeSet::from([group]),
+    };
+    guard::refuse(&reach, Some(config), config)?;
     let gid = accounts::group(group)?.map(|(gid, _)| gid);
     for target in targets.iter().filter(|it| !it.is_member) {
         refuse_powerful(&target.name, group, gid)
@@ -112,7 +106,7 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// Lists the members of a group, with those whose primary group it is.
-fn members(group: &str) -> Result<BTreeSet<String>, Failure> {
+pub(super) fn members(group: &str) -> Result<BTreeSet<String>, Failure> {
     let Some((gid, listed)) = accounts::group(group)? else {
         return Ok(BTreeSet::new());
     };
@@ -137,14 +131,8 @@ fn refuse(target: &Target, group: &str, config: &Config) -> Result<(), Failure> 
             "nothing was changed, because {why}"
         )))
     };
-    if target.identity.as_ref().is_some_and(Identity::is_root) {
-        return refused(format!("{name} has uid 0, which is never put into a jail"));
-    }
-    let uid = target.identity.as_ref().map(|it| it.uid);
-    if is_caller(&target.name, uid) {
-        return refused(format!(
-            "{name} is who calls this; a set-up never jails its caller"
-        ));
+    if let Err(why) = guard::refuse_account(&target.name, target.identity.as_ref()) {
+        return refused(why);
     }
     let Some(identity) = &target.identity else {
         return Ok(());
@@ -185,43 +173,6 @@ fn refuse_of_service(target: &Target, group: &str) -> Result<(), Failure> {
     Err(Failure::Failed(format!(
         "nothing was changed, because {what}"
     )))
-}
-
-/// Tells whether a user is who calls this program, as root by sudo(8), or as root by su(1) from a login of their own.
-pub(super) fn is_caller(name: &str, uid: Option<u32>) -> bool {
-    let named = |variable: &str| env::var_os(variable).is_some_and(|it| it == *name);
-    let login = fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
-    CALLERS.iter().any(|it| named(it)) || uid.is_some_and(|uid| uid.to_string() == login.trim())
-}
-
-/// Refuses to jail all administrators who could log in.
-pub(super) fn refuse_last_administrator(
-    config: &Config,
-    is_target: impl Fn(&str) -> bool,
-) -> Result<(), Failure> {
-    let mut administrators: BTreeSet<String> = BTreeSet::new();
-    for group in ADMINISTRATORS {
-        administrators.extend(members(group)?);
-    }
-    let mut open: Vec<String> = Vec::new();
-    for name in administrators {
-        let Some(identity) = accounts::identity(&name)? else {
-            continue;
-        };
-        let is_jailed = matches!(config.decide(&identity), Ok(Decision::Jail(_)));
-        let has_shell = !has_no_shell(&identity) && !has_jail_shell(&identity);
-        if has_shell && !is_jailed && !identity.is_root() && account_is_open(&identity) {
-            open.push(name);
-        }
-    }
-    match open.iter().find(|it| is_target(it)) {
-        Some(name) if open.iter().all(|it| is_target(it)) => Err(Failure::Failed(format!(
-            "nothing was changed, because {} is the last administrator who can log in (a member of {}); a set-up never jails the last one",
-            shown(name),
-            ADMINISTRATORS.join(", ")
-        ))),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

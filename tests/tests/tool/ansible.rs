@@ -127,7 +127,14 @@ fn three_machines_become_alike_and_the_one_that_can_not_goes_back() {
     for host in &hosts {
         host.must("dpkg -s login-jail | grep -q '^Status: install ok installed'");
     }
+    let there = "cd /etc; find . -newer /root/before; ls -lR --time-style=full-iso login-jail";
+    let before = hosts[0].must(&format!("touch /root/before; {there}"));
     let compared = play(&control, "--check");
+    assert_eq!(
+        before,
+        hosts[0].must(there),
+        "--check has written something"
+    );
     assert!(
         recap(&compared, addresses[0]).contains("changed=0 unreachable=0 failed=0"),
         "{compared}"

@@ -26,4 +26,5 @@ mod many_users;
 mod setup;
 mod setup_again;
 mod setup_attacked;
+mod setup_guarded;
 mod undo;

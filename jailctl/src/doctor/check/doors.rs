@@ -15,14 +15,17 @@ use jail_config::Policy;
 use rustix::fs::{StatVfsMountFlags, lgetxattr, statvfs};
 
 use crate::{
-    accounts::account::{Accounts, Jailed},
+    accounts::{
+        account::{Accounts, Jailed},
+        administrators::Administrators,
+    },
     doctor::{
         check::{
             Finding, FindingKind, Report,
             account_state::SHADOW,
             config::{edit, misspelt},
             reach::{reaches_home, writes},
-            sshd, sudo,
+            sshd,
         },
         mend::{Kind, Repair, installing_again},
         used::pam_before_jail_shell,
@@ -354,7 +357,8 @@ fn lock_out(report: &mut Report, all: &Accounts) {
         let command = format!("usermod -s /bin/bash {name}");
         report.add(Finding::error(FindingKind::LockOut, what).mended_by(command));
     }
-    let administers = |identity: &Identity| sudo::group(identity).is_some();
+    let administrators = Administrators::read();
+    let administers = |identity: &Identity| administrators.has(identity);
     let free = all.exempt.iter().chain(&all.unlisted).any(administers);
     let jailed = all.jailed.iter().find(|it| administers(&it.identity));
     let (Some(jailed), false) = (jailed, free) else {

@@ -50,6 +50,10 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    pub(crate) fn is_below(&self, directory: &Path) -> bool {
+        self.files.iter().any(|it| it.path.starts_with(directory))
+    }
+
     pub(crate) fn is_done(&self) -> Result<bool, Failure> {
         for one in &self.files {
             if file::read(&one.path)? != one.after {

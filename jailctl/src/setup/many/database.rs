@@ -48,6 +48,9 @@ pub(crate) struct Rewrite {
     /// Who comes into which group.
     pub(super) members: BTreeMap<String, Vec<String>>,
     pub(super) shells: Vec<Shell>,
+    /// The numbers of those who come into groups and get another login shell: a name can be given to somebody else later.
+    #[serde(default)]
+    pub(super) uids: BTreeMap<String, u32>,
 }
 
 /// How long a password is valid, for new lines of shadow(5): the day of its last change, counted from 1970, and the days that
@@ -65,6 +68,8 @@ pub(super) struct Aging {
 pub(super) struct Left {
     /// Groups that somebody else is in by now.
     pub(super) groups: Vec<String>,
+    /// Accounts that are others by now.
+    pub(super) others: Vec<String>,
     /// How many accounts were removed.
     pub(super) removed: usize,
     /// How many accounts have their login shell back.
@@ -160,6 +165,13 @@ impl Rewrite {
             .map(|it| (it.name.as_str(), it.uid.to_string()))
             .collect();
         let shells = self.shells_before();
+        let is_another = |line: &&str| {
+            let was = self.uids.get(field(line, 0));
+            was.is_some_and(|uid| uid.to_string() != field(line, 2))
+        };
+        let another = files.passwd.lines().filter(is_another);
+        let another: BTreeSet<&str> = another.map(|it| field(it, 0)).collect();
+        left.others = another.iter().map(|it| (*it).to_owned()).collect();
         let mut passwd = String::new();
         for line in files.passwd.split_inclusive('\n') {
             let (name, shell) = (field(line, 0), field(line, 6));
@@ -168,7 +180,7 @@ impl Rewrite {
                 continue;
             }
             match shells.get(name) {
-                Some(before) if shell == JAIL_SHELL_PATH => {
+                Some(before) if shell == JAIL_SHELL_PATH && !another.contains(name) => {
                     left.shells += 1;
                     passwd.push_str(&with_field(line, 6, before));
                 }
@@ -189,7 +201,7 @@ impl Rewrite {
         let mut removed: BTreeSet<&str> = BTreeSet::new();
         for line in files.group.split_inclusive('\n') {
             let (name, gid) = (field(line, 0), field(line, 2));
-            let line = self.left_line(line, name, &is_gone);
+            let line = self.left_line(line, name, &is_gone, &another);
             let is_own = gids.get(name).is_some_and(|it| it.to_string() == gid);
             if !is_own {
                 group.push_str(&line);
@@ -209,7 +221,7 @@ impl Rewrite {
                 !removed.contains(name) && (listed.contains(name) || !gids.contains_key(name))
             });
             lines
-                .map(|line| self.left_line(line, field(line, 0), &is_gone))
+                .map(|line| self.left_line(line, field(line, 0), &is_gone, &another))
                 .collect()
         });
         let files = Files {
@@ -222,12 +234,19 @@ impl Rewrite {
     }
 
     /// Takes those who have joined, and accounts that are gone, out of a line of group(5) or gshadow(5).
-    fn left_line(&self, line: &str, group: &str, is_gone: &dyn Fn(&str) -> bool) -> String {
+    fn left_line(
+        &self,
+        line: &str,
+        group: &str,
+        is_gone: &dyn Fn(&str) -> bool,
+        another: &BTreeSet<&str>,
+    ) -> String {
         let joined = self.members.get(group);
         let members = field(line, 3);
         let is_out = |name: &str| {
             is_gone(name)
-                || joined.is_some_and(|it| it.binary_search_by(|it| (**it).cmp(name)).is_ok())
+                || !another.contains(name)
+                    && joined.is_some_and(|it| it.binary_search_by(|it| (**it).cmp(name)).is_ok())
         };
         if !members.split(',').any(is_out) {
             return line.to_owned();

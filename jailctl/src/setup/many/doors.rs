@@ -61,6 +61,8 @@ impl Served {
 pub(super) struct DropIns {
     pub(super) files: Vec<Written>,
     pub(super) groups: Vec<String>,
+    /// Groups whose members sshd leads into their jail by them.
+    pub(super) led: Vec<String>,
 }
 
 /// Gives the files of sshd's that are missing.
@@ -80,6 +82,7 @@ pub(super) fn drop_ins(served: &Served, command: &str) -> Result<DropIns, Failur
         missing
             .files
             .extend(Written::new(&path, Purpose::Sshd, |_| Ok(new))?);
+        missing.led.push(group.clone());
         if needs.keys {
             missing.groups.push(group.clone());
         }

@@ -19,7 +19,7 @@ use crate::{
 
 /// What the host has.
 #[derive(Debug)]
-pub(super) struct Host {
+pub(in crate::setup) struct Host {
     /// What the files have.
     files: Listed,
     /// Whether accounts and groups are nowhere else.
@@ -32,7 +32,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn read() -> Result<Host, Failure> {
+    pub(in crate::setup) fn read() -> Result<Host, Failure> {
         let Files { passwd, group, .. } = locked::read()?;
         let files = Listed::of(&passwd, &group);
         // Those of a directory as well, as far as it lists them.
@@ -102,7 +102,7 @@ impl Host {
 
     /// Gives an id for a new account and its group that nobody has: the one behind the highest, or where there is none, any that
     /// is free.
-    pub(super) fn new_id(&mut self) -> Result<u32, Failure> {
+    pub(in crate::setup) fn new_id(&mut self) -> Result<u32, Failure> {
         loop {
             let id = next(&self.taken, &self.uid_range).ok_or_else(|| full("uid", "UID_MAX"))?;
             self.taken.insert(id);
@@ -114,7 +114,7 @@ impl Host {
     }
 
     /// Gives a gid that no group has.
-    pub(super) fn new_gid(&mut self) -> Result<u32, Failure> {
+    pub(in crate::setup) fn new_gid(&mut self) -> Result<u32, Failure> {
         let gid = next(&self.gids, &self.gid_range).ok_or_else(|| full("gid", "GID_MAX"))?;
         self.gids.insert(gid);
         self.taken.insert(gid);

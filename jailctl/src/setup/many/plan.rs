@@ -6,13 +6,14 @@ use std::{
 };
 
 use jail::door::decision::{CONFIG_DIRECTORY, Config};
-use jail_config::user_file_name;
+use jail_config::{RuleKind, user_file_name};
 
 use super::{
     batch::{Batch, Small, What},
     doors,
     host::Host,
     planner::Planner,
+    rewrite::some,
     roots::Root,
     rules::{self, USERS_D},
     wanted::{User, Wanted},
@@ -26,11 +27,13 @@ use crate::{
     door::expect_jail_shell,
     failure::Failure,
     setup::{
+        asked::of_system,
         change::Change,
         file::{self, Purpose, Written},
+        guard::{self, Reach},
         journal::About,
-        plan::Plan,
-        sshd, targets,
+        plan::{Plan, refuse_of_others},
+        sshd,
         text::applied::Applied,
     },
     shell::shown,
@@ -55,11 +58,10 @@ pub(crate) fn make(wanted: &Wanted, faults: Vec<String>) -> Result<Plan, Failure
     let mut planner = Planner::new(wanted, host, tried.policy(), faults);
     planner.groups()?;
     let users = planner.users()?;
-    planner.refuse_administrators(&users, &tried)?;
     if !planner.faults.is_empty() {
         return Err(wrong(&planner.faults));
     }
-    planner.plan(&users, config)
+    planner.plan(&users, config, &tried)
 }
 
 /// Says all that is wrong.
@@ -103,19 +105,69 @@ fn config(wanted: &Wanted, file: &Path) -> Result<Option<Written>, Failure> {
 }
 
 impl Planner<'_> {
-    fn refuse_administrators(&mut self, users: &[User], config: &Config) -> Result<(), Failure> {
-        let names: BTreeSet<&str> = users.iter().map(|it| it.name.as_str()).collect();
-        targets::refuse_last_administrator(config, |name| names.contains(name))
+    /// Refuses the change where it jails somebody who is never jailed, by a name, by a rule for a group, or by sshd's file for one.
+    fn refuse_reached(
+        &self,
+        users: &[User],
+        sshds: &[String],
+        tried: &Config,
+    ) -> Result<(), Failure> {
+        let before = Config::read(Path::new(CONFIG_DIRECTORY)).ok();
+        let ruled: BTreeSet<String> = before
+            .iter()
+            .flat_map(|it| it.policy().rules())
+            .filter_map(|it| match it.rule.kind {
+                RuleKind::Group(group) => Some(group),
+                _ => None,
+            })
+            .collect();
+        let groups = self.wanted.groups.iter().filter(|it| it.jail.is_some());
+        let groups = groups.map(|it| it.name.as_str());
+        let new = groups.filter(|it| !ruled.contains(*it));
+        let reach = Reach {
+            users: users.iter().map(|it| it.name.as_str()).collect(),
+            groups: new.chain(sshds.iter().map(String::as_str)).collect(),
+        };
+        guard::refuse(&reach, before.as_ref(), tried)
+    }
+
+    /// Says who else is in a group that gets a rule: nobody makes roots and keys for them.
+    fn others(&self, users: &[User]) -> Result<Vec<String>, Failure> {
+        let named: BTreeSet<&str> = users.iter().map(|it| it.name.as_str()).collect();
+        let mut notes = Vec::new();
+        for group in self.wanted.groups.iter().filter(|it| it.jail.is_some()) {
+            let members = self.host.members(&group.name)?;
+            let others: Vec<&str> = members.iter().map(String::as_str).collect();
+            let others: Vec<&str> = others
+                .into_iter()
+                .filter(|it| !named.contains(it))
+                .collect();
+            if !others.is_empty() {
+                notes.push(format!(
+                    "the rule for the group {} jails its other members as well, who get no root and no keys by this: {}",
+                    group.name,
+                    some(&others)
+                ));
+            }
+        }
+        Ok(notes)
     }
 
     /// Puts the changes into their order: at each moment a login goes where it went before, or where it is to go, or is
     /// refused.
-    fn plan(mut self, users: &[User], config: Option<Written>) -> Result<Plan, Failure> {
+    fn plan(
+        mut self,
+        users: &[User],
+        config: Option<Written>,
+        tried: &Config,
+    ) -> Result<Plan, Failure> {
         let mut changes = Vec::new();
         if self.wanted.prunes {
             self.prune(users)?;
         }
-        let drop_ins = self.drop_ins()?;
+        let (drop_ins, sshds) = self.drop_ins()?;
+        self.refuse_reached(users, &sshds, tried)?;
+        let mut notes = self.others(users)?;
         let roots = self.built_roots()?;
         for above in roots.iter().filter_map(|it| it.path.parent()) {
             self.directories.of_root(above);
@@ -140,7 +192,6 @@ impl Planner<'_> {
         for Denials { file, adds, names } in denials_of(&names)? {
             changes.extend(Written::denial(file, adds, &names)?.map(Change::File));
         }
-        let mut notes = Vec::new();
         changes.extend(drop_ins.into_iter().map(Change::File));
         for members in self.rewrite.members.values_mut() {
             members.sort_unstable();
@@ -169,9 +220,10 @@ impl Planner<'_> {
     }
 
     /// Gives sshd's files that are missing. Who loses keys by them, because these are in the home, gets them copied.
-    fn drop_ins(&mut self) -> Result<Vec<Written>, Failure> {
+    /// Gives also the groups that they are for.
+    fn drop_ins(&mut self) -> Result<(Vec<Written>, Vec<String>), Failure> {
         if !sshd::is_there() || self.served.is_empty() || !self.wanted.by_login_shell {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let missing = doors::drop_ins(&self.served, self.wanted.command)?;
         if !missing.files.is_empty() {
@@ -196,13 +248,25 @@ impl Planner<'_> {
                 }
             }
         }
-        Ok(missing.files)
+        Ok((missing.files, missing.led))
     }
 
     /// Gives the roots that are not as they are to be.
     fn built_roots(&self) -> Result<Vec<Root>, Failure> {
         let mut changes = Vec::new();
         for root in &self.roots {
+            if let Some(why) = of_system(&root.path).filter(|_| !root.is_there()) {
+                let path = shown(&root.path);
+                return Err(Failure::Usage(format!(
+                    "nothing was changed, because of {path}: {why}"
+                )));
+            }
+            // Where somebody else could change the way, it could be neither made nor taken back.
+            let there = root
+                .path
+                .ancestors()
+                .find(|it| it.symlink_metadata().is_ok());
+            refuse_of_others(there.unwrap_or(Path::new("/")))?;
             if !root.is_done()? {
                 changes.push(Root {
                     was_there: root.is_there(),

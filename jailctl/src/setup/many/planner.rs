@@ -25,7 +25,7 @@ use crate::{
     door::{JAIL_SHELL_PATH, has_jail_shell},
     failure::Failure,
     progress::Progress,
-    setup::{accounts::HOMES, file, targets},
+    setup::{accounts::HOMES, file, guard, targets},
     shell::shown,
 };
 
@@ -160,7 +160,7 @@ impl<'a> Planner<'a> {
                 Err(what) => return Ok(Err(what)),
             },
         };
-        if let Err(what) = refuse(&identity) {
+        if let Err(what) = guard::refuse_account(&user.name, Some(&identity)) {
             return Ok(Err(what));
         }
         for group in &user.groups {
@@ -185,6 +185,7 @@ impl<'a> Planner<'a> {
                     shown(&user.name)
                 )));
             }
+            self.rewrite.uids.insert(user.name.clone(), identity.uid);
             self.rewrite.shells.push(Shell {
                 user: user.name.clone(),
                 before: self.host.login_shell(&user.name).to_owned(),
@@ -287,6 +288,7 @@ impl<'a> Planner<'a> {
                 )));
             }
         };
+        self.rewrite.uids.insert(user.name.clone(), identity.uid);
         let members = self.rewrite.members.entry(group.to_owned());
         members.or_default().push(user.name.clone());
         identity.groups.push(gid);
@@ -346,18 +348,4 @@ impl<'a> Planner<'a> {
             )),
         })
     }
-}
-
-/// Refuses root and whoever calls this.
-fn refuse(identity: &Identity) -> Result<(), String> {
-    let name = shown(&identity.name);
-    if identity.is_root() {
-        return Err(format!("{name} has uid 0, which is never put into a jail"));
-    }
-    if targets::is_caller(&identity.name.to_string_lossy(), Some(identity.uid)) {
-        return Err(format!(
-            "{name} is who calls this; the caller is never jailed"
-        ));
-    }
-    Ok(())
 }

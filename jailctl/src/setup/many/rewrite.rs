@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Back {
     pub(crate) did: Option<String>,
-    pub(crate) kept: Option<String>,
+    pub(crate) kept: Vec<String>,
 }
 
 impl Rewrite {
@@ -99,10 +99,20 @@ impl Rewrite {
             }
             parts.join("; ")
         });
-        let kept = (!left.groups.is_empty()).then(|| {
-            let names: Vec<&str> = left.groups.iter().map(String::as_str).collect();
-            format!("groups that others came into later: {}", some(&names))
-        });
+        let kept = [
+            ("groups that others came into later", &left.groups),
+            (
+                "accounts that are others by now, with another number",
+                &left.others,
+            ),
+        ];
+        let kept = kept.iter().filter(|(_, names)| !names.is_empty());
+        let kept: Vec<String> = kept
+            .map(|(what, names)| {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                format!("{what}: {}", some(&names))
+            })
+            .collect();
         Ok(Back { did, kept })
     }
 

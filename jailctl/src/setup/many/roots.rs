@@ -136,6 +136,12 @@ impl Root {
         if !self.is_there() {
             return Ok((None, None));
         }
+        if let Err(fault) = Tree::open_above(&self.path) {
+            return Ok((
+                None,
+                Some(format!("{path}: it stays as it is, because {fault}")),
+            ));
+        }
         // One that was stopped before it was built is as it was.
         if !self.is_done()? {
             return Ok((None, None));
@@ -159,6 +165,13 @@ impl Root {
         };
         if was_there && is_open()? {
             return stays("a session is open in it".to_owned());
+        }
+        // Where the way there is no longer root's alone, nothing is done by it: somebody else says where it leads.
+        if let Err(fault) = Tree::open_above(&self.path) {
+            return match was_there {
+                true => stays(fault.to_string()),
+                false => Ok((None, None)),
+            };
         }
         match untouched::remove(&self.path)? {
             None => Ok((was_there.then(|| format!("removed {path}")), None)),

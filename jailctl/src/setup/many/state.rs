@@ -1,6 +1,6 @@
 //! The declared state of a host, as `jailctl apply` reads it: TOML, or JSON with the same keys. jailctl-apply(8) describes it.
 
-use std::{fs, ops::Range, path::Path};
+use std::{ops::Range, path::Path};
 
 use jail_config::{is_jail_key, nearest};
 use toml_edit::{Document, Item, TableLike, Value};
@@ -8,6 +8,7 @@ use toml_edit::{Document, Item, TableLike, Value};
 use super::{
     key,
     roots::Root,
+    table::file_or_input,
     wanted::{Group, Jail, User, Wanted},
 };
 use crate::{failure::Failure, shell::shown};
@@ -27,7 +28,10 @@ const ROOT: [&str; 3] = ["presets", "programs", "image"];
 /// # Errors
 /// The file can't be read, or is no TOML or JSON.
 pub(crate) fn read(file: &Path, faults: &mut Vec<String>) -> Result<Wanted, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?;
+    let bytes = file_or_input(file).map_err(|error| Failure::io("read", file, &error))?;
+    let text = String::from_utf8(bytes);
+    let text =
+        text.map_err(|_| Failure::Usage(format!("{}: it is no text in UTF-8", shown(file))))?;
     let directory = key::directory_of(file)?;
     let file = shown(file);
     let wrong = |what: String| Failure::Usage(format!("nothing was changed: {file}: {what}"));

@@ -1,6 +1,11 @@
 //! A table of users: a CSV file whose first line names the columns.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 use jail_config::nearest;
@@ -23,7 +28,7 @@ const COLUMNS: [(&str, &[&str]); 6] = [
 /// # Errors
 /// The file can't be read, or its first line names no columns.
 pub(crate) fn read(file: &Path, faults: &mut Vec<String>) -> Result<Vec<User>, Failure> {
-    let bytes = fs::read(file).map_err(|error| Failure::io("read", file, &error))?;
+    let bytes = file_or_input(file).map_err(|error| Failure::io("read", file, &error))?;
     let no_text = |_| Failure::Usage(format!("{}: it is no text in UTF-8", shown(file)));
     let text = String::from_utf8(bytes).map_err(no_text)?;
     // Programs for tables put a mark before the first column.
@@ -34,6 +39,16 @@ pub(crate) fn read(file: &Path, faults: &mut Vec<String>) -> Result<Vec<User>, F
         *keys = key::placed(keys, &directory);
     }
     Ok(users)
+}
+
+/// Reads a file, or with - standard input.
+pub(super) fn file_or_input(file: &Path) -> io::Result<Vec<u8>> {
+    if file != Path::new("-") {
+        return fs::read(file);
+    }
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn parse(text: &str, file: &str, faults: &mut Vec<String>) -> Result<Vec<User>, Failure> {

@@ -35,7 +35,23 @@ fn rewrite() -> Rewrite {
             user: "bob".to_owned(),
             before: "/bin/bash".to_owned(),
         }],
+        uids: [("bob".to_owned(), 1000)].into(),
     }
+}
+
+#[test]
+fn an_account_of_the_same_name_and_another_number_keeps_what_it_has() {
+    let mut made = rewrite().made_in(&files(), aging()).unwrap();
+    made.passwd = made.passwd.replace("bob:x:1000:", "bob:x:2222:");
+    let (back, left) = rewrite().taken_back_in(&made);
+    assert!(
+        back.passwd
+            .contains("bob:x:2222:1000::/home/bob:/usr/bin/jail-shell"),
+        "{}",
+        back.passwd
+    );
+    assert!(back.group.contains("class:x:2000:bob\n"), "{}", back.group);
+    assert_eq!(left.others, ["bob"]);
 }
 
 fn aging() -> Aging {
