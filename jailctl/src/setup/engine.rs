@@ -30,7 +30,7 @@ pub(crate) fn carry_out(about: About, changes: &[Change]) -> Result<u32, Failure
 /// It could not be written down, and is not made.
 pub(crate) fn add_to<T>(id: u32, change: &Change, make: impl FnOnce() -> T) -> Result<T, Failure> {
     let journal = find(Some(id))?;
-    journal.note(journal.changes()?.len(), change)?;
+    journal.note(journal.changes()?.0.len(), change)?;
     Ok(make())
 }
 
