@@ -37,8 +37,11 @@ impl Administrators {
         administrators
     }
 
-    /// Tells whether an account is one.
+    /// Tells whether an account is one that becomes root: root itself, whom sudoers(5) has as well, is none.
     pub(crate) fn has(&self, identity: &Identity) -> bool {
+        if identity.is_root() {
+            return false;
+        }
         let mut groups = identity.group_names.iter().filter_map(|it| it.to_str());
         let name = identity.name.to_str();
         name.is_some_and(|it| self.users.contains(it))
