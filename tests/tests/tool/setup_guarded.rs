@@ -161,7 +161,8 @@ fn what_somebody_has_made_since_under_the_same_name_stays() {
         "{undone}"
     );
     assert_eq!(
-        sandbox.must("getent passwd ann | cut -d: -f3,7; id -Gn ann | tr ' ' '\\n' | grep sftponly"),
+        sandbox
+            .must("getent passwd ann | cut -d: -f3,7; id -Gn ann | tr ' ' '\\n' | grep sftponly"),
         "2223:/usr/bin/jail-shell\nsftponly"
     );
     // The group, too: somebody has made another.
@@ -170,7 +171,10 @@ fn what_somebody_has_made_since_under_the_same_name_stays() {
     assert!(shown.ok().contains("keep the account new"), "{shown}");
     let undone = sandbox.run(&["jailctl", "undo"]);
     assert_eq!(undone.code(), Some(0), "{undone}");
-    assert!(undone.stdout.contains("kept: the group sftponly"), "{undone}");
+    assert!(
+        undone.stdout.contains("kept: the group sftponly"),
+        "{undone}"
+    );
     assert_eq!(
         sandbox.must("getent passwd new | cut -d: -f3,5; getent group sftponly; test -d /home/new"),
         "2222:Another One\nsftponly:x:3333:"
