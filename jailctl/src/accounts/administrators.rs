@@ -104,13 +104,13 @@ impl Administrators {
             while words.next_if(is_option).is_some() {}
             let who = words.next();
             let rest: Vec<&str> = words.collect();
-            match (who, rest.as_slice()) {
-                (Some(who), [] | ["as", "root"]) => match who.strip_prefix(':') {
-                    Some(group) => drop(self.groups.insert(group.to_owned())),
-                    None => drop(self.users.insert(who.to_owned())),
-                },
-                _ => {}
-            }
+            let (Some(who), [] | ["as", "root"]) = (who, rest.as_slice()) else {
+                continue;
+            };
+            match who.strip_prefix(':') {
+                Some(group) => self.groups.insert(group.to_owned()),
+                None => self.users.insert(who.to_owned()),
+            };
         }
     }
 }
