@@ -271,7 +271,7 @@ fn nothing_is_changed_unasked() {
         "{refused}"
     );
     assert!(
-        refused.stdout.contains("run groupadd sftponly"),
+        refused.stdout.contains("run groupadd -g ") && refused.stdout.contains(" sftponly"),
         "{refused}"
     );
     assert!(
