@@ -5,7 +5,6 @@
 //! what is too much ends the import.
 
 use std::{
-    collections::BTreeSet,
     ffi::OsStr,
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
@@ -20,6 +19,8 @@ use rustix::{
 use serde::Serialize;
 
 use crate::{
+    bounded::Bounded,
+    brought::Brought,
     fault::Fault,
     item::{Content, Item, Piece},
     manifest::CONTROL,
@@ -62,6 +63,14 @@ impl Default for Policy {
     }
 }
 
+impl Policy {
+    /// The most bytes that are read of an archive. What is skipped costs time, too: that is what may be unpacked, and its headers.
+    pub(crate) fn most_read(&self) -> u64 {
+        let headers = self.most_entries.saturating_mul(LARGEST_HEADER);
+        self.most_bytes.saturating_add(headers)
+    }
+}
+
 /// Something of an archive that was not put into the root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refused {
@@ -90,25 +99,6 @@ pub struct Unpacked {
     pub mounts: u64,
 }
 
-/// A reader that fails, and does not end, where more follows than is allowed.
-struct Bounded<Source> {
-    source: Source,
-    left: u64,
-}
-
-impl<Source: Read> Read for Bounded<Source> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 && self.source.read(&mut [0])? > 0 {
-            return Err(io::Error::other(
-                "it has more than may come out of it; --max-size allows more",
-            ));
-        }
-        let count = (&mut self.source).take(self.left).read(buffer)?;
-        self.left = self.left.saturating_sub(u64::try_from(count).unwrap_or(0));
-        Ok(count)
-    }
-}
-
 /// Puts entries into a root.
 #[derive(Debug)]
 pub struct Unpacker<'tree, 'listener> {
@@ -117,7 +107,7 @@ pub struct Unpacker<'tree, 'listener> {
     unpacked: Unpacked,
     seen: u64,
     /// What the layer at hand has brought, which its own whiteouts don't take away.
-    layer: BTreeSet<PathBuf>,
+    layer: Brought,
     progress: Progress<'listener>,
 }
 
@@ -154,7 +144,7 @@ impl<'tree, 'listener> Unpacker<'tree, 'listener> {
             policy,
             unpacked: Unpacked::default(),
             seen: 0,
-            layer: BTreeSet::new(),
+            layer: Brought::default(),
             progress,
         }
     }
@@ -171,13 +161,8 @@ impl<'tree, 'listener> Unpacker<'tree, 'listener> {
     /// It is no tar archive, or damaged, or too large; or a write failed.
     pub fn tar(&mut self, archive: impl Read, layer: bool) -> Result<(), Fault> {
         let damaged = |error: io::Error| Fault::Failed(format!("read the archive: {error}"));
-        self.layer.clear();
-        // What is skipped costs time, too: no more is read than what may be unpacked, and its headers.
-        let headers = self.policy.most_entries.saturating_mul(LARGEST_HEADER);
-        let mut tape = Tape::new(Bounded {
-            source: archive,
-            left: self.policy.most_bytes.saturating_add(headers),
-        });
+        self.layer = Brought::default();
+        let mut tape = Tape::new(Bounded::new(archive, self.policy.most_read()));
         while let Some(item) = tape.forward().map_err(damaged)? {
             self.count(1)?;
             self.place(&item, layer, &mut tape)?;
@@ -203,12 +188,16 @@ impl<'tree, 'listener> Unpacker<'tree, 'listener> {
         self.seen = self.seen.saturating_add(entries);
         self.progress.add(entries);
         if self.seen > self.policy.most_entries {
-            let most = self.policy.most_entries;
-            return Err(Fault::Failed(format!(
-                "unpack: more than {most} entries; --max-entries allows more"
-            )));
+            return Err(self.too_many());
         }
         Ok(())
+    }
+
+    fn too_many(&self) -> Fault {
+        let most = self.policy.most_entries;
+        Fault::Failed(format!(
+            "unpack: more than {most} entries; --max-entries allows more"
+        ))
     }
 
     fn place(&mut self, item: &Item, layer: bool, bytes: &mut dyn Read) -> Result<(), Fault> {
@@ -268,7 +257,11 @@ impl<'tree, 'listener> Unpacker<'tree, 'listener> {
         }
         self.unpacked.entries += 1;
         if layer {
-            self.layer.insert(path);
+            self.layer.insert(&path);
+            // Links can make more of them than there are directories.
+            if self.layer.above() > self.policy.most_entries.saturating_mul(2) {
+                return Err(Stop::Fault(self.too_many()));
+            }
         }
         Ok(())
     }
@@ -399,7 +392,7 @@ impl<'tree, 'listener> Unpacker<'tree, 'listener> {
         let place = self.reach(path)?;
         let gone = OsStr::from_bytes(name.as_bytes().strip_prefix(WHITEOUT).unwrap_or_default());
         let path = directory.join(gone);
-        if inside(&path)? != path || self.layer.contains(&path) {
+        if inside(&path)? != path || self.layer.has(&path) {
             return Err(Stop::Refuse(
                 "a whiteout of what it does not concern".to_owned(),
             ));
@@ -416,11 +409,8 @@ impl<'tree, 'listener> Unpacker<'tree, 'listener> {
         };
         for (name, kind) in listed {
             let path = directory.join(name);
-            let kept = self.layer.contains(&path);
-            // What is below a path comes right behind it.
-            let next = || self.layer.range(path.clone()..).next();
-            let above = || next().is_some_and(|known| known.starts_with(&path));
-            if kind == FileType::Directory && (kept || above()) {
+            let kept = self.layer.has(&path);
+            if kind == FileType::Directory && (kept || self.layer.has_below(&path)) {
                 self.clear(&path)?;
             } else if !kept {
                 self.root.place(&path)?.remove()?;

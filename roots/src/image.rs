@@ -6,17 +6,21 @@ use std::{
 };
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::{
+    bounded::Bounded,
     compression::decompress,
     fault::Fault,
-    manifest::digest,
-    store::{Store, plain},
+    manifest::{digest_text, hexadecimal},
+    store::{Store, parsed, plain},
 };
 
 /// How deep indexes may lead to indexes.
 const DEEPEST_INDEX: usize = 4;
 const BLOCK: usize = 512;
+/// The most bytes that may follow the end of an archive, which fill its last record.
+const LONGEST_TAIL: u64 = 16 * 1024 * 1024;
 
 /// A layer, by its name in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +123,7 @@ impl Store {
         listed
             .into_iter()
             .flatten()
-            .map(|digest| hexadecimal(digest).map(str::to_owned))
+            .map(|digest| digits_of(digest).map(str::to_owned))
             .collect()
     }
 
@@ -144,8 +148,12 @@ impl Store {
         };
         let chosen = choose(&here, image, names)?;
         let (name, sha256) = blob(chosen)?;
-        self.verify(&name, &sha256)?;
-        let document = self.document(&name)?;
+        let text = self.text(&name)?;
+        let found = digest_text(&text);
+        if found != sha256 {
+            return Err(differs(&name, &found));
+        }
+        let document = parsed(&text, &name)?;
         if document.get("manifests").is_some() && depth < DEEPEST_INDEX {
             return self.of_index(&document, None, depth + 1);
         }
@@ -169,42 +177,84 @@ impl Store {
         })
     }
 
-    /// Makes sure that a part is the one that was meant.
-    fn verify(&self, name: &Path, wanted: &str) -> Result<(), Fault> {
-        compare(self.open(name)?, name, wanted)
-    }
-
-    /// Opens a layer's archive, once its bytes are known to be those that the image names. No more than `most` bytes of it
-    /// are looked at for that.
+    /// Unpacks a layer's archive by `unpack`, and makes sure that the bytes it was given are those that the image names: somebody may
+    /// put others in their place meanwhile. No more than `most` bytes are read.
     ///
     /// # Errors
-    /// They are not, or can't be read.
-    pub fn open_layer<'store>(
-        &'store self,
+    /// They are not, or can't be read. What was unpacked is not to be used then.
+    pub fn with_layer(
+        &self,
         layer: &Layer,
         most: u64,
-    ) -> Result<Box<dyn Read + 'store>, Fault> {
-        let open = || decompress(self.open(&layer.name)?).map_err(Fault::io("read", &layer.name));
-        if let Some(wanted) = &layer.sha256 {
-            self.verify(&layer.name, wanted)?;
+        unpack: impl FnOnce(&mut dyn Read) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let name = &layer.name;
+        let read = Bounded::new(self.open(name)?, most.saturating_add(LONGEST_TAIL));
+        let mut stored = Digested::new(read, layer.sha256.as_deref());
+        let archive = decompress(&mut stored).map_err(Fault::io("read", name))?;
+        let mut archive = Digested::new(archive, layer.diff_id.as_deref());
+        if let Err(fault) = unpack(&mut archive) {
+            drop(archive);
+            // What is damaged is best named by its digest.
+            return match stored.other(u64::MAX) {
+                Ok(Some(found)) => Err(differs(name, &found)),
+                _ => Err(fault),
+            };
         }
-        if let Some(wanted) = &layer.diff_id {
-            compare(open()?.take(most), &layer.name, wanted)?;
+        for other in [archive.other(LONGEST_TAIL), stored.other(LONGEST_TAIL)] {
+            if let Some(found) = other.map_err(Fault::io("read", name))? {
+                return Err(differs(name, &found));
+            }
         }
-        open()
+        Ok(())
     }
 }
 
-/// Makes sure that bytes have a digest.
-fn compare(bytes: impl Read, name: &Path, wanted: &str) -> Result<(), Fault> {
-    let (found, _) = digest(bytes, |_| Ok(())).map_err(Fault::io("read", name))?;
-    if found == wanted {
-        return Ok(());
+/// A reader that digests what was read from it, where there is a digest that it must have.
+struct Digested<'layer, Source> {
+    source: Source,
+    wanted: Option<(&'layer str, Sha256)>,
+}
+
+impl<'layer, Source: Read> Digested<'layer, Source> {
+    fn new(source: Source, wanted: Option<&'layer str>) -> Self {
+        let wanted = wanted.map(|wanted| (wanted, Sha256::new()));
+        Digested { source, wanted }
     }
+
+    /// Reads on to the end, before which `most` bytes may come, and gives the digest if it is another than was meant.
+    fn other(mut self, most: u64) -> io::Result<Option<String>> {
+        if self.wanted.is_none() {
+            return Ok(None);
+        }
+        if io::copy(&mut (&mut self).take(most), &mut io::sink())? == most {
+            let mib = most >> 20;
+            return Err(io::Error::other(format!(
+                "{mib} MiB or more follow the end of the archive in it"
+            )));
+        }
+        let found = self
+            .wanted
+            .map(|(wanted, hash)| (wanted, hexadecimal(&hash.finalize())));
+        Ok(found
+            .filter(|(wanted, found)| wanted != found)
+            .map(|(_, found)| found))
+    }
+}
+
+impl<Source: Read> Read for Digested<'_, Source> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        if let Some((_, hash)) = &mut self.wanted {
+            hash.update(buffer.get(..count).unwrap_or_default());
+        }
+        Ok(count)
+    }
+}
+
+fn differs(name: &Path, found: &str) -> Fault {
     let name = name.display();
-    Err(Fault::Failed(format!(
-        "read {name} of the image: its digest is {found}"
-    )))
+    Fault::Failed(format!("read {name} of the image: its digest is {found}"))
 }
 
 /// Picks the one image there is, or the one that is named.
@@ -253,12 +303,12 @@ fn is_for_here(manifest: &Value) -> bool {
 
 /// Gives the name and digest of what a descriptor describes.
 fn blob(descriptor: &Value) -> Result<(PathBuf, String), Fault> {
-    let digest = hexadecimal(descriptor.get("digest").unwrap_or(&Value::Null))?;
+    let digest = digits_of(descriptor.get("digest").unwrap_or(&Value::Null))?;
     Ok((Path::new("blobs/sha256").join(digest), digest.to_owned()))
 }
 
 /// Gives the digits of a digest, which are fit to be a name.
-fn hexadecimal(digest: &Value) -> Result<&str, Fault> {
+fn digits_of(digest: &Value) -> Result<&str, Fault> {
     let text = digest.as_str().unwrap_or_default();
     let digits = text.strip_prefix("sha256:").filter(|digits| {
         let digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');

@@ -14,6 +14,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 
 use crate::{
     archive::{Policy, Unpacked, Unpacker},
+    bounded::Bounded,
     build::accounts,
     compression::decompress,
     etc,
@@ -194,7 +195,9 @@ impl Request {
         }
         let failed = |error| Fault::io("read", &self.source)(error);
         let again = source.try_clone().map_err(failed)?;
-        let mut archive = decompress(source).map_err(failed)?;
+        // Compressed, it can have parts of any length of which nothing comes out.
+        let stored = Bounded::new(source, self.policy.most_read());
+        let mut archive = decompress(stored).map_err(failed)?;
         let (image, start) = is_image(&mut archive).map_err(failed)?;
         let mut archive = Cursor::new(start.clone()).chain(archive);
         if !image {
@@ -233,9 +236,9 @@ impl Request {
     ) -> Result<Option<String>, Fault> {
         let image = store.image(self.image.as_deref())?;
         for layer in image.layers {
-            // What is more than that is too much for a root as well.
-            let most = self.policy.most_bytes.saturating_mul(2);
-            unpacker.tar(store.open_layer(&layer, most)?, true)?;
+            store.with_layer(&layer, self.policy.most_read(), |archive| {
+                unpacker.tar(archive, true)
+            })?;
         }
         Ok(image.digest)
     }

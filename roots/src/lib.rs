@@ -8,6 +8,8 @@
 //! crate imports the core and the config's. It never imports jailctl, which is the one that uses it.
 
 pub mod archive;
+mod bounded;
+mod brought;
 pub mod build;
 pub mod change;
 pub mod closure;

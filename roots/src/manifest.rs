@@ -249,6 +249,6 @@ pub fn digest_text(text: &[u8]) -> String {
     hexadecimal(&Sha256::digest(text))
 }
 
-fn hexadecimal(digest: &[u8]) -> String {
+pub(crate) fn hexadecimal(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

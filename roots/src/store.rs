@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::FileExt,
     path::{Component, Path, PathBuf},
 };
@@ -15,7 +15,9 @@ use tar::EntryType;
 use crate::{fault::Fault, tree::Tree};
 
 /// The most that a JSON document of an image may have, in bytes.
-const LARGEST_DOCUMENT: u64 = 16 * 1024 * 1024;
+const LARGEST_DOCUMENT: u64 = 4 * 1024 * 1024;
+/// The most parts that an archive of images may have.
+const MOST_PARTS: usize = 100_000;
 /// How many names a part may have that lead to each other.
 const MOST_ALIASES: usize = 4;
 
@@ -71,7 +73,8 @@ impl Store {
         };
         let mut archive = tar::Archive::new(whole);
         // Raw: the names in question fit a header, and no other is wanted.
-        for entry in archive.entries().map_err(damaged)?.raw(true) {
+        // What is between them is not read, however long it is.
+        for entry in archive.entries_with_seek().map_err(damaged)?.raw(true) {
             let entry = entry.map_err(damaged)?;
             let header = entry.header();
             let Ok(name) = header.path().map(|name| plain(&name)) else {
@@ -97,6 +100,11 @@ impl Store {
                 _ => continue,
             };
             parts.insert(name, part);
+            if parts.len() > MOST_PARTS {
+                return Err(Fault::Failed(format!(
+                    "read the archive: an image has no more than {MOST_PARTS} parts"
+                )));
+            }
         }
         Ok(Store::Archive(file, parts))
     }
@@ -136,17 +144,28 @@ impl Store {
         }
     }
 
-    pub(crate) fn document(&self, name: &Path) -> Result<Value, Fault> {
-        let fault =
-            |error: String| Fault::Failed(format!("read {} of the image: {error}", name.display()));
+    /// Reads a document.
+    pub(crate) fn text(&self, name: &Path) -> Result<Vec<u8>, Fault> {
         let mut text = Vec::new();
         let read = self
             .open(name)?
             .take(LARGEST_DOCUMENT)
             .read_to_end(&mut text);
-        read.map_err(|error| fault(error.to_string()))?;
-        serde_json::from_slice(&text).map_err(|error| fault(error.to_string()))
+        read.map_err(|error| {
+            Fault::Failed(format!("read {} of the image: {error}", name.display()))
+        })?;
+        Ok(text)
     }
+
+    pub(crate) fn document(&self, name: &Path) -> Result<Value, Fault> {
+        parsed(&self.text(name)?, name)
+    }
+}
+
+/// Takes a document apart.
+pub(crate) fn parsed(text: &[u8], name: &Path) -> Result<Value, Fault> {
+    serde_json::from_slice(text)
+        .map_err(|error| Fault::Failed(format!("read {} of the image: {error}", name.display())))
 }
 
 /// Takes `.` and `..` out of a name within a store. It is looked up in a table or below a descriptor, never opened.
@@ -182,5 +201,17 @@ impl Read for Section<'_> {
         self.at = self.at.saturating_add(advanced);
         self.left = self.left.saturating_sub(advanced);
         Ok(count)
+    }
+}
+
+impl Seek for Section<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(_) => None,
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
     }
 }

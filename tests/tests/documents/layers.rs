@@ -146,7 +146,14 @@ const ROOTS: Layers = Layers {
         &["journal.rs", "populate.rs", "skeleton.rs", "strangers.rs"],
         // What somebody else has packed.
         &["archive.rs", "image.rs"],
-        &["compression.rs", "item.rs", "store.rs", "tape.rs"],
+        &[
+            "bounded.rs",
+            "brought.rs",
+            "compression.rs",
+            "item.rs",
+            "store.rs",
+            "tape.rs",
+        ],
         // Which of the host's files it takes.
         &["collect.rs"],
         &[

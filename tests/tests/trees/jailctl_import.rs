@@ -1120,3 +1120,74 @@ fn the_layers_of_a_saved_image_are_those_of_its_configuration() {
         assert_eq!(sandbox.must("ls -A /srv/jails"), "");
     }
 }
+
+/// Makes a directory of an image with these layers, which somebody can change.
+const LAYOUT: &str = r#"
+layout() {
+    mkdir -p $1/blobs/sha256; echo '{"imageLayoutVersion":"1.0.0"}' >$1/oci-layout
+    layer=$(sha256sum <$2 | cut -c-64); mv $2 $1/blobs/sha256/$layer
+    echo "{\"schemaVersion\":2,\"layers\":[{\"digest\":\"sha256:$layer\"}]}" >/srv/manifest
+    name=$(sha256sum </srv/manifest | cut -c-64); mv /srv/manifest $1/blobs/sha256/$name
+    echo "{\"schemaVersion\":2,\"manifests\":[{\"digest\":\"sha256:$name\"}]}" >$1/index.json
+}
+"#;
+
+#[test]
+fn a_layer_that_somebody_exchanges_while_it_is_read_is_not_unpacked() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.must(&format!(
+        r#"{LAYOUT}
+        cd /srv; mkdir good evil; echo good >good/file; echo evil >evil/file; tar cf good.tar -C good file; tar cf evil.tar -C evil file
+        cp good.tar first.tar; layout image first.tar; blob=image/blobs/sha256/$layer
+        (while :; do for one in good evil; do cp $one.tar next; mv next $blob; done; done) & other=$!
+        for round in $(seq 80); do
+            if jailctl import image root >/dev/null 2>&1; then cat root/file; rm -r root; else echo refused; fi
+        done | sort | uniq -c
+        kill $other"#
+    ));
+    assert!(said.contains("good") && said.contains("refused"), "{said}");
+    assert!(!said.contains("evil"), "{said}");
+}
+
+#[test]
+fn a_layer_that_is_all_holes_is_not_read_to_its_end() {
+    let sandbox = Sandbox::new();
+    for (what, name, why) in [
+        ("truncate -s 4T holes", "holes", "16 MiB or more follow"),
+        // A frame of zstd that is to be skipped, of 4 GB, again and again.
+        (
+            r"printf '\120\052\115\030\377\377\377\377' >frames; truncate -s 4294967303 frames; truncate -s 4T frames",
+            "frames",
+            "it has more than may come out of it",
+        ),
+    ] {
+        // Its digest is not asked for here: that would take hours.
+        let said = sandbox.sh(&format!(
+            "{LAYOUT} cd /srv; rm -rf image; echo >some; layout image some; {what}; mv {name} image/blobs/sha256/$layer
+             timeout 60 jailctl import --max-size 1M --max-entries 100 image root"
+        ));
+        assert_eq!(said.code(), Some(3), "{name}: {said}");
+        assert!(said.stderr.contains(why), "{name}: {said}");
+        sandbox.must("test ! -e /srv/root");
+    }
+}
+
+#[test]
+fn long_paths_of_a_layer_take_no_memory() {
+    let deep = ["d".repeat(250).as_str(); 14].join("/");
+    let mut archive = Archive::new();
+    for number in 0..8000 {
+        let name = format!("{deep}/{number:08}{}", "f".repeat(200));
+        archive = archive.pax(&[("path", name.as_str())]).file("f", "");
+    }
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&archive.bytes()).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write("/srv/layer.tar.gz", gzip.finish().unwrap());
+    // Some 30 MB of paths.
+    let said = sandbox.sh(&format!(
+        "{LAYOUT} cd /srv; layout image layer.tar.gz; prlimit --data=24000000 jailctl import --json image root"
+    ));
+    assert_eq!(said.code(), Some(0), "{said}");
+    assert!(said.stdout.contains("\"entries\": 8000"), "{said}");
+}
