@@ -8,6 +8,7 @@
 pub(crate) mod batch;
 pub(crate) mod database;
 pub(crate) mod directories;
+pub(crate) mod key;
 pub(crate) mod plan;
 pub(crate) mod rewrite;
 pub(crate) mod roots;
@@ -18,7 +19,6 @@ pub(crate) mod wanted;
 pub(super) mod host;
 
 mod doors;
-mod key;
 mod locked;
 mod planner;
 mod rules;

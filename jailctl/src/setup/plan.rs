@@ -15,6 +15,8 @@ use jail::{
     trust,
 };
 
+pub(super) use keys::not_taken;
+
 use super::{
     accounts::{HOMES, group, login_shell},
     asked::Asked,

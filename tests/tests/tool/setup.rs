@@ -656,7 +656,7 @@ fn keys_that_are_none_and_keys_for_several_are_refused() {
             "--user ann --key /root/.ssh/id_ed25519",
             "this is a private key",
         ),
-        ("--user ann --key /root/text", "finds no public key"),
+        ("--user ann --key /root/text", "this is no public key"),
         (
             "--user ann --user bob --key /root/key.pub",
             "several users can't share a key",

@@ -25,9 +25,20 @@ use crate::{
     shell::{self, shown},
 };
 
-/// How much is read of all files, in bytes, and how long that may take, in seconds.
-const MOST: &str = "1048576";
+/// How long reading may take, in seconds.
 const LONGEST: &str = "10";
+
+/// Reads as much as 1 MiB of each file, and waits for nobody to write into a pipe. Each ends with the end of a line.
+const READ: &str = r#"
+for file; do
+    if ! test -e "$file" || test -f "$file"; then
+        dd if="$file" iflag=nonblock,count_bytes count=1048576 bs=65536 status=none || exit
+        echo
+    else
+        echo "$file is no regular file" >&2
+        exit 1
+    fi
+done"#;
 
 /// Takes the keys along that the user can write.
 pub(crate) fn to_roots_file(
@@ -160,7 +171,7 @@ fn read_as(identity: &Identity, from: &[PathBuf]) -> Result<Option<(String, usiz
     // In a session of its own: the user's process has no hold on root's terminal.
     let mut command = shell::program("setsid");
     command
-        .args(["--wait", "timeout", LONGEST, "head", "-q", "-c", MOST, "--"])
+        .args(["--wait", "timeout", LONGEST, "sh", "-c", READ, "sh"])
         .args(&from);
     // With the uid of somebody else, the supplementary groups go as well.
     command.uid(identity.uid).gid(identity.gid);
@@ -169,12 +180,20 @@ fn read_as(identity: &Identity, from: &[PathBuf]) -> Result<Option<(String, usiz
         .map_err(|error| Failure::Failed(format!("read keys: {error}")))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let why = match said.trim() {
+            "" => format!("it took longer than {LONGEST} seconds"),
+            said => shown(said),
+        };
         return Err(Failure::Failed(format!(
-            "read the keys as {}: {}",
+            "read the keys as {}: {why}; put them into {KEYS}/{0}, or remove what is in their place",
             shown(&identity.name),
-            shown(said.trim())
         )));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(Some(leading_to_shell(&text)))
+    let (mut keys, left_out) = leading_to_shell(&text);
+    keys.truncate(keys.trim_end().len());
+    if !keys.is_empty() {
+        keys.push('\n');
+    }
+    Ok(Some((keys, left_out)))
 }

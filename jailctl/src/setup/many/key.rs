@@ -1,18 +1,26 @@
 //! Public keys, as a list of users has them: checked as a whole before one is written.
 
 use std::{
-    fs::OpenOptions,
+    fs::File,
     io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
     path::{self, Path, PathBuf},
 };
 
-use nix::libc::O_NONBLOCK;
+use rustix::{
+    fs::{Mode, OFlags, open},
+    io::Errno,
+};
 
-use crate::{failure::Failure, shell::shown};
+use crate::{
+    failure::Failure,
+    shell::{quoted, shown},
+};
 
 /// The most bytes that a file of keys may have.
 const LARGEST: u64 = 64 << 10;
+
+/// What stands before the beginning of a line that is no key, in messages.
+const BEGINS: &str = "; it begins with ";
 
 /// The types of keys that sshd takes, each with how many parts its key has: RFC 4253, RFC 5656, RFC 8709, PROTOCOL.u2f.
 const TYPES: [(&str, usize); 7] = [
@@ -46,35 +54,56 @@ pub(super) fn placed(text: &str, directory: &Path) -> String {
 /// # Errors
 /// What is wrong with it, in words. A key itself is never repeated.
 pub(super) fn keys(text: &str, user: &str) -> Result<Vec<String>, String> {
-    if text.starts_with('/') {
-        let path = text.replace("{user}", user);
-        let text = read(Path::new(&path))
-            .map_err(|error| format!("read the key {}: {error}", shown(Path::new(&path))))?;
-        let keys = lines(&text).map_err(|why| {
-            // What else a file has is for its readers alone.
-            let why = why.split(';').next().unwrap_or_default();
-            format!("{}: {why}", shown(Path::new(&path)))
-        })?;
-        return match keys.is_empty() {
-            true => Err(format!("{} has no key", shown(Path::new(&path)))),
-            false => Ok(keys),
-        };
+    match text.starts_with('/') {
+        true => of_file(Path::new(&text.replace("{user}", user))),
+        false => lines(text),
     }
-    lines(text)
 }
 
-/// Reads a file of keys. The path may be in a home: no device, pipe or large file is read.
+/// Reads the public keys that a file has. What else it has is for its readers alone: it is neither taken nor repeated.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(in crate::setup) fn of_file(path: &Path) -> Result<Vec<String>, String> {
+    let name = shown(path);
+    let text = read(path).map_err(|error| format!("read the key {name}: {error}"))?;
+    let keys = lines(&text).map_err(|why| {
+        let why = why.split(BEGINS).next().unwrap_or_default();
+        format!("{name}: {why}")
+    })?;
+    match keys.is_empty() {
+        true => Err(format!("{name} has no key")),
+        false => Ok(keys),
+    }
+}
+
+/// Refuses keys that somebody has left for the name of an account that is yet to be made. `file` is the one that sshd will read.
+pub(in crate::setup) fn refuse_left(file: &Path) -> Result<(), String> {
+    match file.symlink_metadata() {
+        Ok(_) => Err(format!(
+            "{} is there, and the account is not: whoever has these keys would log in as the new user; move it away first: mv {} /root/",
+            shown(file),
+            quoted(file)
+        )),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Reads a small file. Others may be able to exchange it: it is opened once, and no link, device or pipe is followed or waited for.
 fn read(path: &Path) -> io::Result<String> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(O_NONBLOCK)
-        .open(path)?;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = open(path, flags, Mode::empty()).map_err(|errno| match errno {
+        Errno::LOOP => io::Error::other("it is a symbolic link; give the file that it leads to"),
+        other => other.into(),
+    })?;
+    let file = File::from(opened);
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
-    let mut text = String::new();
-    match file.take(LARGEST + 1).read_to_string(&mut text)? as u64 {
-        0..=LARGEST => Ok(text),
+    let mut bytes = Vec::new();
+    match file.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 {
+        // A comment may be in whatever encoding.
+        0..=LARGEST => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         _ => Err(io::Error::other("it has more than 64 KiB")),
     }
 }
@@ -98,7 +127,7 @@ fn check(line: &str) -> Result<(), String> {
         return Err(match TYPES.iter().any(|(known, _)| line.contains(known)) {
             true => "the key has options; give the key alone".to_owned(),
             false => format!(
-                "this is no public key; it begins with {}",
+                "this is no public key{BEGINS}{}",
                 shown(kind.chars().take(20).collect::<String>())
             ),
         });
@@ -206,6 +235,7 @@ mod tests {
     #[test]
     fn a_file_of_keys_is_a_small_regular_file_and_what_else_it_has_is_not_repeated() {
         for (wrong, why) in [
+            ("/dev/stdin", "symbolic link"),
             ("/dev/zero", "no regular file"),
             ("/", "no regular file"),
             ("/etc/passwd", "no public key"),

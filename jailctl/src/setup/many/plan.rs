@@ -32,7 +32,7 @@ use crate::{
         file::{self, Purpose, Written},
         guard::{self, Reach},
         journal::About,
-        plan::{Plan, refuse_of_others},
+        plan::{Plan, not_taken, refuse_of_others},
         sshd,
         text::applied::Applied,
     },
@@ -165,9 +165,11 @@ impl Planner<'_> {
         if self.wanted.prunes {
             self.prune(users)?;
         }
-        let (drop_ins, sshds) = self.drop_ins()?;
+        let mut taken = Vec::new();
+        let (drop_ins, sshds) = self.drop_ins(&mut taken)?;
         self.refuse_reached(users, &sshds, tried)?;
         let mut notes = self.others(users)?;
+        notes.extend(taken);
         let roots = self.built_roots()?;
         for above in roots.iter().filter_map(|it| it.path.parent()) {
             self.directories.of_root(above);
@@ -221,7 +223,10 @@ impl Planner<'_> {
 
     /// Gives sshd's files that are missing. Who loses keys by them, because these are in the home, gets them copied.
     /// Gives also the groups that they are for.
-    fn drop_ins(&mut self) -> Result<(Vec<Written>, Vec<String>), Failure> {
+    fn drop_ins(
+        &mut self,
+        notes: &mut Vec<String>,
+    ) -> Result<(Vec<Written>, Vec<String>), Failure> {
         if !sshd::is_there() || self.served.is_empty() || !self.wanted.by_login_shell {
             return Ok((Vec::new(), Vec::new()));
         }
@@ -236,15 +241,17 @@ impl Planner<'_> {
                 let Some(identity) = self.host.identity(&name)? else {
                     continue;
                 };
-                if path.exists() || planned.contains(&path) {
+                if path.symlink_metadata().is_ok() || planned.contains(&path) {
                     continue;
                 }
-                if let Some(keys) = keys_in_home(&identity)? {
-                    self.keys.push(Small {
+                match keys_in_home(&identity) {
+                    Ok(None) => {}
+                    Ok(keys) => self.keys.push(Small {
                         path,
                         before: None,
-                        after: Some(keys),
-                    });
+                        after: keys,
+                    }),
+                    Err(why) => notes.push(not_taken(&name, &why)),
                 }
             }
         }

@@ -1,14 +1,14 @@
 //! The keys of users, which go where root alone can write.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use crate::{
     accounts::traces::KEYS,
     doctor::mend::keys_in_home,
     failure::Failure,
     setup::{
-        command::Command,
         file::{Purpose, Written},
+        many::key,
         targets::Target,
         text::lists,
     },
@@ -23,21 +23,26 @@ pub(super) fn of(
     let (mut files, mut notes) = (Vec::new(), Vec::new());
     for target in targets {
         let file = Path::new(KEYS).join(&target.name);
-        let is_there = file.exists();
-        let text = match (key, &target.identity) {
+        let is_there = file.symlink_metadata().is_ok();
+        if target.identity.is_none() {
+            key::refuse_left(&file)
+                .map_err(|why| Failure::Failed(format!("nothing was changed, because {why}")))?;
+        }
+        let lines = match (key, &target.identity) {
             (Some(key), _) if is_asked(target, key) => {
-                Some(of_file(Path::new(&key.replace("{user}", &target.name)))?)
+                let keys = key::of_file(Path::new(&key.replace("{user}", &target.name)));
+                keys.map_err(|why| Failure::Usage(format!("--key: {why}")))?
             }
             // Those that sshd read in the home until now.
-            (_, Some(identity)) if !is_there => keys_in_home(identity)?,
-            _ => None,
+            (_, Some(identity)) if !is_there => match keys_in_home(identity) {
+                Ok(text) => lines_of(&text.unwrap_or_default()),
+                Err(why) => {
+                    notes.push(not_taken(&target.name, &why));
+                    Vec::new()
+                }
+            },
+            _ => Vec::new(),
         };
-        let lines = text.as_deref().unwrap_or_default().lines();
-        let is_key = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with('#');
-        let lines: Vec<String> = lines
-            .filter(is_key)
-            .map(|it| it.trim().to_owned())
-            .collect();
         if lines.is_empty() {
             if !is_there {
                 let (user, file) = (shown(&target.name), shown(&file));
@@ -63,15 +68,17 @@ fn is_asked(target: &Target, key: &str) -> bool {
         || key.contains("{user}") && Path::new(&key.replace("{user}", &target.name)).exists()
 }
 
-/// Reads a file of public keys.
-fn of_file(file: &Path) -> Result<String, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?;
-    let wrong = |why: &str| Failure::Usage(format!("--key {}: {why}", shown(file)));
-    if text.contains("PRIVATE KEY") {
-        return Err(wrong("this is a private key; give the public one (.pub)"));
-    }
-    let path = file.to_string_lossy();
-    let asked = Command::of(&["ssh-keygen", "-l", "-f", &path]).run();
-    asked.map_err(|_| wrong("ssh-keygen finds no public key in it"))?;
-    Ok(text)
+/// Gives the lines of a file of keys that have one.
+fn lines_of(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim);
+    let is_key = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    lines.filter(is_key).map(str::to_owned).collect()
+}
+
+/// Says that a user's own keys stay where they are. What one user has in a home keeps nobody else from a set-up.
+pub(in crate::setup) fn not_taken(user: &str, why: &Failure) -> String {
+    format!(
+        "the keys that {} has in the home are not taken along: {why}",
+        shown(user)
+    )
 }
