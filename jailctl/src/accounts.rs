@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod administrators;
 pub(crate) mod disk_limit;
 pub(crate) mod edit;
+pub(crate) mod host_text;
 pub(crate) mod listed;
 pub(crate) mod login_defs;
 pub(crate) mod manager;

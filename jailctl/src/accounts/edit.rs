@@ -4,16 +4,30 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
-use jail_roots::lock;
+use jail_roots::{lock, tree::Tree};
+use rustix::{
+    fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr},
+    io::Errno,
+};
 use toml_edit::{Array, Document, DocumentMut, Item, Table, TableLike, TomlError, Value};
 
-use crate::failure::Failure;
+use super::host_text::bytes_of;
+use crate::{failure::Failure, shell::shown};
 
 /// Held while a config is changed. No user can open it, so none can keep it locked.
 const LOCK: &str = "/run/login-jail.lock";
+
+/// How many links may lead to each other.
+const MOST_LINKS: usize = 8;
+
+/// The most bytes that an attribute has, and a list of their names: xattr(7).
+const LARGEST_ATTRIBUTE: usize = 64 << 10;
+
+/// Attributes that sign what a file has in it.
+const OF_CONTENT: [&[u8]; 2] = [b"security.ima", b"security.evm"];
 
 /// Writes a user's rule into `[users]`, in place of the one that is there.
 pub(crate) fn set_user(text: &str, user: &str, target: &str) -> Result<String, TomlError> {
@@ -103,9 +117,55 @@ impl Lock {
     }
 }
 
-/// Replaces a file at once, with the owner and mode of the old one, which stays beside it with a `~` behind its name.
+/// Gives the file that a path leads to. A link that root has made is followed: it stays, and what it leads to is changed.
+///
+/// # Errors
+/// Others than root can change a link, or the way to it; it leads nowhere.
+pub(crate) fn target_of(path: &Path) -> Result<PathBuf, Failure> {
+    let mut target = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let found = match target.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && target == path => {
+                return Ok(target);
+            }
+            found => found.map_err(|error| Failure::io("follow the link", path, &error))?,
+        };
+        if !found.is_symlink() && target == path {
+            return Ok(target);
+        }
+        drop(Tree::open_above(&target)?);
+        if !found.is_symlink() {
+            return Ok(target);
+        }
+        if found.uid() != 0 {
+            break;
+        }
+        let to = fs::read_link(&target).map_err(|error| Failure::io("read", &target, &error))?;
+        // No link is above it: `..` in the target leads to the directory that stands before it.
+        target = plain(&target.parent().unwrap_or(Path::new("/")).join(to));
+    }
+    Err(Failure::Failed(format!(
+        "{} is a link that is not root's, or leads through too many others; put a file in its place",
+        shown(path)
+    )))
+}
+
+/// Takes `.` and `..` out of a path.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => plain.push(name),
+            Component::ParentDir => drop(plain.pop()),
+            _ => {}
+        }
+    }
+    plain
+}
+
+/// Replaces a file at once, with the owner, mode and attributes of the old one, which stays beside it with a `~` behind its name.
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let old = fs::metadata(path).map_err(|error| Failure::io("examine", path, &error))?;
+    let path = &target_of(path)?;
     let backup = with_suffix(path, "~");
     // A link in this place is replaced, not followed.
     match fs::remove_file(&backup) {
@@ -116,7 +176,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     }
     fs::hard_link(path, &backup).map_err(|error| Failure::io("make", &backup, &error))?;
     let new = with_suffix(path, ".new");
-    write_like(&new, text, &old).map_err(|error| Failure::io("write", &new, &error))?;
+    write_like(&new, text, path).map_err(|error| Failure::io("write", &new, &error))?;
     fs::rename(&new, path)
         .and_then(|()| sync_directory(path))
         .map_err(|error| Failure::io("replace", path, &error))
@@ -124,16 +184,17 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
 
 /// Puts back what [`replace`] has replaced.
 pub(crate) fn restore(path: &Path) -> Result<(), Failure> {
+    let path = &target_of(path)?;
     fs::rename(with_suffix(path, "~"), path).map_err(|error| Failure::io("restore", path, &error))
 }
 
-fn write_like(path: &Path, text: &str, old: &fs::Metadata) -> io::Result<()> {
+fn write_like(path: &Path, text: &str, old: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let file = create(path, text.as_bytes())?;
-    give_owner_and_mode(&file, old)?;
+    let file = create(path, &bytes_of(text))?;
+    make_like(&file, old)?;
     file.sync_all()
 }
 
@@ -148,12 +209,30 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-/// Gives a file the owner and mode of another.
-pub(crate) fn give_owner_and_mode(file: &File, other: &fs::Metadata) -> io::Result<()> {
-    fchown(file, Some(other.uid()), Some(other.gid()))?;
+/// Gives a file the owner and mode of another, and its extended attributes: SELinux's label and access lists are among them.
+pub(crate) fn make_like(file: &File, other: &Path) -> io::Result<()> {
+    let other = File::open(other)?;
+    let old = other.metadata()?;
+    fchown(file, Some(old.uid()), Some(old.gid()))?;
     file.set_permissions(fs::Permissions::from_mode(
-        other.permissions().mode() & 0o7777,
-    ))
+        old.permissions().mode() & 0o7777,
+    ))?;
+    let mut names = vec![0_u8; LARGEST_ATTRIBUTE];
+    let length = match flistxattr(&other, names.as_mut_slice()) {
+        Err(Errno::NOTSUP) => 0,
+        length => length?,
+    };
+    let names = names.get(..length).unwrap_or_default();
+    for name in names.split(|byte| *byte == 0).filter(|it| !it.is_empty()) {
+        if OF_CONTENT.contains(&name) {
+            continue;
+        }
+        let mut value = vec![0_u8; LARGEST_ATTRIBUTE];
+        let length = fgetxattr(&other, name, value.as_mut_slice())?;
+        let value = value.get(..length).unwrap_or_default();
+        fsetxattr(file, name, value, XattrFlags::empty())?;
+    }
+    Ok(())
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {

@@ -1,6 +1,8 @@
 //! login.defs(5): which ids ordinary accounts have, and how long passwords are valid.
 
-use std::{fs, ops::RangeInclusive};
+use std::{ops::RangeInclusive, path::Path};
+
+use super::host_text;
 
 /// Accounts below are the system's, which a rule for everybody or a misspelt name is not meant for: UID_MIN.
 pub(crate) const FIRST_ORDINARY: u32 = 1000;
@@ -15,7 +17,7 @@ pub(crate) struct LoginDefs(String);
 impl LoginDefs {
     /// Reads the file. Where there is none, every setting has its default.
     pub(crate) fn read() -> LoginDefs {
-        LoginDefs(fs::read_to_string("/etc/login.defs").unwrap_or_default())
+        LoginDefs(host_text::read(Path::new("/etc/login.defs")).unwrap_or_default())
     }
 
     /// Gives a setting that is a number; nothing where it is not set.

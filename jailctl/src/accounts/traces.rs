@@ -11,7 +11,7 @@ use std::{
 use jail::account::identity::Identity;
 
 use crate::{
-    accounts::edit,
+    accounts::{edit, host_text},
     failure::Failure,
     output::say,
     shell::{self, quoted, shown},
@@ -69,7 +69,7 @@ fn rewrite(
     dry_run: bool,
     change: impl Fn(&str) -> Option<String>,
 ) -> Result<bool, Failure> {
-    let text = match fs::read_to_string(file) {
+    let text = match host_text::read(file) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(Failure::io("read", file, &error)),

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, Permissions},
     io::{self, ErrorKind},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -21,10 +21,12 @@ use super::{
 };
 use crate::{
     accounts::{
-        edit::{create, give_owner_and_mode, with_suffix},
+        edit::{create, make_like, target_of, with_suffix},
+        host_text::{self, bytes_of},
         trial::Trial,
     },
     failure::Failure,
+    shell::quoted,
 };
 
 /// What stands behind the name of a file while it is written. No program reads a file of such a name.
@@ -71,6 +73,7 @@ impl Written {
         edited: impl FnOnce(&str) -> Result<String, Failure>,
     ) -> Result<Option<Written>, Failure> {
         let before = read(path)?;
+        refuse_hard_link(path)?;
         let after = edited(before.as_deref().unwrap_or_default())?;
         let is_same = before.as_deref().unwrap_or_default() == after;
         Ok((!is_same).then(|| Written {
@@ -191,7 +194,7 @@ impl Written {
 
     /// Takes the set-up back in the file. Tells whether that changed it, and what of the set-up stays.
     pub(super) fn take_back(&self) -> Result<(bool, Option<String>), Failure> {
-        remove(&with_suffix(&self.path, UNFINISHED))?;
+        remove(&with_suffix(&target_of(&self.path)?, UNFINISHED))?;
         let (text, kept) = self.without()?;
         let changes = read(&self.path)? != text;
         if changes {
@@ -223,12 +226,8 @@ fn own_lines(before: &str, after: &str) -> Vec<String> {
 
 /// Reads a file; nothing where there is none.
 pub(super) fn read(path: &Path) -> Result<Option<String>, Failure> {
-    match fs::read(path) {
-        Ok(bytes) => {
-            let text = String::from_utf8(bytes);
-            let no_text = |_| Failure::Failed(format!("read {}: it is no text", path.display()));
-            text.map(Some).map_err(no_text)
-        }
+    match host_text::read(path) {
+        Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::io("read", path, &error)),
     }
@@ -245,17 +244,35 @@ pub(super) fn refuse_changed(path: &Path, before: Option<&String>) -> Result<(),
     )))
 }
 
-/// Replaces a file of root's at once, with the owner and mode of the old one; no text removes it.
+/// Refuses a file that has other names: they would go on having what it has now.
+pub(super) fn refuse_hard_link(path: &Path) -> Result<(), Failure> {
+    let path = target_of(path)?;
+    match path.symlink_metadata() {
+        Ok(found) if found.is_file() && found.nlink() > 1 => Err(Failure::Failed(format!(
+            "nothing was changed, because {0} is one of {1} names of the same file, and the others would not change with it; make it a \
+             file of its own first: cp -a {0} {0}.own && mv {0}.own {0}",
+            quoted(&path),
+            found.nlink()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Replaces a file of root's at once, with the owner, mode and attributes of the old one; no text removes it.
 fn replace(path: &Path, text: Option<&str>) -> Result<(), Failure> {
-    // Only where nobody else can change the way to it.
-    drop(Tree::open_above(path)?);
     let Some(text) = text else {
+        drop(Tree::open_above(path)?);
         remove(path)?;
         return sync_above(path);
     };
+    let path = &target_of(path)?;
+    // Only where nobody else can change the way to it.
+    drop(Tree::open_above(path)?);
     let new = with_suffix(path, UNFINISHED);
     remove(&new)?;
-    let written = write_like(&new, text, path).and_then(|()| fs::rename(&new, path));
+    let written = write_like(&new, text, path)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| fs::rename(&new, path));
     if let Err(error) = written {
         remove(&new)?;
         return Err(Failure::io("write", path, &error));
@@ -274,16 +291,16 @@ pub(super) fn remove(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn write_like(new: &Path, text: &str, old: &Path) -> io::Result<()> {
-    let file = create(new, text.as_bytes())?;
-    match fs::metadata(old) {
-        Ok(old) => give_owner_and_mode(&file, &old)?,
+/// Writes a file that is to take the place of another, where there is one. It is not on the disk yet.
+pub(super) fn write_like(new: &Path, text: &str, old: &Path) -> io::Result<File> {
+    let file = create(new, &bytes_of(text))?;
+    match make_like(&file, old) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             file.set_permissions(Permissions::from_mode(0o644))?;
         }
-        Err(error) => return Err(error),
+        made => made?,
     }
-    file.sync_all()
+    Ok(file)
 }
 
 /// Makes a change of a directory's names last.

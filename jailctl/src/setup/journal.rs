@@ -19,7 +19,7 @@ use super::{
     change::Change,
     file::{Written, sync_above},
 };
-use crate::failure::Failure;
+use crate::{accounts::host_text::bytes_of, failure::Failure};
 
 /// Where the journals of all set-ups are.
 pub(crate) const DIRECTORY: &str = "/var/lib/login-jail/setup";
@@ -107,7 +107,7 @@ impl Journal {
         if let Change::File(written) = change {
             let name = format!("{number}.before");
             match &written.before {
-                Some(before) => self.write(&name, before.as_bytes())?,
+                Some(before) => self.write(&name, &bytes_of(before))?,
                 None => super::file::remove(&self.directory.join(name))?,
             }
         }

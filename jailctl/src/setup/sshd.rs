@@ -2,7 +2,12 @@
 
 use std::path::Path;
 
-use crate::{accounts::traces, door::SSHD_CONFIG, failure::Failure, sshd_config};
+use crate::{
+    accounts::{host_text, traces},
+    door::SSHD_CONFIG,
+    failure::Failure,
+    sshd_config,
+};
 
 /// Where set-ups have their files.
 pub(super) const DROP_INS: &str = "/etc/ssh/sshd_config.d";
@@ -25,7 +30,7 @@ pub(super) fn reload() -> Result<String, Failure> {
 /// Insists on a config of sshd's that it takes, and that reads the files of set-ups.
 pub(super) fn refuse_unready() -> Result<(), Failure> {
     test()?;
-    let text = std::fs::read_to_string(SSHD_CONFIG)
+    let text = host_text::read(Path::new(SSHD_CONFIG))
         .map_err(|error| Failure::io("read", Path::new(SSHD_CONFIG), &error))?;
     let reads = |line: &str| {
         let words = sshd_config::words(line).unwrap_or_default();

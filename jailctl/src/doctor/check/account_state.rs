@@ -7,7 +7,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use jail::account::{identity::Identity, password::today};
 
 use crate::{
-    accounts::{account::Jailed, traces::KEYS},
+    accounts::{account::Jailed, host_text, traces::KEYS},
     doctor::check::{Finding, FindingKind, Report, reach},
     door::{has_jail_shell, has_no_shell},
     pam::{
@@ -265,7 +265,7 @@ fn refused_for_shell(jailed: &Jailed, asked: &Asked) -> Option<Finding> {
         .lines
         .iter()
         .find(|it| is_module(it, "pam_shells.so") && is_fatal(it, "auth_err"))?;
-    let listed = fs::read_to_string(SHELLS).unwrap_or_default();
+    let listed = host_text::read(Path::new(SHELLS)).unwrap_or_default();
     let shell = &jailed.identity.shell;
     if listed.lines().any(|it| Path::new(it.trim()) == shell) {
         return None;

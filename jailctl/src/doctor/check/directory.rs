@@ -1,12 +1,15 @@
 //! Accounts and groups of a directory: what can't be listed, and what can't be known while it does not answer.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, path::Path};
 
 use jail::door::decision::Config;
 use jail_config::RuleKind;
 
 use crate::{
-    accounts::account::{self, Accounts},
+    accounts::{
+        account::{self, Accounts},
+        host_text,
+    },
     doctor::check::{Finding, FindingKind, Report},
     failure::Failure,
     shell::{self, shown},
@@ -17,7 +20,7 @@ const MOST: usize = 3;
 
 /// Says of each rule for a group of a directory whose accounts have not been looked at.
 pub(super) fn check(report: &mut Report, config: &Config, all: &Accounts) -> Result<(), Failure> {
-    let own = fs::read_to_string("/etc/group").unwrap_or_default();
+    let own = host_text::read(Path::new("/etc/group")).unwrap_or_default();
     let is_own = |group: &str| {
         own.lines()
             .any(|line| line.split(':').next() == Some(group))

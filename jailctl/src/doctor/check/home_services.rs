@@ -1,9 +1,9 @@
 //! Services of the host that act on files of a user's home, on the host: what is not PAM's, sshd's or systemd's.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use crate::{
-    accounts::account::Jailed,
+    accounts::{account::Jailed, host_text},
     doctor::check::{Finding, FindingKind, reach},
     guest::home,
     shell::{pattern, quoted, shown},
@@ -32,7 +32,7 @@ pub(super) fn check(jailed: &[Jailed]) -> Vec<Finding> {
     let Some(program) = DELIVERING.into_iter().find(|it| Path::new(it).exists()) else {
         return Vec::new();
     };
-    let aliases = fs::read_to_string(ALIASES).unwrap_or_default();
+    let aliases = host_text::read(Path::new(ALIASES)).unwrap_or_default();
     jailed
         .iter()
         .filter(|one| !mail_goes_elsewhere(&aliases, &one.identity.name.to_string_lossy()))
@@ -42,7 +42,7 @@ pub(super) fn check(jailed: &[Jailed]) -> Vec<Finding> {
 
 /// Tells whether a program of the host delivers a user's mail to the home, and would obey files there.
 pub(crate) fn mail_comes_home(name: &str) -> bool {
-    let aliases = fs::read_to_string(ALIASES).unwrap_or_default();
+    let aliases = host_text::read(Path::new(ALIASES)).unwrap_or_default();
     DELIVERING.iter().any(|it| Path::new(it).exists()) && !mail_goes_elsewhere(&aliases, name)
 }
 

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use jail::account::identity::Identity;
 
 use crate::{
-    accounts::account::Jailed,
+    accounts::{account::Jailed, host_text},
     doctor::check::{Finding, FindingKind, Report},
     failure::Failure,
     shell::{self, pattern, quoted, shown},
@@ -74,7 +74,7 @@ fn mend(jailed: &Jailed, name: &str) -> Option<String> {
     std::iter::once(Path::new("/etc/sudoers").to_owned())
         .chain(more.map(|file| file.path()))
         .find(|file| {
-            let text = fs::read_to_string(file).unwrap_or_default();
+            let text = host_text::read(file).unwrap_or_default();
             text.lines()
                 .any(|line| line.split_whitespace().next() == Some(name))
         })

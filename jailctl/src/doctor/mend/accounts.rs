@@ -11,7 +11,10 @@ use rustix::{
 };
 
 use crate::{
-    accounts::account::Jailed,
+    accounts::{
+        account::Jailed,
+        host_text::{bytes_of, text_of},
+    },
     doctor::{
         mend::{
             Data, Extent, Kind, beside,
@@ -189,7 +192,7 @@ pub(crate) fn replace(
         return Ok(Vec::new());
     }
     if extent == Extent::Whole {
-        beside::put(&directory, name, path, new.as_bytes(), Some(owner), mode)?;
+        beside::put(&directory, name, path, &bytes_of(&new), Some(owner), mode)?;
     }
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<String>>();
     let (old, new) = (lines(&text), lines(&new));
@@ -229,10 +232,8 @@ fn read(directory: &OwnedFd, name: &OsStr, path: &Path) -> Result<(String, Like)
     let mut bytes = Vec::new();
     let read = File::from(opened).take(LONGEST).read_to_end(&mut bytes);
     read.map_err(|error| Failure::io("read", path, &error))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::Failed(format!("read {}: it is no text", shown(path))))?;
     let owner = (stat.st_uid, stat.st_gid);
-    Ok((text, (owner, stat.st_mode & 0o7777)))
+    Ok((text_of(&bytes), (owner, stat.st_mode & 0o7777)))
 }
 
 #[cfg(test)]

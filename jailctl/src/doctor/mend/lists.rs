@@ -19,6 +19,7 @@ use crate::{
     accounts::{
         account::Jailed,
         edit::{self, Lock},
+        host_text,
     },
     doctor::{
         check::{Denial, denial, is_jail_shell_line},
@@ -96,9 +97,8 @@ fn without_lines(text: &str, is_out: impl Fn(&str) -> bool) -> String {
 /// Replaces a file of /etc by what is made of its text. Tells whether that is something else.
 fn rewrite(path: &Path, extent: Extent, edited: impl Fn(&str) -> String) -> Result<bool, Failure> {
     let _lock = Lock::take()?;
-    let text = match fs::read(path) {
-        Ok(bytes) => String::from_utf8(bytes)
-            .map_err(|_| Failure::Failed(format!("read {}: it is no text", path.display())))?,
+    let text = match host_text::read(path) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(Failure::io("read", path, &error)),
     };
@@ -118,7 +118,7 @@ fn rewrite(path: &Path, extent: Extent, edited: impl Fn(&str) -> String) -> Resu
         .create_new(true)
         .mode(0o644)
         .open(path)
-        .and_then(|mut file| file.write_all(new.as_bytes()));
+        .and_then(|mut file| file.write_all(&host_text::bytes_of(&new)));
     written.map_err(|error| Failure::io("write", path, &error))?;
     Ok(true)
 }

@@ -2,9 +2,8 @@
 //! disk at once, and then renamed.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -13,7 +12,7 @@ use rustix::fs::syncfs;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::edit::{create, with_suffix},
+    accounts::edit::{target_of, with_suffix},
     failure::Failure,
     progress::Progress,
     setup::{
@@ -118,8 +117,8 @@ impl Batch {
         for one in &self.files {
             progress.add(1);
             if let Some(text) = &one.after {
-                let new = with_suffix(&one.path, UNFINISHED);
-                write(&new, text)?;
+                let place = target_of(&one.path)?;
+                write(&with_suffix(&place, UNFINISHED), text, &place)?;
             }
         }
         let directory = first.path.parent().unwrap_or(Path::new("/"));
@@ -128,7 +127,8 @@ impl Batch {
         for one in &self.files {
             progress.add(1);
             if one.after.is_some() {
-                let renamed = fs::rename(with_suffix(&one.path, UNFINISHED), &one.path);
+                let place = target_of(&one.path)?;
+                let renamed = fs::rename(with_suffix(&place, UNFINISHED), &place);
                 renamed.map_err(|error| Failure::io("write", &one.path, &error))?;
             } else {
                 file::remove(&one.path)?;
@@ -142,7 +142,7 @@ impl Batch {
         let mut kept = Vec::new();
         let mut files = Vec::new();
         for one in &self.files {
-            file::remove(&with_suffix(&one.path, UNFINISHED))?;
+            file::remove(&with_suffix(&target_of(&one.path)?, UNFINISHED))?;
             let now = file::read(&one.path)?;
             // One that others have removed stays removed.
             if now == one.before || now.is_none() && one.after.is_some() {
@@ -173,9 +173,10 @@ impl Batch {
     }
 }
 
-fn write(new: &Path, text: &str) -> Result<(), Failure> {
+fn write(new: &Path, text: &str, old: &Path) -> Result<(), Failure> {
     file::remove(new)?;
-    create(new, text.as_bytes())
-        .and_then(|file| file.set_permissions(Permissions::from_mode(0o644)))
+    let written = file::write_like(new, text, old);
+    written
+        .map(drop)
         .map_err(|error| Failure::io("write", new, &error))
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use jail_config::Jail;
 
 use crate::{
-    accounts::traces::KEYS,
+    accounts::{host_text, traces::KEYS},
     failure::Failure,
     setup::{
         file::{Purpose, Written},
@@ -157,5 +157,5 @@ fn others() -> Vec<String> {
     let files = fs::read_dir(DROP_INS).into_iter().flatten().flatten();
     let files = files.map(|it| it.path());
     let files = files.filter(|it| it.extension().is_some_and(|it| it == "conf"));
-    files.filter_map(|it| fs::read_to_string(it).ok()).collect()
+    files.filter_map(|it| host_text::read(&it).ok()).collect()
 }

@@ -14,7 +14,7 @@ use std::{
 
 use jail_roots::tree::Tree;
 use rustix::{
-    fs::{FlockOperation, XattrFlags, fcntl_lock, fgetxattr, fsetxattr},
+    fs::{FlockOperation, fcntl_lock},
     io::Errno,
     process::{Pid, test_kill_process},
 };
@@ -22,7 +22,7 @@ use rustix::{
 use super::database::{Aging, Files};
 use crate::{
     accounts::{
-        edit::{create, give_owner_and_mode, with_suffix},
+        edit::{create, target_of, with_suffix},
         login_defs::LoginDefs,
     },
     failure::Failure,
@@ -38,9 +38,6 @@ const PASSWORD_LOCK: &str = "/etc/.pwd.lock";
 /// How long other programs are waited for: lckpwdf(3).
 const PATIENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// What SELinux calls a file, which decides who may read it.
-const LABEL: &str = "security.selinux";
 
 /// Reads the four files.
 pub(super) fn read() -> Result<Files, Failure> {
@@ -108,6 +105,7 @@ impl Locked {
         };
         for file in [PASSWD, SHADOW, GROUP, GSHADOW] {
             locked.link(Path::new(file), end)?;
+            remove_left(Path::new(file))?;
         }
         Ok(locked)
     }
@@ -119,7 +117,10 @@ impl Locked {
         let failed = |error: &io::Error| Failure::io("lock", file, error);
         drop(fs::remove_file(&own));
         let pid = format!("{}\0", process::id());
-        drop(create(&own, pid.as_bytes()).map_err(|error| failed(&error))?);
+        if let Err(error) = create(&own, pid.as_bytes()) {
+            drop(fs::remove_file(&own));
+            return Err(failed(&error));
+        }
         let linked = loop {
             match fs::hard_link(&own, &lock) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => match owner(&lock) {
@@ -185,42 +186,50 @@ fn owner(lock: &Path) -> Option<i32> {
     text.trim_end_matches(['\0', '\n']).parse().ok()
 }
 
+/// Removes what programs have left that were killed while they had a lock, which is held now, or while they waited for it.
+fn remove_left(file: &Path) -> Result<(), Failure> {
+    file::remove(&with_suffix(&target_of(file)?, "+"))?;
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    let listed = fs::read_dir(directory);
+    let listed = listed.map_err(|error| Failure::io("read", directory, &error))?;
+    for path in listed.flatten().map(|it| it.path()) {
+        let pid = path
+            .extension()
+            .and_then(|it| it.to_str()?.parse::<i32>().ok());
+        let is_lock = |pid: i32| {
+            let has_pid = owner(&path) == Some(pid);
+            // The disk was full.
+            let is_empty = || path.symlink_metadata().is_ok_and(|it| it.len() == 0);
+            is_gone(pid) && (has_pid || is_empty())
+        };
+        if path.with_extension("") == file && pid.is_some_and(is_lock) {
+            file::remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
 fn is_gone(pid: i32) -> bool {
     Pid::from_raw(pid).is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 /// Replaces a file at once, and keeps a copy of the old one behind the name with a `-`.
 fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let path = &target_of(path)?;
     drop(Tree::open_above(path)?);
-    let old = fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
-    for (suffix, bytes) in [("-", old.as_slice()), ("+", text.as_bytes())] {
+    let old = file::read(path)?.unwrap_or_default();
+    for (suffix, text) in [("-", old.as_str()), ("+", text)] {
         let new = with_suffix(path, suffix);
-        write_like(&new, bytes, path).map_err(|error| Failure::io("write", &new, &error))?;
+        file::remove(&new)?;
+        let written = file::write_like(&new, text, path).and_then(|file| file.sync_all());
+        if let Err(error) = written {
+            file::remove(&new)?;
+            return Err(Failure::io("write", &new, &error));
+        }
     }
     fs::rename(with_suffix(path, "+"), path)
         .map_err(|error| Failure::io("replace", path, &error))?;
     file::sync_above(path)
-}
-
-/// Writes a file with the owner, mode and label of another.
-fn write_like(new: &Path, bytes: &[u8], old: &Path) -> io::Result<()> {
-    match fs::remove_file(new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let file = create(new, bytes)?;
-    let old = File::open(old)?;
-    give_owner_and_mode(&file, &old.metadata()?)?;
-    let mut label = [0_u8; 1024];
-    if let Ok(length) = fgetxattr(&old, LABEL, &mut label) {
-        fsetxattr(
-            &file,
-            LABEL,
-            label.get(..length).unwrap_or_default(),
-            XattrFlags::empty(),
-        )?;
-    }
-    file.sync_all()
 }
 
 /// Lets caches of accounts read the files again, where there are some.

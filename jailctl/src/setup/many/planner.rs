@@ -329,6 +329,7 @@ impl<'a> Planner<'a> {
             Err(what) => return Ok(Err(what)),
         };
         if after != before {
+            file::refuse_hard_link(&path)?;
             self.rules.push(Small {
                 path,
                 before,

@@ -82,11 +82,11 @@ impl Planner<'_> {
         let path = Path::new(KEYS).join(&user.name);
         let before = file::read(&path)?;
         let replaces = self.wanted.is_whole && user.keys.is_some();
-        if is_new && before.is_some() && !replaces {
-            return Ok(Err(format!(
-                "{} is there, and the account is not: whoever has these keys would log in as the new user; move it away first",
-                shown(&path)
-            )));
+        if is_new
+            && !replaces
+            && let Err(what) = key::refuse_left(&path)
+        {
+            return Ok(Err(what));
         }
         let Some(text) = &user.keys else {
             self.without_key += usize::from(is_new);
@@ -101,6 +101,7 @@ impl Planner<'_> {
             false => lists::with(before.as_deref().unwrap_or_default(), &keys),
         };
         if before.as_ref() != Some(&after) {
+            file::refuse_hard_link(&path)?;
             self.keys.push(Small {
                 path,
                 before,
