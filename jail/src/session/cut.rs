@@ -74,7 +74,7 @@ impl Cut {
                 Err(_) => break,
             }
         }
-        // The open file is the caller's, too.
+        // The open file is the caller's, too, where it could not be opened anew.
         match fcntl_setfl(terminal, flags) {
             Ok(()) | Err(_) => {}
         }

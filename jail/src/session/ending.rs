@@ -2,19 +2,30 @@
 //!
 //! It is the end of a session whose terminal hangs up. What does not end by that is killed, main process first; what lingers
 //! stays, as `linger` has it.
+//!
+//! A supervisor that does not get to it is killed by a timer, and the session ends with it as with any that is killed: another process
+//! of the user may have stopped it, or it waits for a terminal that takes nothing.
 
 use std::{
     os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
-use crate::session::{
-    Ended, close::Close, cut::Cut, idle::Idle, messages::Order, orders::Orders, relay::Relay,
+use nix::errno::Errno;
+
+use crate::{
+    session::{
+        Ended, close::Close, cut::Cut, idle::Idle, messages::Order, orders::Orders, relay::Relay,
+    },
+    sys::timer::{SignalTimer, kill_unless_set_within},
 };
 
 /// How long the main process has to end by itself, and how long init has to kill it.
 const GRACE: Duration = Duration::from_secs(5);
 const LAST: Duration = Duration::from_secs(10);
+
+/// How long after its time an end is forced, or when it takes longer than this.
+const FORCED: Duration = Duration::from_secs(20);
 
 /// The exit status of a session that is cut short: what a shell makes of SIGHUP.
 const STATUS: u8 = 128 + 1;
@@ -30,22 +41,31 @@ pub(crate) struct Ending {
     failed: Option<Cut>,
     cut: Option<(Cut, Instant)>,
     killed: bool,
+    /// Kills the supervisor. It is there where the session has an end.
+    timer: Option<SignalTimer>,
 }
 
 impl Ending {
+    /// Gets ready to end a session.
+    ///
+    /// # Errors
+    /// There is no timer to be had.
     pub(crate) fn new(
         idle: Option<Idle>,
         close: Option<Close>,
         terminal: Option<OwnedFd>,
-    ) -> Ending {
-        Ending {
+    ) -> Result<Ending, Errno> {
+        let ends = idle.is_some() || close.is_some();
+        let timer = ends.then(|| kill_unless_set_within(FORCED)).transpose()?;
+        Ok(Ending {
             idle,
             close,
             terminal,
             failed: None,
             cut: None,
             killed: false,
-        }
+            timer,
+        })
     }
 
     /// Has the session end for a reason that the supervisor has found.
@@ -60,15 +80,27 @@ impl Ending {
             return Some(stage.saturating_sub(since.elapsed()));
         }
         let settles = relay.and_then(Relay::settles_in);
-        let closes = self.close.map(|close| close.wait());
-        let idle = self.idle_for(relay);
-        idle.into_iter().chain(settles).chain(closes).min()
+        let looks = self.close.map(|close| close.wait());
+        let stands = self.stands_for(relay);
+        stands.into_iter().chain(settles).chain(looks).min()
     }
 
-    /// Tells how long the session may stand still.
+    /// Tells how long the session may stand still. If the supervisor has not looked again by then, it is killed.
     pub(crate) fn stands_for(&mut self, relay: Option<&Relay>) -> Option<Duration> {
+        if self.cut.is_some() {
+            return self.waits(relay);
+        }
         let closes = self.close.map(|close| close.left());
-        self.idle_for(relay).into_iter().chain(closes).min()
+        let longest = self.idle_for(relay).into_iter().chain(closes).min()?;
+        self.force_after(longest.saturating_add(FORCED));
+        Some(longest)
+    }
+
+    fn force_after(&self, time: Duration) {
+        match self.timer.as_ref().map(|timer| timer.set(time)) {
+            // It goes on as it was set before.
+            None | Some(Ok(()) | Err(_)) => {}
+        }
     }
 
     /// Tells how long the session may go on without input and output.
@@ -113,6 +145,10 @@ impl Ending {
     }
 
     fn begin(&mut self, cut: Cut, relay: Option<&mut Relay>, orders: &mut Orders) {
+        if self.timer.is_none() {
+            self.timer = kill_unless_set_within(FORCED).ok();
+        }
+        self.force_after(FORCED);
         let own = self.idle.as_ref().and_then(Idle::terminal);
         let own = own.or(self.terminal.as_ref());
         match (relay, own) {

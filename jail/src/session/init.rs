@@ -58,6 +58,10 @@ pub(crate) fn reap(
         return Ok(());
     }
     drop(supervisor);
+    match close.map(|close| close.go_on_then()) {
+        // Without it all is well as long as nobody stops this process.
+        None | Some(Ok(()) | Err(_)) => {}
+    }
     loop {
         if close.is_some_and(|close| close.left().is_zero()) {
             return Ok(());

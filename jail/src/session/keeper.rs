@@ -111,6 +111,9 @@ impl Init {
             .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", errno_of(errno)))?;
         let signals = catch_signals()?;
         set_death_signal(None)?;
+        close
+            .map_or(Ok(()), |close| close.go_on_then())
+            .map_err(|errno| StepFault::Failed("timer_create", errno))?;
         Ok(Init {
             signals,
             listener,

@@ -68,7 +68,8 @@ pub(crate) fn supervise(
         close,
         own,
     } = outside;
-    let mut ending = Ending::new(idle, close, own);
+    let mut ending =
+        Ending::new(idle, close, own).map_err(|errno| StepFault::Failed("timer_create", errno))?;
     let signals = catch_signals()?;
     // Standard error last: why init was not let go on can be said until then.
     link.let_go_of_input_and_output()?;

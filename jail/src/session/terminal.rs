@@ -138,9 +138,10 @@ pub(crate) fn of_caller(
     let mut all = standard.iter().zip(terminals);
     let is_own = leads && all.all(|(fd, is)| !is || is_of(*fd, session));
     if is_own && !wanted.recorded {
+        let own = || open_anew(first.fd()).or_else(|_| copy(first.fd()));
         let limit = wanted.idle;
-        let idle = limit.map(|limit| copy(first.fd()).map(|own| Idle::new(limit, Some(own))));
-        let told = wanted.close.map(|_| copy(first.fd()));
+        let idle = limit.map(|limit| own().map(|own| Idle::new(limit, Some(own))));
+        let told = wanted.close.map(|_| own());
         let outside = Outside {
             relay: None,
             idle: idle.transpose()?,

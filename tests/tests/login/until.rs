@@ -5,6 +5,8 @@
     reason = "a test reports by panicking"
 )]
 
+use std::time::Duration;
+
 use login_jail_tests::{JAIL_SHELL, Sandbox, roots};
 
 /// ann with a jail, in a zone that is six hours ahead of UTC, all the year round.
@@ -127,6 +129,93 @@ fn what_runs_without_a_terminal_or_lingers_ends_then() {
         (sandbox.sh("pgrep -u ann -f '^sleep 400'").code() == Some(1)).then_some(())
     });
     assert!(gone.is_some(), "{}", sandbox.must("ps -fu ann"));
+}
+
+/// A process of the user's outside, from cron for example, stops whoever stands around the session.
+#[test]
+fn who_is_stopped_from_outside_keeps_no_session_past_the_end() {
+    for (scope, stopped) in [("session", "-o"), ("user", "-o"), ("user", "")] {
+        let sandbox = host();
+        sandbox.must(&format!(
+            "sed -i 's/^root = .*/&\\nscope = \"{scope}\"/' /etc/login-jail/config.toml"
+        ));
+        sandbox.ssh("ann", "true").ok();
+        until(&sandbox, "+6 seconds", "+%F %H:%M:%S");
+        let words = sandbox
+            .ssh_argv("ann", &["-T"], Some("sleep 4003"))
+            .iter()
+            .map(|word| format!("'{word}' "))
+            .collect::<String>();
+        sandbox.must(&format!(
+            "setsid {words} >/dev/null 2>&1 </dev/null &
+             for n in $(seq 100); do pgrep -u ann -f '^sleep 4003' >/dev/null && exit; sleep 0.02; done; exit 1"
+        ));
+        let stop = format!("pkill {stopped} -STOP -u ann 'jail-shell|session:'; true");
+        sandbox.run_as("ann", &["bash", "-c", &stop]).ok();
+        let gone = sandbox.wait_for(Duration::from_secs(40), || {
+            (sandbox.sh("pgrep -u ann -f '^sleep 400'").code() == Some(1)).then_some(())
+        });
+        assert!(
+            gone.is_some(),
+            "{scope} {stopped}: {}",
+            sandbox.must("ps -fu ann")
+        );
+    }
+}
+
+/// The session shares what it has open, and sees how that is set.
+#[test]
+fn the_sentence_is_said_by_an_open_file_that_the_session_does_not_share() {
+    let sandbox = Sandbox::new()
+        .user("ann")
+        .root(roots::home())
+        .config("[users]\nann = \"view\"\n[jails.view]\nroot = \"/srv/jails/{user}\"\nbase = \"host\"\nshell = \"/bin/bash\"\n")
+        .sshd("")
+        .with("ln -sf /usr/share/zoneinfo/Etc/GMT-6 /etc/localtime");
+    sandbox.write(
+        "/tmp/look.py",
+        "import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+print('rea' + 'dy', flush=True)
+termios.tcdrain(1)
+termios.tcflow(1, termios.TCOOFF)
+seen = open(sys.argv[1], 'w')
+while True:
+    if fcntl.fcntl(1, fcntl.F_GETFL) & os.O_NONBLOCK: print('seen', file=seen, flush=True)
+",
+    );
+    sandbox.must("mkdir -p /srv/jails/ann/home/ann; install -m 644 /tmp/look.py /srv/jails/ann/home/ann; chown -R ann: /srv/jails/ann/home/ann");
+    until(&sandbox, "+6 seconds", "+%F %H:%M:%S");
+    let mut pty = sandbox.ssh_tty("ann", Some("exec python3 /home/ann/look.py /home/ann/seen"));
+    pty.expect("ready");
+    assert_eq!(pty.finish().code(), Some(129));
+    assert_eq!(sandbox.must("cat /srv/jails/ann/home/ann/seen"), "");
+}
+
+#[test]
+fn an_end_that_is_made_earlier_leaves_open_sessions_to_kick_and_check_says_so() {
+    let sandbox = host();
+    until(&sandbox, "tomorrow", "+%F");
+    sandbox
+        .ssh("ann", "setsid sleep 4004 >/dev/null 2>&1 </dev/null & true")
+        .ok();
+    let over = until(&sandbox, "yesterday", "+%F");
+    let check = || sandbox.run(&["jailctl", "check"]).stdout;
+    let said = check();
+    assert!(
+        said.contains(&format!(
+            "until = \"{over}\" is over, and the jail still has"
+        )),
+        "{said}"
+    );
+    assert!(
+        said.contains("[until-stays]") && said.contains("jailctl kick ann"),
+        "{said}"
+    );
+    sandbox
+        .run(&["jailctl", "kick", "--grace", "0", "ann"])
+        .ok();
+    assert!(!check().contains("until-stays"), "{}", check());
 }
 
 #[test]

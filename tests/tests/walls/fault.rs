@@ -946,16 +946,16 @@ const LOGGED: &[Row] = &[
 /// What the limits of time add where the terminal is the session's own: a copy of it for each.
 const TIMED: &[Row] = &[
     step(
-        "open-terminal",
-        (libc::SYS_fcntl, "1=1030,in=1"),
-        Nth(1),
-        "EMFILE",
+        "pid-namespace",
+        (libc::SYS_timer_create, "in=1"),
+        Nth(2),
+        "EAGAIN",
     ),
     step(
-        "open-terminal",
-        (libc::SYS_fcntl, "1=1030,in=1"),
+        "pid-namespace",
+        (libc::SYS_timer_settime, "in=1"),
         Nth(2),
-        "EMFILE",
+        "EINVAL",
     ),
 ];
 
@@ -1203,6 +1203,7 @@ const JOINED: &[Row] = &[
         Last(0),
         "EPERM",
     ),
+    step("gid", (libc::SYS_setresgid, "in=7"), Last(0), "EPERM"),
     step("verify", (libc::SYS_getresuid, "in=7"), Last(0), "EFAULT"),
     step("verify", (libc::SYS_getgroups, "in=7"), Last(0), "EFAULT"),
     step("verify", (libc::SYS_capget, "in=7"), Last(0), "EPERM"),
@@ -1257,6 +1258,7 @@ const JOINED_LIES: &[Row] = &[
     step("capabilities", (libc::SYS_capset, "in=5"), Every, "lie"),
     step("share-world", (libc::SYS_getsockopt, "in=5"), Every, "lie"),
     step("init", (libc::SYS_clone, "in=6"), Every, "lie"),
+    step("verify", (libc::SYS_setresgid, "in=7"), Last(0), "lie"),
     step("verify", (libc::SYS_setresuid, "in=7"), Last(0), "lie"),
     step("verify", (libc::SYS_setgroups, "in=7"), Last(0), "lie"),
     step("verify", (libc::SYS_timer_delete, "in=7"), Every, "lie"),
@@ -1730,6 +1732,7 @@ fn no_failure_of_a_call_of_a_running_session_makes_it_last_longer_than_its_limit
             "exec {inject} {account}@foreground {mode} {JAIL_SHELL} jail-shell -c '{command}' 9>/tmp/calls"
         ))
     };
+    sandbox.must("echo 'idle = \"1h\"' >>/etc/login-jail/config.toml");
     inject("record", "true").ok();
     let calls = Call::parse_list(&sandbox.read("/tmp/calls"));
     let supervisor = calls.iter().filter(|call| call.process == 1);
