@@ -143,8 +143,9 @@ impl Init {
                 .as_ref()
                 .filter(|_| connected)
                 .and_then(accept);
+            // A fork that fails is the login's own: its connection is closed, and it sees that nobody answers.
             if let Some(connection) = new
-                && let Some(connection) = self.fork_keeper(connection)?
+                && let Ok(Some(connection)) = self.fork_keeper(connection)
             {
                 return Ok(Some(self.into_login(connection, false)));
             }
@@ -232,8 +233,6 @@ impl Init {
                 });
                 Ok(None)
             }
-            // The login sees that nobody answers.
-            Err(_) if !self.keepers.is_empty() => Ok(None),
             Err(errno) => Err(StepFault::Failed("fork", errno)),
         }
     }
