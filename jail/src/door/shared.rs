@@ -93,7 +93,10 @@ impl Login {
         let words = self.plan.world_in_words();
         let place = Place::of(self.plan.process.ids.uid, digest(&words)).map_err(refuse)?;
         let claim = match self.find(&place, &words, inherited, &watchdog)? {
-            Found::Session(standing) => return self.supervise(standing, watchdog, running),
+            Found::Session(standing) => {
+                drop(place);
+                return self.supervise(standing, watchdog, running);
+            }
             Found::Nothing(claim) => claim,
         };
         let standard = SetAside::copy().map_err(refuse)?;
