@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jail::process::name::login_of;
+use jail::process::{credentials::saved_gid_around, name::login_of};
 use jail_config::{Isolation, Jail, Seccomp};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, open, statx};
 
@@ -239,6 +239,16 @@ impl Process {
     /// Gives the real user id. The owner of the directory is root where the process is not dumpable.
     pub(crate) fn real_uid(&self) -> Option<u32> {
         self.status("Uid:")?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Tells whether it stands around a session of jail-shell's, with all that concerns it: no program that a user starts has such a
+    /// saved group ID, which execve(2) sets.
+    pub(crate) fn is_around(&self) -> bool {
+        let gids = self.status("Gid:").unwrap_or_default();
+        let mut gids = gids.split_whitespace().map(str::parse::<u32>);
+        let (real, saved) = (gids.next(), gids.nth(1));
+        matches!((real, saved), (Some(Ok(real)), Some(Ok(saved))) if saved == saved_gid_around(real))
+            && self.program().is_some_and(|name| name == JAIL_SHELL)
     }
 
     /// Tells whether it is the first process of a pid namespace below ours.

@@ -192,6 +192,7 @@ fn arrive(
     let late = limits::lower_to_own(&mut inherited.limits)
         .and_then(|()| limits::set(&plan.process.limits, &inherited))
         .map_err(Refusal::at(step))?;
+    take_of_user(Step::Gid(plan.process.ids.gid))?;
     take_of_user(Step::Verify(&plan.process.ids))?;
     watchdog
         .disarm()

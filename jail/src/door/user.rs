@@ -8,17 +8,24 @@ use crate::{
     },
     process::{
         capabilities::{empty_capabilities, expect_none, forbid_new_privileges},
-        credentials::{set_gid, set_groups, set_uid},
+        credentials::{set_gid, set_gid_around, set_groups, set_uid},
         limits,
         start::{Inherited, Limit, Watchdog},
     },
 };
 
-/// Takes the steps that give privileges up, in their order: a process around the session keeps none.
+/// Takes the steps that give privileges up, in their order: a process around the session keeps none, and the user can't set its
+/// resource limits.
 pub(super) fn drop_privileges(plan: &Plan) -> Result<(), Refusal> {
     let steps = plan.steps().into_iter().filter(Step::drops_privileges);
     for step in steps {
-        take_of_user(step)?;
+        match step {
+            Step::Gid(gid) => set_gid_around(gid).map_err(Refusal::at(step))?,
+            Step::Verify(ids) => (ids.expect_around())
+                .and_then(|()| expect_none())
+                .map_err(Refusal::at(step))?,
+            other => take_of_user(other)?,
+        }
     }
     Ok(())
 }

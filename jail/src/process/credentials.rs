@@ -12,6 +12,20 @@ use crate::{
     process::{name::name_as_program, privilege::still_dying_with_parent},
 };
 
+/// The saved group ID of a process that stands around a session: the one of no group, or the next where the user's is that.
+const NO_GROUP: u32 = 65534;
+
+/// Gives the saved group ID of a process that stands around a session of a user with this group ID. prlimit(2) asks for all three
+/// group IDs of a process, so that neither the session nor another process of the user's can set limits of the one around it, by
+/// which that could not go on. No program that the user starts has it: execve(2) sets it to the effective one.
+#[must_use]
+pub fn saved_gid_around(gid: u32) -> u32 {
+    match gid {
+        NO_GROUP => NO_GROUP - 1,
+        _ => NO_GROUP,
+    }
+}
+
 impl Ids {
     /// Becomes the user: groups first, for they take the rights of uid 0, which comes last. Then all is read back, and
     /// tried to be regained.
@@ -32,7 +46,20 @@ impl Ids {
     /// # Errors
     /// It has others, or could be root again.
     pub fn expect(&self) -> Result<(), StepFault> {
+        self.expect_with(self.gid)
+    }
+
+    /// Insists on the same of a process that stands around a session.
+    ///
+    /// # Errors
+    /// As [`Ids::expect`].
+    pub(crate) fn expect_around(&self) -> Result<(), StepFault> {
+        self.expect_with(saved_gid_around(self.gid))
+    }
+
+    fn expect_with(&self, saved_gid: u32) -> Result<(), StepFault> {
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let saved = Gid::from_raw(saved_gid);
         let uids = getresuid().map_err(|errno| StepFault::Failed("getresuid", errno))?;
         expect_in_force(
             "the user IDs",
@@ -41,7 +68,7 @@ impl Ids {
         let gids = getresgid().map_err(|errno| StepFault::Failed("getresgid", errno))?;
         expect_in_force(
             "the group IDs",
-            (gids.real, gids.effective, gids.saved) == (gid, gid, gid),
+            (gids.real, gids.effective, gids.saved) == (gid, gid, saved),
         )?;
         let mut groups: Vec<u32> = getgroups()
             .map_err(|errno| StepFault::Failed("getgroups", errno))?
@@ -83,9 +110,21 @@ pub(crate) fn set_groups(groups: &[u32]) -> Result<(), StepFault> {
 /// # Errors
 /// setresgid(2) failed.
 pub(crate) fn set_gid(gid: u32) -> Result<(), StepFault> {
-    let gid = Gid::from_raw(gid);
+    set_gids(gid, gid)
+}
+
+/// Sets the group IDs of a process that stands around a session.
+///
+/// # Errors
+/// As [`set_gid`].
+pub(crate) fn set_gid_around(gid: u32) -> Result<(), StepFault> {
+    set_gids(gid, saved_gid_around(gid))
+}
+
+fn set_gids(gid: u32, saved: u32) -> Result<(), StepFault> {
+    let (gid, saved) = (Gid::from_raw(gid), Gid::from_raw(saved));
     still_dying_with_parent(|| {
-        setresgid(gid, gid, gid).map_err(|errno| StepFault::Failed("setresgid", errno))
+        setresgid(gid, gid, saved).map_err(|errno| StepFault::Failed("setresgid", errno))
     })
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn name_keeper(supervisor: i32) -> Result<(), StepFault> {
 }
 
 /// Gives the pid of the supervisor for which a process stands in a shared world, by its name; nothing where the name is another one.
-/// It can be believed where the process runs jail-shell: a user can't start that by this name.
+/// It can be believed where the process has the group IDs of one around a session: a user can start jail-shell, and give it any name.
 #[must_use]
 pub fn supervisor_of(name: &str) -> Option<i32> {
     name.strip_prefix(KEEPER)?.parse().ok()

@@ -338,7 +338,7 @@ impl Part {
         let supervisor_of = |(process, stat): &(Process, Stat)| {
             let name = process.name().filter(|_| stat.parent == init)?;
             let supervisor = supervisor_of(&name)?;
-            is_jail_shell(process).then_some((process.pid, supervisor))
+            process.is_around().then_some((process.pid, supervisor))
         };
         let keepers: Vec<(i32, i32)> = processes.iter().filter_map(supervisor_of).collect();
         let parents: BTreeMap<i32, i32> = processes

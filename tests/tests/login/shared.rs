@@ -394,6 +394,102 @@ fn a_process_of_the_same_uid_outside_gains_nothing() {
     assert_eq!(sandbox.ssh("ann", "echo in").ok(), "in");
 }
 
+/// Who could set limits of the world's first process could keep every later login out, those of root too.
+#[test]
+fn nobody_of_the_same_uid_sets_limits_of_a_process_around_a_session() {
+    for scope in ["user", "session"] {
+        let sandbox = host("");
+        sandbox.must(&format!(
+            "sed -i \"s/^scope = .*/scope = '{scope}'/\" /etc/login-jail/config.toml"
+        ));
+        open(&sandbox, 4001);
+        let around = sandbox.must("pgrep -u ann -d ' ' 'jail-shell|session:'");
+        let many = if scope == "user" { 3 } else { 2 };
+        assert_eq!(around.split(' ').count(), many, "{around}");
+        let inside = sandbox.ssh(
+            "ann",
+            "for p in 1 $(pgrep session:); do prlimit --pid $p --nofile=0:0 && echo limited; prlimit --pid $p && echo read; done; true",
+        );
+        assert_eq!(inside.ok(), "", "{scope}");
+        let outside = sandbox.run_as(
+            "ann",
+            &[
+                "bash",
+                "-c",
+                &format!(
+                    "for p in {around}; do prlimit --pid $p --fsize=0:0 && echo limited; done; true"
+                ),
+            ],
+        );
+        assert_eq!(outside.ok(), "", "{scope}");
+        assert_eq!(sandbox.ssh("ann", "echo in").ok(), "in");
+        // What they start has the user's ids, all three.
+        let own = sandbox.ssh("ann", "grep Gid: /proc/self/status; id -g");
+        let (gids, gid) = own.ok().split_once('\n').expect("two lines");
+        assert_eq!(gids.matches(gid).count(), 4, "{gids}");
+    }
+}
+
+#[test]
+fn a_login_that_can_not_be_forked_ends_no_world() {
+    let sandbox = host("");
+    // Where root may not set limits of the world's first process either, those of the first login hold.
+    sandbox.must(&format!(
+        "ulimit -u 6; setpriv --reuid ann --regid ann --init-groups {JAIL_SHELL} -c 'setsid sleep 4005 >/dev/null 2>&1 & sleep 0.1'"
+    ));
+    let old = world_of(&sandbox, 4005);
+    sandbox.must(
+        "prlimit --pid $(ps -o ppid= -p $(pgrep -u ann -f '^sleep 4005')) --nproc=1:1 || true
+         for n in 1 2 3 4 5 6; do setpriv --reuid ann --regid ann --clear-groups setsid -f sleep 4006 >/dev/null 2>&1 </dev/null; done",
+    );
+    assert_ne!(sandbox.ssh("ann", WORLD).ok(), old);
+    assert_eq!(world_of(&sandbox, 4005), old);
+}
+
+#[test]
+fn no_process_of_a_session_has_the_place_of_worlds_open() {
+    let sandbox = host("");
+    open(&sandbox, 4001);
+    open(&sandbox, 4002);
+    let descriptors = sandbox.must("ls -l $(pgrep -u ann | sed 's|.*|/proc/&/fd|')");
+    assert!(!descriptors.contains("login-jail/worlds"), "{descriptors}");
+}
+
+#[test]
+fn sessions_believes_no_process_that_calls_itself_one_around_a_session() {
+    let sandbox = host("");
+    sandbox.write(
+        "/tmp/named.c",
+        "#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void f(void) { prctl(PR_SET_NAME, getenv(\"NAME\")); for (;;) pause(); }
+",
+    );
+    sandbox.must("gcc -shared -fPIC -o /srv/jails/ann/home/ann/named.so /tmp/named.c");
+    open(&sandbox, 4001);
+    let supervisor = sandbox
+        .must("sed 's/session://' /proc/$(($(ps -o ppid= -p $(pgrep -f '^sleep 4001'))))/comm");
+    sandbox
+        .ssh(
+            "ann",
+            &format!("setsid -f sh -c 'NAME=session:{supervisor} LD_PRELOAD=/home/ann/named.so exec {JAIL_SHELL}' >/dev/null 2>&1 </dev/null"),
+        )
+        .ok();
+    let both = format!("pgrep -u ann -cx session:{supervisor}");
+    let forged = sandbox.wait_until(|| (sandbox.must(&both) == "2").then_some(()));
+    assert!(
+        forged.is_some(),
+        "{}",
+        sandbox.must("ps -eo pid,user,comm,args")
+    );
+    let listed = sandbox.jailctl(&["sessions", "--json"]);
+    // The session, and what lingers beside it.
+    for (what, count) in [("\"world\": ", 2), ("\"service\": \"sshd\"", 1)] {
+        assert_eq!(listed.ok().matches(what).count(), count, "{what}: {listed}");
+    }
+}
+
 #[test]
 fn refuses_a_place_that_others_than_root_can_get_into_and_a_socket_that_is_not_roots() {
     let sandbox = host("");
