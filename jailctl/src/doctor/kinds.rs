@@ -322,7 +322,7 @@ impl FindingKind {
             K::AccountLocked => None,
             K::SetId | K::SftpRefused | K::SshdDenied | K::SshdKeys | K::SshdKeysIgnored => None,
             K::SshdKeysInside | K::SshdUnseenKeys | K::SshdUserRc | K::TwoDoors | K::Unit => None,
-            K::Undecided | K::UnknownGroup | K::UnknownUser | K::Weakened => None,
+            K::Undecided | K::UnknownGroup | K::UnknownUser | K::UntilStays | K::Weakened => None,
             K::At | K::Cron | K::FileCapabilities | K::HomeInReach => Some(Severity::Warning),
             K::HostHomeMissing | K::NoEffect | K::NssLibraryMissing | K::NullMissing => {
                 Some(Severity::Warning)
@@ -346,7 +346,7 @@ impl FindingKind {
             }
             K::DeviceMissing | K::ServiceMissing | K::ToBeMade => Some(Severity::Note),
             K::DirectoryGroup | K::UnusedAcceptance => Some(Severity::Note),
-            K::Until | K::UntilStays => Some(Severity::Note),
+            K::Until => Some(Severity::Note),
             _ => Some(Severity::Error),
         }
     }

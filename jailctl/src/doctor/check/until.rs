@@ -1,12 +1,14 @@
-//! `until`: accounts whose end has come or is near, and sessions that nothing would end then.
+//! `until`: accounts whose end has come or is near, and sessions that nothing ends then.
 
 use jail_config::Isolation;
 
 use crate::{
     accounts::{account::Jailed, open_until::OpenUntil},
     doctor::check::{Finding, FindingKind, Report},
+    output::counted,
     pam::{self, stack},
-    shell::shown,
+    process::{Host, Process},
+    shell::{quoted, shown},
 };
 
 /// How many days before the end of an account check says so.
@@ -17,14 +19,16 @@ const SYSTEMD: &str = "pam_systemd.so";
 
 /// Checks accounts.
 pub(super) fn check<'a>(report: &mut Report, accounts: impl IntoIterator<Item = &'a Jailed>) {
+    let host = Host::new();
     for jailed in accounts {
         let Some(open) = OpenUntil::of(&jailed.jail) else {
             continue;
         };
         report.extend(end(open).map(|finding| finding.of(jailed)));
-        if !open.is_over() {
-            report.extend(stays(jailed).map(|finding| finding.of(jailed)));
+        if open.is_over() {
+            report.extend(runs_on(jailed, open, &host).map(|finding| finding.of(jailed)));
         }
+        report.extend(stays(jailed).map(|finding| finding.of(jailed)));
     }
 }
 
@@ -38,6 +42,23 @@ fn end(open: OpenUntil) -> Option<Finding> {
         return None;
     };
     Some(Finding::note(FindingKind::Until, what))
+}
+
+/// Says that a session is open though the end is over: the end may have been made an earlier one since it began.
+fn runs_on(jailed: &Jailed, open: OpenUntil, host: &Host) -> Option<Finding> {
+    let all = Process::of_user(jailed.identity.uid).ok()?;
+    let inside = |process: &&Process| process.is_there() && process.is_inside(&jailed.jail, host);
+    let count = all.iter().filter(inside).count();
+    if count == 0 {
+        return None;
+    }
+    let what = format!(
+        "until = \"{}\" is over, and the jail still has {}: a session ends at the until that held when it began, or never",
+        open.until,
+        counted(count, "process")
+    );
+    let kick = format!("jailctl kick {}", quoted(&jailed.identity.name));
+    Some(Finding::warning(FindingKind::UntilStays, what).mended_by(kick))
 }
 
 /// Says that sessions which are open at the end stay open, where nothing ends them.
