@@ -435,7 +435,7 @@ fn a_login_that_can_not_be_forked_ends_no_world() {
     let sandbox = host("");
     // Where root may not set limits of the world's first process either, those of the first login hold.
     sandbox.must(&format!(
-        "ulimit -u 6; setpriv --reuid ann --regid ann --init-groups {JAIL_SHELL} -c 'setsid sleep 4005 >/dev/null 2>&1 & sleep 0.1'"
+        "prlimit --nproc=6:6 setpriv --reuid ann --regid ann --init-groups {JAIL_SHELL} -c 'setsid sleep 4005 >/dev/null 2>&1 & sleep 0.1'"
     ));
     let old = world_of(&sandbox, 4005);
     sandbox.must(
