@@ -51,6 +51,7 @@ Examples:
   jailctl undo --dry-run      show what taking the last one back changes
   jailctl undo                take the last one back
   jailctl undo 2              take set-up 2 back
+  jailctl undo 2 --force      take back of it what can be, and forget the set-up
   jailctl undo 2 --json       and say for a program what was done";
 
 /// What stands behind the help, and in the man page.

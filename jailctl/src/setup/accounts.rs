@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use super::{command::Command, file};
 use crate::{
-    accounts::shells,
+    accounts::{account, shells},
     door::JAIL_SHELL_PATH,
     failure::Failure,
     process::Process,
@@ -97,6 +97,24 @@ pub(super) fn other(what: &str, name: &str, was: u32, is: Option<u32>) -> Option
         "{what} {}: it stays as it is, because it is another one now, number {is} and not {was}",
         shown(name)
     ))
+}
+
+/// Lists the members of a group, with those whose primary group it is.
+pub(super) fn members(group: &str) -> Result<BTreeSet<String>, Failure> {
+    let Some((gid, listed)) = self::group(group)? else {
+        return Ok(BTreeSet::new());
+    };
+    let passwd = account::passwd()?;
+    let gid = gid.to_string();
+    let primary = passwd.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let is_theirs = fields.get(3) == Some(&gid.as_str());
+        fields
+            .first()
+            .filter(|_| is_theirs)
+            .map(|it| (*it).to_owned())
+    });
+    Ok(primary.chain(listed).collect())
 }
 
 /// Tells whether an account is in a group.

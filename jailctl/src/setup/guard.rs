@@ -10,7 +10,7 @@ use jail::{
 use jail_config::Decision;
 use nix::unistd::{Gid, Uid};
 
-use super::{accounts, targets::members};
+use super::accounts;
 use crate::{
     accounts::administrators::Administrators,
     doctor::check::account_is_open,
@@ -120,7 +120,7 @@ fn refuse_last_administrator(
         groups.extend(group.map(|it| it.name));
     }
     for group in groups {
-        names.extend(members(&group)?);
+        names.extend(accounts::members(&group)?);
     }
     for uid in &administrators.uids {
         let user = names::user_of(Uid::from_raw(*uid)).ok().flatten();

@@ -10,7 +10,6 @@ use super::{
     guard::{self, Reach},
 };
 use crate::{
-    accounts::account,
     door::{JAIL_SHELL_PATH, has_jail_shell},
     failure::Failure,
     shell::{quoted, shown},
@@ -48,7 +47,7 @@ pub(super) struct Target {
 /// # Errors
 /// One of them must not be jailed, or is not jailed by this rule.
 pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<Target>, Failure> {
-    let members = members(group)?;
+    let members = accounts::members(group)?;
     let mut targets: Vec<Target> = Vec::new();
     for name in users.iter().chain(&members) {
         if targets.iter().any(|it| it.name == *name) {
@@ -103,24 +102,6 @@ pub(super) fn is_name(name: &str) -> bool {
     let is_first = |it: char| it.is_ascii_lowercase() || it == '_';
     let is_next = |it: char| is_first(it) || it.is_ascii_digit() || it == '-';
     name.len() <= 32 && name.starts_with(is_first) && name.chars().all(is_next)
-}
-
-/// Lists the members of a group, with those whose primary group it is.
-pub(super) fn members(group: &str) -> Result<BTreeSet<String>, Failure> {
-    let Some((gid, listed)) = accounts::group(group)? else {
-        return Ok(BTreeSet::new());
-    };
-    let passwd = account::passwd()?;
-    let gid = gid.to_string();
-    let primary = passwd.lines().filter_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        let is_theirs = fields.get(3) == Some(&gid.as_str());
-        fields
-            .first()
-            .filter(|_| is_theirs)
-            .map(|it| (*it).to_owned())
-    });
-    Ok(primary.chain(listed).collect())
 }
 
 /// Refuses a user who must not come into this jail, or would not.
