@@ -207,13 +207,17 @@ chmod 4755 {0}/is-root", self.home()))
         let before = sandbox.syslog().len() + sandbox.sshd_log().len();
         let refused = sandbox.ssh("ann", "echo in");
         assert_eq!(refused.stdout, "", "{self:?}: {refused}");
-        let log = sandbox.syslog() + &sandbox.sshd_log();
-        assert!(log.len() >= before);
-        if log.contains("libtinfo") {
-            "yes"
-        } else {
-            "no"
-        }
+        // The log is written by a process of its own, some time after the client is told.
+        let tells = || {
+            let log = sandbox.syslog() + &sandbox.sshd_log();
+            assert!(log.len() >= before);
+            log.contains("libtinfo").then_some(())
+        };
+        let told = match self {
+            Peer::LoginJail => sandbox.wait_until(tells),
+            _ => tells(),
+        };
+        if told.is_some() { "yes" } else { "no" }
     }
 }
 
