@@ -433,14 +433,16 @@ fn nobody_of_the_same_uid_sets_limits_of_a_process_around_a_session() {
 #[test]
 fn a_login_that_can_not_be_forked_ends_no_world() {
     let sandbox = host("");
+    // What other tests' users have running counts for a uid that they share.
+    sandbox.must("usermod -u 54322 ann; chown ann: /srv/jails/ann/home/ann");
     // Where root may not set limits of the world's first process either, those of the first login hold.
     sandbox.must(&format!(
-        "prlimit --nproc=6:6 setpriv --reuid ann --regid ann --init-groups {JAIL_SHELL} -c 'setsid sleep 4005 >/dev/null 2>&1 & sleep 0.1'"
+        "prlimit --nproc=8:8 setpriv --reuid ann --regid ann --init-groups {JAIL_SHELL} -c 'setsid sleep 4005 >/dev/null 2>&1 & sleep 0.1'"
     ));
     let old = world_of(&sandbox, 4005);
     sandbox.must(
         "prlimit --pid $(ps -o ppid= -p $(pgrep -u ann -f '^sleep 4005')) --nproc=1:1 || true
-         for n in 1 2 3 4 5 6; do setpriv --reuid ann --regid ann --clear-groups setsid -f sleep 4006 >/dev/null 2>&1 </dev/null; done",
+         for n in 1 2 3 4 5 6 7 8; do setpriv --reuid ann --regid ann --clear-groups setsid -f sleep 4006 >/dev/null 2>&1 </dev/null; done",
     );
     assert_ne!(sandbox.ssh("ann", WORLD).ok(), old);
     assert_eq!(world_of(&sandbox, 4005), old);
