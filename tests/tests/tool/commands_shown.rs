@@ -36,11 +36,11 @@ fn check_names_the_program_of_the_list_that_the_jail_does_not_have() {
 fn explain_says_what_alone_may_be_started() {
     let sandbox = ann();
     sandbox.must(&format!("jailctl build {ROOT} --with rsync"));
-    let screen = sandbox.must("jailctl explain ann");
+    let screen = sandbox.run(&["jailctl", "explain", "ann"]).stdout;
     let row = "starts     sftp, rsync; nothing else can be executed";
     assert!(screen.lines().any(|line| line == row), "{screen}");
-    let read = sandbox.must("jailctl explain --json ann");
-    let read: serde_json::Value = serde_json::from_str(&read).unwrap();
+    let read = sandbox.run(&["jailctl", "explain", "--json", "ann"]);
+    let read: serde_json::Value = serde_json::from_str(&read.stdout).unwrap();
     assert_eq!(
         read["commands"],
         serde_json::json!(["sftp", "rsync"]),
@@ -124,7 +124,7 @@ fn the_directory_of_sftp_is_named_and_made_where_it_is_missing() {
     assert_eq!(made.trim(), "/srv/jails/ann/files ann");
     let report = sandbox.run(&["jailctl", "check"]);
     assert!(of_kind(&report, "home-missing").is_empty(), "{report}");
-    let screen = sandbox.must("jailctl explain ann");
+    let screen = sandbox.run(&["jailctl", "explain", "ann"]).stdout;
     let row =
         "sftp       upload-only, starts in /files, umask 007, each transfer is one line of the log";
     assert!(screen.lines().any(|line| line == row), "{screen}");
