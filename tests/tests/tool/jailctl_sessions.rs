@@ -208,6 +208,8 @@ fn kick_ends_everything_of_one_user_and_nothing_of_others() {
             "{isolation}"
         );
         assert_eq!(sandbox.ssh("ann", "echo again").ok(), "again");
+        // What stood around that session ends a moment after its client.
+        sandbox.wait_until(|| processes(&sandbox, "ann").is_empty().then_some(()));
         let kicked = jailctl(&sandbox, &["kick", "ann"]);
         assert!(kicked.ok().contains("has no process"), "{kicked}");
     }
