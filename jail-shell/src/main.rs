@@ -184,7 +184,7 @@ fn become_shell_inside(caller: &Caller, refusal: Refusal) -> Refusal {
 
 /// Names the terminal on standard input, if there is one: ttyname(3).
 fn terminal() -> Option<OsString> {
-    let name = rustix::termios::ttyname(io::stdin(), Vec::new()).ok()?;
+    let name = rustix::termios::ttyname(rustix::stdio::stdin(), Vec::new()).ok()?;
     Some(OsStr::new(name.to_str().ok()?).to_owned())
 }
 
