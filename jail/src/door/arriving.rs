@@ -20,7 +20,7 @@ use crate::{
     log::running::Running,
     plan::{Plan, process::HandOver, steps::Step, world::View},
     process::{
-        limits,
+        cgroup, limits,
         name::name_keeper,
         start::{Inherited, Watchdog},
     },
@@ -130,7 +130,7 @@ fn let_arrive(
     };
     let prepared = name_keeper(supervisor)
         .and_then(|()| take_standard(standard))
-        .and_then(|()| cgroup.map_or(Ok(()), enter_cgroup))
+        .and_then(|()| cgroup.map_or(Ok(()), cgroup::enter))
         .map_err(|fault| Refusal::Step(SHARE, fault))
         .and_then(|()| {
             limits::set_processes(&plan.process.limits, &inherited)
@@ -215,11 +215,4 @@ fn take_standard([input, output, errors]: [OwnedFd; 3]) -> Result<(), StepFault>
         .and_then(|()| dup2_stdout(output))
         .and_then(|()| dup2_stderr(errors))
         .map_err(failed("dup2 of the standard descriptors"))
-}
-
-/// Enters the cgroup of a login: cgroups(7).
-fn enter_cgroup(file: OwnedFd) -> Result<(), StepFault> {
-    rustix::io::write(&file, b"0")
-        .map(drop)
-        .map_err(failed("write to cgroup.procs"))
 }

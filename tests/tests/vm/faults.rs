@@ -195,7 +195,10 @@ pub(crate) fn no_failure_of_a_call_to_systemd_or_of_a_look_lets_a_login_begin(vm
         vm,
         SECOND,
         6,
-        &[(libc::SYS_write, ",2=1#1", &[Errno::EACCES])],
+        &[
+            (libc::SYS_write, ",2=1#1", &[Errno::EACCES]),
+            (libc::SYS_write, ",2=1#1", LIE),
+        ],
     );
 }
 

@@ -12,20 +12,22 @@ mod systemd;
 mod tree;
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read, Seek, Write},
     os::fd::OwnedFd,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use jail_config::AccountLimits;
+use nix::unistd::getpid;
 use rustix::{
     fs::{Mode, OFlags, open},
     io::Errno,
 };
 
 use crate::{
-    fault::{StepFault, errno_of_io, failed},
+    fault::{StepFault, errno_of_io, expect_in_force, failed},
     process::cgroup::{kills::Kills, read::InForce, tree::Tree},
 };
 
@@ -165,8 +167,8 @@ fn why_not(
         .map(|looser| format!("{looser} in {group}, which is looser than limits in the config")))
 }
 
-/// Opens the file by which a process enters this one's cgroup, for one that may not open it; nothing where there is no hierarchy of
-/// version 2. The kernel asks who has opened it, not who writes: cgroups(7).
+/// Opens the file by which a process enters this one's cgroup, for one that may not open it and uses [`enter`]; nothing where there is no
+/// hierarchy of version 2. The kernel asks who has opened it, not who writes: cgroups(7).
 ///
 /// # Errors
 /// A call that failed.
@@ -175,11 +177,32 @@ pub(crate) fn open_own_procs() -> Result<Option<OwnedFd>, StepFault> {
         return Ok(None);
     };
     let file = format!("{}{own}/cgroup.procs", tree::MOUNT);
-    match open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+    match open(file, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::NOENT) => Ok(None),
         Err(errno) => Err(failed("open cgroup.procs")(errno)),
     }
+}
+
+/// Moves this process into the cgroup of who has opened this file, and looks whether it is there.
+///
+/// # Errors
+/// A call that failed, or the kernel does not list this process.
+pub(crate) fn enter(procs: OwnedFd) -> Result<(), StepFault> {
+    let mut procs = fs::File::from(procs);
+    procs
+        .write_all(b"0")
+        .map_err(|error| StepFault::Failed("write to cgroup.procs", errno_of_io(&error)))?;
+    let mut listed = String::new();
+    procs
+        .rewind()
+        .and_then(|()| procs.read_to_string(&mut listed))
+        .map_err(|error| StepFault::Failed("read cgroup.procs", errno_of_io(&error)))?;
+    let own = getpid().to_string();
+    expect_in_force(
+        "the cgroup of the login",
+        listed.lines().any(|it| it == own),
+    )
 }
 
 /// Finds the cgroup of this process; nothing where there is no hierarchy of version 2.
