@@ -44,7 +44,8 @@ use crate::{
     served,
     session::{
         arrival::{Arrival, Head},
-        link::{Answer, Link, Ready, Split, split_outside},
+        joining::Answer,
+        link::{Link, Ready, Split, split_outside},
         slot::Slot,
         standard::SetAside,
         supervisor::{self, Within, ended_without_report, give_up_on},

@@ -17,6 +17,7 @@ pub(crate) mod ending;
 pub(crate) mod idle;
 pub(crate) mod init;
 pub(crate) mod inside;
+pub(crate) mod joining;
 pub(crate) mod keeper;
 pub(crate) mod link;
 pub(crate) mod messages;
