@@ -30,7 +30,7 @@ use crate::{
             shown_terminal,
         },
         refusal::Refusal,
-        shared, until,
+        until,
         user::{become_user, drop_privileges},
         walls::stand_behind,
     },
@@ -90,10 +90,6 @@ pub fn enter(
         running.enter()?;
         return enter_root(plan, &root, inherited, watchdog).map(Outcome::Inside);
     };
-    let refuse = |step: Step<'_>| {
-        let refuse = Refusal::at(step);
-        move |fault| explained(refuse(fault))
-    };
     let close = until::close(plan.process.until)?;
     let ids = (plan.process.ids.uid, plan.process.ids.gid);
     let wanted = Wanted {
@@ -101,56 +97,86 @@ pub fn enter(
         idle: plan.process.idle,
         close,
     };
-    let (terminal, outside) =
-        terminal::of_caller(ids, wanted).map_err(refuse(Step::OpenTerminal))?;
-    if plan.shares_world() {
-        let login = shared::Login {
+    let (terminal, outside) = terminal::of_caller(ids, wanted)
+        .map_err(|fault| explained(Refusal::Step(Step::OpenTerminal.name(), fault)))?;
+    let login = Login {
+        plan,
+        view,
+        terminal,
+        outside,
+        slot,
+    };
+    if login.plan.shares_world() {
+        return login.share_world(inherited, watchdog, running);
+    }
+    login.have_own_world(close, inherited, watchdog, running)
+}
+
+/// What a login has, before there is a world.
+pub(super) struct Login {
+    pub(super) plan: Plan,
+    pub(super) view: View,
+    pub(super) terminal: Inside,
+    pub(super) outside: Outside,
+    pub(super) slot: Option<Slot>,
+}
+
+impl Login {
+    /// Makes a world of this login's own: one process stands around it, the other one builds it.
+    fn have_own_world(
+        self,
+        close: Option<Close>,
+        inherited: &Inherited,
+        watchdog: Watchdog,
+        running: &mut Running<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let Login {
             plan,
             view,
             terminal,
             outside,
             slot,
-        };
-        return login.enter(inherited, watchdog, running);
-    }
-    let standard = SetAside::copy().map_err(refuse(Step::PidNamespace))?;
-    let record = (plan.process.sftp_is_logged)
-        .then(channel::pair)
-        .transpose()
-        .map_err(refuse(Step::PidNamespace))?;
-    let (record, errors) = record.unzip();
-    match split_outside(plan.process.ids.uid).map_err(refuse(Step::PidNamespace))? {
-        Split::Before(init, link) => {
-            drop(terminal);
-            drop(errors);
-            let around = Around {
-                plan,
-                init,
-                link,
-                outside,
-                standard,
-                slot,
-                record,
-            };
-            around.supervise(watchdog, running)
-        }
-        Split::After(link) => {
-            // The supervisor's: a timer is not inherited.
-            watchdog.forget();
-            drop(outside);
-            // What lingers once the supervisor is gone counts no more.
-            drop(slot);
-            drop(record);
-            let world = World {
-                plan,
-                view,
-                terminal,
-                link,
-                standard,
-                errors,
-                close,
-            };
-            world.build(inherited, running)
+        } = self;
+        let refuse = |fault| explained(Refusal::Step(Step::PidNamespace.name(), fault));
+        let standard = SetAside::copy().map_err(refuse)?;
+        let record = (plan.process.sftp_is_logged)
+            .then(channel::pair)
+            .transpose()
+            .map_err(refuse)?;
+        let (record, errors) = record.unzip();
+        match split_outside(plan.process.ids.uid).map_err(refuse)? {
+            Split::Before(init, link) => {
+                drop(terminal);
+                drop(errors);
+                let around = Around {
+                    plan,
+                    init,
+                    link,
+                    outside,
+                    standard,
+                    slot,
+                    record,
+                };
+                around.supervise(watchdog, running)
+            }
+            Split::After(link) => {
+                // The supervisor's: a timer is not inherited.
+                watchdog.forget();
+                drop(outside);
+                // What lingers once the supervisor is gone counts no more.
+                drop(slot);
+                drop(record);
+                let world = World {
+                    plan,
+                    view,
+                    terminal,
+                    link,
+                    standard,
+                    errors,
+                    close,
+                };
+                world.build(inherited, running)
+            }
         }
     }
 }

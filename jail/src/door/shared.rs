@@ -26,6 +26,7 @@ use crate::{
     door::{
         arriving::{WANTS_NO_SFTP, World},
         child::Child,
+        enter::Login,
         look::make_and_look,
         phases::{Outcome, begin_recording, explained, shown_terminal},
         refusal::Refusal,
@@ -34,7 +35,7 @@ use crate::{
     },
     fault::{StepFault, errno_of},
     log::running::Running,
-    plan::{Plan, sharing::digest, steps::Step, world::View},
+    plan::{sharing::digest, steps::Step},
     process::{
         cgroup::{self, kills::spare_this_process},
         landlock,
@@ -46,10 +47,8 @@ use crate::{
         arrival::{Arrival, Head},
         joining::Answer,
         link::{Link, Ready, Split, split_outside},
-        slot::Slot,
         standard::SetAside,
         supervisor::{self, Within, ended_without_report, give_up_on},
-        terminal::{Inside, Outside},
         to_log::ToLog,
     },
     world::{
@@ -65,15 +64,6 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// How long a world may take to say that it has a login.
 const WORD: Duration = Duration::from_secs(3);
 
-/// What a login has, before there is a world.
-pub(super) struct Login {
-    pub(super) plan: Plan,
-    pub(super) view: View,
-    pub(super) terminal: Inside,
-    pub(super) outside: Outside,
-    pub(super) slot: Option<Slot>,
-}
-
 /// A session that stands, and waits for its supervisor.
 struct Standing {
     link: Link,
@@ -83,7 +73,7 @@ struct Standing {
 
 impl Login {
     /// Finds or makes the world, and follows the session to its end.
-    pub(super) fn enter(
+    pub(super) fn share_world(
         self,
         inherited: &Inherited,
         watchdog: Watchdog,
