@@ -19,7 +19,7 @@ use rustix::{
     },
 };
 
-use crate::fault::{StepFault, errno_of_io, failed};
+use crate::fault::{StepFault, failed};
 
 /// How many descriptors go with a message at the most: the standard ones, and what a login brings to a world.
 pub(crate) const MOST: usize = 6;
@@ -90,7 +90,7 @@ pub(crate) fn pack(name: &str, bytes: &[u8]) -> std::result::Result<OwnedFd, Ste
     let mut file = File::from(file);
     file.write_all(bytes)
         .and_then(|()| file.rewind())
-        .map_err(|error| StepFault::Failed("write to a file in memory", errno_of_io(&error)))?;
+        .map_err(failed("write to a file in memory"))?;
     Ok(file.into())
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn unpack(file: OwnedFd, longest: u64) -> std::result::Result<Vec<u8>
     File::from(file)
         .take(longest)
         .read_to_end(&mut bytes)
-        .map_err(|error| StepFault::Failed("read a file in memory", errno_of_io(&error)))?;
+        .map_err(failed("read a file in memory"))?;
     Ok(bytes)
 }
 

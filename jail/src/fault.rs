@@ -36,9 +36,33 @@ impl fmt::Display for StepFault {
     }
 }
 
+/// An error of a system call, as one of three libraries has it.
+pub(crate) trait Numbered {
+    /// Gives its number; zero where it has none.
+    fn number(self) -> Errno;
+}
+
+impl Numbered for Errno {
+    fn number(self) -> Errno {
+        self
+    }
+}
+
+impl Numbered for rustix::io::Errno {
+    fn number(self) -> Errno {
+        errno_of(self)
+    }
+}
+
+impl Numbered for io::Error {
+    fn number(self) -> Errno {
+        errno_of_io(&self)
+    }
+}
+
 /// Names the system call for a step's fault.
-pub(crate) fn failed(call: &'static str) -> impl Fn(rustix::io::Errno) -> StepFault {
-    move |errno| StepFault::Failed(call, errno_of(errno))
+pub(crate) fn failed<E: Numbered>(call: &'static str) -> impl Fn(E) -> StepFault + Copy {
+    move |error: E| StepFault::Failed(call, error.number())
 }
 
 /// Insists on something that a step should have brought about, whatever its calls have said.

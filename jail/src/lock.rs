@@ -8,7 +8,7 @@ use nix::{
     fcntl::{FcntlArg, fcntl},
 };
 
-use crate::fault::StepFault;
+use crate::fault::{StepFault, failed};
 
 /// Locks a range, and tells whether it was free.
 pub(crate) fn take(file: &OwnedFd, first: u64, length: u64) -> Result<bool, StepFault> {
@@ -22,8 +22,7 @@ pub(crate) fn take(file: &OwnedFd, first: u64, length: u64) -> Result<bool, Step
 /// Gives the length of the first lock that others have in a range, whose length 0 means all that follows.
 pub(crate) fn held(file: &OwnedFd, first: u64, length: u64) -> Result<Option<u64>, StepFault> {
     let mut found = range(first, length)?;
-    fcntl(file, FcntlArg::F_OFD_GETLK(&mut found))
-        .map_err(|errno| StepFault::Failed("fcntl F_OFD_GETLK", errno))?;
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut found)).map_err(failed("fcntl F_OFD_GETLK"))?;
     let is_held = i32::from(found.l_type) != libc::F_UNLCK;
     // A length of 0 has no end.
     let length = u64::try_from(found.l_len).ok().filter(|it| *it > 0);

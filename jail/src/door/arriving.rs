@@ -184,7 +184,7 @@ fn arrive(
     plan.process.home = arrival.home;
     plan.process.environment = arrival.environment;
     let watchdog = rt_sigprocmask(0)
-        .map_err(|errno| StepFault::Failed("rt_sigprocmask", errno))
+        .map_err(failed("rt_sigprocmask"))
         .and_then(|()| Watchdog::arm())
         .map_err(|fault| Refusal::Step(INIT, fault))?;
     terminal.hand_over().map_err(Refusal::at(Step::Terminal))?;

@@ -176,7 +176,7 @@ impl Child {
     /// # Errors
     /// The call that failed; setns(2) takes a pidfd since Linux 5.8.
     pub(crate) fn join(self, namespaces: CloneFlags) -> Result<(), StepFault> {
-        setns(&self.pidfd, namespaces).map_err(|errno| StepFault::Failed("setns", errno))
+        setns(&self.pidfd, namespaces).map_err(failed("setns"))
     }
 }
 
@@ -245,7 +245,7 @@ fn be_child(
 
 /// Lets go of what is the host program's: its signal handlers must not run here, and its descriptors not be held.
 fn be_alone(socket: &OwnedFd, kept: &[RawFd]) -> Result<Watchdog, StepFault> {
-    rt_sigprocmask(u64::MAX).map_err(|errno| StepFault::Failed("rt_sigprocmask", errno))?;
+    rt_sigprocmask(u64::MAX).map_err(failed("rt_sigprocmask"))?;
     die_with_parent()?;
     let watchdog = Watchdog::arm()?;
     let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
@@ -265,12 +265,10 @@ fn be_alone(socket: &OwnedFd, kept: &[RawFd]) -> Result<Watchdog, StepFault> {
     let mut first = 3;
     for fd in kept {
         if fd > first {
-            close_range_between(first, fd - 1)
-                .map_err(|errno| StepFault::Failed("close_range", errno))?;
+            close_range_between(first, fd - 1).map_err(failed("close_range"))?;
         }
         first = fd + 1;
     }
-    close_range_between(first, u32::MAX)
-        .map_err(|errno| StepFault::Failed("close_range", errno))?;
+    close_range_between(first, u32::MAX).map_err(failed("close_range"))?;
     Ok(watchdog)
 }

@@ -48,8 +48,7 @@ pub(super) fn begin(
     running: &Running<'_>,
 ) -> Result<Recorder, StepFault> {
     // write(2) says so, too, and can be told from a session that was killed.
-    rt_sigaction(libc::SIGXFSZ, Disposition::Ignore)
-        .map_err(|errno| StepFault::Failed("rt_sigaction SIGXFSZ", errno))?;
+    rt_sigaction(libc::SIGXFSZ, Disposition::Ignore).map_err(failed("rt_sigaction SIGXFSZ"))?;
     let file = new_file(plan.process.ids.uid, running.whose().id, recording)?;
     let mut title = plan.user.clone();
     title.push(" in ");

@@ -45,7 +45,7 @@ const LAST_CAPABILITY: u32 = 40;
 pub(crate) fn join_new_session_keyring() -> Result<(), StepFault> {
     name_for_caller()?;
     let root = Uid::from_raw(0);
-    setresuid(root, root, root).map_err(|errno| StepFault::Failed("setresuid", errno))?;
+    setresuid(root, root, root).map_err(failed("setresuid"))?;
     join_keyring()
 }
 

@@ -7,7 +7,7 @@ use nix::{
 use rustix::process::{DumpableBehavior, chroot, set_dumpable_behavior};
 
 use crate::{
-    fault::{StepFault, errno_of, expect_in_force},
+    fault::{StepFault, errno_of, expect_in_force, failed},
     plan::process::Ids,
     process::{name::name_as_program, privilege::still_dying_with_parent},
 };
@@ -60,18 +60,18 @@ impl Ids {
     fn expect_with(&self, saved_gid: u32) -> Result<(), StepFault> {
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         let saved = Gid::from_raw(saved_gid);
-        let uids = getresuid().map_err(|errno| StepFault::Failed("getresuid", errno))?;
+        let uids = getresuid().map_err(failed("getresuid"))?;
         expect_in_force(
             "the user IDs",
             (uids.real, uids.effective, uids.saved) == (uid, uid, uid),
         )?;
-        let gids = getresgid().map_err(|errno| StepFault::Failed("getresgid", errno))?;
+        let gids = getresgid().map_err(failed("getresgid"))?;
         expect_in_force(
             "the group IDs",
             (gids.real, gids.effective, gids.saved) == (gid, gid, saved),
         )?;
         let mut groups: Vec<u32> = getgroups()
-            .map_err(|errno| StepFault::Failed("getgroups", errno))?
+            .map_err(failed("getgroups"))?
             .into_iter()
             .map(Gid::as_raw)
             .collect();
@@ -102,7 +102,7 @@ fn expect_no_way_back() -> Result<(), StepFault> {
 /// setgroups(2) failed.
 pub(crate) fn set_groups(groups: &[u32]) -> Result<(), StepFault> {
     let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
-    setgroups(&groups).map_err(|errno| StepFault::Failed("setgroups", errno))
+    setgroups(&groups).map_err(failed("setgroups"))
 }
 
 /// Sets real, effective and saved group ID.
@@ -123,9 +123,7 @@ pub(crate) fn set_gid_around(gid: u32) -> Result<(), StepFault> {
 
 fn set_gids(gid: u32, saved: u32) -> Result<(), StepFault> {
     let (gid, saved) = (Gid::from_raw(gid), Gid::from_raw(saved));
-    still_dying_with_parent(|| {
-        setresgid(gid, gid, saved).map_err(|errno| StepFault::Failed("setresgid", errno))
-    })
+    still_dying_with_parent(|| setresgid(gid, gid, saved).map_err(failed("setresgid")))
 }
 
 /// Sets real, effective and saved user ID, and stays out of the user's reach: at each change of ids the kernel lets a process be
@@ -135,9 +133,9 @@ fn set_gids(gid: u32, saved: u32) -> Result<(), StepFault> {
 /// setresuid(2) or prctl(2) failed.
 pub(crate) fn set_uid(uid: u32) -> Result<(), StepFault> {
     let uid = Uid::from_raw(uid);
-    setresuid(uid, uid, uid).map_err(|errno| StepFault::Failed("setresuid", errno))?;
+    setresuid(uid, uid, uid).map_err(failed("setresuid"))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", errno_of(errno)))?;
+        .map_err(failed("prctl PR_SET_DUMPABLE"))?;
     name_as_program()
 }
 

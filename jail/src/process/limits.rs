@@ -7,7 +7,7 @@ use nix::{
 };
 
 use crate::{
-    fault::StepFault,
+    fault::{StepFault, failed},
     plan::request::Start,
     process::start::{Inherited, Limit},
     sys::signal::{Disposition, rt_sigaction},
@@ -53,15 +53,14 @@ pub(crate) fn set(limits: &Limits, inherited: &Inherited) -> Result<Vec<Limit>, 
             set_one(wanted.resource, wanted.soft, wanted.hard)?;
             continue;
         }
-        let (soft, hard) =
-            getrlimit(wanted.resource).map_err(|errno| StepFault::Failed("getrlimit", errno))?;
+        let (soft, hard) = getrlimit(wanted.resource).map_err(failed("getrlimit"))?;
         if wanted.hard > hard {
             set_one(wanted.resource, soft, wanted.hard)?;
         }
         late.push(wanted);
     }
     if limits.fsize.is_some_and(|size| size != RLIM_INFINITY) {
-        survive_file_limit().map_err(|errno| StepFault::Failed("rt_sigaction SIGXFSZ", errno))?;
+        survive_file_limit().map_err(failed("rt_sigaction SIGXFSZ"))?;
     }
     Ok(late)
 }
@@ -105,8 +104,7 @@ pub(crate) fn lower_to_own(limits: &mut [Limit]) -> Result<(), StepFault> {
         .iter_mut()
         .filter(|it| NOT_RAISED.contains(&it.resource))
     {
-        let (_, hard) =
-            getrlimit(limit.resource).map_err(|errno| StepFault::Failed("getrlimit", errno))?;
+        let (_, hard) = getrlimit(limit.resource).map_err(failed("getrlimit"))?;
         limit.hard = limit.hard.min(hard);
         limit.soft = limit.soft.min(hard);
     }
@@ -127,7 +125,7 @@ pub(crate) fn tell_client_of_file_limit(start: &Start) -> Result<(), StepFault> 
         .file_name()
         .is_some_and(|name| name == "sftp-server")
     {
-        survive_file_limit().map_err(|errno| StepFault::Failed("rt_sigaction SIGXFSZ", errno))?;
+        survive_file_limit().map_err(failed("rt_sigaction SIGXFSZ"))?;
     }
     Ok(())
 }

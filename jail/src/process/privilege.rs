@@ -21,7 +21,7 @@ use rustix::{
 
 use crate::{
     code::Code,
-    fault::{StepFault, errno_of, expect_in_force},
+    fault::{self, StepFault, errno_of, expect_in_force},
     plan::Plan,
     process::{capabilities::NO_CAPABILITIES, withheld::unit_of_caller},
 };
@@ -160,7 +160,7 @@ fn become_root(user: Uid) -> Result<(), PrivilegeFault> {
     }
     let become_it = || {
         let set = setresuid(user, root, root);
-        set.map_err(|errno| StepFault::Failed("setresuid", errno))?;
+        set.map_err(fault::failed("setresuid"))?;
         expect_in_force("root's effective ID", geteuid() == root)
     };
     still_dying_with_parent(become_it).map_err(PrivilegeFault::Step)
@@ -288,7 +288,7 @@ pub(crate) fn charged_to<T>(
     make: impl FnOnce() -> Result<T, StepFault>,
 ) -> Result<T, StepFault> {
     let (user, root) = (Uid::from_raw(uid), Uid::from_raw(0));
-    let become_effective = |uid| seteuid(uid).map_err(|errno| StepFault::Failed("seteuid", errno));
+    let become_effective = |uid| seteuid(uid).map_err(fault::failed("seteuid"));
     let kept = Kept::now()?;
     become_effective(user)?;
     expect_in_force("the user's effective ID", geteuid() == user)?;
@@ -321,12 +321,12 @@ impl Kept {
     fn now() -> Result<Kept, StepFault> {
         parent_process_death_signal()
             .map(Kept)
-            .map_err(|errno| StepFault::Failed("prctl PR_GET_PDEATHSIG", errno_of(errno)))
+            .map_err(fault::failed("prctl PR_GET_PDEATHSIG"))
     }
 
     fn set_again(&self) -> Result<(), StepFault> {
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
-            .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", errno_of(errno)))?;
+            .map_err(fault::failed("prctl PR_SET_DUMPABLE"))?;
         if self.0.is_none() {
             return Ok(());
         }
@@ -347,8 +347,7 @@ pub(crate) fn die_with_parent() -> Result<(), StepFault> {
 /// # Errors
 /// As [`die_with_parent`].
 pub(crate) fn set_death_signal(signal: Option<Signal>) -> Result<(), StepFault> {
-    set_parent_process_death_signal(signal)
-        .map_err(|errno| StepFault::Failed("prctl PR_SET_PDEATHSIG", errno_of(errno)))
+    set_parent_process_death_signal(signal).map_err(fault::failed("prctl PR_SET_PDEATHSIG"))
 }
 
 /// Gives up for good whatever is left of root's: before a refusal is told, because the caller's standard error can

@@ -19,7 +19,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, errno_of, expect_in_force},
+    fault::{self, StepFault, errno_of, expect_in_force},
     process::descriptors::{self, BadDescriptor, DescriptorFault},
     sys::{
         close_range::close_range_from,
@@ -190,8 +190,7 @@ impl Watchdog {
     /// # Errors
     /// timer_create(2) or sigaction(2) failed.
     pub fn arm() -> Result<Watchdog, StepFault> {
-        let timer = kill_after(DEADLINE + GRACE)
-            .map_err(|errno| StepFault::Failed("timer_create", errno))?;
+        let timer = kill_after(DEADLINE + GRACE).map_err(fault::failed("timer_create"))?;
         set_job_control(Disposition::Ignore)?;
         Ok(Watchdog {
             timer,
@@ -209,10 +208,7 @@ impl Watchdog {
     /// # Errors
     /// The timer goes on.
     pub(crate) fn disarm(self) -> Result<(), StepFault> {
-        let gone = self
-            .timer
-            .delete()
-            .map_err(|errno| StepFault::Failed("timer_delete", errno))?;
+        let gone = self.timer.delete().map_err(fault::failed("timer_delete"))?;
         expect_in_force("the end of the deadline", gone)?;
         set_job_control(Disposition::Default)
     }
@@ -224,8 +220,7 @@ impl Watchdog {
 /// Sets what the signals do by which a terminal stops a process: SIGSTOP is not among them.
 fn set_job_control(disposition: Disposition) -> Result<(), StepFault> {
     for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
-        rt_sigaction(signal, disposition)
-            .map_err(|errno| StepFault::Failed("rt_sigaction", errno))?;
+        rt_sigaction(signal, disposition).map_err(fault::failed("rt_sigaction"))?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use crate::{
     channel,
-    fault::StepFault,
+    fault::{StepFault, failed},
     plan::{
         Plan,
         environment::Variable,
@@ -252,8 +252,7 @@ fn limit(resource: Resource, inherited: &Inherited) -> Result<Limit, StepFault> 
     if let Some(known) = all.find(|it| it.resource == resource) {
         return Ok(*known);
     }
-    let (soft, hard) =
-        getrlimit(resource).map_err(|errno| StepFault::Failed("getrlimit", errno))?;
+    let (soft, hard) = getrlimit(resource).map_err(failed("getrlimit"))?;
     Ok(Limit {
         resource,
         soft,

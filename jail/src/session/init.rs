@@ -12,7 +12,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, errno_of},
+    fault::{StepFault, errno_of, failed},
     process::privilege::{die_with_parent, set_death_signal},
     session::{
         Ended,
@@ -32,7 +32,7 @@ use crate::{
 /// A call that failed. The caller ends the process, and the kernel ends the session with it.
 pub(crate) fn get_ready(link: &mut Link) -> Result<SignalFd, StepFault> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", errno_of(errno)))?;
+        .map_err(failed("prctl PR_SET_DUMPABLE"))?;
     die_with_parent()?;
     let signals = catch_signals()?;
     link.tell_ready()?;

@@ -22,7 +22,7 @@ use rustix::{
 
 use crate::{
     channel,
-    fault::{StepFault, errno_of},
+    fault::{StepFault, errno_of, failed},
     process::{privilege::set_death_signal, start::Limit},
     session::{
         arrival::Head,
@@ -108,12 +108,12 @@ impl Init {
         close: Option<Close>,
     ) -> Result<Init, StepFault> {
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
-            .map_err(|errno| StepFault::Failed("prctl PR_SET_DUMPABLE", errno_of(errno)))?;
+            .map_err(failed("prctl PR_SET_DUMPABLE"))?;
         let signals = catch_signals()?;
         set_death_signal(None)?;
         close
             .map_or(Ok(()), |close| close.go_on_then())
-            .map_err(|errno| StepFault::Failed("timer_create", errno))?;
+            .map_err(failed("timer_create"))?;
         Ok(Init {
             signals,
             listener,

@@ -17,7 +17,7 @@ use rustix::{
 
 use crate::{
     channel,
-    fault::{StepFault, errno_of, errno_of_io, expect_in_force, failed},
+    fault::{StepFault, errno_of, expect_in_force, failed},
     process::privilege::{charged_to, die_with_parent},
     session::{
         messages::{Report, receive},
@@ -61,9 +61,9 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
     let (ours, theirs) = channel::pair()?;
     charged_to(uid, || {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWPID)
-            .map_err(|errno| StepFault::Failed("unshare CLONE_NEWPID", errno))
+            .map_err(failed("unshare CLONE_NEWPID"))
     })?;
-    match fork().map_err(|errno| StepFault::Failed("fork", errno))? {
+    match fork().map_err(failed("fork"))? {
         Side::Parent(child) => Ok(Split::Before(
             child,
             Link {
@@ -91,8 +91,7 @@ pub(crate) fn split_outside(uid: u32) -> Result<Split, StepFault> {
 fn open_null() -> Result<OwnedFd, StepFault> {
     let mut options = OpenOptions::new();
     let null = options.read(true).write(true).open("/dev/null");
-    null.map(OwnedFd::from)
-        .map_err(|error| StepFault::Failed("open /dev/null", errno_of_io(&error)))
+    null.map(OwnedFd::from).map_err(failed("open /dev/null"))
 }
 
 /// Reads the two numbers of a message.
@@ -108,9 +107,8 @@ pub(super) fn numbers(message: &[u8]) -> (u64, u64) {
 /// The fork failed.
 pub(crate) fn split_inside(mut link: Link, terminal: &Inside) -> Result<Split, StepFault> {
     terminal.lead()?;
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC)
-        .map_err(|errno| StepFault::Failed("pipe2", errno_of(errno)))?;
-    match fork().map_err(|errno| StepFault::Failed("fork", errno))? {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(failed("pipe2"))?;
+    match fork().map_err(failed("fork"))? {
         Side::Parent(main) => {
             link.gate = Some(write);
             Ok(Split::Before(main, link))

@@ -18,7 +18,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, errno_of},
+    fault::{StepFault, errno_of, failed},
     log::running::Running,
     session::{
         Ended,
@@ -68,15 +68,14 @@ pub(crate) fn supervise(
         close,
         own,
     } = outside;
-    let mut ending =
-        Ending::new(idle, close, own).map_err(|errno| StepFault::Failed("timer_create", errno))?;
+    let mut ending = Ending::new(idle, close, own).map_err(failed("timer_create"))?;
     let signals = catch_signals()?;
     // Standard error last: why init was not let go on can be said until then.
     link.let_go_of_input_and_output()?;
     // The main process can be continued or killed by others of its session, which a stopped supervisor would not
     // notice: so every report continues it.
     send_signal_when_readable(link.socket(), getpid(), libc::SIGCONT)
-        .map_err(|errno| StepFault::Failed("fcntl F_SETSIG", errno))?;
+        .map_err(failed("fcntl F_SETSIG"))?;
     let ended = match send(link.socket(), b"g", SendFlags::NOSIGNAL).map_err(errno_of) {
         Ok(_) => {
             link.let_go_of_errors()?;

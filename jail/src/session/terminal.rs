@@ -119,7 +119,7 @@ pub(crate) fn of_caller(
     (uid, gid): (u32, u32),
     wanted: Wanted,
 ) -> Result<(Inside, Outside), StepFault> {
-    let session = getsid(None).map_err(|errno| StepFault::Failed("getsid", errno))?;
+    let session = getsid(None).map_err(failed("getsid"))?;
     let leads = session == getpid();
     let standard = Standard::ALL.map(Standard::fd);
     let terminals = standard.map(isatty);
@@ -316,7 +316,7 @@ impl Inside {
         rt_sigaction(libc::SIGHUP, Disposition::Ignore)
             .and_then(|()| give_up_terminal(terminal))
             .and_then(|()| rt_sigaction(libc::SIGHUP, Disposition::Default))
-            .map_err(|errno| StepFault::Failed("ioctl TIOCNOTTY", errno))
+            .map_err(failed("ioctl TIOCNOTTY"))
     }
 
     /// Gives init a session to lead, where the main process is to be a job of it. Before the main process is forked off.
@@ -382,12 +382,12 @@ impl Inside {
 }
 
 fn lead_session(terminal: Option<BorrowedFd<'_>>) -> Result<(), StepFault> {
-    let session = setsid().map_err(|errno| StepFault::Failed("setsid", errno))?;
+    let session = setsid().map_err(failed("setsid"))?;
     expect_in_force("a session of its own", session == getpid())?;
     let Some(terminal) = terminal else {
         return Ok(());
     };
-    take_terminal(terminal).map_err(|errno| StepFault::Failed("ioctl TIOCSCTTY", errno))?;
+    take_terminal(terminal).map_err(failed("ioctl TIOCSCTTY"))?;
     let taken = tcgetsid(terminal).map_err(failed("ioctl TIOCGSID"))?;
     expect_in_force(
         "the controlling terminal",
@@ -397,7 +397,7 @@ fn lead_session(terminal: Option<BorrowedFd<'_>>) -> Result<(), StepFault> {
 
 fn lead_group() -> Result<(), StepFault> {
     let this = Pid::from_raw(0);
-    setpgid(this, this).map_err(|errno| StepFault::Failed("setpgid", errno))?;
+    setpgid(this, this).map_err(failed("setpgid"))?;
     expect_in_force("a process group of its own", getpgrp() == getpid())
 }
 
@@ -406,7 +406,7 @@ fn take_foreground(terminal: &OwnedFd, group: Pid) -> Result<(), StepFault> {
     rt_sigprocmask(u64::MAX)
         .and_then(|()| tcsetpgrp(terminal, group))
         .and_then(|()| rt_sigprocmask(0))
-        .map_err(|errno| StepFault::Failed("tcsetpgrp", errno))
+        .map_err(failed("tcsetpgrp"))
 }
 
 fn copy(fd: impl AsFd) -> Result<OwnedFd, StepFault> {

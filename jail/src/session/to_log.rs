@@ -147,5 +147,5 @@ impl Sftp {
 
 fn add(epoll: &OwnedFd, descriptor: BorrowedFd<'_>) -> Result<(), StepFault> {
     let added = epoll::add(epoll, descriptor, EventData::new_u64(0), EventFlags::IN);
-    added.map_err(|errno: Errno| failed("epoll_ctl")(errno))
+    added.map_err(failed("epoll_ctl"))
 }

@@ -12,7 +12,7 @@ use nix::sys::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
-    fault::StepFault,
+    fault::{StepFault, failed},
     sys::signal::{LAST_SIGNAL, rt_sigprocmask},
 };
 
@@ -34,9 +34,9 @@ pub(crate) fn catch_signals() -> Result<SignalFd, StepFault> {
     let blocked = (1..=LAST_SIGNAL)
         .filter(|number| !Signal::try_from(*number).is_ok_and(|signal| !caught.contains(signal)))
         .fold(0, |mask, number| mask | 1 << (number - 1));
-    rt_sigprocmask(blocked).map_err(|errno| StepFault::Failed("rt_sigprocmask", errno))?;
+    rt_sigprocmask(blocked).map_err(failed("rt_sigprocmask"))?;
     SignalFd::with_flags(&caught, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-        .map_err(|errno| StepFault::Failed("signalfd", errno))
+        .map_err(failed("signalfd"))
 }
 
 /// Takes signals that have arrived: not all, for the user may send them faster than they can be read. Init looks at its

@@ -54,9 +54,7 @@ pub(crate) fn assemble(trees: Trees, view: &View) -> Result<Option<OwnedFd>, Ste
     // What is made here is root's and root's group's; the user's group comes with a step of its own. The ids of a host
     // program are its own: what is made has its group then, which may write to none of it.
     if view.processes == Processes::Own {
-        still_dying_with_parent(|| {
-            setegid(Gid::from_raw(0)).map_err(|errno| StepFault::Failed("setegid", errno))
-        })?;
+        still_dying_with_parent(|| setegid(Gid::from_raw(0)).map_err(failed("setegid")))?;
     }
     let (root, entries) = match trees.top {
         Top::Whole(tree) => (tree, None),
@@ -134,8 +132,7 @@ fn has_screen_directory(root: &OwnedFd) -> Result<bool, StepFault> {
 fn attach_mark(root: &OwnedFd, mark: &Mark) -> Result<(), StepFault> {
     let made = new_tmpfs(c"0755", (c"32k", c"8"), MountAttrFlags::MOUNT_ATTR_NODEV)?;
     write_text(new_file(&made, Path::new(mark::FILE))?, &mark.encode())?;
-    mount_setattr(&made, RDONLY | NOSUID | NODEV)
-        .map_err(|errno| StepFault::Failed("mount_setattr of the mark", errno))?;
+    mount_setattr(&made, RDONLY | NOSUID | NODEV).map_err(failed("mount_setattr of the mark"))?;
     hold_attributes(&made, RDONLY | NOSUID | NODEV)?;
     let target = Path::new(mark::DIRECTORY);
     attach_at(&made, root, target.strip_prefix("/").unwrap_or(target))

@@ -196,7 +196,7 @@ pub(crate) fn copy(found: &Found) -> Result<Vec<(PathBuf, OwnedFd)>, StepFault> 
     for (below, opened) in &found.nodes {
         let node = copy_file(opened.as_fd())?;
         mount_setattr_recursive(&node, NOSUID | NOEXEC)
-            .map_err(|errno| StepFault::Failed("mount_setattr of a device", errno))?;
+            .map_err(failed("mount_setattr of a device"))?;
         hold_attributes(&node, NOSUID | NOEXEC)?;
         nodes.push((below.clone(), node));
     }

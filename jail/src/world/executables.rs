@@ -9,7 +9,7 @@ use std::{collections::HashSet, os::fd::OwnedFd, path::PathBuf};
 use rustix::fs::fstat;
 
 use crate::{
-    fault::{StepFault, errno_of_io, failed},
+    fault::{StepFault, failed},
     plan::world::{Executables, From},
     process::program::Root,
     trust,
@@ -56,9 +56,7 @@ pub(crate) fn leave_executable(
             attach_source(tree, root, path.strip_prefix("/").unwrap_or(path))
         });
     }
-    let top = root
-        .try_clone()
-        .map_err(|error| StepFault::Failed("dup", errno_of_io(&error)))?;
+    let top = root.try_clone().map_err(failed("dup"))?;
     // Copied first: a copy has the attributes that its mount has by then.
     let mut copies = Vec::new();
     let mut known = HashSet::new();

@@ -19,7 +19,7 @@ use rustix::{
 
 use self::names::{names, open};
 use crate::{
-    fault::{StepFault, errno_of_io, failed},
+    fault::{StepFault, failed},
     trust,
     world::mounts,
 };
@@ -133,6 +133,6 @@ fn read(file: OwnedFd, length: u64) -> Result<Vec<u8>, StepFault> {
     File::from(file)
         .take(LONGEST_COPY)
         .read_to_end(&mut text)
-        .map_err(|error| StepFault::Failed("read a file of /etc", errno_of_io(&error)))?;
+        .map_err(failed("read a file of /etc"))?;
     Ok(text)
 }

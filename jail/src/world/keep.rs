@@ -169,8 +169,7 @@ fn connect_to(path: &str) -> Result<Option<(OwnedFd, i32)>, StepFault> {
         Err(Errno::NOENT | Errno::CONNREFUSED | Errno::AGAIN) => return Ok(None),
         Err(errno) => return Err(failed("connect")(errno)),
     }
-    let (pid, uid) =
-        peer_of(&socket).map_err(|errno| StepFault::Failed("getsockopt SO_PEERCRED", errno))?;
+    let (pid, uid) = peer_of(&socket).map_err(failed("getsockopt SO_PEERCRED"))?;
     expect_in_force("the world of root's making", uid == 0)?;
     // What comes is waited for with a limit.
     fcntl_setfl(&socket, OFlags::RDWR).map_err(failed("fcntl F_SETFL"))?;

@@ -62,8 +62,7 @@ pub(crate) fn copy_tree(directory: impl AsFd, attributes: u64) -> Result<OwnedFd
         | OpenTreeFlags::AT_EMPTY_PATH
         | OpenTreeFlags::AT_RECURSIVE;
     let tree = open_tree(directory, c"", flags).map_err(failed("open_tree"))?;
-    mount_setattr_recursive(&tree, attributes)
-        .map_err(|errno| StepFault::Failed("mount_setattr of a copied tree", errno))?;
+    mount_setattr_recursive(&tree, attributes).map_err(failed("mount_setattr of a copied tree"))?;
     hold_attributes(&tree, attributes)?;
     Ok(tree)
 }
@@ -100,21 +99,19 @@ pub(crate) fn make_private() -> Result<(), StepFault> {
         ResolveFlags::empty(),
     )
     .map_err(failed("open /"))?;
-    mount_setattr_recursive(&root, 0)
-        .map_err(|errno| StepFault::Failed("mount_setattr MS_PRIVATE", errno))
+    mount_setattr_recursive(&root, 0).map_err(failed("mount_setattr MS_PRIVATE"))
 }
 
 /// Closes the new top directory for writing; what is mounted below it keeps its own attributes.
 pub(crate) fn seal(root: &OwnedFd) -> Result<(), StepFault> {
     mount_setattr(root, RDONLY | NOSUID | NODEV)
-        .map_err(|errno| StepFault::Failed("mount_setattr the new root read-only", errno))?;
+        .map_err(failed("mount_setattr the new root read-only"))?;
     hold_attributes(root, RDONLY | NOSUID | NODEV)
 }
 
 /// Lets nothing below a root be executed, on whatever mount it is.
 pub(crate) fn refuse_execution(root: &OwnedFd) -> Result<(), StepFault> {
-    mount_setattr_recursive(root, NOEXEC)
-        .map_err(|errno| StepFault::Failed("mount_setattr noexec", errno))?;
+    mount_setattr_recursive(root, NOEXEC).map_err(failed("mount_setattr noexec"))?;
     hold_attributes(root, NOEXEC)
 }
 

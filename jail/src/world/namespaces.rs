@@ -33,7 +33,7 @@ pub(crate) fn of_world(network: &Network) -> CloneFlags {
 /// The call that failed.
 pub(crate) fn enter_namespaces(network: &Network, user: Option<u32>) -> Result<(), StepFault> {
     let host = mount_id(CWD, c"/")?;
-    let enter = || unshare(of_world(network)).map_err(|errno| StepFault::Failed("unshare", errno));
+    let enter = || unshare(of_world(network)).map_err(failed("unshare"));
     match user {
         Some(uid) => charged_to(uid, enter)?,
         None => enter()?,
@@ -48,7 +48,7 @@ pub(crate) fn enter_namespaces(network: &Network, user: Option<u32>) -> Result<(
             None,
         )
         .map_err(failed("socket"))?;
-        set_loopback_up(socket).map_err(|errno| StepFault::Failed("ioctl SIOCSIFFLAGS", errno))?;
+        set_loopback_up(socket).map_err(failed("ioctl SIOCSIFFLAGS"))?;
     }
     Ok(())
 }

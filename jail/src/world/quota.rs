@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat};
 
 use crate::{
-    fault::{StepFault, errno_of, expect_in_force},
+    fault::{StepFault, errno_of, expect_in_force, failed},
     resolve::openat2,
     sys::quota::{self, INHERIT, LIMITS, Limits, Whose},
 };
@@ -156,7 +156,7 @@ fn count_all_in(
         );
         return Err(StepFault::Unfit(why));
     }
-    let list = |errno| StepFault::Failed("list a directory of the home", errno_of(errno));
+    let list = failed("list a directory of the home");
     for entry in Dir::read_from(directory).map_err(list)? {
         let entry = entry.map_err(list)?;
         let name = entry.file_name();
@@ -331,8 +331,4 @@ fn is_off(errno: Errno) -> bool {
         errno,
         Errno::ESRCH | Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENODEV
     )
-}
-
-fn failed(call: &'static str) -> impl Fn(Errno) -> StepFault {
-    move |errno| StepFault::Failed(call, errno)
 }

@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, errno_of},
+    fault::{StepFault, failed},
     resolve::openat2,
     sys::mount::{NODEV, NOSUID},
     trust,
@@ -43,8 +43,7 @@ impl Records {
             return Ok(());
         }
         let var = targets::make_directory(root, Path::new("var"))?;
-        mkdirat(&var, "log", Mode::RWXU)
-            .map_err(|errno| StepFault::Failed("mkdir in the new root", errno_of(errno)))?;
+        mkdirat(&var, "log", Mode::RWXU).map_err(failed("mkdir in the new root"))?;
         let log = targets::make_directory(&var, Path::new("log"))?;
         for (name, tree) in self.0 {
             mounts::attach(&tree, targets::new_file(&log, Path::new(name))?, c"")?;
@@ -71,8 +70,7 @@ fn find() -> Result<Vec<(&'static str, OwnedFd)>, StepFault> {
         let Ok(file) = openat2(&host, &path, flags, Mode::empty(), resolve) else {
             continue;
         };
-        let stat = fstat(&file)
-            .map_err(|errno| StepFault::Failed("fstat of a record", errno_of(errno)))?;
+        let stat = fstat(&file).map_err(failed("fstat of a record"))?;
         let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         if regular && stat.st_uid == 0 {
             found.push((name, file));

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat};
 
 use crate::{
-    fault::{StepFault, errno_of_io, expect_in_force, failed},
+    fault::{StepFault, expect_in_force, failed},
     plan::Plan,
     process::privilege::as_user,
     resolve::openat2,
@@ -27,7 +27,7 @@ use crate::{
 pub(crate) fn write_text(file: OwnedFd, text: &[u8]) -> Result<(), StepFault> {
     File::from(file)
         .write_all(text)
-        .map_err(|error| StepFault::Failed("write in /etc", errno_of_io(&error)))
+        .map_err(failed("write in /etc"))
 }
 
 /// Makes an empty file in a directory that is the session's own.

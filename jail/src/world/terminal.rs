@@ -130,7 +130,7 @@ fn hold_number(number: &Path) -> Result<Option<OwnedFd>, StepFault> {
 /// A call that failed.
 pub(crate) fn show_in_world(world: &OwnedFd, terminal: &OwnedFd) -> Result<(), StepFault> {
     let before = mount_id(CWD, c"/")?;
-    setns(world, CloneFlags::CLONE_NEWNS).map_err(|errno| StepFault::Failed("setns", errno))?;
+    setns(world, CloneFlags::CLONE_NEWNS).map_err(failed("setns"))?;
     expect_in_force("the world", mount_id(CWD, c"/")? != before)?;
     let flags = PATH | OFlags::DIRECTORY;
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;

@@ -8,7 +8,7 @@ use std::{
 use rustix::fs::OFlags;
 
 use crate::{
-    fault::{StepFault, errno_of_io},
+    fault::{StepFault, failed},
     marked::Marked,
     process::cgroup::{read, tree::Tree},
 };
@@ -25,8 +25,7 @@ const SPARED: &str = "-500";
 /// # Errors
 /// CAP_SYS_RESOURCE is missing.
 pub(crate) fn spare_this_process() -> Result<(), StepFault> {
-    fs::write("/proc/self/oom_score_adj", SPARED)
-        .map_err(|error| StepFault::Failed("write /proc/self/oom_score_adj", errno_of_io(&error)))
+    fs::write("/proc/self/oom_score_adj", SPARED).map_err(failed("write /proc/self/oom_score_adj"))
 }
 
 /// The count of a session, from its beginning. Root opens the file; to read it takes no privilege.

@@ -192,12 +192,12 @@ pub(crate) fn enter(procs: OwnedFd) -> Result<(), StepFault> {
     let mut procs = fs::File::from(procs);
     procs
         .write_all(b"0")
-        .map_err(|error| StepFault::Failed("write to cgroup.procs", errno_of_io(&error)))?;
+        .map_err(failed("write to cgroup.procs"))?;
     let mut listed = String::new();
     procs
         .rewind()
         .and_then(|()| procs.read_to_string(&mut listed))
-        .map_err(|error| StepFault::Failed("read cgroup.procs", errno_of_io(&error)))?;
+        .map_err(failed("read cgroup.procs"))?;
     let own = getpid().to_string();
     expect_in_force(
         "the cgroup of the login",

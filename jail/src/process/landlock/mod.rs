@@ -29,7 +29,7 @@ use rustix::{
 };
 
 use crate::{
-    fault::{StepFault, errno_of},
+    fault::{StepFault, failed},
     plan::{Plan, process::SecondWall, world::Executables},
     process::program::Root,
     sys,
@@ -208,8 +208,7 @@ fn in_force(status: &RestrictionStatus) -> bool {
 
 fn open_root() -> Result<OwnedFd, StepFault> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(CWD, "/", flags, Mode::empty())
-        .map_err(|errno| StepFault::Failed("open /", errno_of(errno)))
+    openat(CWD, "/", flags, Mode::empty()).map_err(failed("open /"))
 }
 
 /// Names the system call that failed.

@@ -25,7 +25,10 @@ use self::{
         allow_to_host_program,
     },
 };
-use crate::{fault::StepFault, sys::seccomp::seccomp_set_mode_filter};
+use crate::{
+    fault::{StepFault, failed},
+    sys::seccomp::seccomp_set_mode_filter,
+};
 
 static DEFAULT: Filter = assemble(REFUSED);
 static WITHOUT_PID_NAMESPACE: Filter = assemble(REFUSED_WITHOUT_PID_NAMESPACE);
@@ -84,8 +87,7 @@ pub(crate) fn install_quota() -> Result<(), StepFault> {
 }
 
 fn set(filter: &Filter) -> Result<(), StepFault> {
-    seccomp_set_mode_filter(filter.code())
-        .map_err(|errno| StepFault::Failed("seccomp SECCOMP_SET_MODE_FILTER", errno))
+    seccomp_set_mode_filter(filter.code()).map_err(failed("seccomp SECCOMP_SET_MODE_FILTER"))
 }
 
 #[cfg(test)]

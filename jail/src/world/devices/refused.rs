@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fs::File, io::Read};
 use rustix::fs::FileType;
 
 use crate::{
-    fault::{StepFault, errno_of_io},
+    fault::{StepFault, failed},
     trust::kind,
 };
 
@@ -137,7 +137,7 @@ impl Drivers {
         File::open("/proc/devices")
             .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
             .map(|_| Drivers::parse(&text))
-            .map_err(|error| StepFault::Failed("read /proc/devices", errno_of_io(&error)))
+            .map_err(failed("read /proc/devices"))
     }
 
     fn parse(text: &str) -> Drivers {
