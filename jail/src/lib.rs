@@ -10,7 +10,7 @@
 //! for everything that is logged, and writes it; [`process`] makes the process sane, gives it its ids, limits and walls, and finds the program;
 //! [`plan`] says beforehand what all of them will do, in plain values; [`account`] looks up whose login it is; [`trust`]
 //! opens what only root can have changed, [`resolve`] what must stay below a directory;
-//! `channel` carries messages between processes of our own; [`fault`] and [`code`] are the words for what fails; `sys` is the system calls,
+//! `channel` carries messages between processes of our own, `packed` is what they are made of; [`fault`] and [`code`] are the words for what fails; `sys` is the system calls,
 //! and the only unsafe code. Nothing here prints. [`serve`], the supervisor of a session and the PAM module log.
 
 pub mod account;
@@ -22,6 +22,7 @@ mod lock;
 pub mod log;
 mod marked;
 mod own;
+mod packed;
 pub mod plan;
 pub mod process;
 pub mod resolve;

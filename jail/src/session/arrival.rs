@@ -1,20 +1,12 @@
 //! What a login brings to a world that is there already: what is to run, and what of its caller's it gets.
 //!
 //! It lies in a file in memory, of which the world's init gets the descriptor: a message would be too small for a long command.
-//! Only root writes it. Each value ends with a NUL, which none of them has in it.
+//! Only root writes it.
 //!
 //! The keeper of the session does not read it, but the main process, whose memory ends with execve(2). The few things that a keeper
 //! has to know are the message.
 
-use std::{
-    ffi::{OsStr, OsString},
-    os::{
-        fd::OwnedFd,
-        unix::ffi::{OsStrExt, OsStringExt},
-    },
-    path::PathBuf,
-    str::FromStr,
-};
+use std::{os::fd::OwnedFd, path::PathBuf};
 
 use jail_config::Home;
 use nix::sys::resource::{Resource, getrlimit};
@@ -22,6 +14,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use crate::{
     channel,
     fault::{StepFault, failed},
+    packed::{Packed, Unpacked},
     plan::{
         Plan,
         environment::Variable,
@@ -152,15 +145,15 @@ impl Arrival {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut text = Writer(Vec::new());
+        let mut text = Packed::default();
         text.put(&self.world);
-        text.put(if self.request.login { "login" } else { "" });
+        text.put_if(self.request.login, "login");
         match &self.request.what {
             What::Shell | What::Direct(_) => text.put("shell"),
             What::Command { command, arguments } => {
                 text.put("command");
                 text.put(command);
-                text.list(arguments);
+                text.put_all(arguments);
             }
             What::Sftp {
                 asked,
@@ -170,12 +163,12 @@ impl Arrival {
             } => {
                 text.put("sftp");
                 text.put(asked);
-                text.list(options);
-                text.put(if *unsure { "unsure" } else { "" });
-                text.put(if *shell { "shell" } else { "" });
+                text.put_all(options);
+                text.put_if(*unsure, "unsure");
+                text.put_if(*shell, "shell");
             }
         }
-        text.put(self.umask.to_string());
+        text.put_number(self.umask);
         match &self.home {
             Home::Set(path) => {
                 text.put("set");
@@ -186,31 +179,31 @@ impl Arrival {
                 text.put(path);
             }
         }
-        text.put(self.environment.len().to_string());
+        text.put_number(self.environment.len());
         for (name, value) in &self.environment {
             text.put(name);
             text.put(value);
         }
         for Limit { soft, hard, .. } in &self.limits {
-            text.put(soft.to_string());
-            text.put(hard.to_string());
+            text.put_number(soft);
+            text.put_number(hard);
         }
-        text.0
+        text.into_bytes()
     }
 
     fn decode(text: &[u8]) -> Option<Arrival> {
-        let mut text = Reader(text.strip_suffix(b"\0")?.split(|byte| *byte == 0));
+        let mut text = Unpacked::new(text);
         let world = text.word()?;
         let login = text.is("login")?;
         let what = match text.word()?.as_str() {
             "shell" => What::Shell,
             "command" => What::Command {
                 command: text.take()?,
-                arguments: text.list()?,
+                arguments: text.all(Unpacked::take)?,
             },
             "sftp" => What::Sftp {
                 asked: text.take()?.into(),
-                options: text.list()?,
+                options: text.all(Unpacked::take)?,
                 unsure: text.is("unsure")?,
                 shell: text.is("shell")?,
             },
@@ -223,10 +216,7 @@ impl Arrival {
             _ => return None,
         };
         let home = home(text.take()?.into());
-        let variables: usize = text.number()?;
-        let environment = (0..variables)
-            .map(|_| Some((text.take()?, text.take()?)))
-            .collect::<Option<_>>()?;
+        let environment = text.all(|text| Some((text.take()?, text.take()?)))?;
         let mut limits = Vec::with_capacity(limits::ALL.len());
         for resource in limits::ALL {
             limits.push(Limit {
@@ -235,7 +225,7 @@ impl Arrival {
                 hard: text.number()?,
             });
         }
-        text.0.next().is_none().then_some(Arrival {
+        text.is_empty().then_some(Arrival {
             world,
             request: Request { login, what },
             umask,
@@ -258,49 +248,6 @@ fn limit(resource: Resource, inherited: &Inherited) -> Result<Limit, StepFault> 
         soft,
         hard,
     })
-}
-
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn put(&mut self, value: impl AsRef<OsStr>) {
-        self.0.extend_from_slice(value.as_ref().as_bytes());
-        self.0.push(0);
-    }
-
-    fn list(&mut self, values: &[OsString]) {
-        self.put(values.len().to_string());
-        values.iter().for_each(|value| self.put(value));
-    }
-}
-
-struct Reader<I>(I);
-
-impl<'a, I: Iterator<Item = &'a [u8]>> Reader<I> {
-    fn take(&mut self) -> Option<OsString> {
-        Some(OsString::from_vec(self.0.next()?.to_vec()))
-    }
-
-    fn word(&mut self) -> Option<String> {
-        self.take()?.into_string().ok()
-    }
-
-    fn number<N: FromStr>(&mut self) -> Option<N> {
-        self.word()?.parse().ok()
-    }
-
-    /// Tells whether a word is there, in whose place there may be none.
-    fn is(&mut self, word: &str) -> Option<bool> {
-        match self.word()?.as_str() {
-            "" => Some(false),
-            found => (found == word).then_some(true),
-        }
-    }
-
-    fn list(&mut self) -> Option<Vec<OsString>> {
-        let length: usize = self.number()?;
-        (0..length).map(|_| self.take()).collect()
-    }
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ const PARTS: [&[&str]; 14] = [
     &["account"],
     &["own.rs"],
     &["trust.rs", "untrusted.rs", "served.rs", "marked.rs"],
-    &["channel.rs", "lock.rs"],
+    &["channel.rs", "lock.rs", "packed.rs"],
     &["fault.rs", "code.rs", "resolve.rs"],
     &["sys"],
 ];
