@@ -39,6 +39,7 @@ PARTS = {
     "code": "codes of refusals, exit statuses",
     "resolve": "the walk along one path",
     "channel": "sockets between own processes",
+    "packed": "values for another process of our own",
     "sys": "system calls: the only unsafe code",
 }
 
