@@ -3,8 +3,9 @@
 //! `sshd -T` answers for one connection. Here it is decided for which ones sshd is asked, so that each list of a Match block
 //! has one that it is for and one that it is not for, and what that leaves out.
 
-use std::{collections::BTreeSet, net::IpAddr, path::Path};
+use std::{collections::BTreeSet, net::IpAddr, path::Path, rc::Rc};
 
+use jail::account::identity::Identity;
 use jail_roots::pattern::fits;
 
 use crate::sshd_config;
@@ -180,13 +181,56 @@ fn number(address: IpAddr) -> (bool, u128) {
     }
 }
 
+/// The patterns that Match blocks have for the account: of its name, and of its groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Patterns {
+    names: Vec<String>,
+    groups: Vec<String>,
+    /// There are blocks that nobody here can read.
+    are_unknown: bool,
+}
+
+impl Patterns {
+    fn add(&mut self, word: &str, list: &str) {
+        let entries = list
+            .split(',')
+            .map(|entry| entry.strip_prefix('!').unwrap_or(entry).to_owned());
+        match word {
+            "user" => self.names.extend(entries),
+            "group" => self.groups.extend(entries),
+            // About sshd itself.
+            _ => {}
+        }
+    }
+
+    /// Says which of them are for an account. To accounts of which that is the same, sshd does the same.
+    fn fitting(&self, identity: &Identity) -> String {
+        if self.are_unknown || identity.unnamed_group.is_some() || identity.unanswered.is_some() {
+            return format!("user={}", identity.name.to_string_lossy());
+        }
+        let fit = |pattern: &String, name: &std::ffi::OsString| {
+            fits(pattern.as_bytes(), name.as_encoded_bytes())
+        };
+        let names = self.names.iter().map(|it| fit(it, &identity.name));
+        let in_group = |pattern| identity.group_names.iter().any(|name| fit(pattern, name));
+        let all = names.chain(self.groups.iter().map(in_group));
+        all.map(|fits| if fits { '1' } else { '0' }).collect()
+    }
+}
+
 /// One connection, as far as sshd's config asks about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Connection {
     values: Vec<(Criterion, String)>,
+    patterns: Rc<Patterns>,
 }
 
 impl Connection {
+    /// Gives what this connection and a user are to sshd: where it is the same for two users, so is what sshd does.
+    pub(super) fn as_sshd_sees(&self, identity: &Identity) -> String {
+        format!("{} {}", self.criteria(""), self.patterns.fitting(identity))
+    }
+
     /// Gives what `sshd -C` takes for a user who comes by it.
     pub(super) fn criteria(&self, user: &str) -> String {
         let mut text = format!("user={user}");
@@ -203,8 +247,10 @@ impl Connection {
     }
 
     fn with(&self, value: (Criterion, String)) -> Connection {
-        let values = self.values.iter().cloned().chain([value]).collect();
-        Connection { values }
+        Connection {
+            values: self.values.iter().cloned().chain([value]).collect(),
+            patterns: self.patterns.clone(),
+        }
     }
 
     fn unusual(&self) -> impl Iterator<Item = String> {
@@ -229,6 +275,7 @@ impl Connections {
     /// Reads sshd's config. What can't be read of it is left out, and said so.
     pub(super) fn of(config: &Path) -> Connections {
         let (mut lists, mut untried): (Vec<Listed>, Vec<String>) = (Vec::new(), Vec::new());
+        let mut patterns = Patterns::default();
         let read = sshd_config::read(config, (), &mut |line, (), ()| {
             let Some((keyword, values)) = line.words.split_first() else {
                 return;
@@ -236,7 +283,7 @@ impl Connections {
             if !keyword.eq_ignore_ascii_case("match") {
                 return;
             }
-            let (found, unknown) = asked(values);
+            let (found, unknown) = asked(values, &mut patterns);
             let place = line.place();
             let listed = |(criterion, list)| (criterion, list, place.clone());
             lists.extend(found.into_iter().map(listed));
@@ -251,15 +298,16 @@ impl Connections {
             ),
             Err(failure) => untried.push(failure.to_string()),
         }
-        let mut connections = combined(&lists);
+        patterns.are_unknown = !untried.is_empty();
+        let mut connections = combined(&lists, patterns);
         connections.untried.splice(0..0, untried);
         connections
     }
 }
 
 /// Reads what stands behind Match: the lists about the connection, and the words that are not known. What is about the
-/// account or sshd itself, `sshd -T` goes by.
-fn asked(values: &[String]) -> (Vec<(Criterion, String)>, Vec<String>) {
+/// account, `sshd -T` goes by; it is added to the patterns.
+fn asked(values: &[String], patterns: &mut Patterns) -> (Vec<(Criterion, String)>, Vec<String>) {
     let (mut lists, mut unknown) = (Vec::new(), Vec::new());
     let mut words = values.iter();
     while let Some(word) = words.next() {
@@ -274,7 +322,9 @@ fn asked(values: &[String]) -> (Vec<(Criterion, String)>, Vec<String>) {
         let value = value.or_else(|| words.next().cloned()).unwrap_or_default();
         match Criterion::of(&lower) {
             Some(criterion) => lists.push((criterion, value)),
-            None if ["user", "group", "version"].contains(&lower.as_str()) => {}
+            None if ["user", "group", "version"].contains(&lower.as_str()) => {
+                patterns.add(&lower, &value);
+            }
             None => unknown.push(name.to_owned()),
         }
     }
@@ -282,9 +332,12 @@ fn asked(values: &[String]) -> (Vec<(Criterion, String)>, Vec<String>) {
 }
 
 /// Makes the connections that differ in which lists are for them.
-fn combined(lists: &[Listed]) -> Connections {
+fn combined(lists: &[Listed], patterns: Patterns) -> Connections {
     let mut untried = Vec::new();
-    let mut all = vec![Connection { values: Vec::new() }];
+    let mut all = vec![Connection {
+        values: Vec::new(),
+        patterns: Rc::new(patterns),
+    }];
     let mut count: usize = 1;
     for criterion in Criterion::ALL {
         let own: Vec<&Listed> = lists.iter().filter(|(it, ..)| *it == criterion).collect();

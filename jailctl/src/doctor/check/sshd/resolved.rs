@@ -38,7 +38,7 @@ pub(super) struct Resolved(Rc<str>);
 type Answer = Option<Result<Resolved, String>>;
 
 thread_local! {
-    /// What it has said, by its config and the connection.
+    /// What it has said, by its config, the connection and who comes by it.
     static SAID: Kept<(PathBuf, String), Result<Answer, String>> = const { Kept::new() };
 }
 
@@ -49,11 +49,12 @@ impl Resolved {
         config: &Path,
         connection: &Connection,
     ) -> Result<Answer, Failure> {
-        let criteria = connection.criteria(&identity.name.to_string_lossy());
-        let ask = |(config, criteria): &(PathBuf, String)| {
-            Resolved::asked(config, criteria).map_err(|failure| failure.to_string())
+        let question = (config.to_owned(), connection.as_sshd_sees(identity));
+        let ask = |_: &_| {
+            let criteria = connection.criteria(&identity.name.to_string_lossy());
+            Resolved::asked(config, &criteria).map_err(|failure| failure.to_string())
         };
-        let said = SAID.with(|said| said.get((config.to_owned(), criteria), ask));
+        let said = SAID.with(|said| said.get(question, ask));
         said.map_err(Failure::Failed)
     }
 

@@ -1,16 +1,19 @@
-use super::{Connections, Criterion, MOST, asked, combined};
+use jail::account::identity::Identity;
+
+use super::{Connections, Criterion, MOST, Patterns, asked, combined};
 
 /// The connections for these Match lines, each as `sshd -C` takes it.
 fn of(lines: &[&str]) -> Connections {
+    let mut patterns = Patterns::default();
     let lists: Vec<_> = lines
         .iter()
         .flat_map(|line| {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            asked(&words).0
+            asked(&words, &mut patterns).0
         })
         .map(|(criterion, list)| (criterion, list, "f:1".to_owned()))
         .collect();
-    combined(&lists)
+    combined(&lists, patterns)
 }
 
 fn told(lines: &[&str]) -> Vec<String> {
@@ -81,7 +84,8 @@ fn what_is_left_out_is_said() {
     let none = of(&["Address no-address"]);
     assert!(none.untried[0].contains("nothing was found"));
     let words = ["exec".to_owned(), "true".to_owned()];
-    assert_eq!(asked(&words), (Vec::new(), vec!["exec".to_owned()]));
+    let found = asked(&words, &mut Patterns::default());
+    assert_eq!(found, (Vec::new(), vec!["exec".to_owned()]));
 }
 
 #[test]
@@ -91,4 +95,40 @@ fn an_address_is_in_the_ranges_that_have_it() {
     assert!(!lists("10.0.0.0/8,!10.1.0.0/16", "10.1.0.1"));
     assert!(lists("::/0", "::1") && !lists("::/0", "10.0.0.1"));
     assert!(lists("192.0.2.?", "192.0.2.7") && !lists("192.0.2.?", "192.0.2.77"));
+}
+
+#[test]
+fn accounts_are_alike_where_the_same_patterns_are_for_them() {
+    let lines = [
+        "User ann,!b?b",
+        "Group=class,*-admins",
+        "all",
+        "User carl LocalPort 22",
+    ];
+    let seen = |identity: &Identity| {
+        let connections = of(&lines);
+        let mut all: Vec<String> = Vec::new();
+        all.extend(connections.all.iter().map(|it| it.as_sshd_sees(identity)));
+        all
+    };
+    let with = |name: &str, groups: &[&str]| Identity {
+        group_names: groups.iter().map(|it| (*it).into()).collect(),
+        ..Identity::example(name, 1000)
+    };
+    let dan = seen(&with("dan", &["dan"]));
+    assert_eq!(dan, seen(&with("eve", &["eve", "others"])));
+    for (name, group) in [
+        ("ann", "ann"),
+        ("bob", "bob"),
+        ("carl", "carl"),
+        ("eve", "class"),
+        ("eve", "web-admins"),
+    ] {
+        assert_ne!(dan, seen(&with(name, &[group])), "{name} {group}");
+    }
+    let unnamed = |name| Identity {
+        unnamed_group: Some(7),
+        ..with(name, &[])
+    };
+    assert_ne!(seen(&unnamed("dan")), seen(&unnamed("eve")));
 }
