@@ -70,7 +70,7 @@ pub(crate) fn check(
         }
     }
     if asked {
-        for what in connections.untried {
+        for what in &connections.untried {
             report.leave_unchecked(format!("sshd: {what}"));
         }
     }

@@ -3,12 +3,17 @@
 //! `sshd -T` answers for one connection. Here it is decided for which ones sshd is asked, so that each list of a Match block
 //! has one that it is for and one that it is not for, and what that leaves out.
 
-use std::{collections::BTreeSet, net::IpAddr, path::Path, rc::Rc};
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use jail::account::identity::Identity;
 use jail_roots::pattern::fits;
 
-use crate::sshd_config;
+use crate::{kept::Kept, sshd_config};
 
 /// For how many connections sshd is asked about one user.
 const MOST: usize = 32;
@@ -271,9 +276,22 @@ pub(super) struct Connections {
     pub(super) untried: Vec<String>,
 }
 
+thread_local! {
+    /// What its config was, by the name of that.
+    static KNOWN: Kept<PathBuf, Rc<Connections>> = const { Kept::new() };
+}
+
 impl Connections {
     /// Reads sshd's config. What can't be read of it is left out, and said so.
-    pub(super) fn of(config: &Path) -> Connections {
+    pub(super) fn of(config: &Path) -> Rc<Connections> {
+        KNOWN.with(|known| {
+            known.get(config.to_owned(), |config| {
+                Rc::new(Connections::read(config))
+            })
+        })
+    }
+
+    fn read(config: &Path) -> Connections {
         let (mut lists, mut untried): (Vec<Listed>, Vec<String>) = (Vec::new(), Vec::new());
         let mut patterns = Patterns::default();
         let read = sshd_config::read(config, (), &mut |line, (), ()| {
