@@ -369,9 +369,8 @@ fn of_many_first_logins_at_once_all_use_the_home_that_one_has_made() {
 #[test]
 fn homes_are_made_on_a_file_system_that_can_not_rename_without_replacing() {
     let what = "create on a file system in user space";
-    // A server of SFTP can't keep every mode and owner: a skeleton of plain files.
-    let sandbox =
-        host(KEYS).with("rm -rf /srv/skel; mkdir /srv/skel; echo '# profile' >/srv/skel/.profile");
+    // A server of SFTP gives away what a link leads to: it has no lchown(2).
+    let sandbox = host(KEYS).with("ln -sfn /srv/victim /srv/skel/link; touch /srv/victim");
     if sandbox.sh("command -v sshfs").code() != Some(0) {
         return skipped(what, "sshfs is not installed");
     }
@@ -386,9 +385,17 @@ fn homes_are_made_on_a_file_system_that_can_not_rename_without_replacing() {
         ann(&sandbox, "cat .profile; pwd").ok(),
         "# profile\n/home/ann"
     );
+    assert_eq!(
+        listed(&sandbox, "/srv/jails/ann/home/ann"),
+        HOME.replace("link 777 ann:ann", "link 777 root:root")
+    );
+    assert_eq!(
+        sandbox.must("stat -c %U /srv/victim /etc/shadow"),
+        "root\nroot"
+    );
     // What is there is used as it is.
     ann(&sandbox, "mkdir mine").ok();
-    assert_eq!(ann(&sandbox, "ls -A").ok(), ".profile\nmine");
+    ann(&sandbox, "[ -d mine ] && [ -e .profile ]").ok();
     assert_nothing_left(&sandbox);
 }
 

@@ -77,13 +77,18 @@ const ROWS: &[((c_long, &str), &str)] = &[
     ((libc::SYS_mkdirat, ",path=home"), "EDQUOT"),
     ((libc::SYS_mkdirat, ",path=ann"), "ENOSPC"),
     ((libc::SYS_openat2, ",path=skel"), "EACCES"),
+    // The skeleton is listed, 16 KiB at a time: it has gone meanwhile.
+    ((libc::SYS_getdents64, ",2=0x4000#1"), "ENOENT"),
     ((libc::SYS_readlinkat, ""), "EIO"),
     ((libc::SYS_symlinkat, ",path=link#1"), "ENOSPC"),
     ((libc::SYS_fchownat, "#1"), "EPERM"),
+    ((libc::SYS_fchownat, "#1"), "lie"),
     ((libc::SYS_openat, ",path=.profile"), "EDQUOT"),
     ((libc::SYS_copy_file_range, ""), "ENOSPC"),
     ((libc::SYS_fchown, "#1"), "EPERM"),
+    ((libc::SYS_fchown, "#1"), "lie"),
     ((libc::SYS_fchmod, "#1"), "EROFS"),
+    ((libc::SYS_fchmod, "#1"), "lie"),
     ((libc::SYS_renameat2, ""), "EIO"),
     ((libc::SYS_unlinkat, "#1"), "EBUSY"),
 ];
@@ -137,6 +142,20 @@ fn refuses_behind_pam_when_a_call_fails_by_which_a_home_is_made() {
     refuses(&Door::pam());
 }
 
+/// What answers nothing but success, in this step. A lie about any other call is a wrong answer, which no second look finds out: a file
+/// with nothing in it, an empty directory, the standard input in place of a file.
+const BELIEVED: [c_long; 9] = [
+    libc::SYS_mkdirat,
+    libc::SYS_symlinkat,
+    libc::SYS_fchmod,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_renameat2,
+    libc::SYS_unlinkat,
+    libc::SYS_flock,
+    libc::SYS_umask,
+];
+
 /// Every call between the first and the last that have to do with it fails, or is the last of its process. What is there then is
 /// nothing or all of it; what runs is in no other jail; and the next login needs no help.
 fn sweep(door: &Door, faults: &[&str]) {
@@ -154,38 +173,41 @@ fn sweep(door: &Door, faults: &[&str]) {
     assert_eq!(first.process, last.process);
     // What only closes or examines a descriptor changes nothing.
     let dull = [libc::SYS_close, libc::SYS_fstat];
-    let points: Vec<String> = calls
+    let points: Vec<&Call> = calls
         .iter()
         .filter(|call| call.process == first.process && !dull.contains(&call.number))
-        .map(|call| call.position)
-        .filter(|position| (first.position..=last.position).contains(position))
-        .map(|position| position.to_string())
+        .filter(|call| (first.position..=last.position).contains(&call.position))
         .collect();
     assert!(points.len() > 60, "{points:?}");
-    let faults: Vec<String> = faults.iter().map(|fault| errno(fault)).collect();
+    // No process makes a call of number 0: this one is left alone.
+    let mut wanted = vec!["0 0".to_owned()];
+    for fault in faults {
+        let fits = |call: &&&Call| *fault != "lie" || BELIEVED.contains(&call.number);
+        let errno = errno(fault);
+        let of_fault = points.iter().filter(fits);
+        wanted.extend(of_fault.map(|call| format!("{} {errno}", call.position)));
+    }
+    sandbox.write("/run/wanted", wanted.join("\n") + "\n");
     sandbox.write(
         "/run/sweep",
         format!(
             "cd /srv/jails
              whole() {{ {LIST} 2>/dev/null | cmp -s - /run/expected; }}
-             # No process makes a call of number 0: this one is left alone.
-             for point in 0 {}; do for fault in {}; do
+             while read -r point fault <&8; do
                  rm -rf ann; echo \"@ $point $fault\"
                  timeout 20 {inject} {who} at {}.$point $fault {login} 2>/dev/null
                  [ ! -e ann ] || whole || {{ echo ! half; find ann | xargs ls -lAd; }}
                  {again} >/dev/null 2>&1 || echo ! refused
                  whole || {{ echo ! not made; find ann | xargs ls -lAd; }}
                  [ ! -e .login-jail ] || {{ echo ! left; find .login-jail; rm -r .login-jail; }}
-             done; done",
-            points.join(" "),
-            faults.join(" "),
+             done 8</run/wanted",
             first.process
         ),
     );
     let output = sandbox.command(&["sh", "/run/sweep"]).output();
     let output = String::from_utf8(output.expect("run the sweep").stdout).expect("text");
     let runs: Vec<&str> = output.split("@ ").skip(1).collect();
-    assert_eq!(runs.len(), (points.len() + 1) * faults.len());
+    assert_eq!(runs.len(), wanted.len());
     let whole = Report::parse(runs.first().expect("one")).expect("a report of the jail");
     let flaw = |run: &&str| -> Option<String> {
         let mut flaws: Vec<String> = Vec::new();
@@ -229,11 +251,15 @@ fn whatever_call_fails_behind_pam_a_home_is_whole_or_none() {
 }
 
 #[test]
+fn a_call_that_does_nothing_leaves_a_whole_home_or_none() {
+    sweep(&Door::jail_shell(), &["lie"]);
+    sweep(&Door::pam(), &["lie"]);
+}
+
+#[test]
 #[ignore = "long: make test-long"]
 fn whatever_call_fails_in_whatever_way_a_home_is_whole_or_none() {
-    let faults = [
-        "EIO", "EACCES", "EINTR", "ENOENT", "EEXIST", "EMFILE", "lie",
-    ];
+    let faults = ["EIO", "EACCES", "EINTR", "ENOENT", "EEXIST", "EMFILE"];
     sweep(&Door::jail_shell(), &faults);
     sweep(&Door::pam(), &faults);
 }

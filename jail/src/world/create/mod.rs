@@ -4,6 +4,7 @@
 //! of root's is put together beside its place, by `stage`, with what `skeleton` copies, and moved there whole.
 //! Whoever is slower than another login uses what that one has made.
 
+mod automounter;
 mod missing;
 mod new;
 mod place;

@@ -1,23 +1,28 @@
 //! How a home is made, and what is made of it: directories, their owners and modes.
 
 use std::{
-    ffi::{CStr, OsStr},
+    ffi::{OsStr, OsString},
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::Path,
 };
 
 use jail_config::{Create, Disk};
 use rustix::{
-    fs::{Gid, Mode, OFlags, ResolveFlags, Uid, fchmod, fchown, mkdirat},
+    fs::{
+        Gid, Mode, OFlags, RawDir, ResolveFlags, Stat, Uid, fchmod, fchown, fstat, mkdirat, openat,
+    },
     io::Errno,
 };
 
 use crate::{
     account::names,
-    fault::{StepFault, failed},
+    fault::{StepFault, expect_in_force, failed},
     plan::process::Ids,
     resolve::openat2,
 };
+
+/// How many bytes of a directory are read at once.
+const BUFFER: usize = 16 << 10;
 
 /// How a home is made.
 #[derive(Debug)]
@@ -86,14 +91,38 @@ pub(super) fn new_directory(directory: &OwnedFd, name: &OsStr) -> Result<OwnedFd
 }
 
 /// Gives a new file or directory its mode, and then its owner: that takes no bits from a directory, and no others have any to take. The
-/// mode of what is the user's would take a capability more.
+/// mode of what is the user's would take a capability more. Both are read back: some file systems only say that they keep them.
 pub(super) fn give(file: &OwnedFd, ids: (u32, u32), mode: Mode) -> Result<(), StepFault> {
     let (uid, gid) = (Uid::from_raw(ids.0), Gid::from_raw(ids.1));
     fchmod(file, mode).map_err(failed("fchmod of a new file"))?;
-    fchown(file, Some(uid), Some(gid)).map_err(failed("fchown of a new file"))
+    fchown(file, Some(uid), Some(gid)).map_err(failed("fchown of a new file"))?;
+    let stat = fstat(file).map_err(failed("fstat of a new file"))?;
+    expect_in_force(
+        "the mode of a new file",
+        stat.st_mode & 0o7777 == mode.bits(),
+    )?;
+    expect_owner(&stat, ids)
 }
 
-/// Gives a name as it is listed.
-pub(super) fn name_of(listed: &CStr) -> &OsStr {
-    OsStr::from_bytes(listed.to_bytes())
+/// Insists on the owner and group of something new.
+pub(super) fn expect_owner(stat: &Stat, ids: (u32, u32)) -> Result<(), StepFault> {
+    expect_in_force("the owner of a new file", (stat.st_uid, stat.st_gid) == ids)
+}
+
+/// Lists a directory. One that is removed meanwhile is an error: `Dir` takes it for an empty one.
+pub(super) fn list(directory: &OwnedFd) -> Result<Vec<OsString>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = openat(directory, ".", flags, Mode::empty())?;
+    let mut buffer = Vec::with_capacity(BUFFER);
+    let mut entries = RawDir::new(opened, buffer.spare_capacity_mut());
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) => names.push(OsStr::from_bytes(entry.file_name().to_bytes()).to_owned()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    names.retain(|name| name != "." && name != "..");
+    Ok(names)
 }

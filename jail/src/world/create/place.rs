@@ -7,22 +7,22 @@ use std::{
 };
 
 use jail_config::{Base, Mount, MountMode, RootOwner};
-use rustix::fs::{Dir, FileType, FsWord, Mode, OFlags, ResolveFlags, Stat, fstat, fstatfs, openat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat};
 
 use crate::{
     fault::{StepFault, errno_of_io, failed},
     plan::Plan,
-    resolve::openat2,
     trust::{self, Flaw, Untrusted, kind},
     world::{
-        create::missing::{CreateFault, Missing, Owner},
+        create::{
+            automounter,
+            missing::{CreateFault, Missing, Owner},
+            new::list,
+        },
         targets::{file_type, open_entry},
         view::{self, Source, carries},
     },
 };
-
-/// AUTOFS_SUPER_MAGIC of linux/magic.h.
-const AUTOFS: FsWord = 0x0187;
 
 /// Finds what is missing of root directory and home, and may be made. `passing` is called with each directory that only root can
 /// change and something could be made in.
@@ -34,7 +34,7 @@ pub(super) fn find(
     passing: impl Fn(&OwnedFd) -> Result<(), StepFault>,
 ) -> Result<Vec<Missing>, CreateFault> {
     // What an automounter has is asked for nothing but the way: it would look for any name in its map.
-    let passing = |directory: &OwnedFd| match is_automounters(directory)? {
+    let passing = |directory: &OwnedFd| match automounter::has(directory)? {
         true => Ok(()),
         false => passing(directory),
     };
@@ -231,8 +231,8 @@ impl Finding<'_> {
                 passing(&way.directory)?;
             }
             let path = way.path.join(name);
-            if is_automounters(&way.directory)? {
-                ask_for(&way.directory, name);
+            if automounter::has(&way.directory)? {
+                automounter::ask_for(&way.directory, name);
             }
             let entry = match trust::open_entry(&way.directory, Path::new(name)) {
                 Ok(entry) => entry,
@@ -355,42 +355,29 @@ fn normal(component: Component<'_>) -> Option<&OsStr> {
 
 /// A directory that is made in the root hides the one of the base: all that is in it.
 fn refuse_to_hide(base: &OwnedFd, top: &OsStr) -> Result<(), StepFault> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let list = failed("list a directory of the base");
-    let opened = openat(base, top, flags, Mode::empty()).map_err(&list)?;
-    for entry in Dir::new(opened).map_err(&list)? {
-        let entry = entry.map_err(&list)?;
-        let name = entry.file_name().to_bytes();
-        if name != b"." && name != b".." && top != "home" {
-            let top = Path::new("/").join(top);
-            let what = format!(
-                "of the base is not empty, and a home made in the root directory would hide what is in it; make {} in the \
-                 root directory, or choose another home",
-                top.display()
-            );
-            return Err(unfit(&top, &what));
-        }
+    if top == "home" {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// Tells whether a directory is an automounter's, which mounts what is asked for in it: autofs(5).
-fn is_automounters(directory: &OwnedFd) -> Result<bool, StepFault> {
-    let found = fstatfs(directory).map_err(failed("fstatfs of a directory"))?;
-    Ok(found.f_type == AUTOFS)
-}
-
-/// Has a directory mounted: one that is listed before stays empty until somebody asks for a directory.
-fn ask_for(directory: &OwnedFd, name: &OsStr) {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    // What there is then is looked at as anything else.
-    let (Ok(_) | Err(_)) = openat2(directory, name, flags, Mode::empty(), resolve);
+    let names = openat(base, top, flags, Mode::empty()).and_then(|opened| list(&opened));
+    if names
+        .map_err(failed("list a directory of the base"))?
+        .is_empty()
+    {
+        return Ok(());
+    }
+    let top = Path::new("/").join(top);
+    let what = format!(
+        "of the base is not empty, and a home made in the root directory would hide what is in it; make {} in the root \
+         directory, or choose another home",
+        top.display()
+    );
+    Err(unfit(&top, &what))
 }
 
 /// Refuses to make anything where an automounter decides what there is.
 fn refuse_automounters(above: &Way, path: &Path) -> Result<(), StepFault> {
-    if !is_automounters(&above.directory)? {
+    if !automounter::has(&above.directory)? {
         return Ok(());
     }
     let what = format!(

@@ -12,14 +12,18 @@ use std::{
 };
 
 use jail_config::Skeleton;
-use rustix::fs::{
-    AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, openat, readlinkat, symlinkat,
+use rustix::{
+    fs::{
+        AtFlags, FileType, FsWord, Gid, Mode, OFlags, Uid, chownat, fstat, fstatfs, openat,
+        readlinkat, statat, symlinkat,
+    },
+    io::Errno,
 };
 
 use crate::{
-    fault::{StepFault, errno_of_io, failed},
+    fault::{StepFault, errno_of, errno_of_io, failed},
     trust::{self, Flaw, check_owner_and_mode, kind},
-    world::create::new::{give, name_of, new_directory},
+    world::create::new::{expect_owner, give, list, new_directory},
 };
 
 /// The most files, directories and links that are copied, how deep, and the most bytes in them: a login waits for it.
@@ -29,6 +33,9 @@ const LARGEST: u64 = 16 << 20;
 
 /// The rights that are copied. Set-id bits are not among them.
 const RIGHTS: u32 = 0o777;
+
+/// FUSE_SUPER_MAGIC of fs/fuse/inode.c. A link stays root's there: sshfs has the server give away what the link leads to, wherever that is.
+const FUSE: FsWord = 0x6573_5546;
 
 /// Copies a skeleton into a new home. `ids` are the owner and group of what is made.
 pub(super) fn copy(skeleton: &Skeleton, home: &OwnedFd, ids: (u32, u32)) -> Result<(), StepFault> {
@@ -61,17 +68,15 @@ struct Copying {
 
 impl Copying {
     fn directory(&mut self, from: &OwnedFd, to: &OwnedFd, deep: u32) -> Result<(), StepFault> {
-        let list = failed("list a directory of the skeleton");
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let readable = openat(from, ".", flags, Mode::empty()).map_err(&list)?;
-        for entry in Dir::new(readable).map_err(&list)? {
-            let entry = entry.map_err(&list)?;
-            let name = name_of(entry.file_name());
-            if name == "." || name == ".." {
-                continue;
-            }
-            self.shown.push(name);
-            self.entry(from, to, name, deep)?;
+        let names = list(from).map_err(|errno| {
+            self.flawed(match errno {
+                Errno::NOENT => Flaw::Missing,
+                other => Flaw::Io(errno_of(other)),
+            })
+        })?;
+        for name in names {
+            self.shown.push(&name);
+            self.entry(from, to, &name, deep)?;
             self.shown.pop();
         }
         Ok(())
@@ -106,9 +111,17 @@ impl Copying {
                 let path = readlinkat(&opened, c"", Vec::new())
                     .map_err(failed("readlink in the skeleton"))?;
                 symlinkat(path, to, name).map_err(failed("symlink in a new home"))?;
+                let on = fstatfs(to).map_err(failed("fstatfs of a new home"))?;
+                if on.f_type == FUSE {
+                    return Ok(());
+                }
                 let (uid, gid) = (Uid::from_raw(self.ids.0), Gid::from_raw(self.ids.1));
-                chownat(to, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
-                    .map_err(failed("chown of a link in a new home"))
+                let flags = AtFlags::SYMLINK_NOFOLLOW;
+                chownat(to, name, Some(uid), Some(gid), flags)
+                    .map_err(failed("chown of a link in a new home"))?;
+                let stat =
+                    statat(to, name, flags).map_err(failed("stat of a link in a new home"))?;
+                expect_owner(&stat, self.ids)
             }
             other => Err(self.unfit(&format!("is a {}; remove it", kind(other)))),
         }

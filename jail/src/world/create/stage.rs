@@ -11,8 +11,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dir, FlockOperation, Mode, RenameFlags, flock, fstat, mkdirat, renameat,
-        renameat_with, statat, unlinkat,
+        AtFlags, FlockOperation, Mode, RenameFlags, flock, fstat, mkdirat, renameat, renameat_with,
+        statat, unlinkat,
     },
     io::Errno,
 };
@@ -22,7 +22,7 @@ use crate::{
     world::{
         create::{
             missing::{Missing, Owner},
-            new::{New, give, new_directory, open},
+            new::{New, give, list, new_directory, open},
             skeleton,
         },
         quota,
@@ -91,15 +91,14 @@ pub(super) fn clear(above: &OwnedFd) -> Result<(), StepFault> {
     if !insist_on_private(&stage)? {
         return Ok(());
     }
-    for entry in Dir::read_from(&stage).map_err(failed("list .login-jail"))? {
-        let entry = match entry {
-            // Another login has taken it away.
-            Err(Errno::STALE) => break,
-            other => other.map_err(failed("list .login-jail"))?,
-        };
-        let name = entry.file_name();
-        if name != c"." && name != c".." {
-            clear_one(&stage, name)?;
+    let names = match list(&stage) {
+        // Another login has taken it away.
+        Err(Errno::NOENT | Errno::STALE) => Vec::new(),
+        names => names.map_err(failed("list .login-jail"))?,
+    };
+    for name in names {
+        if let Some(left) = lock(&stage, name.as_os_str())? {
+            remove(&stage, name.as_os_str(), &left)?;
         }
     }
     end(above)
@@ -195,13 +194,6 @@ fn lock(
     Ok(same.then_some(opened))
 }
 
-fn clear_one(stage: &OwnedFd, name: &CStr) -> Result<(), StepFault> {
-    match lock(stage, name)? {
-        Some(left) => remove(stage, name, &left),
-        None => Ok(()),
-    }
-}
-
 /// Removes an entry of the stage that this process has locked, with all that is in it.
 fn remove(
     stage: &OwnedFd,
@@ -217,12 +209,8 @@ fn empty(directory: &OwnedFd, deep: usize) -> Result<(), StepFault> {
         let why = "a directory in .login-jail is too deep to be removed; remove it";
         return Err(StepFault::Unfit(why.to_owned()));
     }
-    for entry in Dir::read_from(directory).map_err(failed("list a directory in .login-jail"))? {
-        let entry = entry.map_err(failed("list a directory in .login-jail"))?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
+    for name in list(directory).map_err(failed("list a directory in .login-jail"))? {
+        let name = name.as_os_str();
         let removed = match unlinkat(directory, name, AtFlags::empty()) {
             Err(Errno::ISDIR | Errno::PERM) => {
                 if let Some(below) = open(directory, name)? {
