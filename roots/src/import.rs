@@ -17,7 +17,7 @@ use crate::{
     bounded::Bounded,
     build::accounts,
     compression::decompress,
-    etc,
+    etc::{self, Account},
     fault::Fault,
     generation,
     image::is_image,
@@ -53,6 +53,15 @@ pub struct Request {
     pub version: Option<String>,
 }
 
+/// What a source is.
+pub(crate) enum Source<'request> {
+    /// The name of a suite.
+    Debootstrap(&'request str),
+    Directory(Tree),
+    Archive(Box<dyn Read>),
+    Images(Store),
+}
+
 /// What was imported.
 #[derive(Debug)]
 pub struct Imported {
@@ -70,19 +79,7 @@ pub struct Imported {
 /// The root is there, or the source is not, or is damaged or too large. Nothing is left then.
 pub fn import(request: &Request, progress: Progress<'_>) -> Result<Imported, Fault> {
     let root = absolute(&request.root)?;
-    if root.symlink_metadata().is_ok() {
-        return Err(Fault::Failed(format!(
-            "import to {}: it is there already",
-            root.display()
-        )));
-    }
-    let mut recipe = Recipe {
-        users: request.users.clone(),
-        imported: Some(request.source.display().to_string()),
-        version: request.version.clone(),
-        ..Recipe::default()
-    };
-    let accounts = accounts(&recipe, &recipe)?;
+    let (mut recipe, accounts) = request.recipe(&root)?;
     let (digest, unpacked) = new_root(&root, |tree| {
         // The directory of the manifest is made after it: what is not there can't be led to.
         let (digest, unpacked) = request.unpack(tree, progress)?;
@@ -161,6 +158,27 @@ pub fn import_version(
 }
 
 impl Request {
+    /// Puts down what a root is made from, and finds its accounts.
+    ///
+    /// # Errors
+    /// The root is there, or there is no such account.
+    pub(crate) fn recipe(&self, root: &Path) -> Result<(Recipe, Vec<Account>), Fault> {
+        if root.symlink_metadata().is_ok() {
+            return Err(Fault::Failed(format!(
+                "import to {}: it is there already",
+                root.display()
+            )));
+        }
+        let recipe = Recipe {
+            users: self.users.clone(),
+            imported: Some(self.source.display().to_string()),
+            version: self.version.clone(),
+            ..Recipe::default()
+        };
+        let accounts = accounts(&recipe, &recipe)?;
+        Ok((recipe, accounts))
+    }
+
     /// Unpacks the source, and gives the digest of an image that has one.
     fn unpack(
         &self,
@@ -168,30 +186,45 @@ impl Request {
         progress: Progress<'_>,
     ) -> Result<(Option<String>, Unpacked), Fault> {
         let mut unpacker = Unpacker::new(root, self.policy, progress);
-        if let Some(suite) = self
-            .source
-            .to_str()
-            .and_then(|source| source.strip_prefix("debootstrap:"))
-        {
-            let made = Path::new(CONTROL);
-            root.make_directory(made, 0o700)?;
-            self.debootstrap(suite, &root.show(made))?;
-            unpack_directory(&mut unpacker, &root.subtree(made)?, root)?;
-            root.remove(made)?;
-            return Ok((None, unpacker.finish()));
+        match self.opened(root.shown())? {
+            Source::Debootstrap(suite) => {
+                let made = Path::new(CONTROL);
+                root.make_directory(made, 0o700)?;
+                self.debootstrap(suite, &root.show(made))?;
+                unpack_directory(&mut unpacker, &root.subtree(made)?, root)?;
+                root.remove(made)?;
+                Ok((None, unpacker.finish()))
+            }
+            Source::Directory(tree) => {
+                unpack_directory(&mut unpacker, &tree, root)?;
+                Ok((None, unpacker.finish()))
+            }
+            Source::Archive(mut archive) => {
+                unpacker.tar(&mut archive, false)?;
+                finish_some(unpacker).map(|unpacked| (None, unpacked))
+            }
+            Source::Images(store) => {
+                let digest = self.unpack_image(&mut unpacker, &store)?;
+                Ok((digest, unpacker.finish()))
+            }
+        }
+    }
+
+    /// Opens the source. What of it has to be written down is in a file that nobody sees, in this directory.
+    pub(crate) fn opened(&self, directory: &Path) -> Result<Source<'_>, Fault> {
+        let suite = self.source.to_str();
+        if let Some(suite) = suite.and_then(|it| it.strip_prefix("debootstrap:")) {
+            return Ok(Source::Debootstrap(suite));
         }
         let source = open(&self.source)?;
         let metadata = source.metadata().map_err(Fault::io("stat", &self.source))?;
         if metadata.is_dir() {
-            let mut digest = None;
             let tree = Tree::new(source.into(), &self.source);
             if tree.stat(Path::new("oci-layout"))?.is_some() {
-                digest = self.unpack_image(&mut unpacker, &Store::Directory(tree))?;
-            } else {
-                self.refuse_image_name()?;
-                unpack_directory(&mut unpacker, &tree, root)?;
+                return Ok(Source::Images(Store::Directory(tree)));
             }
-            return Ok((digest, unpacker.finish()));
+            self.refuse_image_name()?;
+            return Ok(Source::Directory(tree));
         }
         let failed = |error| Fault::io("read", &self.source)(error);
         let again = source.try_clone().map_err(failed)?;
@@ -199,11 +232,10 @@ impl Request {
         let stored = Bounded::new(source, self.policy.most_read());
         let mut archive = decompress(stored).map_err(failed)?;
         let (image, start) = is_image(&mut archive).map_err(failed)?;
-        let mut archive = Cursor::new(start.clone()).chain(archive);
+        let archive = Cursor::new(start.clone()).chain(archive);
         if !image {
             self.refuse_image_name()?;
-            unpacker.tar(&mut archive, false)?;
-            return finish_some(unpacker).map(|unpacked| (None, unpacked));
+            return Ok(Source::Archive(Box::new(archive)));
         }
         let mut own = [0; 512];
         // Nothing, of a pipe.
@@ -212,10 +244,9 @@ impl Request {
         let store = if own.get(..seen) == Some(start.as_slice()) {
             Store::of_file(again)?
         } else {
-            Store::of_archive(archive, root.shown(), self.policy.most_bytes)?
+            Store::of_archive(archive, directory, self.policy.most_bytes)?
         };
-        let digest = self.unpack_image(&mut unpacker, &store)?;
-        Ok((digest, unpacker.finish()))
+        Ok(Source::Images(store))
     }
 
     /// Refuses a name of an image where there are no images.

@@ -19,6 +19,7 @@ mod directory;
 pub mod etc;
 mod existing;
 pub mod fault;
+pub mod foreseen;
 mod generation;
 pub mod host;
 pub mod image;

@@ -118,17 +118,7 @@ impl Versions {
     /// # Errors
     /// There is one of this name, or what is in use was not imported.
     pub fn place_for(&self, name: &str) -> Result<PathBuf, Fault> {
-        let known = self.list()?;
-        if known.iter().any(|version| version.name == name) {
-            return Err(Fault::Failed(format!(
-                "import {name}: {} has a version of this name; take another, or remove that one: jailctl versions --remove {name}",
-                self.root.display()
-            )));
-        }
-        Ok(match known.iter().any(|version| version.in_use) {
-            true => self.path_of(name),
-            false => self.root.clone(),
-        })
+        place_among(&self.list()?, &self.root, name)
     }
 
     /// Lists the versions, by their names.
@@ -260,6 +250,34 @@ impl Versions {
     fn path_of(&self, name: &str) -> PathBuf {
         beside(&self.root).join(name)
     }
+}
+
+/// Gives what [`Versions::place_for`] would give, and makes nothing.
+///
+/// # Errors
+/// As [`Versions::open`] and [`Versions::place_for`].
+pub fn place_foreseen(root: &Path, name: &str) -> Result<PathBuf, Fault> {
+    check_name(name)?;
+    if has_versions(root) {
+        return Versions::open(root)?.place_for(name);
+    }
+    let is_there = root.symlink_metadata().is_ok();
+    let only = is_there.then(|| version(root, true)).transpose()?;
+    place_among(only.as_slice(), root, name)
+}
+
+/// Gives the place of a new version beside those that are known.
+fn place_among(known: &[Version], root: &Path, name: &str) -> Result<PathBuf, Fault> {
+    if known.iter().any(|version| version.name == name) {
+        return Err(Fault::Failed(format!(
+            "import {name}: {} has a version of this name; take another, or remove that one: jailctl versions --remove {name}",
+            root.display()
+        )));
+    }
+    Ok(match known.iter().any(|version| version.in_use) {
+        true => beside(root).join(name),
+        false => root.to_owned(),
+    })
 }
 
 /// Describes a version by its manifest.

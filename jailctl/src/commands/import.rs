@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum, ValueHint};
 use jail_roots::{
     archive::{Policy, Unpacked},
+    foreseen::{Foreseen, Layer, foresee},
     import::{Imported, Request, import, import_version},
     new_root::absolute,
     progress::Progress,
@@ -73,6 +74,9 @@ pub(crate) struct Import {
     /// The mirror that debootstrap uses, if not its default
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     mirror: Option<String>,
+    /// Read the source, show what would be made, and make nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -88,11 +92,12 @@ Examples:
   jailctl import --mirror http://deb.debian.org/debian debootstrap:bookworm /srv/jails/cid    made by debootstrap(8)
   jailctl import --as 12.5 image.tar /srv/images/debian    the first version of a base, or a further one
   jailctl import --as 12.6 --use image.tar /srv/images/debian    the same, and logins get it from then on
+  jailctl import --as 12.6 --dry-run image.tar /srv/images/debian    only show the version, its size and its layers
   jailctl import --user bob --json debian.tar /srv/jails/bob    with an account and a home; a report for a program";
 
 /// What stands behind the help, and in the man page.
 const MANUAL: Manual = Manual {
-    fine: "the root is complete",
+    fine: "the root is complete, or --dry-run has shown it",
     found: Some("the root was made, and some entries were refused; they are listed"),
     differs: None,
     files: &[
@@ -143,16 +148,17 @@ impl Import {
                 most_entries: self.max_entries,
             },
         };
+        if self.into_use {
+            refuse_roots(config, &self.root)?;
+        }
+        if self.dry_run {
+            return self.show(&request);
+        }
         let mut show = show_progress();
         let progress = Progress::to(&mut show);
         let (imported, in_use) = match &self.version {
             None => (import(&request, progress)?, true),
-            Some(name) => {
-                if self.into_use {
-                    refuse_roots(config, &self.root)?;
-                }
-                import_version(&request, name, self.into_use, progress)?
-            }
+            Some(name) => import_version(&request, name, self.into_use, progress)?,
         };
         let Imported {
             root,
@@ -173,6 +179,46 @@ impl Import {
             }
         }
         Ok(Verdict::of(!unpacked.refused.is_empty()))
+    }
+}
+
+impl Import {
+    /// Shows what would be made.
+    fn show(&self, request: &Request) -> Result<Verdict, Failure> {
+        let version = self.version.as_deref().map(|it| (it, self.into_use));
+        let Foreseen {
+            root,
+            in_use,
+            digest,
+            layers,
+        } = foresee(request, version)?;
+        if self.json {
+            say_json(&object!({
+                "root": root.to_string_lossy(), "version": self.version, "in_use": in_use, "digest": digest, "dry_run": true, "layers": layers
+            }));
+            return Ok(Verdict::Fine);
+        }
+        let place = shown(root);
+        say(match (&self.version, in_use) {
+            (None, _) => format!("would make {place}"),
+            (Some(name), true) => format!("would make {place}, version {name}, in use at once"),
+            (Some(name), false) => format!("would make {place}, version {name}, not in use"),
+        });
+        if let Some(digest) = digest {
+            say(format_args!("image: {}", shown(digest)));
+        }
+        for (number, Layer { entries, bytes }) in layers.iter().enumerate() {
+            let mib = bytes.div_ceil(1 << 20);
+            say(format_args!(
+                "layer {} of {}: {entries} entries, {mib} MiB",
+                number + 1,
+                layers.len()
+            ));
+        }
+        if layers.is_empty() {
+            say("the size is not known before debootstrap has run");
+        }
+        Ok(Verdict::Fine)
     }
 }
 

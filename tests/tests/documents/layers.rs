@@ -133,7 +133,13 @@ const ROOTS: Layers = Layers {
     parts: &[
         &["lib.rs"],
         // What an administrator asks for.
-        &["build.rs", "import.rs", "untouched.rs", "update.rs"],
+        &[
+            "build.rs",
+            "foreseen.rs",
+            "import.rs",
+            "untouched.rs",
+            "update.rs",
+        ],
         &[
             "change.rs",
             "existing.rs",

@@ -115,6 +115,67 @@ fn another_version_is_for_new_logins_and_open_sessions_keep_theirs() {
 }
 
 #[test]
+fn a_dry_run_shows_what_an_import_makes_and_makes_nothing() {
+    let sandbox = host();
+    sandbox.must("cd /srv; mkdir tree; head -c 3M /dev/zero >tree/big; mkdir tree/.login-jail");
+    let state = || sandbox.must("find /srv /tmp /var/lib -printf '%p %y %m %U %s %T@\\n' | sort");
+    let dry = |words: &[&str]| {
+        let before = state();
+        let said = jailctl(&sandbox, &[&["import", "--dry-run"], words].concat());
+        assert_eq!(state(), before, "{words:?} {said}");
+        said
+    };
+    let plain = dry(&["/srv/tree", "/srv/new/root"]);
+    assert_eq!(
+        plain.ok(),
+        "would make /srv/new/root\nlayer 1 of 1: 1 entries, 3 MiB",
+        "{plain}"
+    );
+    let small = dry(&["--max-size", "2M", "/srv/tree", "/srv/new/root"]);
+    assert_eq!(small.code(), Some(3), "{small}");
+    assert!(small.stderr.contains("--max-size"), "{small}");
+    let first = dry(&["--as", "1", "/srv/one.tar", BASE]);
+    let wanted = format!("would make {BASE}, version 1, in use at once\nlayer 1 of 1: ");
+    assert!(first.ok().starts_with(&wanted), "{first}");
+    jailctl(&sandbox, &["import", "--as", "1", "/srv/one.tar", BASE]).ok();
+    let next = dry(&["--as", "2", "--json", "/srv/two.tar", BASE]);
+    let next: Value = serde_json::from_str(next.ok()).unwrap();
+    assert_eq!(next["root"], "/srv/images/base.versions/2");
+    assert_eq!(next["in_use"], false);
+    let foreseen = &next["layers"][0]["bytes"];
+    let made = ["import", "--as", "2", "--json", "/srv/two.tar", BASE];
+    let made: Value = serde_json::from_str(jailctl(&sandbox, &made).ok()).unwrap();
+    assert_eq!(*foreseen, made["unpacked"]["bytes"]);
+    for (words, why) in [
+        (
+            ["--as", "2", "/srv/two.tar", BASE],
+            "has a version of this name",
+        ),
+        (
+            ["--owner", "keep", "/srv/two.tar", BASE],
+            "it is there already",
+        ),
+        (["--as", "3", "/srv/none.tar", BASE], "/srv/none.tar"),
+        (["--as", "3", "/etc/passwd", BASE], "read the archive"),
+    ] {
+        let refused = dry(&words);
+        assert_eq!(refused.code(), Some(3), "{refused}");
+        assert!(refused.stderr.contains(why), "{refused}");
+    }
+    // An image of two layers, compressed.
+    sandbox.must(
+        "cd /srv; mkdir image; tar -C tree -cf image/a.tar big; tar -cf image/b.tar one.tar; cd image
+         echo '[{\"Config\":\"c.json\",\"RepoTags\":[\"x:1\"],\"Layers\":[\"a.tar\",\"b.tar\"]}]' >manifest.json; echo '{}' >c.json
+         tar -czf ../image.tgz manifest.json c.json a.tar b.tar",
+    );
+    let image = dry(&["--as", "3", "--use", "/srv/image.tgz", BASE]);
+    let lines: Vec<&str> = image.ok().lines().collect();
+    assert_eq!(lines.len(), 3, "{image}");
+    assert!(lines[0].ends_with("version 3, in use at once"), "{image}");
+    assert_eq!(lines[1], "layer 1 of 2: 1 entries, 3 MiB");
+}
+
+#[test]
 fn while_versions_are_exchanged_each_login_gets_a_whole_one() {
     let sandbox = with_both();
     sandbox.must(
