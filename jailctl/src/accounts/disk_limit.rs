@@ -48,6 +48,14 @@ impl DiskLimits {
     }
 }
 
+/// Names a limit of the kernel's.
+fn limit(number: u64) -> String {
+    match number {
+        0 => "unlimited".to_owned(),
+        number => number.to_string(),
+    }
+}
+
 impl DiskLimit {
     pub(crate) fn new(
         (user, uid): (String, u32),
@@ -85,6 +93,19 @@ impl DiskLimit {
         format!("{}: limited to {}", shown(&self.home), self.disk())
     }
 
+    /// Says what limited the home before, and that no undo puts it back: for a change that no journal has.
+    pub(crate) fn shown_before(&self) -> String {
+        let [blocks, files] = [self.blocks_before, self.files_before].map(|it| it.map(limit));
+        let kind = match self.project_before {
+            Some(_) => "project",
+            None => "user",
+        };
+        format!(
+            "the {kind} quota of {} was before: {} KiB (soft {}), {} files (soft {}); jailctl undo does not put it back, setquota(8) does",
+            self.uid, blocks[0], blocks[1], files[0], files[1]
+        )
+    }
+
     /// Tells whether the home is limited otherwise than before.
     pub(crate) fn is_done(&self) -> Result<bool, Failure> {
         let Some(home) = self.open()? else {
@@ -120,6 +141,32 @@ impl DiskLimit {
             Ok(home) => Ok(Some(home)),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(Failure::io("open", &self.home, &errno.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jail::world::quota::Before;
+    use jail_config::Disk;
+
+    use super::DiskLimit;
+
+    #[test]
+    fn what_limited_a_home_before_is_said_where_no_journal_has_it() {
+        let before = |project| Before {
+            project,
+            blocks: [9000, 0],
+            files: [0, 90],
+        };
+        for (project, kind) in [(Some((0, false)), "project"), (None, "user")] {
+            let user = ("ann".to_owned(), 1001);
+            let home = ("/srv/jails/ann/home/ann".into(), before(project));
+            let shown = DiskLimit::new(user, home, Disk::default()).shown_before();
+            let wanted = format!(
+                "the {kind} quota of 1001 was before: 9000 KiB (soft unlimited), unlimited files (soft 90); "
+            );
+            assert!(shown.starts_with(&wanted), "{shown}");
         }
     }
 }

@@ -118,11 +118,14 @@ impl Build {
         // Homes that it has made, of users who have a rule already.
         if config.join("config.toml").exists() {
             let limited = limit_disk(config, self.users.clone(), Extent::Whole);
-            limited.map_err(|failure| {
+            let limited = limited.map_err(|failure| {
                 Failure::Failed(format!(
                     "the root is built, and a home in it is not limited: {failure}; jailctl check finds whose"
                 ))
             })?;
+            if !self.json {
+                limited.iter().for_each(say);
+            }
         }
         Ok(Verdict::of(built.notes.iter().any(Note::is_finding)))
     }

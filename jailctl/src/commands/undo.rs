@@ -22,7 +22,8 @@ use crate::{
 /// lines of the set-up go, and the others stay. Accounts that the set-up has made are removed; other accounts get back the login shell
 /// that they had. Directories are removed if they are empty: files of users are never removed. One that stays for an account that has
 /// gone becomes root's, so that it is not the next account's with this number. Quotas of homes become what they were, and what was
-/// counted for them is counted as before. A root that `jailctl apply` has made is removed
+/// counted for them is counted as before. Not so a quota that `jailctl add` of one user, `build`, `mend` or a first login (`create`) has set: these are
+/// no set-ups, and have no journal. Those commands print the quota of before, and setquota(8) sets it. A root that `jailctl apply` has made is removed
 /// if nobody has put anything into it since. The last 100 set-ups can be taken back; the journals of older ones are removed.
 ///
 /// sshd is reloaded only after `sshd -t` has passed. If something could not be taken back, run the command again, or

@@ -83,7 +83,7 @@ pub(super) fn mend(jailed: &Jailed, extent: Extent) -> Result<Vec<String>, Failu
     if extent == Extent::Whole {
         create::limit(&plan, disk).map_err(refused)?;
     }
-    Ok(vec![missing.shown()])
+    Ok(vec![missing.shown(), missing.shown_before()])
 }
 
 /// Finds a home that is not limited as the jail has it, and what limits it now.
