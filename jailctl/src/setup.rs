@@ -11,7 +11,6 @@ pub(crate) mod engine;
 pub(crate) mod guard;
 pub(crate) mod journal;
 pub(crate) mod many;
-pub(crate) mod mount_places;
 pub(crate) mod plan;
 pub(crate) mod recipe;
 

@@ -20,6 +20,7 @@ use jail_config::Decision;
 use crate::{
     accounts::{
         account::{self, Accounts, Jailed, did_you_mean},
+        administrators::Administrators,
         edit::{self, Lock},
         shells,
         trial::{Trial, with_user},
@@ -43,10 +44,7 @@ use crate::{
     output::say,
     pam,
     process::Process,
-    setup::{
-        guard::{self, Reach},
-        mount_places::MountPlaces,
-    },
+    setup::guard::{self, Reach},
     shell::{quoted, shown},
 };
 
@@ -59,14 +57,15 @@ use crate::{
 /// For one user, this command makes no account, no root and no home. Use useradd(8) for the account, `jailctl build` or `jailctl
 /// import` for the root, and install(1) for the home; with base = "host" a home below the root is enough. Where the
 /// jail has create = true, the first login makes what is missing. `jailctl check USER` lists what is missing. A home that is there is
-/// limited as `disk` says; where that is not possible, nothing is changed.
+/// limited as `disk` says; where that is not possible, nothing is changed. The change of one user is no set-up: `jailctl release` takes it
+/// back, but for the quota, which can't be told by then from one of somebody else's. The command prints the quota of before.
 ///
 /// Several users, a group (--group) or a list (--from) are one change. Every user is checked before anything is changed, and all that
 /// is wrong is listed. Roots and homes that are missing are made, keys go to files that only root can write, and sshd is told to
 /// read them; cron and at are denied. Accounts and groups are made only with --create-accounts, all of them by one rewrite of
 /// passwd(5), shadow(5), group(5) and gshadow(5), with jail-shell as the login shell and without a password. A user whose group has
 /// a rule needs none; for others, and for those with --until, a file in users.d has the rule. Nobody is brought into a group that
-/// gives the machine away, such as root, sudo, disk or docker. A second run changes nothing. `jailctl undo` takes the change back, and
+/// gives the machine away, such as root, sudo, disk or docker, or whose members become root by sudoers(5) or doas.conf(5). A second run changes nothing. `jailctl undo` takes the change back, and
 /// the quotas of homes with it. A home that can't be limited as `disk` says is a finding, and keeps no other account from its change.
 /// The caller and the last administrator are never jailed, as with `jailctl setup`. Needs root.
 #[derive(Debug, Args)]
@@ -252,6 +251,13 @@ fn one(directory: &Path, user: &str, arguments: &Arguments) -> Result<Verdict, F
         note_on_refused(directory, &identity)?;
     }
     note_on_account(directory, &identity)?;
+    if Administrators::read().has(&identity) {
+        eprintln!(
+            "note: {} can become root by sudo or doas: not from inside, but from every program that is not in the jail; see: jailctl check {}",
+            shown(user),
+            quoted(user)
+        );
+    }
     note_on_processes(running, &identity, "");
     Ok(Verdict::Fine)
 }
@@ -379,13 +385,7 @@ fn try_out(
         identity: identity.clone(),
         jail: (*jail).clone(),
     })?;
-    let places = MountPlaces::missing([jail.as_ref()]);
-    let rehearsed = rehearsal::of(user, arguments.door, directory);
-    let is_refused = |seen: &[Seen]| seen.iter().any(|it| matches!(it, Seen::Refused { .. }));
-    if arguments.dry_run || rehearsed.as_deref().map_or(true, is_refused) {
-        places.remove();
-    }
-    for seen in rehearsed? {
+    for seen in rehearsal::of(user, arguments.door, directory)? {
         match seen {
             Seen::Refused { code, reason } => {
                 return Err(Failure::Failed(format!(

@@ -6,11 +6,7 @@ use std::{
 };
 
 use clap::{Args, ValueHint};
-use jail::{
-    account::identity::Identity,
-    door::decision::{CONFIG_DIRECTORY, Config},
-};
-use jail_config::{Decision, Jail};
+use jail::door::decision::CONFIG_DIRECTORY;
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,7 +22,6 @@ use crate::{
     setup::{
         engine,
         many::{plan, state, wanted::Wanted},
-        mount_places::MountPlaces,
         plan::Plan,
     },
     shell::shown,
@@ -145,7 +140,6 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
         Ok(id) => id,
         Err(failure) => return Err(taken_back(&plan, None, &failure.to_string(), json)?),
     };
-    let places = Config::read(directory).map(|config| places(&config, &some));
     // An account that the state takes away has no home to limit.
     let limited = known(&plan.about.users).and_then(|users| limit_homes(directory, id, users));
     let checked = limited
@@ -160,27 +154,8 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<Verdict, Fa
             limited.print(json);
             done(&wanted, &plan, id, &checked, json)
         }
-        Err(why) => {
-            // An undo keeps a directory that is not empty.
-            if let Ok(places) = places {
-                places.remove();
-            }
-            Err(taken_back(&plan, Some(id), &why, json)?)
-        }
+        Err(why) => Err(taken_back(&plan, Some(id), &why, json)?),
     }
-}
-
-/// Finds what the rehearsed logins will make in the roots.
-fn places(config: &Config, users: &[String]) -> MountPlaces {
-    let jailed = users.iter().filter_map(|user| {
-        let identity = Identity::named(user).ok()?;
-        match config.decide(&identity) {
-            Ok(Decision::Jail(jail)) => Some(*jail),
-            _ => None,
-        }
-    });
-    let jails: Vec<Jail> = jailed.collect();
-    MountPlaces::missing(&jails)
 }
 
 /// Takes back what was just made: `id`, or what has stopped half-way, which can be nothing else as long as the lock is held.

@@ -8,7 +8,7 @@ use crate::{
     accounts::account::Jailed,
     attack::{self, Attack, Judge, LONGEST, Outside, Tried},
     doctor::{
-        rehearsal::{Seen, read_back},
+        rehearsal::{MountPlaces, Seen, read_back},
         used,
     },
     failure::Failure,
@@ -24,6 +24,7 @@ pub(crate) fn of(jailed: &Jailed, config: &Path) -> Result<Attack, Failure> {
     let door = used::of(&jailed.identity);
     let plan = door.plan(jailed.jail.clone(), None, &jailed.identity, [])?;
     let user = jailed.identity.name.to_string_lossy().into_owned();
+    let _places = MountPlaces::missing(&plan);
     let outside = Outside::of(&user)?;
     let attack_failed = |why: &dyn fmt::Display| {
         Failure::Failed(format!("attack the jail of {}: {why}", jailed.name()))

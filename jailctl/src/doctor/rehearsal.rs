@@ -5,6 +5,7 @@
 
 mod apart;
 mod files;
+mod places;
 
 use std::{
     env,
@@ -43,6 +44,8 @@ use crate::{
     output::say,
     shell, watch,
 };
+
+pub(crate) use places::MountPlaces;
 
 use files::{Libraries, MOST_ENTRIES, nss_services, read, start_of};
 
@@ -119,6 +122,7 @@ pub(crate) fn of_sftp(user: &str, door: Door, config: &Path) -> Result<Vec<Seen>
 }
 
 fn watched(task: &str, user: &str, door: Door, config: &Path) -> Result<Vec<Seen>, Failure> {
+    let _places = places_of(user, door, config);
     let failed = |error: io::Error| Failure::Failed(format!("start a rehearsal: {error}"));
     // A root may be made so that whoever reads it never comes to an end.
     let mut watched = watch::command(LONGEST, task)?;
@@ -149,6 +153,14 @@ fn watched(task: &str, user: &str, door: Door, config: &Path) -> Result<Vec<Seen
         "rehearse the login of {}: {why}",
         shell::shown(user)
     )))
+}
+
+/// Finds what the login would make in the root; nothing where it would be refused before.
+fn places_of(user: &str, door: Door, config: &Path) -> Option<MountPlaces> {
+    let identity = Identity::named(user).ok()?;
+    let jail = jail_of(Config::read(config).ok()?.decide(&identity).ok()?).ok()?;
+    let plan = door.plan(jail, None, &identity, []).ok()?;
+    Some(MountPlaces::missing(&plan))
 }
 
 /// Reads what a rehearsal has printed.

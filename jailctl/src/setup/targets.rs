@@ -10,17 +10,16 @@ use super::{
     guard::{self, Reach},
 };
 use crate::{
+    accounts::administrators::Administrators,
     door::{JAIL_SHELL_PATH, has_jail_shell},
     failure::Failure,
     shell::{quoted, shown},
 };
 
-/// Groups whose members can become root or read every file, by sudo(8), by a device, or by a daemon that does what they ask for.
-const POWERFUL: [&str; 11] = [
+/// Groups whose members can become root or read every file, by a device, or by a daemon that does what they ask for. Those by sudo(8)
+/// and doas(1) are [`Administrators`].
+const POWERFUL: [&str; 8] = [
     "root",
-    "sudo",
-    "wheel",
-    "admin",
     "disk",
     "shadow",
     "kmem",
@@ -77,16 +76,23 @@ pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<T
     };
     guard::refuse(&reach, Some(config), config)?;
     let gid = accounts::group(group)?.map(|(gid, _)| gid);
+    let administrators = Administrators::read();
     for target in targets.iter().filter(|it| !it.is_member) {
-        refuse_powerful(&target.name, group, gid)
+        refuse_powerful(&administrators, &target.name, group, gid)
             .map_err(|why| Failure::Failed(format!("nothing was changed, because {why}")))?;
     }
     Ok(targets)
 }
 
 /// Refuses to bring a user into a group that gives away the machine, and says what brings the user there all the same.
-pub(super) fn refuse_powerful(user: &str, group: &str, gid: Option<u32>) -> Result<(), String> {
-    if gid != Some(0) && !POWERFUL.contains(&group) {
+pub(super) fn refuse_powerful(
+    administrators: &Administrators,
+    user: &str,
+    group: &str,
+    gid: Option<u32>,
+) -> Result<(), String> {
+    let is_powerful = POWERFUL.contains(&group) || administrators.groups.contains(group);
+    if !is_powerful && gid.is_none_or(|gid| gid != 0 && !administrators.gids.contains(&gid)) {
         return Ok(());
     }
     Err(format!(

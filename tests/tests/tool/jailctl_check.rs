@@ -838,6 +838,48 @@ fn a_closed_directory_above_the_roots_shuts_others_out_and_serves_the_jailed() {
     assert_eq!(sandbox.ssh("ann", "echo in").ok(), "in");
 }
 
+/// A login makes the places that it mounts on. A rehearsal of one leaves none behind, in a root of root's and in one of the user's.
+#[test]
+fn a_look_makes_nothing_in_a_root() {
+    for owner in ["root", "user"] {
+        let sandbox = whole().config(&format!(
+            r#"exempt = ["root"]
+[users]
+ann = "own"
+[jails.own]
+root = "/srv/jails/{{user}}"
+root_owner = "{owner}"
+shell = "/bin/bash"
+mounts = [
+    {{ source = "/srv/data", target = "/mnt/deep/data", mode = "ro" }},
+    {{ source = "/srv/data/file", target = "/one.txt", mode = "ro" }},
+]
+"#
+        ));
+        let owner = owner.replace("user", "ann");
+        sandbox.must(&format!(
+            "install -D /dev/null /srv/data/file; cd /srv/jails/ann; rm -rf proc tmp dev; chown {owner}: ."
+        ));
+        let tree = || sandbox.must("find /srv -printf '%p %y %m %U %G %s\\n' | sort");
+        let before = tree();
+        for look in [
+            "check ann",
+            "check --attack ann",
+            "explain ann",
+            "mend --dry-run home-missing ann",
+            "add --dry-run ann",
+        ] {
+            let said = sandbox.sh(&format!("jailctl {look}"));
+            let all = format!("{said}");
+            assert!(!all.contains("would be refused"), "{look}: {said}");
+            assert_eq!(tree(), before, "{look}: {said}");
+        }
+        let login = sandbox.sh("su - ann -c 'echo /mnt/deep/data/*'");
+        assert_eq!(login.ok(), "/mnt/deep/data/file", "{login}");
+        sandbox.must("cd /srv/jails/ann; ls -d proc dev tmp mnt/deep/data one.txt");
+    }
+}
+
 #[test]
 fn a_root_is_walked_without_leaving_it() {
     let sandbox = whole();

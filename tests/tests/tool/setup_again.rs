@@ -211,8 +211,14 @@ fn a_home_that_undo_has_left_stops_the_next_account_before_anything_is_changed()
 #[test]
 fn nobody_is_brought_into_a_group_that_gives_the_machine_away() {
     let sandbox = machine();
-    sandbox.must("jailctl setup sftp --yes; useradd -M -p '*' bob; groupadd -o -g 0 zero");
-    for group in ["root", "sudo", "disk", "shadow", "docker", "zero"] {
+    sandbox.must("jailctl setup sftp --yes; useradd -M -p '*' bob; groupadd -o -g 0 zero
+        for group in ops crew byid; do groupadd $group; done; mkdir -p /etc/sudoers.d
+        printf '@includedir /etc/sudoers.d\\n' >>/etc/sudoers; printf '%%ops ALL=(ALL) ALL\\n' >/etc/sudoers.d/ops
+        printf '%%#%s ALL=(ALL) ALL\\n' $(getent group byid | cut -d: -f3) >/etc/sudoers.d/byid
+        echo 'permit persist :crew' >/etc/doas.conf");
+    for group in [
+        "root", "sudo", "disk", "shadow", "docker", "zero", "ops", "byid", "crew",
+    ] {
         sandbox.write("/root/l.csv", format!("name,group\nann,sftponly {group}\n"));
         sandbox.write(
             "/root/state.toml",
@@ -242,6 +248,12 @@ fn nobody_is_brought_into_a_group_that_gives_the_machine_away() {
     sandbox.must("gpasswd -a bob disk");
     let added = sandbox.sh("jailctl add --group sftponly bob");
     assert!(matches!(added.code(), Some(0 | 1)), "{added}");
+    // And it is said what the jail does not take away.
+    let note = "note: bob can become root by sudo or doas";
+    assert!(!sandbox.sh("jailctl add bob").stderr.contains(note));
+    sandbox.must("gpasswd -a bob ops");
+    let added = sandbox.sh("jailctl add bob");
+    assert!(added.stderr.contains(note), "{added}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::{
     wanted::{User, Wanted, at},
 };
 use crate::{
-    accounts::account::did_you_mean,
+    accounts::{account::did_you_mean, administrators::Administrators},
     door::{JAIL_SHELL_PATH, has_jail_shell},
     failure::Failure,
     progress::Progress,
@@ -47,6 +47,7 @@ pub(super) struct Planner<'a> {
     pub(super) names: Vec<String>,
     pub(super) without_key: usize,
     pub(super) roots: Vec<Root>,
+    administrators: Administrators,
 }
 
 impl<'a> Planner<'a> {
@@ -75,6 +76,7 @@ impl<'a> Planner<'a> {
             names: Vec::new(),
             without_key: 0,
             roots: wanted.roots.clone(),
+            administrators: Administrators::read(),
         }
     }
 
@@ -262,7 +264,7 @@ impl<'a> Planner<'a> {
         }
         let found = self.host.group(group)?;
         let gid = found.map(|(gid, _)| gid);
-        if let Err(what) = targets::refuse_powerful(&user.name, group, gid) {
+        if let Err(what) = targets::refuse_powerful(&self.administrators, &user.name, group, gid) {
             return Ok(Err(what));
         }
         let gid = match found {
