@@ -12,14 +12,18 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid, chownat, fstat, linkat,
-        makedev, mkdirat, mknodat, openat, readlinkat, statat, symlinkat, unlinkat,
+        AtFlags, FileType, FsWord, Gid, Mode, OFlags, Stat, Timestamps, Uid, chownat, fstat,
+        fstatfs, linkat, makedev, mkdirat, mknodat, openat, readlinkat, statat, symlinkat,
+        unlinkat,
     },
     io::Errno,
     process::umask,
 };
 
 use crate::directory::{empty, open_unmounted};
+
+/// FUSE_SUPER_MAGIC of fs/fuse/inode.c: sshfs has the server give away what a link leads to, wherever that is.
+const FUSE: FsWord = 0x6573_5546;
 
 /// A name in an open directory.
 #[derive(Debug)]
@@ -121,11 +125,15 @@ impl Place {
         )
     }
 
-    /// Changes the owner of what is here, not of what it may lead to.
+    /// Changes the owner of what is here, not of what it may lead to. On FUSE, links keep theirs.
     ///
     /// # Errors
     /// fchownat(2).
     pub fn chown(&self, uid: u32, gid: u32) -> Result<(), Errno> {
+        let is_link = FileType::from_raw_mode(self.stat()?.st_mode) == FileType::Symlink;
+        if is_link && fstatfs(&self.directory)?.f_type == FUSE {
+            return Ok(());
+        }
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
         chownat(
             &self.directory,

@@ -7,7 +7,7 @@
 
 use std::io::Write;
 
-use login_jail_tests::{Outcome, Sandbox, roots, skipped};
+use login_jail_tests::{Outcome, Sandbox, roots, skipped, stall::has_fuse};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
@@ -1190,4 +1190,28 @@ fn long_paths_of_a_layer_take_no_memory() {
     ));
     assert_eq!(said.code(), Some(0), "{said}");
     assert!(said.stdout.contains("\"entries\": 8000"), "{said}");
+}
+
+#[test]
+fn owners_that_are_kept_are_not_given_to_what_links_lead_to_on_a_file_system_in_user_space() {
+    let what = "import on a file system in user space";
+    let sandbox = Sandbox::new();
+    if sandbox.sh("command -v sshfs").code() != Some(0) {
+        return skipped(what, "sshfs is not installed");
+    }
+    if !has_fuse(&sandbox, what) {
+        return;
+    }
+    // The program of ssh is the server itself.
+    sandbox.must(
+        "printf '#!/bin/sh\nexec /usr/lib/openssh/sftp-server\n' >/srv/serve; chmod 755 /srv/serve
+        mkdir -p /srv/real /srv/jails /srv/tree; echo >/srv/victim
+        ln -s /srv/victim /srv/tree/link; chown -h 4242:4242 /srv/tree/link
+        tar -C /srv/tree -cf /srv/image.tar .
+        sshfs -o ssh_command=/srv/serve,allow_other,default_permissions here:/srv/real /srv/jails",
+    );
+    // It gets as far as the rename, which such a file system can't do without replacing.
+    let outcome = sandbox.jailctl(&["import", "/srv/image.tar", ROOT, "--owner", "keep"]);
+    assert!(outcome.stderr.contains("rename to"), "{outcome}");
+    assert_eq!(sandbox.must("stat -c %u /srv/victim"), "0");
 }
