@@ -21,3 +21,4 @@ mod file;
 mod sshd;
 mod targets;
 mod text;
+mod undone;

@@ -10,8 +10,9 @@ use super::{
     command::Command,
     directory::Directory,
     file::{self, Purpose, Written},
-    many::{batch::Batch, database::Rewrite, directories::Directories, rewrite::Back, roots::Root},
+    many::{batch::Batch, database::Rewrite, directories::Directories, roots::Root},
     sshd,
+    undone::Undone,
 };
 use crate::{
     accounts::disk_limit::{DiskLimit, DiskLimits},
@@ -64,24 +65,6 @@ pub(crate) enum Change {
 
 /// How many lines of a list are shown.
 const MOST_NAMES: usize = 8;
-
-/// What came of taking a change back.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Undone {
-    /// What was done, in words; nothing where the change had not been made, or somebody has taken it back.
-    pub(crate) did: Option<String>,
-    /// What stays, and why.
-    pub(crate) kept: Vec<String>,
-}
-
-impl Undone {
-    fn of(is_done: bool, did: impl FnOnce() -> String) -> Undone {
-        Undone {
-            did: is_done.then(did),
-            kept: Vec::new(),
-        }
-    }
-}
 
 impl Change {
     /// Tells whether the host is so already.
@@ -281,10 +264,7 @@ impl Change {
     /// It could not be taken back; trying again may.
     pub(crate) fn undo(&self) -> Result<Undone, Failure> {
         if let Some(kept) = self.other()? {
-            return Ok(Undone {
-                did: None,
-                kept: vec![kept],
-            });
+            return Ok(Undone::kept(kept));
         }
         match self {
             Change::Group { name, gid } => undo_group(name, *gid),
@@ -309,31 +289,15 @@ impl Change {
                 let did = || format!("removed {}", directory.path.display());
                 Ok(match removed {
                     Ok(is_gone) => Undone::of(is_gone, did),
-                    Err(kept) => Undone {
-                        did: None,
-                        kept: vec![kept],
-                    },
+                    Err(kept) => Undone::kept(kept),
                 })
             }
             Change::File(written) => undo_file(written),
-            Change::Accounts(rewrite) => {
-                let Back { did, kept } = rewrite.undo()?;
-                Ok(Undone { did, kept })
-            }
-            Change::Directories(directories) => Ok(undo_directories(directories)),
-            Change::Root(root) => {
-                let (did, kept) = root.undo()?;
-                let kept = kept.into_iter().collect();
-                Ok(Undone { did, kept })
-            }
+            Change::Accounts(rewrite) => rewrite.undo(),
+            Change::Directories(directories) => Ok(directories.remove()),
+            Change::Root(root) => root.undo(),
             Change::Disk(limits) => undo_limits(limits),
-            Change::Files(batch) => {
-                let (changed, kept) = batch.take_back()?;
-                Ok(Undone {
-                    did: (changed > 0).then(|| format!("{}: as before", counted(changed, "file"))),
-                    kept,
-                })
-            }
+            Change::Files(batch) => batch.take_back(),
         }
     }
 }
@@ -341,16 +305,6 @@ impl Change {
 /// Says of each line what was made, and that it goes.
 fn taken_back(lines: Vec<String>) -> Vec<String> {
     lines.iter().map(|it| format!("take back: {it}")).collect()
-}
-
-fn undo_directories(directories: &Directories) -> Undone {
-    let (gone, kept) = directories.remove();
-    let kept = kept.iter();
-    let kept = kept.map(|(path, why)| format!("{}: it stays, because {why}", path.display()));
-    Undone {
-        did: (gone > 0).then(|| format!("removed {gone} directories")),
-        kept: kept.collect(),
-    }
 }
 
 /// Puts back what limited homes before. One that can't be done does not keep the others from it.
@@ -375,13 +329,10 @@ fn undo_limits(limits: &DiskLimits) -> Result<Undone, Failure> {
 /// Removes a group that was made, unless somebody else has come into it since.
 fn undo_group(name: &str, gid: u32) -> Result<Undone, Failure> {
     match accounts::group(name)? {
-        Some((_, members)) if !members.is_empty() => Ok(Undone {
-            did: None,
-            kept: vec![format!(
-                "the group {name}: it stays, because {} came into it later",
-                members.join(", ")
-            )],
-        }),
+        Some((_, members)) if !members.is_empty() => Ok(Undone::kept(format!(
+            "the group {name}: it stays, because {} came into it later",
+            members.join(", ")
+        ))),
         _ => {
             let is_gone = accounts::remove_empty_group(name, gid)?;
             Ok(Undone::of(is_gone, || format!("removed the group {name}")))
@@ -392,10 +343,9 @@ fn undo_group(name: &str, gid: u32) -> Result<Undone, Failure> {
 fn undo_file(written: &Written) -> Result<Undone, Failure> {
     let is_sshds = written.purpose == Purpose::Sshd && sshd::is_there();
     let (changed, kept) = written.take_back()?;
-    let mut undone = Undone::of(changed, || format!("{}: as before", written.path.display()));
-    undone
-        .kept
-        .extend(kept.map(|what| format!("{}: it keeps {what}", written.path.display())));
+    let path = written.path.display();
+    let mut undone = Undone::of(changed, || format!("{path}: as before"))
+        .keeping(kept.map(|what| format!("{path}: it keeps {what}")));
     // Also where the file is as it was: a set-up or an undo may have been killed before the reload.
     if is_sshds {
         match sshd::test() {

@@ -14,10 +14,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::edit::{target_of, with_suffix},
     failure::Failure,
+    output::counted,
     progress::Progress,
     setup::{
         file::{self, UNFINISHED},
         text::diff,
+        undone::Undone,
     },
 };
 
@@ -137,8 +139,8 @@ impl Batch {
         sync().map_err(|error| Failure::io("sync", directory, &error))
     }
 
-    /// Takes them back. Gives how many were changed by that, and what of them stays.
-    pub(crate) fn take_back(&self) -> Result<(usize, Vec<String>), Failure> {
+    /// Takes them back.
+    pub(crate) fn take_back(&self) -> Result<Undone, Failure> {
         let mut kept = Vec::new();
         let mut files = Vec::new();
         for one in &self.files {
@@ -169,7 +171,8 @@ impl Batch {
         let changed = files.len();
         let what = self.what;
         Batch { what, files }.replace(&mut Progress::new(0))?;
-        Ok((changed, kept))
+        let did = || format!("{}: as before", counted(changed, "file"));
+        Ok(Undone::of(changed > 0, did).keeping(kept))
     }
 }
 

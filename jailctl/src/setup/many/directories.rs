@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     failure::Failure,
     progress::Progress,
-    setup::directory::{make_in, remove_empty},
+    setup::{
+        directory::{make_in, remove_empty},
+        undone::Undone,
+    },
 };
 
 /// A directory to be made, with the ids of its owner.
@@ -125,10 +128,10 @@ impl Directories {
         Ok(())
     }
 
-    /// Removes those that are empty. Gives how many have gone, and those that stay, each with the reason.
-    pub(crate) fn remove(&self) -> (usize, Vec<(PathBuf, String)>) {
+    /// Removes those that are empty.
+    pub(crate) fn remove(&self) -> Undone {
         let mut progress = Progress::new(u64::try_from(self.made.len()).unwrap_or(0));
-        let (mut gone, mut kept) = (0, Vec::<(PathBuf, String)>::new());
+        let (mut gone, mut kept) = (0_usize, Vec::<(&Path, String)>::new());
         for one in self.made.iter().rev() {
             progress.add(1);
             match remove_empty(&one.path) {
@@ -136,9 +139,11 @@ impl Directories {
                 Ok(false) => {}
                 // Those above a directory that stays have to stay, too.
                 Err(_) if kept.last().is_some_and(|(it, _)| it.starts_with(&one.path)) => {}
-                Err(why) => kept.push((one.path.clone(), why)),
+                Err(why) => kept.push((&one.path, why)),
             }
         }
-        (gone, kept)
+        let kept = kept.iter();
+        Undone::of(gone > 0, || format!("removed {gone} directories"))
+            .keeping(kept.map(|(path, why)| format!("{}: it stays, because {why}", path.display())))
     }
 }

@@ -12,14 +12,8 @@ use crate::{
     failure::Failure,
     output::counted,
     process::Process,
+    setup::undone::Undone,
 };
-
-/// What came of taking accounts back.
-#[derive(Debug, Default)]
-pub(crate) struct Back {
-    pub(crate) did: Option<String>,
-    pub(crate) kept: Vec<String>,
-}
 
 impl Rewrite {
     /// Says what is changed.
@@ -82,7 +76,7 @@ impl Rewrite {
     ///
     /// # Errors
     /// As [`Rewrite::make`].
-    pub(crate) fn undo(&self) -> Result<Back, Failure> {
+    pub(crate) fn undo(&self) -> Result<Undone, Failure> {
         let lock = Locked::take()?;
         let files = locked::read()?;
         let (new, left) = self.taken_back_in(&files);
@@ -113,7 +107,7 @@ impl Rewrite {
                 format!("{what}: {}", some(&names))
             })
             .collect();
-        Ok(Back { did, kept })
+        Ok(Undone { did, kept })
     }
 
     /// Refuses to go on while one of the accounts that would go has processes.

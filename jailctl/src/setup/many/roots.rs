@@ -18,7 +18,8 @@ use jail_roots::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    failure::Failure, mountinfo::Mounted, process::Process, progress::show_progress, shell::shown,
+    failure::Failure, mountinfo::Mounted, process::Process, progress::show_progress,
+    setup::undone::Undone, shell::shown,
 };
 
 /// A root.
@@ -127,37 +128,35 @@ impl Root {
         Ok(())
     }
 
-    /// Removes a root that was made, or brings back the generation before. Gives what was done, or what stays.
-    pub(crate) fn undo(&self) -> Result<(Option<String>, Option<String>), Failure> {
+    /// Removes a root that was made, or brings back the generation before.
+    pub(crate) fn undo(&self) -> Result<Undone, Failure> {
         let path = shown(&self.path);
         if !self.was_there {
             return self.remove();
         }
         if !self.is_there() {
-            return Ok((None, None));
+            return Ok(Undone::default());
         }
         if let Err(fault) = Tree::open_above(&self.path) {
-            return Ok((
-                None,
-                Some(format!("{path}: it stays as it is, because {fault}")),
-            ));
+            let kept = format!("{path}: it stays as it is, because {fault}");
+            return Ok(Undone::kept(kept));
         }
         // One that was stopped before it was built is as it was.
         if !self.is_done()? {
-            return Ok((None, None));
+            return Ok(Undone::default());
         }
         if self.image.is_some() {
             let kept =
                 format!("{path}: it keeps the lines and homes of users that were added to it");
-            return Ok((None, Some(kept)));
+            return Ok(Undone::kept(kept));
         }
         roll_back(&self.path)?;
-        Ok((Some(format!("rolled back {path}")), None))
+        Ok(Undone::of(true, || format!("rolled back {path}")))
     }
 
-    fn remove(&self) -> Result<(Option<String>, Option<String>), Failure> {
+    fn remove(&self) -> Result<Undone, Failure> {
         let (path, was_there) = (shown(&self.path), self.is_there());
-        let stays = |why: String| Ok((None, Some(format!("{path}: it stays, because {why}"))));
+        let stays = |why: String| Ok(Undone::kept(format!("{path}: it stays, because {why}")));
         let is_open = || {
             Ok::<bool, Failure>(
                 Mounted::namespaces_with(&self.path)? > 0 || Process::has_root(&self.path)?,
@@ -170,11 +169,11 @@ impl Root {
         if let Err(fault) = Tree::open_above(&self.path) {
             return match was_there {
                 true => stays(fault.to_string()),
-                false => Ok((None, None)),
+                false => Ok(Undone::default()),
             };
         }
         match untouched::remove(&self.path)? {
-            None => Ok((was_there.then(|| format!("removed {path}")), None)),
+            None => Ok(Undone::of(was_there, || format!("removed {path}"))),
             Some(changed) if changed == self.path => stays("it is not complete".to_owned()),
             Some(changed) => stays(format!(
                 "{} was made or changed in it since",
