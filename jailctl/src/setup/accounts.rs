@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use super::{command::Command, file};
 use crate::{
-    accounts::{account, shells},
+    accounts::shells,
     door::JAIL_SHELL_PATH,
     failure::Failure,
     process::Process,
@@ -99,24 +99,6 @@ pub(super) fn other(what: &str, name: &str, was: u32, is: Option<u32>) -> Option
     ))
 }
 
-/// Lists the members of a group, with those whose primary group it is.
-pub(super) fn members(group: &str) -> Result<BTreeSet<String>, Failure> {
-    let Some((gid, listed)) = self::group(group)? else {
-        return Ok(BTreeSet::new());
-    };
-    let passwd = account::passwd()?;
-    let gid = gid.to_string();
-    let primary = passwd.lines().filter_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        let is_theirs = fields.get(3) == Some(&gid.as_str());
-        fields
-            .first()
-            .filter(|_| is_theirs)
-            .map(|it| (*it).to_owned())
-    });
-    Ok(primary.chain(listed).collect())
-}
-
 /// Tells whether an account is in a group.
 pub(super) fn is_member(user: &str, group: &str) -> Result<bool, Failure> {
     let identity = identity(user)?;
@@ -187,11 +169,6 @@ pub(super) fn remove_member(user: &str, group: &str) -> Result<bool, Failure> {
     }
     leave(user, group).run()?;
     Ok(true)
-}
-
-/// Tells whether a file of the host has an account or a group, and not a directory service.
-pub(super) fn is_local(file: &str, name: &str) -> Result<bool, Failure> {
-    Ok(line_of(file, name)?.is_some())
 }
 
 /// Gives the line of a name in a file such as passwd(5).

@@ -10,7 +10,7 @@ use jail::{
 use jail_config::Decision;
 use nix::unistd::{Gid, Uid};
 
-use super::accounts;
+use super::{accounts, many::host::Host};
 use crate::{
     accounts::administrators::Administrators,
     doctor::check::account_is_open,
@@ -119,8 +119,9 @@ fn refuse_last_administrator(
         let group = names::group_of(Gid::from_raw(*gid)).ok().flatten();
         groups.extend(group.map(|it| it.name));
     }
+    let host = Host::read()?;
     for group in groups {
-        names.extend(accounts::members(&group)?);
+        names.extend(host.members(&group)?);
     }
     for uid in &administrators.uids {
         let user = names::user_of(Uid::from_raw(*uid)).ok().flatten();

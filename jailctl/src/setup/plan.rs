@@ -68,7 +68,8 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
     }
     refuse_missing_parent("--root", asked.root)?;
     refuse_missing_parent("--shared", asked.shared)?;
-    let targets = targets::of(asked.users, group, &config)?;
+    let host = Host::read()?;
+    let targets = targets::of(asked.users, group, &config, &host)?;
     let file = Path::new(CONFIG_DIRECTORY).join("config.toml");
     let (written, roots) = rule::of(asked, group, &shape, &file)?;
     if let Some(written) = &written {
@@ -81,7 +82,7 @@ pub(crate) fn make(asked: &Asked) -> Result<Plan, Failure> {
         changes: Vec::new(),
         notes: Vec::new(),
     };
-    maker.accounts(&targets)?;
+    maker.accounts(&targets, host)?;
     maker.directories(&targets, asked.shared)?;
     maker.changes.extend(written.map(Change::File));
     maker.members(&targets);
@@ -150,9 +151,9 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn accounts(&mut self, targets: &[Target]) -> Result<(), Failure> {
-        // The ids are chosen beforehand, so that an undo knows what was made from what somebody else makes later.
-        let mut host = Host::read()?;
+    /// Makes the accounts that are missing, and their group. The ids are chosen beforehand, so that an undo knows what was made from what
+    /// somebody else makes later.
+    fn accounts(&mut self, targets: &[Target], mut host: Host) -> Result<(), Failure> {
         if group(self.group)?.is_none() {
             self.changes.push(Change::Group {
                 name: self.group.to_owned(),

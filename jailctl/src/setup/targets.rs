@@ -6,8 +6,9 @@ use jail::{account::identity::Identity, door::decision::Config};
 use jail_config::{Decision, RuleKind};
 
 use super::{
-    accounts::{self, GROUP, PASSWD},
+    accounts::{GROUP, PASSWD},
     guard::{self, Reach},
+    many::host::Host,
 };
 use crate::{
     accounts::administrators::Administrators,
@@ -45,19 +46,21 @@ pub(super) struct Target {
 ///
 /// # Errors
 /// One of them must not be jailed, or is not jailed by this rule.
-pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<Target>, Failure> {
-    let members = accounts::members(group)?;
+pub(super) fn of(
+    users: &[String],
+    group: &str,
+    config: &Config,
+    host: &Host,
+) -> Result<Vec<Target>, Failure> {
+    let members = host.members(group)?;
     let mut targets: Vec<Target> = Vec::new();
     for name in users.iter().chain(&members) {
         if targets.iter().any(|it| it.name == *name) {
             continue;
         }
-        let identity = accounts::identity(name)?;
-        if identity.is_none() && !is_name(name) {
-            return Err(Failure::Usage(format!(
-                "--user {}: there is no such account, and none of this name is made; use a to z, 0 to 9, - and _",
-                shown(name)
-            )));
+        let identity = host.identity(name)?;
+        if identity.is_none() {
+            refuse_name(name).map_err(|why| Failure::Usage(format!("--user {why}")))?;
         }
         targets.push(Target {
             is_named: users.contains(name),
@@ -66,22 +69,54 @@ pub(super) fn of(users: &[String], group: &str, config: &Config) -> Result<Vec<T
             identity,
         });
     }
+    let unchanged = |why| Failure::Failed(format!("nothing was changed, because {why}"));
+    let found = host.group(group)?;
     for target in &targets {
-        refuse(target, group, config)?;
-        refuse_of_service(target, group)?;
+        refuse(target, group, config)?.map_err(unchanged)?;
+        refuse_of_service(target, group, host, found).map_err(unchanged)?;
     }
     let reach = Reach {
         users: targets.iter().map(|it| it.name.as_str()).collect(),
         groups: BTreeSet::from([group]),
     };
     guard::refuse(&reach, Some(config), config)?;
-    let gid = accounts::group(group)?.map(|(gid, _)| gid);
     let administrators = Administrators::read();
+    let gid = found.map(|(gid, _)| gid);
     for target in targets.iter().filter(|it| !it.is_member) {
-        refuse_powerful(&administrators, &target.name, group, gid)
-            .map_err(|why| Failure::Failed(format!("nothing was changed, because {why}")))?;
+        refuse_powerful(&administrators, &target.name, group, gid).map_err(unchanged)?;
     }
     Ok(targets)
+}
+
+/// Refuses a name that no account is made of.
+pub(super) fn refuse_name(name: &str) -> Result<(), String> {
+    match is_name(name) {
+        true => Ok(()),
+        false => Err(format!(
+            "{}: there is no such account, and none of this name is made; use a to z, 0 to 9, - and _",
+            shown(name)
+        )),
+    }
+}
+
+/// Says that a user is exempt, whatever rule is for a group.
+pub(super) fn exempted(line: usize, user: &str) -> String {
+    let user = shown(user);
+    format!("line {line} of the config exempts {user}, which comes before the rule")
+}
+
+/// Says that the host's programs don't change an account, which a directory service has.
+pub(super) fn account_elsewhere(user: &str) -> String {
+    let user = shown(user);
+    format!(
+        "the account {user} is not in {PASSWD}; set its login shell to {JAIL_SHELL_PATH} where it is"
+    )
+}
+
+/// Says that the host's programs don't change a group, which a directory service has.
+pub(super) fn group_elsewhere(group: &str, user: &str) -> String {
+    let (group, user) = (shown(group), shown(user));
+    format!("the group {group} is not in {GROUP}; put {user} into it where it is")
 }
 
 /// Refuses to bring a user into a group that gives away the machine, and says what brings the user there all the same.
@@ -110,56 +145,44 @@ pub(super) fn is_name(name: &str) -> bool {
     name.len() <= 32 && name.starts_with(is_first) && name.chars().all(is_next)
 }
 
-/// Refuses a user who must not come into this jail, or would not.
-fn refuse(target: &Target, group: &str, config: &Config) -> Result<(), Failure> {
-    let name = shown(&target.name);
-    let refused = |why: String| {
-        Err(Failure::Failed(format!(
-            "nothing was changed, because {why}"
-        )))
-    };
+/// Refuses a user who must not come into this jail, or would not. The inner error is why, in words.
+fn refuse(target: &Target, group: &str, config: &Config) -> Result<Result<(), String>, Failure> {
     if let Err(why) = guard::refuse_account(&target.name, target.identity.as_ref()) {
-        return refused(why);
+        return Ok(Err(why));
     }
     let Some(identity) = &target.identity else {
-        return Ok(());
+        return Ok(Ok(()));
     };
-    match config.decide(identity)? {
-        Decision::Exempt(rule) => refused(format!(
-            "line {} of the config exempts {name}, which comes before the rule for a group",
-            rule.line
-        )),
+    Ok(match config.decide(identity)? {
+        Decision::Exempt(rule) => Err(exempted(rule.line, &target.name)),
         Decision::Jail(jail) if jail.rule.kind != RuleKind::Group(group.to_owned()) => {
-            refused(format!(
+            Err(format!(
                 "another rule jails {name} already: {}; take it away by jailctl release {name}",
-                shown(jail.rule.to_string())
+                shown(jail.rule.to_string()),
+                name = shown(&target.name)
             ))
         }
         _ => Ok(()),
-    }
+    })
 }
 
 /// Refuses accounts and groups of a directory service, where the host's programs would have to change them.
-fn refuse_of_service(target: &Target, group: &str) -> Result<(), Failure> {
+fn refuse_of_service(
+    target: &Target,
+    group: &str,
+    host: &Host,
+    found: Option<(u32, bool)>,
+) -> Result<(), String> {
     let Some(identity) = &target.identity else {
         return Ok(());
     };
-    let name = shown(&target.name);
-    let what = if !has_jail_shell(identity) && !accounts::is_local(PASSWD, &target.name)? {
-        format!(
-            "the account {name} is not in {PASSWD}; set its login shell to {JAIL_SHELL_PATH} where it is"
-        )
-    } else if !target.is_member
-        && accounts::group(group)?.is_some()
-        && !accounts::is_local(GROUP, group)?
-    {
-        format!("the group {group} is not in {GROUP}; put {name} into it where it is")
-    } else {
-        return Ok(());
-    };
-    Err(Failure::Failed(format!(
-        "nothing was changed, because {what}"
-    )))
+    if !has_jail_shell(identity) && !host.is_local(&target.name) {
+        return Err(account_elsewhere(&target.name));
+    }
+    match found {
+        Some((_, false)) if !target.is_member => Err(group_elsewhere(group, &target.name)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ use crate::{
 pub(in crate::setup) struct Host {
     /// What the files have.
     files: Listed,
+    /// Accounts of a directory as well, as far as it lists them.
+    all: Listed,
     /// Whether accounts and groups are nowhere else.
     has_files_alone: bool,
     /// Ids that users or groups have.
@@ -35,13 +37,13 @@ impl Host {
     pub(in crate::setup) fn read() -> Result<Host, Failure> {
         let Files { passwd, group, .. } = locked::read()?;
         let files = Listed::of(&passwd, &group);
-        // Those of a directory as well, as far as it lists them.
         let all = account::passwd()?;
         let uids = all.lines().filter_map(|it| field(it, 2).parse().ok());
         let defs = LoginDefs::read();
         Ok(Host {
             taken: uids.chain(files.gids()).collect(),
             gids: files.gids().collect(),
+            all: Listed::of(&all, ""),
             files,
             has_files_alone: are_in_files_alone()?,
             uid_range: defs.uids(),
@@ -50,7 +52,7 @@ impl Host {
     }
 
     /// Looks an account up; nothing where there is none.
-    pub(super) fn identity(&self, name: &str) -> Result<Option<Identity>, Failure> {
+    pub(in crate::setup) fn identity(&self, name: &str) -> Result<Option<Identity>, Failure> {
         match self.has_files_alone {
             true => Ok(self.files.identity(name)),
             false => accounts::identity(name),
@@ -58,7 +60,7 @@ impl Host {
     }
 
     /// Tells whether passwd(5) has an account.
-    pub(super) fn is_local(&self, name: &str) -> bool {
+    pub(in crate::setup) fn is_local(&self, name: &str) -> bool {
         self.files.line(name).is_some()
     }
 
@@ -68,7 +70,7 @@ impl Host {
     }
 
     /// Gives the gid of a group, and whether group(5) has it; nothing where there is no such group.
-    pub(super) fn group(&self, name: &str) -> Result<Option<(u32, bool)>, Failure> {
+    pub(in crate::setup) fn group(&self, name: &str) -> Result<Option<(u32, bool)>, Failure> {
         if let Some(gid) = self.files.gid(name) {
             return Ok(Some((gid, true)));
         }
@@ -85,7 +87,7 @@ impl Host {
     }
 
     /// Lists who is in a group: its members, and those whose primary group it is.
-    pub(super) fn members(&self, group: &str) -> Result<BTreeSet<String>, Failure> {
+    pub(in crate::setup) fn members(&self, group: &str) -> Result<BTreeSet<String>, Failure> {
         let Some((gid, _)) = self.group(group)? else {
             return Ok(BTreeSet::new());
         };
@@ -96,7 +98,8 @@ impl Host {
         let own = self
             .files
             .members(group)
-            .chain(self.files.with_primary(gid));
+            .chain(self.files.with_primary(gid))
+            .chain(self.all.with_primary(gid));
         Ok(own.cloned().chain(listed).collect())
     }
 

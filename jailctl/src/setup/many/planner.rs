@@ -29,6 +29,26 @@ use crate::{
     shell::shown,
 };
 
+/// What keeps a user from being planned.
+pub(super) enum Stop {
+    /// It is wrong, in words; the others are looked at all the same.
+    Wrong(String),
+    /// Nothing more can be looked at.
+    Failure(Failure),
+}
+
+impl From<String> for Stop {
+    fn from(what: String) -> Stop {
+        Stop::Wrong(what)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Failure(failure)
+    }
+}
+
 /// Goes through what is wanted, and gathers what it takes.
 pub(super) struct Planner<'a> {
     pub(super) wanted: &'a Wanted,
@@ -80,8 +100,14 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn fault(&mut self, place: Option<&String>, what: &str) {
-        self.faults.push(at(place, what));
+    /// Notes what is wrong, so that all of it is listed.
+    fn note<T>(&mut self, place: Option<&String>, planned: Result<T, Stop>) -> Result<(), Failure> {
+        match planned {
+            Ok(_) => {}
+            Err(Stop::Wrong(what)) => self.faults.push(at(place, &what)),
+            Err(Stop::Failure(failure)) => return Err(failure),
+        }
+        Ok(())
     }
 
     /// Makes the groups that are missing.
@@ -90,13 +116,11 @@ impl<'a> Planner<'a> {
             if self.host.group(&group.name)?.is_some() {
                 continue;
             }
-            let name = shown(&group.name);
-            if !group.create {
-                let what = format!("there is no group {name}; {}", self.how_to_make());
-                self.fault(group.place.as_ref(), &what);
-            } else if let Err(what) = self.new_group(&group.name)? {
-                self.fault(group.place.as_ref(), &what);
-            }
+            let made = match group.create {
+                true => self.new_group(&group.name),
+                false => Err(self.no_group(&group.name).into()),
+            };
+            self.note(group.place.as_ref(), made)?;
         }
         Ok(())
     }
@@ -108,15 +132,18 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn new_group(&mut self, name: &str) -> Result<Result<u32, String>, Failure> {
+    fn no_group(&self, name: &str) -> String {
+        format!("there is no group {}; {}", shown(name), self.how_to_make())
+    }
+
+    fn new_group(&mut self, name: &str) -> Result<u32, Stop> {
         if let Some(gid) = self.new_groups.get(name) {
-            return Ok(Ok(*gid));
+            return Ok(*gid);
         }
         if !targets::is_name(name) {
-            return Ok(Err(format!(
-                "{}: use a to z, 0 to 9, - and _ in the name of a group",
-                shown(name)
-            )));
+            let name = shown(name);
+            let what = format!("{name}: use a to z, 0 to 9, - and _ in the name of a group");
+            return Err(what.into());
         }
         let gid = self.host.new_gid()?;
         self.new_groups.insert(name.to_owned(), gid);
@@ -124,7 +151,7 @@ impl<'a> Planner<'a> {
             name: name.to_owned(),
             gid,
         });
-        Ok(Ok(gid))
+        Ok(gid)
     }
 
     /// Goes through all users, with the members of groups that are meant as a whole.
@@ -144,48 +171,30 @@ impl<'a> Planner<'a> {
         let mut progress = Progress::new(u64::try_from(users.len()).unwrap_or(0));
         for user in &users {
             progress.add(1);
-            if let Err(what) = self.user(user)? {
-                self.fault(user.place.as_ref(), &what);
-            }
+            let planned = self.user(user);
+            self.note(user.place.as_ref(), planned)?;
         }
         Ok(users)
     }
 
-    /// Plans one user. The inner error is what is wrong, in words.
-    fn user(&mut self, user: &User) -> Result<Result<(), String>, Failure> {
+    /// Plans one user.
+    fn user(&mut self, user: &User) -> Result<(), Stop> {
         let found = self.host.identity(&user.name)?;
         let is_new = found.is_none();
         let mut identity = match found {
             Some(identity) => identity,
-            None => match self.new_account(user)? {
-                Ok(identity) => identity,
-                Err(what) => return Ok(Err(what)),
-            },
+            None => self.new_account(user)?,
         };
-        if let Err(what) = guard::refuse_account(&user.name, Some(&identity)) {
-            return Ok(Err(what));
-        }
+        guard::refuse_account(&user.name, Some(&identity))?;
         for group in &user.groups {
-            if let Err(what) = self.join(user, &mut identity, group)? {
-                return Ok(Err(what));
-            }
+            self.join(user, &mut identity, group)?;
         }
-        let jail = match self.rule(user, &identity)? {
-            Ok(jail) => jail,
-            Err(what) => return Ok(Err(what)),
-        };
-        if let Err(what) = self.places(&jail, &identity, is_new) {
-            return Ok(Err(what));
-        }
-        if let Err(what) = self.keys_of(user, is_new)? {
-            return Ok(Err(what));
-        }
+        let jail = self.rule(user, &identity)?;
+        self.places(&jail, &identity, is_new)?;
+        self.keys_of(user, is_new)?;
         if !is_new && self.wanted.by_login_shell && !has_jail_shell(&identity) {
             if !self.host.is_local(&user.name) {
-                return Ok(Err(format!(
-                    "the account {} is not in /etc/passwd; set its login shell to {JAIL_SHELL_PATH} where it is",
-                    shown(&user.name)
-                )));
+                return Err(targets::account_elsewhere(&user.name).into());
             }
             self.rewrite.uids.insert(user.name.clone(), identity.uid);
             self.rewrite.shells.push(Shell {
@@ -198,18 +207,14 @@ impl<'a> Planner<'a> {
         self.served
             .add(&user.name, group, &jail, user.keys.is_some());
         self.names.push(user.name.clone());
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Plans an account, with a group of its name.
-    fn new_account(&mut self, user: &User) -> Result<Result<Identity, String>, Failure> {
+    fn new_account(&mut self, user: &User) -> Result<Identity, Stop> {
         let name = shown(&user.name);
-        let refused = |what: String| Ok(Err(what));
-        if !targets::is_name(&user.name) {
-            return refused(format!(
-                "{name}: there is no such account, and none of this name is made; use a to z, 0 to 9, - and _"
-            ));
-        }
+        let refused = |what: String| Err(what.into());
+        targets::refuse_name(&user.name)?;
         if !user.create {
             return refused(format!(
                 "there is no account {name}; {}",
@@ -237,7 +242,7 @@ impl<'a> Planner<'a> {
             comment,
             home: home.to_string_lossy().into_owned(),
         });
-        Ok(Ok(Identity {
+        Ok(Identity {
             name: user.name.clone().into(),
             uid,
             gid,
@@ -249,46 +254,22 @@ impl<'a> Planner<'a> {
             unanswered: None,
             home,
             shell: JAIL_SHELL_PATH.into(),
-        }))
+        })
     }
 
     /// Brings a user into a group.
-    fn join(
-        &mut self,
-        user: &User,
-        identity: &mut Identity,
-        group: &str,
-    ) -> Result<Result<(), String>, Failure> {
+    fn join(&mut self, user: &User, identity: &mut Identity, group: &str) -> Result<(), Stop> {
         if identity.group_names.iter().any(|it| it == group) {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let found = self.host.group(group)?;
         let gid = found.map(|(gid, _)| gid);
-        if let Err(what) = targets::refuse_powerful(&self.administrators, &user.name, group, gid) {
-            return Ok(Err(what));
-        }
+        targets::refuse_powerful(&self.administrators, &user.name, group, gid)?;
         let gid = match found {
             Some((gid, true)) => gid,
-            Some((_, false)) => {
-                return Ok(Err(format!(
-                    "the group {0} is not in /etc/group; put {1} into it where it is",
-                    shown(group),
-                    shown(&user.name)
-                )));
-            }
-            None if user.create || self.new_groups.contains_key(group) => {
-                match self.new_group(group)? {
-                    Ok(gid) => gid,
-                    Err(what) => return Ok(Err(what)),
-                }
-            }
-            None => {
-                return Ok(Err(format!(
-                    "there is no group {}; {}",
-                    shown(group),
-                    self.how_to_make()
-                )));
-            }
+            Some((_, false)) => return Err(targets::group_elsewhere(group, &user.name).into()),
+            None if user.create || self.new_groups.contains_key(group) => self.new_group(group)?,
+            None => return Err(self.no_group(group).into()),
         };
         self.rewrite.uids.insert(user.name.clone(), identity.uid);
         let members = self.rewrite.members.entry(group.to_owned());
@@ -296,23 +277,21 @@ impl<'a> Planner<'a> {
         identity.groups.push(gid);
         identity.group_ids.push(gid);
         identity.group_names.push(group.into());
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Finds the user's jail, and plans the rule that leads there.
-    fn rule(&mut self, user: &User, identity: &Identity) -> Result<Result<Jail, String>, Failure> {
+    fn rule(&mut self, user: &User, identity: &Identity) -> Result<Jail, Stop> {
         if let Some(jail) = &user.jail {
             let names: Vec<&str> = self.policy.jail_names().collect();
             if !names.contains(&jail.as_str()) {
-                return Ok(Err(format!(
-                    "there is no jail {:?} in the config{}",
-                    shown(jail),
-                    did_you_mean(jail, names)
-                )));
+                let meant = did_you_mean(jail, names);
+                let jail = shown(jail);
+                return Err(format!("there is no jail {jail:?} in the config{meant}").into());
             }
         }
         let Ok(name) = user_file_name(&identity.name) else {
-            return Ok(Err(format!("{}: no rule can name it", shown(&user.name))));
+            return Err(format!("{}: no rule can name it", shown(&user.name)).into());
         };
         let path = Path::new(USERS_D).join(name);
         let before = file::read(&path)?;
@@ -322,14 +301,8 @@ impl<'a> Planner<'a> {
             path: &path,
             before: before.as_deref(),
         };
-        let after = match ruled.text(user, identity) {
-            Ok(after) => after,
-            Err(what) => return Ok(Err(what)),
-        };
-        let decision = match rules::decide(self.policy, &path, after.as_deref(), identity) {
-            Ok(decision) => decision,
-            Err(what) => return Ok(Err(what)),
-        };
+        let after = ruled.text(user, identity)?;
+        let decision = rules::decide(self.policy, &path, after.as_deref(), identity)?;
         if after != before {
             file::refuse_hard_link(&path)?;
             self.rules.push(Small {
@@ -338,17 +311,14 @@ impl<'a> Planner<'a> {
                 after,
             });
         }
-        Ok(match decision {
+        match decision {
             Decision::Jail(jail) => Ok(*jail),
-            Decision::Exempt(rule) => Err(format!(
-                "line {} of the config exempts {}, which comes before the rule",
-                rule.line,
-                shown(&user.name)
-            )),
-            Decision::Unlisted(_) => Err(format!(
-                "no rule names {}; give a jail, or a group that has a rule",
-                shown(&user.name)
-            )),
-        })
+            Decision::Exempt(rule) => Err(targets::exempted(rule.line, &user.name).into()),
+            Decision::Unlisted(_) => {
+                let name = shown(&user.name);
+                let what = format!("no rule names {name}; give a jail, or a group that has a rule");
+                Err(what.into())
+            }
+        }
     }
 }

@@ -5,10 +5,9 @@ use std::path::Path;
 use jail::account::identity::Identity;
 use jail_config::{Allowed, Base, Home, Jail, RootOwner};
 
-use super::Planner;
+use super::{Planner, Stop};
 use crate::{
     accounts::traces::KEYS,
-    failure::Failure,
     setup::{
         directory::refuse_left,
         file,
@@ -74,28 +73,18 @@ impl Planner<'_> {
     }
 
     /// Plans the keys, in a file that root alone can write.
-    pub(super) fn keys_of(
-        &mut self,
-        user: &User,
-        is_new: bool,
-    ) -> Result<Result<(), String>, Failure> {
+    pub(super) fn keys_of(&mut self, user: &User, is_new: bool) -> Result<(), Stop> {
         let path = Path::new(KEYS).join(&user.name);
         let before = file::read(&path)?;
         let replaces = self.wanted.is_whole && user.keys.is_some();
-        if is_new
-            && !replaces
-            && let Err(what) = key::refuse_left(&path)
-        {
-            return Ok(Err(what));
+        if is_new && !replaces {
+            key::refuse_left(&path)?;
         }
         let Some(text) = &user.keys else {
             self.without_key += usize::from(is_new);
-            return Ok(Ok(()));
+            return Ok(());
         };
-        let keys = match key::keys(text, &user.name) {
-            Ok(keys) => keys,
-            Err(what) => return Ok(Err(what)),
-        };
+        let keys = key::keys(text, &user.name)?;
         let after = match self.wanted.is_whole {
             true => lists::with("", &keys),
             false => lists::with(before.as_deref().unwrap_or_default(), &keys),
@@ -108,7 +97,7 @@ impl Planner<'_> {
                 after: Some(after),
             });
         }
-        Ok(Ok(()))
+        Ok(())
     }
 }
 
