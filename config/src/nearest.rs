@@ -22,6 +22,16 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// Finds the word that begins like this, where only one does.
+pub(crate) fn shortened<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let mut all = known.into_iter().filter(|it| it.starts_with(word));
+    let only = all.next().filter(|_| word.len() > 2)?;
+    all.next().is_none().then_some(only)
+}
+
 /// Counts the letters to insert, delete, replace or swap (optimal string alignment), letter case
 /// aside.
 fn typing_errors(a: &[char], b: &[char]) -> usize {

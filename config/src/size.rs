@@ -25,6 +25,9 @@ pub(crate) fn parse(text: &str) -> Result<u64, Complaint> {
     }
     let complaint = Complaint::new(format!("{text:?} is not a size"));
     Err(match meant(digits, unit).filter(|_| is_number) {
+        Some(meant) if unit.is_empty() && meant != "0" => complaint.help(format!(
+            "write {meant} for so many bytes, or a unit behind it: \"{meant}M\""
+        )),
         Some(meant) => complaint.help(format!("did you mean {meant}?")),
         None => complaint.help("write a whole number and K, M, G or T: \"512M\""),
     })

@@ -7,7 +7,8 @@ use crate::fault::Complaint;
 /// What a date of `until` looks like, for messages.
 pub(crate) const WANTED: &str = "a date, a date and time, or \"never\"";
 
-const EXAMPLE: &str = "write \"2027-03-31\", \"2027-03-31 18:00\" or \"never\"";
+const EXAMPLE: &str =
+    "write \"2027-03-31\", \"2027-03-31 18:00\", \"2027-03-31 18:00+02:00\" or \"never\"";
 
 /// Up to when logins are served. A date counts to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,19 @@ impl Until {
         if text == "never" {
             return Ok(Until::Never);
         }
-        read(text).ok_or_else(|| Complaint::new(format!("{text:?} is not a date")).help(EXAMPLE))
+        read(text).ok_or_else(|| {
+            let why = match text.split_once(['T', 't', ' ']) {
+                Some((date, time)) if Date::read(date).is_some() => {
+                    format!(": {time:?} is no time of a day")
+                }
+                Some((date, _)) => format!(": {date:?} is no day"),
+                None if text.starts_with(|it: char| it.is_ascii_digit()) => {
+                    ": there is no such day, or it is not written so".to_owned()
+                }
+                None => String::new(),
+            };
+            Complaint::new(format!("{text:?} is not a date{why}")).help(EXAMPLE)
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 };
 
 use jail::process::{credentials::saved_gid_around, name::login_of};
-use jail_config::{Isolation, Jail, Seccomp};
+use jail_config::{Isolation, Jail, Network, Seccomp};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, open, statx};
 
 use crate::{door::JAIL_SHELL, failure::Failure, pam};
@@ -38,6 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) enum Namespace {
     Pid,
     Mount,
+    Network,
     User,
 }
 
@@ -286,6 +287,13 @@ impl Process {
         has_root && is_walled
     }
 
+    /// Tells whether the jail keeps from its processes what this one, which is in a jail, can reach: it entered before the config was
+    /// changed. Only a namespace shows it.
+    pub(crate) fn is_in_weaker_jail(&self, jail: &Jail, host: &Host) -> bool {
+        let has_none = matches!(jail.isolation, Isolation::Full) && jail.network == Network::None;
+        has_none && self.shares(Namespace::Network, &host.own)
+    }
+
     fn shares(&self, kind: Namespace, other: &Process) -> bool {
         let own = self.namespace(kind);
         own.is_some() && own == other.namespace(kind)
@@ -339,6 +347,7 @@ impl Process {
         let name = match kind {
             Namespace::Pid => "ns/pid",
             Namespace::Mount => "ns/mnt",
+            Namespace::Network => "ns/net",
             Namespace::User => "ns/user",
         };
         let entry = fs::metadata(self.directory.join(name)).ok()?;

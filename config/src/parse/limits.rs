@@ -85,10 +85,18 @@ impl Reader<'_> {
 
     fn written_limit(&mut self, key: &Key, value: &Value<'_>) -> Option<u64> {
         let is_size = Limits::is_size(key.name);
-        let wanted = match key.name {
+        let ranged = range(key.name).map(|(_, wanted, _)| match key.name {
+            "io" => wanted,
+            _ => format!("{wanted}, or \"unlimited\""),
+        });
+        let wanted = match (key.name, &ranged) {
             _ if is_size => size::WANTED,
-            "cpu" => {
+            ("cpu", _) => {
                 "a number of seconds, a share of the processors such as \"150%\", or \"unlimited\""
+            }
+            (_, Some(wanted)) => wanted,
+            (name, None) if why_not_zero(name).is_some() => {
+                "a whole number from 1 up, or \"unlimited\""
             }
             _ => "a whole number from 0 up, or \"unlimited\"",
         };

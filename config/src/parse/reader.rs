@@ -10,7 +10,7 @@ use std::path::Path;
 use toml::de::{DeArray, DeTable, DeValue, Error};
 
 use crate::fault::{Complaint, Faults, Findings};
-use crate::nearest::nearest;
+use crate::nearest::{nearest, shortened};
 use crate::parse::value::Value;
 use crate::schema::{self, Key};
 use crate::services::Services;
@@ -253,7 +253,9 @@ impl<'t> Reader<'t> {
     ) {
         let help = if let Some(help) = misplaced(level, name) {
             help
-        } else if let Some(meant) = nearest(name, level.keys().map(|key| key.name)) {
+        } else if let Some(meant) = nearest(name, level.keys().map(|key| key.name))
+            .or_else(|| shortened(name, level.keys().map(|key| key.name)))
+        {
             format!("did you mean {meant:?}?")
         } else if let (Level::Jail(jail), DeValue::Table(_)) = (level, value.get_ref()) {
             let name = format!("{jail}.{name}");

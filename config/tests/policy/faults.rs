@@ -360,7 +360,7 @@ fn refuses_values_a_key_does_not_have() {
         ),
         (
             "limits.nofile = -1",
-            "17: \"nofile\" wants a whole number from 0 up, or \"unlimited\", not -1; \
+            "17: \"nofile\" wants a whole number from 1 up, or \"unlimited\", not -1; \
              for example: nofile = 1024",
         ),
         (
@@ -440,11 +440,11 @@ fn refuses_values_a_key_does_not_have() {
         ),
         (
             "limits.sessions = -1",
-            "19: \"sessions\" wants a whole number from 0 up, or \"unlimited\", not -1; for example: sessions = 3",
+            "19: \"sessions\" wants a number from 1 to 1000, or \"unlimited\", not -1; for example: sessions = 3",
         ),
         (
             "limits.nproc = \"10M\"",
-            "16: \"nproc\" wants a whole number from 0 up, or \"unlimited\", not \"10M\"; \
+            "16: \"nproc\" wants a whole number from 1 up, or \"unlimited\", not \"10M\"; \
              for example: nproc = 100",
         ),
         (
@@ -462,6 +462,18 @@ fn refuses_values_a_key_does_not_have() {
         (
             "limits.fsize = \"99999999T\"",
             "16: \"99999999T\" is more than there can be; write \"unlimited\" for no limit",
+        ),
+        (
+            "limits.memory = \"512\"",
+            "18: \"512\" is not a size; write 512 for so many bytes, or a unit behind it: \"512M\"",
+        ),
+        (
+            "limits.tasks = \"100\"",
+            "16: \"tasks\" wants at least 8, or \"unlimited\", not \"100\"; for example: tasks = 100",
+        ),
+        (
+            "limits.mem = 4",
+            "8: unknown key \"mem\"; did you mean \"memory\"?",
         ),
         (
             "limits.core = \"0\"",
@@ -1561,7 +1573,17 @@ fn refuses_a_user_file_that_is_wrong() {
         ),
         (
             "jail = \"web\"\nuntil = \"soon\"",
-            "2:9: \"soon\" is not a date; write \"2027-03-31\", \"2027-03-31 18:00\" or \"never\"",
+            "2:9: \"soon\" is not a date; write \"2027-03-31\", \"2027-03-31 18:00\", \"2027-03-31 18:00+02:00\" or \"never\"",
+        ),
+        (
+            "jail = \"web\"\nuntil = \"2027-02-30\"",
+            "2:9: \"2027-02-30\" is not a date: there is no such day, or it is not written so; write \"2027-03-31\", \
+             \"2027-03-31 18:00\", \"2027-03-31 18:00+02:00\" or \"never\"",
+        ),
+        (
+            "jail = \"web\"\nuntil = \"2027-02-03 25:00\"",
+            "2:9: \"2027-02-03 25:00\" is not a date: \"25:00\" is no time of a day; write \"2027-03-31\", \
+             \"2027-03-31 18:00\", \"2027-03-31 18:00+02:00\" or \"never\"",
         ),
         (
             "shell = \"/bin/sh\"",

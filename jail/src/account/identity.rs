@@ -300,13 +300,12 @@ impl Identity {
         }
     }
 
-    /// Gives the groups that have a name, with it.
+    /// Gives the groups that have a name, with it, in the order of their ids: each way in lists them in its own.
     pub(crate) fn named_groups(&self) -> Vec<(u32, OsString)> {
-        self.group_ids
-            .iter()
-            .copied()
-            .zip(self.group_names.iter().cloned())
-            .collect()
+        let ids = self.group_ids.iter().copied();
+        let mut named: Vec<_> = ids.zip(self.group_names.iter().cloned()).collect();
+        named.sort();
+        named
     }
 
     /// Tells whether the account is one of /etc/passwd, and of no directory.

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use clap::{Args, ValueHint};
 use jail::{door::decision::Config, process::name::supervisor_of};
+use jail_config::Scope;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -211,7 +212,7 @@ pub(crate) fn of(jailed: &Jailed) -> Result<Vec<Session>, Failure> {
     }
     let mut sessions: Vec<Session> = groups
         .into_values()
-        .flat_map(Part::of_world)
+        .flat_map(|world| Part::of_world(world, jailed.jail.scope))
         .filter_map(|part| session(jailed, part))
         .collect();
     sessions.extend(entering(jailed)?);
@@ -327,9 +328,9 @@ struct Part {
 
 impl Part {
     /// Takes a world apart that several sessions may share: a keeper stands for each, which its init has started.
-    fn of_world(processes: Vec<(Process, Stat)>) -> Vec<Part> {
+    fn of_world(processes: Vec<(Process, Stat)>, scope: Scope) -> Vec<Part> {
         let init = processes.iter().find(|(process, _)| process.is_init());
-        let Some(init) = init.map(|(process, _)| process.pid) else {
+        let Some((init, maker)) = init.map(|(process, stat)| (process.pid, stat.parent)) else {
             return vec![Part {
                 processes,
                 shared: None,
@@ -360,7 +361,9 @@ impl Part {
             // Nothing lingers beside its init.
             parts.remove(&None);
         }
-        let is_shared = !keepers.is_empty();
+        // Where all sessions have ended, a world that was to be shared has no supervisor above it.
+        let is_left = scope == Scope::User && !is_jail_shell(&Process::seen(maker));
+        let is_shared = !keepers.is_empty() || is_left;
         let parts = parts.into_iter().map(|(supervisor, processes)| Part {
             processes,
             shared: is_shared.then_some((init, supervisor)),

@@ -201,7 +201,10 @@ fn user(jailed: &Jailed, has_processes: bool, host: &Host) -> Result<User, Failu
     for process in processes {
         // A process that can't be examined is not known to be inside.
         let count = if process.is_inside(&jailed.jail, host) {
-            &mut inside
+            match process.is_in_weaker_jail(&jailed.jail, host) {
+                true => &mut outside,
+                false => &mut inside,
+            }
         } else if is_supervisor(&process, host) || !process.is_there() {
             continue;
         } else if by_manager.is_own(&process) {

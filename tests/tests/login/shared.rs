@@ -88,6 +88,23 @@ fn a_login_sees_and_kills_the_processes_of_another_and_the_world_ends_with_the_l
     gone(&sandbox);
 }
 
+/// sshd and su list the groups of a user as the kernel has them, a look-up as the files have them.
+#[test]
+fn every_way_in_joins_the_world_of_a_user_who_is_in_several_groups() {
+    let sandbox = host("").with(
+        "groupadd -g 7003 late; groupadd -g 7001 early; groupadd -g 7002 middle; usermod -aG middle,late,early ann",
+    );
+    open(&sandbox, 4007);
+    let world = world_of(&sandbox, 4007);
+    for command in [
+        sandbox.ssh("ann", WORLD),
+        sandbox.run(&["su", "-", "ann", "-c", WORLD]),
+        sandbox.jailctl(&["enter", "--user", "ann", "--", WORLD]),
+    ] {
+        assert_eq!(command.ok(), world);
+    }
+}
+
 #[test]
 fn tmp_abstract_sockets_and_the_log_are_those_of_all_logins() {
     let sandbox = host("");

@@ -9,7 +9,7 @@ use std::{
 
 use jail_config::AccountLimits;
 use rustix::{
-    fs::{Mode, OFlags, ResolveFlags, fstatfs, mkdirat},
+    fs::{Mode, OFlags, ResolveFlags, StatFs, fstatfs, mkdirat, statfs},
     io::Errno,
 };
 
@@ -42,14 +42,23 @@ impl Tree {
     /// # Errors
     /// This machine has none, as where version 1 is in use.
     pub(super) fn open() -> Result<Tree, StepFault> {
-        let opened = trust::open_directory(Path::new(MOUNT))
-            .map_err(|untrusted| StepFault::Unfit(untrusted.to_string()))?;
-        let system = fstatfs(&opened).map_err(failed("fstatfs of the cgroups"))?;
-        if u64::try_from(system.f_type) != Ok(CGROUP2) {
-            return Err(StepFault::Unfit(format!(
+        let is_it = |system: StatFs| u64::try_from(system.f_type) == Ok(CGROUP2);
+        let none = || {
+            StepFault::Unfit(format!(
                 "{MOUNT} is no cgroup v2, which limits of memory, tasks, cpu and io need; \
-                 boot without systemd.unified_cgroup_hierarchy=0, or mount it: mount -t cgroup2 cgroup2 {MOUNT}"
-            )));
+                 boot without systemd.unified_cgroup_hierarchy=0, or mount it, where version 1 has not taken the controllers: \
+                 mount -t cgroup2 cgroup2 {MOUNT}"
+            ))
+        };
+        let opened = trust::open_directory(Path::new(MOUNT)).map_err(|untrusted| {
+            // What else is mounted there need not be root's alone.
+            match statfs(MOUNT).is_ok_and(|system| !is_it(system)) {
+                true => none(),
+                false => StepFault::Unfit(untrusted.to_string()),
+            }
+        })?;
+        if !is_it(fstatfs(&opened).map_err(failed("fstatfs of the cgroups"))?) {
+            return Err(none());
         }
         Ok(Tree(opened))
     }

@@ -9,7 +9,7 @@ use jail::{
     },
     plan::{Plan, process::only},
     world::{
-        create::{self, Missing},
+        create::{self, CreateFault, Missing},
         host_files::HostFilesFault,
     },
 };
@@ -57,8 +57,10 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory:
                 Refusal::HostFiles(fault) => host_files(&refusal, fault, jailed),
                 Refusal::BehindPam(_) => {
                     let rule = &jailed.jail.rule;
-                    Finding::refused(FindingKind::BehindPam, &refusal)
-                        .mended_by(edit(&rule.file, rule.line))
+                    let mut finding = Finding::refused(FindingKind::BehindPam, &refusal);
+                    let stacks: Vec<String> = pam::jailing().map(shown).collect();
+                    finding.what = format!("{} (it is in: {})", finding.what, stacks.join(", "));
+                    finding.mended_by(edit(&rule.file, rule.line))
                 }
                 other => Finding::refused(known(other.code().name()), other),
             };
@@ -171,12 +173,22 @@ fn disk(plan: &Plan, jailed: &Jailed) -> Result<Option<Finding>, Refusal> {
         }
         _ => "no quota limits it".to_owned(),
     };
+    let cannot = create::limits(plan).err().map(|why| match why {
+        CreateFault::Step(fault) => fault.to_string(),
+        other => Refusal::from(other).to_string(),
+    });
+    let why = cannot.iter().map(|why| format!("; {why}"));
     let what = format!(
-        "disk allows {disk}, and the home {} may take more: {state}",
-        shown(path)
+        "disk allows {disk}, and the home {} may take more: {state}{}",
+        shown(path),
+        why.collect::<String>()
     );
     let finding = Finding::error(FindingKind::DiskUnlimited, what);
-    Ok(Some(finding.mended(of_user(Kind::DiskUnlimited, jailed))))
+    Ok(Some(match cannot {
+        None => finding.mended(of_user(Kind::DiskUnlimited, jailed)),
+        // No mend of ours makes quotas.
+        Some(_) => finding,
+    }))
 }
 
 /// Makes a finding of what was seen inside; nothing of what is as it should be.

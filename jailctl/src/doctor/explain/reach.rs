@@ -21,7 +21,7 @@ pub(super) struct Reach {
     /// The TCP ports that can be listened on; nothing where none is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     bind: Option<Vec<u16>>,
-    /// Whose processes it sees: `session`, `traceable` or `host`.
+    /// Whose processes it sees: `session`, `user`, `traceable` or `host`.
     processes: &'static str,
     /// Whether it can signal the user's processes outside.
     signals: bool,
@@ -49,6 +49,7 @@ impl Reach {
             connect,
             bind,
             processes: match plan.world.view.as_ref().map(|view| view.processes) {
+                Some(Processes::Own) if plan.shares_world() => "user",
                 Some(Processes::Own) => "session",
                 Some(Processes::Traceable) => "traceable",
                 None => "host",
@@ -81,6 +82,7 @@ impl Reach {
     pub(super) fn processes(&self) -> String {
         let sees = match self.processes {
             "session" => return "only those of the session".to_owned(),
+            "user" => return "those of all sessions of the user, which share a world".to_owned(),
             "traceable" => "no pid namespace; a private /proc shows only those of the session",
             _ => "no pid namespace: process numbers are the host's",
         };
