@@ -465,7 +465,7 @@ fn refuses_values_a_key_does_not_have() {
         ),
         (
             "limits.memory = \"512\"",
-            "18: \"512\" is not a size; write 512 for so many bytes, or a unit behind it: \"512M\"",
+            "17: \"512\" is not a size; write 512 for so many bytes, or a unit behind it: \"512M\"",
         ),
         (
             "limits.tasks = \"100\"",

@@ -65,7 +65,8 @@ use crate::{
 /// the program, and everything in the directories of programs, libraries and settings must belong to root and must not
 /// be writable by anybody else.
 ///
-/// With --user it makes the login of that user: decision, plan and steps are those of a real login. Needs root.
+/// With --user it makes the login of that user: decision, plan and steps are those of a real login, and with scope = "user" it joins the
+/// world of the user's logins. Only "until" and "limits.sessions" do not refuse it. Needs root.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "jailctl enter [--mount] [--trust-user-files] ROOT [-- COMMAND...]\n       \

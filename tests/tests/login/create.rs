@@ -454,8 +454,10 @@ fn a_limit_of_the_disk_that_can_not_be_set_refuses_the_login_and_is_found() {
     assert_nothing_left(&sandbox);
     sandbox.must("mkdir -p /srv/jails/ann/home/ann; chown ann: /srv/jails/ann/home/ann");
     let check = sandbox.run(&["jailctl", "check", "ann"]);
-    let says = "disk allows 5M bytes, and the home /srv/jails/ann/home/ann may take more: no quota limits it";
+    let says = "disk allows 5M bytes, and the home /srv/jails/ann/home/ann may take more: no quota limits it; disk: the file system";
     assert!(check.stdout.contains(says), "{check}");
+    // What can't mend it is not advised.
+    assert!(!check.stdout.contains("mend disk-unlimited"), "{check}");
     let status = sandbox.run(&["jailctl", "status"]);
     let says = "disk 5M, which no quota enforces: see jailctl check";
     assert!(status.stdout.contains(says), "{status}");

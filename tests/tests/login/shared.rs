@@ -723,6 +723,43 @@ fn sessions_lists_each_login_and_the_world_that_they_share() {
     assert!(!listed.ok().contains("\"session\": null"), "{listed}");
     let shown = sandbox.jailctl(&["sessions"]);
     assert_eq!(shown.ok().matches("(world ").count(), 2, "{shown}");
+    // Also once nothing is left there but what lingers.
+    sandbox
+        .ssh("ann", "setsid sleep 4003 >/dev/null 2>&1 </dev/null &")
+        .ok();
+    sandbox.must("pkill -u ann -f '^sleep 400[12]'");
+    let left = sandbox.wait_until(|| {
+        let shown = sandbox.jailctl(&["sessions"]);
+        let lines = shown.ok().lines().filter(|it| it.contains("(world "));
+        (lines.count() == 1 && shown.ok().contains("sleep 4003")).then_some(())
+    });
+    assert!(left.is_some(), "{}", sandbox.jailctl(&["sessions"]));
+    let explained = sandbox.jailctl(&["explain", "ann"]);
+    let says = "those of all sessions of the user";
+    assert!(explained.stdout.contains(says), "{explained}");
+}
+
+#[test]
+fn status_counts_a_world_with_the_network_outside_of_a_jail_that_has_none_by_now() {
+    let sandbox = host("");
+    open(&sandbox, 4001);
+    let counted = || {
+        let status = sandbox.jailctl(&["status"]);
+        let line = status.stdout.lines().find(|it| it.starts_with("ann "));
+        let words: Vec<String> = line
+            .into_iter()
+            .flat_map(str::split_whitespace)
+            .map(str::to_owned)
+            .collect();
+        (words[2] != "0", words[3] != "0")
+    };
+    assert_eq!(counted(), (true, false));
+    set(&sandbox, "network = 'none'");
+    assert_eq!(counted(), (false, true));
+    open(&sandbox, 4002);
+    assert_eq!(counted(), (true, true));
+    sandbox.jailctl(&["kick", "ann"]).ok();
+    gone(&sandbox);
 }
 
 #[test]
