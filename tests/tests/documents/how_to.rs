@@ -217,6 +217,13 @@ fn a_server_in_the_jail_is_reached_as_vs_code_does_it_and_nothing_else_is() {
 }
 
 #[test]
+fn a_tmux_session_of_one_login_is_attached_by_the_next_until_a_kick() {
+    if let Some(sandbox) = machine_with("tmux", "tmux and long jobs") {
+        follow(&sandbox, &page("shared-world"));
+    }
+}
+
+#[test]
 fn two_old_jails_become_one_config_and_can_come_back() {
     if let Some(sandbox) = machine_with("jk_init", "from ChrootDirectory and jailkit at once") {
         follow(&sandbox, &page("merge-migration"));
