@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use jail_config::{Home, Record, Scope};
+use jail_config::{Home, Limits, Record, Scope};
 
 use crate::plan::{
     Plan,
@@ -31,6 +31,10 @@ impl Plan {
                 home: PathBuf::new(),
             },
             environment: Vec::new(),
+            limits: Limits {
+                sessions: None,
+                ..self.process.limits
+            },
             sessions: None,
             until: None,
             record: Record::default(),

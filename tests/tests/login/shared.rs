@@ -163,6 +163,10 @@ fn what_a_world_is_made_of_makes_another_one_and_the_old_one_stays() {
             "a mask",
             "echo 'umask = \"027\"' >>/etc/login-jail/config.toml",
         ),
+        (
+            "a number of sessions",
+            "echo 'limits = { sessions = 9 }' >>/etc/login-jail/config.toml",
+        ),
     ] {
         sandbox.must(change);
         assert_eq!(sandbox.ssh("ann", WORLD).ok(), old, "{what}");
