@@ -593,7 +593,10 @@ fn finds_what_the_module_refuses_and_jail_shell_does_not_mind() {
     let found = of_kind(&report, "behind-pam");
     assert_eq!(found.len(), 1, "{report}");
     assert!(found[0].what.contains("(config-wrong)"), "{report}");
-    assert!(found[0].what.contains("(it is in: su"), "{report}");
+    assert!(
+        found[0].what.contains("(pam_jail.so is in ") && found[0].what.contains(" su-l"),
+        "{report}"
+    );
     let refused = sandbox.su_dash("ann", "echo in");
     assert!(!refused.stdout.contains("in"), "{refused}");
 }

@@ -59,7 +59,8 @@ pub(crate) fn check(report: &mut Report, jailed: &Jailed, door: Door, directory:
                     let rule = &jailed.jail.rule;
                     let mut finding = Finding::refused(FindingKind::BehindPam, &refusal);
                     let stacks: Vec<String> = pam::jailing().map(shown).collect();
-                    finding.what = format!("{} (it is in: {})", finding.what, stacks.join(", "));
+                    finding.what =
+                        format!("{} (pam_jail.so is in {})", finding.what, stacks.join(", "));
                     finding.mended_by(edit(&rule.file, rule.line))
                 }
                 other => Finding::refused(known(other.code().name()), other),
