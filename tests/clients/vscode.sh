@@ -17,6 +17,7 @@ ARCHIVE_TEXT
 ARCHIVE
 base64 -d archive.tar.gz.b64 | tar -xz
 [ "$(cat page)" = page ]
+: >log
 nohup setsid ./server >log 2>&1 </dev/null 9>&- &
 echo $! >pid
 for i in $(seq 100); do
