@@ -78,7 +78,7 @@ impl Until {
                 }
                 Some((date, _)) => format!(": {date:?} is no day"),
                 None if text.starts_with(|it: char| it.is_ascii_digit()) => {
-                    ": there is no such day, or it is not written so".to_owned()
+                    ": there is no such day, or it is not written as YYYY-MM-DD".to_owned()
                 }
                 None => String::new(),
             };

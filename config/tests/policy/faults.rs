@@ -1577,7 +1577,7 @@ fn refuses_a_user_file_that_is_wrong() {
         ),
         (
             "jail = \"web\"\nuntil = \"2027-02-30\"",
-            "2:9: \"2027-02-30\" is not a date: there is no such day, or it is not written so; write \"2027-03-31\", \
+            "2:9: \"2027-02-30\" is not a date: there is no such day, or it is not written as YYYY-MM-DD; write \"2027-03-31\", \
              \"2027-03-31 18:00\", \"2027-03-31 18:00+02:00\" or \"never\"",
         ),
         (

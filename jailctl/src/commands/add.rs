@@ -57,8 +57,8 @@ use crate::{
 /// For one user, this command makes no account, no root and no home. Use useradd(8) for the account, `jailctl build` or `jailctl
 /// import` for the root, and install(1) for the home; with base = "host" a home below the root is enough. Where the
 /// jail has create = true, the first login makes what is missing. `jailctl check USER` lists what is missing. A home that is there is
-/// limited as `disk` says; where that is not possible, nothing is changed. The change of one user is no set-up: `jailctl release` takes it
-/// back, but for the quota, which can't be told by then from one of somebody else's. The command prints the quota of before.
+/// limited as `disk` says; where that is not possible, nothing is changed. `jailctl release` takes the change of one user
+/// back, but not the quota of the home. The command prints what the quota was before.
 ///
 /// Several users, a group (--group) or a list (--from) are one change. Every user is checked before anything is changed, and all that
 /// is wrong is listed. Roots and homes that are missing are made, keys go to files that only root can write, and sshd is told to

@@ -66,7 +66,8 @@ use crate::{
 /// be writable by anybody else.
 ///
 /// With --user it makes the login of that user: decision, plan and steps are those of a real login, and with scope = "user" it joins the
-/// world of the user's logins. Only "until" and "limits.sessions" do not refuse it. Needs root.
+/// world of the user's logins. It is let in after "until", and when
+/// "limits.sessions" is reached. Needs root.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "jailctl enter [--mount] [--trust-user-files] ROOT [-- COMMAND...]\n       \
