@@ -27,7 +27,7 @@ pub mod plan;
 pub mod process;
 pub mod resolve;
 pub mod serve;
-mod served;
+pub mod served;
 pub mod session;
 #[allow(unsafe_code, reason = "the only place of the core that may")]
 mod sys;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
+use rustix::fs::{AtFlags, FsWord, Statx, StatxFlags, fstatfs, statx};
 
 use crate::fault::{errno_of, errno_of_io};
 
@@ -38,6 +38,18 @@ pub(crate) struct FileSystem {
 const SERVED: [&[u8]; 10] = [
     FUSE, b"9p", b"afs", b"autofs", b"ceph", b"cifs", b"coda", b"lustre", b"nfs", b"smb",
 ];
+
+/// FUSE_SUPER_MAGIC of fs/fuse/inode.c.
+const FUSE_MAGIC: FsWord = 0x6573_5546;
+
+/// Tells whether to change the owner of a link in a directory could change that of what it leads to: sshfs has no lchown(2), and its
+/// server follows the link, wherever that leads. So it may be with all of FUSE.
+///
+/// # Errors
+/// fstatfs(2) failed.
+pub fn follows_links(directory: impl AsFd) -> rustix::io::Result<bool> {
+    Ok(fstatfs(directory)?.f_type == FUSE_MAGIC)
+}
 
 /// Gives the uid of the user who serves the file system that `opened` is on; nothing where the kernel or root serves it.
 ///

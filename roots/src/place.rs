@@ -10,20 +10,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jail::served::follows_links;
 use rustix::{
     fs::{
-        AtFlags, FileType, FsWord, Gid, Mode, OFlags, Stat, Timestamps, Uid, chownat, fstat,
-        fstatfs, linkat, makedev, mkdirat, mknodat, openat, readlinkat, statat, symlinkat,
-        unlinkat,
+        AtFlags, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid, chownat, fstat, linkat,
+        makedev, mkdirat, mknodat, openat, readlinkat, statat, symlinkat, unlinkat,
     },
     io::Errno,
     process::umask,
 };
 
 use crate::directory::{empty, open_unmounted};
-
-/// FUSE_SUPER_MAGIC of fs/fuse/inode.c: sshfs has the server give away what a link leads to, wherever that is.
-const FUSE: FsWord = 0x6573_5546;
 
 /// A name in an open directory.
 #[derive(Debug)]
@@ -131,7 +128,7 @@ impl Place {
     /// fchownat(2).
     pub fn chown(&self, uid: u32, gid: u32) -> Result<(), Errno> {
         let is_link = FileType::from_raw_mode(self.stat()?.st_mode) == FileType::Symlink;
-        if is_link && fstatfs(&self.directory)?.f_type == FUSE {
+        if is_link && follows_links(&self.directory)? {
             return Ok(());
         }
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));

@@ -72,7 +72,10 @@ pub(super) fn of(
     let unchanged = |why| Failure::Failed(format!("nothing was changed, because {why}"));
     let found = host.group(group)?;
     for target in &targets {
-        refuse(target, group, config)?.map_err(unchanged)?;
+        refuse(target, group, config).map_err(|stop| match stop {
+            Stop::Wrong(why) => unchanged(why),
+            Stop::Failure(failure) => failure,
+        })?;
         refuse_of_service(target, group, host, found).map_err(unchanged)?;
     }
     let reach = Reach {
@@ -86,6 +89,26 @@ pub(super) fn of(
         refuse_powerful(&administrators, &target.name, group, gid).map_err(unchanged)?;
     }
     Ok(targets)
+}
+
+/// What keeps a user from being planned.
+pub(super) enum Stop {
+    /// It is wrong, in words; the others are looked at all the same.
+    Wrong(String),
+    /// Nothing more can be looked at.
+    Failure(Failure),
+}
+
+impl From<String> for Stop {
+    fn from(what: String) -> Stop {
+        Stop::Wrong(what)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Failure(failure)
+    }
 }
 
 /// Refuses a name that no account is made of.
@@ -145,25 +168,24 @@ pub(super) fn is_name(name: &str) -> bool {
     name.len() <= 32 && name.starts_with(is_first) && name.chars().all(is_next)
 }
 
-/// Refuses a user who must not come into this jail, or would not. The inner error is why, in words.
-fn refuse(target: &Target, group: &str, config: &Config) -> Result<Result<(), String>, Failure> {
-    if let Err(why) = guard::refuse_account(&target.name, target.identity.as_ref()) {
-        return Ok(Err(why));
-    }
+/// Refuses a user who must not come into this jail, or would not.
+fn refuse(target: &Target, group: &str, config: &Config) -> Result<(), Stop> {
+    guard::refuse_account(&target.name, target.identity.as_ref())?;
     let Some(identity) = &target.identity else {
-        return Ok(Ok(()));
+        return Ok(());
     };
-    Ok(match config.decide(identity)? {
-        Decision::Exempt(rule) => Err(exempted(rule.line, &target.name)),
+    match config.decide(identity).map_err(Failure::from)? {
+        Decision::Exempt(rule) => Err(exempted(rule.line, &target.name).into()),
         Decision::Jail(jail) if jail.rule.kind != RuleKind::Group(group.to_owned()) => {
-            Err(format!(
+            let what = format!(
                 "another rule jails {name} already: {}; take it away by jailctl release {name}",
                 shown(jail.rule.to_string()),
                 name = shown(&target.name)
-            ))
+            );
+            Err(what.into())
         }
         _ => Ok(()),
-    })
+    }
 }
 
 /// Refuses accounts and groups of a directory service, where the host's programs would have to change them.

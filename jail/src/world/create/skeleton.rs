@@ -14,14 +14,15 @@ use std::{
 use jail_config::Skeleton;
 use rustix::{
     fs::{
-        AtFlags, FileType, FsWord, Gid, Mode, OFlags, Uid, chownat, fstat, fstatfs, openat,
-        readlinkat, statat, symlinkat,
+        AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, openat, readlinkat, statat,
+        symlinkat,
     },
     io::Errno,
 };
 
 use crate::{
     fault::{StepFault, errno_of, errno_of_io, failed},
+    served::follows_links,
     trust::{self, Flaw, check_owner_and_mode, kind},
     world::create::new::{expect_owner, give, list, new_directory},
 };
@@ -33,9 +34,6 @@ const LARGEST: u64 = 16 << 20;
 
 /// The rights that are copied. Set-id bits are not among them.
 const RIGHTS: u32 = 0o777;
-
-/// FUSE_SUPER_MAGIC of fs/fuse/inode.c. A link stays root's there: sshfs has the server give away what the link leads to, wherever that is.
-const FUSE: FsWord = 0x6573_5546;
 
 /// Copies a skeleton into a new home. `ids` are the owner and group of what is made.
 pub(super) fn copy(skeleton: &Skeleton, home: &OwnedFd, ids: (u32, u32)) -> Result<(), StepFault> {
@@ -111,8 +109,8 @@ impl Copying {
                 let path = readlinkat(&opened, c"", Vec::new())
                     .map_err(failed("readlink in the skeleton"))?;
                 symlinkat(path, to, name).map_err(failed("symlink in a new home"))?;
-                let on = fstatfs(to).map_err(failed("fstatfs of a new home"))?;
-                if on.f_type == FUSE {
+                // It stays root's where the server would give away what it leads to.
+                if follows_links(to).map_err(failed("fstatfs of a new home"))? {
                     return Ok(());
                 }
                 let (uid, gid) = (Uid::from_raw(self.ids.0), Gid::from_raw(self.ids.1));

@@ -25,29 +25,13 @@ use crate::{
     door::{JAIL_SHELL_PATH, has_jail_shell},
     failure::Failure,
     progress::Progress,
-    setup::{accounts::HOMES, file, guard, targets},
+    setup::{
+        accounts::HOMES,
+        file, guard,
+        targets::{self, Stop},
+    },
     shell::shown,
 };
-
-/// What keeps a user from being planned.
-pub(super) enum Stop {
-    /// It is wrong, in words; the others are looked at all the same.
-    Wrong(String),
-    /// Nothing more can be looked at.
-    Failure(Failure),
-}
-
-impl From<String> for Stop {
-    fn from(what: String) -> Stop {
-        Stop::Wrong(what)
-    }
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Stop {
-        Stop::Failure(failure)
-    }
-}
 
 /// Goes through what is wanted, and gathers what it takes.
 pub(super) struct Planner<'a> {

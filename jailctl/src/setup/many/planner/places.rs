@@ -5,13 +5,14 @@ use std::path::Path;
 use jail::account::identity::Identity;
 use jail_config::{Allowed, Base, Home, Jail, RootOwner};
 
-use super::{Planner, Stop};
+use super::Planner;
 use crate::{
     accounts::traces::KEYS,
     setup::{
         directory::refuse_left,
         file,
         many::{batch::Small, key, wanted::User},
+        targets::Stop,
         text::lists,
     },
     shell::shown,
